@@ -1,0 +1,145 @@
+//! Who is calling: the client's address, scheme and host behind trusted proxies.
+
+mod forwarded;
+mod host;
+mod resolver;
+mod trusted;
+mod x_forwarded;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+pub use self::{
+    host::Host,
+    resolver::{ClientResolver, Family},
+    trusted::{ConfigError, TrustedProxies},
+};
+
+/// The address of the socket that a request came through, as an extension of the request.
+///
+/// A server that accepts connections itself inserts it; axum's `ConnectInfo<SocketAddr>` is used
+/// where a crate's `axum` feature is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer(SocketAddr);
+
+impl Peer {
+    /// A peer at this address.
+    #[must_use]
+    pub const fn new(address: SocketAddr) -> Self {
+        Self(address)
+    }
+
+    /// The address without its port. An IPv4-mapped address is IPv4.
+    #[must_use]
+    pub const fn ip(self) -> IpAddr {
+        self.0.ip().to_canonical()
+    }
+}
+
+/// Who sent a request: found by [`ClientResolver::resolve`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    ip: Option<IpAddr>,
+    scheme: Scheme,
+    host: Option<Host>,
+}
+
+impl Client {
+    pub(crate) const fn new(ip: Option<IpAddr>, scheme: Scheme, host: Option<Host>) -> Self {
+        Self { ip, scheme, host }
+    }
+
+    /// The client's address, never IPv4-mapped; `None` if the peer's address is not known, as on a
+    /// Unix socket.
+    #[must_use]
+    pub const fn ip(&self) -> Option<IpAddr> {
+        self.ip
+    }
+
+    /// What to count the client under: its address, or for IPv6 the `/64` it lies in, since one
+    /// customer is given at least that many addresses.
+    #[must_use]
+    pub fn network(&self) -> Option<IpAddr> {
+        Some(match self.ip? {
+            IpAddr::V4(v4) => v4.into(),
+            IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)).into(),
+        })
+    }
+
+    /// The scheme that the client used.
+    #[must_use]
+    pub const fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// The host that the client asked for, without its port being removed.
+    #[must_use]
+    pub const fn host(&self) -> Option<&Host> {
+        self.host.as_ref()
+    }
+}
+
+/// The scheme of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// Plain HTTP.
+    Http,
+    /// HTTP over TLS.
+    Https,
+}
+
+impl Scheme {
+    /// The scheme as it stands in a URL.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+
+    /// What a proxy's text says; anything but `https` counts as unprotected.
+    fn parse(text: &[u8]) -> Self {
+        if text.eq_ignore_ascii_case(b"https") { Self::Https } else { Self::Http }
+    }
+}
+
+/// An address as proxies write it: with or without a port, brackets, an IPv6 zone. Never mapped.
+fn parse_address(text: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(text).ok()?.trim_matches([' ', '\t']);
+    let address = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (address, port) = rest.split_once(']')?;
+            if !port.is_empty() {
+                parse_port(port.strip_prefix(':')?)?;
+            }
+            parse_v6(address)?
+        }
+        // One colon separates a port; more of them are an IPv6 address without brackets.
+        None => match text.split_once(':') {
+            Some((address, port)) if !port.contains(':') => {
+                parse_port(port)?;
+                IpAddr::V4(address.parse().ok()?)
+            }
+            Some(_) => parse_v6(text)?,
+            None => IpAddr::V4(text.parse().ok()?),
+        },
+    };
+    Some(address.to_canonical())
+}
+
+fn parse_v6(text: &str) -> Option<IpAddr> {
+    let address = match text.split_once('%') {
+        Some((_, "")) => return None,
+        Some((address, _zone)) => address,
+        None => text,
+    };
+    address.parse().ok().map(IpAddr::V6)
+}
+
+fn parse_port(text: &str) -> Option<u16> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten()
+}

@@ -1,0 +1,171 @@
+//! What a limit or a lockout is counted under.
+
+use std::{error::Error, fmt, net::IpAddr};
+
+use crate::Head;
+
+/// The bytes that tell one caller from another: borrowed from the request, or held inline.
+///
+/// A key is never stored nor sent anywhere as it is. The store digests it first: memory with a key
+/// drawn at random when the process starts, a shared store with a digest key that all instances
+/// hold. `Debug` shows its length alone.
+#[derive(Clone, Copy)]
+pub struct Key<'a> {
+    bytes: Repr<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Repr<'a> {
+    Borrowed(&'a [u8]),
+    Inline { len: u8, buffer: [u8; Key::INLINE] },
+}
+
+impl<'a> Key<'a> {
+    /// How many bytes fit into a key that borrows nothing.
+    pub const INLINE: usize = 40;
+
+    /// A key that borrows its bytes.
+    #[must_use]
+    pub const fn borrowed(bytes: &'a [u8]) -> Self {
+        Self { bytes: Repr::Borrowed(bytes) }
+    }
+
+    /// A key that holds a copy of up to [`INLINE`](Self::INLINE) bytes; `None` if there are more.
+    #[must_use]
+    pub fn inline(bytes: &[u8]) -> Option<Key<'static>> {
+        let mut buffer = [0; Key::INLINE];
+        buffer.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        let len = u8::try_from(bytes.len()).ok()?;
+        Some(Key { bytes: Repr::Inline { len, buffer } })
+    }
+
+    /// The key of an address: 4 bytes for IPv4, 16 for IPv6. An IPv4-mapped address is IPv4.
+    #[must_use]
+    pub fn address(address: IpAddr) -> Key<'static> {
+        let mut buffer = [0; Key::INLINE];
+        let len = match address.to_canonical() {
+            IpAddr::V4(v4) => {
+                let (head, _) = buffer.split_at_mut(4);
+                head.copy_from_slice(&v4.octets());
+                4
+            }
+            IpAddr::V6(v6) => {
+                let (head, _) = buffer.split_at_mut(16);
+                head.copy_from_slice(&v6.octets());
+                16
+            }
+        };
+        Key { bytes: Repr::Inline { len, buffer } }
+    }
+
+    /// The bytes, to be digested.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.bytes {
+            Repr::Borrowed(bytes) => bytes,
+            Repr::Inline { len, buffer } => buffer.get(..usize::from(*len)).unwrap_or(buffer),
+        }
+    }
+}
+
+impl fmt::Debug for Key<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key([{} bytes])", self.as_bytes().len())
+    }
+}
+
+impl PartialEq for Key<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Key<'_> {}
+
+/// Finds the key of a request.
+///
+/// Closures of the shape `Fn(Head<'_>) -> Result<Key<'_>, KeyMissing>` are extractors.
+///
+/// ```
+/// use hardpoint_core::{Head, Key, KeyExtractor, KeyMissing};
+///
+/// struct Tenant;
+///
+/// impl KeyExtractor for Tenant {
+///     fn key<'a>(&self, head: Head<'a>) -> Result<Key<'a>, KeyMissing> {
+///         let tenant = head.headers.get("x-tenant").ok_or(KeyMissing::new("x-tenant"))?;
+///         Ok(Key::borrowed(tenant.as_bytes()))
+///     }
+/// }
+/// ```
+pub trait KeyExtractor: Send + Sync + 'static {
+    /// The key of the request with this head.
+    ///
+    /// # Errors
+    /// [`KeyMissing`] if the request has no such key: whoever asked decides what that means.
+    fn key<'a>(&self, head: Head<'a>) -> Result<Key<'a>, KeyMissing>;
+}
+
+impl<F> KeyExtractor for F
+where
+    F: for<'a> Fn(Head<'a>) -> Result<Key<'a>, KeyMissing> + Send + Sync + 'static,
+{
+    fn key<'a>(&self, head: Head<'a>) -> Result<Key<'a>, KeyMissing> {
+        self(head)
+    }
+}
+
+/// A request does not have the key that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyMissing {
+    what: &'static str,
+}
+
+impl KeyMissing {
+    /// `what` names the part of the request that is absent: a header's name, `client address`.
+    #[must_use]
+    pub const fn new(what: &'static str) -> Self {
+        Self { what }
+    }
+
+    /// The part of the request that is absent.
+    #[must_use]
+    pub const fn what(&self) -> &'static str {
+        self.what
+    }
+}
+
+impl fmt::Display for KeyMissing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the request has no {}", self.what)
+    }
+}
+
+impl Error for KeyMissing {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mapped_address_has_the_key_of_the_ipv4_address() {
+        let mapped = Key::address("::ffff:203.0.113.9".parse().unwrap());
+        let plain = Key::address("203.0.113.9".parse().unwrap());
+        assert_eq!(mapped, plain);
+        assert_eq!(plain.as_bytes(), [203, 0, 113, 9]);
+        let v6 = Key::address("2001:db8::1".parse().unwrap());
+        assert_eq!(v6.as_bytes().len(), 16);
+    }
+
+    #[test]
+    fn inline_keys_hold_forty_bytes_and_no_more() {
+        assert_eq!(Key::inline(&[7; 40]).unwrap().as_bytes(), [7; 40]);
+        assert_eq!(Key::inline(&[7; 41]), None);
+        assert_eq!(Key::inline(b"").unwrap().as_bytes(), b"");
+    }
+
+    #[test]
+    fn debug_shows_the_length_alone() {
+        assert_eq!(format!("{:?}", Key::borrowed(b"alice@example.org")), "Key([17 bytes])");
+    }
+}

@@ -1,0 +1,133 @@
+//! Refusing a request, in the one place that renders it.
+
+use std::error::Error;
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, Response, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER},
+};
+
+use crate::{HeadFacts, Problem, ResponseBody};
+
+/// Why a request is refused: one struct per reason, made by the layer that refuses.
+///
+/// `Display` and `source` are for operators; [`problem`](Self::problem) is all that the client
+/// learns.
+pub trait Rejection: Error + Send + Sync + 'static {
+    /// What the client may read.
+    fn problem(&self) -> Problem;
+
+    /// What a gRPC client gets in its trailers.
+    fn grpc_code(&self) -> GrpcCode;
+
+    /// Adds headers of this kind of refusal, such as `WWW-Authenticate`. Default: none.
+    fn headers(&self, _headers: &mut HeaderMap) {}
+}
+
+/// Left in the extensions of a refusal's response, so that outer layers can count it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    code: &'static str,
+}
+
+impl Refused {
+    /// The code of the [`Problem`] that was sent.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        self.code
+    }
+}
+
+/// Renders a refusal for the request with these facts.
+///
+/// A gRPC caller gets a trailers-only response: status 200, `grpc-status` and `grpc-message`, no
+/// body. Every other caller gets `application/problem+json`. Both are `Cache-Control: no-store`.
+#[must_use]
+pub fn refuse<B>(head: &HeadFacts, rejection: &dyn Rejection) -> Response<ResponseBody<B>> {
+    let problem = rejection.problem();
+    let mut response =
+        if head.is_grpc() { trailers_only(&problem, rejection.grpc_code()) } else { json(head, &problem) };
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(seconds) = problem.retry_after_seconds() {
+        headers.insert(RETRY_AFTER, seconds.into());
+    }
+    rejection.headers(headers);
+    response.extensions_mut().insert(Refused { code: problem.code() });
+    response
+}
+
+fn json<B>(head: &HeadFacts, problem: &Problem) -> Response<ResponseBody<B>> {
+    let body = problem.to_json(head.request_id().map(|id| id.as_str()));
+    let mut response = Response::new(ResponseBody::full(Bytes::from(body)));
+    *response.status_mut() = problem.status();
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response
+}
+
+fn trailers_only<B>(problem: &Problem, code: GrpcCode) -> Response<ResponseBody<B>> {
+    let mut response = Response::new(ResponseBody::empty());
+    *response.status_mut() = StatusCode::OK;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert("grpc-status", (code as u16).into());
+    // Titles are constants of ours in plain ASCII; one that is not is left out, not sent broken.
+    if let Ok(message) = HeaderValue::from_str(&percent_encode(problem.title())) {
+        headers.insert("grpc-message", message);
+    }
+    response
+}
+
+/// Percent-encoding of `grpc-message`: everything but printable ASCII without `%`.
+fn percent_encode(message: &str) -> String {
+    use std::fmt::Write;
+
+    message.bytes().fold(String::with_capacity(message.len()), |mut encoded, byte| {
+        if matches!(byte, b' '..=b'~') && byte != b'%' {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a String does not fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+        encoded
+    })
+}
+
+/// The status codes of gRPC that a refusal can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[repr(u16)]
+pub enum GrpcCode {
+    /// The caller sent something that is wrong whatever the state of the system.
+    InvalidArgument = 3,
+    /// The time to answer was up.
+    DeadlineExceeded = 4,
+    /// There is no such thing.
+    NotFound = 5,
+    /// The caller is known, and not allowed.
+    PermissionDenied = 7,
+    /// A quota is used up.
+    ResourceExhausted = 8,
+    /// There is no such method.
+    Unimplemented = 12,
+    /// Something of ours is broken.
+    Internal = 13,
+    /// Not now; try again later.
+    Unavailable = 14,
+    /// The caller did not say who it is, or could not prove it.
+    Unauthenticated = 16,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grpc_messages_are_percent_encoded() {
+        assert_eq!(percent_encode("Too many requests"), "Too many requests");
+        assert_eq!(percent_encode("100 % caf\u{e9}\n"), "100 %25 caf%C3%A9%0A");
+    }
+}
