@@ -33,19 +33,27 @@ impl<B> ResponseBody<B> {
     /// The inner service's body.
     #[must_use]
     pub const fn inner(body: B) -> Self {
-        Self { kind: Kind::Inner { body } }
+        Self {
+            kind: Kind::Inner { body },
+        }
     }
 
     /// A body of these bytes.
     #[must_use]
     pub fn full(bytes: Bytes) -> Self {
-        Self { kind: Kind::Own { bytes: (!bytes.is_empty()).then_some(bytes) } }
+        Self {
+            kind: Kind::Own {
+                bytes: (!bytes.is_empty()).then_some(bytes),
+            },
+        }
     }
 
     /// A body without bytes.
     #[must_use]
     pub const fn empty() -> Self {
-        Self { kind: Kind::Own { bytes: None } }
+        Self {
+            kind: Kind::Own { bytes: None },
+        }
     }
 }
 
@@ -68,7 +76,9 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         match self.project().kind.project() {
             KindProject::Inner { body } => body.poll_frame(cx),
-            KindProject::Own { bytes } => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            KindProject::Own { bytes } => {
+                Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes))))
+            }
         }
     }
 

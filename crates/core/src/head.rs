@@ -3,6 +3,7 @@
 use http::{
     Extensions, HeaderMap, Method, Request, Uri,
     header::{CONTENT_TYPE, HeaderValue},
+    request::Parts,
 };
 
 use crate::{RequestContext, RequestId};
@@ -30,6 +31,17 @@ impl<'a> Head<'a> {
             uri: request.uri(),
             headers: request.headers(),
             extensions: request.extensions(),
+        }
+    }
+
+    /// The head that was taken from a request.
+    #[must_use]
+    pub const fn of_parts(parts: &'a Parts) -> Self {
+        Self {
+            method: &parts.method,
+            uri: &parts.uri,
+            headers: &parts.headers,
+            extensions: &parts.extensions,
         }
     }
 
@@ -94,8 +106,15 @@ mod tests {
             ("application/json", false),
             ("", false),
         ] {
-            let request = Request::builder().header(CONTENT_TYPE, content_type).body(()).unwrap();
-            assert_eq!(HeadFacts::of(Head::of(&request)).is_grpc(), expected, "{content_type}");
+            let request = Request::builder()
+                .header(CONTENT_TYPE, content_type)
+                .body(())
+                .unwrap();
+            assert_eq!(
+                HeadFacts::of(Head::of(&request)).is_grpc(),
+                expected,
+                "{content_type}"
+            );
         }
     }
 }

@@ -46,15 +46,20 @@ impl Refused {
 #[must_use]
 pub fn refuse<B>(head: &HeadFacts, rejection: &dyn Rejection) -> Response<ResponseBody<B>> {
     let problem = rejection.problem();
-    let mut response =
-        if head.is_grpc() { trailers_only(&problem, rejection.grpc_code()) } else { json(head, &problem) };
+    let mut response = if head.is_grpc() {
+        trailers_only(&problem, rejection.grpc_code())
+    } else {
+        json(head, &problem)
+    };
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(seconds) = problem.retry_after_seconds() {
         headers.insert(RETRY_AFTER, seconds.into());
     }
     rejection.headers(headers);
-    response.extensions_mut().insert(Refused { code: problem.code() });
+    response.extensions_mut().insert(Refused {
+        code: problem.code(),
+    });
     response
 }
 
@@ -62,9 +67,10 @@ fn json<B>(head: &HeadFacts, problem: &Problem) -> Response<ResponseBody<B>> {
     let body = problem.to_json(head.request_id().map(|id| id.as_str()));
     let mut response = Response::new(ResponseBody::full(Bytes::from(body)));
     *response.status_mut() = problem.status();
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
     response
 }
 
@@ -85,15 +91,17 @@ fn trailers_only<B>(problem: &Problem, code: GrpcCode) -> Response<ResponseBody<
 fn percent_encode(message: &str) -> String {
     use std::fmt::Write;
 
-    message.bytes().fold(String::with_capacity(message.len()), |mut encoded, byte| {
-        if matches!(byte, b' '..=b'~') && byte != b'%' {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing to a String does not fail.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-        encoded
-    })
+    message
+        .bytes()
+        .fold(String::with_capacity(message.len()), |mut encoded, byte| {
+            if matches!(byte, b' '..=b'~') && byte != b'%' {
+                encoded.push(char::from(byte));
+            } else {
+                // Writing to a String does not fail.
+                let _ = write!(encoded, "%{byte:02X}");
+            }
+            encoded
+        })
 }
 
 /// The status codes of gRPC that a refusal can have.

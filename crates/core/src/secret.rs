@@ -38,7 +38,9 @@ impl<T: Zeroize> Secret<T> {
     /// fixed size prefer [`Secret::from_fill`], which writes them in place.
     #[must_use]
     pub fn new(value: T) -> Self {
-        Self { value: Box::new(value) }
+        Self {
+            value: Box::new(value),
+        }
     }
 }
 
@@ -48,7 +50,9 @@ impl<const N: usize> Secret<[u8; N]> {
     /// # Errors
     /// Whatever `fill` returns; the half-written key is wiped.
     pub fn from_fill<E>(fill: impl FnOnce(&mut [u8; N]) -> Result<(), E>) -> Result<Self, E> {
-        let mut secret = Self { value: Box::new([0; N]) };
+        let mut secret = Self {
+            value: Box::new([0; N]),
+        };
         fill(&mut secret.value)?;
         Ok(secret)
     }
@@ -86,7 +90,9 @@ impl From<String> for Secret<str> {
 impl From<&str> for Secret<str> {
     /// Copies the text. The original stays where it is: prefer the conversion from `String`.
     fn from(source: &str) -> Self {
-        Self { value: source.into() }
+        Self {
+            value: source.into(),
+        }
     }
 }
 
@@ -99,7 +105,9 @@ impl From<Vec<u8>> for Secret<[u8]> {
 impl From<&[u8]> for Secret<[u8]> {
     /// Copies the bytes. The original stays where it is: prefer the conversion from `Vec`.
     fn from(source: &[u8]) -> Self {
-        Self { value: source.into() }
+        Self {
+            value: source.into(),
+        }
     }
 }
 
@@ -164,7 +172,10 @@ mod tests {
     #[test]
     fn debug_never_shows_the_value() {
         let secret = Secret::<str>::from("hunter2");
-        assert_eq!(format!("{secret:?} {:?}", Some(&secret)), "Secret([redacted]) Some(Secret([redacted]))");
+        assert_eq!(
+            format!("{secret:?} {:?}", Some(&secret)),
+            "Secret([redacted]) Some(Secret([redacted]))"
+        );
         let key = Secret::new([7_u8; 32]);
         assert!(!format!("{key:#?}").contains('7'));
     }
@@ -194,6 +205,9 @@ mod tests {
             Ok::<(), ()>(())
         });
         assert!(key.is_ok_and(|key| key.ct_eq([9; 4])));
-        assert_eq!(Secret::<[u8; 4]>::from_fill(|_| Err("no entropy")).err(), Some("no entropy"));
+        assert_eq!(
+            Secret::<[u8; 4]>::from_fill(|_| Err("no entropy")).err(),
+            Some("no entropy")
+        );
     }
 }

@@ -13,7 +13,10 @@ pub struct Host {
 #[derive(Clone)]
 enum Repr {
     Authority(Authority),
-    Header { value: HeaderValue, part: Range<usize> },
+    Header {
+        value: HeaderValue,
+        part: Range<usize>,
+    },
 }
 
 impl Host {
@@ -23,14 +26,20 @@ impl Host {
     /// The host of a request's target (`:authority` of HTTP/2). User information is refused.
     #[must_use]
     pub fn from_authority(authority: &Authority) -> Option<Self> {
-        valid(authority.as_str().as_bytes())
-            .then(|| Self { text: Repr::Authority(authority.clone()) })
+        valid(authority.as_str().as_bytes()).then(|| Self {
+            text: Repr::Authority(authority.clone()),
+        })
     }
 
     /// The host in these bytes of a header's value.
     pub(super) fn from_header(value: &HeaderValue, part: Range<usize>) -> Option<Self> {
         let bytes = value.as_bytes().get(part.clone())?;
-        valid(bytes).then(|| Self { text: Repr::Header { value: value.clone(), part } })
+        valid(bytes).then(|| Self {
+            text: Repr::Header {
+                value: value.clone(),
+                part,
+            },
+        })
     }
 
     /// The host as it was sent.
@@ -51,7 +60,10 @@ impl Host {
     pub fn name(&self) -> &str {
         let text = self.as_str();
         if text.starts_with('[') {
-            return text.find(']').and_then(|end| text.get(..=end)).unwrap_or(text);
+            return text
+                .find(']')
+                .and_then(|end| text.get(..=end))
+                .unwrap_or(text);
         }
         text.split_once(':').map_or(text, |(name, _port)| name)
     }
@@ -59,8 +71,9 @@ impl Host {
 
 /// Letters, digits and `. - _ : [ ]`: what a DNS name, an address and a port are written with.
 fn valid(bytes: &[u8]) -> bool {
-    let allowed =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']');
+    let allowed = |byte: u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']')
+    };
     (1..=Host::MAX_LEN).contains(&bytes.len()) && bytes.iter().copied().all(allowed)
 }
 

@@ -44,13 +44,10 @@ pub struct Client {
     ip: Option<IpAddr>,
     scheme: Scheme,
     host: Option<Host>,
+    through_proxy: bool,
 }
 
 impl Client {
-    pub(crate) const fn new(ip: Option<IpAddr>, scheme: Scheme, host: Option<Host>) -> Self {
-        Self { ip, scheme, host }
-    }
-
     /// The client's address, never IPv4-mapped; `None` if the peer's address is not known, as on a
     /// Unix socket.
     #[must_use]
@@ -74,10 +71,24 @@ impl Client {
         self.scheme
     }
 
-    /// The host that the client asked for, without its port being removed.
+    /// The host that the client asked for, with its port if one was given.
     #[must_use]
     pub const fn host(&self) -> Option<&Host> {
         self.host.as_ref()
+    }
+
+    /// Whether the request came from a trusted proxy: then what the proxy is known to overwrite,
+    /// such as a request id, may be believed.
+    #[must_use]
+    pub const fn through_proxy(&self) -> bool {
+        self.through_proxy
+    }
+
+    /// Uses `host` if no header named one: HTTP/2 carries it in the target's authority.
+    #[must_use]
+    pub fn or_host(mut self, host: Option<Host>) -> Self {
+        self.host = self.host.or(host);
+        self
     }
 }
 
@@ -102,7 +113,11 @@ impl Scheme {
 
     /// What a proxy's text says; anything but `https` counts as unprotected.
     fn parse(text: &[u8]) -> Self {
-        if text.eq_ignore_ascii_case(b"https") { Self::Https } else { Self::Http }
+        if text.eq_ignore_ascii_case(b"https") {
+            Self::Https
+        } else {
+            Self::Http
+        }
     }
 }
 

@@ -58,7 +58,11 @@ impl ClientResolver {
     /// Believes `family` when it comes from one of the `trusted` proxies.
     #[must_use]
     pub const fn new(trusted: TrustedProxies, family: Family) -> Self {
-        Self { trusted, family, direct_scheme: None }
+        Self {
+            trusted,
+            family,
+            direct_scheme: None,
+        }
     }
 
     /// Believes nobody: the peer is the client.
@@ -82,18 +86,24 @@ impl ClientResolver {
     #[must_use]
     pub fn resolve(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Client {
         let peer = peer.map(|address| address.to_canonical());
-        let hop = match peer {
-            Some(address) if self.trusted.contains(address) => match self.family {
-                Family::Forwarded => forwarded::walk(headers, &self.trusted),
-                Family::XForwarded => x_forwarded::walk(headers, &self.trusted),
-            },
-            _ => Hop::default(),
+        let through_proxy = peer.is_some_and(|address| self.trusted.contains(address));
+        let hop = match self.family {
+            _ if !through_proxy => Hop::default(),
+            Family::Forwarded => forwarded::walk(headers, &self.trusted),
+            Family::XForwarded => x_forwarded::walk(headers, &self.trusted),
         };
-        Client::new(
-            hop.address.or(peer),
-            hop.scheme.or(self.direct_scheme).unwrap_or(Scheme::Http),
-            hop.host.or_else(|| asked_for(headers)),
-        )
+        Client {
+            ip: hop.address.or(peer),
+            scheme: hop.scheme.or(self.direct_scheme).unwrap_or(Scheme::Http),
+            host: hop.host.or_else(|| asked_for(headers)),
+            through_proxy,
+        }
+    }
+
+    /// The headers that this resolver reads.
+    #[must_use]
+    pub const fn family(&self) -> Family {
+        self.family
     }
 }
 
@@ -101,5 +111,8 @@ impl ClientResolver {
 fn asked_for(headers: &HeaderMap) -> Option<Host> {
     let mut lines = headers.get_all(HOST).iter();
     let value = lines.next()?;
-    lines.next().is_none().then(|| Host::from_header(value, 0..value.len()))?
+    lines
+        .next()
+        .is_none()
+        .then(|| Host::from_header(value, 0..value.len()))?
 }

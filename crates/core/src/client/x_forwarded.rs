@@ -17,16 +17,27 @@ static HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 pub(super) fn walk(headers: &HeaderMap, trusted: &TrustedProxies) -> Hop {
     let mut reached = None;
     for (index, (value, part)) in entries(headers, &FOR).take(MAX_HOPS).enumerate() {
-        let Some(address) = value.as_bytes().get(part).and_then(parse_address) else { break };
+        let Some(address) = value.as_bytes().get(part).and_then(parse_address) else {
+            break;
+        };
         reached = Some((index, address));
         if !trusted.contains(address) {
             break;
         }
     }
-    let Some((index, address)) = reached else { return Hop::default() };
-    let scheme = about(headers, &PROTO, index).and_then(|(value, part)| value.as_bytes().get(part)).map(Scheme::parse);
-    let host = about(headers, &HOST, index).and_then(|(value, part)| Host::from_header(value, part));
-    Hop { address: Some(address), scheme, host }
+    let Some((index, address)) = reached else {
+        return Hop::default();
+    };
+    let scheme = about(headers, &PROTO, index)
+        .and_then(|(value, part)| value.as_bytes().get(part))
+        .map(Scheme::parse);
+    let host =
+        about(headers, &HOST, index).and_then(|(value, part)| Host::from_header(value, part));
+    Hop {
+        address: Some(address),
+        scheme,
+        host,
+    }
 }
 
 /// The entry of `name` that was written about the hop at `index` from the right: in a list as long
@@ -56,7 +67,10 @@ fn entries<'a>(
         std::iter::from_fn(move || {
             let stop = end?;
             let bytes = value.as_bytes().get(..stop)?;
-            let start = bytes.iter().rposition(|&byte| byte == b',').map_or(0, |comma| comma + 1);
+            let start = bytes
+                .iter()
+                .rposition(|&byte| byte == b',')
+                .map_or(0, |comma| comma + 1);
             end = start.checked_sub(1);
             Some((value, trim(value.as_bytes(), start..stop)))
         })
@@ -68,6 +82,11 @@ pub(super) fn trim(bytes: &[u8], part: Range<usize>) -> Range<usize> {
     let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     let text = bytes.get(part.clone()).unwrap_or_default();
     let lead = text.iter().take_while(|byte| blank(byte)).count();
-    let tail = text.iter().skip(lead).rev().take_while(|byte| blank(byte)).count();
+    let tail = text
+        .iter()
+        .skip(lead)
+        .rev()
+        .take_while(|byte| blank(byte))
+        .count();
     part.start + lead..part.end - tail
 }

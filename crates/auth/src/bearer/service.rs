@@ -1,0 +1,152 @@
+//! The service: a thin shell around the verifier.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use hardpoint_core::{
+    Clock, Event, Head, HeadFacts, Observer, Rejection, RequestContext, ResponseBody,
+    ResponseFuture, Subject, SystemClock, refuse,
+};
+use http::{
+    HeaderMap, Request, Response,
+    header::{AUTHORIZATION, HeaderValue},
+};
+use http_body::Body;
+use tower_service::Service;
+
+use crate::{InvalidRequest, InvalidToken, NotAuthenticated, TokenVerifier, Verified};
+
+/// Tells who is calling from a bearer token. See the [module docs](super).
+#[derive(Clone, Debug)]
+pub struct Auth<S, C = SystemClock, Ob = ()> {
+    inner: S,
+    verifier: Option<TokenVerifier<C>>,
+    required: bool,
+    observer: Ob,
+}
+
+impl<S, C, Ob> Auth<S, C, Ob> {
+    pub(super) const fn new(
+        inner: S,
+        verifier: Option<TokenVerifier<C>>,
+        required: bool,
+        observer: Ob,
+    ) -> Self {
+        Self {
+            inner,
+            verifier,
+            required,
+            observer,
+        }
+    }
+
+    /// The inner service.
+    pub const fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The inner service.
+    pub const fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The inner service, without this one.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, C: Clock, Ob: Observer> Auth<S, C, Ob> {
+    /// Who is calling, or why that is not known.
+    fn authenticate(
+        &self,
+        verifier: &TokenVerifier<C>,
+        headers: &mut HeaderMap,
+    ) -> Result<Option<Verified>, Box<dyn Rejection>> {
+        let token = match bearer(headers) {
+            Credentials::Several => return Err(Box::new(InvalidRequest::new())),
+            Credentials::None if self.required => return Err(Box::new(NotAuthenticated::new())),
+            Credentials::None => return Ok(None),
+            Credentials::Bearer(token) => token,
+        };
+        let answer = verifier.verify(token);
+        if let Some(header) = headers.get_mut(AUTHORIZATION) {
+            header.set_sensitive(true);
+        }
+        let result = answer
+            .as_ref()
+            .map_or_else(|error| error.kind().as_str(), |_| "ok");
+        self.observer.on(&Event::Verified { result });
+        answer.map(Some).map_err(|error| {
+            tracing::debug!(target: "hardpoint::auth::bearer", reason = result, "token refused");
+            Box::new(InvalidToken::new(error)) as Box<dyn Rejection>
+        })
+    }
+}
+
+/// What a request's `Authorization` headers hold.
+enum Credentials<'a> {
+    Bearer(&'a str),
+    None,
+    Several,
+}
+
+/// The token of a bearer header. Other schemes are none of ours (RFC 9110 §11.6.2).
+fn bearer(headers: &HeaderMap) -> Credentials<'_> {
+    let mut all = headers.get_all(AUTHORIZATION).iter();
+    let Some(header) = all.next() else {
+        return Credentials::None;
+    };
+    if all.next().is_some() {
+        return Credentials::Several;
+    }
+    token(header).map_or(Credentials::None, Credentials::Bearer)
+}
+
+/// The scheme's name knows no case (RFC 9110 §11.1); at least one space separates it.
+fn token(header: &HeaderValue) -> Option<&str> {
+    let (scheme, rest) = header.as_bytes().split_at_checked(7)?;
+    let rest = std::str::from_utf8(rest).ok()?;
+    scheme
+        .eq_ignore_ascii_case(b"bearer ")
+        .then(|| rest.trim_start_matches(' '))
+}
+
+impl<S, C, Ob, ReqB, ResB> Service<Request<ReqB>> for Auth<S, C, Ob>
+where
+    S: Service<Request<ReqB>, Response = Response<ResB>>,
+    C: Clock,
+    Ob: Observer,
+    ResB: Body<Data = Bytes>,
+{
+    type Response = Response<ResponseBody<ResB>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, ResB>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<ReqB>) -> Self::Future {
+        let Some(verifier) = &self.verifier else {
+            return ResponseFuture::forward(self.inner.call(request));
+        };
+        match self.authenticate(verifier, request.headers_mut()) {
+            Ok(None) => {}
+            Ok(Some(verified)) => {
+                let extensions = request.extensions_mut();
+                let context = RequestContext::of(extensions, verifier.clock());
+                context.set_subject(Subject::from(verified.subject()));
+                extensions.insert(Arc::new(verified));
+            }
+            Err(rejection) => {
+                let facts = HeadFacts::of(Head::of(&request));
+                return ResponseFuture::refuse(refuse(&facts, rejection.as_ref()));
+            }
+        }
+        ResponseFuture::forward(self.inner.call(request))
+    }
+}

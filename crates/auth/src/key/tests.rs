@@ -1,0 +1,172 @@
+//! Keys as they come from files.
+
+use aws_lc_rs::{
+    encoding::{AsDer, Pkcs8V1Der},
+    rsa::{KeyPair as RsaKeyPair, KeySize},
+    signature::{
+        ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
+        Ed25519KeyPair,
+    },
+};
+use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
+use pem::Pem;
+
+use super::*;
+
+fn pem_of(der: &[u8]) -> String {
+    pem::encode(&Pem::new("PRIVATE KEY", der))
+}
+
+fn ed25519() -> String {
+    pem_of(
+        Ed25519KeyPair::generate()
+            .unwrap()
+            .to_pkcs8()
+            .unwrap()
+            .as_ref(),
+    )
+}
+
+fn p256() -> String {
+    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+    pem_of(pair.to_pkcs8v1().unwrap().as_ref())
+}
+
+fn rsa() -> String {
+    let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+    let der: Pkcs8V1Der<'_> = pair.as_der().unwrap();
+    pem_of(der.as_ref())
+}
+
+#[test]
+fn the_algorithm_follows_from_the_key() {
+    for (pem, algorithm) in [
+        (ed25519(), Algorithm::EdDsa),
+        (p256(), Algorithm::Es256),
+        (rsa(), Algorithm::Rs256),
+    ] {
+        let key = SigningKey::from_pem(&pem).unwrap();
+        assert_eq!(key.algorithm(), algorithm);
+        let signature = key.sign(b"message").unwrap();
+        let public = VerifyingKey::from_pem(&pem).unwrap();
+        assert_eq!(public.key_id(), key.key_id());
+        assert!(public.accepts(b"message", &signature));
+        assert!(!public.accepts(b"massage", &signature));
+        assert!(!public.accepts(b"message", &[]));
+    }
+}
+
+#[test]
+fn a_key_made_by_openssl_without_its_public_half_is_read() {
+    let version1 = Ed25519KeyPair::generate().unwrap().to_pkcs8v1().unwrap();
+    let key = SigningKey::from_pem(&pem_of(version1.as_ref())).unwrap();
+    assert_eq!(key.algorithm(), Algorithm::EdDsa);
+}
+
+#[test]
+fn thumbprints_and_jwks_are_those_of_jsonwebtoken() {
+    use jsonwebtoken::{Algorithm as Theirs, EncodingKey};
+
+    for (pem, algorithm) in [
+        (ed25519(), Theirs::EdDSA),
+        (p256(), Theirs::ES256),
+        (rsa(), Theirs::RS256),
+    ] {
+        let key = match algorithm {
+            Theirs::EdDSA => EncodingKey::from_ed_pem(pem.as_bytes()),
+            Theirs::ES256 => EncodingKey::from_ec_pem(pem.as_bytes()),
+            _ => EncodingKey::from_rsa_pem(pem.as_bytes()),
+        };
+        let ours = VerifyingKey::from_pem(&pem).unwrap();
+        // jsonwebtoken reads Ed25519 keys of version 1 only.
+        if let Ok(theirs) = Jwk::from_encoding_key(&key.unwrap(), algorithm) {
+            assert_eq!(
+                ours.key_id(),
+                theirs.thumbprint(ThumbprintHash::SHA256).unwrap()
+            );
+        }
+        let jwk: Jwk = serde_json::from_value(ours.to_jwk()).unwrap();
+        assert_eq!(jwk.common.key_id.as_deref(), Some(ours.key_id()));
+        assert_eq!(
+            jwk.thumbprint(ThumbprintHash::SHA256).unwrap(),
+            ours.key_id()
+        );
+    }
+}
+
+#[test]
+fn public_keys_are_read_from_subject_public_key_info() {
+    use aws_lc_rs::{encoding::PublicKeyX509Der, signature::KeyPair};
+
+    let ed = Ed25519KeyPair::generate().unwrap();
+    let ec = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+    let rsa = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+    let infos: [PublicKeyX509Der<'_>; 3] = [
+        ed.public_key().as_der().unwrap(),
+        ec.public_key().as_der().unwrap(),
+        rsa.public_key().as_der().unwrap(),
+    ];
+    let expected = [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256];
+    for (info, algorithm) in infos.into_iter().zip(expected) {
+        let text = pem::encode(&Pem::new("PUBLIC KEY", info.as_ref()));
+        assert_eq!(
+            VerifyingKey::from_pem(&text).unwrap().algorithm(),
+            algorithm
+        );
+        assert!(
+            SigningKey::from_pem(&text).is_err(),
+            "a public key cannot sign"
+        );
+    }
+}
+
+#[test]
+fn what_is_no_usable_key_is_refused_without_being_shown() {
+    let p384 = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).unwrap();
+    let cut = ed25519().replace("-----END PRIVATE KEY-----", "");
+    for (text, expected) in [
+        (String::from("hunter2"), NOT_PEM),
+        (String::new(), NOT_PEM),
+        (cut, NOT_PEM),
+        (pem_of(b"hunter2"), NOT_SUPPORTED),
+        (pem_of(p384.to_pkcs8v1().unwrap().as_ref()), NOT_SUPPORTED),
+        (
+            ed25519().replace("PRIVATE KEY", "RSA PRIVATE KEY"),
+            NOT_SUPPORTED,
+        ),
+        (
+            ed25519().replace("PRIVATE KEY", "CERTIFICATE"),
+            NOT_SUPPORTED,
+        ),
+    ] {
+        let error = SigningKey::from_pem(&text).unwrap_err();
+        assert_eq!(error, expected);
+        assert!(!error.to_string().contains("hunter2"));
+        assert!(VerifyingKey::from_pem(&text).is_err());
+    }
+}
+
+#[test]
+fn a_set_has_each_key_once_and_at_least_one() {
+    let key = SigningKey::generate().unwrap().verifying_key();
+    assert_eq!(KeySet::new([]).unwrap_err(), KeySetError::Empty);
+    let twice = KeySet::new([key.clone(), key.clone()]).unwrap_err();
+    assert!(twice.to_string().contains(key.key_id()));
+    let many = (0..101).map(|_| SigningKey::generate().unwrap().verifying_key());
+    assert_eq!(
+        KeySet::new(many).unwrap_err(),
+        KeySetError::TooMany { given: 101 }
+    );
+}
+
+#[test]
+fn a_published_set_has_no_private_member() {
+    let keys = [ed25519(), p256(), rsa()].map(|pem| VerifyingKey::from_pem(&pem).unwrap());
+    let jwks = KeySet::new(keys).unwrap().to_jwks();
+    for key in jwks["keys"].as_array().unwrap() {
+        for private in ["d", "p", "q", "dp", "dq", "qi", "k"] {
+            assert!(key.get(private).is_none(), "{private}");
+        }
+        assert_eq!(key["use"], "sig");
+    }
+}

@@ -1,0 +1,85 @@
+//! Which passwords are accepted for a new account.
+
+use std::{error::Error, fmt};
+
+use hardpoint_core::Secret;
+
+/// What a new password must fulfil. No rule asks for digits or symbols: they make passwords harder
+/// to remember and hardly harder to guess (NIST SP 800-63B, OWASP ASVS 6.2.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct PasswordPolicy {
+    min_chars: usize,
+}
+
+impl PasswordPolicy {
+    /// The longest password, in bytes: longer ones only keep the hash function busy.
+    pub const MAX_BYTES: usize = 1024;
+
+    /// The shortest password, in characters. Default: 8, the least that ASVS 6.2.1 allows; it
+    /// advises 15 where a password is all that protects an account. 0 accepts the empty password.
+    pub const fn min_chars(mut self, chars: usize) -> Self {
+        self.min_chars = chars;
+        self
+    }
+
+    /// Checks a password that somebody has chosen.
+    ///
+    /// # Errors
+    /// [`WeakPassword`] says what to do instead, and can be shown to whoever chose it.
+    pub fn check(&self, password: &Secret<str>) -> Result<(), WeakPassword> {
+        let password = password.expose();
+        if password.len() > Self::MAX_BYTES {
+            return Err(WeakPassword::TooLong {
+                most: Self::MAX_BYTES,
+            });
+        }
+        if password.chars().count() < self.min_chars {
+            return Err(WeakPassword::TooShort {
+                least: self.min_chars,
+            });
+        }
+        let mut chars = password.chars();
+        let first = chars.next();
+        if self.min_chars > 0 && chars.all(|next| Some(next) == first) {
+            return Err(WeakPassword::OneCharacter);
+        }
+        Ok(())
+    }
+}
+
+impl Default for PasswordPolicy {
+    fn default() -> Self {
+        Self { min_chars: 8 }
+    }
+}
+
+/// A password that the policy does not accept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WeakPassword {
+    /// One character over and over.
+    OneCharacter,
+    /// Longer than the longest.
+    TooLong {
+        /// The most bytes.
+        most: usize,
+    },
+    /// Shorter than the shortest.
+    TooShort {
+        /// The fewest characters.
+        least: usize,
+    },
+}
+
+impl fmt::Display for WeakPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OneCharacter => f.write_str("use more than one character"),
+            Self::TooLong { most } => write!(f, "use at most {most} bytes"),
+            Self::TooShort { least } => write!(f, "use at least {least} characters"),
+        }
+    }
+}
+
+impl Error for WeakPassword {}

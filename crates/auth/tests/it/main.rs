@@ -1,0 +1,1 @@
+//! Authentication as its users meet it.

@@ -1,0 +1,90 @@
+//! What core allocates where every request passes.
+
+use std::net::IpAddr;
+
+use bytes::BytesMut;
+use hardpoint_core::{
+    ClientResolver, Family, Head, HeadFacts, ManualClock, Peer, RequestContext, Scheme,
+    TrustedProxies,
+};
+use hardpoint_testkit::contract::allocations_in;
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
+
+/// A value as a server's parser makes it: a part of the buffer that the head was read into.
+fn received(text: &str) -> HeaderValue {
+    let mut buffer = BytesMut::from(text);
+    buffer.extend_from_slice(b"\r\n");
+    HeaderValue::from_maybe_shared(buffer.split_to(text.len()).freeze()).unwrap()
+}
+
+fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
+    let field = |&(name, text)| (HeaderName::from_static(name), received(text));
+    lines.iter().map(field).collect()
+}
+
+#[test]
+fn resolving_a_client_behind_three_hops_allocates_nothing() {
+    let trusted = TrustedProxies::new(["10.0.0.0/8"]).unwrap();
+    let peer: IpAddr = "10.0.0.1".parse().unwrap();
+    let expected: IpAddr = "203.0.113.9".parse().unwrap();
+    let x_forwarded = headers(&[
+        ("host", "inside"),
+        (
+            "x-forwarded-for",
+            "6.6.6.6, 203.0.113.9, 10.0.0.3, 10.0.0.2",
+        ),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-host", "api.example.org"),
+    ]);
+    let forwarded = headers(&[
+        ("host", "inside"),
+        (
+            "forwarded",
+            "for=6.6.6.6, for=203.0.113.9;proto=https;host=api.example.org, for=10.0.0.3, \
+             for=10.0.0.2",
+        ),
+    ]);
+    for (family, headers) in [
+        (Family::XForwarded, x_forwarded),
+        (Family::Forwarded, forwarded),
+    ] {
+        let resolver = ClientResolver::new(trusted.clone(), family);
+        let client = resolver.resolve(Some(peer), &headers);
+        assert_eq!(
+            (client.ip(), client.scheme()),
+            (Some(expected), Scheme::Https)
+        );
+        let allocations = allocations_in(|| resolver.resolve(Some(peer), &headers));
+        println!("allocations of resolving a client, {family:?}: {allocations}");
+        assert_eq!(allocations, 0, "{family:?}");
+    }
+}
+
+#[test]
+fn making_a_context_costs_one_arc_and_its_place_in_the_extensions() {
+    let clock = ManualClock::default();
+    let of = |request: &mut Request<()>| {
+        allocations_in(|| RequestContext::of(request.extensions_mut(), &clock))
+    };
+    let mut bare = Request::new(());
+    let first = of(&mut bare);
+    let again = of(&mut bare);
+    let mut with_peer = Request::new(());
+    let peer = Peer::new(([127, 0, 0, 1], 80).into());
+    with_peer.extensions_mut().insert(peer);
+    let beside_others = of(&mut with_peer);
+
+    let (arc, slot, map) = (1, beside_others - 1, first - beside_others);
+    println!("allocations of a context: arc {arc}, slot {slot}, extensions' map {map}");
+    assert_eq!((slot, map, again), (1, 2, 0));
+}
+
+#[test]
+fn the_facts_of_a_head_allocate_nothing() {
+    let mut request = Request::new(());
+    *request.headers_mut() = headers(&[("content-type", "application/grpc+proto")]);
+    let context = RequestContext::of(request.extensions_mut(), &ManualClock::default());
+    let id = hardpoint_core::RequestId::from_header(&received("r-1")).unwrap();
+    assert!(context.set_request_id(id));
+    assert_eq!(allocations_in(|| HeadFacts::of(Head::of(&request))), 0);
+}

@@ -1,0 +1,114 @@
+//! Where the state of buckets lies.
+//!
+//! A store decides; it does not get and set. One call decides all entries of a [`Batch`], or none,
+//! in one atomic step, and a refused batch consumes nothing.
+
+mod batch;
+mod either;
+mod memory;
+mod table;
+
+use std::{error::Error, fmt};
+
+use hardpoint_core::{Answer, Key};
+
+pub use self::{
+    batch::{Batch, BatchFull, Entry, Verdict, Verdicts},
+    either::{Either, EitherPending},
+    memory::MemoryStore,
+};
+
+/// Decides batches. Clones share the state.
+pub trait Store: Clone + Send + Sync + 'static {
+    /// Resolves to the verdicts when the store has to ask elsewhere. It borrows nothing.
+    type Pending: Future<Output = Result<Verdicts, StoreError>> + Send;
+
+    /// The digest of a key: what the store keeps in place of it.
+    ///
+    /// It is keyed, so that whoever sees digests learns nothing of the keys, and cannot craft keys
+    /// that collide.
+    fn digest(&self, key: &Key<'_>) -> Digest;
+
+    /// Decides all entries of the batch, or none, atomically.
+    fn decide(&self, batch: &Batch) -> Answer<Result<Verdicts, StoreError>, Self::Pending>;
+}
+
+/// A key as a store keeps it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Digest(u128);
+
+impl Digest {
+    /// A digest of these bits.
+    #[must_use]
+    pub const fn from_bits(bits: u128) -> Self {
+        Self(bits)
+    }
+
+    /// The bits.
+    #[must_use]
+    pub const fn to_bits(self) -> u128 {
+        self.0
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Digest(..)")
+    }
+}
+
+/// A store did not decide. What happens then is the limiter's [`OnFailure`](crate::OnFailure).
+#[derive(Debug)]
+pub struct StoreError {
+    kind: StoreErrorKind,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl StoreError {
+    /// An error of this kind.
+    #[must_use]
+    pub const fn new(kind: StoreErrorKind) -> Self {
+        Self { kind, source: None }
+    }
+
+    /// Adds what caused it.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What went wrong.
+    #[must_use]
+    pub const fn kind(&self) -> StoreErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            StoreErrorKind::Corrupt => "the store's state cannot be read",
+            StoreErrorKind::Timeout => "the store did not answer in time",
+            StoreErrorKind::Unavailable => "the store cannot be reached",
+        })
+    }
+}
+
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_ref().map(|source| source.as_ref() as _)
+    }
+}
+
+/// The kinds of [`StoreError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreErrorKind {
+    /// What the store holds is not what was put there.
+    Corrupt,
+    /// It did not answer in time: the batch may have been consumed.
+    Timeout,
+    /// It cannot be reached: nothing was consumed.
+    Unavailable,
+}

@@ -1,0 +1,307 @@
+//! A table of bucket states: fixed size, no lock on the way of a known key, nothing to sweep.
+//!
+//! A line is one cache line of four slots; a key lives in one of the two lines that its digest
+//! names. A slot is a tag (the key's digest) and a state (when the bucket is full). A state that has
+//! passed is the same as none, so its slot is free for the next key without anything being lost.
+//!
+//! # The protocol
+//! - A *known* key is changed by one compare-and-swap of its state. The tag is read before and after
+//!   the state, so a state is never taken for another key's.
+//! - An *unknown* key is inserted under a lock picked by its digest, so that two threads that meet
+//!   one key for the first time never give it two slots. The slot is claimed by swapping its tag for
+//!   [`CLAIMED`], then its state, then the new tag is published. Whoever changed the state in between
+//!   wins: the claim is undone.
+//! - Whoever inserts and meets a claimed slot waits: the key that it is about to insert may be in it.
+//!
+//! Only atomics and locks stand in this file: it is explored by loom.
+
+use sync::{AtomicU64, Mutex, MutexGuard, Ordering};
+
+/// Slots of a line: 16 bytes each, together one cache line.
+const SLOTS: usize = 4;
+/// The share of slots that is filled when as many keys are live as were announced: 3 of 4. Beyond
+/// it keys start to push each other out.
+const FILL: (usize, usize) = (3, 4);
+/// Locks for insertion. More of them than threads that insert at the same time.
+const STRIPES: usize = 64;
+
+/// The tag of a slot that was never used.
+const EMPTY: u64 = 0;
+/// The tag of a slot that is changing hands.
+const CLAIMED: u64 = 1;
+
+/// The states of the keys of one policy, each the nanosecond at which a bucket is full.
+pub(super) struct Table {
+    lines: Box<[Line]>,
+    stripes: Box<[Mutex<()>]>,
+    evictions: AtomicU64,
+}
+
+/// What became of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Change {
+    /// The state that was decided about; 0 for a key that is not in the table.
+    pub(super) before: u64,
+    /// Whether a new state was stored.
+    pub(super) stored: bool,
+}
+
+#[repr(C, align(64))]
+struct Line {
+    slots: [Slot; SLOTS],
+}
+
+struct Slot {
+    tag: AtomicU64,
+    state: AtomicU64,
+}
+
+impl Table {
+    /// A table in which `keys` keys may be in debt at the same time.
+    pub(super) fn for_peak(keys: usize) -> Self {
+        let (full, of) = FILL;
+        let slots = keys.max(1).saturating_mul(of).div_ceil(full);
+        let lines = slots.div_ceil(SLOTS);
+        Self {
+            lines: (0..lines).map(|_| Line::new()).collect(),
+            stripes: (0..STRIPES).map(|_| Mutex::new(())).collect(),
+            evictions: AtomicU64::new(0),
+        }
+    }
+
+    /// The key's state; 0 if it is not in the table.
+    pub(super) fn read(&self, digest: u64) -> u64 {
+        self.change(digest, 0, |_| None).before
+    }
+
+    /// Replaces the key's state by what `next` makes of it, unless that is `None`.
+    ///
+    /// `next` may be called several times, each time with a newer state, and 0 stands for a key that
+    /// is not in the table. Slots whose state is at or before `now` are free.
+    pub(super) fn change(
+        &self,
+        digest: u64,
+        now: u64,
+        next: impl Fn(u64) -> Option<u64>,
+    ) -> Change {
+        let tag = tag(digest);
+        let home = self.home(digest);
+        loop {
+            let Some(slot) = find(home, tag) else {
+                let stored = match next(0) {
+                    None => false,
+                    Some(state) if self.insert(home, tag, state, now) => true,
+                    Some(_) => continue,
+                };
+                return Change { before: 0, stored };
+            };
+            let Some(before) = slot.state_of(tag) else {
+                continue;
+            };
+            let Some(after) = next(before) else {
+                return Change {
+                    before,
+                    stored: false,
+                };
+            };
+            if slot.swap_state(before, after) {
+                return Change {
+                    before,
+                    stored: true,
+                };
+            }
+        }
+    }
+
+    /// How many live keys were pushed out by others since the table was made.
+    pub(super) fn evictions(&self) -> u64 {
+        self.evictions.load(Ordering::Relaxed)
+    }
+
+    /// The bytes that the slots take.
+    pub(super) fn size(&self) -> usize {
+        size_of_val(&*self.lines)
+    }
+
+    /// The two lines that a key may live in.
+    fn home(&self, digest: u64) -> [&Line; 2] {
+        // An odd multiplier of 64 random bits: the second choice is independent of the first.
+        let second = digest.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
+        [self.line(digest), self.line(second)]
+    }
+
+    /// The line at the share of the table that `point` is of all 64-bit numbers: the number of lines
+    /// need not be a power of two.
+    fn line(&self, point: u64) -> &Line {
+        let count = self.lines.len();
+        let index = (u128::from(point) * count as u128) >> 64;
+        &self.lines[usize::try_from(index).unwrap_or_default()]
+    }
+
+    /// Gives the key a slot. `false` if it has one by now.
+    fn insert(&self, home: [&Line; 2], tag: u64, state: u64, now: u64) -> bool {
+        let _turn = self.turn(tag);
+        loop {
+            let Some(place) = Place::best(home, tag, now) else {
+                sync::pause();
+                continue;
+            };
+            let Place::Free {
+                slot,
+                tag: old_tag,
+                state: old_state,
+            } = place
+            else {
+                return false;
+            };
+            if !slot.swap_tag(old_tag, CLAIMED) {
+                continue;
+            }
+            // A state that equals the old one would hide the change of hands from whoever is about
+            // to swap it.
+            let state = if state == old_state {
+                state.saturating_add(1)
+            } else {
+                state
+            };
+            if slot.swap_state(old_state, state) {
+                slot.tag.store(tag, Ordering::Release);
+                if old_state > now {
+                    self.evictions.fetch_add(1, Ordering::Relaxed);
+                }
+                return true;
+            }
+            slot.tag.store(old_tag, Ordering::Release);
+        }
+    }
+
+    fn turn(&self, tag: u64) -> MutexGuard<'_, ()> {
+        let stripe = usize::try_from(tag % STRIPES as u64).unwrap_or_default();
+        // A panic elsewhere leaves nothing half done here: the lock guards no data.
+        self.stripes[stripe]
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// Where a key that is about to be inserted belongs.
+enum Place<'a> {
+    /// It has a slot already.
+    Taken,
+    /// The slot to claim.
+    Free {
+        slot: &'a Slot,
+        tag: u64,
+        state: u64,
+    },
+}
+
+impl<'a> Place<'a> {
+    /// The slot to claim: a free one in the line that has more of them, or else the one whose debt
+    /// is smallest. `None` if a slot is changing hands and must be waited for.
+    fn best(home: [&'a Line; 2], tag: u64, now: u64) -> Option<Self> {
+        let mut best: Option<(bool, usize, u64, &Slot, u64)> = None;
+        for line in home {
+            let free = line
+                .slots
+                .iter()
+                .filter(|slot| slot.state.load(Ordering::Relaxed) <= now)
+                .count();
+            for slot in &line.slots {
+                let found = slot.tag.load(Ordering::Acquire);
+                if found == CLAIMED {
+                    return None;
+                }
+                if found == tag {
+                    return Some(Self::Taken);
+                }
+                let state = slot.state.load(Ordering::Acquire);
+                let live = state > now;
+                // Free before live; more room before less; less debt before more.
+                let rank = (live, SLOTS - free, if live { state } else { 0 });
+                if best.is_none_or(|(live, full, debt, ..)| rank < (live, full, debt)) {
+                    best = Some((rank.0, rank.1, rank.2, slot, found));
+                }
+            }
+        }
+        let (live, _, debt, slot, tag) = best?;
+        let state = if live {
+            debt
+        } else {
+            slot.state.load(Ordering::Acquire)
+        };
+        Some(Self::Free { slot, tag, state })
+    }
+}
+
+impl Line {
+    fn new() -> Self {
+        Self {
+            slots: std::array::from_fn(|_| Slot {
+                tag: AtomicU64::new(EMPTY),
+                state: AtomicU64::new(0),
+            }),
+        }
+    }
+}
+
+impl Slot {
+    /// The state, if the slot belongs to `tag` before and after it was read.
+    fn state_of(&self, tag: u64) -> Option<u64> {
+        let state = self.state.load(Ordering::Acquire);
+        (self.tag.load(Ordering::Acquire) == tag).then_some(state)
+    }
+
+    fn swap_state(&self, from: u64, to: u64) -> bool {
+        self.state
+            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    }
+
+    fn swap_tag(&self, from: u64, to: u64) -> bool {
+        self.tag
+            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    }
+}
+
+fn find(home: [&Line; 2], tag: u64) -> Option<&Slot> {
+    let slots = home.into_iter().flat_map(|line| &line.slots);
+    slots
+        .into_iter()
+        .find(|slot| slot.tag.load(Ordering::Acquire) == tag)
+}
+
+/// The digest, but for the two values that mean something else.
+const fn tag(digest: u64) -> u64 {
+    if digest <= CLAIMED {
+        digest + 2
+    } else {
+        digest
+    }
+}
+
+#[cfg(not(hardpoint_loom))]
+mod sync {
+    pub(super) use std::{
+        sync::{
+            Mutex, MutexGuard,
+            atomic::{AtomicU64, Ordering},
+        },
+        thread::yield_now as pause,
+    };
+}
+
+#[cfg(hardpoint_loom)]
+mod sync {
+    pub(super) use loom::{
+        sync::{
+            Mutex, MutexGuard,
+            atomic::{AtomicU64, Ordering},
+        },
+        thread::yield_now as pause,
+    };
+}
+
+#[cfg(test)]
+mod tests;
