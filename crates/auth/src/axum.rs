@@ -42,10 +42,7 @@ impl Authenticated {
         if required.is_subset_of(self.verified.scopes()) {
             return Ok(());
         }
-        Err(Refusal::new(
-            &self.facts,
-            &InsufficientScope::new(required.clone()),
-        ))
+        Err(Refusal::new(&self.facts, &InsufficientScope::new(required.clone())))
     }
 }
 
@@ -75,10 +72,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for Authenticated {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Option<Self>, Infallible> {
         let verified = parts.extensions.get::<Arc<Verified>>().cloned();
-        Ok(verified.map(|verified| Self {
-            verified,
-            facts: HeadFacts::of(Head::of_parts(parts)),
-        }))
+        Ok(verified.map(|verified| Self { verified, facts: HeadFacts::of(Head::of_parts(parts)) }))
     }
 }
 
@@ -91,9 +85,7 @@ pub struct Refusal {
 impl Refusal {
     fn new(facts: &HeadFacts, rejection: &dyn Rejection) -> Self {
         let response = refuse::<Body>(facts, rejection).map(Body::new);
-        Self {
-            response: Box::new(response),
-        }
+        Self { response: Box::new(response) }
     }
 }
 

@@ -31,11 +31,7 @@ impl Error for NotAuthenticated {}
 
 impl Rejection for NotAuthenticated {
     fn problem(&self) -> Problem {
-        Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "not_authenticated",
-            "Authentication required",
-        )
+        Problem::new(StatusCode::UNAUTHORIZED, "not_authenticated", "Authentication required")
     }
 
     fn grpc_code(&self) -> GrpcCode {
@@ -43,10 +39,7 @@ impl Rejection for NotAuthenticated {
     }
 
     fn headers(&self, headers: &mut HeaderMap) {
-        headers.insert(
-            WWW_AUTHENTICATE,
-            HeaderValue::from_static(r#"Bearer realm="api""#),
-        );
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer realm="api""#));
     }
 }
 
@@ -114,12 +107,8 @@ impl Error for InvalidRequest {}
 
 impl Rejection for InvalidRequest {
     fn problem(&self) -> Problem {
-        Problem::new(
-            StatusCode::BAD_REQUEST,
-            "invalid_credentials",
-            "Invalid credentials",
-        )
-        .detail("Send exactly one Authorization header.")
+        Problem::new(StatusCode::BAD_REQUEST, "invalid_credentials", "Invalid credentials")
+            .detail("Send exactly one Authorization header.")
     }
 
     fn grpc_code(&self) -> GrpcCode {
@@ -162,12 +151,8 @@ impl Error for InsufficientScope {}
 
 impl Rejection for InsufficientScope {
     fn problem(&self) -> Problem {
-        Problem::new(
-            StatusCode::FORBIDDEN,
-            "insufficient_scope",
-            "Insufficient scope",
-        )
-        .add_member("required_scope", self.required.as_str())
+        Problem::new(StatusCode::FORBIDDEN, "insufficient_scope", "Insufficient scope")
+            .add_member("required_scope", self.required.as_str())
     }
 
     fn grpc_code(&self) -> GrpcCode {

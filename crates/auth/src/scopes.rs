@@ -22,9 +22,7 @@ impl Scopes {
     /// No scope.
     #[must_use]
     pub const fn none() -> Self {
-        Self {
-            text: String::new(),
-        }
+        Self { text: String::new() }
     }
 
     /// The scopes as OAuth writes them.
@@ -58,13 +56,8 @@ impl FromStr for Scopes {
     fn from_str(text: &str) -> Result<Self, ParseScopesError> {
         let mut scopes = Self::none();
         for name in text.split(' ').filter(|name| !name.is_empty()) {
-            if !name
-                .bytes()
-                .all(|byte| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~'))
-            {
-                return Err(ParseScopesError {
-                    name: name.to_owned(),
-                });
+            if !name.bytes().all(|byte| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~')) {
+                return Err(ParseScopesError { name: name.to_owned() });
             }
             if !scopes.contains(name) {
                 let gap = if scopes.text.is_empty() { "" } else { " " };

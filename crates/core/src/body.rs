@@ -33,27 +33,19 @@ impl<B> ResponseBody<B> {
     /// The inner service's body.
     #[must_use]
     pub const fn inner(body: B) -> Self {
-        Self {
-            kind: Kind::Inner { body },
-        }
+        Self { kind: Kind::Inner { body } }
     }
 
     /// A body of these bytes.
     #[must_use]
     pub fn full(bytes: Bytes) -> Self {
-        Self {
-            kind: Kind::Own {
-                bytes: (!bytes.is_empty()).then_some(bytes),
-            },
-        }
+        Self { kind: Kind::Own { bytes: (!bytes.is_empty()).then_some(bytes) } }
     }
 
     /// A body without bytes.
     #[must_use]
     pub const fn empty() -> Self {
-        Self {
-            kind: Kind::Own { bytes: None },
-        }
+        Self { kind: Kind::Own { bytes: None } }
     }
 }
 

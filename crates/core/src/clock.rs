@@ -65,10 +65,7 @@ pub trait Clock: Clone + Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SystemClock;
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that reads the system's clocks"
-)]
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the system's clocks")]
 impl Clock for SystemClock {
     fn now(&self) -> Mono {
         static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -77,9 +74,7 @@ impl Clock for SystemClock {
     }
 
     fn unix(&self) -> Duration {
-        SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 }
 
@@ -113,13 +108,8 @@ impl ManualClock {
     /// a little earlier.
     #[must_use]
     pub fn at_unix(unix: Duration) -> Self {
-        let hands = Hands {
-            mono: AtomicU64::new(3_600_000_000_000),
-            unix: nanos(unix).into(),
-        };
-        Self {
-            hands: Arc::new(hands),
-        }
+        let hands = Hands { mono: AtomicU64::new(3_600_000_000_000), unix: nanos(unix).into() };
+        Self { hands: Arc::new(hands) }
     }
 
     /// Moves both the monotonic time and the calendar forward.
@@ -178,11 +168,7 @@ mod tests {
         let mono = twin.now();
         clock.step_unix(Duration::from_secs(7));
         assert_eq!(twin.unix(), Duration::from_secs(7));
-        assert_eq!(
-            twin.now(),
-            mono,
-            "a calendar step leaves monotonic time alone"
-        );
+        assert_eq!(twin.now(), mono, "a calendar step leaves monotonic time alone");
     }
 
     #[test]
@@ -191,9 +177,6 @@ mod tests {
         let late = Mono::from_nanos(9);
         assert_eq!(late.saturating_since(early), Duration::from_nanos(4));
         assert_eq!(early.saturating_since(late), Duration::ZERO);
-        assert_eq!(
-            late.saturating_add(Duration::MAX),
-            Mono::from_nanos(u64::MAX)
-        );
+        assert_eq!(late.saturating_add(Duration::MAX), Mono::from_nanos(u64::MAX));
     }
 }

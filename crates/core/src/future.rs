@@ -33,19 +33,13 @@ impl<F, B> ResponseFuture<F, B> {
     /// Resolves to what `inner` resolves to.
     #[must_use]
     pub const fn forward(inner: F) -> Self {
-        Self {
-            state: State::Forward { inner },
-        }
+        Self { state: State::Forward { inner } }
     }
 
     /// Resolves to `response` at once.
     #[must_use]
     pub const fn refuse(response: Response<ResponseBody<B>>) -> Self {
-        Self {
-            state: State::Refuse {
-                response: Some(response),
-            },
-        }
+        Self { state: State::Refuse { response: Some(response) } }
     }
 }
 
@@ -62,9 +56,9 @@ where
                 Poll::Ready(Ok(response.map(ResponseBody::inner)))
             }
             // A future is not polled again after it was ready; if it is, there is nothing to give.
-            StateProject::Refuse { response } => response
-                .take()
-                .map_or(Poll::Pending, |response| Poll::Ready(Ok(response))),
+            StateProject::Refuse { response } => {
+                response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response)))
+            }
         }
     }
 }

@@ -106,15 +106,8 @@ mod tests {
             ("application/json", false),
             ("", false),
         ] {
-            let request = Request::builder()
-                .header(CONTENT_TYPE, content_type)
-                .body(())
-                .unwrap();
-            assert_eq!(
-                HeadFacts::of(Head::of(&request)).is_grpc(),
-                expected,
-                "{content_type}"
-            );
+            let request = Request::builder().header(CONTENT_TYPE, content_type).body(()).unwrap();
+            assert_eq!(HeadFacts::of(Head::of(&request)).is_grpc(), expected, "{content_type}");
         }
     }
 }

@@ -27,9 +27,7 @@ impl<'a> Key<'a> {
     /// A key that borrows its bytes.
     #[must_use]
     pub const fn borrowed(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes: Repr::Borrowed(bytes),
-        }
+        Self { bytes: Repr::Borrowed(bytes) }
     }
 
     /// A key that holds a copy of up to [`INLINE`](Self::INLINE) bytes; `None` if there are more.
@@ -38,9 +36,7 @@ impl<'a> Key<'a> {
         let mut buffer = [0; Key::INLINE];
         buffer.get_mut(..bytes.len())?.copy_from_slice(bytes);
         let len = u8::try_from(bytes.len()).ok()?;
-        Some(Key {
-            bytes: Repr::Inline { len, buffer },
-        })
+        Some(Key { bytes: Repr::Inline { len, buffer } })
     }
 
     /// The key of an address: 4 bytes for IPv4, 16 for IPv6. An IPv4-mapped address is IPv4.
@@ -59,9 +55,7 @@ impl<'a> Key<'a> {
                 16
             }
         };
-        Key {
-            bytes: Repr::Inline { len, buffer },
-        }
+        Key { bytes: Repr::Inline { len, buffer } }
     }
 
     /// The bytes, to be digested.
@@ -172,9 +166,6 @@ mod tests {
 
     #[test]
     fn debug_shows_the_length_alone() {
-        assert_eq!(
-            format!("{:?}", Key::borrowed(b"alice@example.org")),
-            "Key([17 bytes])"
-        );
+        assert_eq!(format!("{:?}", Key::borrowed(b"alice@example.org")), "Key([17 bytes])");
     }
 }

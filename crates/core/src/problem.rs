@@ -34,11 +34,7 @@ impl Problem {
     pub fn new(status: StatusCode, code: &'static str, title: &'static str) -> Self {
         let refusal = status.is_client_error() || status.is_server_error();
         Self {
-            status: if refusal {
-                status
-            } else {
-                StatusCode::INTERNAL_SERVER_ERROR
-            },
+            status: if refusal { status } else { StatusCode::INTERNAL_SERVER_ERROR },
             code,
             title,
             iana_type: None,
@@ -98,12 +94,7 @@ impl Problem {
     #[must_use]
     pub fn retry_after_seconds(&self) -> Option<u64> {
         let after = self.retry_after?;
-        Some(
-            after
-                .as_secs()
-                .saturating_add(u64::from(after.subsec_nanos() > 0))
-                .max(1),
-        )
+        Some(after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0)).max(1))
     }
 
     /// The body, as JSON.
@@ -134,13 +125,10 @@ mod tests {
 
     #[test]
     fn the_body_has_the_members_of_the_standard_and_ours() {
-        let problem = Problem::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "rate_limited",
-            "Too many requests",
-        )
-        .add_member("violated-policies", vec!["client"])
-        .add_member("status", "replaced?");
+        let problem =
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too many requests")
+                .add_member("violated-policies", vec!["client"])
+                .add_member("status", "replaced?");
         let body: Value = serde_json::from_slice(&problem.to_json(Some("r-1"))).unwrap();
         assert_eq!(
             body,
@@ -168,10 +156,7 @@ mod tests {
     #[test]
     fn a_refusal_never_looks_like_a_success() {
         for status in [StatusCode::OK, StatusCode::NO_CONTENT, StatusCode::FOUND] {
-            assert_eq!(
-                Problem::new(status, "x", "X").status(),
-                StatusCode::INTERNAL_SERVER_ERROR
-            );
+            assert_eq!(Problem::new(status, "x", "X").status(), StatusCode::INTERNAL_SERVER_ERROR);
         }
     }
 }

@@ -57,9 +57,7 @@ pub fn refuse<B>(head: &HeadFacts, rejection: &dyn Rejection) -> Response<Respon
         headers.insert(RETRY_AFTER, seconds.into());
     }
     rejection.headers(headers);
-    response.extensions_mut().insert(Refused {
-        code: problem.code(),
-    });
+    response.extensions_mut().insert(Refused { code: problem.code() });
     response
 }
 
@@ -67,10 +65,9 @@ fn json<B>(head: &HeadFacts, problem: &Problem) -> Response<ResponseBody<B>> {
     let body = problem.to_json(head.request_id().map(|id| id.as_str()));
     let mut response = Response::new(ResponseBody::full(Bytes::from(body)));
     *response.status_mut() = problem.status();
-    response.headers_mut().insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("application/problem+json"),
-    );
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     response
 }
 
@@ -91,17 +88,15 @@ fn trailers_only<B>(problem: &Problem, code: GrpcCode) -> Response<ResponseBody<
 fn percent_encode(message: &str) -> String {
     use std::fmt::Write;
 
-    message
-        .bytes()
-        .fold(String::with_capacity(message.len()), |mut encoded, byte| {
-            if matches!(byte, b' '..=b'~') && byte != b'%' {
-                encoded.push(char::from(byte));
-            } else {
-                // Writing to a String does not fail.
-                let _ = write!(encoded, "%{byte:02X}");
-            }
-            encoded
-        })
+    message.bytes().fold(String::with_capacity(message.len()), |mut encoded, byte| {
+        if matches!(byte, b' '..=b'~') && byte != b'%' {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a String does not fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+        encoded
+    })
 }
 
 /// The status codes of gRPC that a refusal can have.

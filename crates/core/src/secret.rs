@@ -14,8 +14,9 @@ use zeroize::{Zeroize, Zeroizing};
 /// There is no `Clone` and no `Deref`: a copy of the value is made only where the text
 /// [`expose`](Self::expose) stands. Share one secret with [`Arc`] (see [`into_shared`]).
 ///
-/// What wiping cannot reach: buffers of the HTTP and TLS libraries that the value came through,
-/// the environment block of the process, swap, and core dumps.
+/// What wiping cannot reach: buffers of the HTTP and TLS libraries that the value came through, the
+/// scratch buffer into which `serde_json` copies a string that contains an escape, the environment
+/// block of the process, swap, and core dumps.
 ///
 /// ```
 /// use hardpoint_core::Secret;
@@ -38,9 +39,7 @@ impl<T: Zeroize> Secret<T> {
     /// fixed size prefer [`Secret::from_fill`], which writes them in place.
     #[must_use]
     pub fn new(value: T) -> Self {
-        Self {
-            value: Box::new(value),
-        }
+        Self { value: Box::new(value) }
     }
 }
 
@@ -50,9 +49,7 @@ impl<const N: usize> Secret<[u8; N]> {
     /// # Errors
     /// Whatever `fill` returns; the half-written key is wiped.
     pub fn from_fill<E>(fill: impl FnOnce(&mut [u8; N]) -> Result<(), E>) -> Result<Self, E> {
-        let mut secret = Self {
-            value: Box::new([0; N]),
-        };
+        let mut secret = Self { value: Box::new([0; N]) };
         fill(&mut secret.value)?;
         Ok(secret)
     }
@@ -90,9 +87,7 @@ impl From<String> for Secret<str> {
 impl From<&str> for Secret<str> {
     /// Copies the text. The original stays where it is: prefer the conversion from `String`.
     fn from(source: &str) -> Self {
-        Self {
-            value: source.into(),
-        }
+        Self { value: source.into() }
     }
 }
 
@@ -105,9 +100,7 @@ impl From<Vec<u8>> for Secret<[u8]> {
 impl From<&[u8]> for Secret<[u8]> {
     /// Copies the bytes. The original stays where it is: prefer the conversion from `Vec`.
     fn from(source: &[u8]) -> Self {
-        Self {
-            value: source.into(),
-        }
+        Self { value: source.into() }
     }
 }
 
@@ -127,7 +120,7 @@ impl<T: ?Sized + Zeroize> Drop for Secret<T> {
 mod deserialize {
     use serde::{
         Deserialize, Deserializer,
-        de::{Error, Visitor},
+        de::{Error, SeqAccess, Visitor},
     };
     use zeroize::Zeroizing;
 
@@ -159,8 +152,31 @@ mod deserialize {
 
     impl<'de> Deserialize<'de> for Secret<[u8]> {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            let bytes = Zeroizing::new(Vec::<u8>::deserialize(deserializer)?);
-            Ok(bytes.as_slice().into())
+            struct Bytes;
+
+            impl<'de> Visitor<'de> for Bytes {
+                type Value = Secret<[u8]>;
+
+                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str("secret bytes")
+                }
+
+                fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                    let mut bytes = Zeroizing::new(Vec::with_capacity(64));
+                    while let Some(byte) = seq.next_element::<u8>()? {
+                        if bytes.len() == bytes.capacity() {
+                            // A vector that grows by itself leaves its old buffer unwiped.
+                            let mut larger = Zeroizing::new(Vec::with_capacity(bytes.len() * 2));
+                            larger.extend_from_slice(&bytes);
+                            bytes = larger;
+                        }
+                        bytes.push(byte);
+                    }
+                    Ok(bytes.as_slice().into())
+                }
+            }
+
+            deserializer.deserialize_seq(Bytes)
         }
     }
 }
@@ -205,9 +221,6 @@ mod tests {
             Ok::<(), ()>(())
         });
         assert!(key.is_ok_and(|key| key.ct_eq([9; 4])));
-        assert_eq!(
-            Secret::<[u8; 4]>::from_fill(|_| Err("no entropy")).err(),
-            Some("no entropy")
-        );
+        assert_eq!(Secret::<[u8; 4]>::from_fill(|_| Err("no entropy")).err(), Some("no entropy"));
     }
 }

@@ -8,9 +8,6 @@ use http::Extensions;
 
 pub(super) fn ip(extensions: &Extensions) -> Option<IpAddr> {
     let inserted = extensions.get::<Peer>().map(|peer| peer.ip());
-    inserted.or_else(|| {
-        extensions
-            .get()
-            .map(|ConnectInfo(peer): &ConnectInfo<SocketAddr>| peer.ip())
-    })
+    inserted
+        .or_else(|| extensions.get().map(|ConnectInfo(peer): &ConnectInfo<SocketAddr>| peer.ip()))
 }

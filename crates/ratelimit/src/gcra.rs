@@ -85,17 +85,9 @@ pub fn decide(quota: Quota, state: State, now: Mono, cost: u32) -> Decision {
     let (allowed, debt_after) = charged.map_or((false, debt), |debt| (true, debt));
     Decision {
         allowed,
-        state: if allowed {
-            after(now, debt_after)
-        } else {
-            state
-        },
+        state: if allowed { after(now, debt_after) } else { state },
         remaining: remaining(quota, debt_after),
-        retry_after: if allowed {
-            None
-        } else {
-            retry_after(quota, debt, cost)
-        },
+        retry_after: if allowed { None } else { retry_after(quota, debt, cost) },
         full_after: Duration::from_nanos(debt_after),
     }
 }
@@ -108,11 +100,7 @@ pub(crate) const fn charge(quota: Quota, debt: u64, cost: u32) -> Option<u64> {
     let Some(debt) = debt.checked_add(price) else {
         return None;
     };
-    if debt <= quota.tolerance() {
-        Some(debt)
-    } else {
-        None
-    }
+    if debt <= quota.tolerance() { Some(debt) } else { None }
 }
 
 /// The state of a key that has this debt now.

@@ -48,12 +48,7 @@ pub(crate) fn render_policies(headers: Headers, policies: &[Policy]) -> Option<H
         item(&mut text, policy.name());
         let quota = policy.quota();
         // Writing to a String does not fail.
-        let _ = write!(
-            text,
-            ";q={};w={}",
-            quota.capacity(),
-            seconds_up(quota.window()).max(1)
-        );
+        let _ = write!(text, ";q={};w={}", quota.capacity(), seconds_up(quota.window()).max(1));
     }
     HeaderValue::try_from(text).ok()
 }
@@ -79,16 +74,11 @@ impl Fields {
                 continue;
             };
             item(&mut text, policy.name());
-            let wait = verdict
-                .retry_after()
-                .unwrap_or_else(|| verdict.next_cell_after());
+            let wait = verdict.retry_after().unwrap_or_else(|| verdict.next_cell_after());
             let _ = write!(text, ";r={};t={}", verdict.remaining(), seconds_up(wait));
         }
         let limits = HeaderValue::try_from(text).ok()?;
-        Some(Self {
-            policies: policies.clone(),
-            limits,
-        })
+        Some(Self { policies: policies.clone(), limits })
     }
 
     pub(crate) fn insert_into(self, headers: &mut HeaderMap) {
@@ -110,7 +100,5 @@ fn item(text: &mut String, name: &str) {
 }
 
 fn seconds_up(duration: std::time::Duration) -> u64 {
-    duration
-        .as_secs()
-        .saturating_add(u64::from(duration.subsec_nanos() > 0))
+    duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0))
 }

@@ -40,14 +40,9 @@ impl KeyExtractor for ClientNetwork {
     fn key<'a>(&self, head: Head<'a>) -> Result<Key<'a>, KeyMissing> {
         let network = match head.context().and_then(RequestContext::client) {
             Some(client) => client.network(),
-            None => self
-                .resolver
-                .resolve(peer::ip(head.extensions), head.headers)
-                .network(),
+            None => self.resolver.resolve(peer::ip(head.extensions), head.headers).network(),
         };
-        network
-            .map(Key::address)
-            .ok_or(KeyMissing::new("client address"))
+        network.map(Key::address).ok_or(KeyMissing::new("client address"))
     }
 }
 
@@ -74,10 +69,8 @@ pub struct Header {
 
 impl KeyExtractor for Header {
     fn key<'a>(&self, head: Head<'a>) -> Result<Key<'a>, KeyMissing> {
-        let value = head
-            .headers
-            .get(&self.name)
-            .ok_or(KeyMissing::new("header that it is counted by"))?;
+        let value =
+            head.headers.get(&self.name).ok_or(KeyMissing::new("header that it is counted by"))?;
         Ok(Key::borrowed(value.as_bytes()))
     }
 }

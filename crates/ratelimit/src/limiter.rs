@@ -59,9 +59,7 @@ impl RateLimiter {
 
 impl<St, Ob> Clone for RateLimiter<St, Ob> {
     fn clone(&self) -> Self {
-        Self {
-            shared: Arc::clone(&self.shared),
-        }
+        Self { shared: Arc::clone(&self.shared) }
     }
 }
 
@@ -97,32 +95,18 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
             .iter()
             .enumerate()
             .find(|(_, candidate)| candidate.name() == policy)
-            .ok_or_else(|| CheckError {
-                cause: Cause::Policy(policy.to_owned()),
-            })?;
+            .ok_or_else(|| CheckError { cause: Cause::Policy(policy.to_owned()) })?;
         let key = self.shared.store.digest(key);
         let mut batch = Batch::new();
         // An empty batch has room for one, and a limiter has at most as many policies as fit in u8.
         let index = u8::try_from(index).unwrap_or_default();
-        let _ = batch.push(Entry {
-            policy: index,
-            key,
-            quota: found.quota(),
-            cost,
-        });
+        let _ = batch.push(Entry { policy: index, key, quota: found.quota(), cost });
         let answer = self.shared.store.decide(&batch).resolve().await;
-        let verdicts = answer.map_err(|error| CheckError {
-            cause: Cause::Store(error),
-        })?;
+        let verdicts = answer.map_err(|error| CheckError { cause: Cause::Store(error) })?;
         let allowed = verdicts.allowed();
-        self.shared.observer.on(&Event::Limited {
-            policy: found.name(),
-            allowed,
-        });
+        self.shared.observer.on(&Event::Limited { policy: found.name(), allowed });
         let verdict = verdicts.of(&batch).next().map(|(_, verdict)| verdict);
-        verdict.ok_or_else(|| CheckError {
-            cause: Cause::Policy(policy.to_owned()),
-        })
+        verdict.ok_or_else(|| CheckError { cause: Cause::Policy(policy.to_owned()) })
     }
 
     pub(crate) fn policies(&self) -> &[Policy] {
@@ -148,12 +132,7 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
             };
             let key = self.shared.store.digest(&key);
             // The builder admits no more policies than a batch has room for.
-            let _ = batch.push(Entry {
-                policy: index,
-                key,
-                quota: policy.quota(),
-                cost: 1,
-            });
+            let _ = batch.push(Entry { policy: index, key, quota: policy.quota(), cost: 1 });
         }
         Ok(batch)
     }
@@ -169,15 +148,11 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
             Ok(verdicts) => verdicts,
             Err(error) => return self.failed(&error),
         };
-        let nearest = verdicts
-            .of(batch)
-            .min_by_key(|(_, verdict)| (verdict.allowed(), verdict.remaining()));
+        let nearest =
+            verdicts.of(batch).min_by_key(|(_, verdict)| (verdict.allowed(), verdict.remaining()));
         if let Some((entry, verdict)) = nearest {
             let policy = self.policy(entry).map_or("", Policy::name);
-            self.shared.observer.on(&Event::Limited {
-                policy,
-                allowed: verdicts.allowed(),
-            });
+            self.shared.observer.on(&Event::Limited { policy, allowed: verdicts.allowed() });
             if let Some(context) = context {
                 let decision = LimitDecision::new(verdicts.allowed(), verdict.remaining().into());
                 context.set_limit(decision);
@@ -198,9 +173,8 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
         let mut retry_after = Some(std::time::Duration::ZERO);
         for (entry, verdict) in verdicts.of(batch).filter(|(_, verdict)| !verdict.allowed()) {
             violated.extend(self.policy(entry).map(Policy::name));
-            retry_after = retry_after
-                .zip(verdict.retry_after())
-                .map(|(longest, wait)| longest.max(wait));
+            retry_after =
+                retry_after.zip(verdict.retry_after()).map(|(longest, wait)| longest.max(wait));
         }
         tracing::debug!(target: "hardpoint::ratelimit", policies = ?violated, "request refused");
         RateLimited::new(violated, retry_after)
@@ -315,9 +289,7 @@ impl<Ob: Observer> Builder<Ob> {
             store,
             observer: self.observer,
         };
-        Ok(RateLimiter {
-            shared: Arc::new(shared),
-        })
+        Ok(RateLimiter { shared: Arc::new(shared) })
     }
 }
 
@@ -326,27 +298,16 @@ fn check_policies(policies: &[Policy]) -> Result<(), ConfigError> {
         return Err(ConfigError::NoPolicy);
     }
     if policies.len() > Batch::MAX {
-        return Err(ConfigError::TooManyPolicies {
-            given: policies.len(),
-            most: Batch::MAX,
-        });
+        return Err(ConfigError::TooManyPolicies { given: policies.len(), most: Batch::MAX });
     }
     for (index, policy) in policies.iter().enumerate() {
         let name = policy.name();
         let printable = name.bytes().all(|byte| matches!(byte, b' '..=b'~'));
         if !printable || !(1..=64).contains(&name.len()) {
-            return Err(ConfigError::PolicyName {
-                name: name.to_owned(),
-            });
+            return Err(ConfigError::PolicyName { name: name.to_owned() });
         }
-        if policies
-            .iter()
-            .take(index)
-            .any(|other| other.name() == name)
-        {
-            return Err(ConfigError::DuplicatePolicy {
-                name: name.to_owned(),
-            });
+        if policies.iter().take(index).any(|other| other.name() == name) {
+            return Err(ConfigError::DuplicatePolicy { name: name.to_owned() });
         }
     }
     Ok(())

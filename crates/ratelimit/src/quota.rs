@@ -70,14 +70,8 @@ impl Quota {
         if interval == 0 || interval > Self::MAX_INTERVAL.as_nanos() {
             return None;
         }
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "compared with the maximum above"
-        )]
-        Some(Self {
-            interval: interval as u64,
-            burst,
-        })
+        #[expect(clippy::cast_possible_truncation, reason = "compared with the maximum above")]
+        Some(Self { interval: interval as u64, burst })
     }
 
     const fn checked(cells: u32, period: Duration) -> Self {
@@ -135,12 +129,7 @@ impl Quota {
 
 impl fmt::Debug for Quota {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Quota(1 cell/{:?}, burst {})",
-            self.interval(),
-            self.burst
-        )
+        write!(f, "Quota(1 cell/{:?}, burst {})", self.interval(), self.burst)
     }
 }
 
@@ -148,9 +137,7 @@ impl FromStr for Quota {
     type Err = ParseQuotaError;
 
     fn from_str(text: &str) -> Result<Self, ParseQuotaError> {
-        let error = || ParseQuotaError {
-            text: text.to_owned(),
-        };
+        let error = || ParseQuotaError { text: text.to_owned() };
         let (cells, rest) = text.trim().split_once('/').ok_or_else(error)?;
         let (period, burst) = match rest.split_once(':') {
             Some((period, burst)) => (period, Some(burst.trim().parse().map_err(|_| error())?)),
@@ -178,9 +165,7 @@ fn parse_period(text: &str) -> Option<Duration> {
         "d" => 86_400_000,
         _ => return None,
     };
-    Some(Duration::from_millis(
-        number.parse::<u64>().ok()?.checked_mul(millis)?,
-    ))
+    Some(Duration::from_millis(number.parse::<u64>().ok()?.checked_mul(millis)?))
 }
 
 /// A text that is no quota.
@@ -208,27 +193,18 @@ mod tests {
 
     #[test]
     fn n_per_second_means_n_in_a_second() {
-        assert_eq!(
-            Quota::per_second(60).interval(),
-            Duration::from_nanos(16_666_667)
-        );
+        assert_eq!(Quota::per_second(60).interval(), Duration::from_nanos(16_666_667));
         assert_eq!(Quota::per_second(60).capacity(), 60);
         assert_eq!(Quota::per_minute(60).interval(), Duration::from_secs(1));
         assert_eq!(Quota::per_hour(1).interval(), Duration::from_secs(3600));
-        assert_eq!(
-            Quota::per_second(10).burst(3).window(),
-            Duration::from_millis(300)
-        );
+        assert_eq!(Quota::per_second(10).burst(3).window(), Duration::from_millis(300));
     }
 
     #[test]
     fn a_quota_is_never_faster_than_asked_for() {
         for cells in [1, 3, 7, 999, 1_000_000, 3_000_000, u32::MAX] {
             let quota = Quota::per_second(cells);
-            assert!(
-                quota.interval_nanos() * u64::from(cells) >= 1_000_000_000,
-                "{cells}"
-            );
+            assert!(quota.interval_nanos() * u64::from(cells) >= 1_000_000_000, "{cells}");
         }
     }
 
@@ -257,9 +233,6 @@ mod tests {
             assert!(error.to_string().contains(&format!("`{bad}`")), "{bad}");
             assert!(error.to_string().contains("200/1s:400"));
         }
-        assert_eq!(
-            " 5 / 100ms : 9 ".parse(),
-            Ok(Quota::per_second(50).burst(9))
-        );
+        assert_eq!(" 5 / 100ms : 9 ".parse(), Ok(Quota::per_second(50).burst(9)));
     }
 }

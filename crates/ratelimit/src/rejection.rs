@@ -14,10 +14,7 @@ pub struct RateLimited {
 
 impl RateLimited {
     pub(crate) const fn new(violated: Vec<&'static str>, retry_after: Option<Duration>) -> Self {
-        Self {
-            violated,
-            retry_after,
-        }
+        Self { violated, retry_after }
     }
 
     /// The policies that refused.
@@ -43,13 +40,10 @@ impl Error for RateLimited {}
 
 impl Rejection for RateLimited {
     fn problem(&self) -> Problem {
-        let problem = Problem::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "rate_limited",
-            "Too many requests",
-        )
-        .iana_type("https://iana.org/assignments/http-problem-types#quota-exceeded")
-        .add_member("violated-policies", self.violated.clone());
+        let problem =
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too many requests")
+                .iana_type("https://iana.org/assignments/http-problem-types#quota-exceeded")
+                .add_member("violated-policies", self.violated.clone());
         match self.retry_after {
             Some(after) => problem.retry_after(after),
             None => problem.detail("The request costs more than the quota ever allows at once."),
@@ -94,12 +88,8 @@ impl Error for KeyAbsent {
 
 impl Rejection for KeyAbsent {
     fn problem(&self) -> Problem {
-        Problem::new(
-            StatusCode::BAD_REQUEST,
-            "rate_limit_key_missing",
-            "Rate limit key missing",
-        )
-        .detail(format!("The request has no {}.", self.missing.what()))
+        Problem::new(StatusCode::BAD_REQUEST, "rate_limit_key_missing", "Rate limit key missing")
+            .detail(format!("The request has no {}.", self.missing.what()))
     }
 
     fn grpc_code(&self) -> GrpcCode {
@@ -129,12 +119,8 @@ impl Error for LimiterUnavailable {}
 
 impl Rejection for LimiterUnavailable {
     fn problem(&self) -> Problem {
-        Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "limiter_unavailable",
-            "Service unavailable",
-        )
-        .retry_after(Duration::from_secs(1))
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "limiter_unavailable", "Service unavailable")
+            .retry_after(Duration::from_secs(1))
     }
 
     fn grpc_code(&self) -> GrpcCode {

@@ -18,20 +18,12 @@ pub struct AuthLayer<C = SystemClock, Ob = ()> {
 impl<C> AuthLayer<C> {
     /// Every request needs a token that `verifier` accepts.
     pub const fn new(verifier: TokenVerifier<C>) -> Self {
-        Self {
-            verifier: Some(verifier),
-            required: true,
-            observer: (),
-        }
+        Self { verifier: Some(verifier), required: true, observer: () }
     }
 
     /// The layer that looks at no token, and so authenticates nobody.
     pub const fn off() -> Self {
-        Self {
-            verifier: None,
-            required: false,
-            observer: (),
-        }
+        Self { verifier: None, required: false, observer: () }
     }
 }
 
@@ -45,11 +37,7 @@ impl<C, Ob> AuthLayer<C, Ob> {
 
     /// Tells `observer` of every verification.
     pub fn with_observer<Other: Observer>(self, observer: Other) -> AuthLayer<C, Other> {
-        AuthLayer {
-            verifier: self.verifier,
-            required: self.required,
-            observer,
-        }
+        AuthLayer { verifier: self.verifier, required: self.required, observer }
     }
 }
 
@@ -57,11 +45,6 @@ impl<S, C: Clone, Ob: Clone> Layer<S> for AuthLayer<C, Ob> {
     type Service = Auth<S, C, Ob>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Auth::new(
-            inner,
-            self.verifier.clone(),
-            self.required,
-            self.observer.clone(),
-        )
+        Auth::new(inner, self.verifier.clone(), self.required, self.observer.clone())
     }
 }

@@ -37,9 +37,7 @@ pub struct RequireScopesLayer {
 impl RequireScopesLayer {
     /// Requires all of these. None of them means: any valid token.
     pub fn new(required: Scopes) -> Self {
-        Self {
-            required: Some(Arc::new(required)),
-        }
+        Self { required: Some(Arc::new(required)) }
     }
 
     /// The layer that requires nothing, not even a token.
@@ -52,10 +50,7 @@ impl<S> Layer<S> for RequireScopesLayer {
     type Service = RequireScopes<S>;
 
     fn layer(&self, inner: S) -> RequireScopes<S> {
-        RequireScopes {
-            inner,
-            required: self.required.clone(),
-        }
+        RequireScopes { inner, required: self.required.clone() }
     }
 }
 

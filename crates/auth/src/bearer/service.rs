@@ -35,12 +35,7 @@ impl<S, C, Ob> Auth<S, C, Ob> {
         required: bool,
         observer: Ob,
     ) -> Self {
-        Self {
-            inner,
-            verifier,
-            required,
-            observer,
-        }
+        Self { inner, verifier, required, observer }
     }
 
     /// The inner service.
@@ -76,9 +71,7 @@ impl<S, C: Clock, Ob: Observer> Auth<S, C, Ob> {
         if let Some(header) = headers.get_mut(AUTHORIZATION) {
             header.set_sensitive(true);
         }
-        let result = answer
-            .as_ref()
-            .map_or_else(|error| error.kind().as_str(), |_| "ok");
+        let result = answer.as_ref().map_or_else(|error| error.kind().as_str(), |_| "ok");
         self.observer.on(&Event::Verified { result });
         answer.map(Some).map_err(|error| {
             tracing::debug!(target: "hardpoint::auth::bearer", reason = result, "token refused");
@@ -110,9 +103,7 @@ fn bearer(headers: &HeaderMap) -> Credentials<'_> {
 fn token(header: &HeaderValue) -> Option<&str> {
     let (scheme, rest) = header.as_bytes().split_at_checked(7)?;
     let rest = std::str::from_utf8(rest).ok()?;
-    scheme
-        .eq_ignore_ascii_case(b"bearer ")
-        .then(|| rest.trim_start_matches(' '))
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| rest.trim_start_matches(' '))
 }
 
 impl<S, C, Ob, ReqB, ResB> Service<Request<ReqB>> for Auth<S, C, Ob>

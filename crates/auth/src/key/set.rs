@@ -31,14 +31,8 @@ impl KeySet {
             return Err(KeySetError::TooMany { given: keys.len() });
         }
         for (index, key) in keys.iter().enumerate() {
-            if keys
-                .iter()
-                .take(index)
-                .any(|other| other.key_id() == key.key_id())
-            {
-                return Err(KeySetError::Duplicate {
-                    key_id: key.key_id().to_owned(),
-                });
+            if keys.iter().take(index).any(|other| other.key_id() == key.key_id()) {
+                return Err(KeySetError::Duplicate { key_id: key.key_id().to_owned() });
             }
         }
         Ok(Self { keys })
@@ -89,18 +83,11 @@ impl fmt::Display for KeySetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Duplicate { key_id } => {
-                write!(
-                    f,
-                    "key {key_id} stands in the set twice; remove one of them"
-                )
+                write!(f, "key {key_id} stands in the set twice; remove one of them")
             }
             Self::Empty => f.write_str("a key set needs at least one key"),
             Self::TooMany { given } => {
-                write!(
-                    f,
-                    "a key set holds at most {} keys and was given {given}",
-                    KeySet::MAX
-                )
+                write!(f, "a key set holds at most {} keys and was given {given}", KeySet::MAX)
             }
         }
     }

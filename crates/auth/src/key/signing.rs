@@ -102,13 +102,12 @@ impl SigningKey {
         let random = SystemRandom::new();
         match &self.pair {
             Pair::Ed25519(pair) => Ok(pair.sign(message).as_ref().to_vec()),
-            Pair::P256(pair) => pair
-                .sign(&random, message)
-                .map(|signature| signature.as_ref().to_vec()),
+            Pair::P256(pair) => {
+                pair.sign(&random, message).map(|signature| signature.as_ref().to_vec())
+            }
             Pair::Rsa(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
-                    .map(|()| signature)
+                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).map(|()| signature)
             }
         }
         .map_err(|_| FAILED)

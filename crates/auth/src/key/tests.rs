@@ -18,13 +18,7 @@ fn pem_of(der: &[u8]) -> String {
 }
 
 fn ed25519() -> String {
-    pem_of(
-        Ed25519KeyPair::generate()
-            .unwrap()
-            .to_pkcs8()
-            .unwrap()
-            .as_ref(),
-    )
+    pem_of(Ed25519KeyPair::generate().unwrap().to_pkcs8().unwrap().as_ref())
 }
 
 fn p256() -> String {
@@ -40,11 +34,9 @@ fn rsa() -> String {
 
 #[test]
 fn the_algorithm_follows_from_the_key() {
-    for (pem, algorithm) in [
-        (ed25519(), Algorithm::EdDsa),
-        (p256(), Algorithm::Es256),
-        (rsa(), Algorithm::Rs256),
-    ] {
+    for (pem, algorithm) in
+        [(ed25519(), Algorithm::EdDsa), (p256(), Algorithm::Es256), (rsa(), Algorithm::Rs256)]
+    {
         let key = SigningKey::from_pem(&pem).unwrap();
         assert_eq!(key.algorithm(), algorithm);
         let signature = key.sign(b"message").unwrap();
@@ -67,11 +59,9 @@ fn a_key_made_by_openssl_without_its_public_half_is_read() {
 fn thumbprints_and_jwks_are_those_of_jsonwebtoken() {
     use jsonwebtoken::{Algorithm as Theirs, EncodingKey};
 
-    for (pem, algorithm) in [
-        (ed25519(), Theirs::EdDSA),
-        (p256(), Theirs::ES256),
-        (rsa(), Theirs::RS256),
-    ] {
+    for (pem, algorithm) in
+        [(ed25519(), Theirs::EdDSA), (p256(), Theirs::ES256), (rsa(), Theirs::RS256)]
+    {
         let key = match algorithm {
             Theirs::EdDSA => EncodingKey::from_ed_pem(pem.as_bytes()),
             Theirs::ES256 => EncodingKey::from_ec_pem(pem.as_bytes()),
@@ -80,17 +70,11 @@ fn thumbprints_and_jwks_are_those_of_jsonwebtoken() {
         let ours = VerifyingKey::from_pem(&pem).unwrap();
         // jsonwebtoken reads Ed25519 keys of version 1 only.
         if let Ok(theirs) = Jwk::from_encoding_key(&key.unwrap(), algorithm) {
-            assert_eq!(
-                ours.key_id(),
-                theirs.thumbprint(ThumbprintHash::SHA256).unwrap()
-            );
+            assert_eq!(ours.key_id(), theirs.thumbprint(ThumbprintHash::SHA256).unwrap());
         }
         let jwk: Jwk = serde_json::from_value(ours.to_jwk()).unwrap();
         assert_eq!(jwk.common.key_id.as_deref(), Some(ours.key_id()));
-        assert_eq!(
-            jwk.thumbprint(ThumbprintHash::SHA256).unwrap(),
-            ours.key_id()
-        );
+        assert_eq!(jwk.thumbprint(ThumbprintHash::SHA256).unwrap(), ours.key_id());
     }
 }
 
@@ -109,14 +93,8 @@ fn public_keys_are_read_from_subject_public_key_info() {
     let expected = [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256];
     for (info, algorithm) in infos.into_iter().zip(expected) {
         let text = pem::encode(&Pem::new("PUBLIC KEY", info.as_ref()));
-        assert_eq!(
-            VerifyingKey::from_pem(&text).unwrap().algorithm(),
-            algorithm
-        );
-        assert!(
-            SigningKey::from_pem(&text).is_err(),
-            "a public key cannot sign"
-        );
+        assert_eq!(VerifyingKey::from_pem(&text).unwrap().algorithm(), algorithm);
+        assert!(SigningKey::from_pem(&text).is_err(), "a public key cannot sign");
     }
 }
 
@@ -130,14 +108,8 @@ fn what_is_no_usable_key_is_refused_without_being_shown() {
         (cut, NOT_PEM),
         (pem_of(b"hunter2"), NOT_SUPPORTED),
         (pem_of(p384.to_pkcs8v1().unwrap().as_ref()), NOT_SUPPORTED),
-        (
-            ed25519().replace("PRIVATE KEY", "RSA PRIVATE KEY"),
-            NOT_SUPPORTED,
-        ),
-        (
-            ed25519().replace("PRIVATE KEY", "CERTIFICATE"),
-            NOT_SUPPORTED,
-        ),
+        (ed25519().replace("PRIVATE KEY", "RSA PRIVATE KEY"), NOT_SUPPORTED),
+        (ed25519().replace("PRIVATE KEY", "CERTIFICATE"), NOT_SUPPORTED),
     ] {
         let error = SigningKey::from_pem(&text).unwrap_err();
         assert_eq!(error, expected);
@@ -153,10 +125,7 @@ fn a_set_has_each_key_once_and_at_least_one() {
     let twice = KeySet::new([key.clone(), key.clone()]).unwrap_err();
     assert!(twice.to_string().contains(key.key_id()));
     let many = (0..101).map(|_| SigningKey::generate().unwrap().verifying_key());
-    assert_eq!(
-        KeySet::new(many).unwrap_err(),
-        KeySetError::TooMany { given: 101 }
-    );
+    assert_eq!(KeySet::new(many).unwrap_err(), KeySetError::TooMany { given: 101 });
 }
 
 #[test]

@@ -121,24 +121,12 @@ impl VerifyingKey {
             jwk.insert("alg".to_owned(), algorithm.as_str().into());
             jwk.insert("use".to_owned(), "sig".into());
         }
-        Ok(Self {
-            inner: Arc::new(Inner {
-                algorithm,
-                key_id,
-                parsed,
-                jwk,
-            }),
-        })
+        Ok(Self { inner: Arc::new(Inner { algorithm, key_id, parsed, jwk }) })
     }
 }
 
 impl fmt::Debug for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "VerifyingKey({}, {:?})",
-            self.inner.algorithm.as_str(),
-            self.key_id()
-        )
+        write!(f, "VerifyingKey({}, {:?})", self.inner.algorithm.as_str(), self.key_id())
     }
 }

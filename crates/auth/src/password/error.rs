@@ -46,12 +46,8 @@ impl Error for PasswordError {}
 
 impl Rejection for PasswordError {
     fn problem(&self) -> Problem {
-        Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "password_unavailable",
-            "Service unavailable",
-        )
-        .retry_after(Duration::from_secs(2))
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "password_unavailable", "Service unavailable")
+            .retry_after(Duration::from_secs(2))
     }
 
     fn grpc_code(&self) -> GrpcCode {

@@ -28,9 +28,7 @@ impl PasswordHash {
     pub fn parse(text: &str) -> Result<Self, ParseHashError> {
         let hash = phc::PasswordHash::new(text).map_err(|_| ParseHashError::Malformed)?;
         parts(&hash)?;
-        Ok(Self {
-            text: text.to_owned(),
-        })
+        Ok(Self { text: text.to_owned() })
     }
 
     /// The text to store.
@@ -40,9 +38,7 @@ impl PasswordHash {
     }
 
     pub(super) fn of(hash: &phc::PasswordHash) -> Self {
-        Self {
-            text: hash.to_string(),
-        }
+        Self { text: hash.to_string() }
     }
 
     /// What to hash with, and what must come out.
@@ -68,11 +64,7 @@ fn parts(hash: &phc::PasswordHash) -> Result<Parts, ParseHashError> {
         return Err(ParseHashError::AboveCeiling);
     }
     match (hash.salt, hash.hash) {
-        (Some(salt), Some(output)) => Ok(Parts {
-            params,
-            salt,
-            output,
-        }),
+        (Some(salt), Some(output)) => Ok(Parts { params, salt, output }),
         _ => Err(ParseHashError::Malformed),
     }
 }

@@ -58,10 +58,7 @@ impl PasswordHasher {
             admitted: Arc::new(Semaphore::new(admitted)),
             arenas: Mutex::new(Vec::with_capacity(at_once)),
         };
-        Self {
-            shared: Arc::new(shared),
-            patience: Duration::from_secs(5),
-        }
+        Self { shared: Arc::new(shared), patience: Duration::from_secs(5) }
     }
 
     /// How long a caller waits for its turn. Default: 5 s, after which people reload. 0 turns away
@@ -100,13 +97,9 @@ impl PasswordHasher {
         if password.expose().len() > PasswordPolicy::MAX_BYTES {
             return Ok(false);
         }
-        let parts = stored
-            .map(PasswordHash::parts)
-            .transpose()
-            .map_err(|_| FAILED)?;
+        let parts = stored.map(PasswordHash::parts).transpose().map_err(|_| FAILED)?;
         let shared = Arc::clone(&self.shared);
-        self.run(move || shared.matches(parts.as_ref(), &password))
-            .await
+        self.run(move || shared.matches(parts.as_ref(), &password)).await
     }
 
     /// Waits for a turn and does the work on a thread for blocking work.
@@ -114,9 +107,8 @@ impl PasswordHasher {
         &self,
         work: impl FnOnce() -> Result<T, PasswordError> + Send + 'static,
     ) -> Result<T, PasswordError> {
-        let place = Arc::clone(&self.shared.admitted)
-            .try_acquire_owned()
-            .map_err(|_| OVERLOADED)?;
+        let place =
+            Arc::clone(&self.shared.admitted).try_acquire_owned().map_err(|_| OVERLOADED)?;
         let turn = Arc::clone(&self.shared.running).acquire_owned();
         let turn = tokio::time::timeout(self.patience, turn)
             .await
@@ -136,10 +128,7 @@ impl PasswordHasher {
 impl PasswordHasher {
     /// Takes one of the places that run, as a hash would.
     pub(super) async fn occupy(&self) -> OwnedSemaphorePermit {
-        Arc::clone(&self.shared.running)
-            .acquire_owned()
-            .await
-            .unwrap()
+        Arc::clone(&self.shared.running).acquire_owned().await.unwrap()
     }
 
     pub(super) fn idle_arenas(&self) -> usize {

@@ -30,14 +30,10 @@ impl PasswordPolicy {
     pub fn check(&self, password: &Secret<str>) -> Result<(), WeakPassword> {
         let password = password.expose();
         if password.len() > Self::MAX_BYTES {
-            return Err(WeakPassword::TooLong {
-                most: Self::MAX_BYTES,
-            });
+            return Err(WeakPassword::TooLong { most: Self::MAX_BYTES });
         }
         if password.chars().count() < self.min_chars {
-            return Err(WeakPassword::TooShort {
-                least: self.min_chars,
-            });
+            return Err(WeakPassword::TooShort { least: self.min_chars });
         }
         let mut chars = password.chars();
         let first = chars.next();

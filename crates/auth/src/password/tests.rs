@@ -15,23 +15,11 @@ fn secret(text: &str) -> Secret<str> {
 async fn a_password_is_told_from_others() {
     let passwords = PasswordHasher::with_bounds(1, 4);
     let stored = passwords.hash(secret("correct horse")).await.unwrap();
-    assert_eq!(
-        passwords
-            .verify(Some(&stored), secret("correct horse"))
-            .await,
-        Ok(true)
-    );
+    assert_eq!(passwords.verify(Some(&stored), secret("correct horse")).await, Ok(true));
     for wrong in ["", "Correct horse", "correct horse ", "correct"] {
-        assert_eq!(
-            passwords.verify(Some(&stored), secret(wrong)).await,
-            Ok(false),
-            "{wrong:?}"
-        );
+        assert_eq!(passwords.verify(Some(&stored), secret(wrong)).await, Ok(false), "{wrong:?}");
     }
-    assert_eq!(
-        passwords.verify(None, secret("correct horse")).await,
-        Ok(false)
-    );
+    assert_eq!(passwords.verify(None, secret("correct horse")).await, Ok(false));
     let again = passwords.hash(secret("correct horse")).await.unwrap();
     assert_ne!(stored, again, "each hash has its own salt");
     assert!(!format!("{stored:?}").contains("argon2"));
@@ -42,22 +30,10 @@ async fn hashes_are_those_of_the_argon2_crate() {
     let passwords = PasswordHasher::with_bounds(1, 4);
     let ours = passwords.hash(secret("correct horse")).await.unwrap();
     let parsed = phc::PasswordHash::new(ours.as_str()).unwrap();
-    assert!(
-        Argon2::default()
-            .verify_password(b"correct horse", &parsed)
-            .is_ok()
-    );
-    let theirs = Argon2::default()
-        .hash_password(b"correct horse")
-        .unwrap()
-        .to_string();
+    assert!(Argon2::default().verify_password(b"correct horse", &parsed).is_ok());
+    let theirs = Argon2::default().hash_password(b"correct horse").unwrap().to_string();
     let theirs = PasswordHash::parse(&theirs).unwrap();
-    assert_eq!(
-        passwords
-            .verify(Some(&theirs), secret("correct horse"))
-            .await,
-        Ok(true)
-    );
+    assert_eq!(passwords.verify(Some(&theirs), secret("correct horse")).await, Ok(true));
 }
 
 #[test]
@@ -77,12 +53,7 @@ fn a_stored_hash_that_asks_for_too_much_is_refused_before_any_work() {
     }
     let other = with("m=19456,t=2,p=1").replace("argon2id", "argon2i");
     assert_eq!(PasswordHash::parse(&other), Err(ParseHashError::Algorithm));
-    for bad in [
-        "",
-        "hunter2",
-        "$argon2id$",
-        "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0",
-    ] {
+    for bad in ["", "hunter2", "$argon2id$", "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0"] {
         assert!(PasswordHash::parse(bad).is_err(), "{bad:?}");
     }
 }
@@ -92,10 +63,7 @@ async fn a_huge_password_matches_nothing_and_is_not_hashed() {
     let passwords = PasswordHasher::with_bounds(1, 0).patience(Duration::ZERO);
     let huge = "a".repeat(PasswordPolicy::MAX_BYTES + 1);
     assert_eq!(passwords.verify(None, secret(&huge)).await, Ok(false));
-    assert_eq!(
-        passwords.hash(secret(&huge)).await.unwrap_err().kind(),
-        PasswordErrorKind::Failed
-    );
+    assert_eq!(passwords.hash(secret(&huge)).await.unwrap_err().kind(), PasswordErrorKind::Failed);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -105,11 +73,9 @@ async fn callers_beyond_the_queue_are_turned_away_and_the_others_are_served() {
     let callers: Vec<_> = (0..12)
         .map(|_| {
             let (passwords, stored) = (passwords.clone(), stored.clone());
-            tokio::spawn(async move {
-                passwords
-                    .verify(Some(&stored), secret("correct horse"))
-                    .await
-            })
+            tokio::spawn(
+                async move { passwords.verify(Some(&stored), secret("correct horse")).await },
+            )
         })
         .collect();
     let mut answers = Vec::new();
@@ -122,12 +88,7 @@ async fn callers_beyond_the_queue_are_turned_away_and_the_others_are_served() {
     assert!(shed >= 1, "the queue is bounded: {answers:?}");
     assert_eq!(served + shed, 12);
     // The queue empties: whoever comes later is served.
-    assert_eq!(
-        passwords
-            .verify(Some(&stored), secret("correct horse"))
-            .await,
-        Ok(true)
-    );
+    assert_eq!(passwords.verify(Some(&stored), secret("correct horse")).await, Ok(true));
 }
 
 #[tokio::test(start_paused = true)]
@@ -136,10 +97,7 @@ async fn whoever_has_waited_long_enough_is_turned_away() {
     let busy = passwords.occupy().await;
     let late =
         tokio::time::timeout(Duration::from_secs(60), passwords.verify(None, secret("x"))).await;
-    assert_eq!(
-        late.unwrap().unwrap_err().kind(),
-        PasswordErrorKind::Overloaded
-    );
+    assert_eq!(late.unwrap().unwrap_err().kind(), PasswordErrorKind::Overloaded);
     drop(busy);
     assert_eq!(passwords.verify(None, secret("x")).await, Ok(false));
 }
@@ -150,12 +108,7 @@ async fn a_caller_that_goes_away_leaves_the_queue() {
     let busy = passwords.occupy().await;
     for _ in 0..5 {
         let waiting = passwords.verify(None, secret("x"));
-        assert!(
-            tokio::time::timeout(Duration::from_millis(1), waiting)
-                .await
-                .is_err(),
-            "it waits"
-        );
+        assert!(tokio::time::timeout(Duration::from_millis(1), waiting).await.is_err(), "it waits");
     }
     drop(busy);
     assert_eq!(passwords.verify(None, secret("x")).await, Ok(false));
@@ -179,27 +132,11 @@ async fn memory_is_kept_from_one_hash_to_the_next_and_never_doubled() {
 #[test]
 fn the_policy_asks_for_length_and_nothing_else() {
     let policy = PasswordPolicy::default();
-    assert_eq!(
-        policy.check(&secret("correct horse battery staple")),
-        Ok(())
-    );
-    assert_eq!(
-        policy.check(&secret("pässwörd")),
-        Ok(()),
-        "characters are counted, not bytes"
-    );
-    assert_eq!(
-        policy.check(&secret("1234567")),
-        Err(WeakPassword::TooShort { least: 8 })
-    );
-    assert_eq!(
-        policy.check(&secret("aaaaaaaaaaaa")),
-        Err(WeakPassword::OneCharacter)
-    );
+    assert_eq!(policy.check(&secret("correct horse battery staple")), Ok(()));
+    assert_eq!(policy.check(&secret("pässwörd")), Ok(()), "characters are counted, not bytes");
+    assert_eq!(policy.check(&secret("1234567")), Err(WeakPassword::TooShort { least: 8 }));
+    assert_eq!(policy.check(&secret("aaaaaaaaaaaa")), Err(WeakPassword::OneCharacter));
     let long = secret(&"ab".repeat(513));
-    assert_eq!(
-        policy.check(&long),
-        Err(WeakPassword::TooLong { most: 1024 })
-    );
+    assert_eq!(policy.check(&long), Err(WeakPassword::TooLong { most: 1024 }));
     assert_eq!(policy.min_chars(0).check(&secret("")), Ok(()));
 }

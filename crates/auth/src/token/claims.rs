@@ -60,9 +60,7 @@ fn whole_seconds(number: &serde_json::Number) -> Option<u64> {
     if let Some(seconds) = number.as_u64() {
         return Some(seconds);
     }
-    let seconds = number
-        .as_f64()
-        .filter(|seconds| (0.0..9.0e15).contains(seconds))?;
+    let seconds = number.as_f64().filter(|seconds| (0.0..9.0e15).contains(seconds))?;
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

@@ -45,20 +45,8 @@ impl<C: Clock> TokenIssuer<C> {
     /// Takes the time from another clock.
     #[must_use]
     pub fn with_clock<Other: Clock>(self, clock: Other) -> TokenIssuer<Other> {
-        let Self {
-            key,
-            issuer,
-            audience,
-            lifetime,
-            clock: _,
-        } = self;
-        TokenIssuer {
-            key,
-            issuer,
-            audience,
-            lifetime,
-            clock,
-        }
+        let Self { key, issuer, audience, lifetime, clock: _ } = self;
+        TokenIssuer { key, issuer, audience, lifetime, clock }
     }
 
     /// The public half of the key that tokens are signed with.
@@ -92,10 +80,8 @@ impl<C: Clock> TokenIssuer<C> {
         claims: impl IntoIterator<Item = (&'a str, Value)>,
     ) -> Result<Secret<str>, IssueError> {
         let now = self.clock.unix().as_secs();
-        let mut body: serde_json::Map<String, Value> = claims
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect();
+        let mut body: serde_json::Map<String, Value> =
+            claims.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         for (name, value) in [
             ("iss", self.issuer.as_str().into()),
             ("aud", self.audience.as_str().into()),
@@ -116,12 +102,8 @@ impl<C: Clock> TokenIssuer<C> {
         let mut token = URL_SAFE_NO_PAD.encode(header.to_string());
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(body.to_string(), &mut token);
-        let signature = self
-            .key
-            .sign(token.as_bytes())
-            .map_err(|error| IssueError {
-                source: Some(error),
-            })?;
+        let signature =
+            self.key.sign(token.as_bytes()).map_err(|error| IssueError { source: Some(error) })?;
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut token);
         Ok(token.into())

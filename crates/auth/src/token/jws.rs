@@ -66,17 +66,12 @@ pub(super) fn open(token: &str, keys: &KeySet) -> Result<Opened, VerifyError> {
     if !key.accepts(signed.as_bytes(), &signature) {
         return fail(VerifyErrorKind::Signature);
     }
-    Ok(Opened {
-        kind: header.kind,
-        payload,
-    })
+    Ok(Opened { kind: header.kind, payload })
 }
 
 /// base64url without padding, blanks, or bits behind the end.
 fn decode(part: &str) -> Result<Vec<u8>, VerifyError> {
-    URL_SAFE_NO_PAD
-        .decode(part)
-        .map_err(|_| VerifyError::new(VerifyErrorKind::Malformed))
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| VerifyError::new(VerifyErrorKind::Malformed))
 }
 
 /// The members of a header that mean something to us.
@@ -127,11 +122,6 @@ impl<'de> Visitor<'de> for HeaderVisitor {
             names.push(name);
         }
         let algorithm = algorithm.ok_or_else(|| Error::missing_field("alg"))?;
-        Ok(Header {
-            algorithm,
-            kind,
-            key_id,
-            demands_extension,
-        })
+        Ok(Header { algorithm, kind, key_id, demands_extension })
     }
 }

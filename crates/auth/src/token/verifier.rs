@@ -59,16 +59,8 @@ impl TokenVerifier {
     }
 
     fn of(keys: Keys, issuer: String, audience: String) -> Self {
-        let expected = Expected {
-            issuer,
-            audience,
-            leeway: Duration::from_secs(30),
-        };
-        Self {
-            keys,
-            expected: Arc::new(expected),
-            clock: SystemClock,
-        }
+        let expected = Expected { issuer, audience, leeway: Duration::from_secs(30) };
+        Self { keys, expected: Arc::new(expected), clock: SystemClock }
     }
 }
 
@@ -86,11 +78,7 @@ impl<C: Clock> TokenVerifier<C> {
     /// Takes the time from another clock.
     #[must_use]
     pub fn with_clock<Other: Clock>(self, clock: Other) -> TokenVerifier<Other> {
-        TokenVerifier {
-            keys: self.keys,
-            expected: self.expected,
-            clock,
-        }
+        TokenVerifier { keys: self.keys, expected: self.expected, clock }
     }
 
     /// The clock.
@@ -123,28 +111,19 @@ impl<C: Clock> TokenVerifier<C> {
             return Err(VerifyErrorKind::Audience);
         }
         let expiry = self.check_time(&claims)?;
-        let named = |name| {
-            claims
-                .text(name)
-                .filter(|text| !text.is_empty())
-                .ok_or(VerifyErrorKind::Claims)
-        };
+        let named =
+            |name| claims.text(name).filter(|text| !text.is_empty()).ok_or(VerifyErrorKind::Claims);
         named("client_id")?;
         named("jti")?;
         let subject = named("sub")?.to_owned();
         let scopes = match (claims.has("scope"), claims.text("scope")) {
             (false, _) => Scopes::none(),
-            (true, Some(text)) => text
-                .parse()
-                .map_err(|_: ParseScopesError| VerifyErrorKind::Claims)?,
+            (true, Some(text)) => {
+                text.parse().map_err(|_: ParseScopesError| VerifyErrorKind::Claims)?
+            }
             (true, None) => return Err(VerifyErrorKind::Claims),
         };
-        Ok(Verified {
-            subject,
-            scopes,
-            expiry,
-            claims,
-        })
+        Ok(Verified { subject, scopes, expiry, claims })
     }
 
     /// The time of expiry since 1970, if now is a time that the token is valid at.
@@ -220,8 +199,6 @@ impl Verified {
 
 impl fmt::Debug for Verified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verified")
-            .field("scopes", &self.scopes)
-            .finish_non_exhaustive()
+        f.debug_struct("Verified").field("scopes", &self.scopes).finish_non_exhaustive()
     }
 }

@@ -17,12 +17,8 @@ use super::{
 pub(super) fn walk(headers: &HeaderMap, trusted: &TrustedProxies) -> Hop {
     let mut reached = Hop::default();
     let elements = headers.get_all(FORWARDED).iter().rev().flat_map(|value| {
-        Splits {
-            bytes: value.as_bytes(),
-            end: Some(value.len()),
-            separator: b',',
-        }
-        .map(move |part| (value, part))
+        Splits { bytes: value.as_bytes(), end: Some(value.len()), separator: b',' }
+            .map(move |part| (value, part))
     });
     for (value, part) in elements.take(MAX_HOPS) {
         let Some(hop) = parse(value, part) else { break };
@@ -40,11 +36,8 @@ fn parse(value: &HeaderValue, element: Range<usize>) -> Option<Hop> {
     let bytes = value.as_bytes();
     let (mut hop, mut seen_for, mut seen_proto, mut seen_host) =
         (Hop::default(), false, false, false);
-    let pairs = Splits {
-        bytes: bytes.get(..element.end)?,
-        end: Some(element.end),
-        separator: b';',
-    };
+    let pairs =
+        Splits { bytes: bytes.get(..element.end)?, end: Some(element.end), separator: b';' };
     // The splitter runs to the left end of the line: stop at the left end of this element.
     for pair in pairs {
         let done = pair.start <= element.start;
@@ -120,11 +113,5 @@ impl Iterator for Splits<'_> {
 /// Whether an odd number of backslashes stands before `index`.
 fn escaped(text: &[u8], index: usize) -> bool {
     let before = text.get(..index).unwrap_or_default();
-    before
-        .iter()
-        .rev()
-        .take_while(|&&byte| byte == b'\\')
-        .count()
-        % 2
-        == 1
+    before.iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 1
 }

@@ -13,10 +13,7 @@ pub struct Host {
 #[derive(Clone)]
 enum Repr {
     Authority(Authority),
-    Header {
-        value: HeaderValue,
-        part: Range<usize>,
-    },
+    Header { value: HeaderValue, part: Range<usize> },
 }
 
 impl Host {
@@ -26,20 +23,14 @@ impl Host {
     /// The host of a request's target (`:authority` of HTTP/2). User information is refused.
     #[must_use]
     pub fn from_authority(authority: &Authority) -> Option<Self> {
-        valid(authority.as_str().as_bytes()).then(|| Self {
-            text: Repr::Authority(authority.clone()),
-        })
+        valid(authority.as_str().as_bytes())
+            .then(|| Self { text: Repr::Authority(authority.clone()) })
     }
 
     /// The host in these bytes of a header's value.
     pub(super) fn from_header(value: &HeaderValue, part: Range<usize>) -> Option<Self> {
         let bytes = value.as_bytes().get(part.clone())?;
-        valid(bytes).then(|| Self {
-            text: Repr::Header {
-                value: value.clone(),
-                part,
-            },
-        })
+        valid(bytes).then(|| Self { text: Repr::Header { value: value.clone(), part } })
     }
 
     /// The host as it was sent.
@@ -60,10 +51,7 @@ impl Host {
     pub fn name(&self) -> &str {
         let text = self.as_str();
         if text.starts_with('[') {
-            return text
-                .find(']')
-                .and_then(|end| text.get(..=end))
-                .unwrap_or(text);
+            return text.find(']').and_then(|end| text.get(..=end)).unwrap_or(text);
         }
         text.split_once(':').map_or(text, |(name, _port)| name)
     }

@@ -113,11 +113,7 @@ impl Scheme {
 
     /// What a proxy's text says; anything but `https` counts as unprotected.
     fn parse(text: &[u8]) -> Self {
-        if text.eq_ignore_ascii_case(b"https") {
-            Self::Https
-        } else {
-            Self::Http
-        }
+        if text.eq_ignore_ascii_case(b"https") { Self::Https } else { Self::Http }
     }
 }
 

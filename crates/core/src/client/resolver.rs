@@ -58,11 +58,7 @@ impl ClientResolver {
     /// Believes `family` when it comes from one of the `trusted` proxies.
     #[must_use]
     pub const fn new(trusted: TrustedProxies, family: Family) -> Self {
-        Self {
-            trusted,
-            family,
-            direct_scheme: None,
-        }
+        Self { trusted, family, direct_scheme: None }
     }
 
     /// Believes nobody: the peer is the client.
@@ -111,8 +107,5 @@ impl ClientResolver {
 fn asked_for(headers: &HeaderMap) -> Option<Host> {
     let mut lines = headers.get_all(HOST).iter();
     let value = lines.next()?;
-    lines
-        .next()
-        .is_none()
-        .then(|| Host::from_header(value, 0..value.len()))?
+    lines.next().is_none().then(|| Host::from_header(value, 0..value.len()))?
 }

@@ -17,9 +17,7 @@ impl TrustedProxies {
     /// No proxy: the peer is the client, whatever its headers say.
     #[must_use]
     pub const fn none() -> Self {
-        Self {
-            networks: Vec::new(),
-        }
+        Self { networks: Vec::new() }
     }
 
     /// Trusts these networks, each an address (`10.0.0.1`) or in CIDR notation (`10.0.0.0/8`).
@@ -32,10 +30,8 @@ impl TrustedProxies {
         I: IntoIterator,
         I::Item: AsRef<str>,
     {
-        let networks = networks
-            .into_iter()
-            .map(|text| parse(text.as_ref()))
-            .collect::<Result<_, _>>()?;
+        let networks =
+            networks.into_iter().map(|text| parse(text.as_ref())).collect::<Result<_, _>>()?;
         Ok(Self { networks })
     }
 
@@ -45,25 +41,19 @@ impl TrustedProxies {
     /// What it costs: anyone who does reach the service chooses the address it is counted under.
     #[must_use]
     pub fn insecure_everyone() -> Self {
-        Self {
-            networks: vec![Ipv4Net::default().into(), ipnet::Ipv6Net::default().into()],
-        }
+        Self { networks: vec![Ipv4Net::default().into(), ipnet::Ipv6Net::default().into()] }
     }
 
     /// Whether this address is one of our proxies.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        self.networks
-            .iter()
-            .any(|network| network.contains(&address))
+        self.networks.iter().any(|network| network.contains(&address))
     }
 }
 
 fn parse(text: &str) -> Result<IpNet, ConfigError> {
-    let unreadable = || ConfigError::ProxyNetwork {
-        value: text.to_owned(),
-    };
+    let unreadable = || ConfigError::ProxyNetwork { value: text.to_owned() };
     let text = text.trim();
     let network: IpNet = match text.parse::<IpAddr>() {
         Ok(address) => address.into(),
@@ -77,9 +67,7 @@ fn parse(text: &str) -> Result<IpNet, ConfigError> {
     }
     let network = canonical(network).ok_or_else(unreadable)?;
     if network.prefix_len() == 0 {
-        return Err(ConfigError::ProxyEveryone {
-            value: text.to_owned(),
-        });
+        return Err(ConfigError::ProxyEveryone { value: text.to_owned() });
     }
     Ok(network)
 }

@@ -33,11 +33,7 @@ pub(super) fn walk(headers: &HeaderMap, trusted: &TrustedProxies) -> Hop {
         .map(Scheme::parse);
     let host =
         about(headers, &HOST, index).and_then(|(value, part)| Host::from_header(value, part));
-    Hop {
-        address: Some(address),
-        scheme,
-        host,
-    }
+    Hop { address: Some(address), scheme, host }
 }
 
 /// The entry of `name` that was written about the hop at `index` from the right: in a list as long
@@ -67,10 +63,7 @@ fn entries<'a>(
         std::iter::from_fn(move || {
             let stop = end?;
             let bytes = value.as_bytes().get(..stop)?;
-            let start = bytes
-                .iter()
-                .rposition(|&byte| byte == b',')
-                .map_or(0, |comma| comma + 1);
+            let start = bytes.iter().rposition(|&byte| byte == b',').map_or(0, |comma| comma + 1);
             end = start.checked_sub(1);
             Some((value, trim(value.as_bytes(), start..stop)))
         })
@@ -82,11 +75,6 @@ pub(super) fn trim(bytes: &[u8], part: Range<usize>) -> Range<usize> {
     let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     let text = bytes.get(part.clone()).unwrap_or_default();
     let lead = text.iter().take_while(|byte| blank(byte)).count();
-    let tail = text
-        .iter()
-        .skip(lead)
-        .rev()
-        .take_while(|byte| blank(byte))
-        .count();
+    let tail = text.iter().skip(lead).rev().take_while(|byte| blank(byte)).count();
     part.start + lead..part.end - tail
 }

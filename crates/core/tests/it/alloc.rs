@@ -29,10 +29,7 @@ fn resolving_a_client_behind_three_hops_allocates_nothing() {
     let expected: IpAddr = "203.0.113.9".parse().unwrap();
     let x_forwarded = headers(&[
         ("host", "inside"),
-        (
-            "x-forwarded-for",
-            "6.6.6.6, 203.0.113.9, 10.0.0.3, 10.0.0.2",
-        ),
+        ("x-forwarded-for", "6.6.6.6, 203.0.113.9, 10.0.0.3, 10.0.0.2"),
         ("x-forwarded-proto", "https"),
         ("x-forwarded-host", "api.example.org"),
     ]);
@@ -44,16 +41,10 @@ fn resolving_a_client_behind_three_hops_allocates_nothing() {
              for=10.0.0.2",
         ),
     ]);
-    for (family, headers) in [
-        (Family::XForwarded, x_forwarded),
-        (Family::Forwarded, forwarded),
-    ] {
+    for (family, headers) in [(Family::XForwarded, x_forwarded), (Family::Forwarded, forwarded)] {
         let resolver = ClientResolver::new(trusted.clone(), family);
         let client = resolver.resolve(Some(peer), &headers);
-        assert_eq!(
-            (client.ip(), client.scheme()),
-            (Some(expected), Scheme::Https)
-        );
+        assert_eq!((client.ip(), client.scheme()), (Some(expected), Scheme::Https));
         let allocations = allocations_in(|| resolver.resolve(Some(peer), &headers));
         println!("allocations of resolving a client, {family:?}: {allocations}");
         assert_eq!(allocations, 0, "{family:?}");

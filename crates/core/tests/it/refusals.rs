@@ -22,9 +22,7 @@ fn facts(content_type: &'static str, id: Option<&'static str>) -> HeadFacts {
         let context = RequestContext::received_at(Mono::ZERO);
         let id = RequestId::from_header(&HeaderValue::from_static(id));
         assert!(context.set_request_id(id.unwrap()));
-        request
-            .extensions_mut()
-            .insert(std::sync::Arc::new(context));
+        request.extensions_mut().insert(std::sync::Arc::new(context));
     }
     HeadFacts::of(Head::of(&request))
 }
@@ -34,10 +32,8 @@ fn refused(facts: &HeadFacts, rejection: &Closed) -> Response<ResponseBody<TestB
 }
 
 fn fields(headers: &HeaderMap) -> Vec<(&str, &str)> {
-    let mut fields: Vec<_> = headers
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
-        .collect();
+    let mut fields: Vec<_> =
+        headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
     fields.sort_unstable();
     fields
 }
@@ -77,11 +73,7 @@ async fn http_callers_get_a_problem() {
 
 #[tokio::test]
 async fn grpc_callers_get_trailers_alone() {
-    for content_type in [
-        "application/grpc",
-        "application/grpc+proto",
-        "application/grpc;a=b",
-    ] {
+    for content_type in ["application/grpc", "application/grpc+proto", "application/grpc;a=b"] {
         let response = refused(&facts(content_type, Some("r-1")), &Closed::default());
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(
@@ -95,10 +87,7 @@ async fn grpc_callers_get_trailers_alone() {
             ]
         );
         let ends = http_body::Body::is_end_stream(response.body());
-        assert!(
-            ends,
-            "headers that end the stream are what trailers-only means"
-        );
+        assert!(ends, "headers that end the stream are what trailers-only means");
         assert!(body(response).await.is_empty());
     }
 }
@@ -115,19 +104,13 @@ async fn what_the_rejection_adds_is_sent_to_both_kinds_of_callers() {
     };
     let response = refused(&facts("application/grpc", None), &rejection);
     let get = |response: &Response<_>, name| response.headers().get(name).cloned();
-    assert_eq!(
-        get(&response, "www-authenticate").unwrap(),
-        "Bearer realm=\"api\""
-    );
+    assert_eq!(get(&response, "www-authenticate").unwrap(), "Bearer realm=\"api\"");
     assert_eq!(get(&response, "grpc-status").unwrap(), "16");
     assert_eq!(get(&response, "retry-after"), None);
 
     let response = refused(&facts("text/plain", None), &rejection);
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
-    assert_eq!(
-        get(&response, "www-authenticate").unwrap(),
-        "Bearer realm=\"api\""
-    );
+    assert_eq!(get(&response, "www-authenticate").unwrap(), "Bearer realm=\"api\"");
     assert_eq!(get(&response, "retry-after"), None);
     let body: Value = serde_json::from_slice(&body(response).await).unwrap();
     assert_eq!(
@@ -156,16 +139,9 @@ fn grpc_codes_are_the_numbers_of_the_protocol() {
         (GrpcCode::Unavailable, "14"),
         (GrpcCode::Unauthenticated, "16"),
     ] {
-        let rejection = Closed {
-            code,
-            ..Closed::default()
-        };
+        let rejection = Closed { code, ..Closed::default() };
         let response = refused(&facts("application/grpc", None), &rejection);
-        assert_eq!(
-            response.headers().get("grpc-status").unwrap(),
-            number,
-            "{code:?}"
-        );
+        assert_eq!(response.headers().get("grpc-status").unwrap(), number, "{code:?}");
     }
 }
 
@@ -181,11 +157,7 @@ fn retry_after_is_whole_seconds_rounded_up() {
         let mut rejection = Closed::default();
         rejection.problem = rejection.problem.retry_after(after);
         let response = refused(&HeadFacts::default(), &rejection);
-        assert_eq!(
-            response.headers().get("retry-after").unwrap(),
-            expected,
-            "{after:?}"
-        );
+        assert_eq!(response.headers().get("retry-after").unwrap(), expected, "{after:?}");
     }
 }
 
@@ -193,10 +165,7 @@ fn retry_after_is_whole_seconds_rounded_up() {
 async fn outer_layers_find_the_code_and_clients_do_not_find_the_reason() {
     for content_type in ["text/plain", "application/grpc"] {
         let response = refused(&facts(content_type, None), &Closed::default());
-        let code = response
-            .extensions()
-            .get::<Refused>()
-            .map(|refused| refused.code());
+        let code = response.extensions().get::<Refused>().map(|refused| refused.code());
         assert_eq!(code, Some("gate_closed"));
         let head = format!("{:?}", response.headers());
         let sent = head + &String::from_utf8(body(response).await).unwrap();

@@ -48,9 +48,7 @@ where
     St: Store,
 {
     pub(super) const fn admit(inner: S::Future, fields: Option<Fields>) -> Self {
-        Self {
-            state: State::Inner { inner, fields },
-        }
+        Self { state: State::Inner { inner, fields } }
     }
 
     pub(super) fn refuse(
@@ -62,11 +60,7 @@ where
         if let Some(fields) = fields {
             fields.insert_into(response.headers_mut());
         }
-        Self {
-            state: State::Refused {
-                response: Some(response),
-            },
-        }
+        Self { state: State::Refused { response: Some(response) } }
     }
 
     pub(super) fn conclude(conclusion: Conclusion, ready: &mut S, request: Request<ReqB>) -> Self {
@@ -88,15 +82,8 @@ where
         ready: S,
         request: Request<ReqB>,
     ) -> Self {
-        let held = Some(Held {
-            limiter,
-            batch,
-            ready,
-            request,
-        });
-        Self {
-            state: State::Wait { pending, held },
-        }
+        let held = Some(Held { limiter, batch, ready, request });
+        Self { state: State::Wait { pending, held } }
     }
 }
 
@@ -118,12 +105,7 @@ where
                     let Some(held) = held.take() else {
                         return Poll::Pending;
                     };
-                    let Held {
-                        limiter,
-                        batch,
-                        mut ready,
-                        request,
-                    } = held;
+                    let Held { limiter, batch, mut ready, request } = held;
                     let context = RequestContext::get(request.extensions()).map(AsRef::as_ref);
                     let conclusion = limiter.conclude(&batch, answer, context);
                     let next = Self::conclude(conclusion, &mut ready, request);

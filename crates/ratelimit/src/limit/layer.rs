@@ -29,18 +29,13 @@ impl<C: Clock> RateLimitLayer<MemoryStore<C>> {
     /// # Errors
     /// [`ConfigError`] if the policy's name cannot stand in a header.
     pub fn with_clock(policy: Policy, clock: C) -> Result<Self, ConfigError> {
-        Ok(RateLimiter::builder()
-            .policy(policy)
-            .build_with_clock(clock)?
-            .layer())
+        Ok(RateLimiter::builder().policy(policy).build_with_clock(clock)?.layer())
     }
 }
 
 impl<St, Ob> RateLimitLayer<St, Ob> {
     pub(crate) const fn of(limiter: RateLimiter<St, Ob>) -> Self {
-        Self {
-            limiter: Some(limiter),
-        }
+        Self { limiter: Some(limiter) }
     }
 
     /// The layer that limits nothing.
@@ -57,9 +52,7 @@ impl<St, Ob> RateLimitLayer<St, Ob> {
 
 impl<St, Ob> Clone for RateLimitLayer<St, Ob> {
     fn clone(&self) -> Self {
-        Self {
-            limiter: self.limiter.clone(),
-        }
+        Self { limiter: self.limiter.clone() }
     }
 }
 

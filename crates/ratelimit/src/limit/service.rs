@@ -45,10 +45,7 @@ impl<S, St, Ob> RateLimit<S, St, Ob> {
 impl<S: Clone, St, Ob> Clone for RateLimit<S, St, Ob> {
     /// The clone asks its own inner service for readiness: this layer holds none.
     fn clone(&self) -> Self {
-        Self {
-            inner: self.inner.clone(),
-            limiter: self.limiter.clone(),
-        }
+        Self { inner: self.inner.clone(), limiter: self.limiter.clone() }
     }
 }
 

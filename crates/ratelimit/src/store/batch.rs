@@ -32,16 +32,9 @@ impl Batch {
     /// A batch that asks nothing.
     #[must_use]
     pub const fn new() -> Self {
-        const UNUSED: Entry = Entry {
-            policy: 0,
-            key: Digest::from_bits(0),
-            quota: Quota::per_second(1),
-            cost: 0,
-        };
-        Self {
-            entries: [UNUSED; Self::MAX],
-            len: 0,
-        }
+        const UNUSED: Entry =
+            Entry { policy: 0, key: Digest::from_bits(0), quota: Quota::per_second(1), cost: 0 };
+        Self { entries: [UNUSED; Self::MAX], len: 0 }
     }
 
     /// Adds a question.
@@ -49,10 +42,7 @@ impl Batch {
     /// # Errors
     /// [`BatchFull`] if there are [`MAX`](Self::MAX) already.
     pub fn push(&mut self, entry: Entry) -> Result<(), BatchFull> {
-        *self
-            .entries
-            .get_mut(self.len)
-            .ok_or(BatchFull { _private: () })? = entry;
+        *self.entries.get_mut(self.len).ok_or(BatchFull { _private: () })? = entry;
         self.len += 1;
         Ok(())
     }
@@ -99,10 +89,7 @@ pub struct Verdicts {
 
 impl Verdicts {
     /// Nothing was asked, so nothing was refused.
-    pub(crate) const NONE: Self = Self {
-        debts: [0; Batch::MAX],
-        allowed: true,
-    };
+    pub(crate) const NONE: Self = Self { debts: [0; Batch::MAX], allowed: true };
 
     /// The verdict on a batch of one, whose key had this debt in nanoseconds.
     #[must_use]
@@ -116,15 +103,8 @@ impl Verdicts {
     /// [`Batch::MAX`] are ignored.
     #[must_use]
     pub fn new(debts: &[u64], allowed: bool) -> Self {
-        let mut verdicts = Self {
-            allowed,
-            ..Self::NONE
-        };
-        verdicts
-            .debts
-            .iter_mut()
-            .zip(debts)
-            .for_each(|(slot, debt)| *slot = *debt);
+        let mut verdicts = Self { allowed, ..Self::NONE };
+        verdicts.debts.iter_mut().zip(debts).for_each(|(slot, debt)| *slot = *debt);
         verdicts
     }
 
@@ -138,15 +118,7 @@ impl Verdicts {
     pub fn of<'a>(&'a self, batch: &'a Batch) -> impl Iterator<Item = (&'a Entry, Verdict)> {
         batch.entries().iter().zip(self.debts).map(|(entry, debt)| {
             let consumed = if self.allowed { entry.cost } else { 0 };
-            (
-                entry,
-                Verdict {
-                    quota: entry.quota,
-                    cost: entry.cost,
-                    debt,
-                    consumed,
-                },
-            )
+            (entry, Verdict { quota: entry.quota, cost: entry.cost, debt, consumed })
         })
     }
 }
@@ -177,11 +149,7 @@ impl Verdict {
     /// costs more than the whole burst.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        if self.allowed() {
-            None
-        } else {
-            gcra::retry_after(self.quota, self.debt, self.cost)
-        }
+        if self.allowed() { None } else { gcra::retry_after(self.quota, self.debt, self.cost) }
     }
 
     /// The time after which one more cell is there than now; zero if the bucket is full.
@@ -189,11 +157,7 @@ impl Verdict {
     pub fn next_cell_after(&self) -> Duration {
         let debt = self.debt_now();
         let interval = self.quota.interval_nanos();
-        Duration::from_nanos(if debt == 0 {
-            0
-        } else {
-            (debt - 1) % interval + 1
-        })
+        Duration::from_nanos(if debt == 0 { 0 } else { (debt - 1) % interval + 1 })
     }
 
     /// The time after which the bucket is full.

@@ -33,15 +33,15 @@ impl<A: Store, B: Store> Store for Either<A, B> {
         match self {
             Self::Left(store) => match store.decide(batch) {
                 Answer::Now(answer) => Answer::Now(answer),
-                Answer::Later(pending) => Answer::Later(EitherPending {
-                    side: Side::Left { pending },
-                }),
+                Answer::Later(pending) => {
+                    Answer::Later(EitherPending { side: Side::Left { pending } })
+                }
             },
             Self::Right(store) => match store.decide(batch) {
                 Answer::Now(answer) => Answer::Now(answer),
-                Answer::Later(pending) => Answer::Later(EitherPending {
-                    side: Side::Right { pending },
-                }),
+                Answer::Later(pending) => {
+                    Answer::Later(EitherPending { side: Side::Right { pending } })
+                }
             },
         }
     }

@@ -41,13 +41,7 @@ impl<C: Clock> MemoryStore<C> {
     #[must_use]
     pub fn for_peak(keys: &[usize], clock: C) -> Self {
         let tables = keys.iter().map(|&keys| Table::for_peak(keys)).collect();
-        Self {
-            shared: Arc::new(Shared {
-                tables,
-                hasher: RandomState::new(),
-            }),
-            clock,
-        }
+        Self { shared: Arc::new(Shared { tables, hasher: RandomState::new() }), clock }
     }
 
     /// How many keys in debt were forgotten because a table was full. If it grows, more callers come
@@ -101,9 +95,7 @@ impl<C: Clock> MemoryStore<C> {
     fn table(&self, entry: &Entry) -> Result<Buckets<'_>, StoreError> {
         // A batch made for another limiter may name a policy that this store has no table for.
         let table = self.shared.tables.get(usize::from(entry.policy));
-        table
-            .map(Buckets)
-            .ok_or(StoreError::new(StoreErrorKind::Corrupt))
+        table.map(Buckets).ok_or(StoreError::new(StoreErrorKind::Corrupt))
     }
 }
 
@@ -127,10 +119,7 @@ impl Buckets<'_> {
     }
 
     fn give_back(&self, entry: &Entry, now: Mono) {
-        let price = entry
-            .quota
-            .interval_nanos()
-            .saturating_mul(u64::from(entry.cost));
+        let price = entry.quota.interval_nanos().saturating_mul(u64::from(entry.cost));
         // A key that is not there owes nothing, so there is nothing to give back to it.
         self.0.change(id(entry.key), now.as_nanos(), |state| {
             (state > 0).then(|| state.saturating_sub(price))

@@ -99,16 +99,10 @@ impl Table {
                 continue;
             };
             let Some(after) = next(before) else {
-                return Change {
-                    before,
-                    stored: false,
-                };
+                return Change { before, stored: false };
             };
             if slot.swap_state(before, after) {
-                return Change {
-                    before,
-                    stored: true,
-                };
+                return Change { before, stored: true };
             }
         }
     }
@@ -146,12 +140,7 @@ impl Table {
                 sync::pause();
                 continue;
             };
-            let Place::Free {
-                slot,
-                tag: old_tag,
-                state: old_state,
-            } = place
-            else {
+            let Place::Free { slot, tag: old_tag, state: old_state } = place else {
                 return false;
             };
             if !slot.swap_tag(old_tag, CLAIMED) {
@@ -159,11 +148,7 @@ impl Table {
             }
             // A state that equals the old one would hide the change of hands from whoever is about
             // to swap it.
-            let state = if state == old_state {
-                state.saturating_add(1)
-            } else {
-                state
-            };
+            let state = if state == old_state { state.saturating_add(1) } else { state };
             if slot.swap_state(old_state, state) {
                 slot.tag.store(tag, Ordering::Release);
                 if old_state > now {
@@ -178,9 +163,7 @@ impl Table {
     fn turn(&self, tag: u64) -> MutexGuard<'_, ()> {
         let stripe = usize::try_from(tag % STRIPES as u64).unwrap_or_default();
         // A panic elsewhere leaves nothing half done here: the lock guards no data.
-        self.stripes[stripe]
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.stripes[stripe].lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
@@ -189,11 +172,7 @@ enum Place<'a> {
     /// It has a slot already.
     Taken,
     /// The slot to claim.
-    Free {
-        slot: &'a Slot,
-        tag: u64,
-        state: u64,
-    },
+    Free { slot: &'a Slot, tag: u64, state: u64 },
 }
 
 impl<'a> Place<'a> {
@@ -202,11 +181,8 @@ impl<'a> Place<'a> {
     fn best(home: [&'a Line; 2], tag: u64, now: u64) -> Option<Self> {
         let mut best: Option<(bool, usize, u64, &Slot, u64)> = None;
         for line in home {
-            let free = line
-                .slots
-                .iter()
-                .filter(|slot| slot.state.load(Ordering::Relaxed) <= now)
-                .count();
+            let free =
+                line.slots.iter().filter(|slot| slot.state.load(Ordering::Relaxed) <= now).count();
             for slot in &line.slots {
                 let found = slot.tag.load(Ordering::Acquire);
                 if found == CLAIMED {
@@ -225,11 +201,7 @@ impl<'a> Place<'a> {
             }
         }
         let (live, _, debt, slot, tag) = best?;
-        let state = if live {
-            debt
-        } else {
-            slot.state.load(Ordering::Acquire)
-        };
+        let state = if live { debt } else { slot.state.load(Ordering::Acquire) };
         Some(Self::Free { slot, tag, state })
     }
 }
@@ -253,32 +225,22 @@ impl Slot {
     }
 
     fn swap_state(&self, from: u64, to: u64) -> bool {
-        self.state
-            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
-            .is_ok()
+        self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     fn swap_tag(&self, from: u64, to: u64) -> bool {
-        self.tag
-            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
-            .is_ok()
+        self.tag.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 }
 
 fn find(home: [&Line; 2], tag: u64) -> Option<&Slot> {
     let slots = home.into_iter().flat_map(|line| &line.slots);
-    slots
-        .into_iter()
-        .find(|slot| slot.tag.load(Ordering::Acquire) == tag)
+    slots.into_iter().find(|slot| slot.tag.load(Ordering::Acquire) == tag)
 }
 
 /// The digest, but for the two values that mean something else.
 const fn tag(digest: u64) -> u64 {
-    if digest <= CLAIMED {
-        digest + 2
-    } else {
-        digest
-    }
+    if digest <= CLAIMED { digest + 2 } else { digest }
 }
 
 #[cfg(not(hardpoint_loom))]

@@ -22,27 +22,12 @@ mod sequential {
     fn a_key_keeps_its_state() {
         let table = Table::for_peak(100);
         assert_eq!(table.read(7), 0);
-        assert_eq!(
-            table.change(7, 10, |_| Some(50)),
-            Change {
-                before: 0,
-                stored: true
-            }
-        );
+        assert_eq!(table.change(7, 10, |_| Some(50)), Change { before: 0, stored: true });
         assert_eq!(
             table.change(7, 10, |state| Some(state + 1)),
-            Change {
-                before: 50,
-                stored: true
-            }
+            Change { before: 50, stored: true }
         );
-        assert_eq!(
-            table.change(7, 10, |_| None),
-            Change {
-                before: 51,
-                stored: false
-            }
-        );
+        assert_eq!(table.change(7, 10, |_| None), Change { before: 51, stored: false });
         assert_eq!(table.read(7), 51);
         assert_eq!(table.read(8), 0);
     }
@@ -110,10 +95,7 @@ mod sequential {
                         })
                     })
                     .collect();
-                threads
-                    .into_iter()
-                    .map(|thread| thread.join().unwrap())
-                    .sum()
+                threads.into_iter().map(|thread| thread.join().unwrap()).sum()
             });
             assert_eq!(admitted, 10, "round {round}");
         }

@@ -1,0 +1,96 @@
+//! The headers, read back by an independent parser of structured fields (RFC 9651).
+
+use std::time::Duration;
+
+use hardpoint_core::ManualClock;
+use hardpoint_ratelimit::{Headers, Policy, Quota, RateLimiter};
+use http::{HeaderMap, StatusCode};
+use proptest::prelude::*;
+use sfv::{BareItem, ListEntry, Parser};
+
+use super::{Limiter, ask, from, per_tenant};
+
+fn with_headers(clock: &ManualClock, policies: impl IntoIterator<Item = Policy>) -> Limiter {
+    policies
+        .into_iter()
+        .fold(RateLimiter::builder().headers(Headers::ietf()), |builder, policy| {
+            builder.policy(policy)
+        })
+        .build_with_clock(clock.clone())
+        .unwrap()
+}
+
+/// The items of a list of strings with whole numbers as parameters.
+fn items(headers: &HeaderMap, name: &str) -> Vec<(String, Vec<(String, i64)>)> {
+    let list = Parser::new(headers[name].as_bytes()).parse::<sfv::List>().unwrap();
+    list.into_iter()
+        .map(|entry| {
+            let ListEntry::Item(item) = entry else { panic!("an inner list") };
+            let BareItem::String(name) = item.bare_item else { panic!("no string") };
+            let parameters = item.params.into_iter().map(|(key, value)| {
+                let BareItem::Integer(number) = value else { panic!("no number") };
+                (key.as_str().to_owned(), i64::from(number))
+            });
+            (name.as_str().to_owned(), parameters.collect())
+        })
+        .collect()
+}
+
+fn numbers(pairs: &[(&str, i64)]) -> Vec<(String, i64)> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), *value)).collect()
+}
+
+#[tokio::test]
+async fn every_answer_tells_the_policies_and_what_is_left() {
+    let clock = ManualClock::default();
+    let burst = per_tenant("burst", Quota::per_second(2).burst(3));
+    let daily = per_tenant("daily", Quota::new(1_000, Duration::from_hours(24)).unwrap());
+    let limiter = with_headers(&clock, [burst, daily]);
+    let first = ask(&limiter, from("acme")).await;
+    assert_eq!(
+        items(first.headers(), "ratelimit-policy"),
+        [
+            ("burst".to_owned(), numbers(&[("q", 3), ("w", 2)])),
+            ("daily".to_owned(), numbers(&[("q", 1_000), ("w", 86_400)])),
+        ]
+    );
+    assert_eq!(
+        items(first.headers(), "ratelimit"),
+        [
+            ("burst".to_owned(), numbers(&[("r", 2), ("t", 1)])),
+            ("daily".to_owned(), numbers(&[("r", 999), ("t", 87)])),
+        ]
+    );
+    ask(&limiter, from("acme")).await;
+    ask(&limiter, from("acme")).await;
+    let refused = ask(&limiter, from("acme")).await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(items(refused.headers(), "ratelimit")[0].1, numbers(&[("r", 0), ("t", 1)]));
+    assert_eq!(items(refused.headers(), "ratelimit")[1].1[0], ("r".to_owned(), 997));
+}
+
+#[tokio::test]
+async fn retry_after_is_never_earlier_than_the_header_says() {
+    let clock = ManualClock::default();
+    let limiter = with_headers(&clock, [per_tenant("slow", Quota::per_hour(7))]);
+    for step in 0..40_u64 {
+        let answer = ask(&limiter, from("acme")).await;
+        if let Some(retry) = answer.headers().get("retry-after") {
+            let retry: i64 = retry.to_str().unwrap().parse().unwrap();
+            assert!(retry >= items(answer.headers(), "ratelimit")[0].1[1].1);
+        }
+        clock.advance(Duration::from_millis(step * 1_237));
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_name_that_a_policy_may_have_survives_the_header(name in "[ -~]{1,64}") {
+        let name: &'static str = name.leak();
+        let limiter = with_headers(&ManualClock::default(), [per_tenant(name, Quota::per_second(5))]);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let answer = runtime.block_on(ask(&limiter, from("acme")));
+        prop_assert_eq!(&items(answer.headers(), "ratelimit")[0].0, name);
+        prop_assert_eq!(&items(answer.headers(), "ratelimit-policy")[0].0, name);
+    }
+}

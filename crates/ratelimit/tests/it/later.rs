@@ -1,0 +1,123 @@
+//! A store that answers later, or not at all.
+
+use std::{future::Future, pin::Pin, time::Duration};
+
+use hardpoint_core::{Answer, Key, ManualClock};
+use hardpoint_ratelimit::{
+    Batch, Digest, Either, MemoryStore, OnFailure, Quota, RateLimiter, Store, StoreError,
+    StoreErrorKind, Verdicts,
+};
+use http::{StatusCode, header::RETRY_AFTER};
+use tower::Layer;
+
+use super::{from, per_tenant, read};
+
+/// Buckets in memory behind an await, as a remote store has them.
+#[derive(Clone, Debug)]
+pub(crate) struct Slow {
+    inner: MemoryStore<ManualClock>,
+}
+
+impl Slow {
+    pub(crate) fn new() -> Self {
+        Self { inner: MemoryStore::for_peak(&[100], ManualClock::default()) }
+    }
+}
+
+impl Store for Slow {
+    type Pending = Pin<Box<dyn Future<Output = Result<Verdicts, StoreError>> + Send>>;
+
+    fn digest(&self, key: &Key<'_>) -> Digest {
+        self.inner.digest(key)
+    }
+
+    fn decide(&self, batch: &Batch) -> Answer<Result<Verdicts, StoreError>, Self::Pending> {
+        let (inner, batch) = (self.inner.clone(), batch.clone());
+        Answer::Later(Box::pin(async move {
+            tokio::task::yield_now().await;
+            inner.decide(&batch).resolve().await
+        }))
+    }
+}
+
+/// A store that cannot be reached.
+#[derive(Clone, Debug)]
+struct Gone;
+
+impl Store for Gone {
+    type Pending = std::future::Ready<Result<Verdicts, StoreError>>;
+
+    fn digest(&self, _key: &Key<'_>) -> Digest {
+        Digest::from_bits(1)
+    }
+
+    fn decide(&self, _batch: &Batch) -> Answer<Result<Verdicts, StoreError>, Self::Pending> {
+        Answer::Later(std::future::ready(Err(StoreError::new(StoreErrorKind::Unavailable))))
+    }
+}
+
+/// The statuses of three requests of one tenant that may send two.
+async fn three<St: Store>(store: St, on_failure: OnFailure) -> Vec<(StatusCode, Option<String>)> {
+    let limiter = RateLimiter::builder()
+        .policy(per_tenant("tenant", Quota::per_hour(2)))
+        .on_failure(on_failure)
+        .build_with_store(store)
+        .unwrap();
+    let service = limiter.layer().layer(tower::service_fn(async |_request| {
+        Ok::<_, std::convert::Infallible>(http::Response::new(hardpoint_testkit::TestBody::from(
+            "ok",
+        )))
+    }));
+    let mut answers = Vec::new();
+    for _ in 0..3 {
+        let answer = read(service.clone(), from("acme")).await;
+        let retry =
+            answer.headers().get(RETRY_AFTER).map(|value| value.to_str().unwrap().to_owned());
+        answers.push((answer.status(), retry));
+    }
+    answers
+}
+
+fn statuses(answers: &[(StatusCode, Option<String>)]) -> Vec<u16> {
+    answers.iter().map(|(status, _)| status.as_u16()).collect()
+}
+
+#[tokio::test]
+async fn a_later_answer_decides_as_one_that_is_there() {
+    assert_eq!(statuses(&three(Slow::new(), OnFailure::Deny).await), [200, 200, 429]);
+    let memory = MemoryStore::for_peak(&[100], ManualClock::default());
+    assert_eq!(statuses(&three(memory.clone(), OnFailure::Deny).await), [200, 200, 429]);
+    let left: Either<MemoryStore<ManualClock>, Slow> =
+        Either::Left(MemoryStore::for_peak(&[9], ManualClock::default()));
+    assert_eq!(statuses(&three(left, OnFailure::Deny).await), [200, 200, 429]);
+    let right: Either<MemoryStore<ManualClock>, Slow> = Either::Right(Slow::new());
+    assert_eq!(statuses(&three(right, OnFailure::Deny).await), [200, 200, 429]);
+}
+
+#[tokio::test]
+async fn what_happens_without_an_answer_is_what_the_limiter_was_told() {
+    assert_eq!(statuses(&three(Gone, OnFailure::Allow).await), [200, 200, 200]);
+    let denied = three(Gone, OnFailure::Deny).await;
+    assert_eq!(statuses(&denied), [503, 503, 503]);
+    assert_eq!(denied[0].1.as_deref(), Some("1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_dropped_while_the_store_is_asked_reaches_nobody() {
+    let limiter = RateLimiter::builder()
+        .policy(per_tenant("tenant", Quota::per_hour(2)))
+        .build_with_store(Slow::new())
+        .unwrap();
+    let (spy, handle) = hardpoint_testkit::spy::Spy::new();
+    let mut service = limiter.layer().layer(spy);
+    let request = from("acme");
+    let ready =
+        tower::ServiceExt::<http::Request<hardpoint_testkit::TestBody>>::ready(&mut service)
+            .await
+            .unwrap();
+    let asked = tower::Service::call(ready, request);
+    let dropped = tokio::time::timeout(Duration::ZERO, asked).await;
+    drop(dropped);
+    assert!(handle.calls() <= 1);
+    assert_eq!(handle.counts().in_flight, 0);
+}

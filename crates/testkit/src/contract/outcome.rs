@@ -1,0 +1,162 @@
+//! Errors, refusals and bodies.
+
+use std::fmt::Debug;
+
+use bytes::Bytes;
+use hardpoint_core::Refused;
+use http::{
+    HeaderMap, HeaderValue, Request, Response, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_TYPE},
+};
+use http_body::Body;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::drive::{drive, exchange, read, ready};
+use crate::{
+    TestBody,
+    spy::{Readiness, Spy, SpyError},
+};
+
+/// An error of the inner service comes out as it was, from `poll_ready` or from the future.
+pub fn errors_are_preserved<L, B, R>(layer: &L, request: impl Fn() -> Request<B>)
+where
+    L: Layer<Spy>,
+    L::Service: Service<Request<B>, Response = Response<R>, Error = SpyError>,
+{
+    let (unready, answering) = (SpyError::new(7), SpyError::new(8));
+
+    let (spy, handle) = Spy::new();
+    handle.set_readiness(Readiness::Failed(unready));
+    let mut service = layer.layer(spy);
+    let failed = exchange(&mut service, request()).map(|response| response.status());
+    assert_eq!(failed, Err(unready), "the inner service failed in poll_ready");
+
+    let (spy, handle) = Spy::new();
+    handle.respond(move |_| Err(answering));
+    let mut service = layer.layer(spy);
+    let failed = exchange(&mut service, request()).map(|response| response.status());
+    assert_eq!(failed, Err(answering), "the inner service failed in its future");
+    assert_eq!(handle.counts().permits_in_use, 0, "a failed request keeps its permit");
+}
+
+/// A request that the layer refuses gets a problem, does not reach the inner service, and costs no
+/// permit.
+///
+/// `refused` makes requests that the layer refuses, each time. A copy of one with the content type
+/// `application/grpc` has to get a trailers-only answer.
+pub fn refusals_are_responses<L, B, R>(layer: &L, refused: impl Fn() -> Request<B>)
+where
+    L: Layer<Spy>,
+    L::Service: Service<Request<B>, Response = Response<R>, Error = SpyError>,
+    R: Body<Data = Bytes>,
+    R::Error: Debug,
+{
+    let (spy, handle) = Spy::with_permits(1);
+    let mut service = layer.layer(spy);
+    for grpc in [false, true] {
+        let mut request = refused();
+        if grpc {
+            let grpc = HeaderValue::from_static("application/grpc");
+            request.headers_mut().insert(CONTENT_TYPE, grpc);
+        }
+        assert_eq!(ready(&mut service), Ok(()), "a layer refuses in call, not in poll_ready");
+        let answer = drive(service.call(request));
+        let (head, body) = match answer {
+            Ok(response) => response.into_parts(),
+            Err(error) => panic!("a refusal is a response, not an error: {error}"),
+        };
+        assert!(
+            head.extensions.get::<Refused>().is_some(),
+            "an answer of status {} without `Refused` in its extensions: render refusals with \
+             `hardpoint_core::refuse`",
+            head.status
+        );
+        assert_eq!(text(&head.headers, CACHE_CONTROL.as_str()), "no-store");
+        let body = read(body).data;
+        if grpc {
+            assert_eq!(head.status, StatusCode::OK, "status of a gRPC refusal");
+            assert_ne!(text(&head.headers, "grpc-status"), "", "grpc-status of a refusal");
+            assert_eq!(body, Bytes::new(), "a gRPC refusal has no body");
+        } else {
+            assert!(
+                head.status.is_client_error() || head.status.is_server_error(),
+                "a refusal with status {}",
+                head.status
+            );
+            assert_eq!(text(&head.headers, CONTENT_TYPE.as_str()), "application/problem+json");
+            let problem: Result<serde_json::Value, _> = serde_json::from_slice(&body);
+            assert!(problem.is_ok(), "a problem is JSON, not {body:?}");
+        }
+    }
+    assert_eq!(handle.calls(), 0, "refused requests that reached the inner service");
+    drop(service);
+    assert_eq!(handle.counts().permits_in_use, 0, "a refusal keeps a permit");
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+/// The inner response's status, headers, frames, trailers, size and end come out as they went in.
+pub fn trailers_and_size_hint_survive<L, B, R>(layer: &L, request: impl Fn() -> Request<B>)
+where
+    L: Layer<Spy>,
+    L::Service: Service<Request<B>, Response = Response<R>, Error = SpyError>,
+    R: Body<Data = Bytes>,
+    R::Error: Debug,
+{
+    let (spy, handle) = Spy::new();
+    let mut service = layer.layer(spy);
+    body_is_forwarded(|body| {
+        handle.respond(move |_| {
+            let mut response = Response::new(body.clone());
+            *response.status_mut() = StatusCode::ACCEPTED;
+            let headers = response.headers_mut();
+            headers.insert("x-of-the-handler", HeaderValue::from_static("1"));
+            Ok(response)
+        });
+        match exchange(&mut service, request()) {
+            Ok(response) => {
+                assert_eq!(response.status(), StatusCode::ACCEPTED, "the handler's status");
+                assert_eq!(text(response.headers(), "x-of-the-handler"), "1");
+                response.into_body()
+            }
+            Err(error) => panic!("a request failed that the inner service answers: {error}"),
+        }
+    });
+}
+
+/// A wrapped body yields the frames and trailers of the one inside, and tells its size and end.
+///
+/// For wrappers of request bodies, which a response does not show.
+pub fn body_is_forwarded<R>(mut wrap: impl FnMut(TestBody) -> R)
+where
+    R: Body<Data = Bytes>,
+    R::Error: Debug,
+{
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    let full = TestBody::default().data("hel").pending().data("lo").trailers(trailers.clone());
+
+    let empty = wrap(TestBody::default());
+    assert!(empty.is_end_stream(), "an empty body that does not say so");
+    assert_eq!(empty.size_hint().exact(), Some(0), "size of an empty body");
+
+    let body = wrap(full.clone());
+    assert!(!body.is_end_stream(), "a full body that says that it is empty");
+    assert_eq!(body.size_hint().exact(), Some(5), "size of a body of 5 bytes");
+    let yielded = read(body);
+    assert!(yielded.error.is_none(), "a whole body failed: {:?}", yielded.error);
+    assert_eq!(yielded.data, "hello", "data of a body");
+    assert_eq!(yielded.trailers, Some(trailers), "trailers of a body");
+    assert!(yielded.ended, "a body that was read to its end does not say so");
+
+    let yielded = read(wrap(full.without_size()));
+    assert_eq!(yielded.data, "hello", "data of a body of unknown size");
+
+    let failing = TestBody::default().data("hel").error(SpyError::new(9));
+    let yielded = read(wrap(failing));
+    assert_eq!(yielded.data, "hel", "data before a failure");
+    assert!(yielded.error.is_some(), "a body that failed looks whole");
+}

@@ -1,0 +1,243 @@
+//! Looking for a secret in every form that somebody could turn back.
+
+use std::fmt;
+
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
+};
+
+/// The shortest canary: a part of the base64 of a shorter one turns up by chance.
+const MIN_LEN: usize = 8;
+
+/// Looks for canaries: plain, in base64 (both alphabets, at any offset), in hexadecimal, as a list
+/// of bytes, and each of those percent-encoded or escaped as in JSON or by `Debug`, also twice.
+///
+/// What it does not see: a part of a canary, compressed or encrypted bytes.
+pub struct LeakScanner {
+    canaries: Vec<Vec<Pattern>>,
+}
+
+struct Pattern {
+    form: &'static str,
+    bytes: Vec<u8>,
+}
+
+/// A canary that was found. It does not show the canary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leak {
+    name: String,
+    canary: usize,
+    form: &'static str,
+}
+
+impl LeakScanner {
+    /// Looks for these canaries, each of at least eight bytes.
+    #[must_use]
+    pub fn new<I>(canaries: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: AsRef<[u8]>,
+    {
+        let canaries: Vec<_> =
+            canaries.into_iter().map(|canary| patterns(canary.as_ref())).collect();
+        assert!(!canaries.is_empty(), "a scanner without a canary finds nothing");
+        Self { canaries }
+    }
+
+    /// Every canary that `bytes` holds, with the first form that it was found in.
+    pub fn scan(&self, name: &str, bytes: impl AsRef<[u8]>) -> Vec<Leak> {
+        let views = views(bytes.as_ref());
+        let found = self.canaries.iter().enumerate().filter_map(|(canary, patterns)| {
+            let pattern = patterns
+                .iter()
+                .find(|pattern| views.iter().any(|view| contains(view, &pattern.bytes)))?;
+            Some(Leak { name: name.to_owned(), canary, form: pattern.form })
+        });
+        found.collect()
+    }
+
+    /// Panics if `bytes` holds a canary; the message says which and how, not what.
+    pub fn assert_clean(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        let leaks = self.scan(name, bytes);
+        let leaks: Vec<_> = leaks.iter().map(Leak::to_string).collect();
+        assert!(leaks.is_empty(), "{}", leaks.join("; "));
+    }
+}
+
+impl fmt::Debug for LeakScanner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LeakScanner").field("canaries", &self.canaries.len()).finish()
+    }
+}
+
+impl fmt::Display for Leak {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, canary, form } = self;
+        write!(f, "{name} holds canary {canary} as {form}")
+    }
+}
+
+fn patterns(canary: &[u8]) -> Vec<Pattern> {
+    assert!(
+        canary.len() >= MIN_LEN,
+        "a canary of {} bytes turns up by chance: use {MIN_LEN} or more",
+        canary.len()
+    );
+    let joined = |format: fn(&u8) -> String, separator: &str| {
+        let bytes: Vec<_> = canary.iter().map(format).collect();
+        bytes.join(separator).into_bytes()
+    };
+    let mut patterns = vec![
+        Pattern { form: "plain text", bytes: canary.to_vec() },
+        Pattern { form: "hexadecimal", bytes: joined(|byte| format!("{byte:02x}"), "") },
+        Pattern { form: "hexadecimal", bytes: joined(|byte| format!("{byte:02X}"), "") },
+        Pattern { form: "a list of bytes", bytes: joined(u8::to_string, ",") },
+    ];
+    for engine in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
+        for offset in 0..3 {
+            patterns.push(Pattern { form: "base64", bytes: base64_at(canary, offset, &engine) });
+        }
+    }
+    patterns
+}
+
+/// The part of the base64 of anything that has `canary` at this offset (modulo 3) which no other
+/// byte has a share in.
+fn base64_at(canary: &[u8], offset: usize, engine: &impl Engine) -> Vec<u8> {
+    let mut padded = vec![0; offset];
+    padded.extend_from_slice(canary);
+    let digits = engine.encode(&padded).into_bytes();
+    let (first, last) = ((offset * 8).div_ceil(6), padded.len() * 8 / 6);
+    digits.get(first..last).unwrap_or_default().to_vec()
+}
+
+/// The bytes as they are, and undone once and twice: whoever reads a log can do that too.
+fn views(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut views = vec![bytes.to_vec()];
+    let mut start = 0;
+    for _round in 0..2 {
+        let known = views.len();
+        for index in start..known {
+            let Some(view) = views.get(index).cloned() else {
+                continue;
+            };
+            for undo in [percent_decode, form_decode, unescape] {
+                let undone = undo(&view);
+                if !views.contains(&undone) {
+                    views.push(undone);
+                }
+            }
+        }
+        start = known;
+    }
+    // Lists of bytes are printed with spaces, or a line for each byte.
+    let packed: Vec<_> = views.iter().map(|view| without_space(view)).collect();
+    views.extend(packed);
+    views
+}
+
+fn without_space(bytes: &[u8]) -> Vec<u8> {
+    let kept = bytes.iter().filter(|byte| !byte.is_ascii_whitespace());
+    kept.copied().collect()
+}
+
+fn form_decode(bytes: &[u8]) -> Vec<u8> {
+    let spaced: Vec<_> = bytes.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect();
+    percent_decode(&spaced)
+}
+
+fn percent_decode(bytes: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let [byte, tail @ ..] = rest {
+        let escape = tail.split_at_checked(2);
+        match escape.and_then(|(digits, after)| Some((hex_value(digits)?, after))) {
+            Some((value, after)) if *byte == b'%' => {
+                decoded.extend(u8::try_from(value));
+                rest = after;
+            }
+            _ => {
+                decoded.push(*byte);
+                rest = tail;
+            }
+        }
+    }
+    decoded
+}
+
+/// Undoes what JSON and `Debug` put behind a backslash. What is no escape stays.
+fn unescape(bytes: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let [byte, tail @ ..] = rest {
+        let escape = (*byte == b'\\').then(|| byte_escape(tail).or_else(|| char_escape(tail)));
+        if let Some((unescaped, after)) = escape.flatten() {
+            plain.extend_from_slice(unescaped.as_bytes());
+            rest = after;
+        } else {
+            plain.push(*byte);
+            rest = tail;
+        }
+    }
+    plain
+}
+
+/// `\n` and its like, and the `\xe9` that `Debug` writes for a byte.
+fn byte_escape(text: &[u8]) -> Option<(Unescaped, &[u8])> {
+    let (kind, after) = text.split_first()?;
+    let byte = match kind {
+        b'"' | b'\'' | b'/' | b'\\' => *kind,
+        b'0' => 0,
+        b'b' => 8,
+        b'f' => 0xC,
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        b'x' => {
+            let (digits, after) = after.split_at_checked(2)?;
+            let byte = u8::try_from(hex_value(digits)?).ok()?;
+            return Some((Unescaped::Byte([byte]), after));
+        }
+        _ => return None,
+    };
+    Some((Unescaped::Byte([byte]), after))
+}
+
+/// `\u00e9` of JSON, and the `\u{e9}` that `Debug` writes for a character.
+fn char_escape(text: &[u8]) -> Option<(Unescaped, &[u8])> {
+    let text = text.strip_prefix(b"u")?;
+    let (digits, after) = match text.strip_prefix(b"{") {
+        Some(braced) => {
+            let end = braced.iter().position(|&byte| byte == b'}')?;
+            (braced.get(..end)?, braced.get(end + 1..)?)
+        }
+        None => text.split_at_checked(4)?,
+    };
+    let character = char::from_u32(hex_value(digits)?)?;
+    Some((Unescaped::Char(character.to_string()), after))
+}
+
+enum Unescaped {
+    Byte([u8; 1]),
+    Char(String),
+}
+
+impl Unescaped {
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Byte(byte) => byte,
+            Self::Char(character) => character.as_bytes(),
+        }
+    }
+}
+
+fn hex_value(digits: &[u8]) -> Option<u32> {
+    let all_digits = digits.iter().all(u8::is_ascii_hexdigit);
+    let text = std::str::from_utf8(digits).ok().filter(|_| all_digits)?;
+    u32::from_str_radix(text, 16).ok()
+}
+
+fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len().max(1)).any(|window| window == needle)
+}
