@@ -1,1 +1,56 @@
-//! hardpoint
+//! Takes a tower service from *works locally* to *safe to run*.
+//!
+//! hardpoint is a set of independent tower layers and helpers that are added to the service that
+//! exists already: it owns no `main`, no router and no handler. This crate re-exports them and puts
+//! them in order ([`Stack`]); each is usable alone from its own crate.
+//!
+//! # Quick start
+//!
+//! The README of the project has the whole service in forty lines, and `examples/hardened-api` is
+//! one to run. Order is all that this crate adds: see [`Stack`].
+//!
+//! # Concepts
+//!
+//! | module | protects against |
+//! |---|---|
+//! | `auth` | callers who are not who they say they are |
+//! | `ratelimit` | callers who ask for more than their share |
+//! | `observability` | not knowing what happened |
+//! | `health` | traffic to an instance that cannot serve it, and requests lost at a restart |
+//! | `secrets` | starting with a missing, weak or leaked secret |
+//! | `edge` | spoofed addresses, huge bodies, careless browsers, errors of ten shapes |
+//! | [`core`] | layers that disagree: what all of them share |
+//!
+//! # Features
+//!
+//! | name | adds | default |
+//! |---|---|---|
+//! | `auth`, `edge`, `health`, `observability`, `ratelimit`, `secrets` | the module of this name | no |
+//! | `axum` | the axum parts of those that are on | no |
+//! | `full` | all modules; not `axum` | no |
+//!
+//! The minimum supported Rust version is 1.95.
+
+mod stack;
+
+#[cfg(feature = "auth")]
+pub use hardpoint_auth as auth;
+pub use hardpoint_core as core;
+#[cfg(feature = "edge")]
+pub use hardpoint_edge as edge;
+#[cfg(feature = "health")]
+pub use hardpoint_health as health;
+#[cfg(feature = "observability")]
+pub use hardpoint_observability as observability;
+#[cfg(feature = "ratelimit")]
+pub use hardpoint_ratelimit as ratelimit;
+#[cfg(feature = "secrets")]
+pub use hardpoint_secrets as secrets;
+
+pub use self::stack::Stack;
+
+/// The pages of `docs/` and the README, so that their code is compiled and run.
+#[cfg(all(doctest, feature = "full", feature = "axum"))]
+#[doc = include_str!("../README.md")]
+#[expect(missing_docs, reason = "seen by doctest alone")]
+pub mod _manual {}

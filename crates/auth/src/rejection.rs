@@ -31,7 +31,7 @@ impl Error for NotAuthenticated {}
 
 impl Rejection for NotAuthenticated {
     fn problem(&self) -> Problem {
-        Problem::new(StatusCode::UNAUTHORIZED, "not_authenticated", "Authentication required")
+        Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Authentication required")
     }
 
     fn grpc_code(&self) -> GrpcCode {
@@ -107,7 +107,7 @@ impl Error for InvalidRequest {}
 
 impl Rejection for InvalidRequest {
     fn problem(&self) -> Problem {
-        Problem::new(StatusCode::BAD_REQUEST, "invalid_credentials", "Invalid credentials")
+        Problem::new(StatusCode::BAD_REQUEST, "invalid_request", "Invalid request")
             .detail("Send exactly one Authorization header.")
     }
 

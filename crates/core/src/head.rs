@@ -1,5 +1,7 @@
 //! A request without its body, as layers look at it.
 
+use std::sync::Arc;
+
 use http::{
     Extensions, HeaderMap, Method, Request, Uri,
     header::{CONTENT_TYPE, HeaderValue},
@@ -53,19 +55,24 @@ impl<'a> Head<'a> {
 }
 
 /// What rendering a refusal needs to know of the request, kept after the request is gone.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+///
+/// Keeping it allocates nothing, and the request's id is read when it is needed: one that an inner
+/// layer has set later is found too.
+#[derive(Clone, Debug, Default)]
 pub struct HeadFacts {
     grpc: bool,
-    request_id: Option<RequestId>,
+    bodyless: bool,
+    context: Option<Arc<RequestContext>>,
 }
 
 impl HeadFacts {
-    /// The facts of a request. Cheap: one header is looked up, nothing is allocated.
+    /// The facts of a request. One header is looked up.
     #[must_use]
     pub fn of(head: Head<'_>) -> Self {
         Self {
             grpc: head.headers.get(CONTENT_TYPE).is_some_and(is_grpc),
-            request_id: head.context().and_then(RequestContext::request_id).cloned(),
+            bodyless: *head.method == Method::HEAD,
+            context: RequestContext::get(head.extensions).cloned(),
         }
     }
 
@@ -75,10 +82,22 @@ impl HeadFacts {
         self.grpc
     }
 
-    /// The request's id, if one was given.
+    /// Whether the request's method is HEAD, so that the answer has no body.
     #[must_use]
-    pub const fn request_id(&self) -> Option<&RequestId> {
-        self.request_id.as_ref()
+    pub const fn is_head(&self) -> bool {
+        self.bodyless
+    }
+
+    /// The context of the request, if one of our layers had made it.
+    #[must_use]
+    pub fn context(&self) -> Option<&RequestContext> {
+        self.context.as_deref()
+    }
+
+    /// The request's id, if it has one by now.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&RequestId> {
+        self.context()?.request_id()
     }
 }
 

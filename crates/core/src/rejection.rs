@@ -5,10 +5,10 @@ use std::error::Error;
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Response, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER},
+    header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
 };
 
-use crate::{HeadFacts, Problem, ResponseBody};
+use crate::{HeadFacts, Outcome, Problem, RequestId, ResponseBody};
 
 /// Why a request is refused: one struct per reason, made by the layer that refuses.
 ///
@@ -20,6 +20,12 @@ pub trait Rejection: Error + Send + Sync + 'static {
 
     /// What a gRPC client gets in its trailers.
     fn grpc_code(&self) -> GrpcCode;
+
+    /// How the request ended, for whoever records it. Default: rejected for a problem of 400 to 499,
+    /// failed for any other; a layer that refuses because of overload says [`Outcome::Shed`].
+    fn outcome(&self) -> Outcome {
+        if self.problem().status().is_client_error() { Outcome::Rejected } else { Outcome::Failed }
+    }
 
     /// Adds headers of this kind of refusal, such as `WWW-Authenticate`. Default: none.
     fn headers(&self, _headers: &mut HeaderMap) {}
@@ -42,7 +48,9 @@ impl Refused {
 /// Renders a refusal for the request with these facts.
 ///
 /// A gRPC caller gets a trailers-only response: status 200, `grpc-status` and `grpc-message`, no
-/// body. Every other caller gets `application/problem+json`. Both are `Cache-Control: no-store`.
+/// body. Every other caller gets `application/problem+json`; the answer to HEAD tells the length that
+/// the answer to GET would have, and has no body. All are `Cache-Control: no-store`. The outcome is
+/// set in the request's context, if there is one.
 #[must_use]
 pub fn refuse<B>(head: &HeadFacts, rejection: &dyn Rejection) -> Response<ResponseBody<B>> {
     let problem = rejection.problem();
@@ -58,16 +66,24 @@ pub fn refuse<B>(head: &HeadFacts, rejection: &dyn Rejection) -> Response<Respon
     }
     rejection.headers(headers);
     response.extensions_mut().insert(Refused { code: problem.code() });
+    if let Some(context) = head.context() {
+        context.set_outcome(rejection.outcome());
+    }
     response
 }
 
 fn json<B>(head: &HeadFacts, problem: &Problem) -> Response<ResponseBody<B>> {
-    let body = problem.to_json(head.request_id().map(|id| id.as_str()));
-    let mut response = Response::new(ResponseBody::full(Bytes::from(body)));
+    let body = Bytes::from(problem.to_json(head.request_id().map(RequestId::as_str)));
+    let length = body.len();
+    // Not every server drops a body that stands in answer to HEAD.
+    let body = if head.is_head() { ResponseBody::empty() } else { ResponseBody::full(body) };
+    let mut response = Response::new(body);
     *response.status_mut() = problem.status();
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if head.is_head() {
+        headers.insert(CONTENT_LENGTH, length.into());
+    }
     response
 }
 

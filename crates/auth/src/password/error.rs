@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, time::Duration};
 
-use hardpoint_core::{GrpcCode, Problem, Rejection};
+use hardpoint_core::{GrpcCode, Outcome, Problem, Rejection};
 use http::StatusCode;
 
 /// A password was neither hashed nor verified: 503. It says nothing about the password.
@@ -52,5 +52,12 @@ impl Rejection for PasswordError {
 
     fn grpc_code(&self) -> GrpcCode {
         GrpcCode::Unavailable
+    }
+
+    fn outcome(&self) -> Outcome {
+        match self.kind {
+            PasswordErrorKind::Failed => Outcome::Failed,
+            PasswordErrorKind::Overloaded => Outcome::Shed,
+        }
     }
 }

@@ -78,7 +78,7 @@ async fn without_a_token_there_is_a_challenge_and_no_error() {
         assert_eq!(answer.headers()[CONTENT_TYPE], "application/problem+json");
         assert_eq!(
             answer.extensions().get::<Refused>().map(|refused| refused.code()),
-            Some("not_authenticated")
+            Some("unauthenticated")
         );
     }
 }

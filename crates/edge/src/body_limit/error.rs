@@ -1,0 +1,88 @@
+//! Why a body is refused, or failed.
+
+use std::{error::Error, fmt};
+
+use hardpoint_core::{GrpcCode, Problem, Rejection};
+use http::StatusCode;
+
+use crate::status::problem_of;
+
+/// The request's body is longer than the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyTooLarge {
+    limit: u64,
+}
+
+impl BodyTooLarge {
+    pub(super) const fn new(limit: u64) -> Self {
+        Self { limit }
+    }
+
+    /// The longest body that is accepted, in bytes.
+    #[must_use]
+    pub const fn limit(&self) -> u64 {
+        self.limit
+    }
+}
+
+impl Rejection for BodyTooLarge {
+    fn problem(&self) -> Problem {
+        problem_of(StatusCode::PAYLOAD_TOO_LARGE).add_member("limit", self.limit)
+    }
+
+    fn grpc_code(&self) -> GrpcCode {
+        GrpcCode::ResourceExhausted
+    }
+}
+
+impl fmt::Display for BodyTooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the request body is longer than {} bytes", self.limit)
+    }
+}
+
+impl Error for BodyTooLarge {}
+
+/// Reading a [`LimitedBody`](super::LimitedBody) failed.
+#[derive(Debug)]
+pub struct LimitedBodyError {
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Inner(Box<dyn Error + Send + Sync>),
+    TooLarge(BodyTooLarge),
+}
+
+impl LimitedBodyError {
+    pub(super) const fn too_large(limit: u64) -> Self {
+        Self { kind: Kind::TooLarge(BodyTooLarge::new(limit)) }
+    }
+
+    pub(super) fn inner(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { kind: Kind::Inner(error.into()) }
+    }
+
+    /// Whether the body was longer than the limit. Otherwise the body itself failed: see
+    /// [`source`](Error::source).
+    #[must_use]
+    pub const fn is_too_large(&self) -> bool {
+        matches!(self.kind, Kind::TooLarge(_))
+    }
+}
+
+impl fmt::Display for LimitedBodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("reading the request body failed")
+    }
+}
+
+impl Error for LimitedBodyError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.kind {
+            Kind::Inner(error) => Some(error.as_ref()),
+            Kind::TooLarge(error) => Some(error),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Removing forwarding headers that nobody vouches for.
+
+use hardpoint_core::Family;
+use http::{HeaderMap, HeaderName, header::FORWARDED};
+
+/// What proxies write that do not write `Forwarded`. More than what the resolver reads: frameworks
+/// and handlers build URLs and log lines from the others.
+static X_FORWARDED: [HeaderName; 8] = [
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-forwarded-port"),
+    HeaderName::from_static("x-forwarded-prefix"),
+    HeaderName::from_static("x-forwarded-proto"),
+    HeaderName::from_static("x-forwarded-scheme"),
+    HeaderName::from_static("x-forwarded-ssl"),
+    HeaderName::from_static("x-real-ip"),
+];
+
+/// Leaves the headers of `believed`, if any.
+pub(super) fn strip(headers: &mut HeaderMap, believed: Option<Family>) {
+    if believed != Some(Family::Forwarded) {
+        headers.remove(FORWARDED);
+    }
+    if believed != Some(Family::XForwarded) {
+        for name in &X_FORWARDED {
+            headers.remove(name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn left(believed: Option<Family>) -> Vec<String> {
+        let mut headers = HeaderMap::new();
+        let others = ["forwarded", "host", "x-request-id", "x-forwarded"];
+        let names = X_FORWARDED.iter().map(HeaderName::as_str).chain(others);
+        for name in names {
+            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            headers.append(name.clone(), HeaderValue::from_static("first line"));
+            headers.append(name, HeaderValue::from_static("second line"));
+        }
+        strip(&mut headers, believed);
+        let mut left: Vec<_> = headers.keys().map(ToString::to_string).collect();
+        left.sort();
+        left
+    }
+
+    #[test]
+    fn only_the_family_that_a_proxy_vouches_for_is_left() {
+        let unrelated = ["host", "x-forwarded", "x-request-id"];
+        assert_eq!(left(None), unrelated);
+        assert_eq!(
+            left(Some(Family::Forwarded)),
+            ["forwarded", "host", "x-forwarded", "x-request-id"]
+        );
+        let with_x_forwarded = left(Some(Family::XForwarded));
+        assert!(!with_x_forwarded.contains(&"forwarded".to_owned()));
+        assert_eq!(with_x_forwarded.len(), unrelated.len() + X_FORWARDED.len());
+    }
+}

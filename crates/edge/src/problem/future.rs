@@ -1,0 +1,53 @@
+//! The future.
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use hardpoint_core::{HeadFacts, ResponseBody};
+use http::Response;
+use http_body::Body;
+use pin_project_lite::pin_project;
+
+use super::replace::replace;
+
+pin_project! {
+    /// The inner service's response, or the problem in its place.
+    pub struct ResponseFuture<F> {
+        #[pin]
+        inner: F,
+        facts: Option<HeadFacts>,
+    }
+}
+
+impl<F> ResponseFuture<F> {
+    pub(super) const fn new(inner: F, facts: Option<HeadFacts>) -> Self {
+        Self { inner, facts }
+    }
+}
+
+impl<F, R, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+    R: Body<Data = Bytes>,
+{
+    type Output = Result<Response<ResponseBody<R>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let response = ready!(this.inner.poll(cx))?;
+        Poll::Ready(Ok(match this.facts {
+            Some(facts) => replace(facts, response),
+            None => response.map(ResponseBody::inner),
+        }))
+    }
+}
+
+impl<F> fmt::Debug for ResponseFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

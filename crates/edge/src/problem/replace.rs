@@ -1,0 +1,102 @@
+//! Which responses become problems, and what stays of them.
+
+use bytes::Bytes;
+use hardpoint_core::{HeadFacts, Problem, Refused, ResponseBody, refuse};
+use http::{
+    HeaderName, HeaderValue, Response,
+    header::{
+        ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH,
+        CONTENT_LOCATION, CONTENT_TYPE, ETAG, LAST_MODIFIED, TRAILER, TRANSFER_ENCODING,
+    },
+};
+use http_body::Body;
+
+use crate::status::{Refusal, problem_of};
+
+/// What describes a body. `Content-Range` is not among them: a 416 tells by it how much there is.
+static OF_THE_BODY: [HeaderName; 13] = [
+    ACCEPT_RANGES,
+    HeaderName::from_static("content-digest"),
+    CONTENT_DISPOSITION,
+    CONTENT_ENCODING,
+    CONTENT_LANGUAGE,
+    CONTENT_LENGTH,
+    CONTENT_LOCATION,
+    CONTENT_TYPE,
+    ETAG,
+    LAST_MODIFIED,
+    HeaderName::from_static("repr-digest"),
+    TRAILER,
+    TRANSFER_ENCODING,
+];
+
+/// The response as it came, or the problem in its place.
+pub(super) fn replace<B>(facts: &HeadFacts, mut response: Response<B>) -> Response<ResponseBody<B>>
+where
+    B: Body<Data = Bytes>,
+{
+    let problem = match response.extensions_mut().remove::<Problem>() {
+        Some(problem) => problem,
+        None if says_nothing(facts, &response) => problem_of(response.status()),
+        None => return response.map(ResponseBody::inner),
+    };
+    let (rendered, body) = refuse(facts, &Refusal::new(problem)).into_parts();
+    let (mut parts, _replaced) = response.into_parts();
+    for name in &OF_THE_BODY {
+        parts.headers.remove(name);
+    }
+    for (name, value) in &rendered.headers {
+        parts.headers.insert(name, value.clone());
+    }
+    parts.status = rendered.status;
+    parts.extensions.extend(rendered.extensions);
+    Response::from_parts(parts, body)
+}
+
+/// Whether it is an error whose body is no more than the status.
+fn says_nothing<B: Body>(facts: &HeadFacts, response: &Response<B>) -> bool {
+    let status = response.status();
+    let error = status.is_client_error() || status.is_server_error();
+    if !error || response.extensions().get::<Refused>().is_some() {
+        return false;
+    }
+    match response.headers().get(CONTENT_TYPE) {
+        None => true,
+        Some(kind) if is_plain_text(kind) => true,
+        Some(kind) if kind.as_bytes().starts_with(b"application/grpc") => false,
+        Some(_) => !facts.is_head() && is_empty(response.body()),
+    }
+}
+
+fn is_plain_text(content_type: &HeaderValue) -> bool {
+    content_type
+        .as_bytes()
+        .split(|&byte| byte == b';')
+        .next()
+        .is_some_and(|kind| kind.trim_ascii().eq_ignore_ascii_case(b"text/plain"))
+}
+
+fn is_empty(body: &impl Body) -> bool {
+    body.is_end_stream() || body.size_hint().exact() == Some(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_text_is_told_whatever_its_parameters() {
+        for (content_type, expected) in [
+            ("text/plain", true),
+            ("text/plain; charset=utf-8", true),
+            ("Text/Plain ;charset=utf-8", true),
+            ("text/plainer", false),
+            ("text/html", false),
+            ("application/json", false),
+            ("", false),
+        ] {
+            let value = HeaderValue::from_static(content_type);
+            assert_eq!(is_plain_text(&value), expected, "{content_type}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The service.
+
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hardpoint_core::{Head, HeadFacts, ResponseBody};
+use http::{Request, Response};
+use http_body::Body;
+use tower_service::Service;
+
+use super::ResponseFuture;
+
+/// Answers errors with problems. See the [module docs](super).
+#[derive(Clone, Debug)]
+pub struct MapProblems<S> {
+    inner: S,
+    on: bool,
+}
+
+impl<S> MapProblems<S> {
+    pub(super) const fn new(inner: S, on: bool) -> Self {
+        Self { inner, on }
+    }
+
+    /// The inner service.
+    pub const fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The inner service, to be changed.
+    pub const fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The inner service, by value.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for MapProblems<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    R: Body<Data = Bytes>,
+{
+    type Response = Response<ResponseBody<R>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let facts = self.on.then(|| HeadFacts::of(Head::of(&request)));
+        ResponseFuture::new(self.inner.call(request), facts)
+    }
+}

@@ -1,0 +1,41 @@
+//! The layer.
+
+use std::sync::Arc;
+
+use tower_layer::Layer;
+
+use super::{SecurityHeaders, SetSecurityHeaders};
+
+/// Adds headers that browsers protect users by. See the [module docs](super).
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct SecurityHeadersLayer {
+    set: Option<Arc<SecurityHeaders>>,
+}
+
+impl SecurityHeadersLayer {
+    /// Puts these headers on every response.
+    pub fn new(headers: SecurityHeaders) -> Self {
+        Self { set: Some(Arc::new(headers)) }
+    }
+
+    /// Does nothing: responses stay as they are.
+    pub const fn off() -> Self {
+        Self { set: None }
+    }
+}
+
+impl Default for SecurityHeadersLayer {
+    /// The headers of [`SecurityHeaders::api`].
+    fn default() -> Self {
+        Self::new(SecurityHeaders::api())
+    }
+}
+
+impl<S> Layer<S> for SecurityHeadersLayer {
+    type Service = SetSecurityHeaders<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        SetSecurityHeaders::new(inner, self.set.clone())
+    }
+}

@@ -1,0 +1,84 @@
+//! Text that can end neither the line nor the string it stands in.
+
+use std::fmt::{self, Write};
+
+/// How much of one value is written, in bytes before they are escaped.
+pub(super) const VALUE_MAX: usize = 8 * 1024;
+
+/// What follows a value that was cut there.
+const CUT: &str = "[cut]";
+
+/// Hands on the first [`VALUE_MAX`] bytes, and drops the rest.
+#[derive(Debug)]
+pub(super) struct Cut<W> {
+    to: W,
+    left: usize,
+    cut: bool,
+}
+
+impl<W: Write> Cut<W> {
+    pub(super) const fn new(to: W) -> Self {
+        Self { to, left: VALUE_MAX, cut: false }
+    }
+}
+
+impl<W: Write> Write for Cut<W> {
+    /// Never fails for what is cut: a `Debug` that unwraps must not panic because of a log line.
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.cut {
+            return Ok(());
+        }
+        let fits = text.floor_char_boundary(self.left);
+        self.to.write_str(text.get(..fits).unwrap_or_default())?;
+        self.left -= fits;
+        if fits < text.len() {
+            self.cut = true;
+            self.to.write_str(CUT)?;
+        }
+        Ok(())
+    }
+}
+
+/// Escapes, as JSON does, all that could change how the text around it is read or shown: control
+/// characters (ESC and newline among them), line separators, and those that turn the direction of
+/// text around. `quoted` escapes the quote and the backslash too.
+#[derive(Debug)]
+pub(super) struct Escape<'a> {
+    pub(super) to: &'a mut String,
+    pub(super) quoted: bool,
+}
+
+impl Write for Escape<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut written = 0;
+        for (at, char) in text.char_indices() {
+            if !(dangerous(char) || self.quoted && matches!(char, '"' | '\\')) {
+                continue;
+            }
+            self.to.push_str(text.get(written..at).unwrap_or_default());
+            written = at + char.len_utf8();
+            match char {
+                '"' => self.to.push_str("\\\""),
+                '\\' => self.to.push_str("\\\\"),
+                '\n' => self.to.push_str("\\n"),
+                '\r' => self.to.push_str("\\r"),
+                '\t' => self.to.push_str("\\t"),
+                // All others lie below U+10000: four digits are enough.
+                other => write!(self.to, "\\u{:04x}", u32::from(other))?,
+            }
+        }
+        self.to.push_str(text.get(written..).unwrap_or_default());
+        Ok(())
+    }
+}
+
+const fn dangerous(char: char) -> bool {
+    matches!(
+        char,
+        '\0'..='\x1f' | '\x7f'..='\u{9f}'
+            | '\u{61c}'
+            | '\u{200e}' | '\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+    )
+}

@@ -1,0 +1,114 @@
+//! The layer of a tracing subscriber that writes the lines.
+
+use std::{cell::RefCell, ops::Range};
+
+use hardpoint_core::Clock;
+use tracing::{
+    Event, Subscriber,
+    span::{Attributes, Id, Record},
+};
+use tracing_subscriber::{Layer, fmt::MakeWriter, layer::Context, registry::LookupSpan};
+
+use super::{
+    line::{Format, Line, Value},
+    sink::Sink,
+    visit::{self, MESSAGE, Message, SpanFields},
+};
+
+/// Buffers that grew beyond this are not kept for the next line.
+const KEPT_MAX: usize = 64 * 1024;
+
+pub(super) struct LogLayer<W, C> {
+    pub(super) clock: C,
+    pub(super) format: Format,
+    pub(super) resource: String,
+    pub(super) sink: Sink<W>,
+}
+
+/// What a line is put together in.
+#[derive(Default)]
+struct Scratch {
+    text: String,
+    names: Vec<Range<usize>>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+impl<S, W, C> Layer<S> for LogLayer<W, C>
+where
+    S: Subscriber + for<'s> LookupSpan<'s>,
+    W: for<'w> MakeWriter<'w> + 'static,
+    C: Clock,
+{
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        // The caller's `Debug` runs here: before the lock, since it may log.
+        let mut fields = SpanFields::default();
+        attributes.record(&mut fields.visitor());
+        let mut extensions = span.extensions_mut();
+        // A second layer of ours on the same subscriber found the same.
+        if extensions.get_mut::<SpanFields>().is_none() {
+            extensions.insert(fields);
+        }
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        let mut later = SpanFields::default();
+        values.record(&mut later.visitor());
+        if let Some(fields) = span.extensions_mut().get_mut::<SpanFields>() {
+            fields.extend(later);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        // A value whose `Debug` logs comes here while the buffer is in use, and a thread that is
+        // ending has none any more.
+        let written = SCRATCH.try_with(|scratch| {
+            let mut scratch = scratch.try_borrow_mut().ok()?;
+            self.write(event, &context, &mut scratch);
+            if scratch.text.capacity() > KEPT_MAX {
+                *scratch = Scratch::default();
+            }
+            Some(())
+        });
+        if !matches!(written, Ok(Some(()))) {
+            self.write(event, &context, &mut Scratch::default());
+        }
+    }
+}
+
+impl<W, C: Clock> LogLayer<W, C> {
+    fn write<S>(&self, event: &Event<'_>, context: &Context<'_, S>, scratch: &mut Scratch)
+    where
+        S: Subscriber + for<'s> LookupSpan<'s>,
+        W: for<'w> MakeWriter<'w>,
+    {
+        let metadata = event.metadata();
+        let mut line = Line::begin(
+            &mut scratch.text,
+            &mut scratch.names,
+            self.format,
+            (self.clock.unix(), metadata.level().as_str(), metadata.target()),
+            |write| event.record(&mut Message(write)),
+            &self.resource,
+        );
+        event.record(&mut visit::event(&mut line));
+        // From the innermost span outwards: what is nearest is what is meant.
+        for span in context.event_scope(event).into_iter().flatten() {
+            if let Some(fields) = span.extensions().get::<SpanFields>() {
+                fields.write(&mut line);
+            }
+        }
+        // A field that has no value this time is there all the same, for whoever parses the line.
+        for field in metadata.fields() {
+            if field.name() != MESSAGE {
+                line.inherited(field.name(), Value::Null);
+            }
+        }
+        line.end();
+        self.sink.write(metadata, scratch.text.as_bytes());
+    }
+}

@@ -1,0 +1,262 @@
+//! One line of the log, as JSON or for people. Knows no tracing, no clock and no writer.
+
+use std::{
+    error::Error,
+    fmt::{self, Write},
+    ops::Range,
+    time::Duration,
+};
+
+use time::OffsetDateTime;
+
+use super::escape::{Cut, Escape};
+
+/// What the lines look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// For people; the level in colour if asked for.
+    Human { colours: bool },
+    /// One object a line.
+    Json,
+}
+
+/// The names that every line has for itself. A field of the same name is written with a prefix.
+const RESERVED: [&str; 7] =
+    ["timestamp", "level", "message", "target", "service", "version", "environment"];
+const PREFIX: &str = "field_";
+
+/// How many causes of an error are written.
+const CAUSES_MAX: usize = 16;
+
+/// A value of a field.
+#[derive(Clone, Copy)]
+pub(super) enum Value<'a> {
+    Bool(bool),
+    Debug(&'a dyn fmt::Debug),
+    Error(&'a (dyn Error + 'static)),
+    F64(f64),
+    I64(i64),
+    I128(i128),
+    Null,
+    Text(&'a str),
+    U64(u64),
+    U128(u128),
+}
+
+/// What to do about a name that the line has already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Clash {
+    Rename,
+    Skip,
+}
+
+/// A line that is being written. No name stands in it twice.
+pub(super) struct Line<'a> {
+    text: &'a mut String,
+    /// Where in `text` the names stand, escaped.
+    names: &'a mut Vec<Range<usize>>,
+    format: Format,
+}
+
+impl<'a> Line<'a> {
+    /// Begins a line with `timestamp`, `level`, `message` (written by the closure), `target` and
+    /// the `resource`, which is [encoded](resource) already.
+    pub(super) fn begin(
+        text: &'a mut String,
+        names: &'a mut Vec<Range<usize>>,
+        format: Format,
+        (unix, level, target): (Duration, &str, &str),
+        message: impl FnOnce(&mut dyn FnMut(&dyn fmt::Debug)),
+        resource: &str,
+    ) -> Self {
+        text.clear();
+        names.clear();
+        let mut line = Self { text, names, format };
+        match format {
+            Format::Json => {
+                line.raw("{\"timestamp\":\"");
+                line.timestamp(unix);
+                line.raw("\",\"level\":\"");
+                line.raw(level);
+                line.raw("\",\"message\":");
+                line.message(message);
+                line.raw(",\"target\":");
+                line.value(Value::Text(target));
+                line.raw(resource);
+            }
+            Format::Human { colours } => {
+                line.timestamp(unix);
+                let (on, off) = if colours { (colour(level), "\x1b[0m") } else { ("", "") };
+                // Writing to a String does not fail, here and below.
+                let _ = write!(line.text, " {on}{level:>5}{off} ");
+                line.escaped(false, format_args!("{target}"));
+                line.raw(": ");
+                line.message(message);
+            }
+        }
+        line
+    }
+
+    /// Writes a field. If its name is taken it gets a prefix, so that nothing is lost.
+    pub(super) fn field(&mut self, name: &str, value: Value<'_>) {
+        self.pair(name, value, Clash::Rename);
+    }
+
+    /// Writes a field of something that the event lies in, unless a field of that name is there.
+    pub(super) fn inherited(&mut self, name: &str, value: Value<'_>) {
+        self.pair(name, value, Clash::Skip);
+    }
+
+    /// Ends the line.
+    pub(super) fn end(self) {
+        self.text.push_str(match self.format {
+            Format::Json => "}\n",
+            Format::Human { .. } => "\n",
+        });
+    }
+
+    fn pair(&mut self, name: &str, value: Value<'_>, clash: Clash) {
+        let people = matches!(self.format, Format::Human { .. });
+        if people && matches!(value, Value::Null) {
+            return;
+        }
+        let before = self.text.len();
+        self.raw(if people { " " } else { ",\"" });
+        let start = self.text.len();
+        // A raw identifier is a name like any other.
+        let name = name.strip_prefix("r#").unwrap_or(name);
+        self.escaped(true, format_args!("{name}"));
+        loop {
+            let written = self.text.get(start..).unwrap_or_default();
+            if !RESERVED.contains(&written) {
+                let taken = |range: &Range<usize>| self.text.get(range.clone()) == Some(written);
+                if !self.names.iter().any(taken) {
+                    break;
+                }
+                if clash == Clash::Skip {
+                    self.text.truncate(before);
+                    return;
+                }
+            }
+            self.text.insert_str(start, PREFIX);
+        }
+        self.names.push(start..self.text.len());
+        self.raw(if people { "=" } else { "\":" });
+        self.value(value);
+    }
+
+    /// The first text that is called the message, if there is one.
+    fn message(&mut self, message: impl FnOnce(&mut dyn FnMut(&dyn fmt::Debug))) {
+        let mut written = false;
+        message(&mut |text| {
+            if !std::mem::replace(&mut written, true) {
+                self.value(Value::Debug(text));
+            }
+        });
+        if !written && self.format == Format::Json {
+            self.value(Value::Null);
+        }
+    }
+
+    fn value(&mut self, value: Value<'_>) {
+        let json = self.format == Format::Json;
+        let _ = match value {
+            Value::Bool(bool) => write!(self.text, "{bool}"),
+            Value::I64(number) => write!(self.text, "{number}"),
+            Value::I128(number) => write!(self.text, "{number}"),
+            Value::U64(number) => write!(self.text, "{number}"),
+            Value::U128(number) => write!(self.text, "{number}"),
+            // JSON has neither infinities nor NaN.
+            Value::F64(number) if json && !number.is_finite() => self.text.write_str("null"),
+            Value::F64(number) => write!(self.text, "{number:?}"),
+            Value::Null => self.text.write_str("null"),
+            Value::Text(text) => {
+                self.quoted(format_args!("{text}"));
+                Ok(())
+            }
+            Value::Debug(value) if json => {
+                self.quoted(format_args!("{value:?}"));
+                Ok(())
+            }
+            Value::Debug(value) => {
+                self.escaped(false, format_args!("{value:?}"));
+                Ok(())
+            }
+            Value::Error(error) => {
+                self.quoted(format_args!("{}", Chain(error)));
+                Ok(())
+            }
+        };
+    }
+
+    fn quoted(&mut self, text: fmt::Arguments<'_>) {
+        self.raw("\"");
+        self.escaped(true, text);
+        self.raw("\"");
+    }
+
+    fn escaped(&mut self, quoted: bool, text: fmt::Arguments<'_>) {
+        let to = &mut *self.text;
+        // It fails where a `Debug` of the caller's does: the line goes on after what was written.
+        let _ = Cut::new(Escape { to, quoted }).write_fmt(text);
+    }
+
+    fn raw(&mut self, text: &str) {
+        self.text.push_str(text);
+    }
+
+    /// RFC 3339 in UTC with microseconds: every line has it in the same width.
+    fn timestamp(&mut self, unix: Duration) {
+        let date = time::Duration::try_from(unix)
+            .ok()
+            .and_then(|since| OffsetDateTime::UNIX_EPOCH.checked_add(since));
+        let Some(date) = date else {
+            return self.raw("9999-12-31T23:59:59.999999Z");
+        };
+        let (year, month, day) = date.to_calendar_date();
+        let (hour, minute, second, micro) = date.time().as_hms_micro();
+        let _ = write!(
+            self.text,
+            "{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micro:06}Z",
+            u8::from(month),
+        );
+    }
+}
+
+/// Who writes the log, encoded once: `,"service":"orders",...`. People know it.
+pub(super) fn resource(service: &str, version: &str, environment: &str) -> String {
+    let mut text = String::new();
+    for (name, value) in
+        [(",\"service\":", service), (",\"version\":", version), (",\"environment\":", environment)]
+    {
+        let mut names = Vec::new();
+        let mut line = Line { text: &mut text, names: &mut names, format: Format::Json };
+        line.raw(name);
+        line.value(Value::Text(value));
+    }
+    text
+}
+
+/// An error and its causes: `cannot save: disk full`.
+pub(super) struct Chain<'a>(pub(super) &'a (dyn Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let causes = std::iter::successors(self.0.source(), |&error| error.source());
+        for cause in causes.take(CAUSES_MAX) {
+            write!(f, ": {cause}")?;
+        }
+        Ok(())
+    }
+}
+
+fn colour(level: &str) -> &'static str {
+    match level {
+        "ERROR" => "\x1b[31m",
+        "WARN" => "\x1b[33m",
+        "INFO" => "\x1b[32m",
+        "DEBUG" => "\x1b[34m",
+        _ => "\x1b[35m",
+    }
+}

@@ -1,0 +1,181 @@
+//! From tracing's fields to those of a line.
+
+use std::{
+    error::Error,
+    fmt::{self, Write},
+};
+
+use tracing::field::{Field, Visit};
+
+use super::{
+    escape::Cut,
+    line::{Chain, Line, Value},
+};
+
+/// The field that tracing puts an event's message into.
+pub(super) const MESSAGE: &str = "message";
+
+/// Finds the message of an event. It is text, whatever was given as one.
+pub(super) struct Message<'a>(pub(super) &'a mut dyn FnMut(&dyn fmt::Debug));
+
+impl Visit for Message<'_> {
+    fn record_str(&mut self, field: &Field, text: &str) {
+        self.record_debug(field, &format_args!("{text}"));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == MESSAGE {
+            (self.0)(value);
+        }
+    }
+}
+
+/// Takes what a visitor is shown as a [`Value`].
+trait Take {
+    fn take(&mut self, field: &Field, value: Value<'_>);
+}
+
+/// Visits with one method for all types.
+pub(super) struct Each<T>(T);
+
+impl<T: Take> Visit for Each<T> {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.0.take(field, Value::F64(value));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.0.take(field, Value::I64(value));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.0.take(field, Value::U64(value));
+    }
+
+    fn record_i128(&mut self, field: &Field, value: i128) {
+        self.0.take(field, Value::I128(value));
+    }
+
+    fn record_u128(&mut self, field: &Field, value: u128) {
+        self.0.take(field, Value::U128(value));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.0.take(field, Value::Bool(value));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.take(field, Value::Text(value));
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        self.0.take(field, Value::Error(value));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0.take(field, Value::Debug(value));
+    }
+}
+
+/// Writes the fields of an event, but for its message.
+pub(super) fn event<'a, 'l>(line: &'a mut Line<'l>) -> Each<&'a mut Line<'l>> {
+    Each(line)
+}
+
+impl Take for &mut Line<'_> {
+    fn take(&mut self, field: &Field, value: Value<'_>) {
+        if field.name() != MESSAGE {
+            self.field(field.name(), value);
+        }
+    }
+}
+
+/// The fields of a span, kept until an event inside it is written.
+#[derive(Debug, Default)]
+pub(super) struct SpanFields {
+    fields: Vec<(&'static str, Stored)>,
+}
+
+/// A value that borrows nothing.
+#[derive(Debug)]
+enum Stored {
+    Bool(bool),
+    F64(f64),
+    I64(i64),
+    I128(i128),
+    Text(String),
+    U64(u64),
+    U128(u128),
+}
+
+impl SpanFields {
+    /// Keeps what it is shown.
+    pub(super) const fn visitor(&mut self) -> Each<&mut Self> {
+        Each(self)
+    }
+
+    /// Takes over the fields of `later`; a value that was recorded again replaces the first.
+    pub(super) fn extend(&mut self, later: Self) {
+        for (name, value) in later.fields {
+            self.set(name, value);
+        }
+    }
+
+    /// Writes the fields that the line does not have yet.
+    pub(super) fn write(&self, line: &mut Line<'_>) {
+        for (name, value) in &self.fields {
+            line.inherited(name, value.as_value());
+        }
+    }
+
+    fn set(&mut self, name: &'static str, value: Stored) {
+        match self.fields.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, slot)) => *slot = value,
+            None => self.fields.push((name, value)),
+        }
+    }
+}
+
+impl Take for &mut SpanFields {
+    fn take(&mut self, field: &Field, value: Value<'_>) {
+        if let Some(value) = Stored::of(value) {
+            self.set(field.name(), value);
+        }
+    }
+}
+
+impl Stored {
+    fn of(value: Value<'_>) -> Option<Self> {
+        Some(match value {
+            Value::Bool(bool) => Self::Bool(bool),
+            Value::Debug(value) => Self::text(format_args!("{value:?}")),
+            Value::Error(error) => Self::text(format_args!("{}", Chain(error))),
+            Value::F64(number) => Self::F64(number),
+            Value::I64(number) => Self::I64(number),
+            Value::I128(number) => Self::I128(number),
+            Value::Null => return None,
+            Value::Text(text) => Self::text(format_args!("{text}")),
+            Value::U64(number) => Self::U64(number),
+            Value::U128(number) => Self::U128(number),
+        })
+    }
+
+    fn text(text: fmt::Arguments<'_>) -> Self {
+        // Long enough for the ids that nearly every span has.
+        let mut stored = String::with_capacity(64);
+        // It fails where a `Debug` of the caller's does: what was written by then is kept.
+        let _ = Cut::new(&mut stored).write_fmt(text);
+        Self::Text(stored)
+    }
+
+    fn as_value(&self) -> Value<'_> {
+        match self {
+            Self::Bool(bool) => Value::Bool(*bool),
+            Self::F64(number) => Value::F64(*number),
+            Self::I64(number) => Value::I64(*number),
+            Self::I128(number) => Value::I128(*number),
+            Self::Text(text) => Value::Text(text),
+            Self::U64(number) => Value::U64(*number),
+            Self::U128(number) => Value::U128(*number),
+        }
+    }
+}

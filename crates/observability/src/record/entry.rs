@@ -1,0 +1,276 @@
+//! What is known of one request, until its line is written.
+
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+
+use hardpoint_core::{Client, Clock, Mono, Outcome, Refused, RequestContext, Subject};
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
+    header::{CONTENT_LENGTH, USER_AGENT},
+};
+use http_body::Body;
+use tracing::{Level, Span};
+
+use super::{
+    ids::{self, X_REQUEST_ID},
+    layer::Settings,
+    route::Label,
+};
+
+/// The target of the access line.
+const TARGET: &str = "hardpoint::access";
+
+/// How much of a user agent is written, in bytes.
+const USER_AGENT_MAX: usize = 256;
+
+/// Written when it is dropped, and so exactly once, however the request ends.
+pub(super) struct Entry<C: Clock> {
+    clock: C,
+    context: Arc<RequestContext>,
+    span: Span,
+    method: &'static str,
+    head_only: bool,
+    route: Label,
+    user_agent: Option<HeaderValue>,
+    bytes_in: Option<u64>,
+    status: Option<StatusCode>,
+    refused: bool,
+    first_byte: Option<Mono>,
+    bytes_out: u64,
+    /// How many bytes the body will have, where that is known.
+    expected: Option<u64>,
+    stage: Stage,
+    /// Whether the inner service or body is running: dropped then, it panicked.
+    running: bool,
+}
+
+/// How far the answer has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The head is not there yet.
+    Waiting,
+    /// The head was handed over, the body not all of it.
+    Sending,
+    /// The service or the body returned an error.
+    Failed,
+    /// All of it was handed over.
+    Complete,
+}
+
+impl<C: Clock> Entry<C> {
+    /// Opens the record of `request`, and gives the request its context and its ids.
+    pub(super) fn open<B: Body>(request: &mut Request<B>, settings: &Settings<C>) -> Self {
+        let context = RequestContext::of(request.extensions_mut(), &settings.clock);
+        ids::assign(&context, request.headers_mut(), settings.trust, &settings.clock);
+        // At the level that is the last to be filtered out: whatever line the handler may still
+        // write gets the ids.
+        let span = tracing::error_span!(
+            target: "hardpoint::request",
+            "request",
+            request_id = context.request_id().map(|id| id.as_str()),
+            trace_id = context.trace_id().map(tracing::field::display),
+        );
+        Self {
+            clock: settings.clock.clone(),
+            span,
+            method: method(request.method()),
+            head_only: request.method() == Method::HEAD,
+            route: Label::of(request.extensions(), &context),
+            user_agent: request.headers().get(USER_AGENT).cloned(),
+            bytes_in: size(request.body(), request.headers()),
+            context,
+            status: None,
+            refused: false,
+            first_byte: None,
+            bytes_out: 0,
+            expected: None,
+            stage: Stage::Waiting,
+            running: false,
+        }
+    }
+
+    /// Runs the inner service or body, inside the span of the request.
+    pub(super) fn inside<T>(&mut self, run: impl FnOnce() -> T) -> T {
+        self.running = true;
+        let output = self.span.in_scope(run);
+        self.running = false;
+        output
+    }
+
+    /// Runs `run` inside the span of the request.
+    pub(super) fn inside_span(&self, run: impl FnOnce()) {
+        self.span.in_scope(run);
+    }
+
+    /// The head of the answer is there: it gets the request's id.
+    pub(super) fn answered<B: Body>(&mut self, response: &mut Response<B>) {
+        let status = response.status();
+        self.first_byte = Some(self.clock.now());
+        self.status = Some(status);
+        self.refused = response.extensions().get::<Refused>().is_some();
+        // RFC 9110, section 6.4.1: these have no content whatever their headers say.
+        let without = self.head_only
+            || status.is_informational()
+            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        self.expected = if without { Some(0) } else { size(response.body(), response.headers()) };
+        self.stage = Stage::Sending;
+        if response.body().is_end_stream() || self.expected == Some(0) {
+            self.stage = Stage::Complete;
+        }
+        if let Some(id) = self.context.request_id() {
+            response.headers_mut().insert(&X_REQUEST_ID, id.as_header().clone());
+        }
+    }
+
+    /// A frame with so many bytes of data was handed over.
+    pub(super) fn sent(&mut self, bytes: usize) {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.bytes_out = self.bytes_out.saturating_add(bytes);
+        // A server that was told the length does not ask for more.
+        if self.expected.is_some_and(|all| self.bytes_out >= all) {
+            self.stage = Stage::Complete;
+        }
+    }
+
+    /// All of the body was handed over.
+    pub(super) const fn complete(&mut self) {
+        self.stage = Stage::Complete;
+    }
+
+    /// The inner service or body returned an error.
+    pub(super) const fn failed(&mut self) {
+        self.stage = Stage::Failed;
+    }
+
+    fn ending(&self) -> Ending {
+        let server_error = self.status.is_some_and(|status| status.is_server_error());
+        match (self.context.outcome(), self.stage) {
+            (Some(outcome), _) => Ending::Told(outcome),
+            (None, _) if self.running => Ending::Told(Outcome::Panicked),
+            (None, Stage::Failed) => Ending::Told(Outcome::Failed),
+            (None, Stage::Waiting) => Ending::Cancelled,
+            (None, _) if server_error => Ending::Told(Outcome::Failed),
+            (None, _) if self.refused => Ending::Told(Outcome::Rejected),
+            (None, Stage::Sending) => Ending::Aborted,
+            (None, Stage::Complete) => Ending::Ok,
+        }
+    }
+
+    fn since_received(&self, at: Mono) -> f64 {
+        millis(at.saturating_since(self.context.received()))
+    }
+}
+
+impl<C: Clock> Drop for Entry<C> {
+    fn drop(&mut self) {
+        // One place for the fields; a callsite of its own for each level, as tracing wants it.
+        macro_rules! line {
+            ($level:expr, $ending:expr) => {
+                tracing::event!(
+                    target: TARGET,
+                    parent: None,
+                    $level,
+                    request_id = self.context.request_id().map(|id| id.as_str()),
+                    trace_id = self.context.trace_id().map(tracing::field::display),
+                    method = self.method,
+                    route = self.route.as_str(&self.context),
+                    status = self.status.map(|status| status.as_u16()),
+                    outcome = $ending.as_str(),
+                    duration_ms = self.since_received(self.clock.now()),
+                    ttfb_ms = self.first_byte.map(|at| self.since_received(at)),
+                    bytes_in = self.bytes_in,
+                    bytes_out = self.bytes_out,
+                    client = address(&self.context).map(tracing::field::display),
+                    subject = self.context.subject().map(Subject::as_str),
+                    user_agent = self.user_agent.as_ref().map(beginning).as_deref(),
+                    "request"
+                )
+            };
+        }
+        let ending = self.ending();
+        match ending.level() {
+            Level::ERROR => line!(Level::ERROR, ending),
+            Level::WARN => line!(Level::WARN, ending),
+            _ => line!(Level::INFO, ending),
+        }
+    }
+}
+
+impl<C: Clock> fmt::Debug for Entry<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry")
+            .field("status", &self.status)
+            .field("stage", &self.stage)
+            .field("bytes_out", &self.bytes_out)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// The body was dropped before its end.
+    Aborted,
+    /// The future was dropped before there was an answer.
+    Cancelled,
+    /// An answer was given, all of it.
+    Ok,
+    /// A layer said so, or the status does.
+    Told(Outcome),
+}
+
+impl Ending {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Aborted => "aborted",
+            Self::Cancelled => "cancelled",
+            Self::Ok => "ok",
+            Self::Told(outcome) => outcome.as_str(),
+        }
+    }
+
+    /// What is broken is an error, what is overloaded or slow a warning. What clients do is neither.
+    const fn level(self) -> Level {
+        match self {
+            Self::Told(Outcome::Failed | Outcome::Panicked) => Level::ERROR,
+            Self::Told(Outcome::Shed | Outcome::TimedOut) => Level::WARN,
+            _ => Level::INFO,
+        }
+    }
+}
+
+/// The methods of RFC 9110 and PATCH as they are: a client may send any other word.
+fn method(method: &Method) -> &'static str {
+    match method.as_str() {
+        "CONNECT" => "CONNECT",
+        "DELETE" => "DELETE",
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "OPTIONS" => "OPTIONS",
+        "PATCH" => "PATCH",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "TRACE" => "TRACE",
+        _ => "_OTHER",
+    }
+}
+
+/// The size of a body where it is known before it is read.
+fn size(body: &impl Body, headers: &HeaderMap) -> Option<u64> {
+    let told = || headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
+    body.size_hint().exact().or_else(told)
+}
+
+fn address(context: &RequestContext) -> Option<IpAddr> {
+    context.client().and_then(Client::ip)
+}
+
+/// What is written of a user agent. Bytes that are no UTF-8 become U+FFFD.
+fn beginning(value: &HeaderValue) -> std::borrow::Cow<'_, str> {
+    let bytes = value.as_bytes();
+    String::from_utf8_lossy(bytes.get(..USER_AGENT_MAX).unwrap_or(bytes))
+}
+
+/// Milliseconds to three decimals.
+fn millis(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}

@@ -1,0 +1,82 @@
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use hardpoint_core::{Clock, SystemClock};
+use http::Response;
+use http_body::Body;
+use pin_project_lite::pin_project;
+
+use super::{RecordBody, entry::Entry};
+
+pin_project! {
+    /// The future of [`Record`](super::Record).
+    ///
+    /// Dropped before it is ready, it drops the inner future and then writes the access line.
+    // The bound is there because dropping the entry reads the clock.
+    pub struct ResponseFuture<F, C = SystemClock>
+    where
+        C: Clock,
+    {
+        // None only while it is dropped: what the inner future logs then is still of this request.
+        #[pin]
+        inner: Option<F>,
+        entry: Option<Entry<C>>,
+    }
+
+    impl<F, C> PinnedDrop for ResponseFuture<F, C>
+    where
+        C: Clock,
+    {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if let Some(entry) = this.entry {
+                entry.inside_span(|| this.inner.set(None));
+            }
+        }
+    }
+}
+
+impl<F, C: Clock> ResponseFuture<F, C> {
+    pub(super) const fn new(inner: F, entry: Option<Entry<C>>) -> Self {
+        Self { inner: Some(inner), entry }
+    }
+}
+
+impl<F, C, B, E> Future for ResponseFuture<F, C>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    C: Clock,
+    B: Body,
+{
+    type Output = Result<Response<RecordBody<B, C>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let Some(inner) = this.inner.as_pin_mut() else {
+            return Poll::Pending;
+        };
+        let answer = ready!(match this.entry {
+            Some(entry) => entry.inside(|| inner.poll(cx)),
+            None => inner.poll(cx),
+        });
+        let entry = this.entry.take();
+        Poll::Ready(match answer {
+            Ok(response) => Ok(RecordBody::of(response, entry)),
+            Err(error) => {
+                if let Some(mut entry) = entry {
+                    entry.failed();
+                }
+                Err(error)
+            }
+        })
+    }
+}
+
+impl<F, C: Clock> fmt::Debug for ResponseFuture<F, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").field("entry", &self.entry).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,121 @@
+//! `traceparent` (W3C Trace Context, level 2).
+
+use hardpoint_core::TraceId;
+
+/// The length of version 00: `00-` 32 digits `-` 16 digits `-` 2 digits.
+const LEN: usize = 55;
+
+/// The trace id in a header's value; `None` unless all of it is as the standard wants it.
+///
+/// Version 00 has exactly 55 bytes. A higher one may go on after another `-`, which is not looked
+/// at; version `ff` does not exist. Digits are lower case, and no id is all zero.
+pub(super) fn parse(value: &[u8]) -> Option<TraceId> {
+    let value = value.trim_ascii();
+    let (known, rest) = value.split_at_checked(LEN)?;
+    let [v1, v2, b'-', ids @ ..] = known else {
+        return None;
+    };
+    let version = byte(*v1, *v2)?;
+    let whole = match version {
+        0 => rest.is_empty(),
+        0xff => false,
+        _ => matches!(rest.first(), None | Some(b'-')),
+    };
+    let (trace, after) = ids.split_at_checked(32)?;
+    let (parent, flags) = after.strip_prefix(b"-")?.split_at_checked(16)?;
+    let [b'-', f1, f2] = flags else { return None };
+    byte(*f1, *f2)?;
+    if !whole || hex::<8>(parent)? == [0; 8] {
+        return None;
+    }
+    TraceId::from_bytes(hex(trace)?)
+}
+
+fn hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    let (pairs, rest) = digits.as_chunks::<2>();
+    if pairs.len() != N || !rest.is_empty() {
+        return None;
+    }
+    for (slot, [high, low]) in bytes.iter_mut().zip(pairs) {
+        *slot = byte(*high, *low)?;
+    }
+    Some(bytes)
+}
+
+fn byte(high: u8, low: u8) -> Option<u8> {
+    Some((digit(high)? << 4) | digit(low)?)
+}
+
+fn digit(char: u8) -> Option<u8> {
+    match char {
+        b'0'..=b'9' => Some(char - b'0'),
+        b'a'..=b'f' => Some(char - b'a' + 10),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+    #[test]
+    fn the_table_of_the_standard() {
+        let parent = "00f067aa0ba902b7";
+        for (value, accepted) in [
+            (format!("00-{TRACE}-{parent}-01"), true),
+            (format!("00-{TRACE}-{parent}-00"), true),
+            (format!("00-{TRACE}-{parent}-ff"), true),
+            (format!(" \t00-{TRACE}-{parent}-01\t "), true),
+            (format!("cc-{TRACE}-{parent}-01"), true),
+            (format!("cc-{TRACE}-{parent}-01-what-comes"), true),
+            (format!("cc-{TRACE}-{parent}-01.what-comes"), false),
+            (format!("00-{TRACE}-{parent}-01-"), false),
+            (format!("00-{TRACE}-{parent}-01-what-comes"), false),
+            (format!("ff-{TRACE}-{parent}-01"), false),
+            (format!("0-{TRACE}-{parent}-01"), false),
+            (format!("000-{TRACE}-{parent}-01"), false),
+            (format!(".0-{TRACE}-{parent}-01"), false),
+            (format!("00-{}-{parent}-01", TRACE.to_uppercase()), false),
+            (format!("00-{TRACE}-{}-01", parent.to_uppercase()), false),
+            (format!("00-{TRACE}-{parent}-0A"), false),
+            (format!("00-{TRACE}-{parent}-1"), false),
+            (format!("00-{TRACE}-{parent}-001"), false),
+            (format!("00-{TRACE}-{parent}-.0"), false),
+            (format!("00-{}-{parent}-01", "0".repeat(32)), false),
+            (format!("00-{TRACE}-{}-01", "0".repeat(16)), false),
+            (format!("00-{}-{parent}-01", &TRACE[1..]), false),
+            (format!("00-{TRACE}0-{parent}-01"), false),
+            (format!("00-{TRACE}-{}-01", &parent[1..]), false),
+            (format!("00-{TRACE}-{parent}0-01"), false),
+            (format!("00_{TRACE}_{parent}_01"), false),
+            (format!("00-{TRACE}-{parent}-01,00-{TRACE}-{parent}-01"), false),
+            (String::new(), false),
+        ] {
+            let parsed = parse(value.as_bytes()).map(|id| id.to_string());
+            assert_eq!(parsed.as_deref(), accepted.then_some(TRACE), "{value:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_panic(value: Vec<u8>) {
+            let _ = parse(&value);
+        }
+
+        #[test]
+        fn every_id_that_is_not_zero_survives(
+            trace in any::<[u8; 16]>().prop_filter("zero", |id| *id != [0; 16]),
+            parent in 1..u64::MAX,
+            flags: u8,
+        ) {
+            let id = TraceId::from_bytes(trace);
+            let value = format!("00-{}-{parent:016x}-{flags:02x}", id.unwrap());
+            prop_assert_eq!(parse(value.as_bytes()), id);
+        }
+    }
+}

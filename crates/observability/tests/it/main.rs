@@ -1,0 +1,16 @@
+//! The behaviour of the record layer and of the log, from outside.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test panics where it fails")]
+
+mod access;
+mod alloc;
+#[cfg(feature = "axum")]
+mod axum;
+mod cancellation;
+mod contract;
+mod harness;
+mod ids;
+mod labels;
+mod lines;
+mod process;
+mod server;
