@@ -1,1 +1,59 @@
-fn main(){}
+//! An axum service on everything that hardpoint has.
+//!
+//! `cargo run -p hardened-api` serves it, with nothing installed; `cargo run -p hardened-api -- tour`
+//! starts it and drives it over real HTTP, printing what each scene showed. The routes and the
+//! variables stand in the project's README.
+
+mod accounts;
+mod admin;
+mod ids;
+mod notes;
+mod routes;
+mod service;
+mod session;
+mod settings;
+mod tour;
+
+use std::process::ExitCode;
+
+use hardpoint::secrets::Environment;
+
+/// The command line makes no sense (`EX_USAGE` of sysexits).
+const USAGE: u8 = 64;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        [] | ["serve"] => serve(),
+        ["tour"] => block_on(tour::run()),
+        _ => {
+            eprintln!("usage: hardened-api [serve | tour]");
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+fn serve() -> ExitCode {
+    match settings::Settings::read(&Environment::from_process()) {
+        Ok(settings) => block_on(service::run(settings)),
+        Err(report) => {
+            eprintln!("{report}");
+            report.exit_code()
+        }
+    }
+}
+
+fn block_on(work: impl Future<Output = ExitCode>) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("the runtime cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(work);
+    // A password that is being hashed would hold up the end: nobody waits for it any more.
+    runtime.shutdown_background();
+    code
+}

@@ -9,9 +9,13 @@ use aws_lc_rs::{
         ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256,
     },
 };
+use hardpoint_core::Secret;
+use pem::Pem;
 use zeroize::Zeroizing;
 
 use super::{Algorithm, KeyError, NOT_PEM, NOT_SUPPORTED, RSA_TOO_SMALL, VerifyingKey};
+
+const NO_RANDOMNESS: KeyError = KeyError::new("the system gave no randomness for a new key");
 
 /// A private key. The algorithm follows from it. `Debug` shows the key id alone.
 pub struct SigningKey {
@@ -36,6 +40,16 @@ impl SigningKey {
 
         let pair = Ed25519KeyPair::generate().map_err(|_| NO_RANDOMNESS)?;
         Self::of(Pair::Ed25519(pair))
+    }
+
+    /// A new Ed25519 key as PEM, to be kept where secrets are kept.
+    ///
+    /// # Errors
+    /// [`KeyError`] if the system gives no randomness.
+    pub fn generate_pem() -> Result<Secret<str>, KeyError> {
+        let pair = Ed25519KeyPair::generate().map_err(|_| NO_RANDOMNESS)?;
+        let der = pair.to_pkcs8v1().map_err(|_| NO_RANDOMNESS)?;
+        Ok(pem::encode(&Pem::new("PRIVATE KEY", der.as_ref())).into())
     }
 
     /// Reads a PKCS#8 private key in PEM: RSA of 2048 to 8192 bits, P-256, or Ed25519.

@@ -119,6 +119,24 @@ fn what_is_no_usable_key_is_refused_without_being_shown() {
 }
 
 #[test]
+fn several_keys_are_read_from_one_text() {
+    let text = format!("{}\n# the one before\n{}", p256(), ed25519());
+    let keys = VerifyingKey::all_from_pem(&text).unwrap();
+    assert_eq!(
+        keys.iter().map(VerifyingKey::algorithm).collect::<Vec<_>>(),
+        [Algorithm::Es256, Algorithm::EdDsa]
+    );
+    assert_eq!(VerifyingKey::all_from_pem("").unwrap_err(), NOT_PEM);
+    assert!(VerifyingKey::all_from_pem(&format!("{}{}", ed25519(), pem_of(b"x"))).is_err());
+}
+
+#[test]
+fn a_generated_pem_is_a_key() {
+    let pem = SigningKey::generate_pem().unwrap();
+    assert_eq!(SigningKey::from_pem(pem.expose()).unwrap().algorithm(), Algorithm::EdDsa);
+}
+
+#[test]
 fn a_set_has_each_key_once_and_at_least_one() {
     let key = SigningKey::generate().unwrap().verifying_key();
     assert_eq!(KeySet::new([]).unwrap_err(), KeySetError::Empty);

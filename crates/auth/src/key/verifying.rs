@@ -11,6 +11,7 @@ use aws_lc_rs::{
     },
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use pem::Pem;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -42,7 +43,22 @@ impl VerifyingKey {
     /// # Errors
     /// [`KeyError`] says what the text is not, without showing any of it.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
-        let block = pem::parse(text.trim()).map_err(|_| NOT_PEM)?;
+        Self::from_block(pem::parse(text.trim()).map_err(|_| NOT_PEM)?)
+    }
+
+    /// Reads every key of a text with several PEM blocks, such as the keys before the current one.
+    ///
+    /// # Errors
+    /// [`KeyError`] if there is none, or one of them is no key.
+    pub fn all_from_pem(text: &str) -> Result<Vec<Self>, KeyError> {
+        let blocks = pem::parse_many(text).map_err(|_| NOT_PEM)?;
+        if blocks.is_empty() {
+            return Err(NOT_PEM);
+        }
+        blocks.into_iter().map(Self::from_block).collect()
+    }
+
+    fn from_block(block: Pem) -> Result<Self, KeyError> {
         let tag = block.tag().to_owned();
         let der: &[u8] = &Zeroizing::new(block.into_contents());
         match tag.as_str() {

@@ -21,9 +21,13 @@ pub struct TokenIssuer<C = SystemClock> {
 impl TokenIssuer {
     /// Mints tokens in the name of `issuer` for `audience`, signed with `key`.
     #[must_use]
-    pub fn new(key: SigningKey, issuer: impl Into<String>, audience: impl Into<String>) -> Self {
+    pub fn new(
+        key: impl Into<Arc<SigningKey>>,
+        issuer: impl Into<String>,
+        audience: impl Into<String>,
+    ) -> Self {
         Self {
-            key: Arc::new(key),
+            key: key.into(),
             issuer: issuer.into(),
             audience: audience.into(),
             lifetime: Duration::from_secs(15 * 60),

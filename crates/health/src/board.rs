@@ -1,0 +1,267 @@
+//! The state that the lifecycle, the checks, the layers and the probes share.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
+};
+
+use hardpoint_core::{Clock, Event, Mono, Observer, Readiness};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
+use tracing::{info, warn};
+
+use crate::{
+    check::{Down, Tracked, state::Status},
+    phase::Phase,
+};
+
+/// What readiness comes down to. Ordered by what outweighs what, in [`Board::verdict`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Degraded,
+    Draining,
+    NotReady,
+    Ok,
+    Starting,
+}
+
+impl Verdict {
+    pub(crate) const fn readiness(self) -> Readiness {
+        match self {
+            Self::Degraded | Self::Ok => Readiness::Ready,
+            Self::Draining => Readiness::Draining,
+            Self::NotReady => Readiness::NotReady,
+            Self::Starting => Readiness::Starting,
+        }
+    }
+
+    /// The verdict as one lower-case word.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Degraded => "degraded",
+            Self::Draining => "draining",
+            Self::NotReady => "not_ready",
+            Self::Ok => "ok",
+            Self::Starting => "starting",
+        }
+    }
+}
+
+/// The clock and the observer, without their types: both are asked about changes and reports only,
+/// never in the middle of a request, and the handle stays one plain type.
+pub(crate) trait Surroundings: Send + Sync {
+    fn now(&self) -> Mono;
+    fn on(&self, event: &Event<'_>);
+}
+
+impl<C: Clock, O: Observer> Surroundings for (C, O) {
+    fn now(&self) -> Mono {
+        self.0.now()
+    }
+
+    fn on(&self, event: &Event<'_>) {
+        self.1.on(event);
+    }
+}
+
+pub(crate) struct Board {
+    phase: Phase,
+    checks: Vec<Arc<Tracked>>,
+    /// The readiness that was last told to the observer, as its index in [`index_of`].
+    told: AtomicU8,
+    drain_began: watch::Sender<Option<Instant>>,
+    emptied: Notify,
+    surroundings: Box<dyn Surroundings>,
+    origin: Mono,
+}
+
+impl Board {
+    pub(crate) fn new(checks: Vec<Arc<Tracked>>, surroundings: Box<dyn Surroundings>) -> Self {
+        Self {
+            phase: Phase::default(),
+            checks,
+            told: AtomicU8::new(index_of(Readiness::Starting)),
+            drain_began: watch::Sender::new(None),
+            emptied: Notify::new(),
+            origin: surroundings.now(),
+            surroundings,
+        }
+    }
+
+    pub(crate) const fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    pub(crate) fn checks(&self) -> impl Iterator<Item = &Tracked> {
+        self.checks.iter().map(AsRef::as_ref)
+    }
+
+    /// Whole seconds of the injected clock since the board was made.
+    pub(crate) fn seconds(&self) -> u32 {
+        let age = self.surroundings.now().saturating_since(self.origin);
+        u32::try_from(age.as_secs()).unwrap_or(u32::MAX)
+    }
+
+    pub(crate) fn verdict(&self) -> Verdict {
+        if self.phase.is_draining() {
+            return Verdict::Draining;
+        }
+        if !self.phase.is_started() {
+            return Verdict::Starting;
+        }
+        let mut verdict = Verdict::Ok;
+        for check in &self.checks {
+            match check.state().status {
+                Status::Up => {}
+                // A gate that was never seen open is closed.
+                Status::Unknown | Status::Down if check.gates_readiness => {
+                    return Verdict::NotReady;
+                }
+                Status::Unknown => {}
+                Status::Down => verdict = Verdict::Degraded,
+            }
+        }
+        verdict
+    }
+
+    /// `true` the first time.
+    pub(crate) fn start(&self) -> bool {
+        let first = self.phase.start();
+        if first {
+            info!(target: "hardpoint::health::lifecycle", "started");
+            self.tell();
+        }
+        first
+    }
+
+    /// `true` the first time.
+    pub(crate) fn begin_drain(&self) -> bool {
+        // The phase first: whoever is woken finds the probes and the layer draining.
+        let first = self.phase.begin_drain();
+        if first {
+            self.drain_began.send_replace(Some(Instant::now()));
+            info!(
+                target: "hardpoint::health::lifecycle",
+                in_flight = self.phase.in_flight(),
+                "draining"
+            );
+            self.tell();
+        }
+        first
+    }
+
+    /// Resolves once the drain has begun, to when it did.
+    pub(crate) async fn drain_began(&self) -> Instant {
+        let mut began = self.drain_began.subscribe();
+        loop {
+            let seen = *began.borrow_and_update();
+            if let Some(began) = seen {
+                return began;
+            }
+            if began.changed().await.is_err() {
+                // The sender lives in `self`.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Resolves once the drain has been going on for this long.
+    pub(crate) async fn drained_for(&self, time: Duration) {
+        let began = self.drain_began().await;
+        // `sleep` and not a point in time: it takes durations that no `Instant` can hold. It always
+        // waits for the next tick, though, and what is over is over now.
+        let left = time.saturating_sub(began.elapsed());
+        if !left.is_zero() {
+            tokio::time::sleep(left).await;
+        }
+    }
+
+    /// Resolves once no request is in flight. Only of use once the drain has begun.
+    pub(crate) async fn emptied(&self) {
+        loop {
+            // Made before the look at the count: a wake-up in between is not lost.
+            let emptied = self.emptied.notified();
+            if self.phase.in_flight() == 0 {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
+    /// A request is over.
+    pub(crate) fn leave(&self) {
+        if self.phase.leave() {
+            self.emptied.notify_waiters();
+        }
+    }
+
+    /// Takes in one result of a check.
+    pub(crate) fn record(&self, check: &Tracked, result: Result<(), Down>, took: Duration) {
+        let (result, down) = match result {
+            Ok(()) => (Ok(()), None),
+            Err(down) => (Err(down.code()), Some(down)),
+        };
+        let (before, after) = check.record(result, took, self.seconds());
+        if before.status == after.status {
+            return;
+        }
+        let name = &*check.name;
+        let healthy = after.status == Status::Up;
+        if healthy {
+            info!(target: "hardpoint::health::check", check = name, "check is up");
+        } else {
+            warn!(
+                target: "hardpoint::health::check",
+                check = name,
+                code = down.as_ref().map(Down::code),
+                error = down.as_ref().and_then(Down::cause),
+                "check is down"
+            );
+        }
+        self.surroundings.on(&Event::CheckChanged { check: name, healthy });
+        self.tell();
+    }
+
+    /// Tells the observer of the readiness, if it is another one than it was told last.
+    fn tell(&self) {
+        // Whoever changes something tells it. Of two at the same time the slower one may tell what
+        // is no longer true; it looks again, so the last thing told is true.
+        loop {
+            let readiness = self.verdict().readiness();
+            if self.told.swap(index_of(readiness), Ordering::AcqRel) == index_of(readiness) {
+                return;
+            }
+            info!(
+                target: "hardpoint::health::lifecycle",
+                readiness = readiness.as_str(),
+                "readiness changed"
+            );
+            self.surroundings.on(&Event::ReadinessChanged { readiness });
+        }
+    }
+}
+
+impl fmt::Debug for Board {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Board")
+            .field("phase", &self.phase)
+            .field("checks", &self.checks)
+            .finish_non_exhaustive()
+    }
+}
+
+const fn index_of(readiness: Readiness) -> u8 {
+    match readiness {
+        Readiness::Starting => 0,
+        Readiness::Ready => 1,
+        Readiness::NotReady => 2,
+        // `Readiness` may get variants that no verdict maps to.
+        _ => 3,
+    }
+}

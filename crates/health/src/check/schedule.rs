@@ -1,0 +1,73 @@
+//! When a check runs. Pure: random bits in, durations out.
+
+use std::time::Duration;
+
+/// The first run comes within this time, so that a service is ready soon after it started.
+const FIRST_WITHIN: Duration = Duration::from_millis(100);
+
+/// The pauses before the runs of one check.
+///
+/// The first run comes soon, the second after a random part of the period, and every later one a
+/// period after the one before: replicas that a deployment started together, and the checks of one
+/// replica, spread over the period and stay spread.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Schedule {
+    First,
+    Second,
+    Later,
+}
+
+impl Schedule {
+    /// The time from the start of the last run (or from the start of all) to that of the next.
+    pub(super) fn pause(&mut self, every: Duration, random: u64) -> Duration {
+        match self {
+            Self::First => {
+                *self = Self::Second;
+                part_of(every.min(FIRST_WITHIN), random)
+            }
+            Self::Second => {
+                *self = Self::Later;
+                part_of(every, random)
+            }
+            Self::Later => every,
+        }
+    }
+}
+
+/// A part of `whole`, evenly distributed in `0..=whole` as `random` is over all of `u64`.
+fn part_of(whole: Duration, random: u64) -> Duration {
+    let nanos = (whole.as_nanos().min(u128::from(u64::MAX)) * u128::from(random)) >> 64;
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_first_run_comes_soon_the_second_within_a_period_and_then_they_are_regular(
+            every in 1_u64..=u64::MAX,
+            randoms in any::<[u64; 4]>(),
+        ) {
+            let every = Duration::from_nanos(every);
+            let mut schedule = Schedule::First;
+            let [first, second, third, fourth] =
+                randoms.map(|random| schedule.pause(every, random));
+            prop_assert!(first <= FIRST_WITHIN && first <= every);
+            prop_assert!(second <= every);
+            prop_assert_eq!(third, every);
+            prop_assert_eq!(fourth, every);
+        }
+    }
+
+    #[test]
+    fn random_bits_spread_over_the_whole_period() {
+        let every = Duration::from_secs(8);
+        assert_eq!(part_of(every, 0), Duration::ZERO);
+        assert_eq!(part_of(every, 1 << 63), Duration::from_secs(4));
+        assert!(part_of(every, u64::MAX) > Duration::from_millis(7_999));
+    }
+}

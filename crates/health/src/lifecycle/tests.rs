@@ -1,0 +1,192 @@
+use std::{
+    convert::Infallible,
+    future,
+    process::ExitCode,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use hardpoint_core::{Event, Readiness};
+use tokio::{sync::mpsc, time::Instant};
+
+use super::{
+    Lifecycle,
+    run::Ended,
+    signals::{Signal, Source},
+};
+use crate::{Check, Checks, error::Mistake};
+
+impl Source for mpsc::UnboundedReceiver<Signal> {
+    async fn next(&mut self) -> Signal {
+        match self.recv().await {
+            Some(signal) => signal,
+            None => future::pending().await,
+        }
+    }
+}
+
+const DELAY: Duration = Duration::from_secs(5);
+const SETTLE: Duration = Duration::from_millis(50);
+const DEADLINE: Duration = Duration::from_secs(20);
+
+fn lifecycle() -> Lifecycle {
+    Lifecycle::builder().build().unwrap()
+}
+
+/// A server without connections.
+async fn idle(lifecycle: &Lifecycle) -> Result<(), Infallible> {
+    lifecycle.stop_accepting().await;
+    Ok(())
+}
+
+/// A server that waits for a client for ever.
+async fn stuck() -> Result<(), Infallible> {
+    future::pending().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_signal_drains_after_delay_and_settle_time() {
+    let lifecycle = lifecycle();
+    let (sender, signals) = mpsc::unbounded_channel();
+    sender.send(Signal::Terminate).unwrap();
+    let start = Instant::now();
+    let ended = lifecycle.drive(idle(&lifecycle), signals).await;
+    assert!(matches!(ended, Ended::Drained));
+    assert_eq!(ExitCode::from(ended), ExitCode::SUCCESS);
+    assert!(start.elapsed() >= DELAY + SETTLE);
+    assert!(start.elapsed() < DELAY + SETTLE + Duration::from_millis(5));
+    assert!(lifecycle.is_draining());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stuck_server_is_cut_at_the_deadline() {
+    let lifecycle = lifecycle();
+    let (sender, signals) = mpsc::unbounded_channel();
+    sender.send(Signal::Interrupt).unwrap();
+    let start = Instant::now();
+    let ended = lifecycle.drive(stuck(), signals).await;
+    assert!(matches!(ended, Ended::DeadlinePassed));
+    assert_eq!(ExitCode::from(ended), ExitCode::from(75));
+    assert!(start.elapsed() >= DELAY + DEADLINE);
+    assert!(start.elapsed() < DELAY + DEADLINE + Duration::from_millis(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_signal_ends_at_once() {
+    for (signal, code) in [(Signal::Interrupt, 130), (Signal::Terminate, 143)] {
+        let lifecycle = lifecycle();
+        let (sender, signals) = mpsc::unbounded_channel();
+        sender.send(Signal::Terminate).unwrap();
+        sender.send(signal).unwrap();
+        let start = Instant::now();
+        let ended = lifecycle.drive(stuck(), signals).await;
+        assert!(matches!(ended, Ended::Interrupted(by) if by == signal));
+        assert_eq!(ExitCode::from(ended), ExitCode::from(code));
+        assert_eq!(start.elapsed(), Duration::ZERO);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_that_the_program_began_is_not_cut_short_by_the_first_signal() {
+    let lifecycle = lifecycle();
+    let (sender, signals) = mpsc::unbounded_channel();
+    lifecycle.begin_drain();
+    lifecycle.begin_drain();
+    sender.send(Signal::Terminate).unwrap();
+    let ended = lifecycle.drive(idle(&lifecycle), signals).await;
+    assert!(matches!(ended, Ended::Drained));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_fails_ends_the_run_at_once() {
+    let lifecycle = lifecycle();
+    let (_sender, signals) = mpsc::unbounded_channel();
+    let serve = async { Err::<(), _>(std::io::Error::other("port in use")) };
+    let ended = lifecycle.drive(serve, signals).await;
+    assert!(matches!(&ended, Ended::Failed(error) if error.to_string() == "port in use"));
+    assert_eq!(ExitCode::from(ended), ExitCode::from(70));
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_outlive_their_server_are_waited_for() {
+    let lifecycle = lifecycle();
+    let (_sender, signals) = mpsc::unbounded_channel();
+    let board = Arc::clone(lifecycle.board());
+    board.phase().enter();
+    board.phase().enter();
+    lifecycle.begin_drain();
+    let start = Instant::now();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        board.leave();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        board.leave();
+    });
+    let ended = lifecycle.drive(idle(&lifecycle), signals).await;
+    assert!(matches!(ended, Ended::Drained));
+    assert!(start.elapsed() >= Duration::from_secs(8));
+    assert!(start.elapsed() < Duration::from_secs(9));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_waiter_is_woken_and_late_ones_are_not_kept_waiting() {
+    let lifecycle = lifecycle();
+    let early = [lifecycle.draining(), lifecycle.draining()].map(tokio::spawn);
+    tokio::task::yield_now().await;
+    assert!(early.iter().all(|waiter| !waiter.is_finished()));
+    lifecycle.begin_drain();
+    for waiter in early {
+        waiter.await.unwrap();
+    }
+    lifecycle.draining().await;
+    tokio::time::advance(DELAY + SETTLE).await;
+    let late = Instant::now();
+    lifecycle.stop_accepting().await;
+    assert!(late.elapsed() < Duration::from_millis(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_longest_durations_wait_instead_of_overflowing() {
+    let lifecycle = Lifecycle::builder()
+        .drain_delay(Duration::MAX)
+        .drain_deadline(Duration::MAX)
+        .build()
+        .unwrap();
+    lifecycle.begin_drain();
+    let stop = tokio::time::timeout(Duration::from_secs(3_600), lifecycle.stop_accepting());
+    assert!(stop.await.is_err());
+}
+
+#[tokio::test]
+async fn each_change_of_readiness_is_told_once() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&seen);
+    let lifecycle = Lifecycle::builder()
+        .with_observer(move |event: &Event<'_>| {
+            if let Event::ReadinessChanged { readiness } = event {
+                log.lock().unwrap().push(*readiness);
+            }
+        })
+        .build()
+        .unwrap();
+    assert_eq!(lifecycle.readiness(), Readiness::Starting);
+    lifecycle.started();
+    lifecycle.started();
+    assert_eq!(lifecycle.readiness(), Readiness::Ready);
+    lifecycle.begin_drain();
+    lifecycle.begin_drain();
+    lifecycle.started();
+    assert_eq!(lifecycle.readiness(), Readiness::Draining);
+    assert_eq!(*seen.lock().unwrap(), [Readiness::Ready, Readiness::Draining]);
+}
+
+#[test]
+fn every_mistake_is_listed_at_once_also_outside_a_runtime() {
+    let checks = Checks::builder().add_check(Check::new("a", || async { Ok(()) })).build().unwrap();
+    let error =
+        Lifecycle::builder().checks(checks).drain_deadline(Duration::ZERO).build().unwrap_err();
+    assert_eq!(error.mistakes(), [Mistake::ZeroDrainDeadline, Mistake::NoRuntime { checks: 1 }]);
+    let error = Lifecycle::builder().drain_deadline(SETTLE).build().unwrap_err();
+    assert!(error.to_string().contains("settle time 50ms leaves nothing"));
+    assert!(Lifecycle::builder().build().is_ok(), "no checks, no runtime");
+}

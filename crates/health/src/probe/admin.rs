@@ -1,0 +1,118 @@
+//! Probes on the admin listener.
+
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use hardpoint_core::{Head, HeadFacts, ResponseBody, refuse};
+use http::{Request, Response};
+use http_body::{Body, Frame};
+use serde_json::{Value, json};
+use tower_service::Service;
+
+use super::{
+    answer::{Answer, respond},
+    layer::is_read,
+    rejection::{MethodNotAllowed, NotFound},
+};
+use crate::{
+    Lifecycle,
+    board::Board,
+    check::{Tracked, state::Status},
+};
+
+/// All probes and the full report, as a service of its own for the admin listener. See the
+/// [module docs](super).
+#[derive(Clone, Debug)]
+pub struct Probes {
+    lifecycle: Lifecycle,
+}
+
+impl Probes {
+    /// A service that answers for `lifecycle`.
+    #[must_use]
+    pub fn new(lifecycle: &Lifecycle) -> Self {
+        Self { lifecycle: lifecycle.clone() }
+    }
+
+    fn answer<B>(&self, request: &Request<B>) -> Response<ResponseBody<NoBody>> {
+        let board = self.lifecycle.board();
+        let method = request.method();
+        let read = is_read(method);
+        match request.uri().path() {
+            "/livez" if read => Answer::liveness().response(method),
+            "/readyz" if read => Answer::readiness(board).response(method),
+            "/startupz" if read => Answer::startup(board).response(method),
+            "/health" if read => {
+                let body = Bytes::from(report(board).to_string());
+                respond(method, "application/json", body)
+            }
+            "/livez" | "/readyz" | "/startupz" | "/health" => {
+                refuse(&HeadFacts::of(Head::of(request)), &MethodNotAllowed)
+            }
+            _ => refuse(&HeadFacts::of(Head::of(request)), &NotFound),
+        }
+    }
+}
+
+impl<B> Service<Request<B>> for Probes {
+    type Response = Response<ResponseBody<NoBody>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        ready(Ok(self.answer(&request)))
+    }
+}
+
+/// The body of an inner service where there is none.
+#[derive(Clone, Copy, Debug)]
+pub enum NoBody {}
+
+impl Body for NoBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match *self {}
+    }
+}
+
+fn report(board: &Board) -> Value {
+    let phase = board.phase();
+    let now = board.seconds();
+    let checks: Vec<_> = board.checks().map(|check| line(check, now)).collect();
+    json!({
+        "status": board.verdict().as_str(),
+        "started": phase.is_started(),
+        "draining": phase.is_draining(),
+        "in_flight": phase.in_flight(),
+        "checks": checks,
+    })
+}
+
+/// What is known of one check: everything but the text of its errors.
+fn line(check: &Tracked, now: u32) -> Value {
+    // One load: what is shown together was true together.
+    let state = check.state();
+    let ran = state.status != Status::Unknown || state.streak > 0;
+    json!({
+        "name": &*check.name,
+        "status": state.status.as_str(),
+        "code": check.code(state),
+        "gates_readiness": check.gates_readiness,
+        "since_seconds": now.saturating_sub(state.since),
+        "last_duration_ms": ran.then_some(state.took_ms),
+    })
+}

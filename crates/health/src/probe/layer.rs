@@ -1,0 +1,121 @@
+//! Probes on the public listener.
+
+use std::task::{Context, Poll};
+
+use hardpoint_core::{Head, HeadFacts, ResponseBody, ResponseFuture, refuse};
+use http::{HeaderValue, Method, Request, Response, Version, header::CONNECTION};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{answer::Answer, rejection::MethodNotAllowed};
+use crate::Lifecycle;
+
+/// Answers `/livez` and `/readyz` before everything else. See the [module docs](super).
+#[derive(Clone, Debug)]
+#[must_use = "a layer does nothing until it is applied to a service"]
+pub struct ProbeLayer {
+    lifecycle: Option<Lifecycle>,
+}
+
+impl ProbeLayer {
+    /// A layer that answers for `lifecycle`.
+    pub fn new(lifecycle: &Lifecycle) -> Self {
+        Self { lifecycle: Some(lifecycle.clone()) }
+    }
+
+    /// A layer of the same type that forwards everything.
+    pub const fn off() -> Self {
+        Self { lifecycle: None }
+    }
+}
+
+impl<S> Layer<S> for ProbeLayer {
+    type Service = Probe<S>;
+
+    fn layer(&self, inner: S) -> Probe<S> {
+        Probe { inner, lifecycle: self.lifecycle.clone() }
+    }
+}
+
+/// The service of a [`ProbeLayer`].
+#[derive(Clone, Debug)]
+pub struct Probe<S> {
+    inner: S,
+    lifecycle: Option<Lifecycle>,
+}
+
+impl<S> Probe<S> {
+    /// A service that answers for `lifecycle` and forwards the rest to `inner`.
+    pub fn new(inner: S, lifecycle: &Lifecycle) -> Self {
+        ProbeLayer::new(lifecycle).layer(inner)
+    }
+
+    /// The inner service.
+    #[must_use]
+    pub const fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The inner service, to be changed.
+    pub const fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The inner service, alone.
+    #[must_use]
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, ReqB, ResB> Service<Request<ReqB>> for Probe<S>
+where
+    S: Service<Request<ReqB>, Response = Response<ResB>>,
+{
+    type Response = Response<ResponseBody<ResB>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, ResB>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<ReqB>) -> Self::Future {
+        let answer = self.lifecycle.as_ref().and_then(|lifecycle| answer(lifecycle, &request));
+        match answer {
+            Some(response) => ResponseFuture::refuse(response),
+            None => ResponseFuture::forward(self.inner.call(request)),
+        }
+    }
+}
+
+/// The answer to a probe; `None` for every other request.
+fn answer<ReqB, ResB>(
+    lifecycle: &Lifecycle,
+    request: &Request<ReqB>,
+) -> Option<Response<ResponseBody<ResB>>> {
+    let board = lifecycle.board();
+    let readiness = match request.uri().path() {
+        "/livez" => false,
+        "/readyz" => true,
+        _ => return None,
+    };
+    let mut response = if !is_read(request.method()) {
+        refuse(&HeadFacts::of(Head::of(request)), &MethodNotAllowed)
+    } else if readiness {
+        Answer::readiness(board).response(request.method())
+    } else {
+        Answer::liveness().response(request.method())
+    };
+    // As the drain layer does, which probes do not reach.
+    if request.version() <= Version::HTTP_11 && board.phase().is_draining() {
+        let headers = response.headers_mut();
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    Some(response)
+}
+
+/// Whether a probe answers this method.
+pub(super) fn is_read(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}

@@ -1,0 +1,134 @@
+//! Accounts, in memory: who may log in.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use axum::{Json, extract::State};
+use hardpoint::{
+    auth::{PasswordHash, PasswordPolicy},
+    core::{Problem, Rejection, Secret},
+    edge::{axum::ProblemResponse, problem::of_status},
+};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{ids, routes::App};
+
+/// The most accounts, so that memory is bounded.
+const MOST: usize = 100_000;
+/// The longest e-mail address (RFC 5321 §4.5.3.1.3).
+const LONGEST_EMAIL: usize = 254;
+
+/// Accounts by e-mail address.
+#[derive(Debug, Default)]
+pub(crate) struct Accounts {
+    by_email: Mutex<HashMap<String, Account>>,
+}
+
+/// One account.
+#[derive(Clone, Debug)]
+pub(crate) struct Account {
+    pub(crate) id: String,
+    pub(crate) password: PasswordHash,
+}
+
+impl Accounts {
+    /// The account with this address.
+    pub(crate) fn find(&self, email: &str) -> Option<Account> {
+        self.lock().get(&normal(email)?).cloned()
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.lock().len() >= MOST
+    }
+
+    fn is_taken(&self, email: &str) -> bool {
+        self.lock().contains_key(email)
+    }
+
+    fn add(&self, email: String, account: Account) -> Result<(), Problem> {
+        let mut accounts = self.lock();
+        if accounts.len() >= MOST {
+            return Err(of_status(StatusCode::SERVICE_UNAVAILABLE));
+        }
+        match accounts.entry(email) {
+            Entry::Occupied(_) => Err(taken()),
+            Entry::Vacant(vacant) => {
+                vacant.insert(account);
+                Ok(())
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Account>> {
+        // Nothing panics while it is held, and a map is whole after each call.
+        self.by_email.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The address as accounts are found by it; `None` if it is none.
+fn normal(email: &str) -> Option<String> {
+    let email = email.trim();
+    let (name, host) = email.rsplit_once('@')?;
+    let plain = !email.chars().any(|character| character.is_whitespace() || character.is_control());
+    let whole = !name.is_empty() && !host.is_empty() && email.len() <= LONGEST_EMAIL;
+    (plain && whole).then(|| email.to_lowercase())
+}
+
+/// `POST /api/v1/accounts`
+#[derive(Deserialize)]
+pub(crate) struct SignUp {
+    email: String,
+    password: Secret<str>,
+}
+
+pub(crate) async fn sign_up(
+    State(app): State<App>,
+    Json(sign_up): Json<SignUp>,
+) -> Result<(StatusCode, Json<Value>), ProblemResponse> {
+    let email =
+        normal(&sign_up.email).ok_or_else(|| refused("email", "write an e-mail address"))?;
+    let weak = PasswordPolicy::default().check(&sign_up.password);
+    weak.map_err(|weak| refused("password", weak.to_string()))?;
+    // Seen again when it is added: this saves the hash for most.
+    if app.accounts.is_taken(&email) {
+        return Err(taken().into());
+    }
+    let password = app.passwords.hash(sign_up.password).await.map_err(|error| error.problem())?;
+    let id = ids::random().ok_or_else(|| of_status(StatusCode::SERVICE_UNAVAILABLE))?;
+    app.accounts.add(email, Account { id: id.clone(), password })?;
+    Ok((StatusCode::CREATED, Json(json!({ "id": id }))))
+}
+
+fn refused(field: &str, what: impl Into<String>) -> Problem {
+    let error = json!({ "pointer": format!("#/{field}"), "detail": what.into() });
+    of_status(StatusCode::UNPROCESSABLE_ENTITY).add_member("errors", json!([error]))
+}
+
+fn taken() -> Problem {
+    Problem::new(StatusCode::CONFLICT, "account_taken", "There is an account with this address")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_address_has_one_spelling() {
+        assert_eq!(normal(" Alice@Example.ORG ").as_deref(), Some("alice@example.org"));
+        for bad in [
+            "",
+            "alice",
+            "@example.org",
+            "alice@",
+            "a b@c",
+            "a@b\n",
+            &format!("{}@b", "a".repeat(254)),
+        ] {
+            assert_eq!(normal(bad), None, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The public router, and the stack of layers around it.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::State,
+    response::{IntoResponse, Response},
+    routing::{any, get, post},
+};
+use hardpoint::{
+    Stack,
+    auth::{AuthLayer, KeySet, PasswordHasher, TokenIssuer, TokenVerifier},
+    core::Head,
+    edge::{
+        BodyLimitLayer, ClientLayer, PanicLayer, ProblemLayer, SecurityHeadersLayer,
+        axum::ProblemResponse, problem::of_status,
+    },
+    health::{DrainLayer, Lifecycle, ProbeLayer},
+    observability::RecordLayer,
+    ratelimit::{
+        ConfigError, Headers, OnMissingKey, Policy, Quota, RateLimitLayer, RateLimiter, key,
+    },
+};
+use http::{StatusCode, header::CACHE_CONTROL};
+use serde_json::Value;
+
+use crate::{
+    accounts::{self, Accounts},
+    notes::{self, Notes},
+    session,
+    settings::{Keys, Settings},
+};
+
+const ISSUER: &str = "https://hardened-api.example";
+const AUDIENCE: &str = "hardened-api";
+const JWKS: &str = "/.well-known/jwks.json";
+const SIGN_UP: &str = "/api/v1/accounts";
+const MAX_BODY: u64 = 64 * 1024;
+
+/// What handlers share.
+#[derive(Clone, Debug)]
+pub(crate) struct App {
+    pub(crate) accounts: Arc<Accounts>,
+    pub(crate) notes: Arc<Notes>,
+    pub(crate) passwords: PasswordHasher,
+    pub(crate) issuer: TokenIssuer,
+    jwks: Arc<Value>,
+}
+
+impl App {
+    /// The application, and the verifier of its own tokens.
+    pub(crate) fn new(
+        keys: &Keys,
+        accounts: Arc<Accounts>,
+    ) -> Result<(Self, TokenVerifier), hardpoint::auth::KeySetError> {
+        let mut all = vec![keys.signing.verifying_key()];
+        all.extend(keys.previous.iter().cloned());
+        let set = KeySet::new(all)?;
+        let app = Self {
+            accounts,
+            notes: Arc::default(),
+            passwords: PasswordHasher::new(),
+            jwks: Arc::new(set.to_jwks()),
+            issuer: TokenIssuer::new(Arc::clone(&keys.signing), ISSUER, AUDIENCE),
+        };
+        Ok((app, TokenVerifier::new(set, ISSUER, AUDIENCE)))
+    }
+}
+
+/// The whole service.
+pub(crate) fn router(
+    app: App,
+    verifier: TokenVerifier,
+    settings: &Settings,
+    lifecycle: &Lifecycle,
+) -> Result<Router, ConfigError> {
+    let stack = Stack::new()
+        .probes(ProbeLayer::new(lifecycle))
+        .drain(DrainLayer::new(lifecycle))
+        .client(ClientLayer::new(settings.resolver.clone()))
+        .record(RecordLayer::new())
+        .security_headers(SecurityHeadersLayer::default())
+        .problem(ProblemLayer::new())
+        .catch_panic(PanicLayer::new())
+        .rate_limit_by_address(by_address(settings)?)
+        .authenticate(AuthLayer::new(verifier).optional())
+        .rate_limit_by_subject(by_subject(settings)?)
+        .body_limit(BodyLimitLayer::new(MAX_BODY).with_axum_body());
+    Ok(Router::new()
+        .route(SIGN_UP, post(accounts::sign_up))
+        .route("/api/v1/session", post(session::log_in).delete(not_built))
+        .route("/api/v1/session/refresh", post(not_built))
+        .route("/api/v1/sessions", any(not_built))
+        .route("/api/v1/sessions/{id}", any(not_built))
+        .route("/api/v1/me", get(session::me))
+        .route("/api/v1/ping", get(session::ping))
+        .route("/api/v1/notes", get(notes::list).post(notes::add))
+        .route("/api/v1/quote", get(not_built))
+        .route(JWKS, get(jwks))
+        .with_state(app)
+        .layer(stack))
+}
+
+/// Every client address, and more strictly whoever tries out which addresses have an account.
+fn by_address(settings: &Settings) -> Result<RateLimitLayer, ConfigError> {
+    let Some(quota) = settings.rate_limit else { return Ok(RateLimitLayer::off()) };
+    let client = || key::client_network(settings.resolver.clone());
+    let everything = Policy::new("client", quota, client()).when(|head| head.uri.path() != JWKS);
+    let sign_up = Policy::new("sign-up", Quota::per_second(1).burst(100), client())
+        .when(|head: Head<'_>| head.uri.path() == SIGN_UP);
+    Ok(RateLimiter::builder()
+        .policy(everything)
+        .policy(sign_up)
+        .headers(Headers::ietf())
+        .build()?
+        .layer())
+}
+
+fn by_subject(settings: &Settings) -> Result<RateLimitLayer, ConfigError> {
+    let Some(quota) = settings.subject_rate_limit else { return Ok(RateLimitLayer::off()) };
+    let policy = Policy::new("subject", quota, key::subject()).on_missing_key(OnMissingKey::Skip);
+    RateLimitLayer::new(policy)
+}
+
+async fn jwks(State(app): State<App>) -> Response {
+    let fresh = (CACHE_CONTROL, "public, max-age=300");
+    ([fresh], Json(Value::clone(&app.jwks))).into_response()
+}
+
+/// For routes whose capability is not there yet.
+pub(crate) async fn not_built() -> ProblemResponse {
+    ProblemResponse(of_status(StatusCode::NOT_IMPLEMENTED))
+}

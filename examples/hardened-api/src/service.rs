@@ -1,0 +1,87 @@
+//! Starting, serving, draining.
+
+use std::{error::Error, io, net::SocketAddr, process::ExitCode, sync::Arc};
+
+use hardpoint::{
+    health::{Check, Checks, Down, Lifecycle, axum::drain_listener},
+    observability::Logs,
+};
+use tokio::net::TcpListener;
+
+use crate::{
+    accounts::Accounts,
+    admin,
+    routes::{self, App},
+    settings::{Env, Settings},
+};
+
+/// Serves until a signal, and says what the process should exit with.
+pub(crate) async fn run(settings: Settings) -> ExitCode {
+    match serve(settings).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("hardened-api cannot start: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
+    let logs = match settings.env {
+        Env::Dev => Logs::human(),
+        Env::Prod => Logs::json("hardened-api", env!("CARGO_PKG_VERSION"), settings.env.as_str()),
+    };
+    logs.filter(settings.log.as_str()).init()?;
+    let (public, admin) = (bind(settings.listen).await?, bind(settings.admin_listen).await?);
+    tracing::info!(
+        address = %public.local_addr()?,
+        admin_address = %admin.local_addr()?,
+        "listening"
+    );
+    warn(&settings);
+
+    let accounts = Arc::new(Accounts::default());
+    let lifecycle = Lifecycle::builder()
+        .checks(checks(Arc::clone(&accounts))?)
+        .drain_delay(settings.drain_delay)
+        .drain_deadline(settings.drain_deadline)
+        .build()?;
+    let (app, verifier) = App::new(&settings.keys, accounts)?;
+    let router = routes::router(app, verifier, &settings, &lifecycle)?;
+
+    // Probes answer until the process ends: this task is not drained.
+    tokio::spawn(axum::serve(admin, admin::router(&lifecycle)).into_future());
+    lifecycle.started();
+    let server = axum::serve(
+        drain_listener(&lifecycle, public),
+        router.into_make_service_with_connect_info::<SocketAddr>(),
+    );
+    Ok(lifecycle.run(server.with_graceful_shutdown(lifecycle.stop_accepting())).await)
+}
+
+async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let explain = |error: io::Error| {
+        io::Error::new(error.kind(), format!("{address} cannot be listened on: {error}"))
+    };
+    TcpListener::bind(address).await.map_err(explain)
+}
+
+fn warn(settings: &Settings) {
+    for warning in &settings.warnings {
+        tracing::warn!(setting = warning.name(), "{warning}");
+    }
+    if settings.keys.generated {
+        tracing::warn!(
+            key_id = settings.keys.signing.key_id(),
+            "signing with a generated key: tokens end with this process"
+        );
+    }
+}
+
+fn checks(accounts: Arc<Accounts>) -> Result<Checks, Box<dyn Error>> {
+    let store = Check::new("accounts", move || {
+        let full = accounts.is_full();
+        async move { if full { Err(Down::new("full")) } else { Ok(()) } }
+    });
+    Ok(Checks::builder().add_check(store).build()?)
+}

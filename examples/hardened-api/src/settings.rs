@@ -1,0 +1,306 @@
+//! Everything that can be set, read once at start; everything that is wrong with it, at once.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use hardpoint::{
+    auth::{KeyError, SigningKey, VerifyingKey},
+    core::{ClientResolver, Family, TrustedProxies},
+    ratelimit::Quota,
+    secrets::{Environment, Finding, Mode, Report, Secrets, Spec},
+};
+
+/// Names of all variables that begin with `HARDPOINT_`: any other one is a mistake.
+const KNOWN: [&str; 13] = [
+    "HARDPOINT_ADMIN_LISTEN",
+    "HARDPOINT_DRAIN_DEADLINE",
+    "HARDPOINT_DRAIN_DELAY",
+    "HARDPOINT_ENV",
+    "HARDPOINT_FORWARDED",
+    "HARDPOINT_LISTEN",
+    "HARDPOINT_LOG",
+    "HARDPOINT_RATE_LIMIT",
+    "HARDPOINT_REDIS_URL",
+    "HARDPOINT_REFRESH_GRACE",
+    "HARDPOINT_ROOT_SECRET",
+    "HARDPOINT_SUBJECT_RATE_LIMIT",
+    "HARDPOINT_TRUSTED_PROXIES",
+];
+
+/// Variables of capabilities that are not there yet: setting one must not look as if it worked.
+const NOT_BUILT: [(&str, &str); 2] = [
+    ("HARDPOINT_REDIS_URL", "moves state to Redis, which is not built yet"),
+    ("HARDPOINT_REFRESH_GRACE", "belongs to refresh tokens, which are not built yet"),
+];
+
+/// Where the service runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Env {
+    Dev,
+    Prod,
+}
+
+impl Env {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Dev => "dev",
+            Self::Prod => "prod",
+        }
+    }
+}
+
+/// What the service runs with.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) env: Env,
+    pub(crate) listen: SocketAddr,
+    pub(crate) admin_listen: SocketAddr,
+    pub(crate) resolver: ClientResolver,
+    pub(crate) rate_limit: Option<Quota>,
+    pub(crate) subject_rate_limit: Option<Quota>,
+    pub(crate) drain_delay: Duration,
+    pub(crate) drain_deadline: Duration,
+    pub(crate) log: String,
+    pub(crate) keys: Keys,
+    pub(crate) warnings: Vec<Finding>,
+}
+
+/// The key that signs, and those that only verify.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    pub(crate) signing: Arc<SigningKey>,
+    pub(crate) generated: bool,
+    pub(crate) previous: Vec<VerifyingKey>,
+}
+
+impl Settings {
+    /// Reads the settings from a snapshot of the environment.
+    ///
+    /// # Errors
+    /// The report has every problem of every variable.
+    pub(crate) fn read(environment: &Environment) -> Result<Self, Report> {
+        let mut reader = Reader { environment, report: Report::new() };
+        let env = reader.parsed("HARDPOINT_ENV", Env::Dev, env);
+        let delay = Duration::from_secs(if env == Env::Prod { 5 } else { 0 });
+        let per_client = Some(Quota::per_second(200).burst(400));
+        let per_subject = Some(Quota::per_second(100).burst(200));
+        let secrets = reader.secrets(env);
+        let keys = reader.keys(secrets.as_ref());
+        let read = Self {
+            env,
+            listen: reader.parsed("HARDPOINT_LISTEN", loopback(3000), address),
+            admin_listen: reader.parsed("HARDPOINT_ADMIN_LISTEN", loopback(3001), address),
+            resolver: reader.resolver(),
+            rate_limit: reader.parsed("HARDPOINT_RATE_LIMIT", per_client, quota),
+            subject_rate_limit: reader.parsed("HARDPOINT_SUBJECT_RATE_LIMIT", per_subject, quota),
+            drain_delay: reader.parsed("HARDPOINT_DRAIN_DELAY", delay, duration),
+            drain_deadline: reader.parsed(
+                "HARDPOINT_DRAIN_DEADLINE",
+                Duration::from_secs(20),
+                duration,
+            ),
+            log: reader.text("HARDPOINT_LOG").unwrap_or_else(|| "info".to_owned()),
+            keys: keys.ok_or_else(|| reader.report.clone())?,
+            warnings: secrets.map(|secrets| secrets.warnings().to_vec()).unwrap_or_default(),
+        };
+        reader.refuse_what_is_not_built();
+        reader.report.into_result().map(|()| read)
+    }
+}
+
+/// Collects problems instead of stopping at the first.
+struct Reader<'e> {
+    environment: &'e Environment,
+    report: Report,
+}
+
+impl Reader<'_> {
+    fn text(&mut self, name: &str) -> Option<String> {
+        let value = self.environment.get(name).map(|value| value.map(str::to_owned));
+        self.report.collect(value).flatten()
+    }
+
+    /// The value, or the default if it is not set or no good.
+    fn parsed<T>(
+        &mut self,
+        name: &'static str,
+        default: T,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> T {
+        let Some(text) = self.text(name) else { return default };
+        parse(&text).unwrap_or_else(|remedy| {
+            self.report.add(name, format!("is `{}`", text.escape_debug()), remedy);
+            default
+        })
+    }
+
+    fn resolver(&mut self) -> ClientResolver {
+        let family = self.parsed("HARDPOINT_FORWARDED", Family::XForwarded, |text| match text {
+            "x-forwarded" => Ok(Family::XForwarded),
+            "forwarded" => Ok(Family::Forwarded),
+            _ => Err("write `x-forwarded` or `forwarded`".to_owned()),
+        });
+        let nobody = TrustedProxies::none();
+        let proxies = self.parsed("HARDPOINT_TRUSTED_PROXIES", nobody, |text| {
+            let networks = text.split(',').map(str::trim).filter(|network| !network.is_empty());
+            TrustedProxies::new(networks).map_err(|error| format!("mend it: {error}"))
+        });
+        ClientResolver::new(proxies, family)
+    }
+
+    fn secrets(&mut self, env: Env) -> Option<Secrets> {
+        let mode = if env == Env::Prod { Mode::Strict } else { Mode::Lenient };
+        let make_key = "take the output of `openssl genpkey -algorithm ed25519`";
+        let loaded = Secrets::loader(self.environment)
+            .mode(mode)
+            .add_spec(Spec::pem("JWT_SIGNING_KEY").required_when_strict().hint(make_key))
+            .add_spec(Spec::pem("JWT_PREVIOUS_KEYS").optional())
+            .add_spec(Spec::base64("HARDPOINT_ROOT_SECRET").min_bytes(32).required_when_strict())
+            .load();
+        self.report.collect(loaded)
+    }
+
+    /// The keys that were given, and a generated one if none was; `None` if that failed.
+    fn keys(&mut self, secrets: Option<&Secrets>) -> Option<Keys> {
+        const SIGNING: &str = "JWT_SIGNING_KEY";
+        const PREVIOUS: &str = "JWT_PREVIOUS_KEYS";
+
+        let pem = |name| secrets.and_then(|secrets| secrets.text(name));
+        let given = pem(SIGNING).map(|pem| SigningKey::from_pem(pem.expose()));
+        let previous = pem(PREVIOUS).map(|pem| VerifyingKey::all_from_pem(pem.expose()));
+        let generated = given.is_none();
+        let signing = self.key(SIGNING, given.unwrap_or_else(SigningKey::generate));
+        let previous = previous.map_or_else(|| Some(Vec::new()), |read| self.key(PREVIOUS, read));
+        Some(Keys { signing: Arc::new(signing?), generated, previous: previous? })
+    }
+
+    fn key<T>(&mut self, name: &str, read: Result<T, KeyError>) -> Option<T> {
+        let found =
+            read.map_err(|error| self.report.add(name, format!("is {error}"), "replace it"));
+        found.ok()
+    }
+
+    fn refuse_what_is_not_built(&mut self) {
+        for (name, what) in NOT_BUILT {
+            if self.text(name).is_some() {
+                self.report.add(name, what, "unset it");
+            }
+        }
+        self.report.extend(self.environment.unknown("HARDPOINT_", KNOWN));
+        for finding in self.environment.unknown("OTEL_", [""; 0]) {
+            let what = "configures exporters, which are not built yet";
+            self.report.add(finding.name(), what, "unset it");
+        }
+    }
+}
+
+const fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+fn env(text: &str) -> Result<Env, String> {
+    match text {
+        "dev" => Ok(Env::Dev),
+        "prod" => Ok(Env::Prod),
+        _ => Err("write `dev` or `prod`".to_owned()),
+    }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "write an address and a port, such as 127.0.0.1:3000".to_owned())
+}
+
+fn quota(text: &str) -> Result<Option<Quota>, String> {
+    match text {
+        "off" => Ok(None),
+        _ => text.parse().map(Some).map_err(|_| {
+            "write CELLS/PERIOD or CELLS/PERIOD:BURST, such as 200/1s:400, or `off`".to_owned()
+        }),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|_| "write a duration, such as 500ms, 5s or 1m".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Settings, Report> {
+        Settings::read(&Environment::from_iter(variables.iter().copied()))
+    }
+
+    #[test]
+    fn nothing_needs_to_be_set_in_development() {
+        let settings = read(&[]).unwrap();
+        assert_eq!(settings.env, Env::Dev);
+        assert_eq!(settings.rate_limit, Some(Quota::per_second(200).burst(400)));
+        assert!(settings.keys.generated);
+        assert_eq!(settings.drain_delay, Duration::ZERO);
+    }
+
+    #[test]
+    fn production_needs_its_secrets_and_lists_all_that_is_wrong() {
+        let report = read(&[
+            ("HARDPOINT_ENV", "prod"),
+            ("HARDPOINT_LISTEN", "localhost"),
+            ("HARDPOINT_RATE_LIMIT", "many"),
+            ("HARDPOINT_REDIS_URL", "redis://127.0.0.1"),
+            ("HARDPOINT_REFRESH_GRACE", "10s"),
+            ("HARDPOINT_TRUSTED_PROXIES", "10.0.0.0/8, 0.0.0.0/0"),
+            ("HARDPOINT_LSITEN", "127.0.0.1:1"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317"),
+        ])
+        .unwrap_err();
+        let text = report.to_string();
+        for name in [
+            "JWT_SIGNING_KEY",
+            "HARDPOINT_ROOT_SECRET",
+            "HARDPOINT_LISTEN",
+            "HARDPOINT_RATE_LIMIT",
+            "HARDPOINT_REDIS_URL",
+            "HARDPOINT_REFRESH_GRACE",
+            "HARDPOINT_TRUSTED_PROXIES",
+            "HARDPOINT_LSITEN",
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+        ] {
+            assert!(text.lines().any(|line| line.contains(name)), "{name} is missing in\n{text}");
+        }
+        assert_eq!(report.len(), 9, "{text}");
+    }
+
+    #[test]
+    fn keys_are_read_and_bad_ones_are_named_without_being_shown() {
+        let pem = SigningKey::generate_pem().unwrap();
+        let previous = SigningKey::generate_pem().unwrap();
+        let settings =
+            read(&[("JWT_SIGNING_KEY", pem.expose()), ("JWT_PREVIOUS_KEYS", previous.expose())])
+                .unwrap();
+        assert!(!settings.keys.generated);
+        assert_eq!(settings.keys.previous.len(), 1);
+        let broken = pem.expose().replace("MC4CAQ", "AAAAAA");
+        let report = read(&[("JWT_SIGNING_KEY", &broken)]).unwrap_err().to_string();
+        assert!(report.contains("JWT_SIGNING_KEY"), "{report}");
+        assert!(!report.contains("AAAAAA"), "{report}");
+    }
+
+    #[test]
+    fn a_limit_can_be_switched_off_and_every_duration_is_readable() {
+        let settings = read(&[
+            ("HARDPOINT_RATE_LIMIT", "off"),
+            ("HARDPOINT_SUBJECT_RATE_LIMIT", "5/1m"),
+            ("HARDPOINT_DRAIN_DELAY", "250ms"),
+            ("HARDPOINT_DRAIN_DEADLINE", "1m"),
+        ])
+        .unwrap();
+        assert_eq!(settings.rate_limit, None);
+        assert_eq!(settings.subject_rate_limit, Some(Quota::per_minute(5)));
+        assert_eq!(settings.drain_delay, Duration::from_millis(250));
+        assert_eq!(settings.drain_deadline, Duration::from_secs(60));
+    }
+}

@@ -1,0 +1,95 @@
+//! A client that speaks HTTP to the service, as anybody would.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode, header::CONTENT_TYPE};
+use http_body_util::{BodyExt, Full};
+use hyper_util::{
+    client::legacy::{Client as Pool, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use serde_json::Value;
+
+use super::Failure;
+
+/// Talks to one listener.
+#[derive(Clone, Debug)]
+pub(super) struct Client {
+    address: SocketAddr,
+    token: Option<String>,
+    pool: Pool<HttpConnector, Full<Bytes>>,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl Client {
+    pub(super) fn new(address: SocketAddr) -> Self {
+        Self { address, token: None, pool: Pool::builder(TokioExecutor::new()).build_http() }
+    }
+
+    /// The same client with a bearer token on each request.
+    pub(super) fn with_token(&self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self.clone() }
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Result<Reply, Failure> {
+        self.send(Method::GET, path, None).await
+    }
+
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Reply, Failure> {
+        self.send(Method::POST, path, Some(body.to_string())).await
+    }
+
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+    ) -> Result<Reply, Failure> {
+        let uri = format!("http://{}{path}", self.address);
+        let mut request = Request::builder().method(method).uri(uri);
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        if body.is_some() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        let request = request.body(Full::from(body.unwrap_or_default()))?;
+        let (parts, body) = self.pool.request(request).await?.into_parts();
+        let body = body.collect().await?.to_bytes();
+        Ok(Reply { status: parts.status, headers: parts.headers, body })
+    }
+}
+
+impl Reply {
+    pub(super) fn json(&self) -> Result<Value, Failure> {
+        Ok(serde_json::from_slice(&self.body)?)
+    }
+
+    /// A member of the body that is text.
+    pub(super) fn text(&self, member: &str) -> Result<String, Failure> {
+        let body = self.json()?;
+        let text = body.get(member).and_then(Value::as_str);
+        text.map(str::to_owned).ok_or_else(|| format!("no `{member}` in {body}").into())
+    }
+
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// Goes on only if the status is this one.
+    pub(super) fn expect(self, status: StatusCode) -> Result<Self, Failure> {
+        if self.status == status {
+            return Ok(self);
+        }
+        let body = String::from_utf8_lossy(&self.body);
+        Err(format!("expected {status}, got {} with {body}", self.status).into())
+    }
+}

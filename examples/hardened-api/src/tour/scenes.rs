@@ -1,0 +1,303 @@
+//! The scenes, in order. Each prints what it showed, and fails if it did not show it.
+
+use std::time::{Duration, Instant};
+
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use super::{
+    Failure,
+    client::{Client, Reply},
+    server::{self, Server},
+};
+
+const EMAIL: &str = "alice@example.org";
+const PASSWORD: &str = "correct horse battery staple";
+
+/// What scenes hand on to each other.
+struct Stage {
+    server: Server,
+    client: Client,
+    admin: Client,
+    token: String,
+    printed: usize,
+}
+
+/// Plays all scenes, and returns how many there were.
+pub(super) async fn play() -> Result<usize, Failure> {
+    let server = Server::start().await?;
+    let (client, admin) = (Client::new(server.address), Client::new(server.admin));
+    println!("hardened-api listens on {} and, for operators, on {}", server.address, server.admin);
+    let mut stage = Stage { server, client, admin, token: String::new(), printed: 0 };
+    stage.configuration().await?;
+    stage.probes().await?;
+    stage.sign_up().await?;
+    stage.log_in().await?;
+    stage.forged_token().await?;
+    stage.scopes().await?;
+    stage.errors().await?;
+    stage.security_headers().await?;
+    stage.limit().await?;
+    stage.access_line().await?;
+    stage.drain().await
+}
+
+impl Stage {
+    fn scene(&mut self, title: &str) {
+        self.printed += 1;
+        println!("\n{:>2}. {title}", self.printed);
+    }
+
+    async fn configuration(&mut self) -> Result<(), Failure> {
+        self.scene("A configuration that is wrong is refused whole, before anything starts");
+        let wrong = [
+            ("HARDPOINT_ENV", "prod"),
+            ("HARDPOINT_LISTEN", "localhost"),
+            ("HARDPOINT_RATE_LIMIT", "a lot"),
+            ("HARDPOINT_ROOT_SECRET", "changeme"),
+        ];
+        let output = server::command(&wrong)?.output().await?;
+        expect(output.status.code() == Some(78), "exit code 78")?;
+        let report = String::from_utf8_lossy(&output.stderr).into_owned();
+        for name in
+            ["JWT_SIGNING_KEY", "HARDPOINT_ROOT_SECRET", "HARDPOINT_LISTEN", "HARDPOINT_RATE_LIMIT"]
+        {
+            expect(report.contains(name), &format!("{name} in the report"))?;
+        }
+        expect(!report.contains("changeme"), "no secret in the report")?;
+        report.lines().for_each(|line| println!("    {line}"));
+        show("exit code 78, and the secret's value is not in it");
+        Ok(())
+    }
+
+    async fn probes(&mut self) -> Result<(), Failure> {
+        self.scene("Probes tell an orchestrator what to do");
+        let live = self.client.get("/livez").await?.expect(StatusCode::OK)?;
+        let ready = self.client.get("/readyz").await?.expect(StatusCode::OK)?;
+        let report = self.admin.get("/health").await?.expect(StatusCode::OK)?;
+        show(&format!("/livez {} and /readyz {}", text(&live), text(&ready)));
+        show(&format!("/health, for operators: {}", text(&report)));
+        Ok(())
+    }
+
+    async fn sign_up(&mut self) -> Result<(), Failure> {
+        self.scene("Signing up: the password is hashed with Argon2id");
+        let weak = json!({ "email": EMAIL, "password": "short" });
+        let weak = self.client.post("/api/v1/accounts", &weak).await?;
+        show(&format!(
+            "a weak password: {}",
+            problem(&weak.expect(StatusCode::UNPROCESSABLE_ENTITY)?)?
+        ));
+        let account = json!({ "email": EMAIL, "password": PASSWORD });
+        let made =
+            self.client.post("/api/v1/accounts", &account).await?.expect(StatusCode::CREATED)?;
+        show(&format!("created: {}", text(&made)));
+        let again =
+            self.client.post("/api/v1/accounts", &account).await?.expect(StatusCode::CONFLICT)?;
+        show(&format!("once more: {}", problem(&again)?));
+        Ok(())
+    }
+
+    async fn log_in(&mut self) -> Result<(), Failure> {
+        self.scene("Logging in: an unknown address and a wrong password are told apart by nobody");
+        let wrong = json!({ "email": EMAIL, "password": "wrong password" });
+        let unknown = json!({ "email": "nobody@example.org", "password": "wrong password" });
+        let start = Instant::now();
+        let wrong =
+            self.client.post("/api/v1/session", &wrong).await?.expect(StatusCode::UNAUTHORIZED)?;
+        let middle = Instant::now();
+        let unknown = self
+            .client
+            .post("/api/v1/session", &unknown)
+            .await?
+            .expect(StatusCode::UNAUTHORIZED)?;
+        let (first, second) = (middle.duration_since(start), Instant::now().duration_since(middle));
+        expect(same_but_for_the_id(&wrong)? == same_but_for_the_id(&unknown)?, "the same answer")?;
+        show(&format!("both: {}, after {first:.0?} and {second:.0?}", problem(&wrong)?));
+        let right = json!({ "email": EMAIL, "password": PASSWORD });
+        let session = self.client.post("/api/v1/session", &right).await?.expect(StatusCode::OK)?;
+        self.token = session.text("access_token")?;
+        let me =
+            self.client.with_token(&self.token).get("/api/v1/me").await?.expect(StatusCode::OK)?;
+        show(&format!(
+            "the right one gets a token of {} bytes, which says: {}",
+            self.token.len(),
+            text(&me)
+        ));
+        Ok(())
+    }
+
+    async fn forged_token(&mut self) -> Result<(), Failure> {
+        self.scene("A forged token is refused, and not told why");
+        let (header, rest) = self.token.split_once('.').ok_or("a token has dots")?;
+        let (claims, signature) = rest.split_once('.').ok_or("a token has two dots")?;
+        let unsigned = format!("eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0.{claims}.");
+        let tampered = format!("{header}.{claims}x.{signature}");
+        for (name, forged) in [("alg none", unsigned), ("changed claims", tampered)] {
+            let reply = self.client.with_token(&forged).get("/api/v1/ping").await?;
+            let reply = reply.expect(StatusCode::UNAUTHORIZED)?;
+            show(&format!(
+                "{name}: {} with {}",
+                problem(&reply)?,
+                reply.header("www-authenticate")
+            ));
+        }
+        let jwks = self.client.get("/.well-known/jwks.json").await?.expect(StatusCode::OK)?;
+        expect(!text(&jwks).contains("\"d\""), "no private member in the key set")?;
+        show(&format!("whoever wants to verify tokens finds the public keys: {}", text(&jwks)));
+        Ok(())
+    }
+
+    async fn scopes(&mut self) -> Result<(), Failure> {
+        self.scene("Scopes: a token may be narrowed, and does no more than it says");
+        let narrow = json!({ "email": EMAIL, "password": PASSWORD, "scope": "notes:read" });
+        let narrow = self.client.post("/api/v1/session", &narrow).await?.expect(StatusCode::OK)?;
+        let reader = self.client.with_token(&narrow.text("access_token")?);
+        let writer = self.client.with_token(&self.token);
+        let note = json!({ "text": "remember the milk" });
+        let refused = reader.post("/api/v1/notes", &note).await?.expect(StatusCode::FORBIDDEN)?;
+        show(&format!("a reader writes: {}", problem(&refused)?));
+        writer.post("/api/v1/notes", &note).await?.expect(StatusCode::CREATED)?;
+        let notes = reader.get("/api/v1/notes").await?.expect(StatusCode::OK)?;
+        show(&format!("a writer writes, and the reader reads: {}", text(&notes)));
+        let wider = json!({ "email": EMAIL, "password": PASSWORD, "scope": "admin" });
+        let wider =
+            self.client.post("/api/v1/session", &wider).await?.expect(StatusCode::BAD_REQUEST)?;
+        show(&format!("asking for more: {}", problem(&wider)?));
+        Ok(())
+    }
+
+    async fn errors(&mut self) -> Result<(), Failure> {
+        self.scene("Every error has one shape, and says nothing of what is inside");
+        let huge = format!("\"{}\"", "x".repeat(70_000));
+        let cases = [
+            (Method::GET, "/nowhere", None, StatusCode::NOT_FOUND),
+            (Method::PUT, "/api/v1/notes", None, StatusCode::METHOD_NOT_ALLOWED),
+            (Method::POST, "/api/v1/session", Some("{".to_owned()), StatusCode::BAD_REQUEST),
+            (
+                Method::POST,
+                "/api/v1/session",
+                Some("{}".to_owned()),
+                StatusCode::UNPROCESSABLE_ENTITY,
+            ),
+            (Method::POST, "/api/v1/session", Some(huge), StatusCode::PAYLOAD_TOO_LARGE),
+            (Method::GET, "/api/v1/quote", None, StatusCode::NOT_IMPLEMENTED),
+        ];
+        for (method, path, body, status) in cases {
+            let reply = self.client.send(method.clone(), path, body).await?.expect(status)?;
+            show(&format!("{method} {path}: {}", problem(&reply)?));
+        }
+        Ok(())
+    }
+
+    async fn security_headers(&mut self) -> Result<(), Failure> {
+        self.scene("Answers carry the headers that browsers protect users by");
+        let reply = self.client.get("/nowhere").await?;
+        for name in
+            ["content-security-policy", "x-content-type-options", "referrer-policy", "x-request-id"]
+        {
+            expect(!reply.header(name).is_empty(), name)?;
+            show(&format!("{name}: {}", reply.header(name)));
+        }
+        expect(reply.header("strict-transport-security").is_empty(), "no HSTS over plain HTTP")
+    }
+
+    async fn limit(&mut self) -> Result<(), Failure> {
+        self.scene("Whoever asks for too much is told when to come back");
+        let client = self.client.with_token(&self.token);
+        let mut served = 0;
+        let refused = loop {
+            let reply = client.get("/api/v1/ping").await?;
+            if reply.status == StatusCode::TOO_MANY_REQUESTS {
+                break reply;
+            }
+            reply.expect(StatusCode::OK)?;
+            served += 1;
+            expect(served < 10_000, "a limit")?;
+        };
+        let wait: u64 = refused.header("retry-after").parse()?;
+        show(&format!("after {served} more: {}, Retry-After {wait}", problem(&refused)?));
+        show(&format!("RateLimit: {}", refused.header("ratelimit")));
+        self.client.get("/livez").await?.expect(StatusCode::OK)?;
+        show("probes are answered all the same");
+        tokio::time::sleep(Duration::from_secs(wait)).await;
+        client.get("/api/v1/ping").await?.expect(StatusCode::OK)?;
+        show(&format!("{wait} s later it is served again"));
+        Ok(())
+    }
+
+    async fn access_line(&mut self) -> Result<(), Failure> {
+        self.scene("Each request leaves one line, with an id that the client was told too");
+        let client = self.client.with_token(&self.token);
+        let reply =
+            client.get("/api/v1/notes?secret=in-the-query").await?.expect(StatusCode::OK)?;
+        let id = reply.header("x-request-id").to_owned();
+        let line = self
+            .server
+            .line(|line| line["message"] == "request" && line["request_id"] == id.as_str())
+            .await?;
+        expect(line["route"] == "/api/v1/notes", "the route as a template")?;
+        expect(!line.to_string().contains("in-the-query"), "no query in the log")?;
+        expect(!line.to_string().contains(&self.token), "no token in the log")?;
+        show(&line.to_string());
+        Ok(())
+    }
+
+    async fn drain(mut self) -> Result<usize, Failure> {
+        self.scene("Asked to end, it finishes what it has begun");
+        let mut logging_in = JoinSet::new();
+        for _ in 0..30 {
+            let client = Client::new(self.server.address);
+            let right = json!({ "email": EMAIL, "password": PASSWORD });
+            logging_in.spawn(async move { client.post("/api/v1/session", &right).await });
+        }
+        let mut in_flight = 0;
+        while in_flight < 10 {
+            let report = self.admin.get("/health").await?.json()?;
+            in_flight = report.get("in_flight").and_then(Value::as_u64).unwrap_or_default();
+        }
+        self.server.terminate().await?;
+        show(&format!("SIGTERM with {in_flight} log-ins in flight"));
+        let mut finished = 0;
+        while let Some(reply) = logging_in.join_next().await {
+            // Those whose connection was not accepted yet are somebody else's to answer.
+            if let Ok(reply) = reply? {
+                reply.expect(StatusCode::OK)?;
+                finished += 1;
+            }
+        }
+        expect(finished >= in_flight, "every request in flight finished")?;
+        let code = self.server.ended().await?;
+        expect(code == Some(0), "exit code 0")?;
+        show(&format!("{finished} finished, none failed, and the process ended by itself with 0"));
+        Ok(self.printed)
+    }
+}
+
+fn show(text: &str) {
+    println!("    {text}");
+}
+
+fn expect(truth: bool, what: &str) -> Result<(), Failure> {
+    if truth { Ok(()) } else { Err(format!("expected {what}").into()) }
+}
+
+fn text(reply: &Reply) -> String {
+    String::from_utf8_lossy(&reply.body).into_owned()
+}
+
+/// The problem in a line, after checking that it is one.
+fn problem(reply: &Reply) -> Result<String, Failure> {
+    expect(reply.header("content-type") == "application/problem+json", "a problem")?;
+    expect(reply.text("request_id")? == reply.header("x-request-id"), "the request's id")?;
+    Ok(format!("{} {} ({})", reply.status.as_u16(), reply.text("code")?, reply.text("title")?))
+}
+
+fn same_but_for_the_id(reply: &Reply) -> Result<Value, Failure> {
+    let mut body = reply.json()?;
+    if let Some(members) = body.as_object_mut() {
+        members.remove("request_id");
+    }
+    Ok(body)
+}

@@ -1,0 +1,94 @@
+//! The service as a process of its own, on free ports.
+
+use std::{net::SocketAddr, process::Stdio, sync::Arc, time::Duration};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use hardpoint::auth::SigningKey;
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+    sync::Mutex,
+    time::timeout,
+};
+
+use super::Failure;
+
+/// How long anything here may take before the tour gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running service.
+pub(super) struct Server {
+    child: Child,
+    lines: Arc<Mutex<Vec<Value>>>,
+    pub(super) address: SocketAddr,
+    pub(super) admin: SocketAddr,
+}
+
+/// The service's program with an environment that holds nothing else.
+pub(super) fn command(variables: &[(&str, &str)]) -> Result<Command, Failure> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.env_clear().envs(variables.iter().copied()).kill_on_drop(true);
+    Ok(command)
+}
+
+impl Server {
+    /// Starts the service as in production, with secrets made for this tour.
+    pub(super) async fn start() -> Result<Self, Failure> {
+        let key = SigningKey::generate_pem()?;
+        let mut root = [0; 32];
+        getrandom::fill(&mut root).map_err(|error| error.to_string())?;
+        let root = STANDARD.encode(root);
+        let mut child = command(&[
+            ("HARDPOINT_ENV", "prod"),
+            ("HARDPOINT_LISTEN", "127.0.0.1:0"),
+            ("HARDPOINT_ADMIN_LISTEN", "127.0.0.1:0"),
+            ("HARDPOINT_RATE_LIMIT", "50/1s:100"),
+            ("HARDPOINT_DRAIN_DELAY", "0s"),
+            ("JWT_SIGNING_KEY", key.expose()),
+            ("HARDPOINT_ROOT_SECRET", &root),
+        ])?
+        .stdout(Stdio::piped())
+        .spawn()?;
+        let stdout = child.stdout.take().ok_or("the service has no output")?;
+        let mut output = BufReader::new(stdout).lines();
+        let first = timeout(PATIENCE, output.next_line()).await??;
+        let first: Value = serde_json::from_str(&first.ok_or("the service ended at once")?)?;
+        let lines = Arc::new(Mutex::new(vec![first.clone()]));
+        let sink = Arc::clone(&lines);
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = output.next_line().await {
+                sink.lock().await.push(serde_json::from_str(&line).unwrap_or(Value::String(line)));
+            }
+        });
+        let address = |name: &str| -> Result<SocketAddr, Failure> {
+            Ok(first.get(name).and_then(Value::as_str).ok_or("no address in the log")?.parse()?)
+        };
+        Ok(Self { child, lines, address: address("address")?, admin: address("admin_address")? })
+    }
+
+    /// The first log line that `wanted` says yes to, once it is there.
+    pub(super) async fn line(&self, wanted: impl Fn(&Value) -> bool) -> Result<Value, Failure> {
+        let search = async {
+            loop {
+                if let Some(line) = self.lines.lock().await.iter().find(|line| wanted(line)) {
+                    return line.clone();
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        Ok(timeout(PATIENCE, search).await.map_err(|_| "the log line did not come")?)
+    }
+
+    /// Asks the service to end, as an orchestrator does.
+    pub(super) async fn terminate(&self) -> Result<(), Failure> {
+        let id = self.child.id().ok_or("the service has ended already")?;
+        let sent = Command::new("kill").args(["-TERM", &id.to_string()]).status().await?;
+        if sent.success() { Ok(()) } else { Err("SIGTERM was not sent".into()) }
+    }
+
+    /// The code that the service ended with.
+    pub(super) async fn ended(mut self) -> Result<Option<i32>, Failure> {
+        Ok(timeout(PATIENCE, self.child.wait()).await??.code())
+    }
+}
