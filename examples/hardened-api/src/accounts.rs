@@ -125,7 +125,7 @@ mod tests {
             "@example.org",
             "alice@",
             "a b@c",
-            "a@b\n",
+            "a\n@b",
             &format!("{}@b", "a".repeat(254)),
         ] {
             assert_eq!(normal(bad), None, "{bad:?}");

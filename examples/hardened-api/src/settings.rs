@@ -9,12 +9,13 @@ use std::{
 use hardpoint::{
     auth::{KeyError, SigningKey, VerifyingKey},
     core::{ClientResolver, Family, TrustedProxies},
+    observability::Logs,
     ratelimit::Quota,
     secrets::{Environment, Finding, Mode, Report, Secrets, Spec},
 };
 
 /// Names of all variables that begin with `HARDPOINT_`: any other one is a mistake.
-const KNOWN: [&str; 13] = [
+const KNOWN: [&str; 14] = [
     "HARDPOINT_ADMIN_LISTEN",
     "HARDPOINT_DRAIN_DEADLINE",
     "HARDPOINT_DRAIN_DELAY",
@@ -26,6 +27,7 @@ const KNOWN: [&str; 13] = [
     "HARDPOINT_REDIS_URL",
     "HARDPOINT_REFRESH_GRACE",
     "HARDPOINT_ROOT_SECRET",
+    "HARDPOINT_ROOT_SECRET_FILE",
     "HARDPOINT_SUBJECT_RATE_LIMIT",
     "HARDPOINT_TRUSTED_PROXIES",
 ];
@@ -102,7 +104,7 @@ impl Settings {
                 Duration::from_secs(20),
                 duration,
             ),
-            log: reader.text("HARDPOINT_LOG").unwrap_or_else(|| "info".to_owned()),
+            log: reader.parsed("HARDPOINT_LOG", "info".to_owned(), log_filter),
             keys: keys.ok_or_else(|| reader.report.clone())?,
             warnings: secrets.map(|secrets| secrets.warnings().to_vec()).unwrap_or_default(),
         };
@@ -220,6 +222,11 @@ fn quota(text: &str) -> Result<Option<Quota>, String> {
             "write CELLS/PERIOD or CELLS/PERIOD:BURST, such as 200/1s:400, or `off`".to_owned()
         }),
     }
+}
+
+fn log_filter(text: &str) -> Result<String, String> {
+    let checked = Logs::human().filter(text).check();
+    checked.map(|()| text.to_owned()).map_err(|error| format!("mend it: {error}"))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -19,7 +19,11 @@ impl Error for MethodNotAllowed {}
 
 impl Rejection for MethodNotAllowed {
     fn problem(&self) -> Problem {
-        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "The method is not allowed here")
+        Problem::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "The method is not allowed here",
+        )
     }
 
     fn grpc_code(&self) -> GrpcCode {

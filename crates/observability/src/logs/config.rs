@@ -102,6 +102,15 @@ impl<C> Logs<C> {
     pub fn handle(&self) -> LogsHandle {
         self.handle.clone()
     }
+
+    /// Whether the filter can be read: for a program that reports all mistakes of its
+    /// configuration together, before it installs anything.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if it cannot.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        filter::parse(&self.filter).map(drop)
+    }
 }
 
 impl<C: Clock> Logs<C> {

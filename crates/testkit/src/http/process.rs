@@ -92,12 +92,13 @@ impl Process {
         if self.status.borrow().is_some() {
             return;
         }
-        let sent = Command::new("kill")
-            .args(["-s", name, &self.pid.to_string()])
+        // The shell has `kill` built in where the program is not installed.
+        let sent = Command::new("sh")
+            .args(["-c", &format!("kill -s {name} {}", self.pid)])
             .stderr(Stdio::null())
             .status();
-        // It may have ended in between; a missing `kill` is worth a word.
-        assert!(sent.is_ok(), "no `kill` command: {sent:?}");
+        // It may have ended in between; a missing shell is worth a word.
+        assert!(sent.is_ok(), "no shell: {sent:?}");
     }
 
     /// Waits until it has ended, and a moment longer for the rest of its output: a process that it

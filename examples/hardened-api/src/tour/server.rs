@@ -83,7 +83,8 @@ impl Server {
     /// Asks the service to end, as an orchestrator does.
     pub(super) async fn terminate(&self) -> Result<(), Failure> {
         let id = self.child.id().ok_or("the service has ended already")?;
-        let sent = Command::new("kill").args(["-TERM", &id.to_string()]).status().await?;
+        // The shell has `kill` built in where the program is not installed.
+        let sent = Command::new("sh").args(["-c", &format!("kill -TERM {id}")]).status().await?;
         if sent.success() { Ok(()) } else { Err("SIGTERM was not sent".into()) }
     }
 

@@ -1,0 +1,127 @@
+//! The variables of the process, read once.
+
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    ffi::OsString,
+    fmt, str,
+};
+
+use zeroize::Zeroizing;
+
+use crate::{Finding, names};
+
+/// A snapshot of environment variables.
+///
+/// It is read once, when the service starts, and handed to whatever needs a variable, so that tests
+/// supply their own and nothing reads the process' environment behind anybody's back. It holds
+/// secrets: it cannot be cloned, its `Debug` shows how many variables there are and no more, and
+/// the values are wiped when it is dropped.
+///
+/// ```
+/// use hardpoint_secrets::Environment;
+///
+/// let environment = Environment::from_iter([("APP_LISTEN", "127.0.0.1:3000")]);
+/// assert_eq!(environment.get("APP_LISTEN"), Ok(Some("127.0.0.1:3000")));
+/// assert_eq!(environment.get("APP_LOG"), Ok(None));
+/// ```
+pub struct Environment {
+    variables: BTreeMap<String, Zeroizing<Vec<u8>>>,
+}
+
+impl Environment {
+    /// The variables of this process, as they are now.
+    #[must_use]
+    pub fn from_process() -> Self {
+        std::env::vars_os().collect()
+    }
+
+    /// The value of a variable that is not secret; `None` if it is not set. A variable that is set
+    /// to nothing has the value `""`.
+    ///
+    /// # Errors
+    /// A [`Finding`] if the value is not UTF-8.
+    pub fn get(&self, name: &str) -> Result<Option<&str>, Finding> {
+        let Some(value) = self.bytes(name) else {
+            return Ok(None);
+        };
+        str::from_utf8(value).map(Some).map_err(|_| {
+            Finding::new(name.to_owned(), "is not UTF-8", "write it in UTF-8, or unset it")
+        })
+    }
+
+    /// The variables that start with `prefix` and are not `known`, each with the known name nearest
+    /// to it: a setting with a typing error must not be ignored in silence.
+    ///
+    /// A secret `NAME` that starts with the prefix has two known names, `NAME` and `NAME_FILE`.
+    /// Variables that Kubernetes and Docker set for a service whose name is the prefix
+    /// (`APP_SERVICE_HOST`, `APP_PORT_80_TCP`) are left out: nobody wrote them.
+    ///
+    /// ```
+    /// use hardpoint_secrets::Environment;
+    ///
+    /// let environment = Environment::from_iter([("APP_LSITEN", "127.0.0.1:3000")]);
+    /// let unknown = environment.unknown("APP_", ["APP_LISTEN", "APP_LOG"]);
+    /// assert_eq!(
+    ///     unknown.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    ///     ["APP_LSITEN is not a setting of this service; write `APP_LISTEN`, or unset it"]
+    /// );
+    /// ```
+    pub fn unknown<I>(&self, prefix: &str, known: I) -> Vec<Finding>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        let known: Vec<I::Item> = known.into_iter().collect();
+        let stranger = |name: &str| known.iter().all(|known| known.as_ref() != name);
+        self.variables
+            .iter()
+            .filter(|(name, value)| {
+                name.starts_with(prefix)
+                    && stranger(name)
+                    && !names::is_service_link(name.as_str(), value.as_slice())
+            })
+            .map(|(name, _)| {
+                let nearest = names::nearest(prefix, name, known.iter().map(AsRef::as_ref));
+                let remedy = match nearest {
+                    Some(nearest) => format!("write `{nearest}`, or unset it"),
+                    None => "unset it".to_owned(),
+                };
+                Finding::new(name.clone(), "is not a setting of this service", remedy)
+            })
+            .collect()
+    }
+
+    /// The bytes of a variable.
+    pub(crate) fn bytes(&self, name: &str) -> Option<&[u8]> {
+        self.variables.get(name).map(|value| value.as_slice())
+    }
+}
+
+impl<K, V> FromIterator<(K, V)> for Environment
+where
+    K: Into<OsString>,
+    V: Into<OsString>,
+{
+    /// A snapshot of these variables. Of two with the same name the first counts, as it does for
+    /// `getenv`; one whose name is not UTF-8 cannot be asked for and is left out.
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(variables: I) -> Self {
+        let mut snapshot = BTreeMap::new();
+        for (name, value) in variables {
+            // The very allocation of the value is kept, so that no copy stays behind.
+            let value = Zeroizing::new(value.into().into_encoded_bytes());
+            let Ok(name) = name.into().into_string() else {
+                continue;
+            };
+            if let Entry::Vacant(vacant) = snapshot.entry(name) {
+                vacant.insert(value);
+            }
+        }
+        Self { variables: snapshot }
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Environment([{} variables])", self.variables.len())
+    }
+}

@@ -1,0 +1,197 @@
+//! Finding a secret in the places where one may be.
+
+use std::{
+    fmt, fs,
+    path::{Component, Path, PathBuf},
+    str,
+};
+
+use zeroize::Zeroizing;
+
+use crate::{
+    Environment, Finding, Spec,
+    file::{self, Failure},
+    platform::Exposure,
+    value,
+};
+
+/// Where a secret came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Provenance {
+    /// The file with this path: the one that `NAME_FILE` named, or one in a directory of secrets.
+    File(PathBuf),
+    /// The environment variable with this name.
+    Variable(String),
+}
+
+impl fmt::Display for Provenance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "file `{}`", path.display()),
+            Self::Variable(name) => write!(f, "variable `{name}`"),
+        }
+    }
+}
+
+/// A value that was found, as it is written.
+pub(crate) struct Found<'e> {
+    raw: Raw<'e>,
+    pub(crate) provenance: Provenance,
+    pub(crate) exposure: Exposure,
+}
+
+enum Raw<'e> {
+    File(Zeroizing<Vec<u8>>),
+    Variable(&'e [u8]),
+}
+
+impl Found<'_> {
+    /// The value, without the line break at the end of a file.
+    pub(crate) fn raw(&self) -> &[u8] {
+        match &self.raw {
+            Raw::File(bytes) => value::without_line_break(bytes),
+            Raw::Variable(bytes) => bytes,
+        }
+    }
+}
+
+/// The places to look.
+pub(crate) struct Places<'e> {
+    environment: &'e Environment,
+    /// In order: what systemd passed, then where containers find theirs.
+    directories: Vec<PathBuf>,
+}
+
+impl<'e> Places<'e> {
+    pub(crate) fn new(
+        environment: &'e Environment,
+        directories: impl Iterator<Item = PathBuf>,
+    ) -> Self {
+        Self { environment, directories: directories.collect() }
+    }
+
+    /// The secret in the first place that has it, if one has.
+    pub(crate) fn find(&self, spec: &Spec) -> Result<Option<Found<'e>>, Finding> {
+        let name = spec.name();
+        let file_variable = file_variable(name);
+        match (self.environment.bytes(name), self.environment.bytes(&file_variable)) {
+            (Some(_), Some(_)) => Err(Finding::new(
+                name,
+                format!("is set twice, by the variables `{name}` and `{file_variable}`"),
+                "unset one of them",
+            )),
+            (Some(raw), None) => Ok(Some(Found {
+                raw: Raw::Variable(raw),
+                provenance: Provenance::Variable(name.to_owned()),
+                exposure: Exposure::default(),
+            })),
+            (None, Some(path)) => self.named(spec, &file_variable, path).map(Some),
+            (None, None) => self.mounted(spec),
+        }
+    }
+
+    /// The file that `NAME_FILE` names.
+    fn named(&self, spec: &Spec, variable: &str, path: &[u8]) -> Result<Found<'e>, Finding> {
+        let flaw = |what| {
+            let remedy = format!("set `{variable}` to the path of the file that holds the secret");
+            Finding::new(spec.name(), what, remedy).place(format_args!("variable `{variable}`"))
+        };
+        let path = str::from_utf8(path).map_err(|_| flaw("is a path that is not UTF-8"))?;
+        if path.is_empty() {
+            return Err(flaw("is an empty path"));
+        }
+        let path = Path::new(path);
+        self.read(path).map_err(|failure| {
+            if is_surely_a_path(path) {
+                unreadable(spec, path, failure)
+            } else {
+                flaw("is not the path of a file that can be read")
+            }
+        })
+    }
+
+    /// The file in the first directory that has one of the secret's name.
+    fn mounted(&self, spec: &Spec) -> Result<Option<Found<'e>>, Finding> {
+        self.candidates(spec)
+            // The link itself: one that points to nothing is a mistake, not an absence.
+            .find(|path| match fs::symlink_metadata(path).map_err(Failure::from) {
+                Ok(_) => true,
+                Err(failure) => failure != Failure::Missing,
+            })
+            .map(|path| self.read(&path).map_err(|failure| unreadable(spec, &path, failure)))
+            .transpose()
+    }
+
+    fn read(&self, path: &Path) -> Result<Found<'e>, Failure> {
+        let contents = file::read(path)?;
+        let exposure = Exposure {
+            readable: contents.exposure.readable && !self.is_mounted(path),
+            ..contents.exposure
+        };
+        Ok(Found {
+            raw: Raw::File(contents.bytes),
+            provenance: Provenance::File(path.to_owned()),
+            exposure,
+        })
+    }
+
+    /// Whether the file really lies below one of the directories, whatever links lead to it.
+    fn is_mounted(&self, path: &Path) -> bool {
+        let Ok(real) = fs::canonicalize(path) else {
+            return false;
+        };
+        self.directories
+            .iter()
+            .filter_map(|directory| fs::canonicalize(directory).ok())
+            .any(|directory| real.starts_with(directory))
+    }
+
+    fn candidates(&self, spec: &Spec) -> impl Iterator<Item = PathBuf> {
+        let file_name = spec.name().to_ascii_lowercase();
+        self.directories.iter().map(move |directory| directory.join(&file_name))
+    }
+
+    /// The secret is nowhere.
+    pub(crate) fn missing(&self, spec: &Spec) -> Finding {
+        let (name, file_variable) = (spec.name(), file_variable(spec.name()));
+        let mut what =
+            format!("is missing: neither the variable `{name}` nor `{file_variable}` is set");
+        for path in self.candidates(spec) {
+            what.push_str(&format!(", and there is no file `{}`", path.display()));
+        }
+        let remedy =
+            format!("set `{file_variable}` to the path of a file that holds it, or `{name}` to it");
+        Finding::new(name, what, spec.advise(&remedy))
+    }
+}
+
+fn file_variable(name: &str) -> String {
+    format!("{name}_FILE")
+}
+
+/// Whether a text that was given as a path can be printed: somebody may have put the secret itself
+/// there. A file that exists is a path, and so is what stands in a directory that exists and is
+/// named: base64 may start with a slash, a password with `./`.
+fn is_surely_a_path(path: &Path) -> bool {
+    let named = |directory: &Path| {
+        let mut parts = directory.components();
+        parts.any(|part| matches!(part, Component::Normal(_))) && directory.is_dir()
+    };
+    path.parent().is_some_and(named) || path.exists()
+}
+
+fn unreadable(spec: &Spec, path: &Path, failure: Failure) -> Finding {
+    let (what, remedy) = match failure {
+        Failure::Denied => {
+            ("may not be read by this process".to_owned(), "let its user or its group read it")
+        }
+        Failure::Missing => ("does not exist".to_owned(), "write the file, or correct its path"),
+        Failure::NotRegular => {
+            ("is not a regular file".to_owned(), "name a file, not a directory, a pipe or a device")
+        }
+        Failure::Other(kind) => (format!("cannot be read ({kind})"), "make it readable"),
+        Failure::TooLarge => (value::Flaw::TooLarge.what().into_owned(), "write the secret alone"),
+    };
+    Finding::new(spec.name(), what, remedy).place(Provenance::File(path.to_owned()))
+}

@@ -1,0 +1,268 @@
+//! Everything that is wrong with a configuration, at once.
+
+use std::{
+    borrow::Cow,
+    error::Error,
+    fmt::{self, Write},
+    process::ExitCode,
+};
+
+/// One thing that is wrong: what it concerns, where that was found, what is wrong with it, and what
+/// to write instead. Never a value.
+///
+/// `Display` is one line whatever was put in: control characters are escaped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    name: String,
+    place: Option<String>,
+    what: Cow<'static, str>,
+    remedy: Cow<'static, str>,
+}
+
+impl Finding {
+    /// Says that `name` `what`; and what to do about it. Both are clauses that go on after the
+    /// name: `is no socket address`, `write one, such as 127.0.0.1:80`.
+    ///
+    /// The texts are printed: put the value of a setting into them if it helps, but never that of a
+    /// secret.
+    #[must_use]
+    pub fn new(
+        name: impl Into<String>,
+        what: impl Into<Cow<'static, str>>,
+        remedy: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self { name: name.into(), place: None, what: what.into(), remedy: remedy.into() }
+    }
+
+    /// Says where it was found, or looked for. Default: nothing more than the name.
+    #[must_use]
+    pub fn place(mut self, place: impl fmt::Display) -> Self {
+        self.place = Some(place.to_string());
+        self
+    }
+
+    /// The secret or the setting.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where it was found, if that says more than the name.
+    #[must_use]
+    pub fn found_in(&self) -> Option<&str> {
+        self.place.as_deref()
+    }
+
+    /// What is wrong.
+    #[must_use]
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(&self) -> &str {
+        &self.remedy
+    }
+
+    /// One line, with the name in a column of this width.
+    fn line(&self, f: &mut fmt::Formatter<'_>, width: usize) -> fmt::Result {
+        one_line(f, &self.name)?;
+        for _ in self.name.chars().count()..width {
+            f.write_char(' ')?;
+        }
+        f.write_char(' ')?;
+        if let Some(place) = &self.place {
+            f.write_char('(')?;
+            one_line(f, place)?;
+            f.write_str(") ")?;
+        }
+        one_line(f, &self.what)?;
+        f.write_str("; ")?;
+        one_line(f, &self.remedy)
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.line(f, 0)
+    }
+}
+
+/// Paths come from outside: none of them breaks the list or speaks to the terminal.
+fn one_line(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    text.chars().try_for_each(|c| {
+        if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
+            write!(f, "{}", c.escape_default())
+        } else {
+            f.write_char(c)
+        }
+    })
+}
+
+/// Every problem of a configuration: of the secrets, and of whatever else the application adds.
+///
+/// `Display` is a list of one problem a line, with nothing above or below it. A service prints it
+/// and ends with [`exit_code`](Self::exit_code):
+///
+/// ```
+/// use std::process::ExitCode;
+/// use hardpoint_secrets::{Environment, Report, Secrets, Spec};
+///
+/// fn start(environment: &Environment) -> Result<Secrets, Report> {
+///     Secrets::loader(environment).add_spec(Spec::text("API_KEY")).load()
+/// }
+///
+/// fn run(environment: &Environment) -> ExitCode {
+///     match start(environment) {
+///         Ok(_secrets) => ExitCode::SUCCESS,
+///         Err(report) => {
+///             eprintln!("{report}");
+///             report.exit_code()
+///         }
+///     }
+/// }
+/// # assert_eq!(run(&Environment::from_iter([("", "")])), ExitCode::from(Report::EXIT_CODE));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    findings: Vec<Finding>,
+}
+
+impl Report {
+    /// What a process exits with when its configuration is wrong: `EX_CONFIG` of `sysexits.h`, so
+    /// that a supervisor can tell it from a crash and need not start it again.
+    pub const EXIT_CODE: u8 = 78;
+
+    /// A report without problems.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { findings: Vec::new() }
+    }
+
+    /// Adds a problem of the application's own: see [`Finding::new`].
+    pub fn add(
+        &mut self,
+        name: impl Into<String>,
+        what: impl Into<Cow<'static, str>>,
+        remedy: impl Into<Cow<'static, str>>,
+    ) {
+        self.findings.push(Finding::new(name, what, remedy));
+    }
+
+    /// Takes the value out of a result, or the problems: then there is no value.
+    pub fn collect<T, E: Into<Self>>(&mut self, result: Result<T, E>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(problems) => {
+                self.extend(problems.into());
+                None
+            }
+        }
+    }
+
+    /// The problems, in the order in which they were found.
+    #[must_use]
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.findings.is_empty()
+    }
+
+    /// How many problems there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.findings.len()
+    }
+
+    /// [`EXIT_CODE`](Self::EXIT_CODE), for `main` to return.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(Self::EXIT_CODE)
+    }
+
+    /// `Ok` if nothing is wrong.
+    ///
+    /// # Errors
+    /// The report itself, if it has a problem.
+    pub fn into_result(self) -> Result<(), Self> {
+        if self.is_empty() { Ok(()) } else { Err(self) }
+    }
+}
+
+impl From<Finding> for Report {
+    fn from(finding: Finding) -> Self {
+        Self { findings: vec![finding] }
+    }
+}
+
+impl Extend<Finding> for Report {
+    fn extend<I: IntoIterator<Item = Finding>>(&mut self, findings: I) {
+        self.findings.extend(findings);
+    }
+}
+
+impl IntoIterator for Report {
+    type Item = Finding;
+    type IntoIter = std::vec::IntoIter<Finding>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.findings.into_iter()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.findings.iter().map(|finding| finding.name.chars());
+        let width = names.map(Iterator::count).max().unwrap_or(0);
+        for (index, finding) in self.findings.iter().enumerate() {
+            if index > 0 {
+                f.write_char('\n')?;
+            }
+            finding.line(f, width)?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for Report {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_a_list_of_one_problem_a_line() {
+        let mut report = Report::new();
+        assert_eq!(report.clone().into_result(), Ok(()));
+        report.add("A", "is wrong", "write B");
+        report.extend([Finding::new("LONGER", "is gone", "set it").place("file `/x`")]);
+        assert_eq!(
+            report.to_string(),
+            "A      is wrong; write B\nLONGER (file `/x`) is gone; set it"
+        );
+        assert_eq!(report.len(), 2);
+        assert_eq!(report.clone().into_result(), Err(report));
+    }
+
+    #[test]
+    fn a_hostile_path_cannot_add_a_line_or_colour_the_terminal() {
+        let finding = Finding::new("A", "x", "y").place("file `/tmp/\n\u{1b}[31m\u{2028}B ok`");
+        let line = finding.to_string();
+        assert_eq!(line.lines().count(), 1);
+        assert!(line.chars().all(|c| !c.is_control() && c != '\u{2028}'), "{line}");
+    }
+
+    #[test]
+    fn problems_of_several_results_end_in_one_report() {
+        let mut report = Report::new();
+        assert_eq!(report.collect(Ok::<_, Finding>(7)), Some(7));
+        assert_eq!(report.collect(Err::<u8, _>(Finding::new("A", "b", "c"))), None);
+        assert_eq!(report.collect(Err::<u8, _>(report.clone())), None);
+        assert_eq!(report.len(), 2);
+    }
+}

@@ -1,0 +1,272 @@
+//! Files as Docker, Kubernetes and systemd lay them out, and as they should not be.
+
+use std::{
+    fs,
+    os::unix::{fs::symlink, net::UnixListener},
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
+
+use hardpoint_secrets::{Environment, Mode, Provenance, Report, Secrets, Spec};
+
+use crate::fixture::{Directory, chmod, load, problems};
+
+fn from_directory(directory: &Path) -> Result<Secrets, Report> {
+    Secrets::loader(&Environment::from_iter([("OTHER", "x")]))
+        .directory(directory)
+        .add_spec(Spec::text("DB_PASSWORD").optional())
+        .load()
+}
+
+fn from_file(path: &str) -> Result<Secrets, Report> {
+    load([("DB_PASSWORD_FILE", path)], [Spec::text("DB_PASSWORD")])
+}
+
+#[test]
+fn a_named_file_is_read_and_one_line_break_taken_off() {
+    let directory = Directory::new();
+    for (written, value) in [
+        ("swordfish", "swordfish"),
+        ("swordfish\n", "swordfish"),
+        ("swordfish\r\n", "swordfish"),
+        ("sword\nfish\n", "sword\nfish"),
+    ] {
+        let path = directory.write("password", written);
+        let secrets = from_file(&path).unwrap();
+        assert!(secrets.text("DB_PASSWORD").unwrap().ct_eq(value), "{written:?}");
+        assert_eq!(secrets.provenance("DB_PASSWORD"), Some(&Provenance::File(PathBuf::from(path))));
+    }
+    let path = directory.write("password", "swordfish\n\n");
+    let text = from_file(&path).unwrap_err().to_string();
+    assert!(text.contains("starts or ends with white space"), "{text}");
+}
+
+#[test]
+fn a_variable_goes_before_systemd_and_systemd_before_the_directory() {
+    let (directory, credentials) = (Directory::new(), Directory::new());
+    let named = directory.write("named", "from the named file");
+    directory.write("db_password", "from the directory");
+    credentials.write("db_password", "from systemd");
+    let places = [
+        ("DB_PASSWORD", "from the variable"),
+        ("DB_PASSWORD_FILE", &named),
+        ("CREDENTIALS_DIRECTORY", credentials.path().to_str().unwrap()),
+        ("CREDENTIALS_DIRECTORY", ""),
+    ];
+    for (place, value) in places.into_iter().zip([
+        "from the variable",
+        "from the named file",
+        "from systemd",
+        "from the directory",
+    ]) {
+        // The places behind it are there as well.
+        let systemd = ("CREDENTIALS_DIRECTORY", credentials.path().to_str().unwrap());
+        let environment = Environment::from_iter([place, systemd]);
+        let secrets = Secrets::loader(&environment)
+            .directory(directory.path())
+            .add_spec(Spec::text("DB_PASSWORD"))
+            .load()
+            .unwrap();
+        assert!(secrets.text("DB_PASSWORD").unwrap().ct_eq(value), "{value}");
+    }
+}
+
+#[test]
+fn a_directory_that_is_not_there_holds_no_secrets() {
+    let directory = Directory::new();
+    let file = directory.write("file", "no directory");
+    for path in [directory.path().join("gone"), PathBuf::from(file)] {
+        assert!(from_directory(&path).unwrap().text("DB_PASSWORD").is_none());
+    }
+}
+
+#[test]
+fn files_that_a_platform_mounts_for_all_to_read_are_taken() {
+    let directory = Directory::new();
+    let path = directory.write("db_password", "swordfish");
+    for mode in [0o400, 0o440, 0o444, 0o644] {
+        chmod(&path, mode);
+        assert!(from_directory(directory.path()).is_ok(), "{mode:o}");
+    }
+    // The usual way of Docker: the variable names a file in the directory.
+    let environment = Environment::from_iter([("DB_PASSWORD_FILE", path)]);
+    let secrets = Secrets::loader(&environment)
+        .directory(directory.path())
+        .add_spec(Spec::text("DB_PASSWORD"))
+        .load();
+    assert!(secrets.is_ok());
+}
+
+#[test]
+fn files_that_others_can_touch_are_refused_when_strict_and_warned_of_when_lenient() {
+    let directory = Directory::new();
+    let path = directory.write("password", "swordfish");
+    for (mode, what) in [
+        (0o644, Some("can be read by every user of the machine")),
+        (0o604, Some("can be read by every user of the machine")),
+        (0o602, Some("can be written by every user of the machine")),
+        (0o666, Some("can be written by every user of the machine")),
+        (0o640, None),
+        (0o660, None),
+        (0o400, None),
+    ] {
+        chmod(&path, mode);
+        let problem = from_file(&path).err();
+        assert_eq!(problem.as_ref().map(|report| report.findings()[0].what()), what, "{mode:o}");
+        let environment = Environment::from_iter([("DB_PASSWORD_FILE", path.as_str())]);
+        let secrets = Secrets::loader(&environment)
+            .mode(Mode::Lenient)
+            .add_spec(Spec::text("DB_PASSWORD"))
+            .load()
+            .unwrap();
+        let warning = secrets.warnings().first().map(|finding| finding.what());
+        assert_eq!(warning, what, "{mode:o}");
+    }
+}
+
+#[test]
+fn a_mounted_file_that_others_can_write_is_refused() {
+    let directory = Directory::new();
+    chmod(directory.write("db_password", "swordfish"), 0o646);
+    let report = from_directory(directory.path()).unwrap_err();
+    assert_eq!(report.findings()[0].what(), "can be written by every user of the machine");
+}
+
+#[test]
+fn a_link_out_of_the_directory_does_not_lend_its_trust() {
+    let (directory, elsewhere) = (Directory::new(), Directory::new());
+    let path = elsewhere.write("password", "swordfish");
+    symlink(&path, directory.path().join("db_password")).unwrap();
+    assert!(from_directory(directory.path()).is_ok());
+    chmod(&path, 0o644);
+    let report = from_directory(directory.path()).unwrap_err();
+    assert_eq!(report.findings()[0].what(), "can be read by every user of the machine");
+}
+
+#[test]
+fn what_is_no_regular_file_is_refused() {
+    let directory = Directory::new();
+    let socket = directory.path().join("socket");
+    let _listener = UnixListener::bind(&socket).unwrap();
+    for path in [socket.to_str().unwrap(), directory.path().to_str().unwrap(), "/dev/zero"] {
+        assert_eq!(
+            from_file(path).unwrap_err().to_string(),
+            format!(
+                "DB_PASSWORD (file `{path}`) is not a regular file; name a file, not a directory, \
+                 a pipe or a device"
+            )
+        );
+    }
+}
+
+#[test]
+fn a_file_has_at_most_64_kib() {
+    let directory = Directory::new();
+    let most: String = ('a'..='z').cycle().take(64 * 1024).collect();
+    assert!(from_file(&directory.write("most", &most)).is_ok());
+    let text = from_file(&directory.write("more", format!("{most}a"))).unwrap_err();
+    assert_eq!(text.findings()[0].what(), "is larger than 64 KiB");
+}
+
+#[test]
+fn a_link_that_points_to_nothing_is_a_mistake_not_an_absence() {
+    let directory = Directory::new();
+    symlink("gone", directory.path().join("db_password")).unwrap();
+    let report = from_directory(directory.path()).unwrap_err();
+    assert_eq!(report.findings()[0].what(), "does not exist");
+}
+
+#[test]
+fn a_path_that_may_be_the_secret_itself_is_not_shown() {
+    for value in [
+        "hunter2 hunter2",
+        "/q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQ",
+        "/a/b+c=",
+        "./hunter2",
+        "../hunter2",
+        "//hunter2",
+        "a/b",
+    ] {
+        let text = problems([("KEY_FILE", value)], [Spec::text("KEY")]);
+        assert_eq!(
+            text,
+            "KEY (variable `KEY_FILE`) is not the path of a file that can be read; set `KEY_FILE` \
+             to the path of the file that holds the secret"
+        );
+    }
+}
+
+/// As Kubernetes mounts a volume: `name -> ..data/name`, `..data -> ..version`.
+struct Volume(Directory);
+
+impl Volume {
+    fn new() -> Self {
+        let volume = Self(Directory::new());
+        for version in ["first", "other"] {
+            let folder = volume.0.path().join(format!("..{version}"));
+            fs::create_dir(&folder).unwrap();
+            let path = volume.0.write(
+                &format!("..{version}/db_password"),
+                format!("password of the {version} version").repeat(1000),
+            );
+            chmod(path, 0o644);
+        }
+        symlink("..data/db_password", volume.0.path().join("db_password")).unwrap();
+        symlink("..first", volume.0.path().join("..data")).unwrap();
+        volume
+    }
+
+    /// What the kubelet does on an update: a new link is renamed over the old one.
+    fn swap(&self, version: &str) {
+        let link = self.0.path().join("..data_tmp");
+        symlink(format!("..{version}"), &link).unwrap();
+        fs::rename(link, self.0.path().join("..data")).unwrap();
+    }
+
+    fn holds(&self, version: &str) -> bool {
+        let secrets = from_directory(self.0.path()).unwrap();
+        let value = format!("password of the {version} version").repeat(1000);
+        secrets.text("DB_PASSWORD").unwrap().ct_eq(value)
+    }
+}
+
+#[test]
+fn the_links_of_a_kubernetes_volume_are_followed_before_and_after_a_swap() {
+    let volume = Volume::new();
+    assert!(volume.holds("first"));
+    volume.swap("other");
+    assert!(volume.holds("other"));
+}
+
+/// Set when it is dropped, so that a failure does not wait for a thread that waits for it.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_volume_that_is_swapped_meanwhile_gives_one_version_or_the_other() {
+    let volume = Volume::new();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                volume.swap("other");
+                volume.swap("first");
+            }
+        });
+        let _done = Done(&done);
+        for _ in 0..200 {
+            let secrets = from_directory(volume.0.path()).unwrap();
+            let value = secrets.text("DB_PASSWORD").unwrap();
+            let whole = ["first", "other"].iter().any(|version| {
+                value.ct_eq(format!("password of the {version} version").repeat(1000))
+            });
+            assert!(whole);
+        }
+    });
+}

@@ -1,0 +1,92 @@
+"""What the scripts ask about the workspace.
+
+usage: workspace.py features   each feature of each package alone, a line each: PACKAGE FEATURE
+       workspace.py published  names of the packages that are published
+       workspace.py changed    names of the packages whose files changed since the upstream branch
+       workspace.py rules      checks the rules of dependencies, and prints what breaks them
+"""
+
+import json
+import subprocess
+import sys
+
+# What the core must never depend on, however far down.
+FORBIDDEN_IN_CORE = {"tokio", "hyper", "axum", "redis", "opentelemetry"}
+# Crates that other crates of ours may depend on; all others are siblings.
+SHARED = {"hardpoint-core", "hardpoint-redis"}
+
+
+def output(*command):
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def packages():
+    metadata = json.loads(output("cargo", "metadata", "--format-version", "1", "--no-deps"))
+    return metadata["packages"], metadata["workspace_root"]
+
+
+def is_published(package):
+    return package["publish"] is None
+
+
+def features():
+    for package in packages()[0]:
+        names = [name for name in package["features"] if name != "default"]
+        if is_published(package):
+            for name in ["", *names]:
+                print(package["name"], name)
+
+
+def published():
+    for package in packages()[0]:
+        if is_published(package):
+            print(package["name"])
+
+
+def changed():
+    upstream = subprocess.run(
+        ["git", "rev-parse", "--verify", "--quiet", "@{upstream}"], capture_output=True, text=True
+    )
+    base = upstream.stdout.strip() or "HEAD"
+    files = output("git", "diff", "--name-only", base).split("\n")
+    files += output("git", "ls-files", "--others", "--exclude-standard").split("\n")
+    found, root = packages()
+    names = set()
+    for file in filter(None, files):
+        owners = [
+            (len(folder), package["name"])
+            for package in found
+            if f"{root}/{file}".startswith(folder := package["manifest_path"].removesuffix("Cargo.toml"))
+        ]
+        if owners:
+            names.add(max(owners)[1])
+    print("\n".join(sorted(names)))
+
+
+def rules():
+    broken = []
+    tree = output("cargo", "tree", "-p", "hardpoint-core", "-e", "normal", "--prefix", "none")
+    for line in tree.splitlines():
+        if line and line.split()[0] in FORBIDDEN_IN_CORE:
+            broken.append(f"hardpoint-core depends on {line}")
+    for package in packages()[0]:
+        if package["name"] == "hardpoint" or not is_published(package):
+            continue
+        for dependency in package["dependencies"]:
+            name = dependency["name"]
+            sibling = name.startswith("hardpoint-") and name not in SHARED
+            if sibling and dependency["kind"] != "dev":
+                broken.append(f"{package['name']} depends on its sibling {name}")
+            if dependency["req"] == "*" and name != "hardpoint-testkit":
+                broken.append(f"{package['name']} depends on any version of {name}")
+    for line in broken:
+        print(line, file=sys.stderr)
+    sys.exit(1 if broken else 0)
+
+
+COMMANDS = {"features": features, "published": published, "changed": changed, "rules": rules}
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1] not in COMMANDS:
+        sys.exit(__doc__)
+    COMMANDS[sys.argv[1]]()

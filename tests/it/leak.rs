@@ -1,0 +1,68 @@
+//! What goes in as a secret comes out nowhere: not in the log, not in an answer.
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use hardpoint::{
+    Stack,
+    core::ClientResolver,
+    edge::{ClientLayer, PanicLayer, ProblemLayer},
+    observability::{Logs, RecordLayer},
+};
+use hardpoint_testkit::{
+    http::{Client, serve},
+    leak::{CapturedLogs, LeakScanner},
+};
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use tower::{Layer, service_fn};
+use tracing_subscriber::layer::SubscriberExt;
+
+use super::{authentication, per_client};
+
+const QUERY: &str = "canary-in-the-query";
+const COOKIE: &str = "canary-in-a-cookie";
+const HEADER: &str = "canary-in-a-header";
+const PATH: &str = "canary-in-the-path";
+
+#[tokio::test]
+async fn no_secret_of_a_request_is_logged_or_answered() {
+    let logs = CapturedLogs::default();
+    let json = Logs::json("test", "0", "test").filter("trace").layer(logs.clone()).unwrap();
+    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(json));
+    let (auth, token) = authentication();
+    let stack = Stack::new()
+        .client(ClientLayer::new(ClientResolver::direct()))
+        .record(RecordLayer::new())
+        .problem(ProblemLayer::new())
+        .catch_panic(PanicLayer::new())
+        .rate_limit_by_address(per_client(4))
+        .authenticate(auth);
+    let server = serve(stack.layer(service_fn(async |request: Request<Incoming>| {
+        assert!(!request.uri().path().starts_with("/panic"), "a handler panics");
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("ok")))
+    })))
+    .await;
+    let signature = token.expose().rsplit('.').next().unwrap().to_owned();
+    let scanner = LeakScanner::new([signature.as_str(), QUERY, COOKIE, HEADER, PATH]);
+    let tampered = format!("{}x", token.expose());
+    for (path, bearer) in [
+        ("/ok", token.expose()),
+        ("/panic", token.expose()),
+        ("/ok", &tampered),
+        ("/ok", ""),
+        ("/ok", ""),
+    ] {
+        let request = Request::get(server.url(&format!("{path}/{PATH}?key={QUERY}")))
+            .header("authorization", format!("Bearer {bearer}"))
+            .header("cookie", format!("session={COOKIE}"))
+            .header("x-api-key", HEADER);
+        let reply = Client::new().request(request, "").await;
+        let shown = format!("{:?} {}", reply.headers, reply.text());
+        scanner.assert_clean("the answer", shown.as_bytes());
+    }
+    let lines = logs.lines();
+    assert_eq!(lines.iter().filter(|line| line.contains("\"message\":\"request\"")).count(), 5);
+    scanner.assert_clean("the log", &logs.bytes());
+}
