@@ -72,22 +72,18 @@ impl Service {
 /// What stands on every answer, refusals included.
 fn assert_hardened(reply: &Reply) {
     for header in ["x-request-id", "x-content-type-options", "content-security-policy"] {
-        assert!(
-            !reply.header(header).unwrap_or_default().is_empty(),
-            "{header} on {}",
-            reply.status
-        );
+        assert!(!reply.header(header).is_empty(), "{header} on {}", reply.status);
     }
 }
 
 fn assert_problem(reply: &Reply, status: StatusCode, code: &str) {
     assert_eq!(reply.status, status);
     assert_hardened(reply);
-    assert_eq!(reply.header("content-type"), Some("application/problem+json"));
+    assert_eq!(reply.header("content-type"), "application/problem+json");
     let body = reply.json();
     assert_eq!(body["code"], code);
     assert_eq!(body["status"], status.as_u16());
-    assert_eq!(body["request_id"].as_str(), reply.header("x-request-id"));
+    assert_eq!(body["request_id"], reply.header("x-request-id"));
 }
 
 #[tokio::test]
@@ -171,5 +167,5 @@ async fn a_service_that_drains_says_so_and_answers_still() {
     assert_eq!(service.get("/readyz").await.status, StatusCode::SERVICE_UNAVAILABLE);
     let reply = service.get("/who").await;
     assert_eq!(reply.status, StatusCode::UNAUTHORIZED);
-    assert_eq!(reply.header("connection"), Some("close"));
+    assert_eq!(reply.header("connection"), "close");
 }

@@ -51,8 +51,8 @@ async fn the_stack_serves_hyper_over_both_versions_of_http() {
         let request = || Request::post(server.url("/x")).header("authorization", &bearer);
         let reply = client.request(request(), "hello").await;
         assert_eq!((reply.status, reply.text()), (StatusCode::OK, "alice@example.org sent 5"));
-        assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
-        assert_eq!(reply.header("x-request-id").map(str::len), Some(36));
+        assert_eq!(reply.header("x-content-type-options"), "nosniff");
+        assert_eq!(reply.header("x-request-id").len(), 36);
         let large = client.request(request(), vec![0; 17]).await;
         assert_eq!(large.status, StatusCode::PAYLOAD_TOO_LARGE);
         let forged = Request::get(server.url("/")).header("authorization", "Bearer forged");

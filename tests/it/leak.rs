@@ -1,6 +1,6 @@
 //! What goes in as a secret comes out nowhere: not in the log, not in an answer.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, sync::LazyLock};
 
 use bytes::Bytes;
 use hardpoint::{
@@ -17,6 +17,7 @@ use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use tower::{Layer, service_fn};
+use tracing::Dispatch;
 use tracing_subscriber::layer::SubscriberExt;
 
 use super::{authentication, per_client};
@@ -28,8 +29,13 @@ const PATH: &str = "canary-in-the-path";
 
 #[tokio::test]
 async fn no_secret_of_a_request_is_logged_or_answered() {
+    // As long as there is one subscriber alone, tracing asks the thread that first comes by an event
+    // whether anybody wants it, and that may be another test's. With two it asks both.
+    static SECOND: LazyLock<Dispatch> =
+        LazyLock::new(|| Dispatch::new(tracing_subscriber::registry()));
+    LazyLock::force(&SECOND);
     let logs = CapturedLogs::default();
-    let json = Logs::json("test", "0", "test").filter("trace").layer(logs.clone()).unwrap();
+    let json = Logs::json("test", "0", "test").filter("trace").layer(logs.writer()).unwrap();
     let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(json));
     let (auth, token) = authentication();
     let stack = Stack::new()

@@ -3,26 +3,51 @@
 use std::{
     convert::Infallible,
     sync::{Arc, Mutex},
+    task::{Context, Poll},
 };
 
 use hardpoint::Stack;
-use tower::{Layer, ServiceExt, layer::layer_fn, service_fn};
+use tower::{Layer, Service, ServiceExt, service_fn};
 
 type Trace = Arc<Mutex<Vec<&'static str>>>;
 
 /// A layer that notes down its name when a request passes.
-fn named<S>(
+#[derive(Clone)]
+struct Named {
     name: &'static str,
-    trace: &Trace,
-) -> impl Layer<S, Service = tower::util::MapRequest<S, impl FnMut(()) + Clone>> + Clone
-where
-    S: tower::Service<()>,
-{
-    let trace = Arc::clone(trace);
-    layer_fn(move |inner: S| {
-        let trace = Arc::clone(&trace);
-        inner.map_request(move |()| trace.lock().unwrap().push(name))
-    })
+    trace: Trace,
+}
+
+fn named(name: &'static str, trace: &Trace) -> Named {
+    Named { name, trace: Arc::clone(trace) }
+}
+
+impl<S> Layer<S> for Named {
+    type Service = Noting<S>;
+
+    fn layer(&self, inner: S) -> Noting<S> {
+        Noting { inner, named: self.clone() }
+    }
+}
+
+struct Noting<S> {
+    inner: S,
+    named: Named,
+}
+
+impl<S: Service<()>> Service<()> for Noting<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: ()) -> S::Future {
+        self.named.trace.lock().unwrap().push(self.named.name);
+        self.inner.call(request)
+    }
 }
 
 #[tokio::test]
