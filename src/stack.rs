@@ -97,6 +97,7 @@ impl Default for Stack {
     }
 }
 
+#[expect(clippy::type_complexity, reason = "a slot is a place in the tuple; users never write it")]
 impl<A, B, C, D, E, F, G, H, I, J, K> Stack<(A, B, C, D, E, F, G, H, I, J, K)> {
     /// Answers probes: `health::ProbeLayer`.
     pub fn probes<L>(self, layer: L) -> Stack<(L, B, C, D, E, F, G, H, I, J, K)> {

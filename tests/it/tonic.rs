@@ -66,12 +66,11 @@ async fn refusals_are_statuses_of_grpc_and_answers_keep_their_trailers() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     // tonic hands on the peer in its own extension; ours is inserted where connections are known.
-    let peer = layer_fn(move |inner| -> MapRequest<_, fn(Request<Body>) -> Request<Body>> {
-        MapRequest::new(inner, |mut request| {
-            request.extensions_mut().insert(Peer::new(([127, 0, 0, 1], 1).into()));
-            request
-        })
-    });
+    let with_peer: fn(Request<Body>) -> Request<Body> = |mut request| {
+        request.extensions_mut().insert(Peer::new(([127, 0, 0, 1], 1).into()));
+        request
+    };
+    let peer = layer_fn(move |inner| MapRequest::new(inner, with_peer));
     let server = tonic::transport::Server::builder()
         .layer(peer)
         .layer(per_client(3))

@@ -33,7 +33,7 @@
 //! | how much | [`Quota`] |
 //! | what is counted, and under which name | [`Policy`], [`key`], [`OnMissingKey`] |
 //! | the arithmetic, for whoever wants to check it | [`gcra`] |
-//! | the middleware | [`RateLimitLayer`], [`RateLimit`], [`Headers`] |
+//! | the middleware | [`RateLimitLayer`], [`Headers`]: [`limit`] |
 //! | without a request: jobs, messages | [`RateLimiter::check`] |
 //! | where the state lies | [`Store`], [`MemoryStore`], [`Either`] |
 //!
@@ -49,7 +49,7 @@ mod error;
 pub mod gcra;
 mod headers;
 pub mod key;
-mod limit;
+pub mod limit;
 mod limiter;
 mod policy;
 mod quota;

@@ -58,8 +58,7 @@ fn as_many_keys_as_announced_fit_and_hardly_one_is_forgotten() {
 
 #[test]
 fn a_flood_of_new_keys_leaves_blocked_keys_blocked() {
-    let clock = ManualClock::default();
-    let store = MemoryStore::for_peak(&[10_000], clock.clone());
+    let store = MemoryStore::for_peak(&[10_000], ManualClock::default());
     let quota = Quota::per_hour(100);
     let blocked = 1_000;
     for key in 0..blocked {

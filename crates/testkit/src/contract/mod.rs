@@ -1,6 +1,6 @@
 //! The laws that every layer of ours keeps.
 //!
-//! Each function puts the layer under test around a [`Spy`](crate::spy::Spy), drives it without a
+//! Each function puts the layer under test around a [`Spy`], drives it without a
 //! runtime, and panics with the law that was broken. [`run`] checks all those that hold for any
 //! server layer; [`refusals_are_responses`] needs a request that the layer refuses, and
 //! [`allocations`] a figure to compare with.
