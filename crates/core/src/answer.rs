@@ -14,16 +14,6 @@ pub enum Answer<T, F> {
     Later(F),
 }
 
-impl<T, F> Answer<T, F> {
-    /// Applies `f` to an answer that is there, and hands a pending one on unchanged.
-    pub fn map_now<U>(self, f: impl FnOnce(T) -> U) -> Answer<U, F> {
-        match self {
-            Self::Now(answer) => Answer::Now(f(answer)),
-            Self::Later(pending) => Answer::Later(pending),
-        }
-    }
-}
-
 impl<F> Answer<F::Output, F>
 where
     F: Future,

@@ -2,7 +2,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -17,8 +20,9 @@ use crate::{Client, Clock, Mono};
 /// response is there, what the layers inside have learnt: who the subject was, what the limiter
 /// decided, how it ended.
 ///
-/// Every slot is written once. A second write is ignored, and the setter says so by returning
-/// `false`: what an outer layer has established, an inner one cannot change.
+/// A slot is written once. A second write is ignored, and the setter says so by returning `false`:
+/// what an outer layer has established, an inner one cannot change. Decisions of limiters are added
+/// to each other instead.
 ///
 /// ```
 /// use hardpoint_core::{RequestContext, Subject, SystemClock};
@@ -39,7 +43,7 @@ pub struct RequestContext {
     client: OnceLock<Client>,
     subject: OnceLock<Subject>,
     route: OnceLock<Route>,
-    limit: OnceLock<LimitDecision>,
+    limit: LimitSlot,
     outcome: OnceLock<Outcome>,
 }
 
@@ -70,7 +74,7 @@ impl RequestContext {
             client: OnceLock::new(),
             subject: OnceLock::new(),
             route: OnceLock::new(),
-            limit: OnceLock::new(),
+            limit: LimitSlot::empty(),
             outcome: OnceLock::new(),
         }
     }
@@ -136,15 +140,16 @@ impl RequestContext {
         self.route.set(route).is_ok()
     }
 
-    /// What the limiter nearest to its bound decided.
+    /// What the limiters decided: the refusal, if one refused, or else the decision that left least.
     #[must_use]
     pub fn limit(&self) -> Option<LimitDecision> {
-        self.limit.get().copied()
+        self.limit.get()
     }
 
-    /// Sets the limiter's decision. `false` if it was set before.
-    pub fn set_limit(&self, decision: LimitDecision) -> bool {
-        self.limit.set(decision).is_ok()
+    /// Adds a limiter's decision. It replaces the one that is there if it is a refusal, or if it
+    /// leaves less: several limiters tell one truth, whichever comes first.
+    pub fn add_limit(&self, decision: LimitDecision) {
+        self.limit.add(decision);
     }
 
     /// How the request ended, where a layer knew more than the status says.
@@ -329,6 +334,33 @@ impl LimitDecision {
     }
 }
 
+/// A decision in one word, so that limiters can add theirs without a lock: the smaller, the nearer
+/// to a bound. A refusal is smaller than any admission.
+#[derive(Debug)]
+struct LimitSlot(AtomicU64);
+
+impl LimitSlot {
+    const NONE: u64 = u64::MAX;
+    const ADMITTED: u64 = 1 << 63;
+
+    const fn empty() -> Self {
+        Self(AtomicU64::new(Self::NONE))
+    }
+
+    fn add(&self, decision: LimitDecision) {
+        // Room for a remainder of 2^63 - 2, which no quota reaches.
+        let remaining = decision.remaining.min(Self::ADMITTED - 2);
+        let word = if decision.allowed { Self::ADMITTED | remaining } else { remaining };
+        self.0.fetch_min(word, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> Option<LimitDecision> {
+        let word = self.0.load(Ordering::Relaxed);
+        let remaining = word & !Self::ADMITTED;
+        (word != Self::NONE).then(|| LimitDecision::new(word & Self::ADMITTED != 0, remaining))
+    }
+}
+
 /// How a request ended, where the status alone does not say it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -395,6 +427,22 @@ mod tests {
         assert!(context.set_outcome(Outcome::Panicked));
         assert!(!context.set_outcome(Outcome::Failed));
         assert_eq!(context.outcome(), Some(Outcome::Panicked));
+    }
+
+    #[test]
+    fn of_several_limits_the_refusal_counts_and_then_the_one_that_leaves_least() {
+        let context = RequestContext::received_at(Mono::ZERO);
+        assert_eq!(context.limit(), None);
+        for (decision, expected) in [
+            (LimitDecision::new(true, 398), LimitDecision::new(true, 398)),
+            (LimitDecision::new(true, u64::MAX), LimitDecision::new(true, 398)),
+            (LimitDecision::new(true, 0), LimitDecision::new(true, 0)),
+            (LimitDecision::new(false, 3), LimitDecision::new(false, 3)),
+            (LimitDecision::new(true, 0), LimitDecision::new(false, 3)),
+        ] {
+            context.add_limit(decision);
+            assert_eq!(context.limit(), Some(expected));
+        }
     }
 
     #[test]

@@ -1,17 +1,19 @@
 //! A request without its body, as layers look at it.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use http::{
     Extensions, HeaderMap, Method, Request, Uri,
-    header::{CONTENT_TYPE, HeaderValue},
+    header::{CONTENT_TYPE, HeaderName, HeaderValue, TE},
     request::Parts,
 };
 
 use crate::{RequestContext, RequestId};
 
 /// A borrowed view of a request's head: all that keys and predicates are computed from.
-#[derive(Clone, Copy, Debug)]
+///
+/// `Debug` shows the method and the names of the headers: paths, queries and values may be secret.
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Head<'a> {
     /// The method.
@@ -54,6 +56,15 @@ impl<'a> Head<'a> {
     }
 }
 
+impl fmt::Debug for Head<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Head")
+            .field("method", self.method)
+            .field("headers", &self.headers.keys().map(HeaderName::as_str).collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}
+
 /// What rendering a refusal needs to know of the request, kept after the request is gone.
 ///
 /// Keeping it allocates nothing, and the request's id is read when it is needed: one that an inner
@@ -70,7 +81,7 @@ impl HeadFacts {
     #[must_use]
     pub fn of(head: Head<'_>) -> Self {
         Self {
-            grpc: head.headers.get(CONTENT_TYPE).is_some_and(is_grpc),
+            grpc: is_grpc(head),
             bodyless: *head.method == Method::HEAD,
             context: RequestContext::get(head.extensions).cloned(),
         }
@@ -101,18 +112,28 @@ impl HeadFacts {
     }
 }
 
-/// `application/grpc`, alone or followed by `+proto`, `+json`, or parameters; not
-/// `application/grpc-web`, whose callers read a body.
-fn is_grpc(content_type: &HeaderValue) -> bool {
-    content_type
-        .as_bytes()
-        .strip_prefix(b"application/grpc")
-        .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+/// Whether this is a call of gRPC: a POST that takes trailers, and whose content type is
+/// `application/grpc`, alone or followed by `+proto`, `+json`, or parameters. Callers of
+/// `application/grpc-web` read a body.
+///
+/// A refusal of gRPC is a 200, so nothing that a browser or a REST client sends by itself counts.
+fn is_grpc(head: Head<'_>) -> bool {
+    let kind = head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let kind = kind.and_then(|kind| kind.strip_prefix(b"application/grpc"));
+    kind.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+        && *head.method == Method::POST
+        && head.headers.get(TE).is_some_and(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn grpc(method: Method, content_type: &str, te: &str) -> bool {
+        let request = Request::builder().method(method).header(CONTENT_TYPE, content_type);
+        let request = request.header(TE, te).body(()).unwrap();
+        HeadFacts::of(Head::of(&request)).is_grpc()
+    }
 
     #[test]
     fn grpc_is_told_from_grpc_web_and_json() {
@@ -122,11 +143,29 @@ mod tests {
             ("application/grpc;charset=x", true),
             ("application/grpc-web", false),
             ("application/grpc-web+proto", false),
+            ("application/grpcx", false),
             ("application/json", false),
             ("", false),
         ] {
-            let request = Request::builder().header(CONTENT_TYPE, content_type).body(()).unwrap();
-            assert_eq!(HeadFacts::of(Head::of(&request)).is_grpc(), expected, "{content_type}");
+            assert_eq!(grpc(Method::POST, content_type, "trailers"), expected, "{content_type}");
         }
+    }
+
+    #[test]
+    fn a_rest_client_cannot_turn_its_refusal_into_a_200_by_a_header() {
+        assert!(!grpc(Method::GET, "application/grpc", "trailers"));
+        assert!(!grpc(Method::POST, "application/grpc", ""));
+        assert!(!grpc(Method::POST, "application/grpc", "gzip"));
+    }
+
+    #[test]
+    fn debug_shows_no_value() {
+        let request = Request::builder()
+            .uri("/canary?canary")
+            .header("authorization", "Bearer canary")
+            .body(())
+            .unwrap();
+        let shown = format!("{:?} {:?}", Head::of(&request), HeadFacts::of(Head::of(&request)));
+        assert!(!shown.contains("canary"), "{shown}");
     }
 }

@@ -4,20 +4,21 @@ use std::{error::Error, fmt, net::IpAddr};
 
 use crate::Head;
 
-/// The bytes that tell one caller from another: borrowed from the request, or held inline.
+/// The bytes that tell one caller from another: borrowed from the request, held inline, or owned.
 ///
 /// A key is never stored nor sent anywhere as it is. The store digests it first: memory with a key
 /// drawn at random when the process starts, a shared store with a digest key that all instances
 /// hold. `Debug` shows its length alone.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Key<'a> {
     bytes: Repr<'a>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Repr<'a> {
     Borrowed(&'a [u8]),
     Inline { len: u8, buffer: [u8; Key::INLINE] },
+    Owned(Box<[u8]>),
 }
 
 impl<'a> Key<'a> {
@@ -37,6 +38,46 @@ impl<'a> Key<'a> {
         buffer.get_mut(..bytes.len())?.copy_from_slice(bytes);
         let len = u8::try_from(bytes.len()).ok()?;
         Some(Key { bytes: Repr::Inline { len, buffer } })
+    }
+
+    /// The key of several parts together, in this order. Keys of other parts, or of the same bytes
+    /// divided otherwise, are other keys.
+    ///
+    /// Parts of up to [`INLINE`](Self::INLINE) bytes together, and one more for each, cost no
+    /// allocation; longer ones cost one.
+    ///
+    /// ```
+    /// use hardpoint_core::Key;
+    ///
+    /// let tenant_and_route = |tenant, route| Key::of_parts(&[Key::borrowed(tenant), Key::borrowed(route)]);
+    /// assert_eq!(tenant_and_route(b"acme", b"/a"), tenant_and_route(b"acme", b"/a"));
+    /// assert_ne!(tenant_and_route(b"acme", b"/a"), tenant_and_route(b"acme/", b"a"));
+    /// ```
+    #[must_use]
+    pub fn of_parts<const N: usize>(parts: &[Key<'_>; N]) -> Key<'static> {
+        let mut buffer = [0; Key::INLINE];
+        let mut rest = buffer.as_mut_slice();
+        let fits = parts.iter().try_for_each(|part| {
+            let bytes = part.as_bytes();
+            let (length, after) = std::mem::take(&mut rest).split_first_mut()?;
+            *length = u8::try_from(bytes.len()).ok()?;
+            let (place, after) = after.split_at_mut_checked(bytes.len())?;
+            place.copy_from_slice(bytes);
+            rest = after;
+            Some(())
+        });
+        let left = rest.len();
+        if fits.is_some()
+            && let Ok(len) = u8::try_from(Key::INLINE - left)
+        {
+            return Key { bytes: Repr::Inline { len, buffer } };
+        }
+        let mut bytes = Vec::new();
+        for part in parts {
+            bytes.extend_from_slice(&part.as_bytes().len().to_le_bytes());
+            bytes.extend_from_slice(part.as_bytes());
+        }
+        Key { bytes: Repr::Owned(bytes.into()) }
     }
 
     /// The key of an address: 4 bytes for IPv4, 16 for IPv6. An IPv4-mapped address is IPv4.
@@ -64,6 +105,7 @@ impl<'a> Key<'a> {
         match &self.bytes {
             Repr::Borrowed(bytes) => bytes,
             Repr::Inline { len, buffer } => buffer.get(..usize::from(*len)).unwrap_or(buffer),
+            Repr::Owned(bytes) => bytes,
         }
     }
 }
@@ -84,7 +126,8 @@ impl Eq for Key<'_> {}
 
 /// Finds the key of a request.
 ///
-/// Closures of the shape `Fn(Head<'_>) -> Result<Key<'_>, KeyMissing>` are extractors.
+/// Functions `for<'a> fn(Head<'a>) -> Result<Key<'a>, KeyMissing>` are extractors. A closure is one
+/// where its type is spelled out, which `hardpoint_ratelimit::key::from_fn` does.
 ///
 /// ```
 /// use hardpoint_core::{Head, Key, KeyExtractor, KeyMissing};
@@ -162,6 +205,22 @@ mod tests {
         assert_eq!(Key::inline(&[7; 40]).unwrap().as_bytes(), [7; 40]);
         assert_eq!(Key::inline(&[7; 41]), None);
         assert_eq!(Key::inline(b"").unwrap().as_bytes(), b"");
+    }
+
+    #[test]
+    fn parts_are_told_apart_wherever_they_are_divided() {
+        let pair = |a: &'static [u8], b: &'static [u8]| {
+            Key::of_parts(&[Key::borrowed(a), Key::borrowed(b)])
+        };
+        assert_eq!(pair(b"ab", b"c"), pair(b"ab", b"c"));
+        assert_ne!(pair(b"ab", b"c"), pair(b"a", b"bc"));
+        assert_ne!(pair(b"ab", b""), pair(b"", b"ab"));
+        static LONG: [u8; 300] = [7; 300];
+        assert_eq!(pair(&LONG, b"c"), pair(&LONG, b"c"));
+        assert_ne!(pair(&LONG, b"c"), pair(b"c", &LONG));
+        assert_ne!(pair(&LONG, b""), pair(&LONG[..299], &[7]));
+        let full = Key::of_parts(&[Key::borrowed(&LONG[..39])]);
+        assert_eq!(full.as_bytes().len(), 40);
     }
 
     #[test]

@@ -18,8 +18,18 @@ pub enum Event<'a> {
     Limited {
         /// The policy that decided: the one that refused, or the one nearest to its bound.
         policy: &'a str,
-        /// Whether the request was let in.
+        /// Whether the policy had room for it.
         allowed: bool,
+        /// Whether a refusal counts: `false` for a policy that only looks on.
+        enforced: bool,
+    },
+    /// A request was let in, and left its key with less of a policy than the limiter was told to
+    /// warn at.
+    NearLimit {
+        /// The policy.
+        policy: &'a str,
+        /// Cells that are left.
+        remaining: u64,
     },
     /// A password was hashed or verified, or was turned away because the queue was full.
     PasswordChecked {
@@ -30,6 +40,13 @@ pub enum Event<'a> {
     ReadinessChanged {
         /// What it is now.
         readiness: Readiness,
+    },
+    /// A store did not decide.
+    StoreFailed {
+        /// What the store is for: `ratelimit`.
+        store: &'a str,
+        /// `corrupt`, `timeout`, or `unavailable`.
+        kind: &'static str,
     },
     /// A token was verified.
     Verified {
@@ -75,11 +92,11 @@ impl Readiness {
 /// use hardpoint_core::{Event, Observer};
 ///
 /// let print_refusals = |event: &Event<'_>| {
-///     if let Event::Limited { policy, allowed: false } = event {
+///     if let Event::Limited { policy, allowed: false, .. } = event {
 ///         println!("refused by {policy}");
 ///     }
 /// };
-/// print_refusals.on(&Event::Limited { policy: "client", allowed: false });
+/// print_refusals.on(&Event::Limited { policy: "client", allowed: false, enforced: true });
 /// ```
 pub trait Observer: Clone + Send + Sync + 'static {
     /// Something happened.

@@ -65,7 +65,7 @@ impl Problem {
         self
     }
 
-    /// Adds an extension member. The standard members cannot be replaced by it.
+    /// Adds an extension member. The standard members cannot be set by it.
     #[must_use]
     pub fn add_member(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.members.insert(name.to_owned(), value.into());
@@ -90,6 +90,12 @@ impl Problem {
         self.title
     }
 
+    /// When to try again, exactly.
+    #[must_use]
+    pub const fn retry_delay(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
     /// `Retry-After` in seconds: rounded up, so that whoever waits so long does not come too early.
     #[must_use]
     pub fn retry_after_seconds(&self) -> Option<u64> {
@@ -101,6 +107,9 @@ impl Problem {
     #[must_use]
     pub fn to_json(&self, request_id: Option<&str>) -> Vec<u8> {
         let mut body = self.members.clone();
+        for standard in ["detail", "instance", "request_id"] {
+            body.remove(standard);
+        }
         let kind = match self.iana_type {
             Some(uri) => uri.to_owned(),
             None => format!("urn:hardpoint:problem:{}", self.code),
@@ -128,7 +137,9 @@ mod tests {
         let problem =
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too many requests")
                 .add_member("violated-policies", vec!["client"])
-                .add_member("status", "replaced?");
+                .add_member("status", "replaced?")
+                .add_member("detail", "replaced?")
+                .add_member("request_id", "replaced?");
         let body: Value = serde_json::from_slice(&problem.to_json(Some("r-1"))).unwrap();
         assert_eq!(
             body,

@@ -3,6 +3,7 @@
 use std::{
     error::Error,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
 };
 
 use ::axum::{
@@ -11,7 +12,7 @@ use ::axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use hardpoint_core::{HeadFacts, Problem, ResponseBody, refuse};
+use hardpoint_core::{HeadFacts, Problem, Rejection, ResponseBody, refuse};
 use http::Extensions;
 
 use crate::{
@@ -50,6 +51,59 @@ impl IntoResponse for ProblemResponse {
     fn into_response(self) -> Response {
         let rejection = Refusal::new(self.0.clone());
         let response = refuse(&HeadFacts::default(), &rejection);
+        let mut response = response.map(|body: ResponseBody<Body>| Body::new(body));
+        response.extensions_mut().insert(self.0);
+        response
+    }
+}
+
+/// A handler's refusal: any [`Rejection`], with its headers, its code for gRPC callers and its
+/// outcome. Otherwise it is as [`ProblemResponse`].
+///
+/// ```
+/// use hardpoint_core::{GrpcCode, Problem, Rejection};
+/// use hardpoint_edge::axum::RejectionResponse;
+/// use http::StatusCode;
+/// use std::{error::Error, fmt};
+///
+/// #[derive(Debug)]
+/// struct OutOfStock;
+///
+/// impl fmt::Display for OutOfStock {
+///     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+///         f.write_str("nothing is left")
+///     }
+/// }
+///
+/// impl Error for OutOfStock {}
+///
+/// impl Rejection for OutOfStock {
+///     fn problem(&self) -> Problem {
+///         Problem::new(StatusCode::CONFLICT, "out_of_stock", "Nothing is left")
+///     }
+///
+///     fn grpc_code(&self) -> GrpcCode {
+///         GrpcCode::ResourceExhausted
+///     }
+/// }
+///
+/// async fn order() -> Result<&'static str, RejectionResponse> {
+///     Err(OutOfStock)?
+/// }
+/// # let _ = order;
+/// ```
+#[derive(Clone, Debug)]
+pub struct RejectionResponse(Arc<dyn Rejection>);
+
+impl<R: Rejection> From<R> for RejectionResponse {
+    fn from(rejection: R) -> Self {
+        Self(Arc::new(rejection))
+    }
+}
+
+impl IntoResponse for RejectionResponse {
+    fn into_response(self) -> Response {
+        let response = refuse(&HeadFacts::default(), self.0.as_ref());
         let mut response = response.map(|body: ResponseBody<Body>| Body::new(body));
         response.extensions_mut().insert(self.0);
         response

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-use hardpoint_core::{GrpcCode, Problem, Rejection};
+use hardpoint_core::{GrpcCode, Outcome, Problem, Rejection};
 use http::StatusCode;
 
 /// The problem that a status stands for when nothing more is known.
@@ -30,6 +30,13 @@ impl Rejection for Refusal {
 
     fn grpc_code(&self) -> GrpcCode {
         grpc_code(self.problem.status())
+    }
+
+    fn outcome(&self) -> Outcome {
+        let status = self.problem.status();
+        // That something is not there yet is no failure of what is.
+        let refused = status.is_client_error() || status == StatusCode::NOT_IMPLEMENTED;
+        if refused { Outcome::Rejected } else { Outcome::Failed }
     }
 }
 

@@ -103,6 +103,17 @@ pub(crate) const fn charge(quota: Quota, debt: u64, cost: u32) -> Option<u64> {
     if debt <= quota.tolerance() { Some(debt) } else { None }
 }
 
+/// The debt after `cost` more cells, room or not: at most that of an empty bucket.
+pub(crate) fn force(quota: Quota, debt: u64, cost: u32) -> u64 {
+    let price = quota.interval_nanos().saturating_mul(cost.into());
+    debt.saturating_add(price).min(quota.tolerance())
+}
+
+/// The debt after `cost` cells were given back: at least none.
+pub(crate) fn refund(quota: Quota, debt: u64, cost: u32) -> u64 {
+    debt.saturating_sub(quota.interval_nanos().saturating_mul(cost.into()))
+}
+
 /// The state of a key that has this debt now.
 pub(crate) const fn after(now: Mono, debt: u64) -> State {
     State(now.as_nanos().saturating_add(debt))

@@ -31,22 +31,26 @@
 //! | concept | types |
 //! |---|---|
 //! | how much | [`Quota`] |
-//! | what is counted, and under which name | [`Policy`], [`key`], [`OnMissingKey`] |
+//! | what is counted, and under which name | [`Policy`], [`key`], [`filter`], [`OnMissingKey`] |
 //! | the arithmetic, for whoever wants to check it | [`gcra`] |
 //! | the middleware | [`RateLimitLayer`], [`Headers`]: [`limit`] |
-//! | without a request: jobs, messages | [`RateLimiter::check`] |
+//! | without a request: jobs, messages | [`RateLimiter::check`], [`RateLimiter::reserve`] |
 //! | where the state lies | [`Store`], [`MemoryStore`], [`Either`] |
 //!
 //! # Features
 //!
 //! | name | adds | default |
 //! |---|---|---|
-//! | `axum` | the peer's address from axum's `ConnectInfo` | no |
+//! | `axum` | the peer's address from axum's `ConnectInfo`, the route from its `MatchedPath` | no |
+//! | `governor` | a store over governor's limiters: the module `governor` | no |
 //!
 //! The minimum supported Rust version is 1.95.
 
 mod error;
+pub mod filter;
 pub mod gcra;
+#[cfg(feature = "governor")]
+pub mod governor;
 mod headers;
 pub mod key;
 pub mod limit;
@@ -54,18 +58,19 @@ mod limiter;
 mod policy;
 mod quota;
 mod rejection;
+mod request;
 mod store;
 
 pub use self::{
     error::ConfigError,
-    headers::Headers,
+    headers::{Draft, Headers, LegacyReset},
     limit::{RateLimit, RateLimitLayer, ResponseFuture},
-    limiter::{Builder, CheckError, OnFailure, RateLimiter},
-    policy::{OnMissingKey, Policy},
+    limiter::{Builder, CheckError, OnFailure, RateLimiter, Reservation, Reserved},
+    policy::{OnMissingKey, Policy, ResponseHead},
     quota::{ParseQuotaError, Quota},
     rejection::{KeyAbsent, LimiterUnavailable, RateLimited},
     store::{
-        Batch, BatchFull, Digest, Either, EitherPending, Entry, MemoryStore, Store, StoreError,
-        StoreErrorKind, Verdict, Verdicts,
+        Batch, BatchFull, Digest, Either, EitherPending, Entry, MemoryStore, Mode, SnapshotError,
+        Store, StoreError, StoreErrorKind, Verdict, Verdicts,
     },
 };

@@ -1,15 +1,46 @@
 //! What is limited: a quota, the key it is counted under, and when it applies.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use hardpoint_core::{Head, Key, KeyExtractor, KeyMissing};
+use http::{Extensions, HeaderMap, Response, StatusCode};
 
 use crate::Quota;
 
 type Filter = dyn Fn(Head<'_>) -> bool + Send + Sync;
+type CostOf = dyn Fn(Head<'_>) -> u32 + Send + Sync;
+type QuotaOf = dyn Fn(Head<'_>) -> Option<Quota> + Send + Sync;
+type ChargeOn = dyn Fn(ResponseHead<'_>) -> bool + Send + Sync;
 
-/// One named limit. Cloning it shares the key extractor and the filter, not any state: state
-/// belongs to the limiter that a policy is built into.
+/// One named limit. Cloning it shares its functions, not any state: state belongs to the limiter
+/// that a policy is built into.
+///
+/// ```
+/// use hardpoint_core::ClientResolver;
+/// use hardpoint_ratelimit::{Policy, Quota, filter, key};
+/// use http::{Method, StatusCode};
+///
+/// /// The plan of a customer, put into the extensions by an outer layer.
+/// #[derive(Clone)]
+/// struct Plan(Quota);
+///
+/// // Five failed log-ins a minute for each address; those that succeed cost nothing.
+/// let log_ins = Policy::new("log-in", Quota::per_minute(5), key::client_network(ClientResolver::direct()))
+///     .when(filter::route("/log-in"))
+///     .charge_on(|response| response.status == StatusCode::UNAUTHORIZED);
+///
+/// // Each customer its plan, and writing weighs five times as much as reading.
+/// let plan = Policy::new("plan", Quota::per_minute(60), key::subject())
+///     .quota_with(|head| head.extensions.get::<Plan>().map(|plan| plan.0))
+///     .cost(|head| if head.method == Method::GET { 1 } else { 5 });
+/// # let _ = (log_ins, plan);
+/// ```
 #[derive(Clone)]
 #[must_use]
 pub struct Policy {
@@ -17,8 +48,14 @@ pub struct Policy {
     quota: Quota,
     key: Arc<dyn KeyExtractor>,
     when: Option<Arc<Filter>>,
+    unless: Option<Arc<Filter>>,
+    cost: Option<Arc<CostOf>>,
+    quota_of: Option<Arc<QuotaOf>>,
+    charge_on: Option<Arc<ChargeOn>>,
     on_missing_key: OnMissingKey,
+    shadow: bool,
     peak_keys: usize,
+    warned: Arc<AtomicBool>,
 }
 
 impl Policy {
@@ -32,16 +69,71 @@ impl Policy {
             quota,
             key: Arc::new(key),
             when: None,
+            unless: None,
+            cost: None,
+            quota_of: None,
+            charge_on: None,
             on_missing_key: OnMissingKey::default(),
+            shadow: false,
             peak_keys: 65_536,
+            warned: Arc::default(),
         }
     }
 
-    /// Applies the policy only to requests that `filter` is true for. Default: to all.
+    /// Applies the policy only to requests that `filter` is true for. Default: to all. See
+    /// [`filter`](crate::filter) for routes and methods.
     ///
-    /// It is called for every request, so it should look at a method or a path and no more.
+    /// It is called for every request, so it should look at a method or a route and no more.
     pub fn when(mut self, filter: impl Fn(Head<'_>) -> bool + Send + Sync + 'static) -> Self {
         self.when = Some(Arc::new(filter));
+        self
+    }
+
+    /// Exempts requests that `filter` is true for: an allow list. Default: none is. See
+    /// [`filter::client_in`](crate::filter::client_in) for addresses.
+    pub fn unless(mut self, filter: impl Fn(Head<'_>) -> bool + Send + Sync + 'static) -> Self {
+        self.unless = Some(Arc::new(filter));
+        self
+    }
+
+    /// How many cells a request consumes. Default: 1. 0 costs nothing and is never refused; more
+    /// than the burst is always refused, without a `Retry-After`.
+    pub fn cost(mut self, cost: impl Fn(Head<'_>) -> u32 + Send + Sync + 'static) -> Self {
+        self.cost = Some(Arc::new(cost));
+        self
+    }
+
+    /// The quota of this request's key: by plan or tier. `None` stands for the policy's own.
+    ///
+    /// A key's debt is kept when its quota changes, and counts at most as a full bucket of the new
+    /// one. Headers tell the policy's own quota.
+    pub fn quota_with(
+        mut self,
+        quota: impl Fn(Head<'_>) -> Option<Quota> + Send + Sync + 'static,
+    ) -> Self {
+        self.quota_of = Some(Arc::new(quota));
+        self
+    }
+
+    /// Charges only requests whose response `charged` is true for: failed log-ins, say.
+    ///
+    /// The cells are taken before the request goes on, and given back if the response is not one to
+    /// charge for: however many come at once, no more than the quota are let in. A request whose
+    /// future is dropped, or whose service fails, has been charged.
+    ///
+    /// It costs an allocation for each request that the policy applies to.
+    pub fn charge_on(
+        mut self,
+        charged: impl Fn(ResponseHead<'_>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.charge_on = Some(Arc::new(charged));
+        self
+    }
+
+    /// Only looks on: it counts as if it were enforced, and tells the observer what it would have
+    /// refused, but refuses nothing and stands in no header. To try a policy out.
+    pub const fn shadow(mut self) -> Self {
+        self.shadow = true;
         self
     }
 
@@ -59,7 +151,7 @@ impl Policy {
     /// different callers come within one [`Quota::window`], not how many there ever were. Beyond
     /// it, limits get looser for the keys that consumed least; memory does not grow.
     ///
-    /// 0 is taken as 1. A remote store ignores it.
+    /// 0 is taken as 1. A remote store ignores it, and so does a policy that replaces another.
     pub const fn peak_keys(mut self, keys: usize) -> Self {
         self.peak_keys = keys;
         self
@@ -77,6 +169,11 @@ impl Policy {
         self.quota
     }
 
+    pub(crate) const fn with_quota(mut self, quota: Quota) -> Self {
+        self.quota = quota;
+        self
+    }
+
     pub(crate) const fn keys_at_peak(&self) -> usize {
         self.peak_keys
     }
@@ -85,12 +182,47 @@ impl Policy {
         self.on_missing_key
     }
 
+    pub(crate) const fn is_shadow(&self) -> bool {
+        self.shadow
+    }
+
     pub(crate) fn applies(&self, head: Head<'_>) -> bool {
         self.when.as_ref().is_none_or(|filter| filter(head))
+            && !self.unless.as_ref().is_some_and(|filter| filter(head))
     }
 
     pub(crate) fn key<'a>(&self, head: Head<'a>) -> Result<Key<'a>, KeyMissing> {
         self.key.key(head)
+    }
+
+    pub(crate) fn cost_of(&self, head: Head<'_>) -> u32 {
+        self.cost.as_ref().map_or(1, |cost| cost(head))
+    }
+
+    pub(crate) fn quota_of(&self, head: Head<'_>) -> Quota {
+        self.quota_of.as_ref().and_then(|quota| quota(head)).unwrap_or(self.quota)
+    }
+
+    /// Says once that requests share a bucket because they have no key of their own: for addresses
+    /// that is a server which was not told to hand them on.
+    pub(crate) fn warn_of_missing_key(&self, missing: KeyMissing) {
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                target: "hardpoint::ratelimit",
+                policy = self.name,
+                missing = missing.what(),
+                "requests without a key share one bucket"
+            );
+        }
+    }
+
+    /// Whether it depends on the response if a request is charged.
+    pub(crate) const fn asks_the_response(&self) -> bool {
+        self.charge_on.is_some()
+    }
+
+    pub(crate) fn charges(&self, response: ResponseHead<'_>) -> bool {
+        self.charge_on.as_ref().is_none_or(|charged| charged(response))
     }
 }
 
@@ -100,8 +232,31 @@ impl fmt::Debug for Policy {
             .field("name", &self.name)
             .field("quota", &self.quota)
             .field("on_missing_key", &self.on_missing_key)
+            .field("shadow", &self.shadow)
             .field("peak_keys", &self.peak_keys)
             .finish_non_exhaustive()
+    }
+}
+
+/// A response without its body, as [`Policy::charge_on`] looks at it.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ResponseHead<'a> {
+    /// The status.
+    pub status: StatusCode,
+    /// The header fields.
+    pub headers: &'a HeaderMap,
+    /// What the handler and the layers inside attached.
+    pub extensions: &'a Extensions,
+}
+
+impl<'a> ResponseHead<'a> {
+    pub(crate) fn of<B>(response: &'a Response<B>) -> Self {
+        Self {
+            status: response.status(),
+            headers: response.headers(),
+            extensions: response.extensions(),
+        }
     }
 }
 
@@ -111,8 +266,8 @@ impl fmt::Debug for Policy {
 pub enum OnMissingKey {
     /// It is refused with 400: for keys that the API's contract demands.
     Reject,
-    /// All such requests are counted under one key of their own. The default: nobody escapes a
-    /// limit by leaving something out, and nobody is refused who stays within it.
+    /// All such requests are counted under one key of their own, which is logged once. The default:
+    /// nobody escapes a limit by leaving something out, and nobody is refused who stays within it.
     #[default]
     Shared,
     /// The policy does not apply to it: for a limit by subject on routes that the public may use.

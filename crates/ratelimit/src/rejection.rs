@@ -6,15 +6,22 @@ use hardpoint_core::{GrpcCode, KeyMissing, Problem, Rejection};
 use http::StatusCode;
 
 /// The key has consumed its quota: 429.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RateLimited {
     violated: Vec<&'static str>,
     retry_after: Option<Duration>,
+    problem: Option<Problem>,
 }
 
 impl RateLimited {
-    pub(crate) const fn new(violated: Vec<&'static str>, retry_after: Option<Duration>) -> Self {
-        Self { violated, retry_after }
+    pub(crate) fn new(violated: Vec<&'static str>, retry_after: Option<Duration>) -> Self {
+        Self { violated, retry_after, problem: None }
+    }
+
+    /// The same refusal, told in another way.
+    pub(crate) fn with_problem(mut self, problem: impl Fn(&Self) -> Problem) -> Self {
+        self.problem = Some(problem(&self));
+        self
     }
 
     /// The policies that refused.
@@ -40,6 +47,9 @@ impl Error for RateLimited {}
 
 impl Rejection for RateLimited {
     fn problem(&self) -> Problem {
+        if let Some(problem) = &self.problem {
+            return problem.clone();
+        }
         let problem =
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too many requests")
                 .iana_type("https://iana.org/assignments/http-problem-types#quota-exceeded")

@@ -8,14 +8,14 @@ use std::{
 use axum::{Json, extract::State};
 use hardpoint::{
     auth::{PasswordHash, PasswordPolicy},
-    core::{Problem, Rejection, Secret},
-    edge::{axum::ProblemResponse, problem::of_status},
+    core::{Problem, Secret},
+    edge::problem::of_status,
 };
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{ids, routes::App};
+use crate::{error::ApiError, ids, routes::App};
 
 /// The most accounts, so that memory is bounded.
 const MOST: usize = 100_000;
@@ -88,7 +88,7 @@ pub(crate) struct SignUp {
 pub(crate) async fn sign_up(
     State(app): State<App>,
     Json(sign_up): Json<SignUp>,
-) -> Result<(StatusCode, Json<Value>), ProblemResponse> {
+) -> Result<(StatusCode, Json<Value>), ApiError> {
     let email =
         normal(&sign_up.email).ok_or_else(|| refused("email", "write an e-mail address"))?;
     let weak = PasswordPolicy::default().check(&sign_up.password);
@@ -97,7 +97,7 @@ pub(crate) async fn sign_up(
     if app.accounts.is_taken(&email) {
         return Err(taken().into());
     }
-    let password = app.passwords.hash(sign_up.password).await.map_err(|error| error.problem())?;
+    let password = app.passwords.hash(sign_up.password).await?;
     let id = ids::random().ok_or_else(|| of_status(StatusCode::SERVICE_UNAVAILABLE))?;
     app.accounts.add(email, Account { id: id.clone(), password })?;
     Ok((StatusCode::CREATED, Json(json!({ "id": id }))))

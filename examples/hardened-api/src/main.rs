@@ -6,6 +6,7 @@
 
 mod accounts;
 mod admin;
+mod error;
 mod ids;
 mod notes;
 mod routes;
@@ -35,7 +36,9 @@ fn main() -> ExitCode {
 }
 
 fn serve() -> ExitCode {
-    match settings::Settings::read(&Environment::from_process()) {
+    // The environment holds secrets: it is wiped as soon as the settings are read.
+    let settings = settings::Settings::read(&Environment::from_process());
+    match settings {
         Ok(settings) => block_on(service::run(settings)),
         Err(report) => {
             eprintln!("{report}");

@@ -2,37 +2,38 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::UNIX_EPOCH,
 };
 
-use axum::{
-    Json,
-    extract::State,
-    response::{IntoResponse, Response},
-};
+use axum::{Json, extract::State};
 use hardpoint::{
-    auth::{
-        Scopes,
-        axum::{Authenticated, Refusal},
-    },
+    auth::{Scopes, axum::Authenticated},
     core::{Clock, Problem, SystemClock},
-    edge::{axum::ProblemResponse, problem::of_status},
+    edge::problem::of_status,
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{ids, routes::App};
+use crate::{error::ApiError, ids, routes::App};
 
-/// The most notes of one subject, and the longest text in bytes, so that memory is bounded.
+/// The most notes of one subject and of all together, and the longest text in bytes: together they
+/// take at most 40 MiB.
 const MOST: usize = 100;
+const MOST_OF_ALL: usize = 10_000;
 const LONGEST: usize = 4096;
 
 /// Notes by subject.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
-    by_subject: Mutex<HashMap<String, Vec<Note>>>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    by_subject: HashMap<String, Vec<Note>>,
+    count: usize,
 }
 
 /// One note.
@@ -45,20 +46,28 @@ pub(crate) struct Note {
 
 impl Notes {
     fn of(&self, subject: &str) -> Vec<Note> {
-        let notes = self.by_subject.lock().unwrap_or_else(PoisonError::into_inner);
-        notes.get(subject).cloned().unwrap_or_default()
+        self.lock().by_subject.get(subject).cloned().unwrap_or_default()
     }
 
     fn add(&self, subject: &str, note: Note) -> Result<(), Problem> {
-        let mut notes = self.by_subject.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = notes.entry(subject.to_owned()).or_default();
+        let mut kept = self.lock();
+        if kept.count >= MOST_OF_ALL {
+            return Err(of_status(StatusCode::SERVICE_UNAVAILABLE));
+        }
+        let own = kept.by_subject.entry(subject.to_owned()).or_default();
         if own.len() >= MOST {
             let title = "There is no room for another note";
             return Err(Problem::new(StatusCode::CONFLICT, "notes_full", title)
                 .detail(format!("An account has at most {MOST} notes.")));
         }
         own.push(note);
+        kept.count += 1;
         Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        // Nothing panics while it is held.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -66,7 +75,7 @@ impl Notes {
 pub(crate) async fn list(
     State(app): State<App>,
     user: Authenticated,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<Value>, ApiError> {
     user.require(&scope("notes:read"))?;
     Ok(Json(json!({ "notes": app.notes.of(user.subject()) })))
 }
@@ -81,28 +90,19 @@ pub(crate) async fn add(
     State(app): State<App>,
     user: Authenticated,
     Json(add): Json<Add>,
-) -> Response {
-    if let Err(refusal) = user.require(&scope("notes:write")) {
-        return refusal.into_response();
-    }
-    match store(&app, user.subject(), add.text) {
-        Ok(note) => (StatusCode::CREATED, Json(note)).into_response(),
-        Err(problem) => ProblemResponse(problem).into_response(),
-    }
-}
-
-fn store(app: &App, subject: &str, text: String) -> Result<Note, Problem> {
-    if text.is_empty() || text.len() > LONGEST {
+) -> Result<(StatusCode, Json<Note>), ApiError> {
+    user.require(&scope("notes:write"))?;
+    if add.text.is_empty() || add.text.len() > LONGEST {
         let error = json!({ "pointer": "#/text", "detail": format!("write 1 to {LONGEST} bytes") });
-        return Err(
-            of_status(StatusCode::UNPROCESSABLE_ENTITY).add_member("errors", json!([error]))
-        );
+        let problem = of_status(StatusCode::UNPROCESSABLE_ENTITY);
+        return Err(problem.add_member("errors", json!([error])).into());
     }
     let id = ids::random().ok_or_else(|| of_status(StatusCode::SERVICE_UNAVAILABLE))?;
     let now = UNIX_EPOCH + SystemClock.unix();
-    let note = Note { id, text, created_at: humantime::format_rfc3339_seconds(now).to_string() };
-    app.notes.add(subject, note.clone())?;
-    Ok(note)
+    let created_at = humantime::format_rfc3339_seconds(now).to_string();
+    let note = Note { id, text: add.text, created_at };
+    app.notes.add(user.subject(), note.clone())?;
+    Ok((StatusCode::CREATED, Json(note)))
 }
 
 fn scope(name: &str) -> Scopes {

@@ -11,7 +11,6 @@ use axum::{
 use hardpoint::{
     Stack,
     auth::{AuthLayer, KeySet, PasswordHasher, TokenIssuer, TokenVerifier},
-    core::Head,
     edge::{
         BodyLimitLayer, ClientLayer, PanicLayer, ProblemLayer, SecurityHeadersLayer,
         axum::ProblemResponse, problem::of_status,
@@ -19,7 +18,8 @@ use hardpoint::{
     health::{DrainLayer, Lifecycle, ProbeLayer},
     observability::RecordLayer,
     ratelimit::{
-        ConfigError, Headers, OnMissingKey, Policy, Quota, RateLimitLayer, RateLimiter, key,
+        ConfigError, Draft, Headers, OnMissingKey, Policy, Quota, RateLimitLayer, RateLimiter,
+        filter, key,
     },
 };
 use http::{StatusCode, header::CACHE_CONTROL};
@@ -36,6 +36,7 @@ const ISSUER: &str = "https://hardened-api.example";
 const AUDIENCE: &str = "hardened-api";
 const JWKS: &str = "/.well-known/jwks.json";
 const SIGN_UP: &str = "/api/v1/accounts";
+const LOG_IN: &str = "/api/v1/session";
 const MAX_BODY: u64 = 64 * 1024;
 
 /// What handlers share.
@@ -75,21 +76,25 @@ pub(crate) fn router(
     settings: &Settings,
     lifecycle: &Lifecycle,
 ) -> Result<Router, ConfigError> {
-    let stack = Stack::new()
+    let outer = Stack::new()
         .probes(ProbeLayer::new(lifecycle))
         .drain(DrainLayer::new(lifecycle))
         .client(ClientLayer::new(settings.resolver.clone()))
         .record(RecordLayer::new())
         .security_headers(SecurityHeadersLayer::default())
         .problem(ProblemLayer::new())
-        .catch_panic(PanicLayer::new())
+        .catch_panic(PanicLayer::new());
+    let inner = Stack::new()
         .rate_limit_by_address(by_address(settings)?)
         .authenticate(AuthLayer::new(verifier).optional())
         .rate_limit_by_subject(by_subject(settings)?)
         .body_limit(BodyLimitLayer::new(MAX_BODY).with_axum_body());
-    Ok(Router::new()
+    // Whoever verifies tokens may fetch the keys as often as it likes: no limit stands before them,
+    // and so no cryptography either.
+    let keys = Router::new().route(JWKS, get(jwks)).with_state(app.clone());
+    let api = Router::new()
         .route(SIGN_UP, post(accounts::sign_up))
-        .route("/api/v1/session", post(session::log_in).delete(not_built))
+        .route(LOG_IN, post(session::log_in).delete(not_built))
         .route("/api/v1/session/refresh", post(not_built))
         .route("/api/v1/sessions", any(not_built))
         .route("/api/v1/sessions/{id}", any(not_built))
@@ -97,22 +102,26 @@ pub(crate) fn router(
         .route("/api/v1/ping", get(session::ping))
         .route("/api/v1/notes", get(notes::list).post(notes::add))
         .route("/api/v1/quote", get(not_built))
-        .route(JWKS, get(jwks))
         .with_state(app)
-        .layer(stack))
+        .layer(inner);
+    Ok(api.merge(keys).layer(outer))
 }
 
-/// Every client address, and more strictly whoever tries out which addresses have an account.
+/// Every client address; and more strictly whoever tries out which addresses have an account, or
+/// guesses passwords.
 fn by_address(settings: &Settings) -> Result<RateLimitLayer, ConfigError> {
     let Some(quota) = settings.rate_limit else { return Ok(RateLimitLayer::off()) };
     let client = || key::client_network(settings.resolver.clone());
-    let everything = Policy::new("client", quota, client()).when(|head| head.uri.path() != JWKS);
     let sign_up = Policy::new("sign-up", Quota::per_second(1).burst(100), client())
-        .when(|head: Head<'_>| head.uri.path() == SIGN_UP);
+        .when(filter::route(SIGN_UP));
+    let log_in = Policy::new("log-in", Quota::per_minute(10).burst(100), client())
+        .when(filter::route(LOG_IN))
+        .charge_on(|response| response.status == StatusCode::UNAUTHORIZED);
     Ok(RateLimiter::builder()
-        .policy(everything)
+        .policy(Policy::new("client", quota, client()))
         .policy(sign_up)
-        .headers(Headers::ietf())
+        .policy(log_in)
+        .headers(Headers::ietf(Draft::V11).expose())
         .build()?
         .layer())
 }

@@ -1,16 +1,18 @@
 //! Logging in, and what a token says.
 
+use std::{error::Error, fmt};
+
 use axum::{Json, extract::State};
 use hardpoint::{
     auth::{Scopes, axum::Authenticated},
-    core::{Problem, Rejection, Secret},
-    edge::{axum::ProblemResponse, problem::of_status},
+    core::{GrpcCode, Problem, Rejection, Secret},
+    edge::problem::of_status,
 };
-use http::{HeaderName, HeaderValue, StatusCode, header::WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, StatusCode, header::WWW_AUTHENTICATE};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{ids, routes::App};
+use crate::{error::ApiError, ids, routes::App};
 
 /// What a session may do if nothing less was asked for.
 const SCOPES: &str = "notes:read notes:write";
@@ -23,19 +25,17 @@ pub(crate) struct LogIn {
     scope: Option<String>,
 }
 
-/// A failed log-in: the same for an unknown address and for a wrong password.
-type Failed = ([(HeaderName, HeaderValue); 1], ProblemResponse);
-
 pub(crate) async fn log_in(
     State(app): State<App>,
     Json(log_in): Json<LogIn>,
-) -> Result<Json<Value>, LogInError> {
+) -> Result<Json<Value>, ApiError> {
     let scopes = asked_for(log_in.scope.as_deref())?;
     let account = app.accounts.find(&log_in.email);
     let stored = account.as_ref().map(|account| &account.password);
-    let verified = app.passwords.verify(stored, log_in.password).await;
-    let matches = verified.map_err(|error| error.problem())?;
-    let Some(account) = account.filter(|_| matches) else { return Err(LogInError::Failed) };
+    let matches = app.passwords.verify(stored, log_in.password).await?;
+    let Some(account) = account.filter(|_| matches) else {
+        return Err(ApiError::Rejection(LogInFailed.into()));
+    };
     let unavailable = || of_status(StatusCode::SERVICE_UNAVAILABLE);
     let session = ids::random().ok_or_else(unavailable)?;
     let token = app
@@ -61,32 +61,30 @@ fn asked_for(scope: Option<&str>) -> Result<Scopes, Problem> {
     })
 }
 
-pub(crate) enum LogInError {
-    Failed,
-    Problem(Problem),
-}
+/// The address or the password is wrong: the same answer for both.
+#[derive(Debug)]
+struct LogInFailed;
 
-impl From<Problem> for LogInError {
-    fn from(problem: Problem) -> Self {
-        Self::Problem(problem)
+impl fmt::Display for LogInFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a log-in failed")
     }
 }
 
-impl axum::response::IntoResponse for LogInError {
-    fn into_response(self) -> axum::response::Response {
-        match self {
-            Self::Problem(problem) => ProblemResponse(problem).into_response(),
-            Self::Failed => {
-                let challenge = HeaderValue::from_static(r#"Bearer realm="api""#);
-                let problem = Problem::new(
-                    StatusCode::UNAUTHORIZED,
-                    "login_failed",
-                    "The address or the password is wrong",
-                );
-                let failed: Failed = ([(WWW_AUTHENTICATE, challenge)], ProblemResponse(problem));
-                failed.into_response()
-            }
-        }
+impl Error for LogInFailed {}
+
+impl Rejection for LogInFailed {
+    fn problem(&self) -> Problem {
+        let title = "The address or the password is wrong";
+        Problem::new(StatusCode::UNAUTHORIZED, "login_failed", title)
+    }
+
+    fn grpc_code(&self) -> GrpcCode {
+        GrpcCode::Unauthenticated
+    }
+
+    fn headers(&self, headers: &mut HeaderMap) {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer realm="api""#));
     }
 }
 

@@ -7,8 +7,9 @@ use std::{
 };
 
 use hardpoint::{
-    auth::{KeyError, SigningKey, VerifyingKey},
+    auth::{KeyError, KeySet, SigningKey, VerifyingKey},
     core::{ClientResolver, Family, TrustedProxies},
+    health::Lifecycle,
     observability::Logs,
     ratelimit::Quota,
     secrets::{Environment, Finding, Mode, Report, Secrets, Spec},
@@ -91,6 +92,7 @@ impl Settings {
         let per_subject = Some(Quota::per_second(100).burst(200));
         let secrets = reader.secrets(env);
         let keys = reader.keys(secrets.as_ref());
+        reader.refuse_what_is_not_built();
         let read = Self {
             env,
             listen: reader.parsed("HARDPOINT_LISTEN", loopback(3000), address),
@@ -102,13 +104,13 @@ impl Settings {
             drain_deadline: reader.parsed(
                 "HARDPOINT_DRAIN_DEADLINE",
                 Duration::from_secs(20),
-                duration,
+                drain_deadline,
             ),
             log: reader.parsed("HARDPOINT_LOG", "info".to_owned(), log_filter),
-            keys: keys.ok_or_else(|| reader.report.clone())?,
             warnings: secrets.map(|secrets| secrets.warnings().to_vec()).unwrap_or_default(),
+            // Last, since it ends the reading: whatever else is wrong is in the report by now.
+            keys: keys.ok_or_else(|| reader.report.clone())?,
         };
-        reader.refuse_what_is_not_built();
         reader.report.into_result().map(|()| read)
     }
 }
@@ -176,6 +178,12 @@ impl Reader<'_> {
         let generated = given.is_none();
         let signing = self.key(SIGNING, given.unwrap_or_else(SigningKey::generate));
         let previous = previous.map_or_else(|| Some(Vec::new()), |read| self.key(PREVIOUS, read));
+        if let (Some(signing), Some(previous)) = (&signing, &previous) {
+            let all = previous.iter().cloned().chain([signing.verifying_key()]);
+            if let Err(error) = KeySet::new(all) {
+                self.report.add(PREVIOUS, format!("makes no key set: {error}"), "remove that key");
+            }
+        }
         Some(Keys { signing: Arc::new(signing?), generated, previous: previous? })
     }
 
@@ -222,6 +230,13 @@ fn quota(text: &str) -> Result<Option<Quota>, String> {
             "write CELLS/PERIOD or CELLS/PERIOD:BURST, such as 200/1s:400, or `off`".to_owned()
         }),
     }
+}
+
+/// A drain needs a moment to settle before it can end.
+fn drain_deadline(text: &str) -> Result<Duration, String> {
+    let deadline = duration(text)?;
+    let possible = Lifecycle::builder().drain_deadline(deadline).build();
+    possible.map(|_| deadline).map_err(|error| format!("mend it: {error}"))
 }
 
 fn log_filter(text: &str) -> Result<String, String> {
@@ -279,6 +294,26 @@ mod tests {
             assert!(text.lines().any(|line| line.contains(name)), "{name} is missing in\n{text}");
         }
         assert_eq!(report.len(), 9, "{text}");
+    }
+
+    #[test]
+    fn a_bad_key_hides_nothing_else() {
+        let report = read(&[
+            ("JWT_SIGNING_KEY", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"),
+            ("HARDPOINT_REDIS_URL", "redis://127.0.0.1"),
+            ("HARDPOINT_LSITEN", "127.0.0.1:1"),
+            ("HARDPOINT_DRAIN_DEADLINE", "0s"),
+        ])
+        .unwrap_err();
+        assert_eq!(report.len(), 4, "{report}");
+    }
+
+    #[test]
+    fn a_key_that_signs_is_no_previous_key() {
+        let pem = SigningKey::generate_pem().unwrap();
+        let both = [("JWT_SIGNING_KEY", pem.expose()), ("JWT_PREVIOUS_KEYS", pem.expose())];
+        let report = read(&both).unwrap_err().to_string();
+        assert!(report.contains("JWT_PREVIOUS_KEYS"), "{report}");
     }
 
     #[test]

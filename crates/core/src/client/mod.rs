@@ -9,7 +9,10 @@ mod x_forwarded;
 #[cfg(test)]
 mod tests;
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
 
 pub use self::{
     host::Host,
@@ -39,7 +42,9 @@ impl Peer {
 }
 
 /// Who sent a request: found by [`ClientResolver::resolve`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// An address is personal data: `Debug` hides it.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Client {
     ip: Option<IpAddr>,
     scheme: Scheme,
@@ -59,9 +64,26 @@ impl Client {
     /// customer is given at least that many addresses.
     #[must_use]
     pub fn network(&self) -> Option<IpAddr> {
-        Some(match self.ip? {
-            IpAddr::V4(v4) => v4.into(),
-            IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)).into(),
+        self.network_of(32, 64)
+    }
+
+    /// The network of so many bits that the client's address lies in. More bits than an address has
+    /// mean the whole address.
+    ///
+    /// An address that a translator made of an IPv4 one (`64:ff9b::/96`, RFC 6052) counts as that:
+    /// behind it stands one customer, not the whole internet.
+    #[must_use]
+    pub fn network_of(&self, ipv4_bits: u8, ipv6_bits: u8) -> Option<IpAddr> {
+        Some(match untranslated(self.ip?) {
+            IpAddr::V4(v4) => {
+                let hidden = 32_u32.saturating_sub(ipv4_bits.into());
+                Ipv4Addr::from_bits(v4.to_bits() & u32::MAX.checked_shl(hidden).unwrap_or(0)).into()
+            }
+            IpAddr::V6(v6) => {
+                let hidden = 128_u32.saturating_sub(ipv6_bits.into());
+                let mask = u128::MAX.checked_shl(hidden).unwrap_or(0);
+                Ipv6Addr::from_bits(v6.to_bits() & mask).into()
+            }
         })
     }
 
@@ -89,6 +111,30 @@ impl Client {
     pub fn or_host(mut self, host: Option<Host>) -> Self {
         self.host = self.host.or(host);
         self
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("ip", &self.ip.map(|_| "[redacted]"))
+            .field("scheme", &self.scheme)
+            .field("host", &self.host)
+            .field("through_proxy", &self.through_proxy)
+            .finish()
+    }
+}
+
+/// The IPv4 address that a translator embedded under the well-known prefix, or the address itself.
+fn untranslated(address: IpAddr) -> IpAddr {
+    const PREFIX: [u16; 6] = [0x64, 0xff9b, 0, 0, 0, 0];
+
+    match address {
+        IpAddr::V6(v6) if v6.segments().starts_with(&PREFIX) => {
+            let [_, _, _, _, _, _, _, _, _, _, _, _, a, b, c, d] = v6.octets();
+            Ipv4Addr::new(a, b, c, d).into()
+        }
+        other => other,
     }
 }
 

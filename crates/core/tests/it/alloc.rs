@@ -73,7 +73,8 @@ fn making_a_context_costs_one_arc_and_its_place_in_the_extensions() {
 #[test]
 fn the_facts_of_a_head_allocate_nothing() {
     let mut request = Request::new(());
-    *request.headers_mut() = headers(&[("content-type", "application/grpc+proto")]);
+    *request.headers_mut() =
+        headers(&[("content-type", "application/grpc+proto"), ("te", "trailers")]);
     let context = RequestContext::of(request.extensions_mut(), &ManualClock::default());
     let id = hardpoint_core::RequestId::from_header(&received("r-1")).unwrap();
     assert!(context.set_request_id(id));

@@ -16,6 +16,8 @@ use crate::gate::Closed;
 /// The facts of a request with this content type and perhaps an id.
 fn facts(content_type: &'static str, id: Option<&'static str>) -> HeadFacts {
     let mut request = Request::new(());
+    *request.method_mut() = http::Method::POST;
+    request.headers_mut().insert("te", HeaderValue::from_static("trailers"));
     let value = HeaderValue::from_static(content_type);
     request.headers_mut().insert("content-type", value);
     if let Some(id) = id {
@@ -83,6 +85,11 @@ async fn grpc_callers_get_trailers_alone() {
                 ("content-type", "application/grpc"),
                 ("grpc-message", "The gate is closed"),
                 ("grpc-status", "14"),
+                // google.rpc.Status with a RetryInfo of a second and a half.
+                (
+                    "grpc-status-details-bin",
+                    "CA4SElRoZSBnYXRlIGlzIGNsb3NlZBo2Cih0eXBlLmdvb2dsZWFwaXMuY29tL2dvb2dsZS5ycGMuUmV0cnlJbmZvEgoKCAgBEIDKte4B",
+                ),
                 ("retry-after", "2"),
             ]
         );

@@ -43,9 +43,9 @@
 //! ```
 //!
 //! # Semantics
-//! 1. A [`Problem`] in the extensions of a response is what is answered, with the status that it
-//!    has. That is how a handler returns one; with the feature `axum`,
-//!    `ProblemResponse` of the module `axum` does it.
+//! 1. A [`Problem`], or an `Arc<dyn Rejection>`, in the extensions of a response is what is answered,
+//!    with the status that it has. That is how a handler returns one; with the feature `axum`,
+//!    `ProblemResponse` and `RejectionResponse` of the module `axum` do it.
 //! 2. Otherwise an answer of 400 to 599 becomes the problem that its status stands for
 //!    ([`of_status`]) if its body is empty, `text/plain`, or of no type. The text is dropped,
 //!    whatever it says: it may name what is inside.

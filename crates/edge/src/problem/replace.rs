@@ -1,7 +1,9 @@
 //! Which responses become problems, and what stays of them.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use hardpoint_core::{HeadFacts, Problem, Refused, ResponseBody, refuse};
+use hardpoint_core::{HeadFacts, Problem, Refused, Rejection, ResponseBody, refuse};
 use http::{
     HeaderName, HeaderValue, Response,
     header::{
@@ -35,12 +37,17 @@ pub(super) fn replace<B>(facts: &HeadFacts, mut response: Response<B>) -> Respon
 where
     B: Body<Data = Bytes>,
 {
-    let problem = match response.extensions_mut().remove::<Problem>() {
-        Some(problem) => problem,
-        None if says_nothing(facts, &response) => problem_of(response.status()),
-        None => return response.map(ResponseBody::inner),
+    let left = response.extensions_mut().remove::<Arc<dyn Rejection>>();
+    let problem = response.extensions_mut().remove::<Problem>();
+    let refused = match (left, problem) {
+        (Some(rejection), _) => refuse(facts, rejection.as_ref()),
+        (None, Some(problem)) => refuse(facts, &Refusal::new(problem)),
+        (None, None) if says_nothing(facts, &response) => {
+            refuse(facts, &Refusal::new(problem_of(response.status())))
+        }
+        (None, None) => return response.map(ResponseBody::inner),
     };
-    let (rendered, body) = refuse(facts, &Refusal::new(problem)).into_parts();
+    let (rendered, body) = refused.into_parts();
     let (mut parts, _replaced) = response.into_parts();
     for name in &OF_THE_BODY {
         parts.headers.remove(name);

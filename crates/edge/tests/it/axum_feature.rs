@@ -91,8 +91,9 @@ async fn a_handler_returns_a_problem() {
 
 #[tokio::test]
 async fn a_grpc_callers_problem_is_rendered_as_trailers() {
-    let app = Router::new().route("/", get(missing)).layer(ProblemLayer::new());
-    let request = Request::get("/").header("content-type", "application/grpc");
+    let app = Router::new().route("/", post(missing)).layer(ProblemLayer::new());
+    let request = Request::post("/").header("content-type", "application/grpc");
+    let request = request.header("te", "trailers");
     let response = app.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
     let reply = Reply::of(response).await;
     assert_eq!((reply.status(), reply.header("grpc-status")), (200, "12"));
@@ -133,4 +134,45 @@ fn axums_body_is_handed_on_untouched_where_its_length_is_known() {
     let unknown = || Request::new(Body::new(TestBody::from("four").without_size()));
     contract::allocations("body limit for axum, counting", &layer, unknown).assert_layer(2);
     contract::run(&layer, unknown);
+}
+
+#[derive(Debug)]
+struct Shed;
+
+impl std::fmt::Display for Shed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the queue is full of alice")
+    }
+}
+
+impl std::error::Error for Shed {}
+
+impl hardpoint_core::Rejection for Shed {
+    fn problem(&self) -> Problem {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "queue_full", "The queue is full")
+    }
+
+    fn grpc_code(&self) -> hardpoint_core::GrpcCode {
+        hardpoint_core::GrpcCode::Unavailable
+    }
+
+    fn outcome(&self) -> hardpoint_core::Outcome {
+        hardpoint_core::Outcome::Shed
+    }
+
+    fn headers(&self, headers: &mut http::HeaderMap) {
+        headers.insert("x-queue", http::HeaderValue::from_static("full"));
+    }
+}
+
+#[tokio::test]
+async fn a_handlers_rejection_keeps_its_outcome_and_its_headers() {
+    let handler = async || -> Result<(), hardpoint_edge::axum::RejectionResponse> { Err(Shed)? };
+    let app = Router::new().route("/", get(handler)).layer(ProblemLayer::new());
+    let (request, context) = with_context(Request::get("/").body(Body::empty()).unwrap());
+    let reply = Reply::of(app.oneshot(request).await.unwrap()).await;
+    assert_eq!((reply.status(), reply.header("x-queue")), (503, "full"));
+    assert_eq!(reply.header("content-type"), "application/problem+json");
+    assert_eq!(context.outcome(), Some(hardpoint_core::Outcome::Shed));
+    assert!(!String::from_utf8_lossy(&reply.body).contains("alice"));
 }

@@ -82,6 +82,7 @@ async fn the_log_has_the_id_of_the_request_and_not_what_the_panic_said() {
 async fn a_grpc_caller_gets_trailers() {
     let request = Request::post("/notes.Notes/List")
         .header("content-type", "application/grpc")
+        .header("te", "trailers")
         .body(())
         .unwrap();
     let response = PanicLayer::new().layer(AtOnce).oneshot(request).await;

@@ -20,6 +20,7 @@ fn head() -> Request<()> {
 
 fn grpc() -> Request<()> {
     let request = Request::post("/a.B/C").header("content-type", "application/grpc");
+    let request = request.header("te", "trailers");
     request.body(()).unwrap()
 }
 

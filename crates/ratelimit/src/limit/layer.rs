@@ -21,6 +21,11 @@ impl RateLimitLayer {
     pub fn new(policy: Policy) -> Result<Self, ConfigError> {
         Ok(RateLimiter::builder().policy(policy).build()?.layer())
     }
+
+    /// The layer that limits nothing.
+    pub const fn off() -> Self {
+        Self { limiter: None }
+    }
 }
 
 impl<C: Clock> RateLimitLayer<MemoryStore<C>> {
@@ -38,8 +43,9 @@ impl<St, Ob> RateLimitLayer<St, Ob> {
         Self { limiter: Some(limiter) }
     }
 
-    /// The layer that limits nothing.
-    pub const fn off() -> Self {
+    /// The layer that limits nothing, of the type of one over another store: for a choice at run
+    /// time.
+    pub const fn off_with_store() -> Self {
         Self { limiter: None }
     }
 

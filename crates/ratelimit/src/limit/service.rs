@@ -67,9 +67,10 @@ where
 
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
         let Some(limiter) = &self.limiter else {
-            return ResponseFuture::admit(self.inner.call(request), None);
+            return ResponseFuture::admit(self.inner.call(request), None, None);
         };
-        let batch = match limiter.batch(Head::of(&request)) {
+        let rules = limiter.rules();
+        let batch = match limiter.batch(&rules, Head::of(&request)) {
             Ok(batch) => batch,
             Err(absent) => {
                 return ResponseFuture::refuse(&HeadFacts::of(Head::of(&request)), &absent, None);
@@ -78,8 +79,9 @@ where
         match limiter.store().decide(&batch) {
             Answer::Now(answer) => {
                 let context = RequestContext::get(request.extensions()).map(AsRef::as_ref);
-                let conclusion = limiter.conclude(&batch, answer, context);
-                ResponseFuture::conclude(conclusion, &mut self.inner, request)
+                let conclusion = limiter.conclude(&rules, &batch, answer, context);
+                let settlement = limiter.settlement(&rules, &batch);
+                ResponseFuture::conclude(conclusion, settlement, &mut self.inner, request)
             }
             Answer::Later(pending) => {
                 let clone = self.inner.clone();

@@ -5,7 +5,7 @@ use std::{error::Error, fmt, time::Duration};
 use super::Digest;
 use crate::{Quota, gcra};
 
-/// One policy's question about one request.
+/// One policy's question about one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The policy's number in its limiter, from 0: states of two policies never meet.
@@ -14,8 +14,35 @@ pub struct Entry {
     pub key: Digest,
     /// How much the key may consume.
     pub quota: Quota,
-    /// How many cells the request consumes. 0 looks without consuming.
+    /// How many cells it is about. 0 looks without consuming.
     pub cost: u32,
+    /// What is done with them.
+    pub mode: Mode,
+}
+
+/// What is done with the cells of an [`Entry`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Mode {
+    /// They are consumed if every enforced entry of the batch has room, and the batch is refused if
+    /// one has not.
+    #[default]
+    Enforce,
+    /// They are consumed whether or not there is room; at most the bucket is empty afterwards.
+    Force,
+    /// They are consumed if the batch is let in and there is room, and nothing is refused for them.
+    Observe,
+    /// They are given back; at most the bucket is full afterwards.
+    Refund,
+    /// Whatever was consumed is forgotten: the bucket is full afterwards.
+    Reset,
+}
+
+impl Mode {
+    /// Whether the entry asks for room.
+    const fn asks(self) -> bool {
+        matches!(self, Self::Enforce | Self::Observe)
+    }
 }
 
 /// The questions of all policies about one request: at most [`Batch::MAX`].
@@ -32,8 +59,13 @@ impl Batch {
     /// A batch that asks nothing.
     #[must_use]
     pub const fn new() -> Self {
-        const UNUSED: Entry =
-            Entry { policy: 0, key: Digest::from_bits(0), quota: Quota::per_second(1), cost: 0 };
+        const UNUSED: Entry = Entry {
+            policy: 0,
+            key: Digest::from_bits(0),
+            quota: Quota::per_second(1),
+            cost: 0,
+            mode: Mode::Enforce,
+        };
         Self { entries: [UNUSED; Self::MAX], len: 0 }
     }
 
@@ -66,6 +98,15 @@ impl Default for Batch {
     }
 }
 
+impl From<Entry> for Batch {
+    fn from(entry: Entry) -> Self {
+        let mut batch = Self::new();
+        batch.entries[0] = entry;
+        batch.len = 1;
+        batch
+    }
+}
+
 /// A batch cannot hold another entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchFull {
@@ -80,35 +121,49 @@ impl fmt::Display for BatchFull {
 
 impl Error for BatchFull {}
 
-/// The answers to a [`Batch`], entry by entry: what each key's debt was before the request.
+/// The answers to a [`Batch`], entry by entry.
 #[derive(Clone, Copy, Debug)]
 pub struct Verdicts {
     debts: [u64; Batch::MAX],
+    /// A bit for each entry that had no room.
+    full: u8,
     allowed: bool,
 }
 
 impl Verdicts {
     /// Nothing was asked, so nothing was refused.
-    pub(crate) const NONE: Self = Self { debts: [0; Batch::MAX], allowed: true };
+    pub(crate) const NONE: Self = Self { debts: [0; Batch::MAX], full: 0, allowed: true };
 
-    /// The verdict on a batch of one, whose key had this debt in nanoseconds.
+    /// The verdict on a batch of one: what its key's debt was before, in nanoseconds, and whether
+    /// there was room.
     #[must_use]
-    pub const fn one(debt: u64, allowed: bool) -> Self {
-        let mut debts = [0; Batch::MAX];
-        debts[0] = debt;
-        Self { debts, allowed }
-    }
-
-    /// The verdicts on a batch whose keys had these debts, in nanoseconds. Debts beyond
-    /// [`Batch::MAX`] are ignored.
-    #[must_use]
-    pub fn new(debts: &[u64], allowed: bool) -> Self {
-        let mut verdicts = Self { allowed, ..Self::NONE };
-        verdicts.debts.iter_mut().zip(debts).for_each(|(slot, debt)| *slot = *debt);
+    pub fn one(entry: &Entry, debt: u64, room: bool) -> Self {
+        let mut verdicts = Self::NONE;
+        verdicts.set(0, entry, debt, room);
         verdicts
     }
 
-    /// Whether the request may go on: every entry allowed it, and all were consumed.
+    /// The verdicts on a batch: for each entry what its key's debt was before, in nanoseconds, and
+    /// whether there was room. The request is refused if an enforced entry had none.
+    #[must_use]
+    pub fn new(batch: &Batch, answers: impl IntoIterator<Item = (u64, bool)>) -> Self {
+        let mut verdicts = Self::NONE;
+        let entries = batch.entries().iter().zip(answers);
+        for (index, (entry, (debt, room))) in entries.enumerate() {
+            verdicts.set(index, entry, debt, room);
+        }
+        verdicts
+    }
+
+    fn set(&mut self, index: usize, entry: &Entry, debt: u64, room: bool) {
+        if let Some(slot) = self.debts.get_mut(index) {
+            *slot = debt;
+            self.full |= u8::from(!room) << index;
+            self.allowed &= room || entry.mode != Mode::Enforce;
+        }
+    }
+
+    /// Whether the request may go on: every enforced entry had room, and all were consumed.
     #[must_use]
     pub const fn allowed(&self) -> bool {
         self.allowed
@@ -116,9 +171,10 @@ impl Verdicts {
 
     /// The verdict on each entry of `batch`, which must be the batch that was decided.
     pub fn of<'a>(&'a self, batch: &'a Batch) -> impl Iterator<Item = (&'a Entry, Verdict)> {
-        batch.entries().iter().zip(self.debts).map(|(entry, debt)| {
-            let consumed = if self.allowed { entry.cost } else { 0 };
-            (entry, Verdict { quota: entry.quota, cost: entry.cost, debt, consumed })
+        let entries = batch.entries().iter().zip(self.debts).zip(0_u8..);
+        entries.map(|((entry, debt), index)| {
+            let room = self.full >> index & 1 == 0;
+            (entry, Verdict { entry: *entry, debt, allowed: room, consumed: room && self.allowed })
         })
     }
 }
@@ -126,37 +182,44 @@ impl Verdicts {
 /// What one policy said about one request. The figures are worked out when they are asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Verdict {
-    quota: Quota,
-    cost: u32,
+    entry: Entry,
     debt: u64,
-    consumed: u32,
+    allowed: bool,
+    consumed: bool,
 }
 
 impl Verdict {
-    /// Whether this policy had room for the request, whatever the others said.
+    /// Whether this policy had room, whatever the others said.
     #[must_use]
     pub const fn allowed(&self) -> bool {
-        gcra::charge(self.quota, self.debt, self.cost).is_some()
+        self.allowed
+    }
+
+    /// The quota that was applied.
+    #[must_use]
+    pub const fn quota(&self) -> Quota {
+        self.entry.quota
     }
 
     /// Cells that are left now.
     #[must_use]
     pub fn remaining(&self) -> u32 {
-        gcra::remaining(self.quota, self.debt_now())
+        gcra::remaining(self.entry.quota, self.debt_now())
     }
 
     /// The time after which the same request is let in; `None` if there was room for it, or if it
     /// costs more than the whole burst.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        if self.allowed() { None } else { gcra::retry_after(self.quota, self.debt, self.cost) }
+        let Entry { quota, cost, .. } = self.entry;
+        if self.allowed { None } else { gcra::retry_after(quota, self.debt, cost) }
     }
 
     /// The time after which one more cell is there than now; zero if the bucket is full.
     #[must_use]
     pub fn next_cell_after(&self) -> Duration {
         let debt = self.debt_now();
-        let interval = self.quota.interval_nanos();
+        let interval = self.entry.quota.interval_nanos();
         Duration::from_nanos(if debt == 0 { 0 } else { (debt - 1) % interval + 1 })
     }
 
@@ -167,6 +230,20 @@ impl Verdict {
     }
 
     fn debt_now(&self) -> u64 {
-        gcra::charge(self.quota, self.debt, self.consumed).unwrap_or(self.debt)
+        if self.entry.mode.asks() && !self.consumed {
+            return self.debt;
+        }
+        after(&self.entry, self.debt).unwrap_or(self.debt)
+    }
+}
+
+/// The debt of a key after what an entry does; `None` if it changes nothing, for want of room.
+pub(super) fn after(entry: &Entry, debt: u64) -> Option<u64> {
+    let Entry { quota, cost, mode, .. } = *entry;
+    match mode {
+        Mode::Enforce | Mode::Observe => gcra::charge(quota, debt, cost),
+        Mode::Force => Some(gcra::force(quota, debt, cost)),
+        Mode::Refund => Some(gcra::refund(quota, debt, cost)),
+        Mode::Reset => Some(0),
     }
 }

@@ -9,6 +9,7 @@ use hardpoint_core::{Answer, Key};
 use pin_project_lite::pin_project;
 
 use super::{Batch, Digest, Store, StoreError, Verdicts};
+use crate::ConfigError;
 
 /// One of two stores: memory in development and a shared one in production, say.
 #[derive(Clone, Debug)]
@@ -43,6 +44,13 @@ impl<A: Store, B: Store> Store for Either<A, B> {
                     Answer::Later(EitherPending { side: Side::Right { pending } })
                 }
             },
+        }
+    }
+
+    fn prepare(&self, policies: usize) -> Result<(), ConfigError> {
+        match self {
+            Self::Left(store) => store.prepare(policies),
+            Self::Right(store) => store.prepare(policies),
         }
     }
 }

@@ -4,13 +4,23 @@ use std::{
     fmt,
     future::Ready,
     hash::{BuildHasher, Hasher, RandomState},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use hardpoint_core::{Answer, Clock, Key, Mono, SystemClock};
+use siphasher::sip::SipHasher13;
 
-use super::{Batch, Digest, Entry, Store, StoreError, StoreErrorKind, Verdicts, table::Table};
-use crate::gcra::{self, State};
+use super::{
+    Batch, Digest, Entry, Mode, SnapshotError, Store, StoreError, StoreErrorKind, Verdicts,
+    batch::after, snapshot::Snapshot, table::Table,
+};
+use crate::{
+    ConfigError,
+    gcra::{self, State},
+};
 
 /// Buckets in the memory of this process: bounded, without a background task, and always answering
 /// at once.
@@ -32,7 +42,9 @@ pub struct MemoryStore<C = SystemClock> {
 
 struct Shared {
     tables: Box<[Table]>,
-    hasher: RandomState,
+    hash_key: [u8; 16],
+    /// Whether a limiter has been built on it: its policies are numbered, and so are the tables.
+    taken: AtomicBool,
 }
 
 impl<C: Clock> MemoryStore<C> {
@@ -40,8 +52,60 @@ impl<C: Clock> MemoryStore<C> {
     /// A key costs 21 bytes; 0 is taken as 1.
     #[must_use]
     pub fn for_peak(keys: &[usize], clock: C) -> Self {
+        // The standard library's own keys are as random as the system makes them.
+        let random = RandomState::new();
+        let hash_key = u128::from(random.hash_one(0)) << 64 | u128::from(random.hash_one(1));
+        Self::with_key(keys, clock, hash_key.to_le_bytes())
+    }
+
+    /// The same with a key for the digests that somebody may know: for measurements that repeat.
+    ///
+    /// Whoever knows it can make keys that share a bucket with another's.
+    #[must_use]
+    pub fn insecure_for_peak_with_hash_key(keys: &[usize], clock: C, hash_key: [u8; 16]) -> Self {
+        Self::with_key(keys, clock, hash_key)
+    }
+
+    fn with_key(keys: &[usize], clock: C, hash_key: [u8; 16]) -> Self {
         let tables = keys.iter().map(|&keys| Table::for_peak(keys)).collect();
-        Self { shared: Arc::new(Shared { tables, hasher: RandomState::new() }), clock }
+        let taken = AtomicBool::new(false);
+        Self { shared: Arc::new(Shared { tables, hash_key, taken }), clock }
+    }
+
+    /// What the buckets hold, to be [restored](Self::restore) after a restart: 16 bytes for each key
+    /// in debt.
+    ///
+    /// It holds no key, but the one that digests are made with: keep it as you keep logs. Requests
+    /// that are decided meanwhile may be in it or not.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<u8> {
+        let now = self.clock.now().as_nanos();
+        let tables = self.shared.tables.iter().map(|table| table.debts(now).collect()).collect();
+        Snapshot { hash_key: self.shared.hash_key, taken: self.clock.unix(), tables }.to_bytes()
+    }
+
+    /// A store that goes on where a [snapshot](Self::snapshot) was taken: with the same policies in
+    /// the same order, each with room for as many keys as given. The time in between has replenished
+    /// cells, by the calendar; a calendar that was set back counts as no time.
+    ///
+    /// # Errors
+    /// [`SnapshotError`] if the bytes are no snapshot, or one of another number of policies.
+    pub fn restore(snapshot: &[u8], keys: &[usize], clock: C) -> Result<Self, SnapshotError> {
+        let Snapshot { hash_key, taken, tables } = Snapshot::from_bytes(snapshot)?;
+        if tables.len() != keys.len() {
+            return Err(SnapshotError::Policies { snapshot: tables.len(), store: keys.len() });
+        }
+        let elapsed = clock.unix().saturating_sub(taken);
+        let elapsed = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+        let now = clock.now().as_nanos();
+        let store = Self::with_key(keys, clock, hash_key);
+        for (table, debts) in store.shared.tables.iter().zip(tables) {
+            for (digest, debt) in debts {
+                let left = debt.saturating_sub(elapsed);
+                table.change(digest, now, |_| (left > 0).then(|| now.saturating_add(left)));
+            }
+        }
+        Ok(store)
     }
 
     /// How many keys in debt were forgotten because a table was full. If it grows, more callers come
@@ -62,34 +126,48 @@ impl<C: Clock> MemoryStore<C> {
         match batch.entries() {
             [] => Ok(Verdicts::NONE),
             [entry] => {
-                let (debt, allowed) = self.table(entry)?.take(entry, now);
-                Ok(Verdicts::one(debt, allowed))
+                let (debt, room) = self.table(entry)?.apply(entry, now);
+                Ok(Verdicts::one(entry, debt, room))
             }
-            entries => self.all_or_nothing(entries, now),
+            _ => self.all_or_nothing(batch, now),
         }
     }
 
     /// Looks at every bucket first, since most refusals are seen there, then takes from one after
     /// the other; whoever finds one emptied meanwhile gives back what it took.
-    fn all_or_nothing(&self, entries: &[Entry], now: Mono) -> Result<Verdicts, StoreError> {
-        let mut debts = [0; Batch::MAX];
-        let mut allowed = true;
-        for (entry, debt) in entries.iter().zip(&mut debts) {
-            *debt = self.table(entry)?.debt(entry, now);
-            allowed &= gcra::charge(entry.quota, *debt, entry.cost).is_some();
+    ///
+    /// So never more is let in than one after the other would be. While several batches meet in
+    /// buckets that are nearly empty, one may be refused because another holds a cell that it is
+    /// about to give back.
+    fn all_or_nothing(&self, batch: &Batch, now: Mono) -> Result<Verdicts, StoreError> {
+        let entries = batch.entries();
+        let mut answers = [(0, true); Batch::MAX];
+        for (entry, answer) in entries.iter().zip(&mut answers) {
+            let debt = self.table(entry)?.debt(entry, now);
+            *answer = (debt, after(entry, debt).is_some());
         }
+        let mut allowed = Verdicts::new(batch, answers).allowed();
+        let enforced = |(entry, _): &(&Entry, usize)| entry.mode == Mode::Enforce;
         let mut taken = 0;
-        while allowed && taken < entries.len() {
-            let entry = &entries[taken];
-            (debts[taken], allowed) = self.table(entry)?.take(entry, now);
-            taken += usize::from(allowed);
-        }
-        if !allowed {
-            for entry in &entries[..taken] {
-                self.table(entry)?.give_back(entry, now);
+        for (entry, index) in entries.iter().zip(0..).filter(enforced) {
+            if allowed {
+                answers[index] = self.table(entry)?.apply(entry, now);
+                allowed = answers[index].1;
+                taken += usize::from(allowed);
             }
         }
-        Ok(Verdicts::new(&debts, allowed))
+        if !allowed {
+            for (entry, _) in entries.iter().zip(0..).filter(enforced).take(taken) {
+                self.table(entry)?.apply(&Entry { mode: Mode::Refund, ..*entry }, now);
+            }
+        }
+        for (entry, answer) in entries.iter().zip(&mut answers) {
+            let on_its_own = !matches!(entry.mode, Mode::Enforce | Mode::Observe);
+            if on_its_own || (allowed && entry.mode == Mode::Observe) {
+                *answer = self.table(entry)?.apply(entry, now);
+            }
+        }
+        Ok(Verdicts::new(batch, answers))
     }
 
     fn table(&self, entry: &Entry) -> Result<Buckets<'_>, StoreError> {
@@ -103,27 +181,20 @@ impl<C: Clock> MemoryStore<C> {
 struct Buckets<'a>(&'a Table);
 
 impl Buckets<'_> {
-    /// Consumes the entry's cost if there is room for it. The debt before, and whether there was.
-    fn take(&self, entry: &Entry, now: Mono) -> (u64, bool) {
+    /// Does what the entry says, if there is room for it. The debt before, and whether it was done.
+    fn apply(&self, entry: &Entry, now: Mono) -> (u64, bool) {
         let change = self.0.change(id(entry.key), now.as_nanos(), |state| {
             let debt = State::from_nanos(state).debt(entry.quota, now);
-            let debt = gcra::charge(entry.quota, debt, entry.cost)?;
-            (entry.cost > 0).then(|| gcra::after(now, debt).as_nanos())
+            let next = after(entry, debt)?;
+            // What stays as it is needs no slot.
+            (next != debt).then(|| gcra::after(now, next).as_nanos())
         });
         let debt = State::from_nanos(change.before).debt(entry.quota, now);
-        (debt, change.stored || (entry.cost == 0))
+        (debt, change.stored || after(entry, debt).is_some_and(|next| next == debt))
     }
 
     fn debt(&self, entry: &Entry, now: Mono) -> u64 {
         State::from_nanos(self.0.read(id(entry.key))).debt(entry.quota, now)
-    }
-
-    fn give_back(&self, entry: &Entry, now: Mono) {
-        let price = entry.quota.interval_nanos().saturating_mul(u64::from(entry.cost));
-        // A key that is not there owes nothing, so there is nothing to give back to it.
-        self.0.change(id(entry.key), now.as_nanos(), |state| {
-            (state > 0).then(|| state.saturating_sub(price))
-        });
     }
 }
 
@@ -136,13 +207,25 @@ impl<C: Clock> Store for MemoryStore<C> {
     type Pending = Ready<Result<Verdicts, StoreError>>;
 
     fn digest(&self, key: &Key<'_>) -> Digest {
-        let mut hasher = self.shared.hasher.build_hasher();
+        let mut hasher = SipHasher13::new_with_key(&self.shared.hash_key);
         hasher.write(key.as_bytes());
         Digest::from_bits(hasher.finish().into())
     }
 
     fn decide(&self, batch: &Batch) -> Answer<Result<Verdicts, StoreError>, Self::Pending> {
         Answer::Now(self.verdicts(batch))
+    }
+
+    /// A table for each policy, and no other limiter that numbers its policies too.
+    fn prepare(&self, policies: usize) -> Result<(), ConfigError> {
+        let tables = self.shared.tables.len();
+        if tables != policies {
+            return Err(ConfigError::StoreTables { tables, policies });
+        }
+        if self.shared.taken.swap(true, Ordering::AcqRel) {
+            return Err(ConfigError::StoreInUse);
+        }
+        Ok(())
     }
 }
 

@@ -6,16 +6,20 @@
 mod batch;
 mod either;
 mod memory;
+mod snapshot;
 mod table;
 
 use std::{error::Error, fmt};
 
 use hardpoint_core::{Answer, Key};
 
+use crate::ConfigError;
+
 pub use self::{
-    batch::{Batch, BatchFull, Entry, Verdict, Verdicts},
+    batch::{Batch, BatchFull, Entry, Mode, Verdict, Verdicts},
     either::{Either, EitherPending},
     memory::MemoryStore,
+    snapshot::SnapshotError,
 };
 
 /// Decides batches. Clones share the state.
@@ -29,8 +33,18 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// that collide.
     fn digest(&self, key: &Key<'_>) -> Digest;
 
-    /// Decides all entries of the batch, or none, atomically.
+    /// Decides all entries of the batch, or none, atomically: whatever else is decided at the same
+    /// time, never more is let in than if they came one after the other.
     fn decide(&self, batch: &Batch) -> Answer<Result<Verdicts, StoreError>, Self::Pending>;
+
+    /// Says whether the store can serve a limiter of so many policies; called when it is built.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if it cannot. Default: any store can.
+    fn prepare(&self, policies: usize) -> Result<(), ConfigError> {
+        let _ = policies;
+        Ok(())
+    }
 }
 
 /// A key as a store keeps it.
@@ -82,6 +96,18 @@ impl StoreError {
     #[must_use]
     pub const fn kind(&self) -> StoreErrorKind {
         self.kind
+    }
+}
+
+impl StoreErrorKind {
+    /// The kind as one lower-case word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Corrupt => "corrupt",
+            Self::Timeout => "timeout",
+            Self::Unavailable => "unavailable",
+        }
     }
 }
 

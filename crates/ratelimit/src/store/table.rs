@@ -85,7 +85,7 @@ impl Table {
         next: impl Fn(u64) -> Option<u64>,
     ) -> Change {
         let tag = tag(digest);
-        let home = self.home(digest);
+        let home = self.home(tag);
         loop {
             let Some(slot) = find(home, tag) else {
                 let stored = match next(0) {
@@ -107,6 +107,16 @@ impl Table {
         }
     }
 
+    /// Digest and debt of each key that owes something now.
+    pub(super) fn debts(&self, now: u64) -> impl Iterator<Item = (u64, u64)> {
+        let slots = self.lines.iter().flat_map(|line| &line.slots);
+        slots.filter_map(move |slot| {
+            let tag = slot.tag.load(Ordering::Acquire);
+            let debt = slot.state_of(tag)?.checked_sub(now).filter(|&debt| debt > 0)?;
+            (tag > CLAIMED).then_some((tag, debt))
+        })
+    }
+
     /// How many live keys were pushed out by others since the table was made.
     pub(super) fn evictions(&self) -> u64 {
         self.evictions.load(Ordering::Relaxed)
@@ -118,10 +128,10 @@ impl Table {
     }
 
     /// The two lines that a key may live in.
-    fn home(&self, digest: u64) -> [&Line; 2] {
+    fn home(&self, tag: u64) -> [&Line; 2] {
         // An odd multiplier of 64 random bits: the second choice is independent of the first.
-        let second = digest.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
-        [self.line(digest), self.line(second)]
+        let second = tag.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
+        [self.line(tag), self.line(second)]
     }
 
     /// The line at the share of the table that `point` is of all 64-bit numbers: the number of lines
@@ -179,7 +189,7 @@ impl<'a> Place<'a> {
     /// The slot to claim: a free one in the line that has more of them, or else the one whose debt
     /// is smallest. `None` if a slot is changing hands and must be waited for.
     fn best(home: [&'a Line; 2], tag: u64, now: u64) -> Option<Self> {
-        let mut best: Option<(bool, usize, u64, &Slot, u64)> = None;
+        let mut best: Option<(Rank, Self)> = None;
         for line in home {
             let free =
                 line.slots.iter().filter(|slot| slot.state.load(Ordering::Relaxed) <= now).count();
@@ -191,20 +201,22 @@ impl<'a> Place<'a> {
                 if found == tag {
                     return Some(Self::Taken);
                 }
+                // The state that the rank is made of is the one that the claim swaps: a key that is
+                // charged in between keeps its slot.
                 let state = slot.state.load(Ordering::Acquire);
                 let live = state > now;
-                // Free before live; more room before less; less debt before more.
                 let rank = (live, SLOTS - free, if live { state } else { 0 });
-                if best.is_none_or(|(live, full, debt, ..)| rank < (live, full, debt)) {
-                    best = Some((rank.0, rank.1, rank.2, slot, found));
+                if best.as_ref().is_none_or(|(least, _)| rank < *least) {
+                    best = Some((rank, Self::Free { slot, tag: found, state }));
                 }
             }
         }
-        let (live, _, debt, slot, tag) = best?;
-        let state = if live { debt } else { slot.state.load(Ordering::Acquire) };
-        Some(Self::Free { slot, tag, state })
+        best.map(|(_, place)| place)
     }
 }
+
+/// Free before live; in the line with more room before the other; less debt before more.
+type Rank = (bool, usize, u64);
 
 impl Line {
     fn new() -> Self {

@@ -1,7 +1,7 @@
 //! What a request that is let in costs.
 
 use hardpoint_core::{Head, Key, KeyExtractor, ManualClock};
-use hardpoint_ratelimit::{Headers, Quota, RateLimiter, key};
+use hardpoint_ratelimit::{Draft, Headers, Quota, RateLimiter, key};
 use hardpoint_testkit::contract::{allocations, allocations_in};
 
 use super::{TENANT, from, limiter, per_tenant};
@@ -25,7 +25,7 @@ fn with_eight_policies_the_layer_allocates_nothing() {
 fn with_headers_it_allocates_their_value() {
     let limiter = RateLimiter::builder()
         .policy(per_tenant("tenant", Quota::per_second(1_000)))
-        .headers(Headers::ietf())
+        .headers(Headers::ietf(Draft::V11))
         .build_with_clock(ManualClock::default())
         .unwrap();
     // The text, and the share count of the bytes that the header's value makes of it.

@@ -62,10 +62,13 @@ async fn a_grpc_caller_gets_resource_exhausted() {
     ask(&limiter, from("acme")).await;
     let mut request = from("acme");
     request.headers_mut().insert(CONTENT_TYPE, "application/grpc".parse().unwrap());
+    request.headers_mut().insert("te", "trailers".parse().unwrap());
+    *request.method_mut() = Method::POST;
     let refused = ask(&limiter, request).await;
     assert_eq!(refused.status(), StatusCode::OK);
     assert_eq!(refused.headers()["grpc-status"], "8");
     assert_eq!(refused.headers()[RETRY_AFTER], "3600");
+    assert!(refused.headers().contains_key("grpc-status-details-bin"), "RetryInfo");
 }
 
 #[tokio::test]
@@ -158,7 +161,7 @@ async fn a_layer_that_is_off_limits_nothing() {
     let inner = service_fn(async |_request| {
         Ok::<_, std::convert::Infallible>(http::Response::new(TestBody::from("ok")))
     });
-    let service = RateLimitLayer::<hardpoint_ratelimit::MemoryStore>::off().layer(inner);
+    let service = RateLimitLayer::off().layer(inner);
     for _ in 0..1_000 {
         assert_eq!(read(service.clone(), from("acme")).await.status(), StatusCode::OK);
     }
@@ -169,7 +172,7 @@ async fn every_decision_is_told_to_the_observer_once() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&seen);
     let observer = move |event: &Event<'_>| {
-        if let Event::Limited { policy, allowed } = event {
+        if let Event::Limited { policy, allowed, .. } = event {
             sink.lock().unwrap().push(((*policy).to_owned(), *allowed));
         }
     };

@@ -3,17 +3,19 @@
 use std::time::Duration;
 
 use hardpoint_core::ManualClock;
-use hardpoint_ratelimit::{Headers, Policy, Quota, RateLimiter};
+use hardpoint_ratelimit::{Draft, Headers, LegacyReset, Policy, Quota, RateLimiter};
 use http::{HeaderMap, StatusCode};
 use proptest::prelude::*;
 use sfv::{BareItem, ListEntry, Parser};
+
+use tower::Layer;
 
 use super::{Limiter, ask, from, per_tenant};
 
 fn with_headers(clock: &ManualClock, policies: impl IntoIterator<Item = Policy>) -> Limiter {
     policies
         .into_iter()
-        .fold(RateLimiter::builder().headers(Headers::ietf()), |builder, policy| {
+        .fold(RateLimiter::builder().headers(Headers::ietf(Draft::V11)), |builder, policy| {
             builder.policy(policy)
         })
         .build_with_clock(clock.clone())
@@ -67,6 +69,73 @@ async fn every_answer_tells_the_policies_and_what_is_left() {
     assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(items(refused.headers(), "ratelimit")[0].1, numbers(&[("r", 0), ("t", 1)]));
     assert_eq!(items(refused.headers(), "ratelimit")[1].1[0], ("r".to_owned(), 997));
+}
+
+#[tokio::test]
+async fn the_window_is_the_one_that_was_asked_for() {
+    for (quota, window) in [
+        (Quota::per_second(60), 1),
+        (Quota::per_second(3), 1),
+        (Quota::per_second(999), 1),
+        (Quota::per_minute(7), 60),
+        (Quota::per_hour(1), 3_600),
+        (Quota::per_second(3).burst(4), 2),
+        (Quota::per_second(1_000).burst(1), 1),
+    ] {
+        let limiter = with_headers(&ManualClock::default(), [per_tenant("t", quota)]);
+        let answer = ask(&limiter, from("acme")).await;
+        let told = &items(answer.headers(), "ratelimit-policy")[0].1;
+        assert_eq!(told[1], ("w".to_owned(), window), "{quota:?}");
+    }
+}
+
+#[tokio::test]
+async fn two_limiters_tell_their_limits_side_by_side() {
+    let clock = ManualClock::default();
+    let outer = with_headers(&clock, [per_tenant("outer", Quota::per_hour(100))]);
+    let inner = with_headers(&clock, [per_tenant("inner", Quota::per_hour(1))]);
+    let service = outer.layer().layer(inner.layer().layer(tower::service_fn(async |_request| {
+        Ok::<_, std::convert::Infallible>(http::Response::new(hardpoint_testkit::TestBody::from(
+            "ok",
+        )))
+    })));
+    super::read(service.clone(), from("acme")).await;
+    let refused = super::read(service, from("acme")).await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    let all: Vec<_> = refused.headers().get_all("ratelimit").iter().collect();
+    assert_eq!(all, [r#""inner";r=0;t=3600"#, r#""outer";r=98;t=36"#]);
+}
+
+#[tokio::test]
+async fn the_old_headers_say_when_the_bucket_is_full_in_either_form() {
+    let clock = ManualClock::default();
+    let unix = hardpoint_core::Clock::unix(&clock).as_secs();
+    for (form, reset) in [(LegacyReset::DeltaSeconds, 12), (LegacyReset::UnixSeconds, unix + 12)] {
+        let limiter = RateLimiter::builder()
+            .policy(per_tenant("t", Quota::per_minute(5)))
+            .headers(Headers::none().legacy(form).expose())
+            .build_with_clock(clock.clone())
+            .unwrap();
+        let answer = ask(&limiter, from("acme")).await;
+        let number = |name: &str| answer.headers()[name].to_str().unwrap().parse::<u64>().unwrap();
+        let told = ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"].map(number);
+        assert_eq!(told, [5, 4, reset]);
+        assert_eq!(
+            answer.headers()["access-control-expose-headers"],
+            "retry-after, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset"
+        );
+        assert!(!answer.headers().contains_key("ratelimit"));
+    }
+}
+
+#[tokio::test]
+async fn a_shadow_policy_stands_in_no_header() {
+    let shadow = per_tenant("tried", Quota::per_hour(1)).shadow();
+    let limiter =
+        with_headers(&ManualClock::default(), [shadow, per_tenant("real", Quota::per_hour(9))]);
+    let answer = ask(&limiter, from("acme")).await;
+    assert_eq!(items(answer.headers(), "ratelimit").len(), 1);
+    assert_eq!(items(answer.headers(), "ratelimit-policy")[0].0, "real");
 }
 
 #[tokio::test]

@@ -6,9 +6,12 @@ mod address;
 mod alloc;
 mod behaviour;
 mod contract;
+#[cfg(feature = "governor")]
+mod governor;
 mod headers;
 mod later;
 mod memory;
+mod policies;
 
 use std::convert::Infallible;
 

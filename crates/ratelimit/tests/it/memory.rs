@@ -3,11 +3,11 @@
 use std::{thread, time::Duration};
 
 use hardpoint_core::{Clock, Key, ManualClock, SystemClock};
-use hardpoint_ratelimit::{Batch, Entry, MemoryStore, Quota, Store};
+use hardpoint_ratelimit::{Batch, Entry, MemoryStore, Mode, Quota, Store};
 
 fn entry<C: Clock>(store: &MemoryStore<C>, policy: u8, key: u64, quota: Quota) -> Entry {
     let key = store.digest(&Key::borrowed(&key.to_le_bytes()));
-    Entry { policy, key, quota, cost: 1 }
+    Entry { policy, key, quota, cost: 1, mode: Mode::Enforce }
 }
 
 fn decide<C: Clock>(store: &MemoryStore<C>, entries: &[Entry]) -> bool {

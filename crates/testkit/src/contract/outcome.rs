@@ -5,8 +5,8 @@ use std::fmt::Debug;
 use bytes::Bytes;
 use hardpoint_core::Refused;
 use http::{
-    HeaderMap, HeaderValue, Request, Response, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE},
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_TYPE, TE},
 };
 use http_body::Body;
 use tower_layer::Layer;
@@ -59,6 +59,8 @@ where
         if grpc {
             let grpc = HeaderValue::from_static("application/grpc");
             request.headers_mut().insert(CONTENT_TYPE, grpc);
+            request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
+            *request.method_mut() = Method::POST;
         }
         assert_eq!(ready(&mut service), Ok(()), "a layer refuses in call, not in poll_ready");
         let answer = drive(service.call(request));

@@ -152,6 +152,24 @@ mod explored {
     }
 
     #[test]
+    fn a_key_that_is_charged_meanwhile_keeps_its_slot_while_another_is_free() {
+        explore(|| {
+            let table = Arc::new(Table::for_peak(1));
+            // Keys 2 and 3 have passed at 100, the others are in debt.
+            for (key, state) in [(2, 50), (3, 40), (4, 900), (5, 900)] {
+                table.change(key, 0, |_| Some(state));
+            }
+            let twin = Arc::clone(&table);
+            let newcomer =
+                loom::thread::spawn(move || twin.change(6, 100, charge(100, 10, 10)).stored);
+            let first = table.change(2, 100, charge(100, 10, 10)).stored;
+            assert!(newcomer.join().unwrap() && first);
+            assert_eq!(table.evictions(), 0, "a slot was free");
+            assert!(!table.change(2, 100, charge(100, 10, 10)).stored, "a burst of one admits one");
+        });
+    }
+
+    #[test]
     fn a_slot_that_changes_hands_never_lends_its_state() {
         explore(|| {
             let table = Arc::new(Table::for_peak(1));

@@ -1,0 +1,216 @@
+//! From a request to a question, and from the store's answer to what follows.
+
+use std::{sync::Arc, time::Duration};
+
+use hardpoint_core::{Event, Head, Key, LimitDecision, Observer, RequestContext};
+
+use super::{OnFailure, RateLimiter, Rules};
+use crate::{
+    Batch, Entry, KeyAbsent, LimiterUnavailable, Mode, OnMissingKey, Policy, RateLimited,
+    ResponseHead, Store, StoreError, StoreErrorKind, Verdict, Verdicts, headers::Fields,
+};
+
+/// What a limiter does with a request.
+#[derive(Debug)]
+pub(crate) enum Conclusion {
+    Admit(Option<Fields>),
+    Refuse(RateLimited, Option<Fields>),
+    Unavailable(LimiterUnavailable),
+}
+
+/// The key of requests that have none: no header, token or address has these bytes.
+const NOBODY: Key<'static> = Key::borrowed(b"\0nobody\0");
+
+impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
+    /// The policies as they are now.
+    pub(crate) fn rules(&self) -> arc_swap::Guard<Arc<Rules>> {
+        self.shared.rules.load()
+    }
+
+    /// The question that this request puts.
+    pub(crate) fn batch(&self, rules: &Rules, head: Head<'_>) -> Result<Batch, KeyAbsent> {
+        let mut batch = Batch::new();
+        for (policy, index) in rules.policies.iter().zip(0..) {
+            if !policy.applies(head) {
+                continue;
+            }
+            let key = match (policy.key(head), policy.missing_key()) {
+                (Ok(key), _) => key,
+                (Err(_), OnMissingKey::Skip) => continue,
+                (Err(missing), OnMissingKey::Shared) => {
+                    policy.warn_of_missing_key(missing);
+                    NOBODY
+                }
+                (Err(missing), OnMissingKey::Reject) => {
+                    return Err(KeyAbsent::new(policy.name(), missing));
+                }
+            };
+            let entry = Entry {
+                policy: index,
+                key: self.shared.store.digest(&key),
+                quota: policy.quota_of(head),
+                cost: policy.cost_of(head),
+                mode: if policy.is_shadow() { Mode::Observe } else { Mode::Enforce },
+            };
+            // The builder admits no more policies than a batch has room for.
+            let _ = batch.push(entry);
+        }
+        Ok(batch)
+    }
+
+    /// What follows from the store's answer, told to the observer and to the layers around.
+    pub(crate) fn conclude(
+        &self,
+        rules: &Rules,
+        batch: &Batch,
+        answer: Result<Verdicts, StoreError>,
+        context: Option<&RequestContext>,
+    ) -> Conclusion {
+        let verdicts = match answer {
+            Ok(verdicts) => verdicts,
+            Err(error) => return self.failed(&error),
+        };
+        self.tell(rules, batch, &verdicts, context);
+        let unix = &self.shared.settings.unix;
+        let fields = rules.rendered.fields(&rules.policies, batch, &verdicts, || unix());
+        if verdicts.allowed() {
+            return Conclusion::Admit(fields);
+        }
+        match self.refusal(rules, batch, &verdicts) {
+            Some(limited) => Conclusion::Refuse(limited, fields),
+            // A store that refuses and cannot say for which policy has not decided.
+            None => self.failed(&StoreError::new(StoreErrorKind::Corrupt)),
+        }
+    }
+
+    fn tell(
+        &self,
+        rules: &Rules,
+        batch: &Batch,
+        verdicts: &Verdicts,
+        context: Option<&RequestContext>,
+    ) {
+        let observer = &self.shared.observer;
+        let mut nearest: Option<(&Policy, Verdict)> = None;
+        for (entry, verdict) in verdicts.of(batch) {
+            let Some(policy) = rules.policies.get(usize::from(entry.policy)) else { continue };
+            let (name, allowed) = (policy.name(), verdict.allowed());
+            if entry.mode == Mode::Observe {
+                observer.on(&Event::Limited { policy: name, allowed, enforced: false });
+                continue;
+            }
+            let remaining = verdict.remaining();
+            if verdicts.allowed() && self.is_near(&verdict, remaining) {
+                observer.on(&Event::NearLimit { policy: name, remaining: remaining.into() });
+            }
+            let nearness = |verdict: &Verdict| (verdict.allowed(), verdict.remaining());
+            if nearest.is_none_or(|(_, other)| (allowed, remaining) < nearness(&other)) {
+                nearest = Some((policy, verdict));
+            }
+        }
+        let Some((policy, verdict)) = nearest else { return };
+        let allowed = verdicts.allowed();
+        observer.on(&Event::Limited { policy: policy.name(), allowed, enforced: true });
+        if let Some(context) = context {
+            context.add_limit(LimitDecision::new(allowed, verdict.remaining().into()));
+        }
+    }
+
+    fn is_near(&self, verdict: &Verdict, remaining: u32) -> bool {
+        let share = u64::from(self.shared.settings.near_percent);
+        u64::from(remaining) * 100 < u64::from(verdict.quota().capacity()) * share
+    }
+
+    fn refusal(&self, rules: &Rules, batch: &Batch, verdicts: &Verdicts) -> Option<RateLimited> {
+        let mut violated = Vec::new();
+        let mut retry_after = Some(Duration::ZERO);
+        let refused = |(entry, verdict): &(&Entry, Verdict)| {
+            entry.mode == Mode::Enforce && !verdict.allowed()
+        };
+        for (entry, verdict) in verdicts.of(batch).filter(refused) {
+            violated.extend(rules.policies.get(usize::from(entry.policy)).map(Policy::name));
+            retry_after =
+                retry_after.zip(verdict.retry_after()).map(|(longest, wait)| longest.max(wait));
+        }
+        if violated.is_empty() {
+            return None;
+        }
+        tracing::debug!(target: "hardpoint::ratelimit", policies = ?violated, "request refused");
+        let limited = RateLimited::new(violated, retry_after);
+        Some(match &self.shared.settings.problem {
+            Some(problem) => limited.with_problem(problem.as_ref()),
+            None => limited,
+        })
+    }
+
+    fn failed(&self, error: &StoreError) -> Conclusion {
+        self.report(error);
+        match self.shared.settings.on_failure {
+            OnFailure::Allow => Conclusion::Admit(None),
+            OnFailure::Deny => Conclusion::Unavailable(LimiterUnavailable::new()),
+        }
+    }
+
+    /// Tells that the store did not do what it was asked.
+    pub(super) fn report(&self, error: &StoreError) {
+        let kind = error.kind().as_str();
+        self.shared.observer.on(&Event::StoreFailed { store: "ratelimit", kind });
+        if let Some(unlogged) = self.log_failure_now() {
+            let cause = std::error::Error::source(error).map(tracing::field::display);
+            tracing::warn!(
+                target: "hardpoint::ratelimit",
+                kind,
+                cause,
+                unlogged,
+                "store did not decide"
+            );
+        }
+    }
+
+    /// What has to be settled once the response is there; `None` if no policy asks for it.
+    pub(crate) fn settlement(
+        &self,
+        rules: &arc_swap::Guard<Arc<Rules>>,
+        batch: &Batch,
+    ) -> Option<Box<Settlement<St, Ob>>> {
+        let asks = |entry: &Entry| {
+            let policy = rules.policies.get(usize::from(entry.policy));
+            policy.is_some_and(Policy::asks_the_response)
+        };
+        batch.entries().iter().any(asks).then(|| {
+            let (limiter, rules) = (self.clone(), Arc::clone(rules));
+            Box::new(Settlement { limiter, rules, batch: batch.clone() })
+        })
+    }
+}
+
+/// Cells that were taken before it was known whether they are charged.
+pub(crate) struct Settlement<St, Ob> {
+    limiter: RateLimiter<St, Ob>,
+    rules: Arc<Rules>,
+    batch: Batch,
+}
+
+impl<St: Store, Ob: Observer> Settlement<St, Ob> {
+    /// What to give back after this response; `None` if everything is charged.
+    pub(crate) fn refund(&self, response: ResponseHead<'_>) -> Option<Batch> {
+        let mut refund = Batch::new();
+        for entry in self.batch.entries() {
+            let policy = self.rules.policies.get(usize::from(entry.policy));
+            if policy.is_some_and(|policy| !policy.charges(response)) {
+                // It has room for what another batch had room for.
+                let _ = refund.push(Entry { mode: Mode::Refund, ..*entry });
+            }
+        }
+        (!refund.is_empty()).then_some(refund)
+    }
+
+    pub(crate) const fn limiter(&self) -> &RateLimiter<St, Ob> {
+        &self.limiter
+    }
+
+    /// A refund that the store did not take: the client was charged too much, which is told.
+    pub(crate) fn refund_failed(&self, error: &StoreError) {
+        self.limiter.report(error);
+    }
+}

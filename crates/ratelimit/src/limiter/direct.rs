@@ -1,0 +1,220 @@
+//! Limits without a request: jobs, messages, work whose cost is known afterwards.
+
+use std::{error::Error, fmt, sync::Arc};
+
+use hardpoint_core::{Event, Key, Observer};
+
+use super::RateLimiter;
+use crate::{Batch, Digest, Entry, MemoryStore, Mode, Quota, Store, StoreError, Verdict};
+
+impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
+    /// Consumes `cost` cells of a key's bucket, if they are there. A cost of 0 looks without
+    /// consuming.
+    ///
+    /// With a store in memory the future is ready at once. Dropping it before it is ready leaves
+    /// open whether the cells were consumed.
+    ///
+    /// # Errors
+    /// [`CheckError`] if the limiter has no policy of this name, or its store did not decide. That
+    /// is no statement about the key: [`OnFailure`](crate::OnFailure) is the layer's.
+    pub async fn check(
+        &self,
+        policy: &str,
+        key: &Key<'_>,
+        cost: u32,
+    ) -> Result<Verdict, CheckError> {
+        let entry = self.entry(policy, key, cost, Mode::Enforce)?;
+        let verdict = self.decide(entry).await?;
+        let (name, allowed) = (policy, verdict.allowed());
+        self.shared.observer.on(&Event::Limited { policy: name, allowed, enforced: true });
+        Ok(verdict)
+    }
+
+    /// Consumes `cost` cells for work whose cost is known only when it is done: an estimate is
+    /// reserved, and [settled](Reservation::settle) afterwards.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub async fn reserve(
+        &self,
+        policy: &str,
+        key: &Key<'_>,
+        cost: u32,
+    ) -> Result<Reserved<St, Ob>, CheckError> {
+        let entry = self.entry(policy, key, cost, Mode::Enforce)?;
+        let verdict = self.check(policy, key, cost).await?;
+        if !verdict.allowed() {
+            return Ok(Reserved::Refused(verdict));
+        }
+        let (limiter, key, quota) = (self.clone(), entry.key, entry.quota);
+        let place = Place { policy: entry.policy, key, quota };
+        Ok(Reserved::Admitted(Reservation { limiter, place, cost, verdict }))
+    }
+
+    /// Gives `cost` cells back to a key: at most its bucket is full afterwards.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub async fn refund(
+        &self,
+        policy: &str,
+        key: &Key<'_>,
+        cost: u32,
+    ) -> Result<Verdict, CheckError> {
+        self.decide(self.entry(policy, key, cost, Mode::Refund)?).await
+    }
+
+    /// Takes `cost` cells from a key whether or not it has them: at most its bucket is empty
+    /// afterwards.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub async fn penalize(
+        &self,
+        policy: &str,
+        key: &Key<'_>,
+        cost: u32,
+    ) -> Result<Verdict, CheckError> {
+        self.decide(self.entry(policy, key, cost, Mode::Force)?).await
+    }
+
+    /// Forgets what a key has consumed.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub async fn reset(&self, policy: &str, key: &Key<'_>) -> Result<(), CheckError> {
+        self.decide(self.entry(policy, key, 0, Mode::Reset)?).await.map(drop)
+    }
+
+    fn entry(&self, name: &str, key: &Key<'_>, cost: u32, mode: Mode) -> Result<Entry, CheckError> {
+        let rules = self.rules();
+        let found = rules.policies.iter().zip(0..).find(|(policy, _)| policy.name() == name);
+        let Some((policy, index)) = found else {
+            return Err(CheckError { cause: Cause::Policy(name.to_owned()) });
+        };
+        let key = self.shared.store.digest(key);
+        Ok(Entry { policy: index, key, quota: policy.quota(), cost, mode })
+    }
+
+    async fn decide(&self, entry: Entry) -> Result<Verdict, CheckError> {
+        let batch = Batch::from(entry);
+        let answer = self.shared.store.decide(&batch).resolve().await;
+        let verdicts = answer.map_err(|error| {
+            self.report(&error);
+            CheckError { cause: Cause::Store(Arc::new(error)) }
+        })?;
+        let verdict = verdicts.of(&batch).next().map(|(_, verdict)| verdict);
+        // A batch of one has one verdict.
+        verdict.ok_or_else(|| CheckError { cause: Cause::Policy(String::new()) })
+    }
+}
+
+/// Whether cells were reserved.
+#[derive(Debug)]
+#[must_use = "what was reserved stays consumed until it is settled"]
+pub enum Reserved<St = MemoryStore, Ob = ()> {
+    /// They were.
+    Admitted(Reservation<St, Ob>),
+    /// There was no room.
+    Refused(Verdict),
+}
+
+/// Cells that were consumed for work whose cost is not known yet.
+///
+/// Dropping it leaves them consumed: whoever is cancelled does not get its share back by that.
+///
+/// ```
+/// use hardpoint_core::Key;
+/// use hardpoint_ratelimit::{Policy, Quota, RateLimiter, Reserved, key};
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let tokens = Policy::new("tokens", Quota::per_minute(10_000), key::subject());
+/// let limiter = RateLimiter::builder().policy(tokens).build()?;
+/// let alice = Key::borrowed(b"alice");
+///
+/// let Reserved::Admitted(reservation) = limiter.reserve("tokens", &alice, 4_000).await? else {
+///     return Err("refused".into());
+/// };
+/// let used = 2_500; // what the model's answer took
+/// reservation.settle(used).await?;
+/// assert_eq!(limiter.check("tokens", &alice, 0).await?.remaining(), 7_500);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "what was reserved stays consumed until it is settled"]
+pub struct Reservation<St = MemoryStore, Ob = ()> {
+    limiter: RateLimiter<St, Ob>,
+    place: Place,
+    cost: u32,
+    verdict: Verdict,
+}
+
+/// Whose bucket.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    policy: u8,
+    key: Digest,
+    quota: Quota,
+}
+
+impl<St: Store, Ob: Observer> Reservation<St, Ob> {
+    /// What the limiter said when it was made.
+    #[must_use]
+    pub const fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+
+    /// The work has cost `actual` cells: the difference is given back, or taken whether or not it is
+    /// there.
+    ///
+    /// # Errors
+    /// [`CheckError`] if the store did not take it: then the estimate stays consumed.
+    pub async fn settle(self, actual: u32) -> Result<(), CheckError> {
+        let Place { policy, key, quota } = self.place;
+        let (mode, cost) = match actual.checked_sub(self.cost) {
+            Some(more) => (Mode::Force, more),
+            None => (Mode::Refund, self.cost.saturating_sub(actual)),
+        };
+        self.limiter.decide(Entry { policy, key, quota, cost, mode }).await.map(drop)
+    }
+}
+
+/// A limiter was asked directly and did not decide.
+#[derive(Clone, Debug)]
+pub struct CheckError {
+    cause: Cause,
+}
+
+#[derive(Clone, Debug)]
+enum Cause {
+    Policy(String),
+    Store(Arc<StoreError>),
+}
+
+impl CheckError {
+    /// Whether the limiter has no policy of the name that was asked for.
+    #[must_use]
+    pub const fn is_unknown_policy(&self) -> bool {
+        matches!(self.cause, Cause::Policy(_))
+    }
+}
+
+impl fmt::Display for CheckError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cause {
+            Cause::Policy(name) => write!(f, "the limiter has no policy `{}`", name.escape_debug()),
+            Cause::Store(_) => f.write_str("the check was not decided"),
+        }
+    }
+}
+
+impl Error for CheckError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.cause {
+            Cause::Policy(_) => None,
+            Cause::Store(error) => Some(error.as_ref()),
+        }
+    }
+}
