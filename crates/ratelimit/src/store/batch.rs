@@ -48,9 +48,25 @@ impl Mode {
 /// The questions of all policies about one request: at most [`Batch::MAX`].
 #[derive(Clone, Debug)]
 pub struct Batch {
-    entries: [Entry; Self::MAX],
+    entries: Entries,
     len: usize,
 }
+
+/// Most requests are decided by a policy or two: room for more is not even written to for them.
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "nothing is to be allocated, whatever the number")]
+enum Entries {
+    Few([Entry; 2]),
+    Many([Entry; Batch::MAX]),
+}
+
+const UNUSED: Entry = Entry {
+    policy: 0,
+    key: Digest::from_bits(0),
+    quota: Quota::per_second(1),
+    cost: 0,
+    mode: Mode::Enforce,
+};
 
 impl Batch {
     /// The most entries that one batch holds.
@@ -59,14 +75,7 @@ impl Batch {
     /// A batch that asks nothing.
     #[must_use]
     pub const fn new() -> Self {
-        const UNUSED: Entry = Entry {
-            policy: 0,
-            key: Digest::from_bits(0),
-            quota: Quota::per_second(1),
-            cost: 0,
-            mode: Mode::Enforce,
-        };
-        Self { entries: [UNUSED; Self::MAX], len: 0 }
+        Self { entries: Entries::Few([UNUSED; 2]), len: 0 }
     }
 
     /// Adds a question.
@@ -74,7 +83,18 @@ impl Batch {
     /// # Errors
     /// [`BatchFull`] if there are [`MAX`](Self::MAX) already.
     pub fn push(&mut self, entry: Entry) -> Result<(), BatchFull> {
-        *self.entries.get_mut(self.len).ok_or(BatchFull { _private: () })? = entry;
+        if let Entries::Few(few) = &self.entries
+            && self.len == few.len()
+        {
+            let mut many = [UNUSED; Self::MAX];
+            many.iter_mut().zip(few).for_each(|(place, entry)| *place = *entry);
+            self.entries = Entries::Many(many);
+        }
+        let place = match &mut self.entries {
+            Entries::Few(few) => few.get_mut(self.len),
+            Entries::Many(many) => many.get_mut(self.len),
+        };
+        *place.ok_or(BatchFull { _private: () })? = entry;
         self.len += 1;
         Ok(())
     }
@@ -82,7 +102,11 @@ impl Batch {
     /// The questions, in the order of their addition.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
-        self.entries.get(..self.len).unwrap_or_default()
+        let all: &[Entry] = match &self.entries {
+            Entries::Few(few) => few,
+            Entries::Many(many) => many,
+        };
+        all.get(..self.len).unwrap_or_default()
     }
 
     /// Whether nothing is asked.
@@ -100,10 +124,7 @@ impl Default for Batch {
 
 impl From<Entry> for Batch {
     fn from(entry: Entry) -> Self {
-        let mut batch = Self::new();
-        batch.entries[0] = entry;
-        batch.len = 1;
-        batch
+        Self { entries: Entries::Few([entry, UNUSED]), len: 1 }
     }
 }
 

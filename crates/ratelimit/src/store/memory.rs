@@ -121,8 +121,11 @@ impl<C: Clock> MemoryStore<C> {
         self.shared.tables.iter().map(Table::size).sum()
     }
 
-    fn verdicts(&self, batch: &Batch) -> Result<Verdicts, StoreError> {
-        let now = self.clock.now();
+    /// Decides a batch at a time that was read already, which must be of the store's own clock.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the batch names a policy that the store has no table for.
+    pub fn decide_at(&self, batch: &Batch, now: Mono) -> Result<Verdicts, StoreError> {
         match batch.entries() {
             [] => Ok(Verdicts::NONE),
             [entry] => {
@@ -183,7 +186,7 @@ struct Buckets<'a>(&'a Table);
 impl Buckets<'_> {
     /// Does what the entry says, if there is room for it. The debt before, and whether it was done.
     fn apply(&self, entry: &Entry, now: Mono) -> (u64, bool) {
-        let change = self.0.change(id(entry.key), now.as_nanos(), |state| {
+        let change = self.0.change(entry.key.low(), now.as_nanos(), |state| {
             let debt = State::from_nanos(state).debt(entry.quota, now);
             let next = after(entry, debt)?;
             // What stays as it is needs no slot.
@@ -194,13 +197,8 @@ impl Buckets<'_> {
     }
 
     fn debt(&self, entry: &Entry, now: Mono) -> u64 {
-        State::from_nanos(self.0.read(id(entry.key))).debt(entry.quota, now)
+        State::from_nanos(self.0.read(entry.key.low())).debt(entry.quota, now)
     }
-}
-
-/// The bits that tell keys apart in a table.
-fn id(digest: Digest) -> u64 {
-    u64::try_from(digest.to_bits() & u128::from(u64::MAX)).unwrap_or_default()
 }
 
 impl<C: Clock> Store for MemoryStore<C> {
@@ -213,7 +211,7 @@ impl<C: Clock> Store for MemoryStore<C> {
     }
 
     fn decide(&self, batch: &Batch) -> Answer<Result<Verdicts, StoreError>, Self::Pending> {
-        Answer::Now(self.verdicts(batch))
+        Answer::Now(self.decide_at(batch, self.clock.now()))
     }
 
     /// A table for each policy, and no other limiter that numbers its policies too.

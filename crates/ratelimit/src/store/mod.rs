@@ -49,19 +49,26 @@ pub trait Store: Clone + Send + Sync + 'static {
 
 /// A key as a store keeps it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Digest(u128);
+pub struct Digest([u64; 2]);
 
 impl Digest {
     /// A digest of these bits.
     #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "the halves, one after the other")]
     pub const fn from_bits(bits: u128) -> Self {
-        Self(bits)
+        Self([bits as u64, (bits >> 64) as u64])
     }
 
     /// The bits.
     #[must_use]
     pub const fn to_bits(self) -> u128 {
-        self.0
+        let [low, high] = self.0;
+        (high as u128) << 64 | low as u128
+    }
+
+    /// The lower half: enough to tell keys apart in one process.
+    pub(crate) const fn low(self) -> u64 {
+        self.0[0]
     }
 }
 

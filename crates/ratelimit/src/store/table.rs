@@ -245,9 +245,19 @@ impl Slot {
     }
 }
 
+/// All eight tags are looked at whatever is found, so that neither line waits for the other to come
+/// from memory.
 fn find(home: [&Line; 2], tag: u64) -> Option<&Slot> {
-    let slots = home.into_iter().flat_map(|line| &line.slots);
-    slots.into_iter().find(|slot| slot.tag.load(Ordering::Acquire) == tag)
+    let slots = home.map(|line| &line.slots);
+    let mut found = None;
+    for line in slots {
+        for slot in line {
+            if slot.tag.load(Ordering::Acquire) == tag {
+                found = Some(slot);
+            }
+        }
+    }
+    found
 }
 
 /// The digest, but for the two values that mean something else.
