@@ -56,48 +56,6 @@ fn as_many_keys_as_announced_fit_and_hardly_one_is_forgotten() {
     assert!(forgotten < 1_000, "{forgotten}");
 }
 
-/// How many new keys a flood brings: as many as the goal names in a soak, fewer in every test.
-fn flood() -> u64 {
-    if std::env::var_os("HARDPOINT_SOAK").is_some() { 10_000_000 } else { 500_000 }
-}
-
-fn resident() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
-}
-
-#[test]
-fn a_flood_of_new_keys_leaves_blocked_keys_blocked_and_memory_flat() {
-    let store = MemoryStore::for_peak(&[10_000], ManualClock::default());
-    let quota = Quota::per_hour(100);
-    let blocked = 1_000;
-    for key in 0..blocked {
-        while decide(&store, &[entry(&store, 0, key, quota)]) {}
-    }
-    let (before, mut slow, mut longest) = (resident(), 0_u64, Duration::ZERO);
-    for key in 1_000_000..1_000_000 + flood() {
-        let start = SystemClock.now();
-        decide(&store, &[entry(&store, 0, key, quota)]);
-        let took = SystemClock.now().saturating_since(start);
-        slow += u64::from(took > Duration::from_millis(1));
-        longest = longest.max(took);
-    }
-    let grown = resident().saturating_sub(before);
-    let still =
-        (0..blocked).filter(|&key| !decide(&store, &[entry(&store, 0, key, quota)])).count();
-    println!(
-        "{} new keys: {still} of {blocked} blocked keys stayed blocked, {grown} KiB more resident, \
-         {slow} decisions above 1 ms, the longest {longest:?}",
-        flood()
-    );
-    assert_eq!(still, 1_000);
-    assert!(store.evictions() > flood() * 4 / 5, "what was forgotten is counted");
-    assert!(grown < 4_096, "{grown} KiB");
-    // Nothing in a decision waits; what is above is this thread being put aside by others.
-    assert!(slow * 10_000 < flood(), "{slow} decisions above 1 ms");
-}
-
 #[test]
 fn threads_together_get_what_one_would() {
     let store = MemoryStore::for_peak(&[64, 64], ManualClock::default());
