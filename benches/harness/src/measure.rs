@@ -1,0 +1,195 @@
+//! Measuring contenders side by side.
+
+use std::{fmt, time::Duration};
+
+use hardpoint_core::{Clock, SystemClock};
+
+use crate::stats::Samples;
+
+/// Runs what it is given exactly once, and measures that.
+pub type Meter<'m> = &'m mut dyn FnMut(&mut dyn FnMut());
+
+/// Something that does one operation over and over.
+pub struct Contender<'a> {
+    run: Box<dyn FnMut(u64, Meter<'_>) + 'a>,
+}
+
+impl<'a> Contender<'a> {
+    /// Does `operation`.
+    pub fn new<T>(mut operation: impl FnMut() -> T + 'a) -> Self {
+        Self::whole(move |count| {
+            for _ in 0..count {
+                std::hint::black_box(operation());
+            }
+        })
+    }
+
+    /// Does as many operations as it is told in one go: for work that is spread over threads.
+    pub fn whole(mut operations: impl FnMut(u64) + 'a) -> Self {
+        Self { run: Box::new(move |count, meter| meter(&mut || operations(count))) }
+    }
+
+    /// Does `operation` with what `prepare` made for it before the measuring began.
+    pub fn prepared<P, T>(
+        mut prepare: impl FnMut() -> P + 'a,
+        mut operation: impl FnMut(P) -> T + 'a,
+    ) -> Self {
+        let run = move |count: u64, meter: Meter<'_>| {
+            let mut ready: Vec<P> = (0..count).map(|_| prepare()).collect();
+            meter(&mut || {
+                for prepared in ready.drain(..) {
+                    std::hint::black_box(operation(prepared));
+                }
+            });
+        };
+        Self { run: Box::new(run) }
+    }
+
+    /// Does all of it inside what `scope` sets up, such as a subscriber of the thread.
+    #[must_use]
+    pub fn within(mut self, scope: impl Fn(&mut dyn FnMut()) + 'a) -> Self {
+        let run = move |count: u64, meter: Meter<'_>| scope(&mut || (self.run)(count, meter));
+        Self { run: Box::new(run) }
+    }
+
+    /// Does `count` operations and lets `meter` measure them.
+    pub fn run(&mut self, count: u64, meter: Meter<'_>) {
+        (self.run)(count, meter);
+    }
+
+    fn time(&mut self, count: u64) -> Duration {
+        let mut took = Duration::ZERO;
+        self.run(count, &mut |measured| {
+            let begin = SystemClock.now();
+            measured();
+            took = SystemClock.now().saturating_since(begin);
+        });
+        took
+    }
+}
+
+impl fmt::Debug for Contender<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Contender").finish_non_exhaustive()
+    }
+}
+
+/// How long, and how often.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// How many samples of each contender. More of them steady the median.
+    pub rounds: usize,
+    /// How long a sample should take: long beside the clock's resolution, short beside what disturbs
+    /// a machine.
+    pub sample: Duration,
+    /// How long each contender runs before the first sample.
+    pub warm_up: Duration,
+    /// The most operations of a sample: what is prepared ahead has to fit into the cache.
+    pub most: u64,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            rounds: 101,
+            sample: Duration::from_millis(5),
+            warm_up: Duration::from_millis(200),
+            most: u64::MAX,
+        }
+    }
+}
+
+impl Plan {
+    /// For operations that take something made ahead.
+    #[must_use]
+    pub fn prepared() -> Self {
+        Self { rounds: 301, sample: Duration::from_millis(1), most: 512, ..Self::default() }
+    }
+
+    /// Nanoseconds an operation of each contender, sample by sample.
+    ///
+    /// Every round takes one sample of each, every other round in the opposite order: whatever slows
+    /// the machine down for a while slows down all of them.
+    #[must_use]
+    pub fn measure(&self, contenders: &mut [Contender<'_>]) -> Vec<Samples> {
+        let counts: Vec<u64> =
+            contenders.iter_mut().map(|contender| self.calibrate(contender)).collect();
+        let mut samples = vec![Samples::default(); contenders.len()];
+        for round in 0..self.rounds {
+            for step in 0..contenders.len() {
+                let index = if round % 2 == 0 { step } else { contenders.len() - 1 - step };
+                let took = contenders[index].time(counts[index]);
+                samples[index].push(per_operation(took, counts[index]));
+            }
+        }
+        samples
+    }
+
+    /// How many operations fill a sample. It is what warms the contender up, too.
+    fn calibrate(&self, contender: &mut Contender<'_>) -> u64 {
+        let (mut count, mut spent) = (1_u64, Duration::ZERO);
+        loop {
+            let took = contender.time(count);
+            spent = spent.saturating_add(took).saturating_add(Duration::from_nanos(1));
+            if took < self.sample && count < self.most {
+                count = count.saturating_mul(2).min(self.most);
+            } else if spent >= self.warm_up {
+                return count;
+            }
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of a few milliseconds are far below 2^53")]
+fn per_operation(took: Duration, count: u64) -> f64 {
+    took.as_nanos() as f64 / count.max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::RefCell, rc::Rc};
+
+    use super::*;
+
+    const BRIEF: Plan =
+        Plan { rounds: 4, sample: Duration::ZERO, warm_up: Duration::ZERO, most: 1 };
+
+    #[test]
+    fn every_other_round_goes_the_other_way() {
+        let seen = Rc::new(RefCell::new(Vec::new()));
+        let note = |name: char| {
+            let seen = Rc::clone(&seen);
+            Contender::new(move || seen.borrow_mut().push(name))
+        };
+        let samples = BRIEF.measure(&mut [note('a'), note('b')]);
+        assert_eq!(samples.iter().map(Samples::count).collect::<Vec<_>>(), [4, 4]);
+        // The first two calibrate.
+        assert_eq!(seen.borrow().iter().collect::<String>(), "ab".to_owned() + "abbaabba");
+    }
+
+    #[test]
+    fn what_is_prepared_is_not_measured() {
+        let measuring = RefCell::new(false);
+        let mut contender = Contender::prepared(
+            || assert!(!*measuring.borrow()),
+            |()| assert!(*measuring.borrow()),
+        );
+        contender.run(3, &mut |measured| {
+            *measuring.borrow_mut() = true;
+            measured();
+            *measuring.borrow_mut() = false;
+        });
+    }
+
+    #[test]
+    fn slower_work_takes_more_of_each_round() {
+        let work = |steps: u64| {
+            Contender::new(move || {
+                (0..steps).fold(1_u64, |sum, step| std::hint::black_box(sum ^ step))
+            })
+        };
+        let plan = Plan { rounds: 21, ..Plan::default() };
+        let samples = plan.measure(&mut [work(10), work(1_000)]);
+        assert!(samples[0].over(&samples[1]).figure().median < 0.5);
+    }
+}

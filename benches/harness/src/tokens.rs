@@ -1,0 +1,139 @@
+//! Access tokens to verify.
+
+use aws_lc_rs::{
+    rsa::{KeyPair as RsaKeyPair, KeySize},
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair},
+};
+use hardpoint_auth::{
+    Algorithm, KeySet, Scopes, SigningKey, TokenIssuer, TokenVerifier, VerifyingKey,
+};
+use hardpoint_core::{ManualClock, Secret};
+
+/// Who issues all tokens of the benchmarks.
+pub const ISSUER: &str = "https://hardened-api.example";
+/// Whom they are for.
+pub const AUDIENCE: &str = "hardened-api";
+/// What they allow.
+pub const SCOPES: &str = "notes:read notes:write";
+
+/// The algorithms that a token may be signed with.
+pub const ALGORITHMS: [Algorithm; 3] = [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256];
+
+/// A token that is the same for ever, with the public key it was signed for.
+///
+/// Instruction counts have to repeat, and signatures of ES256 are random: so these were made once.
+/// They are valid by a [`ManualClock`], which begins in 2027; the private keys were not kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Fixture {
+    /// The public key in PEM.
+    pub key: &'static str,
+    /// The token.
+    pub token: &'static str,
+}
+
+impl Fixture {
+    /// The one of this algorithm.
+    #[must_use]
+    pub fn of(algorithm: Algorithm) -> Self {
+        let (key, token) = match algorithm {
+            Algorithm::EdDsa => {
+                (include_str!("../fixtures/eddsa.pem"), include_str!("../fixtures/eddsa.jwt"))
+            }
+            Algorithm::Es256 => {
+                (include_str!("../fixtures/es256.pem"), include_str!("../fixtures/es256.jwt"))
+            }
+            Algorithm::Rs256 => {
+                (include_str!("../fixtures/rs256.pem"), include_str!("../fixtures/rs256.jwt"))
+            }
+            _ => panic!("there is no token of {}", algorithm.as_str()),
+        };
+        Self { key, token: token.trim_ascii_end() }
+    }
+
+    /// What verifies it, by a clock that stands still.
+    #[must_use]
+    pub fn verifier(self, clock: ManualClock) -> TokenVerifier<ManualClock> {
+        let key = VerifyingKey::from_pem(self.key).expect("the fixture is a key");
+        let keys = KeySet::new([key]).expect("one key");
+        TokenVerifier::new(keys, ISSUER, AUDIENCE).with_clock(clock)
+    }
+}
+
+/// Tokens of different subjects, signed with one fresh key.
+#[derive(Debug)]
+pub struct TokenSet {
+    /// The key that verifies them.
+    pub key: VerifyingKey,
+    /// The public key as the primitive takes it.
+    pub public: Vec<u8>,
+    /// The tokens.
+    pub tokens: Vec<Secret<str>>,
+}
+
+impl TokenSet {
+    /// `count` tokens signed with a new key.
+    #[must_use]
+    pub fn generate(algorithm: Algorithm, count: usize) -> Self {
+        let (private, public) = generate_key(algorithm);
+        let key = SigningKey::from_pkcs8(&private).expect("the key was just made");
+        let verifying = key.verifying_key();
+        let issuer = TokenIssuer::new(key, ISSUER, AUDIENCE);
+        let scopes: Scopes = SCOPES.parse().expect("two scopes");
+        let issue = |index| {
+            let subject = format!("0190b5a2-7c3e-7d44-9d1b-{index:012x}");
+            issuer.issue(&subject, &scopes).expect("a token is minted")
+        };
+        Self { key: verifying, public, tokens: (0..count).map(issue).collect() }
+    }
+
+    /// What verifies them.
+    #[must_use]
+    pub fn verifier(&self) -> TokenVerifier {
+        let keys = KeySet::new([self.key.clone()]).expect("one key");
+        TokenVerifier::new(keys, ISSUER, AUDIENCE)
+    }
+}
+
+/// A private key in PKCS#8, and the public half as the primitive takes it.
+fn generate_key(algorithm: Algorithm) -> (Vec<u8>, Vec<u8>) {
+    const MADE: &str = "the system gives randomness for a key";
+
+    match algorithm {
+        Algorithm::EdDsa => {
+            let pair = Ed25519KeyPair::generate().expect(MADE);
+            let private = pair.to_pkcs8v1().expect(MADE).as_ref().to_vec();
+            (private, pair.public_key().as_ref().to_vec())
+        }
+        Algorithm::Es256 => {
+            let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect(MADE);
+            let private = pair.to_pkcs8v1().expect(MADE).as_ref().to_vec();
+            (private, pair.public_key().as_ref().to_vec())
+        }
+        Algorithm::Rs256 => {
+            use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+
+            let pair = RsaKeyPair::generate(KeySize::Rsa2048).expect(MADE);
+            let private: Pkcs8V1Der<'_> = pair.as_der().expect(MADE);
+            (private.as_ref().to_vec(), pair.public_key().as_ref().to_vec())
+        }
+        _ => panic!("there is no key for {}", algorithm.as_str()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_token_is_accepted_by_its_verifier() {
+        for algorithm in ALGORITHMS {
+            let fixture = Fixture::of(algorithm);
+            let verifier = fixture.verifier(ManualClock::default());
+            assert!(verifier.verify(fixture.token).is_ok(), "{algorithm:?}");
+            let set = TokenSet::generate(algorithm, 2);
+            for token in &set.tokens {
+                assert!(set.verifier().verify(token.expose()).is_ok(), "{algorithm:?}");
+            }
+        }
+    }
+}

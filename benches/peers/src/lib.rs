@@ -1,0 +1,74 @@
+//! hardpoint beside its peers: the same question put to both, in one run.
+//!
+//! Each peer is set up as its own documentation says, with equal limits and equal expectations, and
+//! pinned. `docs/BENCHMARKS.md` has the method and the results.
+//!
+//! There are no features. The minimum supported Rust version is 1.95.
+
+#![expect(clippy::expect_used, reason = "a benchmark that cannot be set up has to stop")]
+#![expect(clippy::missing_panics_doc, reason = "a benchmark that cannot be set up has to stop")]
+
+pub mod auth;
+pub mod observability;
+pub mod ratelimit;
+
+use hardpoint_bench_harness::report::Contest;
+
+/// A contest's name, unique in its benchmark, and what sets it up when it is its turn.
+pub type Named = (&'static str, fn() -> Contest<'static>);
+
+/// The benchmarks, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bench {
+    /// Access tokens.
+    Auth,
+    /// Records and log lines.
+    Observability,
+    /// The limiter.
+    Ratelimit,
+}
+
+impl Bench {
+    /// The one of this name.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
+        Some(match name {
+            "auth" => Self::Auth,
+            "observability" => Self::Observability,
+            "ratelimit" => Self::Ratelimit,
+            _ => return None,
+        })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auth => "auth",
+            Self::Observability => "observability",
+            Self::Ratelimit => "ratelimit",
+        }
+    }
+
+    /// What it compares.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Auth => "Access tokens, beside jsonwebtoken 11.1 (aws-lc)",
+            Self::Observability => {
+                "Records and lines, beside tower-http 0.7.1 and tracing-subscriber 0.3.23"
+            }
+            Self::Ratelimit => "Rate limits, beside governor 0.10.4 and tower_governor 0.8",
+        }
+    }
+
+    /// What it measures, in the order of its table.
+    #[must_use]
+    pub fn contests(self) -> Vec<Named> {
+        match self {
+            Self::Auth => auth::contests(),
+            Self::Observability => observability::contests(),
+            Self::Ratelimit => ratelimit::contests(),
+        }
+    }
+}

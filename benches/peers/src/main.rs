@@ -1,0 +1,135 @@
+//! `peers ratelimit|auth|observability FOLDER`: measures, prints the table, writes JSON and plot.
+//! `peers only BENCH TEXT` measures those whose names have this text in them, for a profiler.
+//!
+//! What must not be measured in the same process is asked of others: allocations of the binary
+//! `allocations` beside this one, the memory of a flood of this binary itself (`peers flood SIDE`).
+
+use std::{
+    collections::BTreeMap,
+    env,
+    error::Error,
+    io,
+    path::Path,
+    process::{Command, ExitCode},
+};
+
+use hardpoint_bench_harness::{
+    memory::Allocated,
+    report::{Goal, Report, Row, Unit},
+};
+use hardpoint_bench_peers::{
+    Bench,
+    ratelimit::space::{self, Side},
+};
+
+/// What one operation of ours and one of the peer's allocates, by contest.
+type Counted = BTreeMap<String, (Allocated, Allocated)>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("peers: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(arguments: &[&str]) -> Result<(), Box<dyn Error>> {
+    match arguments {
+        ["only", name, text] => {
+            let bench = Bench::of(name).ok_or("no such benchmark")?;
+            measured(bench, text, &BTreeMap::new()).print();
+            Ok(())
+        }
+        ["flood", side] => {
+            println!("{}", space::flood(side.parse()?)?);
+            Ok(())
+        }
+        [name, folder] => {
+            let bench = Bench::of(name).ok_or("no such benchmark")?;
+            bench_of(bench, Path::new(folder))
+        }
+        _ => {
+            Err("usage: ratelimit|auth|observability FOLDER, only BENCH TEXT, flood ours|peer"
+                .into())
+        }
+    }
+}
+
+fn bench_of(bench: Bench, folder: &Path) -> Result<(), Box<dyn Error>> {
+    let counted = counted(bench)?;
+    let mut report = measured(bench, "", &counted);
+    if bench == Bench::Ratelimit {
+        memory(&mut report, &counted)?;
+    }
+    report.print();
+    report.write(folder)?;
+    println!("written to {}", folder.join(format!("{}.json", bench.name())).display());
+    Ok(())
+}
+
+/// A report of the contests whose names have `text` in them.
+fn measured(bench: Bench, text: &str, counted: &Counted) -> Report {
+    let mut report = Report::new(bench.name(), bench.title());
+    for (name, contest) in bench.contests() {
+        if name.contains(text) {
+            eprintln!("measuring: {name}");
+            let allocated = counted.get(name).copied();
+            report.contest(name, contest(), allocated.map(|(ours, peer)| (ours, Some(peer))));
+        }
+    }
+    report
+}
+
+fn memory(report: &mut Report, counted: &Counted) -> Result<(), Box<dyn Error>> {
+    if let Some((ours, peer)) = counted.get("memory of the table") {
+        let a_key = |held: &Allocated| per_key(held.bytes);
+        let mut row =
+            Row::counted("memory a key, 1 M addresses", Unit::Bytes, a_key(ours), a_key(peer));
+        row.goal = Some(Goal::Value(24.0));
+        report.row(row);
+    }
+    let (ours, peer) = (flood(Side::Ours)?, flood(Side::Peer)?);
+    report.row(Row::counted("growth in a flood of 5 M addresses", Unit::Bytes, ours, peer));
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "bytes of one process are far below 2^53")]
+fn per_key(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(space::KEYS)
+}
+
+/// What the process grows by, in a process of its own.
+fn flood(side: Side) -> Result<f64, Box<dyn Error>> {
+    let output = Command::new(env::current_exe()?).args(["flood", &side.to_string()]).output()?;
+    Ok(answer(output)?.trim().parse()?)
+}
+
+/// What each contest allocates, counted by the binary beside this one.
+fn counted(bench: Bench) -> Result<Counted, Box<dyn Error>> {
+    let program = env::current_exe()?.with_file_name("allocations");
+    let output = Command::new(program).arg(bench.name()).output()?;
+    let text = answer(output)?;
+    let mut counted = BTreeMap::new();
+    for line in text.lines() {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let [name, ours, our_bytes, peer, peer_bytes] = fields.as_slice() else {
+            return Err(format!("`allocations` printed `{line}`").into());
+        };
+        let ours = Allocated { count: ours.parse()?, bytes: our_bytes.parse()? };
+        let peer = Allocated { count: peer.parse()?, bytes: peer_bytes.parse()? };
+        counted.insert((*name).to_owned(), (ours, peer));
+    }
+    Ok(counted)
+}
+
+fn answer(output: std::process::Output) -> Result<String, Box<dyn Error>> {
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        return Err(io::Error::other(said).into());
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}

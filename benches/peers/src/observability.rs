@@ -1,0 +1,100 @@
+//! The record of a request, beside tower-http's request ids and traces; a log line, beside the JSON
+//! of tracing-subscriber. Both write to a sink.
+
+use std::{convert::Infallible, io};
+
+use bytes::Bytes;
+use hardpoint::observability::{Logs, RecordLayer};
+use hardpoint_bench_harness::{
+    exchange::{Pong, exchange},
+    measure::{Contender, Plan},
+    report::{Contest, Goal},
+};
+use http::{HeaderValue, Request, Response, StatusCode, header::USER_AGENT};
+use http_body_util::Full;
+use tower_http::{
+    request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
+    trace::{DefaultMakeSpan, DefaultOnResponse, TraceLayer},
+};
+use tower_layer::Layer;
+use tower_service::Service;
+use tracing::{Dispatch, Level, Span, dispatcher};
+use tracing_subscriber::{Registry, layer::SubscriberExt};
+
+use crate::Named;
+
+pub(crate) fn contests() -> Vec<Named> {
+    vec![
+        ("request with id and access line", record),
+        ("log event in the span of a request", event_in_span),
+        ("log event outside a span", event_alone),
+    ]
+}
+
+fn our_log() -> Dispatch {
+    let logs =
+        Logs::json("orders", "1.4.2", "bench").layer(io::sink).expect("the filter is `info`");
+    Dispatch::new(Registry::default().with(logs))
+}
+
+fn peer_log() -> Dispatch {
+    let subscriber = tracing_subscriber::fmt().json().with_max_level(Level::INFO);
+    Dispatch::new(subscriber.with_writer(io::sink).finish())
+}
+
+fn request() -> Request<Full<Bytes>> {
+    let mut request = Request::get("/api/v1/notes?limit=20").body(Full::default()).expect("a path");
+    request.headers_mut().insert(USER_AGENT, HeaderValue::from_static("curl/8.5.0"));
+    request
+}
+
+fn through<S, B>(mut service: S, log: Dispatch) -> Contender<'static>
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<B>, Error = Infallible> + 'static,
+    B: http_body::Body,
+{
+    Contender::prepared(request, move |request| {
+        assert_eq!(exchange(&mut service, request), StatusCode::OK);
+    })
+    .within(move |run| dispatcher::with_default(&log, run))
+}
+
+/// One request, with an id in its log line and in its answer.
+fn record() -> Contest<'static> {
+    // As its documentation says: the id is set outermost and handed on innermost. One line a
+    // request, which unlike ours has neither id nor route, since the default span has none.
+    let trace = TraceLayer::new_for_http()
+        .make_span_with(DefaultMakeSpan::new().level(Level::INFO))
+        .on_response(DefaultOnResponse::new().level(Level::INFO));
+    let peer = PropagateRequestIdLayer::x_request_id().layer(Pong);
+    let peer = SetRequestIdLayer::x_request_id(MakeRequestUuid).layer(trace.layer(peer));
+    Contest::new(through(RecordLayer::new().layer(Pong), our_log()), through(peer, peer_log()))
+        .plan(Plan::prepared())
+        .floor("added by the layers", through(Pong, Dispatch::none()), None)
+}
+
+/// A line inside the span of a request.
+fn event_in_span() -> Contest<'static> {
+    let span = || {
+        tracing::info_span!(
+            "request",
+            request_id = "0190b5a2-7c3e-7d44-9d1b-6a1f0c2e8b57",
+            trace_id = "4bf92f3577b34da6a3ce929d0e0e4736",
+        )
+    };
+    let line = |log: Dispatch| {
+        let span = dispatcher::with_default(&log, span);
+        event(log, span)
+    };
+    Contest::new(line(our_log()), line(peer_log())).goal(Goal::Ratio(0.15))
+}
+
+/// The same line with no span around it.
+fn event_alone() -> Contest<'static> {
+    Contest::new(event(our_log(), Span::none()), event(peer_log(), Span::none()))
+}
+
+fn event(log: Dispatch, span: Span) -> Contender<'static> {
+    Contender::new(|| tracing::info!(order = 7, total = 12.5, "order shipped"))
+        .within(move |run| dispatcher::with_default(&log, || span.in_scope(&mut *run)))
+}

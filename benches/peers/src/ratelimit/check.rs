@@ -1,0 +1,132 @@
+//! A check: may this key have one more cell?
+
+use std::{
+    hint::black_box,
+    net::{IpAddr, Ipv4Addr},
+};
+
+use hardpoint::{
+    core::{Answer, Clock, Key, ManualClock, SystemClock},
+    ratelimit::{Batch, Digest, Entry, MemoryStore, Mode, RateLimiter, Store},
+};
+use hardpoint_bench_harness::{
+    exchange::now,
+    keys,
+    load::Pattern,
+    measure::{Contender, Plan},
+    report::{Contest, Goal},
+    threads,
+};
+
+use super::{ours, peer, quota};
+
+/// One client, everything included: the clock, the digest and the decision.
+pub(super) fn hot_all_in() -> Contest<'static> {
+    let (ours, peer) = (ours(65_536), peer());
+    let address = IpAddr::V4(keys::address(1));
+    Contest::new(
+        Contender::new(move || take(&ours, address)),
+        Contender::new(move || peer.check_key(&address).is_ok()),
+    )
+    .goal(Goal::Ratio(0.85))
+}
+
+/// The same put to the store: what the layer does, and what `check` adds to it.
+pub(super) fn hot_by_store() -> Contest<'static> {
+    let store = MemoryStore::for_peak(&[65_536], SystemClock);
+    let peer = peer();
+    let address = IpAddr::V4(keys::address(1));
+    Contest::new(
+        Contender::new(move || decide(&store, store.digest(&Key::address(address)))),
+        Contender::new(move || peer.check_key(&address).is_ok()),
+    )
+}
+
+/// One client whose key was digested and whose time was read by somebody else.
+pub(super) fn hot_digested() -> Contest<'static> {
+    let store = MemoryStore::for_peak(&[65_536], ManualClock::default());
+    let key = store.digest(&Key::address(keys::address(1).into()));
+    let peer = peer();
+    let address = IpAddr::V4(keys::address(1));
+    Contest::new(
+        Contender::new(move || decide(&store, black_box(key))),
+        Contender::new(move || peer.check_key(&address).is_ok()),
+    )
+    .goal(Goal::Value(30.0))
+}
+
+fn decide<C: Clock>(store: &MemoryStore<C>, key: Digest) -> bool {
+    let mut batch = Batch::new();
+    let entry = Entry { policy: 0, key, quota: quota(), cost: 1, mode: Mode::Enforce };
+    batch.push(entry).expect("an empty batch has room");
+    match store.decide(&batch) {
+        Answer::Now(verdicts) => verdicts.is_ok_and(|verdicts| verdicts.allowed()),
+        Answer::Later(_) => false,
+    }
+}
+
+pub(super) fn uniform_one_thread() -> Contest<'static> {
+    spread(Pattern::Uniform, 1).goal(Goal::Ratio(0.35))
+}
+
+pub(super) fn uniform_two_threads() -> Contest<'static> {
+    spread(Pattern::Uniform, 2).goal(Goal::Ratio(0.3))
+}
+
+pub(super) fn zipf() -> Contest<'static> {
+    spread(Pattern::Zipf(1.1), 1)
+}
+
+pub(super) fn hot_two_threads() -> Contest<'static> {
+    spread(Pattern::Hot, 2)
+}
+
+/// Nanoseconds a check of one thread, with a million keys in the table.
+fn spread(pattern: Pattern, threads: usize) -> Contest<'static> {
+    const KEYS: u32 = 1_000_000;
+    const DRAWS: usize = 1 << 21;
+
+    let (ours, peer) = (ours(1_000_000), peer());
+    for address in keys::addresses(KEYS) {
+        let admitted = (take(&ours, address.into()), peer.check_key(&address.into()).is_ok());
+        assert_eq!(admitted, (true, true), "the first request of a key is let in");
+    }
+    let draw = |seed| -> Vec<Ipv4Addr> {
+        pattern.draw(KEYS, DRAWS, seed).into_iter().map(keys::address).collect()
+    };
+    let load: Vec<Vec<Ipv4Addr>> = (1..=threads).map(|thread| draw(thread as u64)).collect();
+    let plan = Plan { rounds: 21, sample: std::time::Duration::from_millis(60), ..Plan::default() };
+    let other = load.clone();
+    Contest::new(
+        sweep(load, move |address| take(&ours, address)),
+        sweep(other, move |address| peer.check_key(&address).is_ok()),
+    )
+    .plan(plan)
+}
+
+/// Each thread goes on in its own list where it stopped the time before.
+fn sweep(
+    load: Vec<Vec<Ipv4Addr>>,
+    check: impl Fn(IpAddr) -> bool + Sync + 'static,
+) -> Contender<'static> {
+    let mut begin = 0;
+    Contender::whole(move |count| {
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let round = |thread: usize| {
+            let addresses = load[thread].iter().cycle().skip(begin).take(count);
+            let admitted = addresses.filter(|address| check(IpAddr::V4(**address))).count();
+            assert_eq!(admitted, count, "nobody comes to the end of the burst");
+        };
+        if load.len() == 1 {
+            round(0);
+        } else {
+            threads::together(load.len(), round);
+        }
+        begin = (begin + count) % load[0].len();
+    })
+}
+
+fn take(limiter: &RateLimiter, address: IpAddr) -> bool {
+    let verdict = now(limiter.check("client", &Key::address(address), 1));
+    verdict.is_ok_and(|verdict| verdict.allowed())
+}
