@@ -77,7 +77,7 @@ pub struct HeadFacts {
 }
 
 impl HeadFacts {
-    /// The facts of a request. One header is looked up.
+    /// The facts of a request. One header is looked up, and for a call of gRPC a second one.
     #[must_use]
     pub fn of(head: Head<'_>) -> Self {
         Self {

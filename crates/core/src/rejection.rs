@@ -48,10 +48,11 @@ impl Refused {
 
 /// Renders a refusal for the request with these facts.
 ///
-/// A gRPC caller gets a trailers-only response: status 200, `grpc-status`, `grpc-message`, and a
-/// `RetryInfo` if the problem says when to try again; no body. Every other caller gets `application/problem+json`; the answer to HEAD tells the length that
-/// the answer to GET would have, and has no body. All are `Cache-Control: no-store`. The outcome is
-/// set in the request's context, if there is one.
+/// A gRPC caller gets a trailers-only response: status 200, `grpc-status`, `grpc-message`, and, if
+/// the problem says when to try again, a `RetryInfo` in `grpc-status-details-bin`; no body. Every
+/// other caller gets `application/problem+json`; the answer to HEAD tells the length that the answer
+/// to GET would have, and has no body. All are `Cache-Control: no-store`. The outcome is set in the
+/// request's context, if there is one.
 #[must_use]
 pub fn refuse<B>(head: &HeadFacts, rejection: &dyn Rejection) -> Response<ResponseBody<B>> {
     let problem = rejection.problem();

@@ -49,7 +49,8 @@ pub enum LegacyReset {
 }
 
 impl Headers {
-    /// None: the default. Headers tell an attacker as much as a friend, and cost an allocation.
+    /// None: the default. Headers tell an attacker as much as a friend, and cost two allocations or
+    /// more on every response.
     #[must_use]
     pub const fn none() -> Self {
         Self { draft: None, legacy: None, expose: false }
@@ -79,7 +80,7 @@ impl Headers {
     }
 
     /// Names these headers and `Retry-After` in `Access-Control-Expose-Headers`, without which a
-    /// script of another origin cannot read them.
+    /// script of another origin cannot read them. It does nothing where there are none of these.
     #[must_use]
     pub const fn expose(mut self) -> Self {
         self.expose = true;

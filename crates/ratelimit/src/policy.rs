@@ -121,7 +121,8 @@ impl Policy {
     /// charge for: however many come at once, no more than the quota are let in. A request whose
     /// future is dropped, or whose service fails, has been charged.
     ///
-    /// It costs an allocation for each request that the policy applies to.
+    /// It costs an allocation for each request that the policy applies to. While a request is on its
+    /// way it holds its cells: the burst should cover the good ones that a key has in flight.
     pub fn charge_on(
         mut self,
         charged: impl Fn(ResponseHead<'_>) -> bool + Send + Sync + 'static,
@@ -144,7 +145,7 @@ impl Policy {
     }
 
     /// How many keys may be in debt at the same time before the smallest debts are forgiven.
-    /// Default: 65 536, which take 1.4 MiB.
+    /// Default: 65 536, which take 1.33 MiB.
     ///
     /// Each key costs 21 bytes, all of them allocated when the limiter is built, whatever kind of
     /// key it is. A key counts only until its bucket is full again: what matters is how many

@@ -39,7 +39,9 @@
 //!    nobody else uses the same key meanwhile.
 //! 4. The inner service is called only for requests that were let in.
 //! 5. A refusal is 429 with a problem of IANA's type `quota-exceeded` and the names of the violated
-//!    policies; a gRPC caller gets `RESOURCE_EXHAUSTED`.
+//!    policies; a gRPC caller gets `RESOURCE_EXHAUSTED` with a `RetryInfo`.
+//! 6. Several limiters around one service add to each other: lists of headers grow, the old headers
+//!    and the decision in the request's context tell what is nearest to its bound.
 //!
 //! # Sharing
 //! Buckets belong to the limiter. Every layer made from it, every service made from a layer, and
@@ -53,7 +55,7 @@
 //! Behind a proxy the peer's address is the proxy's: give
 //! [`key::client_network`](crate::key::client_network) a resolver that trusts it, or all clients
 //! share one bucket. A store in memory counts for its own process, and starts full when the process
-//! does.
+//! does, unless it is [restored](crate::MemoryStore::restore).
 //!
 //! # Where to put this layer
 //! By address: outside authentication, so that no cryptography runs for a flood. By subject: inside

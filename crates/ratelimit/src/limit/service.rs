@@ -12,7 +12,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::ResponseFuture;
-use crate::{MemoryStore, RateLimiter, Store};
+use crate::{Batch, MemoryStore, RateLimiter, Store};
 
 /// Refuses requests over a quota. See the [module docs](super).
 #[derive(Debug)]
@@ -70,12 +70,10 @@ where
             return ResponseFuture::admit(self.inner.call(request), None, None);
         };
         let rules = limiter.rules();
-        let batch = match limiter.batch(&rules, Head::of(&request)) {
-            Ok(batch) => batch,
-            Err(absent) => {
-                return ResponseFuture::refuse(&HeadFacts::of(Head::of(&request)), &absent, None);
-            }
-        };
+        let mut batch = Batch::new();
+        if let Err(absent) = limiter.ask(&rules, Head::of(&request), &mut batch) {
+            return ResponseFuture::refuse(&HeadFacts::of(Head::of(&request)), &absent, None);
+        }
         match limiter.store().decide(&batch) {
             Answer::Now(answer) => {
                 let context = RequestContext::get(request.extensions()).map(AsRef::as_ref);

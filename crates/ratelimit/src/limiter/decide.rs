@@ -27,9 +27,13 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
         self.shared.rules.load()
     }
 
-    /// The question that this request puts.
-    pub(crate) fn batch(&self, rules: &Rules, head: Head<'_>) -> Result<Batch, KeyAbsent> {
-        let mut batch = Batch::new();
+    /// Adds the question that this request puts to an empty batch.
+    pub(crate) fn ask(
+        &self,
+        rules: &Rules,
+        head: Head<'_>,
+        batch: &mut Batch,
+    ) -> Result<(), KeyAbsent> {
         for (policy, index) in rules.policies.iter().zip(0..) {
             if !policy.applies(head) {
                 continue;
@@ -55,7 +59,7 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
             // The builder admits no more policies than a batch has room for.
             let _ = batch.push(entry);
         }
-        Ok(batch)
+        Ok(())
     }
 
     /// What follows from the store's answer, told to the observer and to the layers around.
@@ -90,35 +94,40 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
         verdicts: &Verdicts,
         context: Option<&RequestContext>,
     ) {
-        let observer = &self.shared.observer;
         let mut nearest: Option<(&Policy, Verdict)> = None;
         for (entry, verdict) in verdicts.of(batch) {
             let Some(policy) = rules.policies.get(usize::from(entry.policy)) else { continue };
             let (name, allowed) = (policy.name(), verdict.allowed());
             if entry.mode == Mode::Observe {
-                observer.on(&Event::Limited { policy: name, allowed, enforced: false });
+                let event = Event::Limited { policy: name, allowed, enforced: false };
+                self.shared.observer.on(&event);
                 continue;
             }
-            let remaining = verdict.remaining();
-            if verdicts.allowed() && self.is_near(&verdict, remaining) {
-                observer.on(&Event::NearLimit { policy: name, remaining: remaining.into() });
+            if verdicts.allowed() {
+                self.tell_if_near(name, &verdict);
             }
             let nearness = |verdict: &Verdict| (verdict.allowed(), verdict.remaining());
-            if nearest.is_none_or(|(_, other)| (allowed, remaining) < nearness(&other)) {
+            if nearest.is_none_or(|(_, other)| nearness(&verdict) < nearness(&other)) {
                 nearest = Some((policy, verdict));
             }
         }
         let Some((policy, verdict)) = nearest else { return };
-        let allowed = verdicts.allowed();
-        observer.on(&Event::Limited { policy: policy.name(), allowed, enforced: true });
+        let (policy, allowed) = (policy.name(), verdicts.allowed());
+        self.shared.observer.on(&Event::Limited { policy, allowed, enforced: true });
         if let Some(context) = context {
             context.add_limit(LimitDecision::new(allowed, verdict.remaining().into()));
         }
     }
 
-    fn is_near(&self, verdict: &Verdict, remaining: u32) -> bool {
+    fn tell_if_near(&self, policy: &str, verdict: &Verdict) {
         let share = u64::from(self.shared.settings.near_percent);
-        u64::from(remaining) * 100 < u64::from(verdict.quota().capacity()) * share
+        if share == 0 {
+            return;
+        }
+        let remaining = u64::from(verdict.remaining());
+        if remaining * 100 < u64::from(verdict.quota().capacity()) * share {
+            self.shared.observer.on(&Event::NearLimit { policy, remaining });
+        }
     }
 
     fn refusal(&self, rules: &Rules, batch: &Batch, verdicts: &Verdicts) -> Option<RateLimited> {

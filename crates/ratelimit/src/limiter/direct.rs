@@ -2,32 +2,50 @@
 
 use std::{error::Error, fmt, sync::Arc};
 
-use hardpoint_core::{Event, Key, Observer};
+use hardpoint_core::{Answer, Event, Key, Observer};
 
 use super::RateLimiter;
-use crate::{Batch, Digest, Entry, MemoryStore, Mode, Quota, Store, StoreError, Verdict};
+use crate::{
+    Batch, Digest, Entry, MemoryStore, Mode, Policy, Quota, Store, StoreError, Verdict, Verdicts,
+};
 
 impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
     /// Consumes `cost` cells of a key's bucket, if they are there. A cost of 0 looks without
     /// consuming.
     ///
-    /// With a store in memory the future is ready at once. Dropping it before it is ready leaves
-    /// open whether the cells were consumed.
+    /// It is decided when it is called; with a store in memory the future is ready at once, and only
+    /// carries the answer. With a remote one, dropping it before it is ready leaves open whether the
+    /// cells were consumed.
     ///
     /// # Errors
     /// [`CheckError`] if the limiter has no policy of this name, or its store did not decide. That
     /// is no statement about the key: [`OnFailure`](crate::OnFailure) is the layer's.
-    pub async fn check(
-        &self,
+    pub fn check<'a>(
+        &'a self,
         policy: &str,
         key: &Key<'_>,
         cost: u32,
-    ) -> Result<Verdict, CheckError> {
-        let entry = self.entry(policy, key, cost, Mode::Enforce)?;
-        let verdict = self.decide(entry).await?;
-        let (name, allowed) = (policy, verdict.allowed());
-        self.shared.observer.on(&Event::Limited { policy: name, allowed, enforced: true });
-        Ok(verdict)
+    ) -> impl Future<Output = Result<Verdict, CheckError>> + Send + use<'a, St, Ob> {
+        // Decided right here: a store in memory leaves the future nothing to carry.
+        let asked = self.entry(policy, key, cost, Mode::Enforce).and_then(|entry| {
+            match self.shared.store.decide(&Batch::from(entry)) {
+                Answer::Now(answer) => self
+                    .verdict(entry, answer)
+                    .map(|verdict| Answer::Now(self.told(policy, verdict))),
+                Answer::Later(pending) => Ok(Answer::Later((entry, pending))),
+            }
+        });
+        async move {
+            match asked? {
+                Answer::Now(verdict) => Ok(verdict),
+                Answer::Later((entry, pending)) => {
+                    let verdict = self.verdict(entry, pending.await)?;
+                    let rules = self.rules();
+                    let policy = rules.policies.get(usize::from(entry.policy));
+                    Ok(self.told(policy.map_or("", Policy::name), verdict))
+                }
+            }
+        }
     }
 
     /// Consumes `cost` cells for work whose cost is known only when it is done: an estimate is
@@ -97,15 +115,30 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
     }
 
     async fn decide(&self, entry: Entry) -> Result<Verdict, CheckError> {
-        let batch = Batch::from(entry);
-        let answer = self.shared.store.decide(&batch).resolve().await;
-        let verdicts = answer.map_err(|error| {
-            self.report(&error);
-            CheckError { cause: Cause::Store(Arc::new(error)) }
-        })?;
-        let verdict = verdicts.of(&batch).next().map(|(_, verdict)| verdict);
-        // A batch of one has one verdict.
-        verdict.ok_or_else(|| CheckError { cause: Cause::Policy(String::new()) })
+        let answer = self.shared.store.decide(&Batch::from(entry)).resolve().await;
+        self.verdict(entry, answer)
+    }
+
+    /// The verdict on the one entry that was asked about.
+    fn verdict(
+        &self,
+        entry: Entry,
+        answer: Result<Verdicts, StoreError>,
+    ) -> Result<Verdict, CheckError> {
+        match answer {
+            Ok(verdicts) => Ok(verdicts.first(entry)),
+            Err(error) => {
+                self.report(&error);
+                Err(CheckError { cause: Cause::Store(Arc::new(error)) })
+            }
+        }
+    }
+
+    /// The same verdict, after the observer has heard of it.
+    fn told(&self, policy: &str, verdict: Verdict) -> Verdict {
+        let allowed = verdict.allowed();
+        self.shared.observer.on(&Event::Limited { policy, allowed, enforced: true });
+        verdict
     }
 }
 

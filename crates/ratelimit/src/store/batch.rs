@@ -190,6 +190,12 @@ impl Verdicts {
         self.allowed
     }
 
+    /// The verdict on the only entry of a batch of one.
+    pub(crate) const fn first(&self, entry: Entry) -> Verdict {
+        let room = self.full & 1 == 0;
+        Verdict { entry, debt: self.debts[0], allowed: room, consumed: room && self.allowed }
+    }
+
     /// The verdict on each entry of `batch`, which must be the batch that was decided.
     pub fn of<'a>(&'a self, batch: &'a Batch) -> impl Iterator<Item = (&'a Entry, Verdict)> {
         let entries = batch.entries().iter().zip(self.debts).zip(0_u8..);
