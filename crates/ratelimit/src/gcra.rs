@@ -50,6 +50,12 @@ impl State {
         if debt < tolerance { debt } else { tolerance }
     }
 
+    /// The same state, if it is one that this quota can lead to; else that of an empty bucket.
+    const fn within(self, quota: Quota, now: Mono) -> Self {
+        let latest = after(now, quota.tolerance());
+        if self.0 <= latest.0 { self } else { latest }
+    }
+
     pub(crate) const fn as_nanos(self) -> u64 {
         self.0
     }
@@ -65,7 +71,8 @@ impl State {
 pub struct Decision {
     /// Whether the request may go on.
     pub allowed: bool,
-    /// The state to keep. Unchanged by a refusal: being refused costs nothing.
+    /// The state to keep. A refusal leaves it as it was, but for one that is further ahead than a
+    /// whole bucket, which a longer quota or another clock has left behind: that is cut.
     pub state: State,
     /// Cells that are left now.
     pub remaining: u32,
@@ -85,7 +92,7 @@ pub fn decide(quota: Quota, state: State, now: Mono, cost: u32) -> Decision {
     let (allowed, debt_after) = charged.map_or((false, debt), |debt| (true, debt));
     Decision {
         allowed,
-        state: if allowed { after(now, debt_after) } else { state },
+        state: if allowed { after(now, debt_after) } else { state.within(quota, now) },
         remaining: remaining(quota, debt_after),
         retry_after: if allowed { None } else { retry_after(quota, debt, cost) },
         full_after: Duration::from_nanos(debt_after),
@@ -109,9 +116,24 @@ pub(crate) fn force(quota: Quota, debt: u64, cost: u32) -> u64 {
     debt.saturating_add(price).min(quota.tolerance())
 }
 
-/// The debt after `cost` cells were given back: at least none.
-pub(crate) fn refund(quota: Quota, debt: u64, cost: u32) -> u64 {
-    debt.saturating_sub(quota.interval_nanos().saturating_mul(cost.into()))
+/// The debt after `cost` cells were given back of which `aged` nanoseconds have been replenished by
+/// time since they were taken: at least none.
+pub(crate) fn refund(quota: Quota, debt: u64, cost: u32, aged: u64) -> u64 {
+    let price = quota.interval_nanos().saturating_mul(cost.into());
+    debt.saturating_sub(price.saturating_sub(aged))
+}
+
+/// How much of cells that were taken `elapsed` nanoseconds ago, behind this debt and `kept` cells, time
+/// has replenished since. Those are not given back a second time.
+pub(crate) fn aged(quota: Quota, debt_before: u64, kept: u32, elapsed: u64) -> u64 {
+    let kept = quota.interval_nanos().saturating_mul(kept.into());
+    elapsed.saturating_sub(debt_before.saturating_add(kept))
+}
+
+/// The state to keep of one that is further ahead than a whole bucket; `None` if it is not.
+pub(crate) fn cut(quota: Quota, state: State, now: Mono) -> Option<State> {
+    let within = state.within(quota, now);
+    (within != state).then_some(within)
 }
 
 /// The state of a key that has this debt now.

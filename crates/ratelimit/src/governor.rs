@@ -71,10 +71,13 @@ impl GovernorStore {
     fn take(&self, entry: &Entry) -> Result<(u64, bool), StoreError> {
         let corrupt = || StoreError::new(StoreErrorKind::Corrupt);
         let limiter = self.limiters.get(usize::from(entry.policy)).ok_or_else(corrupt)?;
-        let cells = NonZeroU32::new(entry.cost).filter(|_| entry.mode == Mode::Enforce);
+        if !matches!(entry.mode, Mode::Enforce | Mode::Observe) {
+            return Err(corrupt());
+        }
+        let Some(cells) = NonZeroU32::new(entry.cost) else { return Ok((0, true)) };
         let tolerance = entry.quota.tolerance();
         let price = entry.quota.interval_nanos().saturating_mul(entry.cost.into());
-        Ok(match limiter.check_key_n(&entry.key, cells.ok_or_else(corrupt)?) {
+        Ok(match limiter.check_key_n(&entry.key, cells) {
             // What is left of the burst tells the debt, to within a cell.
             Ok(Ok(left)) => {
                 let left = entry
@@ -117,7 +120,7 @@ impl Store for GovernorStore {
                 Ok(taken) => *answer = taken,
                 Err(error) => return Answer::Now(Err(error)),
             }
-            if !answer.1 {
+            if !answer.1 && entry.mode == Mode::Enforce {
                 break;
             }
         }

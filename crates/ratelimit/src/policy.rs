@@ -105,8 +105,8 @@ impl Policy {
 
     /// The quota of this request's key: by plan or tier. `None` stands for the policy's own.
     ///
-    /// A key's debt is kept when its quota changes, and counts at most as a full bucket of the new
-    /// one. Headers tell the policy's own quota.
+    /// A key has a bucket of its own for each quota that it comes with, so a change of plan begins
+    /// with a full one. `RateLimit-Policy` tells the policy's own quota, and so do direct checks ask.
     pub fn quota_with(
         mut self,
         quota: impl Fn(Head<'_>) -> Option<Quota> + Send + Sync + 'static,
@@ -118,11 +118,13 @@ impl Policy {
     /// Charges only requests whose response `charged` is true for: failed log-ins, say.
     ///
     /// The cells are taken before the request goes on, and given back if the response is not one to
-    /// charge for: however many come at once, no more than the quota are let in. A request whose
-    /// future is dropped, or whose service fails, has been charged.
+    /// charge for: however many come at once, no more than the quota are let in. What time has
+    /// replenished while the request ran is not given back a second time. A request whose future is
+    /// dropped, or whose service fails, has been charged.
     ///
-    /// It costs an allocation for each request that the policy applies to. While a request is on its
-    /// way it holds its cells: the burst should cover the good ones that a key has in flight.
+    /// It costs an allocation for each request that is let in. While a request is on its way it holds
+    /// its cells: the burst should cover the good ones that a key has in flight. With a remote store
+    /// the response waits for the cells to be given back.
     pub fn charge_on(
         mut self,
         charged: impl Fn(ResponseHead<'_>) -> bool + Send + Sync + 'static,
@@ -200,14 +202,17 @@ impl Policy {
         self.cost.as_ref().map_or(1, |cost| cost(head))
     }
 
-    pub(crate) fn quota_of(&self, head: Head<'_>) -> Quota {
-        self.quota_of.as_ref().and_then(|quota| quota(head)).unwrap_or(self.quota)
+    /// The quota that this request comes with, if it is not the policy's.
+    pub(crate) fn quota_of(&self, head: Head<'_>) -> Option<Quota> {
+        self.quota_of.as_ref().and_then(|quota| quota(head))
     }
 
     /// Says once that requests share a bucket because they have no key of their own: for addresses
     /// that is a server which was not told to hand them on.
     pub(crate) fn warn_of_missing_key(&self, missing: KeyMissing) {
-        if !self.warned.swap(true, Ordering::Relaxed) {
+        // Looked at first, so that nothing is written to for every such request.
+        let warned = &self.warned;
+        if !warned.load(Ordering::Relaxed) && !warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 target: "hardpoint::ratelimit",
                 policy = self.name,

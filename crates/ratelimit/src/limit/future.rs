@@ -89,13 +89,14 @@ where
     }
 
     pub(super) fn conclude(
-        conclusion: Conclusion,
-        settlement: Option<Box<Settlement<St, Ob>>>,
+        conclusion: Conclusion<St, Ob>,
         ready: &mut S,
         request: Request<ReqB>,
     ) -> Self {
         match conclusion {
-            Conclusion::Admit(fields) => Self::admit(ready.call(request), fields, settlement),
+            Conclusion::Admit(fields, settlement) => {
+                Self::admit(ready.call(request), fields, settlement)
+            }
             Conclusion::Refuse(limited, fields) => {
                 Self::refuse(&HeadFacts::of(Head::of(&request)), &limited, fields)
             }
@@ -171,8 +172,7 @@ where
                     let rules = limiter.rules();
                     let context = RequestContext::get(request.extensions()).map(AsRef::as_ref);
                     let conclusion = limiter.conclude(&rules, &batch, answer, context);
-                    let settlement = limiter.settlement(&rules, &batch);
-                    Self::conclude(conclusion, settlement, &mut ready, request).state
+                    Self::conclude(conclusion, &mut ready, request).state
                 }
                 StateProject::Inner { inner, fields, settlement } => {
                     let response = ready!(inner.poll(cx))?;

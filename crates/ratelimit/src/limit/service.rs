@@ -78,8 +78,7 @@ where
             Answer::Now(answer) => {
                 let context = RequestContext::get(request.extensions()).map(AsRef::as_ref);
                 let conclusion = limiter.conclude(&rules, &batch, answer, context);
-                let settlement = limiter.settlement(&rules, &batch);
-                ResponseFuture::conclude(conclusion, settlement, &mut self.inner, request)
+                ResponseFuture::conclude(conclusion, &mut self.inner, request)
             }
             Answer::Later(pending) => {
                 let clone = self.inner.clone();

@@ -3,7 +3,6 @@
 use std::{
     fmt,
     sync::{Arc, atomic::AtomicU64},
-    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -114,7 +113,7 @@ impl<Ob: Observer> Builder<Ob> {
     ) -> Result<RateLimiter<MemoryStore<C>, Ob>, ConfigError> {
         let keys: Vec<_> = self.policies.iter().map(Policy::keys_at_peak).collect();
         let store = MemoryStore::for_peak(&keys, clock.clone());
-        self.finish(store, Arc::new(move || clock.unix()))
+        self.finish(store, clock)
     }
 
     /// A limiter whose state lies in `store`.
@@ -125,21 +124,23 @@ impl<Ob: Observer> Builder<Ob> {
         self,
         store: St,
     ) -> Result<RateLimiter<St, Ob>, ConfigError> {
-        self.finish(store, Arc::new(|| SystemClock.unix()))
+        self.finish(store, SystemClock)
     }
 
     fn finish<St: Store>(
         self,
         store: St,
-        unix: Arc<dyn Fn() -> Duration + Send + Sync>,
+        clock: impl Clock,
     ) -> Result<RateLimiter<St, Ob>, ConfigError> {
         check_policies(&self.policies)?;
         store.prepare(self.policies.len())?;
         let Self { policies, headers, on_failure, near_percent, problem, observer } = self;
+        let calendar = clock.clone();
+        let (unix, mono) = (Arc::new(move || calendar.unix()), Arc::new(move || clock.now()));
         let rules = Rules { rendered: Rendered::new(headers, &policies), policies };
         let shared = Shared {
             rules: ArcSwap::from_pointee(rules),
-            settings: Settings { headers, on_failure, near_percent, problem, unix },
+            settings: Settings { headers, on_failure, near_percent, problem, unix, mono },
             store,
             observer,
             logged: AtomicU64::new(u64::MAX),

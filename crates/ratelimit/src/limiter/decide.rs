@@ -2,24 +2,20 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hardpoint_core::{Event, Head, Key, LimitDecision, Observer, RequestContext};
+use hardpoint_core::{Event, Head, Key, LimitDecision, Mono, Observer, RequestContext};
 
 use super::{OnFailure, RateLimiter, Rules};
 use crate::{
     Batch, Entry, KeyAbsent, LimiterUnavailable, Mode, OnMissingKey, Policy, RateLimited,
-    ResponseHead, Store, StoreError, StoreErrorKind, Verdict, Verdicts, headers::Fields,
+    ResponseHead, Store, StoreError, StoreErrorKind, Verdict, Verdicts, gcra, headers::Fields,
 };
 
 /// What a limiter does with a request.
-#[derive(Debug)]
-pub(crate) enum Conclusion {
-    Admit(Option<Fields>),
+pub(crate) enum Conclusion<St, Ob> {
+    Admit(Option<Fields>, Option<Box<Settlement<St, Ob>>>),
     Refuse(RateLimited, Option<Fields>),
     Unavailable(LimiterUnavailable),
 }
-
-/// The key of requests that have none: no header, token or address has these bytes.
-const NOBODY: Key<'static> = Key::borrowed(b"\0nobody\0");
 
 impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
     /// The policies as they are now.
@@ -38,21 +34,26 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
             if !policy.applies(head) {
                 continue;
             }
+            let store = &self.shared.store;
             let key = match (policy.key(head), policy.missing_key()) {
-                (Ok(key), _) => key,
+                (Ok(key), _) => store.digest(&key),
                 (Err(_), OnMissingKey::Skip) => continue,
                 (Err(missing), OnMissingKey::Shared) => {
                     policy.warn_of_missing_key(missing);
-                    NOBODY
+                    store.digest(&Key::borrowed(b"nobody")).of_nobody()
                 }
                 (Err(missing), OnMissingKey::Reject) => {
                     return Err(KeyAbsent::new(policy.name(), missing));
                 }
             };
+            let (key, quota) = match policy.quota_of(head) {
+                Some(quota) => (key.under(quota), quota),
+                None => (key, policy.quota()),
+            };
             let entry = Entry {
                 policy: index,
-                key: self.shared.store.digest(&key),
-                quota: policy.quota_of(head),
+                key,
+                quota,
                 cost: policy.cost_of(head),
                 mode: if policy.is_shadow() { Mode::Observe } else { Mode::Enforce },
             };
@@ -65,11 +66,11 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
     /// What follows from the store's answer, told to the observer and to the layers around.
     pub(crate) fn conclude(
         &self,
-        rules: &Rules,
+        rules: &arc_swap::Guard<Arc<Rules>>,
         batch: &Batch,
         answer: Result<Verdicts, StoreError>,
         context: Option<&RequestContext>,
-    ) -> Conclusion {
+    ) -> Conclusion<St, Ob> {
         let verdicts = match answer {
             Ok(verdicts) => verdicts,
             Err(error) => return self.failed(&error),
@@ -78,7 +79,7 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
         let unix = &self.shared.settings.unix;
         let fields = rules.rendered.fields(&rules.policies, batch, &verdicts, || unix());
         if verdicts.allowed() {
-            return Conclusion::Admit(fields);
+            return Conclusion::Admit(fields, self.settlement(rules, batch, &verdicts));
         }
         match self.refusal(rules, batch, &verdicts) {
             Some(limited) => Conclusion::Refuse(limited, fields),
@@ -152,10 +153,10 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
         })
     }
 
-    fn failed(&self, error: &StoreError) -> Conclusion {
+    fn failed(&self, error: &StoreError) -> Conclusion<St, Ob> {
         self.report(error);
         match self.shared.settings.on_failure {
-            OnFailure::Allow => Conclusion::Admit(None),
+            OnFailure::Allow => Conclusion::Admit(None, None),
             OnFailure::Deny => Conclusion::Unavailable(LimiterUnavailable::new()),
         }
     }
@@ -177,19 +178,42 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
     }
 
     /// What has to be settled once the response is there; `None` if no policy asks for it.
-    pub(crate) fn settlement(
+    fn settlement(
         &self,
         rules: &arc_swap::Guard<Arc<Rules>>,
         batch: &Batch,
+        verdicts: &Verdicts,
     ) -> Option<Box<Settlement<St, Ob>>> {
         let asks = |entry: &Entry| {
             let policy = rules.policies.get(usize::from(entry.policy));
             policy.is_some_and(Policy::asks_the_response)
         };
         batch.entries().iter().any(asks).then(|| {
+            let taken = (self.shared.settings.mono)();
             let (limiter, rules) = (self.clone(), Arc::clone(rules));
-            Box::new(Settlement { limiter, rules, batch: batch.clone() })
+            Box::new(Settlement {
+                limiter,
+                rules,
+                batch: batch.clone(),
+                verdicts: *verdicts,
+                taken,
+            })
         })
+    }
+
+    /// What gives back `refunded` cells of an entry that were taken, behind `kept` others, when the
+    /// key had this debt; `None` if time has given them back by now.
+    pub(super) fn refund_of(
+        &self,
+        entry: Entry,
+        debt_before: u64,
+        taken: Mono,
+        (kept, refunded): (u32, u32),
+    ) -> Option<Entry> {
+        let elapsed = (self.shared.settings.mono)().as_nanos().saturating_sub(taken.as_nanos());
+        let aged = gcra::aged(entry.quota, debt_before, kept, elapsed);
+        let price = entry.quota.interval_nanos().saturating_mul(refunded.into());
+        (aged < price).then_some(Entry { cost: refunded, mode: Mode::Refund { aged }, ..entry })
     }
 }
 
@@ -198,17 +222,22 @@ pub(crate) struct Settlement<St, Ob> {
     limiter: RateLimiter<St, Ob>,
     rules: Arc<Rules>,
     batch: Batch,
+    verdicts: Verdicts,
+    taken: Mono,
 }
 
 impl<St: Store, Ob: Observer> Settlement<St, Ob> {
-    /// What to give back after this response; `None` if everything is charged.
+    /// What to give back after this response; `None` if there is nothing.
     pub(crate) fn refund(&self, response: ResponseHead<'_>) -> Option<Batch> {
         let mut refund = Batch::new();
-        for entry in self.batch.entries() {
+        let taken = self.verdicts.of(&self.batch).filter(|(_, verdict)| verdict.consumed());
+        for (entry, verdict) in taken {
             let policy = self.rules.policies.get(usize::from(entry.policy));
             if policy.is_some_and(|policy| !policy.charges(response)) {
+                let debt = verdict.debt_before();
+                let entry = self.limiter.refund_of(*entry, debt, self.taken, (0, entry.cost));
                 // It has room for what another batch had room for.
-                let _ = refund.push(Entry { mode: Mode::Refund, ..*entry });
+                let _ = entry.map(|entry| refund.push(entry));
             }
         }
         (!refund.is_empty()).then_some(refund)

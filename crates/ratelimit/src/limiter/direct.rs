@@ -2,12 +2,10 @@
 
 use std::{error::Error, fmt, sync::Arc};
 
-use hardpoint_core::{Answer, Event, Key, Observer};
+use hardpoint_core::{Answer, Event, Key, Mono, Observer};
 
 use super::RateLimiter;
-use crate::{
-    Batch, Digest, Entry, MemoryStore, Mode, Policy, Quota, Store, StoreError, Verdict, Verdicts,
-};
+use crate::{Batch, Entry, MemoryStore, Mode, Policy, Store, StoreError, Verdict, Verdicts};
 
 impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
     /// Consumes `cost` cells of a key's bucket, if they are there. A cost of 0 looks without
@@ -15,7 +13,8 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
     ///
     /// It is decided when it is called; with a store in memory the future is ready at once, and only
     /// carries the answer. With a remote one, dropping it before it is ready leaves open whether the
-    /// cells were consumed.
+    /// cells were consumed. A policy that is a [shadow](crate::Policy::shadow) lets everything in here
+    /// too.
     ///
     /// # Errors
     /// [`CheckError`] if the limiter has no policy of this name, or its store did not decide. That
@@ -60,13 +59,13 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
         cost: u32,
     ) -> Result<Reserved<St, Ob>, CheckError> {
         let entry = self.entry(policy, key, cost, Mode::Enforce)?;
-        let verdict = self.check(policy, key, cost).await?;
+        let taken = (self.shared.settings.mono)();
+        let verdict = self.told(policy, self.decide(entry).await?);
         if !verdict.allowed() {
             return Ok(Reserved::Refused(verdict));
         }
-        let (limiter, key, quota) = (self.clone(), entry.key, entry.quota);
-        let place = Place { policy: entry.policy, key, quota };
-        Ok(Reserved::Admitted(Reservation { limiter, place, cost, verdict }))
+        let limiter = self.clone();
+        Ok(Reserved::Admitted(Reservation { limiter, entry, verdict, taken }))
     }
 
     /// Gives `cost` cells back to a key: at most its bucket is full afterwards.
@@ -79,7 +78,7 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
         key: &Key<'_>,
         cost: u32,
     ) -> Result<Verdict, CheckError> {
-        self.decide(self.entry(policy, key, cost, Mode::Refund)?).await
+        self.decide(self.entry(policy, key, cost, Mode::Refund { aged: 0 })?).await
     }
 
     /// Takes `cost` cells from a key whether or not it has them: at most its bucket is empty
@@ -111,6 +110,9 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
             return Err(CheckError { cause: Cause::Policy(name.to_owned()) });
         };
         let key = self.shared.store.digest(key);
+        // A policy that only looks on looks on here too.
+        let shadow = policy.is_shadow() && mode == Mode::Enforce;
+        let mode = if shadow { Mode::Observe } else { mode };
         Ok(Entry { policy: index, key, quota: policy.quota(), cost, mode })
     }
 
@@ -134,11 +136,14 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
         }
     }
 
-    /// The same verdict, after the observer has heard of it.
+    /// The same verdict, after the observer has heard of it. Looking is no decision.
     fn told(&self, policy: &str, verdict: Verdict) -> Verdict {
-        let allowed = verdict.allowed();
-        self.shared.observer.on(&Event::Limited { policy, allowed, enforced: true });
-        verdict
+        let enforced = !verdict.is_observed();
+        if verdict.cost() > 0 {
+            let allowed = verdict.allowed();
+            self.shared.observer.on(&Event::Limited { policy, allowed, enforced });
+        }
+        if enforced { verdict } else { verdict.let_in() }
     }
 }
 
@@ -179,17 +184,9 @@ pub enum Reserved<St = MemoryStore, Ob = ()> {
 #[must_use = "what was reserved stays consumed until it is settled"]
 pub struct Reservation<St = MemoryStore, Ob = ()> {
     limiter: RateLimiter<St, Ob>,
-    place: Place,
-    cost: u32,
+    entry: Entry,
     verdict: Verdict,
-}
-
-/// Whose bucket.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    policy: u8,
-    key: Digest,
-    quota: Quota,
+    taken: Mono,
 }
 
 impl<St: Store, Ob: Observer> Reservation<St, Ob> {
@@ -199,18 +196,27 @@ impl<St: Store, Ob: Observer> Reservation<St, Ob> {
         &self.verdict
     }
 
-    /// The work has cost `actual` cells: the difference is given back, or taken whether or not it is
-    /// there.
+    /// The work has cost `actual` cells. If that is more than was reserved, the rest is taken whether
+    /// or not it is there. If it is less, the rest is given back, but for what time has replenished
+    /// since: nobody gets a cell twice.
     ///
     /// # Errors
     /// [`CheckError`] if the store did not take it: then the estimate stays consumed.
     pub async fn settle(self, actual: u32) -> Result<(), CheckError> {
-        let Place { policy, key, quota } = self.place;
-        let (mode, cost) = match actual.checked_sub(self.cost) {
-            Some(more) => (Mode::Force, more),
-            None => (Mode::Refund, self.cost.saturating_sub(actual)),
+        let Self { limiter, entry, verdict, taken } = self;
+        let more = actual.saturating_sub(entry.cost);
+        let less = entry.cost.saturating_sub(actual);
+        let settled = if more > 0 {
+            Some(Entry { cost: more, mode: Mode::Force, ..entry })
+        } else if less > 0 && verdict.consumed() {
+            limiter.refund_of(entry, verdict.debt_before(), taken, (actual, less))
+        } else {
+            None
         };
-        self.limiter.decide(Entry { policy, key, quota, cost, mode }).await.map(drop)
+        match settled {
+            Some(entry) => limiter.decide(entry).await.map(drop),
+            None => Ok(()),
+        }
     }
 }
 

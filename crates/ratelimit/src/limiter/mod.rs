@@ -14,7 +14,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use hardpoint_core::Problem;
+use hardpoint_core::{Mono, Problem};
 
 pub(crate) use self::decide::{Conclusion, Settlement};
 pub use self::{
@@ -74,6 +74,7 @@ struct Settings {
     near_percent: u8,
     problem: Option<Arc<ProblemOf>>,
     unix: Arc<dyn Fn() -> Duration + Send + Sync>,
+    mono: Arc<dyn Fn() -> Mono + Send + Sync>,
 }
 
 impl RateLimiter {

@@ -32,8 +32,12 @@ pub enum Mode {
     Force,
     /// They are consumed if the batch is let in and there is room, and nothing is refused for them.
     Observe,
-    /// They are given back; at most the bucket is full afterwards.
-    Refund,
+    /// They are given back, but for what time has replenished since they were taken; at most the
+    /// bucket is full afterwards.
+    Refund {
+        /// Nanoseconds of them that time has replenished.
+        aged: u64,
+    },
     /// Whatever was consumed is forgotten: the bucket is full afterwards.
     Reset,
 }
@@ -222,6 +226,32 @@ impl Verdict {
         self.allowed
     }
 
+    /// What the key's debt was before, in nanoseconds.
+    pub(crate) const fn debt_before(&self) -> u64 {
+        self.debt
+    }
+
+    /// Whether the cells were taken.
+    pub(crate) const fn consumed(&self) -> bool {
+        self.consumed
+    }
+
+    /// The cells that were asked for.
+    pub(crate) const fn cost(&self) -> u32 {
+        self.entry.cost
+    }
+
+    /// Whether nothing is refused for them.
+    pub(crate) const fn is_observed(&self) -> bool {
+        matches!(self.entry.mode, Mode::Observe)
+    }
+
+    /// The same of a policy that refuses nothing.
+    pub(crate) const fn let_in(mut self) -> Self {
+        self.allowed = true;
+        self
+    }
+
     /// The quota that was applied.
     #[must_use]
     pub const fn quota(&self) -> Quota {
@@ -270,7 +300,7 @@ pub(super) fn after(entry: &Entry, debt: u64) -> Option<u64> {
     match mode {
         Mode::Enforce | Mode::Observe => gcra::charge(quota, debt, cost),
         Mode::Force => Some(gcra::force(quota, debt, cost)),
-        Mode::Refund => Some(gcra::refund(quota, debt, cost)),
+        Mode::Refund { aged } => Some(gcra::refund(quota, debt, cost, aged)),
         Mode::Reset => Some(0),
     }
 }

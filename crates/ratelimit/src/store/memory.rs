@@ -75,8 +75,9 @@ impl<C: Clock> MemoryStore<C> {
     /// What the buckets hold, to be [restored](Self::restore) after a restart: 16 bytes for each key
     /// in debt.
     ///
-    /// It holds no key, but the one that digests are made with: keep it as you keep logs. Requests
-    /// that are decided meanwhile may be in it or not.
+    /// It holds the key that digests are made with, so whoever reads it can try out which addresses
+    /// are in it, and whoever can write it decides who is limited after the restart: keep it as a
+    /// secret. Requests that are decided meanwhile may be in it or not.
     #[must_use]
     pub fn snapshot(&self) -> Vec<u8> {
         let now = self.clock.now().as_nanos();
@@ -161,7 +162,7 @@ impl<C: Clock> MemoryStore<C> {
         }
         if !allowed {
             for (entry, _) in entries.iter().zip(0..).filter(enforced).take(taken) {
-                self.table(entry)?.apply(&Entry { mode: Mode::Refund, ..*entry }, now);
+                self.table(entry)?.apply(&Entry { mode: Mode::Refund { aged: 0 }, ..*entry }, now);
             }
         }
         for (entry, answer) in entries.iter().zip(&mut answers) {
@@ -184,16 +185,20 @@ impl<C: Clock> MemoryStore<C> {
 struct Buckets<'a>(&'a Table);
 
 impl Buckets<'_> {
-    /// Does what the entry says, if there is room for it. The debt before, and whether it was done.
+    /// Does what the entry says, if there is room for it. The debt before, and whether there was.
     fn apply(&self, entry: &Entry, now: Mono) -> (u64, bool) {
         let change = self.0.change(entry.key.low(), now.as_nanos(), |state| {
-            let debt = State::from_nanos(state).debt(entry.quota, now);
-            let next = after(entry, debt)?;
-            // What stays as it is needs no slot.
-            (next != debt).then(|| gcra::after(now, next).as_nanos())
+            let state = State::from_nanos(state);
+            let debt = state.debt(entry.quota, now);
+            match after(entry, debt) {
+                // What stays as it is needs no slot.
+                Some(next) if next == debt => None,
+                Some(next) => Some(gcra::after(now, next).as_nanos()),
+                None => gcra::cut(entry.quota, state, now).map(State::as_nanos),
+            }
         });
         let debt = State::from_nanos(change.before).debt(entry.quota, now);
-        (debt, change.stored || after(entry, debt).is_some_and(|next| next == debt))
+        (debt, after(entry, debt).is_some())
     }
 
     fn debt(&self, entry: &Entry, now: Mono) -> u64 {

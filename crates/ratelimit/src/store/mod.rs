@@ -13,7 +13,7 @@ use std::{error::Error, fmt};
 
 use hardpoint_core::{Answer, Key};
 
-use crate::ConfigError;
+use crate::{ConfigError, Quota};
 
 pub use self::{
     batch::{Batch, BatchFull, Entry, Mode, Verdict, Verdicts},
@@ -64,6 +64,21 @@ impl Digest {
     pub const fn to_bits(self) -> u128 {
         let [low, high] = self.0;
         (high as u128) << 64 | low as u128
+    }
+
+    /// The digest of the same key under a quota of its own: buckets of different sizes are different
+    /// buckets.
+    pub(crate) fn under(self, quota: Quota) -> Self {
+        let [low, high] = self.0;
+        let size = quota.interval_nanos() ^ u64::from(quota.capacity()).rotate_left(40);
+        let size = size.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        Self([low ^ size, high ^ size.rotate_left(29)])
+    }
+
+    /// A digest that is no key's.
+    pub(crate) const fn of_nobody(self) -> Self {
+        let [low, high] = self.0;
+        Self([!low, !high])
     }
 
     /// The lower half: enough to tell keys apart in one process.

@@ -12,6 +12,7 @@ mod headers;
 mod later;
 mod memory;
 mod policies;
+mod settlement;
 
 use std::convert::Infallible;
 

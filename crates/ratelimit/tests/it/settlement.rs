@@ -1,0 +1,187 @@
+//! What is given back, and what is not: nobody gains by holding cells.
+
+use std::{convert::Infallible, time::Duration};
+
+use hardpoint_core::{Answer, Key, ManualClock};
+use hardpoint_ratelimit::{
+    Batch, Digest, MemoryStore, Mode, OnFailure, Policy, Quota, RateLimiter, Reservation, Reserved,
+    Store, StoreError, StoreErrorKind, Verdicts,
+};
+use hardpoint_testkit::TestBody;
+use http::{Method, Request, Response, StatusCode, header::RETRY_AFTER};
+use proptest::prelude::*;
+use tower::{Layer, service_fn};
+
+use super::{Limiter, ask, from, limiter, per_tenant, read};
+
+const ACME: Key<'static> = Key::borrowed(b"acme");
+
+fn failures(quota: Quota) -> Policy {
+    per_tenant("log-in", quota).charge_on(|response| response.status == StatusCode::UNAUTHORIZED)
+}
+
+async fn reserve(limiter: &Limiter, cost: u32) -> Option<Reservation<MemoryStore<ManualClock>>> {
+    match limiter.reserve("t", &ACME, cost).await.unwrap() {
+        Reserved::Admitted(reservation) => Some(reservation),
+        Reserved::Refused(_) => None,
+    }
+}
+
+#[tokio::test]
+async fn cells_that_were_held_for_long_are_not_saved_up() {
+    let clock = ManualClock::default();
+    let limiter = limiter(&clock, [per_tenant("t", Quota::per_minute(10))]);
+    let mut held = Vec::new();
+    for _ in 0..30 {
+        held.push(reserve(&limiter, 1).await.unwrap());
+        clock.advance(Duration::from_secs(6));
+    }
+    for reservation in held {
+        reservation.settle(0).await.unwrap();
+    }
+    let mut at_once = 0;
+    while reserve(&limiter, 1).await.is_some() {
+        at_once += 1;
+    }
+    assert_eq!(at_once, 10, "a burst, and not one more for each that was held");
+}
+
+#[tokio::test]
+async fn what_is_given_back_at_once_is_given_back_whole() {
+    let clock = ManualClock::default();
+    let limiter = limiter(&clock, [per_tenant("t", Quota::per_minute(10))]);
+    for _ in 0..100 {
+        let reservation = reserve(&limiter, 10).await.unwrap();
+        clock.advance(Duration::from_millis(50));
+        reservation.settle(0).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_smaller_quota_locks_nobody_out_and_retry_after_stays_true() {
+    let clock = ManualClock::default();
+    let limiter = limiter(&clock, [per_tenant("t", Quota::per_hour(1_000))]);
+    limiter.check("t", &ACME, 1_000).await.unwrap();
+    limiter.set_quota("t", Quota::per_second(10)).unwrap();
+    let refused = ask(&limiter, from("acme")).await;
+    let wait: u64 = refused.headers()[RETRY_AFTER].to_str().unwrap().parse().unwrap();
+    clock.advance(Duration::from_secs(wait));
+    assert_eq!(ask(&limiter, from("acme")).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_key_has_a_bucket_for_each_quota_that_it_comes_with() {
+    let clock = ManualClock::default();
+    let policy = per_tenant("t", Quota::per_hour(3))
+        .quota_with(|head| (head.method == Method::POST).then_some(Quota::per_minute(1)));
+    let limiter = limiter(&clock, [policy]);
+    let post = || {
+        let mut request = from("acme");
+        *request.method_mut() = Method::POST;
+        request
+    };
+    for _ in 0..3 {
+        assert_eq!(ask(&limiter, from("acme")).await.status(), StatusCode::OK);
+    }
+    assert_eq!(ask(&limiter, from("acme")).await.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(ask(&limiter, post()).await.status(), StatusCode::OK);
+    assert_eq!(ask(&limiter, post()).await.status(), StatusCode::TOO_MANY_REQUESTS);
+    // The short one neither lengthens nor forgives the long one's debt.
+    clock.advance(Duration::from_secs(60));
+    assert_eq!(ask(&limiter, post()).await.status(), StatusCode::OK);
+    assert_eq!(ask(&limiter, from("acme")).await.status(), StatusCode::TOO_MANY_REQUESTS);
+}
+
+/// Fails to decide, and takes everything else.
+#[derive(Clone)]
+struct Flaky(MemoryStore<ManualClock>);
+
+impl Store for Flaky {
+    type Pending = std::future::Ready<Result<Verdicts, StoreError>>;
+
+    fn digest(&self, key: &Key<'_>) -> Digest {
+        self.0.digest(key)
+    }
+
+    fn decide(&self, batch: &Batch) -> Answer<Result<Verdicts, StoreError>, Self::Pending> {
+        let asks = |mode| matches!(mode, Mode::Enforce | Mode::Observe);
+        if batch.entries().iter().any(|entry| asks(entry.mode) && entry.cost == 1) {
+            return Answer::Now(Err(StoreError::new(StoreErrorKind::Unavailable)));
+        }
+        self.0.decide(batch)
+    }
+}
+
+#[tokio::test]
+async fn what_was_not_taken_is_not_given_back() {
+    let fine = service_fn(async |_request: Request<TestBody>| {
+        Ok::<_, Infallible>(Response::new(TestBody::default()))
+    });
+    let store = Flaky(MemoryStore::for_peak(&[10], ManualClock::default()));
+    let limiter = RateLimiter::builder()
+        .policy(failures(Quota::per_hour(5)))
+        .on_failure(OnFailure::Allow)
+        .build_with_store(store)
+        .unwrap();
+    limiter.penalize("log-in", &ACME, 5).await.unwrap();
+    let service = limiter.layer().layer(fine);
+    for _ in 0..5 {
+        assert_eq!(read(service.clone(), from("acme")).await.status(), StatusCode::OK);
+    }
+    assert_eq!(limiter.check("log-in", &ACME, 0).await.unwrap().remaining(), 0);
+
+    let shadow = super::limiter(&ManualClock::default(), [failures(Quota::per_hour(1)).shadow()]);
+    shadow.penalize("log-in", &ACME, 1).await.unwrap();
+    let service = shadow.layer().layer(fine);
+    assert_eq!(read(service, from("acme")).await.status(), StatusCode::OK);
+    assert_eq!(shadow.check("log-in", &ACME, 0).await.unwrap().remaining(), 0);
+}
+
+#[tokio::test]
+async fn a_shadow_lets_direct_checks_in_too() {
+    let policy = per_tenant("t", Quota::per_hour(1)).shadow();
+    let limiter = limiter(&ManualClock::default(), [policy]);
+    for _ in 0..3 {
+        assert!(limiter.check("t", &ACME, 1).await.unwrap().allowed());
+    }
+}
+
+/// When it ends and began, what it reserved, and what it costs.
+type Work = (u64, u64, Reservation<MemoryStore<ManualClock>>, u32);
+
+proptest! {
+    /// However long work is held and whatever it turns out to have cost, what was charged in any span
+    /// is at most the burst and what was replenished in it.
+    #[test]
+    fn no_span_is_charged_for_more_than_burst_and_rate(
+        steps in proptest::collection::vec((0_u64..40, 1_u32..5, 0_u64..200, 0_u32..5), 1..80),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let clock = ManualClock::default();
+        let limiter = limiter(&clock, [per_tenant("t", Quota::per_second(1).burst(5))]);
+        let (mut now, mut held, mut charged) = (0_u64, Vec::<Work>::new(), Vec::new());
+        for (pause, cost, hold, actual) in steps {
+            for _ in 0..pause {
+                clock.advance(Duration::from_millis(100));
+                now += 100;
+                let (due, later): (Vec<_>, Vec<_>) = held.into_iter().partition(|(end, ..)| *end <= now);
+                held = later;
+                for (_, begun, reservation, actual) in due {
+                    runtime.block_on(reservation.settle(actual)).unwrap();
+                    charged.push((begun, u64::from(actual)));
+                }
+            }
+            if let Some(reservation) = runtime.block_on(reserve(&limiter, cost)) {
+                held.push((now + hold * 100, now, reservation, actual.min(cost)));
+            }
+        }
+        charged.sort_unstable();
+        for (first, &(begin, _)) in charged.iter().enumerate() {
+            let mut sum = 0;
+            for &(time, cells) in &charged[first..] {
+                sum += cells;
+                prop_assert!(sum * 1_000 <= 5_000 + (time - begin), "{sum} cells in {} ms", time - begin);
+            }
+        }
+    }
+}
