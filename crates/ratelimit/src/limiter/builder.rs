@@ -13,7 +13,8 @@ use crate::{
     Batch, ConfigError, Headers, MemoryStore, Policy, RateLimited, Store, headers::Rendered,
 };
 
-/// What happens to requests while the store cannot decide.
+/// What happens to requests while the store cannot decide. Deciding in this process meanwhile comes
+/// with the first remote store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnFailure {
@@ -78,8 +79,8 @@ impl<Ob: Observer> Builder<Ob> {
         self
     }
 
-    /// What refused clients are told instead of the problem of [`RateLimited`]. Its `Retry-After`,
-    /// if it has none, is left out.
+    /// What refused clients are told. Default: the problem of [`RateLimited`]. If the given one says
+    /// no time to come back at, no `Retry-After` is sent.
     pub fn problem(
         mut self,
         problem: impl Fn(&RateLimited) -> Problem + Send + Sync + 'static,
@@ -88,7 +89,7 @@ impl<Ob: Observer> Builder<Ob> {
         self
     }
 
-    /// Tells `observer` of every decision. A closure needs its argument's type:
+    /// Tells `observer` of every decision. Default: nobody. A closure needs its argument's type:
     /// `|event: &Event<'_>| ..`.
     pub fn with_observer<Other: Observer>(self, observer: Other) -> Builder<Other> {
         let Self { policies, headers, on_failure, near_percent, problem, observer: _ } = self;
