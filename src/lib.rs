@@ -27,6 +27,7 @@
 //! |---|---|---|
 //! | `auth`, `edge`, `health`, `observability`, `ratelimit`, `secrets` | the module of this name | no |
 //! | `axum` | the axum parts of those that are on | no |
+//! | `remote` | the keys of issuers elsewhere, fetched over https by `auth` | no |
 //! | `full` | all modules; not `axum` | no |
 //!
 //! The minimum supported Rust version is 1.95.
@@ -49,8 +50,24 @@ pub use hardpoint_secrets as secrets;
 
 pub use self::stack::Stack;
 
-/// The pages of `docs/` and the README, so that their code is compiled and run.
+/// The README and the pages of the manual, so that their code is compiled and run. `docs/auth.md` is
+/// compiled by `hardpoint-auth`, which has what it compares with.
 #[cfg(all(doctest, feature = "full", feature = "axum"))]
-#[doc = include_str!("../README.md")]
-#[expect(missing_docs, reason = "seen by doctest alone")]
-pub mod _manual {}
+pub mod _manual {
+    #[doc = include_str!("../docs/ARCHITECTURE.md")]
+    pub mod architecture {}
+    #[doc = include_str!("../docs/BENCHMARKS.md")]
+    pub mod benchmarks {}
+    #[doc = include_str!("../CONTRIBUTING.md")]
+    pub mod contributing {}
+    #[doc = include_str!("../docs/DEFAULTS.md")]
+    pub mod defaults {}
+    #[doc = include_str!("../docs/DESIGN.md")]
+    pub mod design {}
+    #[doc = include_str!("../docs/problems.md")]
+    pub mod problems {}
+    #[doc = include_str!("../docs/ratelimit.md")]
+    pub mod ratelimit {}
+    #[doc = include_str!("../README.md")]
+    pub mod readme {}
+}

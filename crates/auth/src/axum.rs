@@ -1,6 +1,6 @@
 //! Extractors for axum's handlers.
 
-use std::{convert::Infallible, ops::Deref, sync::Arc};
+use std::{convert::Infallible, ops::Deref};
 
 use ::axum::{
     body::Body,
@@ -29,7 +29,7 @@ use crate::{InsufficientScope, NotAuthenticated, Scopes, Verified};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Authenticated {
-    verified: Arc<Verified>,
+    verified: Verified,
     facts: HeadFacts,
 }
 
@@ -39,7 +39,7 @@ impl Authenticated {
     /// # Errors
     /// The response to send otherwise: 403.
     pub fn require(&self, required: &Scopes) -> Result<(), Refusal> {
-        if required.is_subset_of(self.verified.scopes()) {
+        if self.verified.allows(required) {
             return Ok(());
         }
         Err(Refusal::new(&self.facts, &InsufficientScope::new(required.clone())))
@@ -59,7 +59,7 @@ impl<S: Sync> FromRequestParts<S> for Authenticated {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Refusal> {
         let facts = HeadFacts::of(Head::of_parts(parts));
-        let verified = parts.extensions.get::<Arc<Verified>>().cloned();
+        let verified = parts.extensions.get::<Verified>().cloned();
         match verified {
             Some(verified) => Ok(Self { verified, facts }),
             None => Err(Refusal::new(&facts, &NotAuthenticated::new())),
@@ -71,7 +71,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for Authenticated {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Option<Self>, Infallible> {
-        let verified = parts.extensions.get::<Arc<Verified>>().cloned();
+        let verified = parts.extensions.get::<Verified>().cloned();
         Ok(verified.map(|verified| Self { verified, facts: HeadFacts::of(Head::of_parts(parts)) }))
     }
 }

@@ -26,9 +26,11 @@
 //!
 //! | concept | types |
 //! |---|---|
-//! | keys | [`SigningKey`], [`VerifyingKey`], [`KeySet`], [`Algorithm`] |
-//! | access tokens (RFC 9068) | [`TokenIssuer`], [`TokenVerifier`], [`Verified`], [`Claims`], [`Scopes`] |
-//! | the middleware | [`AuthLayer`], [`RequireScopesLayer`] |
+//! | keys of others and for others | [`JwksService`], and with the feature `remote` `RemoteKeys`, `KeyRefreshLayer`, `AuthByIssuerLayer` |
+//! | keys | [`SigningKey`], [`VerifyingKey`], [`KeySet`], [`KeyRing`], [`Algorithm`] |
+//! | access tokens (RFC 9068) | [`TokenIssuer`], [`TokenVerifier`], [`Verified`], [`Claims`], [`Scopes`], [`Profile`] |
+//! | tokens seen before, tokens that are dead | [`TokenCache`], [`Revocation`] |
+//! | the middleware | [`AuthLayer`], [`RequireLayer`] |
 //! | passwords | [`PasswordHasher`], [`PasswordHash`], [`PasswordPolicy`] |
 //!
 //! # Features
@@ -36,25 +38,44 @@
 //! | name | adds | default |
 //! |---|---|---|
 //! | `axum` | the extractor `axum::Authenticated` | no |
+//! | `remote` | keys that are fetched over https from an issuer, or found through OpenID Connect Discovery: `remote::RemoteKeys` | no |
 //!
 //! The minimum supported Rust version is 1.95.
 
 #[cfg(feature = "axum")]
 pub mod axum;
 pub mod bearer;
+pub mod jwks_endpoint;
 mod key;
 pub mod password;
 mod rejection;
+#[cfg(feature = "remote")]
+pub mod remote;
 mod scopes;
 mod token;
 
+#[cfg(feature = "remote")]
+pub use self::remote::{AuthByIssuerLayer, KeyRefreshLayer, KeysState, RemoteKeys};
 pub use self::{
-    bearer::{Auth, AuthLayer, RequireScopes, RequireScopesLayer},
-    key::{Algorithm, KeyError, KeySet, KeySetError, SigningKey, VerifyingKey},
+    bearer::{Auth, AuthLayer, Require, RequireLayer},
+    jwks_endpoint::JwksService,
+    key::{
+        Algorithm, KeyError, KeyRing, KeySet, KeySetError, KeyState, SigningKey, SkippedKey,
+        UnknownKey, VerifyingKey,
+    },
     password::{PasswordError, PasswordErrorKind, PasswordHash, PasswordHasher, PasswordPolicy},
-    rejection::{InsufficientScope, InvalidRequest, InvalidToken, NotAuthenticated},
+    rejection::{
+        InsufficientRole, InsufficientScope, InvalidRequest, InvalidToken, LoginTooOld,
+        NotAuthenticated, RevocationUnavailable,
+    },
     scopes::{ParseScopesError, Scopes},
     token::{
-        Claims, IssueError, TokenIssuer, TokenVerifier, Verified, VerifyError, VerifyErrorKind,
+        Claims, IssueError, IssueErrorKind, Profile, Revocation, RevocationState, SignedBytes,
+        TokenCache, TokenIssuer, TokenVerifier, Verified, VerifyError, VerifyErrorKind,
     },
 };
+
+/// The manual's page on tokens, whose code is tested with this crate's.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/auth.md")]
+pub struct Manual;

@@ -1,6 +1,6 @@
 //! Why a request is refused: the answers of RFC 6750 §3.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, time::Duration};
 
 use hardpoint_core::{GrpcCode, Problem, Rejection};
 use http::{HeaderMap, HeaderValue, StatusCode, header::WWW_AUTHENTICATE};
@@ -31,7 +31,11 @@ impl Error for NotAuthenticated {}
 
 impl Rejection for NotAuthenticated {
     fn problem(&self) -> Problem {
-        Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Authentication required")
+        Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthenticated",
+            "Credentials are missing or not valid",
+        )
     }
 
     fn grpc_code(&self) -> GrpcCode {
@@ -99,7 +103,7 @@ impl InvalidRequest {
 
 impl fmt::Display for InvalidRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the request has several Authorization headers")
+        f.write_str("the request has several credentials")
     }
 }
 
@@ -108,7 +112,7 @@ impl Error for InvalidRequest {}
 impl Rejection for InvalidRequest {
     fn problem(&self) -> Problem {
         Problem::new(StatusCode::BAD_REQUEST, "invalid_request", "Invalid request")
-            .detail("Send exactly one Authorization header.")
+            .detail("Send exactly one token, in a header or in a cookie.")
     }
 
     fn grpc_code(&self) -> GrpcCode {
@@ -168,5 +172,129 @@ impl Rejection for InsufficientScope {
         if let Ok(challenge) = HeaderValue::try_from(challenge) {
             headers.insert(WWW_AUTHENTICATE, challenge);
         }
+    }
+}
+
+/// The token is valid and its claims do not give the role that this needs: 403.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InsufficientRole {
+    _private: (),
+}
+
+impl InsufficientRole {
+    /// The refusal.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { _private: () }
+    }
+}
+
+impl fmt::Display for InsufficientRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the token lacks a role")
+    }
+}
+
+impl Error for InsufficientRole {}
+
+impl Rejection for InsufficientRole {
+    fn problem(&self) -> Problem {
+        Problem::new(StatusCode::FORBIDDEN, "insufficient_role", "Insufficient role")
+    }
+
+    fn grpc_code(&self) -> GrpcCode {
+        GrpcCode::PermissionDenied
+    }
+}
+
+/// The token is valid and its subject logged in too long ago for this: 401, with how fresh a log-in has
+/// to be (RFC 9470 §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoginTooOld {
+    most: Duration,
+}
+
+impl LoginTooOld {
+    /// The refusal of a log-in that is longer ago than `most`.
+    #[must_use]
+    pub const fn new(most: Duration) -> Self {
+        Self { most }
+    }
+
+    /// How long ago a log-in may be.
+    #[must_use]
+    pub const fn most(&self) -> Duration {
+        self.most
+    }
+}
+
+impl fmt::Display for LoginTooOld {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the log-in is too long ago")
+    }
+}
+
+impl Error for LoginTooOld {}
+
+impl Rejection for LoginTooOld {
+    fn problem(&self) -> Problem {
+        Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "insufficient_user_authentication",
+            "A more recent log-in is needed",
+        )
+        .detail("Log in again to do this.")
+    }
+
+    fn grpc_code(&self) -> GrpcCode {
+        GrpcCode::Unauthenticated
+    }
+
+    fn headers(&self, headers: &mut HeaderMap) {
+        let challenge = format!(
+            r#"Bearer realm="api", error="insufficient_user_authentication", max_age="{}""#,
+            self.most.as_secs()
+        );
+        // Digits and constants: always a header's value.
+        if let Ok(challenge) = HeaderValue::try_from(challenge) {
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+    }
+}
+
+/// It is not known whether the token was revoked: 503. This is no statement about the token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RevocationUnavailable {
+    _private: (),
+}
+
+impl RevocationUnavailable {
+    /// The refusal.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { _private: () }
+    }
+}
+
+impl fmt::Display for RevocationUnavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it is not known whether the token was revoked")
+    }
+}
+
+impl Error for RevocationUnavailable {}
+
+impl Rejection for RevocationUnavailable {
+    fn problem(&self) -> Problem {
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "revocation_unavailable",
+            "Service unavailable",
+        )
+        .retry_after(Duration::from_secs(2))
+    }
+
+    fn grpc_code(&self) -> GrpcCode {
+        GrpcCode::Unavailable
     }
 }

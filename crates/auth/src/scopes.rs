@@ -56,7 +56,7 @@ impl FromStr for Scopes {
     fn from_str(text: &str) -> Result<Self, ParseScopesError> {
         let mut scopes = Self::none();
         for name in text.split(' ').filter(|name| !name.is_empty()) {
-            if !name.bytes().all(|byte| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~')) {
+            if !is_name(name) {
                 return Err(ParseScopesError { name: name.to_owned() });
             }
             if !scopes.contains(name) {
@@ -66,6 +66,15 @@ impl FromStr for Scopes {
         }
         Ok(scopes)
     }
+}
+
+/// Whether a text names scopes.
+pub(crate) fn is_list(text: &str) -> bool {
+    text.split(' ').all(is_name)
+}
+
+fn is_name(name: &str) -> bool {
+    name.bytes().all(|byte| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~'))
 }
 
 /// A text that names no scopes.

@@ -1,5 +1,7 @@
 //! The layer.
 
+use std::sync::Arc;
+
 use hardpoint_core::{Observer, SystemClock};
 use tower_layer::Layer;
 
@@ -12,32 +14,51 @@ use crate::TokenVerifier;
 pub struct AuthLayer<C = SystemClock, Ob = ()> {
     verifier: Option<TokenVerifier<C>>,
     required: bool,
+    cookie: Option<Arc<str>>,
     observer: Ob,
+}
+
+impl AuthLayer {
+    /// The layer that looks at no token, and so authenticates nobody.
+    pub const fn off() -> Self {
+        Self::off_with_clock()
+    }
 }
 
 impl<C> AuthLayer<C> {
     /// Every request needs a token that `verifier` accepts.
     pub const fn new(verifier: TokenVerifier<C>) -> Self {
-        Self { verifier: Some(verifier), required: true, observer: () }
+        Self { verifier: Some(verifier), required: true, cookie: None, observer: () }
     }
 
-    /// The layer that looks at no token, and so authenticates nobody.
-    pub const fn off() -> Self {
-        Self { verifier: None, required: false, observer: () }
+    /// [`off`](AuthLayer::off) of the type that a layer with another clock has.
+    pub const fn off_with_clock() -> Self {
+        Self { verifier: None, required: false, cookie: None, observer: () }
     }
 }
 
 impl<C, Ob> AuthLayer<C, Ob> {
     /// Lets requests without a token go on, as nobody. For a service of which some routes are
-    /// public: the others need a [`RequireScopesLayer`](super::RequireScopesLayer) or an extractor.
+    /// public: the others need a [`RequireLayer`](super::RequireLayer) or an extractor.
     pub fn optional(mut self) -> Self {
         self.required = false;
         self
     }
 
+    /// Takes the token from the cookie of this name too. Default: from the header alone.
+    ///
+    /// A browser sends a cookie with requests that other sites make: put a layer against those around
+    /// this one, and give the cookie a name that begins with `__Host-`. A request with both a header
+    /// and a cookie, or with two cookies of this name, is 400.
+    pub fn cookie(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.cookie = Some(name.into());
+        self
+    }
+
     /// Tells `observer` of every verification.
     pub fn with_observer<Other: Observer>(self, observer: Other) -> AuthLayer<C, Other> {
-        AuthLayer { verifier: self.verifier, required: self.required, observer }
+        let Self { verifier, required, cookie, observer: _ } = self;
+        AuthLayer { verifier, required, cookie, observer }
     }
 }
 
@@ -45,6 +66,7 @@ impl<S, C: Clone, Ob: Clone> Layer<S> for AuthLayer<C, Ob> {
     type Service = Auth<S, C, Ob>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Auth::new(inner, self.verifier.clone(), self.required, self.observer.clone())
+        let Self { verifier, required, cookie, observer } = self.clone();
+        Auth::new(inner, verifier, required, cookie, observer)
     }
 }

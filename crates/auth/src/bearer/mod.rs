@@ -8,7 +8,7 @@
 //! use hardpoint_auth::{AuthLayer, KeySet, SigningKey, TokenIssuer, TokenVerifier, Verified};
 //! use http::{Request, Response, StatusCode, header::{AUTHORIZATION, WWW_AUTHENTICATE}};
 //! use http_body_util::Full;
-//! use std::{convert::Infallible, sync::Arc};
+//! use std::convert::Infallible;
 //! use tower::{Layer, ServiceExt, service_fn};
 //!
 //! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
@@ -18,7 +18,7 @@
 //! let layer = AuthLayer::new(TokenVerifier::new(keys, "https://id.example", "api"));
 //!
 //! let service = layer.layer(service_fn(async |request: Request<()>| {
-//!     let verified = request.extensions().get::<Arc<Verified>>().expect("the layer is outside");
+//!     let verified = request.extensions().get::<Verified>().expect("the layer is outside");
 //!     let body = verified.subject().to_owned();
 //!     Ok::<_, Infallible>(Response::new(Full::new(bytes::Bytes::from(body))))
 //! }));
@@ -38,16 +38,18 @@
 //! ```
 //!
 //! # Semantics
-//! 1. The token is taken from one `Authorization: Bearer` header. Two such headers are 400.
-//! 2. A valid token's [`Verified`](crate::Verified) is put into the request's extensions as an
-//!    `Arc`, and its subject into the request's context.
+//! 1. The token is taken from one `Authorization: Bearer` header, or from a
+//!    [`cookie`](AuthLayer::cookie) if that was asked for. Two of them are 400.
+//! 2. A valid token's [`Verified`](crate::Verified) is put into the request's extensions, and its
+//!    subject into the request's context.
 //! 3. A token that is not valid is 401 `invalid_token`, whatever was wrong with it.
 //! 4. A request without a token is 401, unless the layer is [`optional`](AuthLayer::optional). A
-//!    token that is not valid is refused even then.
-//! 5. The header is marked as sensitive before the request goes on, so that `Debug` hides it.
+//!    token that is not valid is refused even then, and so is a bearer header without one.
+//! 5. The headers are marked as sensitive before they are looked at, so that `Debug` hides them.
+//! 6. If it is not known whether the token was revoked, the answer is 503 with `Retry-After`.
 //!
 //! # Sharing
-//! The layer shares the verifier's keys. It has no state of its own.
+//! The layer shares the verifier's keys, cache and revocation. It has no state of its own.
 //!
 //! # Cancellation
 //! Verification is done within `call`; the future is the inner service's.
@@ -58,12 +60,13 @@
 //! # Where to put this layer
 //! Inside a limit by address, so that no cryptography runs for a flood; outside a limit by subject.
 
+mod credentials;
 mod layer;
-mod scopes;
+pub mod require;
 mod service;
 
 pub use self::{
     layer::AuthLayer,
-    scopes::{RequireScopes, RequireScopesLayer},
+    require::{Require, RequireLayer},
     service::Auth,
 };

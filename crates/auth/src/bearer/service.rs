@@ -10,14 +10,15 @@ use hardpoint_core::{
     Clock, Event, Head, HeadFacts, Observer, Rejection, RequestContext, ResponseBody,
     ResponseFuture, Subject, SystemClock, refuse,
 };
-use http::{
-    HeaderMap, Request, Response,
-    header::{AUTHORIZATION, HeaderValue},
-};
+use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use crate::{InvalidRequest, InvalidToken, NotAuthenticated, TokenVerifier, Verified};
+use super::credentials::{self, Credentials};
+use crate::{
+    InvalidRequest, InvalidToken, NotAuthenticated, RevocationUnavailable, TokenVerifier, Verified,
+    VerifyError, VerifyErrorKind,
+};
 
 /// Tells who is calling from a bearer token. See the [module docs](super).
 #[derive(Clone, Debug)]
@@ -25,6 +26,7 @@ pub struct Auth<S, C = SystemClock, Ob = ()> {
     inner: S,
     verifier: Option<TokenVerifier<C>>,
     required: bool,
+    cookie: Option<Arc<str>>,
     observer: Ob,
 }
 
@@ -33,9 +35,10 @@ impl<S, C, Ob> Auth<S, C, Ob> {
         inner: S,
         verifier: Option<TokenVerifier<C>>,
         required: bool,
+        cookie: Option<Arc<str>>,
         observer: Ob,
     ) -> Self {
-        Self { inner, verifier, required, observer }
+        Self { inner, verifier, required, cookie, observer }
     }
 
     /// The inner service.
@@ -61,49 +64,27 @@ impl<S, C: Clock, Ob: Observer> Auth<S, C, Ob> {
         verifier: &TokenVerifier<C>,
         headers: &mut HeaderMap,
     ) -> Result<Option<Verified>, Box<dyn Rejection>> {
-        let token = match bearer(headers) {
+        let cookie = self.cookie.as_deref();
+        credentials::hide(headers, cookie);
+        let answer = match credentials::find(headers, cookie) {
             Credentials::Several => return Err(Box::new(InvalidRequest::new())),
             Credentials::None if self.required => return Err(Box::new(NotAuthenticated::new())),
             Credentials::None => return Ok(None),
-            Credentials::Bearer(token) => token,
+            Credentials::Malformed => Err(VerifyError::new(VerifyErrorKind::Malformed)),
+            Credentials::Token(token) => verifier.verify(token),
         };
-        let answer = verifier.verify(token);
-        if let Some(header) = headers.get_mut(AUTHORIZATION) {
-            header.set_sensitive(true);
-        }
         let result = answer.as_ref().map_or_else(|error| error.kind().as_str(), |_| "ok");
         self.observer.on(&Event::Verified { result });
         answer.map(Some).map_err(|error| {
             tracing::debug!(target: "hardpoint::auth::bearer", reason = result, "token refused");
-            Box::new(InvalidToken::new(error)) as Box<dyn Rejection>
+            match error.kind() {
+                VerifyErrorKind::RevocationUnknown => {
+                    Box::new(RevocationUnavailable::new()) as Box<dyn Rejection>
+                }
+                _ => Box::new(InvalidToken::new(error)),
+            }
         })
     }
-}
-
-/// What a request's `Authorization` headers hold.
-enum Credentials<'a> {
-    Bearer(&'a str),
-    None,
-    Several,
-}
-
-/// The token of a bearer header. Other schemes are none of ours (RFC 9110 §11.6.2).
-fn bearer(headers: &HeaderMap) -> Credentials<'_> {
-    let mut all = headers.get_all(AUTHORIZATION).iter();
-    let Some(header) = all.next() else {
-        return Credentials::None;
-    };
-    if all.next().is_some() {
-        return Credentials::Several;
-    }
-    token(header).map_or(Credentials::None, Credentials::Bearer)
-}
-
-/// The scheme's name knows no case (RFC 9110 §11.1); at least one space separates it.
-fn token(header: &HeaderValue) -> Option<&str> {
-    let (scheme, rest) = header.as_bytes().split_at_checked(7)?;
-    let rest = std::str::from_utf8(rest).ok()?;
-    scheme.eq_ignore_ascii_case(b"bearer ").then(|| rest.trim_start_matches(' '))
 }
 
 impl<S, C, Ob, ReqB, ResB> Service<Request<ReqB>> for Auth<S, C, Ob>
@@ -131,7 +112,7 @@ where
                 let extensions = request.extensions_mut();
                 let context = RequestContext::of(extensions, verifier.clock());
                 context.set_subject(Subject::from(verified.subject()));
-                extensions.insert(Arc::new(verified));
+                extensions.insert(verified);
             }
             Err(rejection) => {
                 let facts = HeadFacts::of(Head::of(&request));

@@ -9,7 +9,7 @@ use std::{
 };
 
 use argon2::{Algorithm, Argon2, Block, Params, Version, password_hash::phc};
-use hardpoint_core::Secret;
+use hardpoint_core::{Event, Observer, Secret};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{PasswordError, PasswordErrorKind, PasswordHash, PasswordPolicy, hash::Parts};
@@ -24,9 +24,10 @@ const OUTPUT: usize = 32;
 /// [module docs](super).
 #[derive(Clone)]
 #[must_use]
-pub struct PasswordHasher {
+pub struct PasswordHasher<Ob = ()> {
     shared: Arc<Shared>,
     patience: Duration,
+    observer: Ob,
 }
 
 struct Shared {
@@ -40,7 +41,7 @@ impl PasswordHasher {
     /// As many hashes at once as there are cores, and 256 callers waiting for at most 5 s.
     ///
     /// A hash takes 19 MiB and 2 passes, about 25 ms on a core of a server: OWASP's choice, so a core
-    /// serves 40 log-ins a second. It takes `19 MiB × cores`, from the first log-ins on.
+    /// serves 40 log-ins a second. It keeps `19 MiB × cores`, from the first log-ins on.
     pub fn new() -> Self {
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Self::with_bounds(cores, 256)
@@ -48,8 +49,8 @@ impl PasswordHasher {
 
     /// `at_once` hashes at the same time, and `waiting` callers that wait for their turn.
     ///
-    /// More than cores at once gains nothing and costs 19 MiB each; 0 is taken as 1. A longer queue
-    /// means longer waits before a caller is turned away, and a password in memory for each.
+    /// More than cores at once gains nothing and costs 19 MiB each; 0 is taken as 1, and more than 1024
+    /// as 1024. A longer queue means longer waits before a caller is turned away, and a password in memory for each.
     pub fn with_bounds(at_once: usize, waiting: usize) -> Self {
         let at_once = at_once.clamp(1, 1024);
         let admitted = at_once.saturating_add(waiting).min(Semaphore::MAX_PERMITS);
@@ -58,12 +59,19 @@ impl PasswordHasher {
             admitted: Arc::new(Semaphore::new(admitted)),
             arenas: Mutex::new(Vec::with_capacity(at_once)),
         };
-        Self { shared: Arc::new(shared), patience: Duration::from_secs(5) }
+        Self { shared: Arc::new(shared), patience: Duration::from_secs(5), observer: () }
+    }
+}
+
+impl<Ob: Observer> PasswordHasher<Ob> {
+    /// Tells `observer` of every answer.
+    pub fn with_observer<Other: Observer>(self, observer: Other) -> PasswordHasher<Other> {
+        PasswordHasher { shared: self.shared, patience: self.patience, observer }
     }
 
     /// How long a caller waits for its turn. Default: 5 s, after which people reload. 0 turns away
     /// whoever does not get a turn at once.
-    pub const fn patience(mut self, patience: Duration) -> Self {
+    pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
     }
@@ -78,7 +86,9 @@ impl PasswordHasher {
             return Err(FAILED);
         }
         let shared = Arc::clone(&self.shared);
-        self.run(move || shared.hash_new(&password)).await
+        let answer = self.run(move || shared.hash_new(&password)).await;
+        self.tell(&answer, |_| "hashed");
+        answer
     }
 
     /// Whether this is the password of the stored hash.
@@ -95,11 +105,24 @@ impl PasswordHasher {
     ) -> Result<bool, PasswordError> {
         // No account has such a password, so this tells nothing about one.
         if password.expose().len() > PasswordPolicy::MAX_BYTES {
+            self.tell(&Ok(()), |()| "mismatched");
             return Ok(false);
         }
         let parts = stored.map(PasswordHash::parts).transpose().map_err(|_| FAILED)?;
         let shared = Arc::clone(&self.shared);
-        self.run(move || shared.matches(parts.as_ref(), &password)).await
+        let answer = self.run(move || shared.matches(parts.as_ref(), &password)).await;
+        self.tell(&answer, |matches| if *matches { "matched" } else { "mismatched" });
+        answer
+    }
+
+    /// A failure of ours is no answer about a password, and is not told.
+    fn tell<T>(&self, answer: &Result<T, PasswordError>, name: impl FnOnce(&T) -> &'static str) {
+        let result = match answer {
+            Ok(answer) => name(answer),
+            Err(error) if error.kind() == PasswordErrorKind::Overloaded => "shed",
+            Err(_) => return,
+        };
+        self.observer.on(&Event::PasswordChecked { result });
     }
 
     /// Waits for a turn and does the work on a thread for blocking work.
@@ -125,7 +148,7 @@ impl PasswordHasher {
 }
 
 #[cfg(test)]
-impl PasswordHasher {
+impl<Ob> PasswordHasher<Ob> {
     /// Takes one of the places that run, as a hash would.
     pub(super) async fn occupy(&self) -> OwnedSemaphorePermit {
         Arc::clone(&self.shared.running).acquire_owned().await.unwrap()
@@ -209,7 +232,7 @@ impl Default for PasswordHasher {
     }
 }
 
-impl fmt::Debug for PasswordHasher {
+impl<Ob> fmt::Debug for PasswordHasher<Ob> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PasswordHasher")
             .field("running", &self.shared.running.available_permits())

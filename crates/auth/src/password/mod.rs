@@ -25,12 +25,14 @@
 //! ```
 //!
 //! # Semantics
-//! 1. As many hashes run at once as there are cores, each in memory that is kept from one to the
-//!    next. More memory is never used, whatever comes.
+//! 1. As many hashes run at once as there are cores, each in 19 MiB that are kept from one to the
+//!    next. A stored hash with larger parameters than ours gets the memory that it asks for, up to
+//!    the ceiling of 64 MiB, and gives it back: the most is `64 MiB × hashes at once`.
 //! 2. Beyond that, callers queue, first come first served, up to a bound in number and in time. Who
 //!    does not fit is turned away with 503: that is no statement about the password.
 //! 3. A stored hash is checked before any work is done for it: one whose parameters are above the
 //!    ceiling is an error, so that whoever can write to the store cannot exhaust the service.
+//! 4. An observer is told of each answer: `hashed`, `matched`, `mismatched`, or `shed`.
 //!
 //! # Sharing
 //! Clones of a hasher share its memory and its queue. A second hasher doubles the bound.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use argon2::{Argon2, PasswordHasher as _, PasswordVerifier as _, password_hash::phc};
-use hardpoint_core::Secret;
+use hardpoint_core::{Event, Secret};
 
 use super::*;
 
@@ -43,8 +43,10 @@ fn a_stored_hash_that_asks_for_too_much_is_refused_before_any_work() {
             "$argon2id$v=19${params}$c2FsdHNhbHRzYWx0$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
         )
     };
-    assert!(PasswordHash::parse(&with("m=19456,t=2,p=1")).is_ok());
-    for params in ["m=4194304,t=2,p=1", "m=19456,t=11,p=1", "m=19456,t=2,p=9"] {
+    for params in ["m=19456,t=2,p=1", "m=65536,t=4,p=4", "m=47104,t=1,p=1"] {
+        assert!(PasswordHash::parse(&with(params)).is_ok(), "{params}");
+    }
+    for params in ["m=4194304,t=2,p=1", "m=65537,t=1,p=1", "m=19456,t=5,p=1", "m=19456,t=2,p=5"] {
         assert_eq!(
             PasswordHash::parse(&with(params)),
             Err(ParseHashError::AboveCeiling),
@@ -139,4 +141,34 @@ fn the_policy_asks_for_length_and_nothing_else() {
     let long = secret(&"ab".repeat(513));
     assert_eq!(policy.check(&long), Err(WeakPassword::TooLong { most: 1024 }));
     assert_eq!(policy.min_chars(0).check(&secret("")), Ok(()));
+}
+
+#[tokio::test]
+async fn memory_of_larger_parameters_is_given_back() {
+    let passwords = PasswordHasher::with_bounds(1, 0);
+    let large = PasswordHash::parse(
+        "$argon2id$v=19$m=32768,t=1,p=1$c2FsdHNhbHRzYWx0$\
+         AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+    );
+    assert_eq!(passwords.verify(Some(&large.unwrap()), secret("x")).await, Ok(false));
+    assert_eq!(passwords.idle_arenas(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_answer_is_told_to_the_observer() {
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let sink = std::sync::Arc::clone(&seen);
+    let passwords = PasswordHasher::with_bounds(1, 0).with_observer(move |event: &Event<'_>| {
+        if let Event::PasswordChecked { result } = event {
+            sink.lock().unwrap().push(*result);
+        }
+    });
+    let stored = passwords.hash(secret("correct horse")).await.unwrap();
+    passwords.verify(Some(&stored), secret("correct horse")).await.unwrap();
+    passwords.verify(None, secret("correct horse")).await.unwrap();
+    passwords.verify(None, secret(&"a".repeat(2000))).await.unwrap();
+    let busy = passwords.occupy().await;
+    assert!(passwords.verify(None, secret("x")).await.is_err());
+    drop(busy);
+    assert_eq!(*seen.lock().unwrap(), ["hashed", "matched", "mismatched", "mismatched", "shed"]);
 }

@@ -2,21 +2,28 @@
 
 use std::fmt;
 
-use serde::{
-    Deserialize,
-    de::{DeserializeOwned, Deserializer, Error, MapAccess, Visitor},
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor,
 };
 use serde_json::{Map, Value};
+
+use super::json::{Date, Names, Skipped, Text};
 
 /// The claims of a verified token.
 ///
 /// `Debug` shows the names of the claims and none of their values.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Claims {
     members: Map<String, Value>,
 }
 
 impl Claims {
+    /// All members of an object in which none stands twice.
+    pub(super) fn parse(json: &str) -> Self {
+        // What comes here was read once before, so it is an object.
+        Self { members: serde_json::from_str(json).unwrap_or_default() }
+    }
+
     /// The claim with this name as a `T`; `None` if it is absent or of another type.
     #[must_use]
     pub fn get<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
@@ -29,44 +36,29 @@ impl Claims {
         self.members.get(name)?.as_str()
     }
 
-    /// Whether there is such a claim.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.members.contains_key(name)
-    }
-
-    /// A NumericDate (RFC 7519 §2) in whole seconds: a fraction is cut off, never rounded up.
-    /// `Err` for anything that is no number from 0 on.
-    pub(super) fn date(&self, name: &str) -> Result<Option<u64>, ()> {
-        match self.members.get(name) {
-            None => Ok(None),
-            Some(Value::Number(number)) => whole_seconds(number).map(Some).ok_or(()),
-            Some(_) => Err(()),
-        }
-    }
-
-    /// Whether `aud` is `audience` or a list of strings with it. `Err` if it is neither.
-    pub(super) fn is_for(&self, audience: &str) -> Result<bool, ()> {
-        match self.members.get("aud") {
-            Some(Value::String(own)) => Ok(own == audience),
-            Some(Value::Array(all)) if all.iter().all(Value::is_string) => {
-                Ok(all.iter().any(|own| own == audience))
+    /// Whether a claim is `expected`, or a list with it: `roles`, or, for one within others, a JSON
+    /// pointer (RFC 6901) such as `/realm_access/roles`.
+    #[must_use]
+    pub fn has(&self, name: &str, expected: &str) -> bool {
+        let value = match name.strip_prefix('/') {
+            None => self.members.get(name),
+            Some(path) => {
+                let (first, rest) = path
+                    .split_once('/')
+                    .map_or((path, None), |(first, _)| (first, path.get(first.len()..)));
+                let first = first.replace("~1", "/").replace("~0", "~");
+                self.members.get(&first).and_then(|value| match rest {
+                    None => Some(value),
+                    Some(rest) => value.pointer(rest),
+                })
             }
-            _ => Err(()),
+        };
+        match value {
+            Some(Value::String(own)) => own == expected,
+            Some(Value::Array(all)) => all.iter().any(|own| own == expected),
+            _ => false,
         }
     }
-}
-
-fn whole_seconds(number: &serde_json::Number) -> Option<u64> {
-    if let Some(seconds) = number.as_u64() {
-        return Some(seconds);
-    }
-    let seconds = number.as_f64().filter(|seconds| (0.0..9.0e15).contains(seconds))?;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "within the bounds checked above the cast cuts off the fraction"
-    )]
-    Some(seconds as u64)
 }
 
 impl fmt::Debug for Claims {
@@ -75,29 +67,158 @@ impl fmt::Debug for Claims {
     }
 }
 
-impl<'de> Deserialize<'de> for Claims {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
+/// The claims that have a meaning to a verifier, borrowed from the payload.
+#[derive(Default)]
+pub(super) struct Registered<'a> {
+    pub(super) issuer: Text<'a>,
+    pub(super) subject: Text<'a>,
+    pub(super) client_id: Text<'a>,
+    pub(super) token_id: Text<'a>,
+    pub(super) session_id: Text<'a>,
+    pub(super) scope: Text<'a>,
+    pub(super) audience: Audience,
+    pub(super) expires: Date,
+    pub(super) issued: Date,
+    pub(super) not_before: Date,
+    pub(super) logged_in: Date,
+}
 
-        impl<'de> Visitor<'de> for Members {
-            type Value = Claims;
+/// Whether `aud` is the expected audience, or a list of strings with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// Absent, somebody else's, or of the wrong type.
+    #[default]
+    NotOurs,
+    Ours,
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of claims")
-            }
+impl<'a> Registered<'a> {
+    /// Reads the payload; `None` if it is no object, or has a member twice.
+    pub(super) fn parse(json: &'a str, audience: &str) -> Option<Self> {
+        let mut deserializer = serde_json::Deserializer::from_str(json);
+        let registered = RegisteredSeed { audience }.deserialize(&mut deserializer).ok()?;
+        deserializer.end().ok()?;
+        Some(registered)
+    }
+}
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Claims, A::Error> {
-                let mut members = Map::new();
-                while let Some((name, value)) = map.next_entry::<String, Value>()? {
-                    // RFC 7519 §4 leaves it open which of two wins: so neither does.
-                    if members.insert(name, value).is_some() {
-                        return Err(Error::custom("a claim stands there twice"));
-                    }
+struct RegisteredSeed<'e> {
+    audience: &'e str,
+}
+
+impl<'de> DeserializeSeed<'de> for RegisteredSeed<'_> {
+    type Value = Registered<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for RegisteredSeed<'_> {
+    type Value = Registered<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of claims")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Registered<'de>, A::Error> {
+        let mut claims = Registered::default();
+        let mut others = Names::default();
+        let mut seen = 0_u16;
+        while let Some(name) = map.next_key::<Text<'de>>()? {
+            let Text::Is(name) = name else { return Err(Error::custom("a name is a string")) };
+            let bit = match name.as_ref() {
+                "iss" => 0,
+                "sub" => 1,
+                "aud" => 2,
+                "exp" => 3,
+                "iat" => 4,
+                "nbf" => 5,
+                "jti" => 6,
+                "client_id" => 7,
+                "scope" => 8,
+                "sid" => 9,
+                "auth_time" => 10,
+                _ => {
+                    others.note(name)?;
+                    map.next_value::<Skipped>()?;
+                    continue;
                 }
-                Ok(Claims { members })
+            };
+            if seen & 1 << bit != 0 {
+                return Err(Error::custom("a claim stands there twice"));
+            }
+            seen |= 1 << bit;
+            match bit {
+                0 => claims.issuer = map.next_value()?,
+                1 => claims.subject = map.next_value()?,
+                2 => claims.audience = map.next_value_seed(AudienceSeed(self.audience))?,
+                3 => claims.expires = map.next_value()?,
+                4 => claims.issued = map.next_value()?,
+                5 => claims.not_before = map.next_value()?,
+                6 => claims.token_id = map.next_value()?,
+                7 => claims.client_id = map.next_value()?,
+                8 => claims.scope = map.next_value()?,
+                9 => claims.session_id = map.next_value()?,
+                _ => claims.logged_in = map.next_value()?,
             }
         }
+        Ok(claims)
+    }
+}
 
-        deserializer.deserialize_map(Members)
+struct AudienceSeed<'e>(&'e str);
+
+impl<'de> DeserializeSeed<'de> for AudienceSeed<'_> {
+    type Value = Audience;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Audience, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for AudienceSeed<'_> {
+    type Value = Audience;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an audience")
+    }
+
+    fn visit_str<E>(self, own: &str) -> Result<Audience, E> {
+        Ok(if own == self.0 { Audience::Ours } else { Audience::NotOurs })
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Audience, A::Error> {
+        let (mut found, mut all_strings) = (false, true);
+        while let Some(own) = seq.next_element::<Text<'de>>()? {
+            all_strings &= own != Text::Wrong;
+            found |= own.as_str() == Some(self.0);
+        }
+        Ok(if found && all_strings { Audience::Ours } else { Audience::NotOurs })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Audience, A::Error> {
+        while map.next_entry::<Skipped, Skipped>()?.is_some() {}
+        Ok(Audience::NotOurs)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Audience, E> {
+        Ok(Audience::NotOurs)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Audience, E> {
+        Ok(Audience::NotOurs)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Audience, E> {
+        Ok(Audience::NotOurs)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Audience, E> {
+        Ok(Audience::NotOurs)
+    }
+
+    fn visit_unit<E>(self) -> Result<Audience, E> {
+        Ok(Audience::NotOurs)
     }
 }

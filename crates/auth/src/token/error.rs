@@ -46,10 +46,16 @@ pub enum VerifyErrorKind {
     Malformed,
     /// Its time has not come, or it was issued in the future.
     NotYetValid,
+    /// Whether it was revoked is not known now. This is no statement about the token.
+    RevocationUnknown,
+    /// It was revoked.
+    Revoked,
     /// The signature is not the key's.
     Signature,
     /// It is longer than tokens may be.
     TooLong,
+    /// It was issued longer ago than the verifier allows.
+    TooOld,
     /// It is a token of another kind, such as an ID token.
     Type,
 }
@@ -69,8 +75,11 @@ impl VerifyErrorKind {
             Self::KeyId => "key_id",
             Self::Malformed => "malformed",
             Self::NotYetValid => "not_yet_valid",
+            Self::RevocationUnknown => "revocation_unknown",
+            Self::Revoked => "revoked",
             Self::Signature => "signature",
             Self::TooLong => "too_long",
+            Self::TooOld => "too_old",
             Self::Type => "type",
         }
     }

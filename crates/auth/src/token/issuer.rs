@@ -4,18 +4,26 @@ use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hardpoint_core::{Clock, Secret, SystemClock};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use tokio::sync::watch;
 
-use crate::{KeyError, Scopes, SigningKey, VerifyingKey};
+use super::jws::MAX_TOKEN;
+use crate::{KeyError, KeyRing, Scopes, SigningKey, key::Live};
 
 /// Mints access tokens of RFC 9068. Clones share the key.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct TokenIssuer<C = SystemClock> {
-    key: Arc<SigningKey>,
+    signer: Signer,
     issuer: String,
     audience: String,
     lifetime: Duration,
     clock: C,
+}
+
+#[derive(Clone)]
+enum Signer {
+    Key(Arc<SigningKey>),
+    Ring(Live<KeyRing>),
 }
 
 impl TokenIssuer {
@@ -26,13 +34,23 @@ impl TokenIssuer {
         issuer: impl Into<String>,
         audience: impl Into<String>,
     ) -> Self {
-        Self {
-            key: key.into(),
-            issuer: issuer.into(),
-            audience: audience.into(),
-            lifetime: Duration::from_secs(15 * 60),
-            clock: SystemClock,
-        }
+        Self::of(Signer::Key(key.into()), issuer.into(), audience.into())
+    }
+
+    /// The same with keys that follow one another: each token is signed with the key whose turn it is
+    /// when it is minted, in the ring that the channel holds then.
+    #[must_use]
+    pub fn rotating(
+        ring: watch::Receiver<Arc<KeyRing>>,
+        issuer: impl Into<String>,
+        audience: impl Into<String>,
+    ) -> Self {
+        Self::of(Signer::Ring(Live::watching(ring)), issuer.into(), audience.into())
+    }
+
+    const fn of(signer: Signer, issuer: String, audience: String) -> Self {
+        let lifetime = Duration::from_secs(15 * 60);
+        Self { signer, issuer, audience, lifetime, clock: SystemClock }
     }
 }
 
@@ -49,14 +67,17 @@ impl<C: Clock> TokenIssuer<C> {
     /// Takes the time from another clock.
     #[must_use]
     pub fn with_clock<Other: Clock>(self, clock: Other) -> TokenIssuer<Other> {
-        let Self { key, issuer, audience, lifetime, clock: _ } = self;
-        TokenIssuer { key, issuer, audience, lifetime, clock }
+        let Self { signer, issuer, audience, lifetime, clock: _ } = self;
+        TokenIssuer { signer, issuer, audience, lifetime, clock }
     }
 
-    /// The public half of the key that tokens are signed with.
+    /// The key that tokens are signed with now; `None` if every key of the ring is revoked.
     #[must_use]
-    pub fn verifying_key(&self) -> VerifyingKey {
-        self.key.verifying_key()
+    pub fn signing_key(&self) -> Option<Arc<SigningKey>> {
+        match &self.signer {
+            Signer::Key(key) => Some(Arc::clone(key)),
+            Signer::Ring(ring) => ring.load().signing_key(self.clock.unix()).cloned(),
+        }
     }
 
     /// How long tokens live.
@@ -65,31 +86,37 @@ impl<C: Clock> TokenIssuer<C> {
         self.lifetime
     }
 
-    /// A token for `subject` that allows `scopes`.
+    /// A token for `subject` that allows `scopes`. Its `client_id` is the audience: see
+    /// [`issue_with`](Self::issue_with).
     ///
     /// # Errors
-    /// [`IssueError`] if signing failed, or the system gave no randomness.
+    /// [`IssueError`] if the subject is empty, the token would be longer than verifiers accept, no key
+    /// may sign, signing failed, or the system gave no randomness.
     pub fn issue(&self, subject: &str, scopes: &Scopes) -> Result<Secret<str>, IssueError> {
         self.issue_with(subject, scopes, [])
     }
 
-    /// A token with further claims. They cannot replace those that the issuer sets.
+    /// A token with further claims. `client_id` may be one of them: the client that the token is issued
+    /// to, if the audience itself is not the client.
     ///
     /// # Errors
-    /// As [`issue`](Self::issue).
+    /// As [`issue`](Self::issue), and [`IssueErrorKind::Claims`] for a claim that the issuer sets itself
+    /// (`iss`, `aud`, `sub`, `scope`, `iat`, `exp`, `nbf`, `jti`), one that stands there twice, or a
+    /// `client_id` that is no text.
     pub fn issue_with<'a>(
         &self,
         subject: &str,
         scopes: &Scopes,
         claims: impl IntoIterator<Item = (&'a str, Value)>,
     ) -> Result<Secret<str>, IssueError> {
+        if subject.is_empty() {
+            return Err(IssueError::new(IssueErrorKind::Subject));
+        }
         let now = self.clock.unix().as_secs();
-        let mut body: serde_json::Map<String, Value> =
-            claims.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let mut body = Map::new();
         for (name, value) in [
             ("iss", self.issuer.as_str().into()),
             ("aud", self.audience.as_str().into()),
-            ("client_id", self.audience.as_str().into()),
             ("sub", subject.into()),
             ("scope", scopes.as_str().into()),
             ("iat", now.into()),
@@ -98,18 +125,30 @@ impl<C: Clock> TokenIssuer<C> {
         ] {
             body.insert(name.to_owned(), value);
         }
+        for (name, value) in claims {
+            let is_client = name != "client_id" || value.as_str().is_some_and(|id| !id.is_empty());
+            if !is_client || name == "nbf" || body.insert(name.to_owned(), value).is_some() {
+                return Err(IssueError::new(IssueErrorKind::Claims));
+            }
+        }
+        body.entry("client_id").or_insert_with(|| self.audience.as_str().into());
         self.seal(&Value::Object(body))
     }
 
     fn seal(&self, body: &Value) -> Result<Secret<str>, IssueError> {
-        let header = json!({ "alg": self.key.algorithm().as_str(), "typ": "at+jwt", "kid": self.key.key_id() });
+        let key = self.signing_key().ok_or(IssueError::new(IssueErrorKind::Key))?;
+        let header =
+            json!({ "alg": key.algorithm().as_str(), "typ": "at+jwt", "kid": key.key_id() });
         let mut token = URL_SAFE_NO_PAD.encode(header.to_string());
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(body.to_string(), &mut token);
-        let signature =
-            self.key.sign(token.as_bytes()).map_err(|error| IssueError { source: Some(error) })?;
+        let failed = |source| IssueError { kind: IssueErrorKind::Signing, source: Some(source) };
+        let signature = key.sign(token.as_bytes()).map_err(failed)?;
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+        if token.len() > MAX_TOKEN {
+            return Err(IssueError::new(IssueErrorKind::TooLong));
+        }
         Ok(token.into())
     }
 }
@@ -117,21 +156,72 @@ impl<C: Clock> TokenIssuer<C> {
 /// 128 random bits in base64url.
 fn random_id() -> Result<String, IssueError> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|_| IssueError { source: None })?;
+    getrandom::fill(&mut bytes).map_err(|_| IssueError::new(IssueErrorKind::Randomness))?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// A token was not minted.
+impl<C> fmt::Debug for TokenIssuer<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenIssuer")
+            .field("issuer", &self.issuer)
+            .field("audience", &self.audience)
+            .field("lifetime", &self.lifetime)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A token was not minted. It holds nothing of the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IssueError {
+    kind: IssueErrorKind,
     source: Option<KeyError>,
+}
+
+impl IssueError {
+    const fn new(kind: IssueErrorKind) -> Self {
+        Self { kind, source: None }
+    }
+
+    /// Why.
+    #[must_use]
+    pub const fn kind(&self) -> IssueErrorKind {
+        self.kind
+    }
+}
+
+/// The kinds of [`IssueError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IssueErrorKind {
+    /// A further claim is one that the issuer sets, stands there twice, or is a `client_id` that is no
+    /// text.
+    Claims,
+    /// No key of the ring may sign now.
+    Key,
+    /// The system gave no randomness.
+    Randomness,
+    /// Signing failed.
+    Signing,
+    /// The subject is empty.
+    Subject,
+    /// The token would be longer than the 8 KiB that verifiers accept.
+    TooLong,
 }
 
 impl fmt::Display for IssueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.source {
-            Some(_) => "the token was not signed",
-            None => "the system gave no randomness for a token",
+        f.write_str(match self.kind {
+            IssueErrorKind::Claims => {
+                "a further claim is one that the issuer sets, stands there twice, or is a client_id \
+                 that is no text; rename or remove it"
+            }
+            IssueErrorKind::Key => "no key of the ring may sign now; add one that is not revoked",
+            IssueErrorKind::Randomness => "the system gave no randomness for a token",
+            IssueErrorKind::Signing => "the token was not signed",
+            IssueErrorKind::Subject => "the subject is empty; a token belongs to somebody",
+            IssueErrorKind::TooLong => {
+                "the token would be longer than 8 KiB; give it fewer scopes or claims"
+            }
         })
     }
 }

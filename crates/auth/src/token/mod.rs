@@ -1,17 +1,27 @@
-//! Access tokens: JSON Web Tokens of the profile of RFC 9068.
+//! Access tokens: JSON Web Tokens, strictly.
 
+mod cache;
 mod claims;
 mod error;
 mod issuer;
+mod json;
 mod jws;
+mod profile;
+mod revocation;
+mod verified;
 mod verifier;
 
 #[cfg(test)]
 mod tests;
 
 pub use self::{
+    cache::TokenCache,
     claims::Claims,
     error::{VerifyError, VerifyErrorKind},
-    issuer::{IssueError, TokenIssuer},
-    verifier::{TokenVerifier, Verified},
+    issuer::{IssueError, IssueErrorKind, TokenIssuer},
+    jws::SignedBytes,
+    profile::Profile,
+    revocation::{Revocation, RevocationState},
+    verified::Verified,
+    verifier::TokenVerifier,
 };

@@ -1,25 +1,91 @@
 //! What a request that is let in costs.
 
-use hardpoint_auth::{AuthLayer, RequireScopesLayer};
-use hardpoint_core::SystemClock;
-use hardpoint_testkit::{TestBody, contract::allocations};
+use hardpoint_auth::{
+    AuthLayer, KeySet, RequireLayer, SigningKey, TokenCache, TokenIssuer, TokenVerifier,
+};
+use hardpoint_testkit::{
+    TestBody,
+    contract::{allocations, allocations_in},
+};
 use http::Request;
 
-use super::{pair, token, with};
+use super::{AUDIENCE, ISSUER, pair, token, with};
+
+/// The verifier's own: what a token costs that is new, and one that was seen before.
+#[test]
+fn a_token_costs_its_payload_and_one_seen_before_costs_nothing() {
+    let key = SigningKey::generate().unwrap();
+    let keys = KeySet::new([key.verifying_key()]).unwrap();
+    let token = token(&TokenIssuer::new(key, ISSUER, AUDIENCE), "notes:read");
+    let verifier = TokenVerifier::new(keys, ISSUER, AUDIENCE);
+    let count = |verifier: &TokenVerifier, token: &str| {
+        allocations_in(|| std::hint::black_box(verifier.verify(token)).is_ok())
+    };
+    count(&verifier, token.expose());
+    assert_eq!(count(&verifier, token.expose()), 2, "the payload, and what is shared of it");
+    for cache in [TokenCache::digest(), TokenCache::full_token()] {
+        let verifier = verifier.clone().cache(cache);
+        count(&verifier, token.expose());
+        assert_eq!(count(&verifier, token.expose()), 0);
+    }
+}
+
+/// Garbage is refused before anything is allocated for it, however long it is.
+#[test]
+fn garbage_costs_nothing() {
+    let key = SigningKey::generate().unwrap();
+    let verifying = key.verifying_key();
+    let token = token(&TokenIssuer::new(key, ISSUER, AUDIENCE), "notes:read");
+    let token = token.expose();
+    let other = SigningKey::generate().unwrap().verifying_key();
+    let keys = KeySet::new([verifying, other]).unwrap();
+    let (header, rest) = token.split_once('.').unwrap();
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    // Nothing is remembered yet, and then the header is.
+    for round in 0..2 {
+        let verifier = TokenVerifier::new(keys.clone(), ISSUER, AUDIENCE);
+        if round == 1 {
+            verifier.verify(token).unwrap();
+        }
+        for bad in [
+            "a".repeat(1_000_000),
+            ".".repeat(1_000_000),
+            "garbage".to_owned(),
+            "..".to_owned(),
+            format!("{}.{rest}", "a".repeat(2_000)),
+            format!("!{token}"),
+            format!("{token}."),
+            format!("{token}="),
+            format!("{header}.!{rest}"),
+            format!("{signed}."),
+            format!("{signed}.{signature}AAAA"),
+            format!("eyJhbGciOiJub25lIn0.{rest}"),
+            format!("eyJhbGciOiJFZERTQSIsImtpZCI6Im5vYm9keSJ9.{rest}"),
+            format!("{signed}.{}", "A".repeat(86)),
+        ] {
+            let allocated =
+                allocations_in(|| assert!(std::hint::black_box(verifier.verify(&bad)).is_err()));
+            assert_eq!(allocated, 0, "{bad:.60}");
+        }
+    }
+}
 
 #[test]
 fn a_verified_token_costs_its_claims() {
     let (issuer, layer) = pair();
     let token = token(&issuer, "notes:read");
-    // Decoding and parsing header and claims into owned values; a bound that later work lowers.
-    allocations("auth", &layer, || with(&format!("Bearer {}", token.expose()))).assert_layer(48);
+    let bearer = format!("Bearer {}", token.expose());
+    // The payload, what is shared of it, its box in the extensions, and the subject's copy.
+    let cold = allocations("auth", &layer, || with(&bearer));
+    assert_eq!((cold.header_map, cold.layer), (0, 4));
 }
 
 #[test]
 fn what_verifies_nothing_allocates_nothing() {
     let (_, layer) = pair();
     let nobody = || Request::new(TestBody::default());
-    allocations("auth, optional", &layer.optional(), nobody).assert_layer(0);
-    allocations("auth, off", &AuthLayer::<SystemClock>::off(), nobody).assert_layer(0);
-    allocations("scopes, off", &RequireScopesLayer::off(), nobody).assert_layer(0);
+    let optional = allocations("auth, optional", &layer.optional(), nobody);
+    assert_eq!((optional.context, optional.header_map, optional.layer), (0, 0, 0));
+    allocations("auth, off", &AuthLayer::off(), nobody).assert_layer(0);
+    allocations("scopes, off", &RequireLayer::off(), nobody).assert_layer(0);
 }

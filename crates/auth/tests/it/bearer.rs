@@ -3,24 +3,29 @@
 use std::{
     convert::Infallible,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use bytes::Bytes;
-use hardpoint_auth::{AuthLayer, RequireScopesLayer, Verified};
-use hardpoint_core::{Event, Refused, RequestContext, Subject};
+use hardpoint_auth::{
+    AuthLayer, KeySet, RequireLayer, Revocation, RevocationState, Scopes, SigningKey, TokenIssuer,
+    TokenVerifier, Verified,
+};
+use hardpoint_core::{Clock, Event, ManualClock, Refused, RequestContext, Subject};
 use hardpoint_testkit::TestBody;
 use http::{
     Request, Response, StatusCode,
-    header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE},
+    header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use http_body_util::BodyExt;
+use serde_json::{Value, json};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
-use super::{pair, token, with};
+use super::{AUDIENCE, ISSUER, pair, token, with};
 
 /// Answers with the subject, from the extension and from the context.
 async fn who(request: Request<TestBody>) -> Result<Response<TestBody>, Infallible> {
-    let verified = request.extensions().get::<Arc<Verified>>();
+    let verified = request.extensions().get::<Verified>();
     let context = RequestContext::get(request.extensions());
     let in_context = context.and_then(|context| context.subject()).map(Subject::as_str);
     assert_eq!(verified.map(|verified| verified.subject()), in_context);
@@ -69,9 +74,13 @@ async fn a_valid_token_tells_who_is_calling() {
 #[tokio::test]
 async fn without_a_token_there_is_a_challenge_and_no_error() {
     let (_, layer) = pair();
-    for request in
-        [Request::new(TestBody::default()), with("Basic YWxpY2U6eA=="), with("Bearer"), with("")]
-    {
+    for request in [
+        Request::new(TestBody::default()),
+        with("Basic YWxpY2U6eA=="),
+        with("Bearers x"),
+        with("Bear"),
+        with(""),
+    ] {
         let answer = ask(&layer, request).await;
         assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
         assert_eq!(challenge(&answer), r#"Bearer realm="api""#);
@@ -81,6 +90,96 @@ async fn without_a_token_there_is_a_challenge_and_no_error() {
             Some("unauthenticated")
         );
     }
+}
+
+#[tokio::test]
+async fn a_bearer_header_without_a_token_is_refused_even_by_an_optional_layer() {
+    let (issuer, layer) = pair();
+    let token = token(&issuer, "");
+    let token = token.expose();
+    for bad in [
+        "Bearer".to_owned(),
+        "bearer ".to_owned(),
+        "BEARER   ".to_owned(),
+        format!("Bearer\t{token}"),
+        format!("Bearer {token} "),
+        format!("Bearer {token},x"),
+        format!("Bearer \t{token}"),
+    ] {
+        for layer in [layer.clone(), layer.clone().optional()] {
+            let answer = ask(&layer, with(&bad)).await;
+            assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{bad:?}");
+            assert_eq!(challenge(&answer), r#"Bearer realm="api", error="invalid_token""#);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cookie_carries_the_token_if_that_was_asked_for() {
+    let (issuer, layer) = pair();
+    let token = token(&issuer, "");
+    let cookies = layer.clone().cookie("__Host-at");
+    let request = |cookie: &str, header: Option<&str>| {
+        let mut request = Request::builder().header(COOKIE, cookie);
+        if let Some(header) = header {
+            request = request.header(AUTHORIZATION, header);
+        }
+        request.body(TestBody::default()).unwrap()
+    };
+    let (good, bearer) = (token.expose(), format!("Bearer {}", token.expose()));
+    for cookie in [format!("__Host-at={good}"), format!("a=b; __Host-at={good}; c=d")] {
+        assert_eq!(ask(&cookies, request(&cookie, None)).await.body(), "alice");
+        assert_eq!(ask(&layer, request(&cookie, None)).await.status(), StatusCode::UNAUTHORIZED);
+        let both = ask(&cookies, request(&cookie, Some(&bearer))).await;
+        assert_eq!(both.status(), StatusCode::BAD_REQUEST);
+    }
+    let twice = format!("__Host-at={good}; __Host-at={good}");
+    assert_eq!(ask(&cookies, request(&twice, None)).await.status(), StatusCode::BAD_REQUEST);
+    let mut headers = request(&format!("__Host-at={good}"), None);
+    headers.headers_mut().append(COOKIE, "__Host-at=x".parse().unwrap());
+    assert_eq!(ask(&cookies, headers).await.status(), StatusCode::BAD_REQUEST);
+    for other in ["__host-at", "at", "x__Host-at"] {
+        let answer = ask(&cookies, request(&format!("{other}={good}"), None)).await;
+        assert_eq!(challenge(&answer), r#"Bearer realm="api""#, "{other}");
+    }
+    let forged = ask(&cookies, request("__Host-at=forged", None)).await;
+    assert_eq!(challenge(&forged), r#"Bearer realm="api", error="invalid_token""#);
+    assert_eq!(ask(&cookies, with(&bearer)).await.body(), "alice");
+}
+
+#[tokio::test]
+async fn credentials_are_hidden_whatever_they_are() {
+    let (_, layer) = pair();
+    let inner = service_fn(async |request: Request<TestBody>| {
+        let headers = request.headers();
+        assert!(headers.get_all(AUTHORIZATION).iter().all(http::HeaderValue::is_sensitive));
+        assert!(headers.get_all(COOKIE).iter().all(http::HeaderValue::is_sensitive));
+        Ok::<_, Infallible>(Response::new(TestBody::default()))
+    });
+    let service = layer.optional().cookie("at").layer(inner);
+    let mut request = with("Basic YWxpY2U6eA==");
+    request.headers_mut().append(COOKIE, "a=b".parse().unwrap());
+    assert_eq!(service.oneshot(request).await.unwrap().status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn what_cannot_be_decided_is_503_and_no_word_about_the_token() {
+    struct Down;
+    impl Revocation for Down {
+        fn state(&self, _: &Verified) -> RevocationState {
+            RevocationState::Unknown
+        }
+    }
+
+    let key = SigningKey::generate().unwrap();
+    let keys = KeySet::new([key.verifying_key()]).unwrap();
+    let verifier = TokenVerifier::new(keys, ISSUER, AUDIENCE).revocation(Arc::new(Down));
+    let issuer = TokenIssuer::new(key, ISSUER, AUDIENCE);
+    let request = with(&format!("Bearer {}", token(&issuer, "").expose()));
+    let answer = ask(&AuthLayer::new(verifier), request).await;
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(answer.headers().contains_key(RETRY_AFTER));
+    assert!(!answer.headers().contains_key(WWW_AUTHENTICATE));
 }
 
 #[tokio::test]
@@ -127,14 +226,16 @@ async fn an_optional_layer_lets_nobody_pass_and_refuses_bad_tokens_still() {
 async fn a_layer_that_is_off_authenticates_nobody() {
     let (issuer, _) = pair();
     let good = with(&format!("Bearer {}", token(&issuer, "").expose()));
-    assert_eq!(ask(&AuthLayer::<hardpoint_core::SystemClock>::off(), good).await.body(), "nobody");
+    assert_eq!(ask(&AuthLayer::off(), good).await.body(), "nobody");
 }
 
 #[tokio::test]
 async fn a_grpc_caller_gets_unauthenticated() {
     let (_, layer) = pair();
     let mut request = with("Bearer forged");
+    *request.method_mut() = http::Method::POST;
     request.headers_mut().insert(CONTENT_TYPE, "application/grpc".parse().unwrap());
+    request.headers_mut().insert(http::header::TE, "trailers".parse().unwrap());
     let answer = ask(&layer, request).await;
     assert_eq!(
         (answer.status(), &answer.headers()["grpc-status"]),
@@ -145,7 +246,7 @@ async fn a_grpc_caller_gets_unauthenticated() {
 #[tokio::test]
 async fn scopes_are_required_of_a_token_and_none_implies_another() {
     let (issuer, layer) = pair();
-    let require = RequireScopesLayer::new("notes:read notes:write".parse().unwrap());
+    let require = RequireLayer::new().scopes("notes:read notes:write".parse().unwrap());
     let statuses = async |scopes: &str| {
         let inner = service_fn(who);
         let request = with(&format!("Bearer {}", token(&issuer, scopes).expose()));
@@ -164,10 +265,57 @@ async fn scopes_are_required_of_a_token_and_none_implies_another() {
     let alone =
         require.layer(service_fn(who)).oneshot(Request::new(TestBody::default())).await.unwrap();
     assert_eq!(alone.status(), StatusCode::UNAUTHORIZED);
-    let off = RequireScopesLayer::off().layer(service_fn(who));
+    let off = RequireLayer::off().layer(service_fn(who));
     assert_eq!(
         off.oneshot(Request::new(TestBody::default())).await.unwrap().status(),
         StatusCode::OK
+    );
+}
+
+#[tokio::test]
+async fn roles_and_fresh_log_ins_are_required_of_claims() {
+    let clock = ManualClock::default();
+    let key = SigningKey::generate().unwrap();
+    let keys = KeySet::new([key.verifying_key()]).unwrap();
+    let auth = AuthLayer::new(TokenVerifier::new(keys, ISSUER, AUDIENCE).with_clock(clock.clone()));
+    let issuer = TokenIssuer::new(key, ISSUER, AUDIENCE).with_clock(clock.clone());
+    let statuses = async |require: RequireLayer, claims: &[(&str, Value)]| {
+        let claims = claims.iter().map(|(name, value)| (*name, value.clone()));
+        let token = issuer.issue_with("alice", &Scopes::none(), claims).unwrap();
+        let require = require.with_clock(clock.clone());
+        let service = auth.layer(require.layer(service_fn(who)));
+        let request = with(&format!("Bearer {}", token.expose()));
+        service.oneshot(request).await.unwrap()
+    };
+    let admin = || RequireLayer::new().add_role("roles", "admin");
+    for (roles, expected) in [
+        (json!("admin"), 200),
+        (json!(["user", "admin"]), 200),
+        (json!(["administrator"]), 403),
+        (json!("user admin"), 403),
+        (json!({ "admin": true }), 403),
+        (json!([["admin"]]), 403),
+    ] {
+        let answer = statuses(admin(), &[("roles", roles.clone())]).await;
+        assert_eq!(answer.status().as_u16(), expected, "{roles}");
+    }
+    assert_eq!(statuses(admin(), &[]).await.status(), StatusCode::FORBIDDEN);
+    let nested = RequireLayer::new().add_role("/realm_access/roles", "admin");
+    let realm = [("realm_access", json!({ "roles": ["admin"] }))];
+    assert_eq!(statuses(nested.clone(), &realm).await.status(), StatusCode::OK);
+    assert_eq!(statuses(nested.add_role("roles", "x"), &realm).await.status(), 403);
+
+    let fresh = || RequireLayer::new().fresh(Duration::from_secs(300));
+    let now = clock.unix().as_secs();
+    for (login, expected) in [(now, 200), (now - 300, 200), (now - 301, 401)] {
+        let answer = statuses(fresh(), &[("auth_time", json!(login))]).await;
+        assert_eq!(answer.status().as_u16(), expected, "{login}");
+    }
+    let stale = statuses(fresh(), &[]).await;
+    assert_eq!(stale.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        stale.headers()[WWW_AUTHENTICATE],
+        r#"Bearer realm="api", error="insufficient_user_authentication", max_age="300""#
     );
 }
 

@@ -1,12 +1,73 @@
 //! No text of a token, a key or a password comes out again.
 
-use hardpoint_auth::{KeySet, PasswordHasher, SigningKey, TokenVerifier};
+use hardpoint_auth::{
+    Algorithm, AuthLayer, KeyRing, KeySet, PasswordHasher, SigningKey, TokenCache, TokenIssuer,
+    TokenVerifier, VerifyingKey,
+};
 use hardpoint_core::Secret;
-use hardpoint_testkit::leak::LeakScanner;
+use hardpoint_testkit::{TestBody, leak::LeakScanner};
+use http::Request;
+use http_body_util::BodyExt;
+use tower::{Layer, ServiceExt};
 
-use super::{AUDIENCE, ISSUER, pair, token};
+use super::{AUDIENCE, ISSUER, pair, token, with};
 
 const PASSWORD: &str = "correct-horse-battery-staple";
+
+/// Claims, keys and tokens, through everything that is shown of them.
+#[tokio::test]
+async fn no_claim_key_or_token_is_shown_anywhere() {
+    const SECRET: &[u8] = b"0123456789-canary-ABCDEFGHIJKLMN";
+
+    let key = SigningKey::symmetric(Algorithm::Hs256, SECRET.into()).unwrap();
+    let keys = KeySet::new([key.verifying_key()]).unwrap();
+    let jwks = keys.to_jwks().to_string();
+    let jwk = key.verifying_key().to_jwk().to_string();
+    let issuer = TokenIssuer::new(key, ISSUER, AUDIENCE);
+    let verifier =
+        TokenVerifier::new(keys.clone(), ISSUER, AUDIENCE).cache(TokenCache::full_token());
+    let claims = [("email", "canary-mail".into()), ("sid", "canary-session".into())];
+    let scopes = "canary-scope".parse().unwrap();
+    let token = issuer.issue_with("canary-subject", &scopes, claims).unwrap();
+    let verified = verifier.verify(token.expose()).unwrap();
+    let ring = KeyRing::new(SigningKey::generate().unwrap());
+    let opened = keys.verify_jws(token.expose(), std::time::Duration::ZERO).unwrap();
+    let layer = AuthLayer::new(verifier.clone()).cookie("at");
+    let pem = SigningKey::generate_pem().unwrap();
+    let refused = SigningKey::from_pem(&pem.expose().replace('M', "!")).unwrap_err();
+    let secret = std::str::from_utf8(SECRET).unwrap();
+    let bad = VerifyingKey::symmetric(Algorithm::Hs512, SECRET.into()).unwrap_err();
+    let forged = verifier.verify(&format!("{}x", token.expose())).unwrap_err();
+    let mut request = with(&format!("Bearer {}x", token.expose()));
+    request.extensions_mut().insert(verified.clone());
+    let shown = format!(
+        "{verified:?} {:?} {verifier:?} {issuer:?} {ring:?} {keys:?} {opened:?} {layer:?} {refused} \
+         {bad} {forged} {forged:?} {jwks} {jwk} {:?}",
+        verified.claims(),
+        request.extensions(),
+    );
+    let answer = layer.layer(tower::service_fn(async |_: Request<TestBody>| {
+        Ok::<_, std::convert::Infallible>(http::Response::new(TestBody::default()))
+    }));
+    let response = answer.oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    let body = String::from_utf8(body.to_vec()).unwrap();
+    let encoded = token.expose().split('.').nth(1).unwrap();
+    let secrets = [
+        secret,
+        "canary-mail",
+        "canary-session",
+        "canary-scope",
+        "canary-subject",
+        encoded,
+        token.expose(),
+        pem.expose(),
+    ];
+    let scanner = LeakScanner::new(secrets);
+    scanner.assert_clean("debug, display and jwks", shown.as_bytes());
+    scanner.assert_clean("the answer", format!("{parts:?} {body}").as_bytes());
+}
 
 #[tokio::test]
 async fn debug_and_display_show_no_secret() {

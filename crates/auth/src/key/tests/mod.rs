@@ -1,20 +1,25 @@
 //! Keys as they come from files.
 
+mod jwk;
+mod lint;
+mod ring;
+mod wycheproof;
+
+use ::pem::Pem;
 use aws_lc_rs::{
     encoding::{AsDer, Pkcs8V1Der},
     rsa::{KeyPair as RsaKeyPair, KeySize},
     signature::{
-        ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
-        Ed25519KeyPair,
+        ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING,
+        ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
     },
 };
 use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
-use pem::Pem;
 
-use super::*;
+use super::{error::*, *};
 
 fn pem_of(der: &[u8]) -> String {
-    pem::encode(&Pem::new("PRIVATE KEY", der))
+    ::pem::encode(&Pem::new("PRIVATE KEY", der))
 }
 
 fn ed25519() -> String {
@@ -26,6 +31,11 @@ fn p256() -> String {
     pem_of(pair.to_pkcs8v1().unwrap().as_ref())
 }
 
+fn p384() -> String {
+    let pair = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).unwrap();
+    pem_of(pair.to_pkcs8v1().unwrap().as_ref())
+}
+
 fn rsa() -> String {
     let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
     let der: Pkcs8V1Der<'_> = pair.as_der().unwrap();
@@ -34,9 +44,12 @@ fn rsa() -> String {
 
 #[test]
 fn the_algorithm_follows_from_the_key() {
-    for (pem, algorithm) in
-        [(ed25519(), Algorithm::EdDsa), (p256(), Algorithm::Es256), (rsa(), Algorithm::Rs256)]
-    {
+    for (pem, algorithm) in [
+        (ed25519(), Algorithm::EdDsa),
+        (p256(), Algorithm::Es256),
+        (p384(), Algorithm::Es384),
+        (rsa(), Algorithm::Rs256),
+    ] {
         let key = SigningKey::from_pem(&pem).unwrap();
         assert_eq!(key.algorithm(), algorithm);
         let signature = key.sign(b"message").unwrap();
@@ -92,7 +105,7 @@ fn public_keys_are_read_from_subject_public_key_info() {
     ];
     let expected = [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256];
     for (info, algorithm) in infos.into_iter().zip(expected) {
-        let text = pem::encode(&Pem::new("PUBLIC KEY", info.as_ref()));
+        let text = ::pem::encode(&Pem::new("PUBLIC KEY", info.as_ref()));
         assert_eq!(VerifyingKey::from_pem(&text).unwrap().algorithm(), algorithm);
         assert!(SigningKey::from_pem(&text).is_err(), "a public key cannot sign");
     }
@@ -100,14 +113,14 @@ fn public_keys_are_read_from_subject_public_key_info() {
 
 #[test]
 fn what_is_no_usable_key_is_refused_without_being_shown() {
-    let p384 = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).unwrap();
+    let p521 = EcdsaKeyPair::generate(&ECDSA_P521_SHA512_FIXED_SIGNING).unwrap();
     let cut = ed25519().replace("-----END PRIVATE KEY-----", "");
     for (text, expected) in [
         (String::from("hunter2"), NOT_PEM),
         (String::new(), NOT_PEM),
         (cut, NOT_PEM),
         (pem_of(b"hunter2"), NOT_SUPPORTED),
-        (pem_of(p384.to_pkcs8v1().unwrap().as_ref()), NOT_SUPPORTED),
+        (pem_of(p521.to_pkcs8v1().unwrap().as_ref()), NOT_SUPPORTED),
         (ed25519().replace("PRIVATE KEY", "RSA PRIVATE KEY"), NOT_SUPPORTED),
         (ed25519().replace("PRIVATE KEY", "CERTIFICATE"), NOT_SUPPORTED),
     ] {
@@ -134,6 +147,61 @@ fn several_keys_are_read_from_one_text() {
 fn a_generated_pem_is_a_key() {
     let pem = SigningKey::generate_pem().unwrap();
     assert_eq!(SigningKey::from_pem(pem.expose()).unwrap().algorithm(), Algorithm::EdDsa);
+}
+
+#[test]
+fn every_key_pair_is_written_as_it_was_read() {
+    for pem in [ed25519(), p256(), p384(), rsa()] {
+        let key = SigningKey::from_pem(&pem).unwrap();
+        let written = key.to_pem().unwrap();
+        assert_eq!(SigningKey::from_pem(written.expose()).unwrap().key_id(), key.key_id());
+        // A reader that is not ours agrees about the form.
+        assert_eq!(::pem::parse(written.expose()).unwrap().tag(), "PRIVATE KEY");
+        let public = key.verifying_key();
+        let again = VerifyingKey::from_pem(&public.to_pem().unwrap()).unwrap();
+        assert_eq!(again.key_id(), key.key_id());
+        assert_eq!(
+            VerifyingKey::from_der(&public.to_der().unwrap()).unwrap().key_id(),
+            key.key_id()
+        );
+    }
+}
+
+#[test]
+fn one_key_has_one_algorithm_of_its_family() {
+    let rsa = SigningKey::from_pem(&rsa()).unwrap();
+    for name in ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"] {
+        let algorithm = Algorithm::from_name(name).unwrap();
+        let public = rsa.verifying_key().for_algorithm(algorithm).unwrap();
+        let other = public.for_algorithm(Algorithm::Rs256).unwrap();
+        let signer = SigningKey::from_pem(rsa.to_pem().unwrap().expose()).unwrap();
+        let signature = signer.for_algorithm(algorithm).unwrap().sign(b"message").unwrap();
+        assert!(public.accepts(b"message", &signature), "{name}");
+        assert_eq!(other.accepts(b"message", &signature), name == "RS256", "{name}");
+    }
+    for name in ["ES256", "ES384", "EdDSA", "HS256"] {
+        let algorithm = Algorithm::from_name(name).unwrap();
+        assert_eq!(rsa.verifying_key().for_algorithm(algorithm).unwrap_err(), OTHER_FAMILY);
+    }
+}
+
+#[test]
+fn a_secret_signs_and_is_never_published() {
+    for (algorithm, length) in
+        [(Algorithm::Hs256, 32), (Algorithm::Hs384, 48), (Algorithm::Hs512, 64)]
+    {
+        let secret: Vec<u8> = (0..length).collect();
+        let key = SigningKey::symmetric(algorithm, secret.into()).unwrap();
+        let signature = key.sign(b"message").unwrap();
+        assert!(key.verifying_key().accepts(b"message", &signature));
+        assert!(!key.verifying_key().accepts(b"massage", &signature));
+        let set = KeySet::new([key.verifying_key()]).unwrap();
+        assert_eq!(set.to_jwks()["keys"].as_array().unwrap().len(), 0);
+        assert!(key.verifying_key().to_jwk().get("k").is_none());
+        assert!(key.to_pem().is_err() && key.verifying_key().to_pem().is_err());
+        let public = SigningKey::generate().unwrap().verifying_key();
+        assert_eq!(KeySet::new([key.verifying_key(), public]).unwrap_err(), KeySetError::Mixed);
+    }
 }
 
 #[test]

@@ -1,0 +1,128 @@
+//! Keys that must not be used, whatever signed with them.
+
+use super::Algorithm;
+use super::error::{
+    KeyError, LOW_ORDER, RSA_EVEN, RSA_EXPONENT, RSA_ROCA, RSA_TOO_LARGE, RSA_TOO_SMALL,
+    SECRET_PUBLISHED, SECRET_TOO_SHORT, SECRET_UNIFORM,
+};
+
+/// An RSA public key, big-endian and without leading zeros.
+pub(super) fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<(), KeyError> {
+    let unused = modulus.first().map_or(8, |first| first.leading_zeros() as usize);
+    let bits = (modulus.len() * 8).saturating_sub(unused);
+    match bits {
+        0..2048 => return Err(RSA_TOO_SMALL),
+        2048..=8192 => {}
+        _ => return Err(RSA_TOO_LARGE),
+    }
+    if modulus.last().is_none_or(|last| last % 2 == 0) {
+        return Err(RSA_EVEN);
+    }
+    if exponent.is_empty() || exponent.len() > 5 {
+        return Err(RSA_EXPONENT);
+    }
+    let exponent = exponent.iter().fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
+    // More than 33 bits are refused by the primitive: they only make verification slow.
+    if exponent % 2 == 0 || !(65_537..1 << 33).contains(&exponent) {
+        return Err(RSA_EXPONENT);
+    }
+    if has_roca_fingerprint(modulus) {
+        return Err(RSA_ROCA);
+    }
+    Ok(())
+}
+
+/// Whether the modulus is a power of 65537 modulo each small prime, as those of Infineon's faulty
+/// generator are, and hardly any other (Nemec et al., CCS 2017, section 2.4).
+fn has_roca_fingerprint(modulus: &[u8]) -> bool {
+    const PRIMES: [u32; 38] = [
+        3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89,
+        97, 101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167,
+    ];
+
+    PRIMES.iter().all(|prime| {
+        let rest = modulus.iter().fold(0, |rest, byte| (rest << 8 | u32::from(*byte)) % prime);
+        let mut power = 1;
+        (0..*prime).any(|_| {
+            power = power * (65_537 % prime) % prime;
+            power == rest
+        })
+    })
+}
+
+/// An Ed25519 public key: with a point of small order, signatures hold for any message.
+pub(super) fn ed25519(point: &[u8; 32]) -> Result<(), KeyError> {
+    /// The y coordinates of all of them, two written in a way that is not the shortest.
+    const SMALL: [[u8; 32]; 7] = [
+        [0; 32],
+        first_and_last(1, 0, 0),
+        *b"\x26\xe8\x95\x8f\xc2\xb2\x27\xb0\x45\xc3\xf4\x89\xf2\xef\x98\xf0\
+           \xd5\xdf\xac\x05\xd3\xc6\x33\x39\xb1\x38\x02\x88\x6d\x53\xfc\x05",
+        *b"\xc7\x17\x6a\x70\x3d\x4d\xd8\x4f\xba\x3c\x0b\x76\x0d\x10\x67\x0f\
+           \x2a\x20\x53\xfa\x2c\x39\xcc\xc6\x4e\xc7\xfd\x77\x92\xac\x03\x7a",
+        first_and_last(0xec, 0xff, 0x7f),
+        first_and_last(0xed, 0xff, 0x7f),
+        first_and_last(0xee, 0xff, 0x7f),
+    ];
+
+    let mut y = *point;
+    // The highest bit is the sign of x.
+    if let Some(last) = y.last_mut() {
+        *last &= 0x7f;
+    }
+    if SMALL.contains(&y) { Err(LOW_ORDER) } else { Ok(()) }
+}
+
+const fn first_and_last(first: u8, between: u8, last: u8) -> [u8; 32] {
+    let mut bytes = [between; 32];
+    bytes[0] = first;
+    bytes[31] = last;
+    bytes
+}
+
+/// A secret for HMAC.
+pub(super) fn secret(algorithm: Algorithm, secret: &[u8]) -> Result<(), KeyError> {
+    let least = match algorithm {
+        Algorithm::Hs384 => 48,
+        Algorithm::Hs512 => 64,
+        _ => 32,
+    };
+    if PUBLISHED.contains(&secret) {
+        return Err(SECRET_PUBLISHED);
+    }
+    if secret.len() < least {
+        return Err(SECRET_TOO_SHORT);
+    }
+    let mut seen = [false; 256];
+    for byte in secret {
+        if let Some(seen) = seen.get_mut(usize::from(*byte)) {
+            *seen = true;
+        }
+    }
+    if seen.into_iter().filter(|seen| *seen).count() < 8 {
+        return Err(SECRET_UNIFORM);
+    }
+    Ok(())
+}
+
+/// Secrets of examples that were copied into services: of jwt.io, of frameworks, of the RFCs.
+const PUBLISHED: [&[u8]; 12] = [
+    b"",
+    b"secret",
+    b"your-256-bit-secret",
+    b"your-384-bit-secret",
+    b"your-512-bit-secret",
+    b"a-string-secret-at-least-256-bits-long",
+    b"a-valid-string-secret-that-is-at-least-384-bits-long",
+    b"a-valid-string-secret-that-is-at-least-512-bits-long-which-is-very-long",
+    // Spring's and many tutorials'.
+    b"404E635266556A586E3272357538782F413F4428472B4B6250645367566B5970",
+    b"9a4f2c8d3b7a1e6f45c8a0b3f267d8b1d4e6f3c8a9d2b5f8e3a9c8b5f6v8a3d9",
+    // RFC 7515 appendix A.1.
+    b"\x03\x23\x35\x4b\x2b\x0f\xa5\xbc\x9f\x0d\xf8\x19\x95\xdd\xee\x9a\x3d\x6a\xcc\xa3\x9b\xc1\
+      \x53\x24\xa2\xa4\x3e\x12\xcb\x49\x40\xba\xff\x4f\xed\x6a\x4b\x48\x19\x1f\xbe\x5a\x2a\xd3\
+      \x0d\xdd\x88\xf4\x88\xf4\xb8\x85\xc8\x14\xb9\x3c\x23\x03\x36\x6b\xd5\x9f\x42\x02\x8c",
+    // RFC 7520 section 3.5.
+    b"\x84\x9b\x57\x21\x9d\xae\x48\xde\x64\x6d\x07\xdb\xb5\x33\x56\x6e\x97\x66\x86\x45\x7c\x14\
+      \x91\xbe\x3a\x76\xdc\xea\x6c\x42\x71\x88",
+];

@@ -1,0 +1,91 @@
+//! A value that may change while it is used, read without a lock.
+
+use std::{ops::Deref, sync::Arc};
+
+use arc_swap::{ArcSwap, Guard};
+use tokio::sync::watch;
+
+/// A value that stays, or the newest one of a channel. Clones share what they have seen.
+#[derive(Clone)]
+pub(crate) enum Live<T: Send + Sync + 'static> {
+    Fixed(Arc<T>),
+    Watched(Arc<ArcSwap<Seen<T>>>),
+}
+
+/// The newest value seen, and a receiver that tells whether there is a newer one: reading that takes
+/// one atomic load, where reading the channel's value takes a lock that all readers share.
+pub(crate) struct Seen<T> {
+    value: Arc<T>,
+    receiver: watch::Receiver<Arc<T>>,
+    /// The channel is closed, and this is the last value.
+    is_last: bool,
+}
+
+impl<T: Send + Sync + 'static> Live<T> {
+    pub(crate) fn watching(mut receiver: watch::Receiver<Arc<T>>) -> Self {
+        let value = Arc::clone(&receiver.borrow_and_update());
+        Self::Watched(Arc::new(ArcSwap::from_pointee(Seen { value, receiver, is_last: false })))
+    }
+
+    /// The value as it is now.
+    pub(crate) fn load(&self) -> Loaded<'_, T> {
+        let shared = match self {
+            Self::Fixed(value) => return Loaded::Fixed(value),
+            Self::Watched(shared) => shared,
+        };
+        let seen = shared.load();
+        match seen.receiver.has_changed() {
+            Ok(false) => Loaded::Watched(seen),
+            Err(_) if seen.is_last => Loaded::Watched(seen),
+            Ok(true) => Loaded::Watched(Self::renew(shared, &seen, false)),
+            // The last value may have been sent right before the end.
+            Err(_) => Loaded::Watched(Self::renew(shared, &seen, true)),
+        }
+    }
+
+    /// Whoever comes first takes the lock of the channel, once a change. Readers at the same time do
+    /// it too: which of them stores last does not matter, since whoever comes next checks for a newer
+    /// value again. Each goes on with what it has read itself, which is never older than its question.
+    fn renew(shared: &ArcSwap<Seen<T>>, seen: &Seen<T>, is_last: bool) -> Guard<Arc<Seen<T>>> {
+        let mut receiver = seen.receiver.clone();
+        let value = Arc::clone(&receiver.borrow_and_update());
+        let renewed = Arc::new(Seen { value, receiver, is_last });
+        shared.store(Arc::clone(&renewed));
+        Guard::from_inner(renewed)
+    }
+}
+
+/// A value for as long as it is looked at.
+pub(crate) enum Loaded<'a, T> {
+    Fixed(&'a Arc<T>),
+    Watched(Guard<Arc<Seen<T>>>),
+}
+
+impl<T> Deref for Loaded<'_, T> {
+    type Target = Arc<T>;
+
+    fn deref(&self) -> &Arc<T> {
+        match self {
+            Self::Fixed(value) => value,
+            Self::Watched(seen) => &seen.value,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_value_is_read_by_all_clones_and_the_last_one_stays() {
+        let (send, receive) = watch::channel(Arc::new(1));
+        let live = Live::watching(receive);
+        let twin = live.clone();
+        assert_eq!(**live.load(), 1);
+        send.send_replace(Arc::new(2));
+        assert_eq!((**live.load(), **twin.load()), (2, 2));
+        send.send_replace(Arc::new(3));
+        drop(send);
+        assert_eq!((**twin.load(), **live.load(), **live.load()), (3, 3, 3));
+    }
+}

@@ -1,0 +1,218 @@
+//! Keys that follow one another.
+
+use std::{error::Error, fmt, sync::Arc, time::Duration};
+
+use super::{KeySet, KeySetError, SigningKey, VerifyingKey};
+
+/// The signing keys of an issuer, each with the time from which it signs.
+///
+/// What a key may do follows from the time alone, so that all instances that hold the same ring agree
+/// without a leader: it is [`Pending`](KeyState::Pending) until its time comes, then
+/// [`Active`](KeyState::Active) until that of the next one, then
+/// [`VerifyOnly`](KeyState::VerifyOnly) for as long as its last tokens live, then
+/// [`Revoked`](KeyState::Revoked). Times are since 1970.
+///
+/// Add the next key well before it signs: at least as long as others keep the published set, which is
+/// what its `max-age` says, 5 minutes from ours.
+///
+/// ```
+/// use hardpoint_auth::{KeyRing, KeyState, SigningKey};
+/// use std::time::Duration;
+///
+/// let (now, hour) = (Duration::from_secs(1_800_000_000), Duration::from_secs(3600));
+/// let old = SigningKey::generate()?;
+/// let old_id = old.key_id().to_owned();
+/// let ring = KeyRing::new(old).add_key(SigningKey::generate()?, now + hour)?;
+///
+/// assert_eq!(ring.key_set(now)?.iter().len(), 2, "the next key is published before it signs");
+/// assert_eq!(ring.signing_key(now).map(|key| key.key_id()), Some(old_id.as_str()));
+/// assert_eq!(ring.state(&old_id, now + hour), Some(KeyState::VerifyOnly));
+/// assert_eq!(ring.state(&old_id, now + 3 * hour), Some(KeyState::Revoked));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct KeyRing {
+    /// In the order in which they sign.
+    slots: Vec<Slot>,
+    overlap: Duration,
+}
+
+#[derive(Clone, Debug)]
+struct Slot {
+    key: SlotKey,
+    signs_from: Duration,
+    is_revoked: bool,
+}
+
+#[derive(Clone, Debug)]
+enum SlotKey {
+    Signing(Arc<SigningKey>),
+    /// It verifies until its slot's time comes, and never signs.
+    Verifying(VerifyingKey),
+}
+
+/// What a key of a ring may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyState {
+    /// It signs and verifies.
+    Active,
+    /// It is published and verifies, and does not sign yet.
+    Pending,
+    /// It does nothing any more.
+    Revoked,
+    /// It verifies what it has signed.
+    VerifyOnly,
+}
+
+impl KeyRing {
+    /// A ring with one key, which signs from the beginning.
+    pub fn new(key: impl Into<Arc<SigningKey>>) -> Self {
+        let key = SlotKey::Signing(key.into());
+        let slot = Slot { key, signs_from: Duration::ZERO, is_revoked: false };
+        Self { slots: vec![slot], overlap: Duration::from_secs(3600) }
+    }
+
+    /// How long a key verifies after the next one has begun to sign. Default: 1 hour, which is four
+    /// times as long as tokens live by default.
+    ///
+    /// It has to be longer than a token lives, plus the verifier's leeway; 0 refuses all tokens of the
+    /// key before at once. More of it leaves a key that has leaked useful for longer: revoke it.
+    pub const fn overlap(mut self, overlap: Duration) -> Self {
+        self.overlap = overlap;
+        self
+    }
+
+    /// A further key, which signs from a time since 1970 on, until one with a later time does.
+    ///
+    /// # Errors
+    /// [`KeySetError`] as [`KeySet::new`].
+    pub fn add_key(
+        self,
+        key: impl Into<Arc<SigningKey>>,
+        signs_from: Duration,
+    ) -> Result<Self, KeySetError> {
+        self.add(Slot { key: SlotKey::Signing(key.into()), signs_from, is_revoked: false })
+    }
+
+    /// A key that never signs here and verifies until a time since 1970, such as one of before the
+    /// ring, of which only the public half is left.
+    ///
+    /// # Errors
+    /// [`KeySetError`] as [`KeySet::new`].
+    pub fn add_verifying_key(
+        self,
+        key: VerifyingKey,
+        until: Duration,
+    ) -> Result<Self, KeySetError> {
+        self.add(Slot { key: SlotKey::Verifying(key), signs_from: until, is_revoked: false })
+    }
+
+    fn add(mut self, slot: Slot) -> Result<Self, KeySetError> {
+        self.slots.push(slot);
+        self.slots.sort_by_key(|slot| slot.signs_from);
+        KeySet::new(self.slots.iter().map(Slot::verifying_key)).map(|_| self)
+    }
+
+    /// Revokes a key at once, such as one that has leaked: tokens that it signed are refused, those in
+    /// a cache too. The latest key before it signs again if no later one does yet.
+    ///
+    /// # Errors
+    /// [`UnknownKey`] if no key has this id.
+    pub fn revoke(mut self, key_id: &str) -> Result<Self, UnknownKey> {
+        let slot = self.slots.iter_mut().find(|slot| slot.key_id() == key_id);
+        slot.ok_or(UnknownKey { _private: () })?.is_revoked = true;
+        Ok(self)
+    }
+
+    /// What a key may do at a time since 1970; `None` if no key has this id.
+    #[must_use]
+    pub fn state(&self, key_id: &str, now: Duration) -> Option<KeyState> {
+        let slot = self.slots.iter().find(|slot| slot.key_id() == key_id)?;
+        let is_active = self.signing_key(now).is_some_and(|signing| signing.key_id() == key_id);
+        Some(if slot.is_revoked || now >= self.verifies_until(slot) {
+            KeyState::Revoked
+        } else if is_active {
+            KeyState::Active
+        } else if now < slot.signs_from && matches!(slot.key, SlotKey::Signing(_)) {
+            KeyState::Pending
+        } else {
+            KeyState::VerifyOnly
+        })
+    }
+
+    /// The key that signs at a time since 1970: the latest whose time has come. `None` if all of them
+    /// are revoked.
+    #[must_use]
+    pub fn signing_key(&self, now: Duration) -> Option<&Arc<SigningKey>> {
+        self.slots.iter().rev().find_map(|slot| match &slot.key {
+            SlotKey::Signing(key) if !slot.is_revoked && slot.signs_from <= now => Some(key),
+            _ => None,
+        })
+    }
+
+    /// The keys that verify at a time since 1970, to be published and given to a verifier. Each stops
+    /// to verify when its time is over, without the set being made anew.
+    ///
+    /// # Errors
+    /// [`KeySetError::Empty`] if all of them are revoked.
+    pub fn key_set(&self, now: Duration) -> Result<KeySet, KeySetError> {
+        let live = self.slots.iter().filter(|slot| !slot.is_revoked);
+        let timed = live.map(|slot| (slot.verifying_key(), self.verifies_until(slot)));
+        KeySet::until(timed.filter(|(_, until)| now < *until))
+    }
+
+    /// The next time since 1970 at which a key changes what it may do: when to publish a new
+    /// [`key_set`](Self::key_set).
+    #[must_use]
+    pub fn next_change(&self, now: Duration) -> Option<Duration> {
+        let live = || self.slots.iter().filter(|slot| !slot.is_revoked);
+        let starts = live().map(|slot| slot.signs_from);
+        let ends = live().map(|slot| self.verifies_until(slot));
+        starts.chain(ends).filter(|time| *time > now && *time < Duration::MAX).min()
+    }
+
+    fn verifies_until(&self, slot: &Slot) -> Duration {
+        if matches!(slot.key, SlotKey::Verifying(_)) {
+            return slot.signs_from;
+        }
+        let is_later = |other: &&Slot| {
+            matches!(other.key, SlotKey::Signing(_))
+                && !other.is_revoked
+                && other.signs_from > slot.signs_from
+        };
+        let next = self.slots.iter().find(is_later);
+        next.map_or(Duration::MAX, |next| next.signs_from.saturating_add(self.overlap))
+    }
+}
+
+impl Slot {
+    fn key_id(&self) -> &str {
+        match &self.key {
+            SlotKey::Signing(key) => key.key_id(),
+            SlotKey::Verifying(key) => key.key_id(),
+        }
+    }
+
+    fn verifying_key(&self) -> VerifyingKey {
+        match &self.key {
+            SlotKey::Signing(key) => key.verifying_key(),
+            SlotKey::Verifying(key) => key.clone(),
+        }
+    }
+}
+
+/// No key of the ring has this id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownKey {
+    _private: (),
+}
+
+impl fmt::Display for UnknownKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no key of the ring has this id; take one of its key set")
+    }
+}
+
+impl Error for UnknownKey {}

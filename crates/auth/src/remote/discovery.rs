@@ -1,0 +1,128 @@
+//! The document that tells where an issuer's keys are (OpenID Connect Discovery 1.0, RFC 8414). Pure.
+
+use http::Uri;
+use serde::Deserialize;
+
+use super::{
+    RefreshErrorKind,
+    location::{self, Transport},
+};
+
+/// What stands for the tenant in Entra's documents.
+const TENANT: &str = "{tenantid}";
+
+/// What is used of the document. A member that stands there twice makes it unreadable.
+#[derive(Deserialize)]
+struct Document {
+    issuer: String,
+    jwks_uri: String,
+}
+
+/// The issuer that a document must name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Expected {
+    issuer: String,
+}
+
+impl Expected {
+    /// Exactly this issuer: no slash more or less, no other case (OpenID Connect Discovery §4.3).
+    pub(super) fn exactly(issuer: &str) -> Self {
+        Self { issuer: issuer.to_owned() }
+    }
+
+    /// This issuer with Entra's placeholder for the first segment of its path; `None` if it has no
+    /// such segment.
+    pub(super) fn entra_template(issuer: &str) -> Option<Self> {
+        let start = issuer.find("://")? + 3;
+        let (_, rest) = issuer.split_at_checked(start)?;
+        let slash = start + rest.find('/')?;
+        let (origin, path) = issuer.split_at_checked(slash + 1)?;
+        let (tenant, version) = path.split_once('/')?;
+        if tenant.is_empty() {
+            return None;
+        }
+        Some(Self { issuer: format!("{origin}{TENANT}/{version}") })
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.issuer
+    }
+}
+
+/// Where the document of an issuer is: a slash at the issuer's end is left out (§4).
+pub(super) fn url_of(issuer: &str) -> String {
+    format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'))
+}
+
+/// Where the keys are, according to a document that was read `from` there.
+pub(super) fn keys_url(
+    document: &[u8],
+    expected: &Expected,
+    from: &Uri,
+    transport: Transport,
+) -> Result<Uri, RefreshErrorKind> {
+    let document: Document =
+        serde_json::from_slice(document).map_err(|_| RefreshErrorKind::Malformed)?;
+    if document.issuer != expected.issuer {
+        return Err(RefreshErrorKind::Issuer);
+    }
+    location::of_keys(&document.jwks_uri, from, transport)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ISSUER: &str = "https://id.example/realms/a";
+
+    fn read(document: &str) -> Result<Uri, RefreshErrorKind> {
+        let from = url_of(ISSUER).parse().unwrap();
+        let expected = Expected::exactly(ISSUER);
+        keys_url(document.as_bytes(), &expected, &from, Transport::HttpsOnly)
+    }
+
+    #[test]
+    fn the_document_is_beside_the_issuer() {
+        for (issuer, expected) in [
+            ("https://x.auth0.com/", "https://x.auth0.com/.well-known/openid-configuration"),
+            (ISSUER, "https://id.example/realms/a/.well-known/openid-configuration"),
+        ] {
+            assert_eq!(url_of(issuer), expected);
+        }
+    }
+
+    #[test]
+    fn another_issuers_document_is_refused() {
+        use RefreshErrorKind::{Insecure, Issuer, Malformed, Url};
+
+        let keys = r#""jwks_uri":"https://id.example/keys""#;
+        assert!(read(&format!(r#"{{"issuer":"{ISSUER}",{keys},"other":1}}"#)).is_ok());
+        for (document, expected) in [
+            (format!(r#"{{"issuer":"{ISSUER}/",{keys}}}"#), Issuer),
+            (format!(r#"{{"issuer":"https://ID.example/realms/a",{keys}}}"#), Issuer),
+            (format!(r#"{{"issuer":"https://evil.example",{keys}}}"#), Issuer),
+            (format!(r#"{{{keys}}}"#), Malformed),
+            (format!(r#"{{"issuer":1,{keys}}}"#), Malformed),
+            (format!(r#"{{"issuer":"{ISSUER}"}}"#), Malformed),
+            (format!(r#"{{"issuer":"https://x","issuer":"{ISSUER}",{keys}}}"#), Malformed),
+            (format!(r#"{{"issuer":"{ISSUER}","jwks_uri":"http://id.example/k"}}"#), Insecure),
+            (format!(r#"{{"issuer":"{ISSUER}","jwks_uri":"https://127.0.0.1/k"}}"#), Url),
+            (String::from("<html>"), Malformed),
+            (String::new(), Malformed),
+        ] {
+            assert_eq!(read(&document).unwrap_err(), expected, "{document}");
+        }
+    }
+
+    #[test]
+    fn entras_template_stands_for_the_tenant_alone() {
+        let template = |issuer| Expected::entra_template(issuer).map(|expected| expected.issuer);
+        assert_eq!(
+            template("https://login.microsoftonline.com/common/v2.0").unwrap(),
+            "https://login.microsoftonline.com/{tenantid}/v2.0"
+        );
+        for issuer in ["https://login.microsoftonline.com", "https://x/", "https://x//v2.0", "x"] {
+            assert_eq!(template(issuer), None, "{issuer}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! How long an answer may be kept. Pure.
+
+use std::time::Duration;
+
+use http::{
+    HeaderMap,
+    header::{AGE, CACHE_CONTROL},
+};
+
+/// Keys are not fetched more often than in this time, whatever the server says.
+pub(super) const SHORTEST: Duration = Duration::from_secs(5 * 60);
+/// Keys are fetched at least this often: a key that was withdrawn must go.
+pub(super) const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// What is assumed of a server that says nothing.
+pub(super) const DEFAULT: Duration = Duration::from_secs(60 * 60);
+
+/// For how long the answer with these headers is fresh: what is left of its `max-age`, within
+/// [`SHORTEST`] and [`LONGEST`]; [`DEFAULT`] if there is none.
+pub(super) fn lifetime(headers: &HeaderMap) -> Duration {
+    let lines = headers.get_all(CACHE_CONTROL).into_iter();
+    let texts = lines.filter_map(|line| line.to_str().ok());
+    let mut max_age = None;
+    for directive in texts.flat_map(|text| text.split(',')).map(str::trim) {
+        let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
+        if name.eq_ignore_ascii_case("no-store") || name.eq_ignore_ascii_case("no-cache") {
+            return SHORTEST;
+        }
+        if name.eq_ignore_ascii_case("max-age") {
+            // The first counts (RFC 9111 §4.2.1); one that is no number means stale.
+            max_age = max_age.or(Some(seconds(value.trim_matches('"'))));
+        }
+    }
+    let Some(max_age) = max_age else {
+        return DEFAULT;
+    };
+    let age = headers.get(AGE).and_then(|age| age.to_str().ok()).map_or(Duration::ZERO, seconds);
+    max_age.saturating_sub(age).clamp(SHORTEST, LONGEST)
+}
+
+/// A number of seconds; what is none is 0, and what is too large for one is a long time.
+fn seconds(text: &str) -> Duration {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits {
+        return Duration::ZERO;
+    }
+    Duration::from_secs(text.parse().unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn of(cache_control: &[&str], age: Option<&str>) -> Duration {
+        let mut headers = HeaderMap::new();
+        for line in cache_control {
+            headers.append(CACHE_CONTROL, HeaderValue::from_str(line).unwrap());
+        }
+        if let Some(age) = age {
+            headers.insert(AGE, HeaderValue::from_str(age).unwrap());
+        }
+        lifetime(&headers)
+    }
+
+    #[test]
+    fn the_servers_word_counts_within_bounds() {
+        let seconds = Duration::from_secs;
+        for (lines, age, expected) in [
+            (&[][..], None, DEFAULT),
+            (&["public"], None, DEFAULT),
+            (&["public, max-age=19800, must-revalidate"], None, seconds(19_800)),
+            (&["public", "MAX-AGE=\"900\""], None, seconds(900)),
+            (&["max-age=900, max-age=4000"], None, seconds(900)),
+            (&["max-age=900"], Some("300"), seconds(600)),
+            (&["max-age=900"], Some("x"), seconds(900)),
+            (&["max-age=0"], None, SHORTEST),
+            (&["max-age=-5"], None, SHORTEST),
+            (&["max-age="], None, SHORTEST),
+            (&["max-age=900, no-cache"], None, SHORTEST),
+            (&["no-store"], None, SHORTEST),
+            (&["max-age=99999999999999999999999"], None, LONGEST),
+            (&["s-maxage=900"], None, DEFAULT),
+        ] {
+            assert_eq!(of(lines, age), expected, "{lines:?} {age:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_leaves_the_bounds(line in "[ -~]{0,60}", age in "[ -~]{0,20}") {
+            let lifetime = of(&[line.trim()], Some(age.trim()));
+            prop_assert!((SHORTEST..=LONGEST).contains(&lifetime));
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! The handle.
+
+use std::{
+    fmt,
+    hash::{BuildHasher, RandomState},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use arc_swap::ArcSwapOption;
+use hardpoint_core::Mono;
+use tokio::sync::{mpsc, watch};
+
+use super::{
+    Fetch, KeysState, RefreshError, RefreshErrorKind, RemoteKeysBuilder,
+    machine::{Machine, Miss},
+};
+use crate::KeySet;
+
+/// The longest key id that is looked for.
+const MAX_KEY_ID: usize = 128;
+
+/// The keys of an issuer, fetched from it and kept up to date. See the [module docs](super).
+///
+/// Clones are handles of the same keys.
+#[derive(Clone)]
+pub struct RemoteKeys {
+    shared: Arc<Shared>,
+    /// Wakes the task. It ends when there is neither a handle nor a receiver of the keys.
+    wake: mpsc::Sender<()>,
+}
+
+/// What became of a refresh for a key that was missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Refreshed {
+    /// Nobody knows: the issuer cannot be asked. A token with this key is neither good nor bad.
+    Failed,
+    /// It is there now.
+    Found,
+    /// The issuer has no such key, as far as it may be asked.
+    Unknown,
+}
+
+/// What handles and the task share.
+pub(super) struct Shared {
+    machine: Mutex<Machine>,
+    /// The keys, unless there are none that may be used. Reading takes no lock.
+    current: ArcSwapOption<KeySet>,
+    keys: watch::Sender<Arc<KeySet>>,
+    rounds: watch::Receiver<Ended>,
+    now: Box<dyn Fn() -> Mono + Send + Sync>,
+    digests: RandomState,
+}
+
+/// The last round that has ended.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ended {
+    pub(super) number: u64,
+    pub(super) error: Option<RefreshError>,
+}
+
+impl RemoteKeys {
+    /// The keys at this URL: where an issuer publishes its JSON Web Key Set.
+    ///
+    /// Prefer [`discovery`](Self::discovery) where the issuer has it: it follows when the keys move.
+    pub fn jwks<F: Fetch>(url: impl Into<String>, fetch: F) -> RemoteKeysBuilder<F> {
+        RemoteKeysBuilder::jwks(url.into(), fetch)
+    }
+
+    /// The keys of this issuer, found through OpenID Connect Discovery.
+    ///
+    /// `issuer` is written as in its tokens, to the last slash: the document at
+    /// `<issuer>/.well-known/openid-configuration` must name exactly it.
+    pub fn discovery<F: Fetch>(issuer: impl Into<String>, fetch: F) -> RemoteKeysBuilder<F> {
+        RemoteKeysBuilder::discovery(issuer.into(), fetch)
+    }
+
+    pub(super) fn new(shared: Arc<Shared>, wake: mpsc::Sender<()>) -> Self {
+        Self { shared, wake }
+    }
+
+    /// The keys, as they come and go: for [`TokenVerifier::watching`](crate::TokenVerifier::watching).
+    ///
+    /// The set is empty until the first has come, and when they have expired: no token is accepted
+    /// then.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Arc<KeySet>> {
+        self.shared.keys.subscribe()
+    }
+
+    /// What the keys are worth. For a health check; it takes a lock for nanoseconds.
+    #[must_use]
+    pub fn state(&self) -> KeysState {
+        let now = self.shared.now();
+        self.shared.machine().state(now)
+    }
+
+    /// Why the last round of fetching failed; `None` if it did not, or none has ended.
+    #[must_use]
+    pub fn last_error(&self) -> Option<RefreshError> {
+        self.shared.rounds.borrow().error.clone()
+    }
+
+    /// Resolves when there are keys, or when a round of fetching has ended without any: at the latest
+    /// after a pause of a minute and the timeout.
+    ///
+    /// Await it before the service says that it is ready, so that the first requests find keys.
+    /// Dropping the future changes nothing.
+    ///
+    /// # Errors
+    /// [`RefreshError`] says why there are none. Fetching goes on.
+    pub async fn warm(&self) -> Result<(), RefreshError> {
+        let mut rounds = self.shared.rounds.clone();
+        rounds.mark_unchanged();
+        while self.shared.usable().is_none() {
+            if rounds.changed().await.is_err() {
+                return Err(RefreshErrorKind::Stopped.into());
+            }
+            if let Some(error) = rounds.borrow_and_update().error.clone() {
+                return if self.shared.usable().is_some() { Ok(()) } else { Err(error) };
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks for a key that a token names and the set has not: it may be newer than the set.
+    ///
+    /// However many ask at once, there is one fetch, and no more than one in 30 seconds that brings
+    /// nothing new; an id that was not found is not looked for again for a minute. Ids longer than
+    /// 128 bytes are never looked for, and no id is ever sent anywhere. The fetch goes on if the
+    /// future is dropped.
+    pub async fn refresh_for_unknown_key_id(&self, key_id: &str) -> Refreshed {
+        if self.shared.has(key_id) {
+            return Refreshed::Found;
+        }
+        if key_id.len() > MAX_KEY_ID {
+            return Refreshed::Unknown;
+        }
+        let digest = self.shared.digests.hash_one(key_id);
+        let mut rounds = self.shared.rounds.clone();
+        let now = self.shared.now();
+        let missed = self.shared.machine().missed(digest, now);
+        let number = match missed {
+            Miss::Failed => return Refreshed::Failed,
+            Miss::Unknown if self.shared.usable().is_some() => return Refreshed::Unknown,
+            Miss::Unknown => return Refreshed::Failed,
+            Miss::Wait(number) => number,
+        };
+        // Full means that it is being woken already.
+        let _woken = self.wake.try_send(());
+        let failed = match rounds.wait_for(|ended| ended.number >= number).await {
+            Ok(ended) => ended.error.is_some(),
+            Err(_) => true,
+        };
+        if self.shared.has(key_id) {
+            return Refreshed::Found;
+        }
+        let now = self.shared.now();
+        self.shared.machine().remember(digest, now);
+        if failed { Refreshed::Failed } else { Refreshed::Unknown }
+    }
+
+    /// Whether tokens can be verified at all, read without a lock.
+    pub(super) fn is_usable(&self) -> bool {
+        self.shared.usable().is_some()
+    }
+
+    /// Whether the key is held, read without a lock.
+    pub(super) fn has(&self, key_id: &str) -> bool {
+        self.shared.has(key_id)
+    }
+}
+
+impl Shared {
+    pub(super) fn new(
+        machine: Machine,
+        rounds: watch::Receiver<Ended>,
+        now: Box<dyn Fn() -> Mono + Send + Sync>,
+    ) -> Self {
+        let (keys, _) = watch::channel(Arc::new(KeySet::empty()));
+        Self {
+            machine: Mutex::new(machine),
+            current: ArcSwapOption::empty(),
+            keys,
+            rounds,
+            now,
+            digests: RandomState::new(),
+        }
+    }
+
+    /// Replaces the keys; `None` if none may be used.
+    pub(super) fn replace(&self, keys: Option<KeySet>) {
+        let keys = keys.map(Arc::new);
+        self.current.store(keys.clone());
+        self.keys.send_replace(keys.unwrap_or_else(|| Arc::new(KeySet::empty())));
+    }
+
+    pub(super) fn usable(&self) -> Option<Arc<KeySet>> {
+        self.current.load_full()
+    }
+
+    pub(super) fn machine(&self) -> MutexGuard<'_, Machine> {
+        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn now(&self) -> Mono {
+        (self.now)()
+    }
+
+    /// Resolves when nobody receives the keys any more.
+    pub(super) async fn unwatched(&self) {
+        self.keys.closed().await;
+    }
+
+    fn has(&self, key_id: &str) -> bool {
+        self.current.load().as_ref().is_some_and(|keys| keys.find(key_id).is_some())
+    }
+}
+
+impl fmt::Debug for RemoteKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteKeys").field("state", &self.state()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,158 @@
+//! Which URLs are fetched. Pure.
+
+use std::net::IpAddr;
+
+use http::{Uri, uri::Scheme};
+
+use super::RefreshErrorKind;
+
+/// How many redirects are followed, if any are.
+pub(super) const REDIRECTS: u32 = 3;
+
+/// Whether plain http is fetched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Transport {
+    #[default]
+    HttpsOnly,
+    HttpToo,
+}
+
+/// Reads an absolute URL that may be fetched. One with a user name in it is refused: a secret has no
+/// place there, and `https://good@evil` looks like what it is not.
+pub(super) fn parse(text: &str, transport: Transport) -> Result<Uri, RefreshErrorKind> {
+    let uri: Uri = text.parse().map_err(|_| RefreshErrorKind::Url)?;
+    let https = uri.scheme() == Some(&Scheme::HTTPS);
+    let http = uri.scheme() == Some(&Scheme::HTTP);
+    let authority = uri.authority().ok_or(RefreshErrorKind::Url)?;
+    if !(https || http) || authority.as_str().contains('@') || authority.host().is_empty() {
+        return Err(RefreshErrorKind::Url);
+    }
+    if http && transport == Transport::HttpsOnly {
+        return Err(RefreshErrorKind::Insecure);
+    }
+    Ok(uri)
+}
+
+/// Where a discovery document says the keys are.
+///
+/// They may be on another host: Google's are. But not on this machine or at a bare address, unless
+/// the document came from there: a document that points into the network it is read from is not an
+/// issuer's.
+pub(super) fn of_keys(
+    text: &str,
+    from: &Uri,
+    transport: Transport,
+) -> Result<Uri, RefreshErrorKind> {
+    let uri = parse(text, transport)?;
+    let (host, origin) = (uri.host().unwrap_or_default(), from.host().unwrap_or_default());
+    if is_inward(host) && !host.eq_ignore_ascii_case(origin) {
+        return Err(RefreshErrorKind::Url);
+    }
+    Ok(uri)
+}
+
+/// Where a redirect leads, if to the same origin.
+pub(super) fn redirect(from: &Uri, location: &str) -> Result<Uri, RefreshErrorKind> {
+    let refused = RefreshErrorKind::Redirect;
+    // `//host/path` is another host.
+    if location.starts_with('/') && !location.starts_with("//") {
+        let mut parts = from.clone().into_parts();
+        parts.path_and_query = Some(location.parse().map_err(|_| refused)?);
+        return Uri::from_parts(parts).map_err(|_| refused);
+    }
+    let to = parse(location, Transport::HttpToo).map_err(|_| refused)?;
+    let same_host = match (from.host(), to.host()) {
+        (Some(from), Some(to)) => from.eq_ignore_ascii_case(to),
+        _ => false,
+    };
+    if same_host && from.scheme() == to.scheme() && port(from) == port(&to) {
+        return Ok(to);
+    }
+    Err(refused)
+}
+
+fn port(uri: &Uri) -> u16 {
+    let default = if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
+    uri.port_u16().unwrap_or(default)
+}
+
+/// A bare address, or this machine.
+fn is_inward(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let name = bare.trim_end_matches('.').to_ascii_lowercase();
+    // Resolvers read `127.1`, `0x7f000001` and `2130706433` as addresses too: no host name of the
+    // public Internet has a last label that begins with a digit.
+    let numeric =
+        name.rsplit('.').next().is_some_and(|last| last.starts_with(|c: char| c.is_ascii_digit()));
+    numeric || bare.parse::<IpAddr>().is_ok() || name == "localhost" || name.ends_with(".localhost")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn http_and_what_is_no_url_are_refused() {
+        use RefreshErrorKind::{Insecure, Url};
+
+        for (text, expected) in [
+            ("https://id.example/keys?x=1", Ok(())),
+            ("HTTPS://id.example:8443/", Ok(())),
+            ("http://id.example/keys", Err(Insecure)),
+            ("ftp://id.example/keys", Err(Url)),
+            ("file:///etc/passwd", Err(Url)),
+            ("id.example/keys", Err(Url)),
+            ("/keys", Err(Url)),
+            ("", Err(Url)),
+            ("https://user:word@id.example/", Err(Url)),
+            ("https://id.example@evil.example/", Err(Url)),
+            ("https:///keys", Err(Url)),
+        ] {
+            assert_eq!(parse(text, Transport::HttpsOnly).map(drop), expected, "{text}");
+        }
+        assert!(parse("http://id.example/", Transport::HttpToo).is_ok());
+    }
+
+    #[test]
+    fn a_document_does_not_point_into_the_network_it_is_read_from() {
+        let from: Uri = "https://id.example/.well-known/openid-configuration".parse().unwrap();
+        for (text, fine) in [
+            ("https://id.example/keys", true),
+            ("https://www.googleapis.com/oauth2/v3/certs", true),
+            ("https://127.0.0.1/keys", false),
+            ("https://169.254.169.254/latest/meta-data", false),
+            ("https://2130706433/keys", false),
+            ("https://127.1/keys", false),
+            ("https://0x7f000001/keys", false),
+            ("https://[::1]/keys", false),
+            ("https://LOCALHOST./keys", false),
+            ("https://a.localhost/keys", false),
+            ("http://id.example/keys", false),
+        ] {
+            let read = of_keys(text, &from, Transport::HttpsOnly);
+            assert_eq!(read.is_ok(), fine, "{text}");
+        }
+        let local: Uri = "https://127.0.0.1:8443/x".parse().unwrap();
+        assert!(of_keys("https://127.0.0.1:9000/keys", &local, Transport::HttpsOnly).is_ok());
+    }
+
+    #[test]
+    fn redirects_stay_at_the_origin() {
+        let from: Uri = "https://id.example/a/keys".parse().unwrap();
+        for (location, expected) in [
+            ("/b?c=d", Some("https://id.example/b?c=d")),
+            ("https://id.example/b", Some("https://id.example/b")),
+            ("https://ID.example:443/b", Some("https://ID.example:443/b")),
+            ("http://id.example/b", None),
+            ("https://id.example:444/b", None),
+            ("https://evil.example/b", None),
+            ("https://id.example@evil.example/b", None),
+            ("//evil.example/b", None),
+            ("b", None),
+            ("", None),
+        ] {
+            let read = redirect(&from, location).ok().map(|uri| uri.to_string());
+            assert_eq!(read.as_deref(), expected, "{location}");
+        }
+    }
+}

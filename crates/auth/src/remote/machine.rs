@@ -1,0 +1,191 @@
+//! When keys are fetched, and what those that are held are worth. Pure: time comes in, decisions
+//! come out.
+
+use std::{collections::VecDeque, time::Duration};
+
+use hardpoint_core::Mono;
+
+use super::{KeysState, bucket::Bucket};
+
+/// Ids that were asked for in vain are remembered for this time.
+const REMEMBERED_FOR: Duration = Duration::from_secs(60);
+/// And no more of them than this: 16 bytes each.
+const REMEMBERED: usize = 64;
+/// The pause after the first failure; it doubles with each further one.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// What the task does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// The keys are too old: let go of them.
+    Expire,
+    /// Fetch, and tell how it went.
+    Fetch,
+    /// Nothing for so long, unless somebody misses a key.
+    Sleep(Duration),
+}
+
+/// What becomes of somebody who misses a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Miss {
+    /// A fetch that is under way or about to start will tell: the one with this number.
+    Wait(u64),
+    /// There is no such key, as far as it may be found out now.
+    Unknown,
+    /// The last fetch failed, and it is too early for another: nobody knows.
+    Failed,
+}
+
+/// The state machine. All methods take the time, which never goes back.
+#[derive(Debug)]
+pub(super) struct Machine {
+    stale_for: Duration,
+    held: Option<Held>,
+    /// Keys were held, and are too old.
+    expired: bool,
+    round: Round,
+    /// Rounds that were started, or are about to.
+    rounds: u64,
+    failures: u32,
+    bucket: Bucket,
+    missed: VecDeque<(u64, Mono)>,
+}
+
+/// Keys that were fetched.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    fresh_until: Mono,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Round {
+    /// The next one is due at this time.
+    Idle(Mono),
+    /// One is under way or about to start.
+    Active { by_miss: bool },
+}
+
+impl Machine {
+    /// A machine without keys, of which the first fetch is due at once.
+    pub(super) fn new(now: Mono, stale_for: Duration) -> Self {
+        Self {
+            stale_for,
+            held: None,
+            expired: false,
+            round: Round::Idle(now),
+            rounds: 0,
+            failures: 0,
+            bucket: Bucket::default(),
+            missed: VecDeque::with_capacity(REMEMBERED),
+        }
+    }
+
+    /// What to do now.
+    pub(super) fn step(&mut self, now: Mono) -> Step {
+        if let Some(held) = self.held
+            && now >= held.fresh_until.saturating_add(self.stale_for)
+        {
+            self.held = None;
+            self.expired = true;
+            return Step::Expire;
+        }
+        let next = match self.round {
+            Round::Active { .. } => return Step::Fetch,
+            Round::Idle(next) if now >= next => {
+                self.start(false);
+                return Step::Fetch;
+            }
+            Round::Idle(next) => next,
+        };
+        let expiry = self.held.map(|held| held.fresh_until.saturating_add(self.stale_for));
+        Step::Sleep(expiry.map_or(next, |expiry| expiry.min(next)).saturating_since(now))
+    }
+
+    /// Somebody misses the key with this id, of which a digest is given.
+    pub(super) fn missed(&mut self, key_id: u64, now: Mono) -> Miss {
+        if matches!(self.round, Round::Active { .. }) {
+            return Miss::Wait(self.rounds);
+        }
+        if !self.is_remembered(key_id, now) && self.bucket.take(now) {
+            self.start(true);
+            return Miss::Wait(self.rounds);
+        }
+        if self.failures > 0 { Miss::Failed } else { Miss::Unknown }
+    }
+
+    /// A fetch brought keys which are fresh for `lifetime`; `new` says whether there is one among
+    /// them that was not held before. `random` spreads the next fetch.
+    pub(super) fn succeeded(&mut self, now: Mono, lifetime: Duration, new: bool, random: u64) {
+        if !new {
+            self.drain_if_by_miss(now);
+        }
+        self.held = Some(Held { fresh_until: now.saturating_add(lifetime) });
+        self.expired = false;
+        self.failures = 0;
+        // At 80 % of the lifetime, or up to a tenth of it earlier.
+        let pause = (lifetime * 4 / 5).saturating_sub(part_of(lifetime / 10, random));
+        self.round = Round::Idle(now.saturating_add(pause));
+    }
+
+    /// A fetch failed. `random` spreads the next one.
+    pub(super) fn failed(&mut self, now: Mono, random: u64) {
+        self.drain_if_by_miss(now);
+        let doubled = FIRST_PAUSE.saturating_mul(1 << self.failures.min(6)).min(LONGEST_PAUSE);
+        self.failures = self.failures.saturating_add(1);
+        let pause = doubled / 2 + part_of(doubled / 2, random);
+        self.round = Round::Idle(now.saturating_add(pause));
+    }
+
+    /// There was no such key after a fetch: do not fetch for it again soon.
+    pub(super) fn remember(&mut self, key_id: u64, now: Mono) {
+        if self.is_remembered(key_id, now) {
+            return;
+        }
+        if self.missed.len() >= REMEMBERED {
+            self.missed.pop_front();
+        }
+        self.missed.push_back((key_id, now.saturating_add(REMEMBERED_FOR)));
+    }
+
+    /// What the keys that are held are worth.
+    pub(super) fn state(&self, now: Mono) -> KeysState {
+        match self.held {
+            None if self.expired => KeysState::Expired,
+            None => KeysState::Empty,
+            Some(Held { fresh_until }) if now < fresh_until => KeysState::Fresh,
+            Some(Held { fresh_until: since }) => {
+                if now < since.saturating_add(self.stale_for) {
+                    KeysState::Stale { since }
+                } else {
+                    KeysState::Expired
+                }
+            }
+        }
+    }
+
+    fn start(&mut self, by_miss: bool) {
+        self.round = Round::Active { by_miss };
+        self.rounds = self.rounds.saturating_add(1);
+    }
+
+    /// What nobody has found does not entitle to a second try.
+    fn drain_if_by_miss(&mut self, now: Mono) {
+        if self.round == (Round::Active { by_miss: true }) {
+            self.bucket.drain(now);
+        }
+    }
+
+    fn is_remembered(&self, key_id: u64, now: Mono) -> bool {
+        self.missed.iter().any(|(remembered, until)| *remembered == key_id && now < *until)
+    }
+}
+
+/// A part of `whole`, evenly distributed as `random` is over all of `u64`.
+fn part_of(whole: Duration, random: u64) -> Duration {
+    let nanos = (whole.as_nanos().min(u128::from(u64::MAX)) * u128::from(random)) >> 64;
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,70 @@
+//! Which tokens a verifier is for.
+
+use std::borrow::Cow;
+
+/// What a token has to be, besides being its issuer's and for this audience: which kind it says it is,
+/// and which claims it has. Kinds exclude one another (RFC 8725 §3.11 and §3.12).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Profile {
+    kind: Kind,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kind {
+    Plain,
+    Rfc9068,
+    Typed(Cow<'static, str>),
+}
+
+impl Profile {
+    /// Access tokens of RFC 9068: `typ` is `at+jwt`, and `exp`, `iat`, `sub`, `client_id` and `jti` are
+    /// there. The default: nothing else that an issuer signs can be taken for one.
+    pub const fn rfc9068() -> Self {
+        Self { kind: Kind::Rfc9068 }
+    }
+
+    /// Tokens that do not say what they are, as many issuers make them: `typ` is `JWT` or absent, and
+    /// `exp` and `sub` are there.
+    ///
+    /// An ID token of the same issuer and audience looks the same and is accepted: use an audience
+    /// that no client has as its id.
+    pub const fn plain() -> Self {
+        Self { kind: Kind::Plain }
+    }
+
+    /// Tokens of another explicit type, such as `secevent+jwt`, with `exp` and `sub`.
+    pub fn typed(kind: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind: Kind::Typed(kind.into()) }
+    }
+
+    /// Whether a header's `typ` is the one of this profile. Media types know no case, and one without
+    /// a slash is short for `application/` and itself (RFC 7515 §4.1.9).
+    pub(super) fn is_kind(&self, given: Option<&str>) -> bool {
+        let is = |expected: &str| {
+            given.is_some_and(|given| {
+                given.eq_ignore_ascii_case(expected)
+                    || given.split_once('/').is_some_and(|(first, rest)| {
+                        first.eq_ignore_ascii_case("application")
+                            && rest.eq_ignore_ascii_case(expected)
+                    })
+            })
+        };
+        match &self.kind {
+            Kind::Plain => given.is_none() || is("JWT"),
+            Kind::Rfc9068 => is("at+jwt"),
+            Kind::Typed(expected) => is(expected),
+        }
+    }
+
+    /// Whether tokens need the claims that RFC 9068 adds.
+    pub(super) const fn needs_all_claims(&self) -> bool {
+        matches!(self.kind, Kind::Rfc9068)
+    }
+}
+
+impl Default for Profile {
+    fn default() -> Self {
+        Self::rfc9068()
+    }
+}

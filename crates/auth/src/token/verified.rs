@@ -1,0 +1,241 @@
+//! A token that was verified.
+
+use std::{
+    borrow::Cow,
+    fmt,
+    ops::Range,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use serde::de::DeserializeOwned;
+
+use super::{
+    Claims,
+    claims::Registered,
+    json::{Date, Text},
+};
+use crate::{Algorithm, Scopes, VerifyingKey};
+
+/// A token that was verified: whom it belongs to, and what it allows.
+///
+/// The only way to get one is a [`TokenVerifier`](crate::TokenVerifier). Clones share it. `Debug` shows
+/// nothing personal.
+#[derive(Clone)]
+pub struct Verified {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    /// The payload; behind it the claims that had escapes, without them.
+    text: String,
+    payload: usize,
+    subject: Range<usize>,
+    client_id: Option<Range<usize>>,
+    token_id: Option<Range<usize>>,
+    session_id: Option<Range<usize>>,
+    scope: Option<Range<usize>>,
+    times: Times,
+    key: VerifyingKey,
+    scopes: OnceLock<Scopes>,
+    claims: OnceLock<Claims>,
+}
+
+/// The times of a token, in seconds since 1970.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    pub(super) expires: u64,
+    pub(super) issued: Option<u64>,
+    pub(super) not_before: Option<u64>,
+    pub(super) logged_in: Option<u64>,
+}
+
+impl Verified {
+    /// Where the claims stand in the payload.
+    pub(super) fn spans(
+        payload: &str,
+        claims: &Registered<'_>,
+        times: Times,
+        key: VerifyingKey,
+    ) -> Spans {
+        let mut unescaped = String::new();
+        let mut span = |text: &Text<'_>| match text {
+            Text::Is(Cow::Borrowed(part)) => {
+                let start = part.as_ptr().addr().saturating_sub(payload.as_ptr().addr());
+                Some(start..start + part.len())
+            }
+            Text::Is(Cow::Owned(part)) => {
+                let start = payload.len() + unescaped.len();
+                unescaped.push_str(part);
+                Some(start..start + part.len())
+            }
+            Text::Absent | Text::Wrong => None,
+        };
+        let inner = Inner {
+            text: String::new(),
+            payload: payload.len(),
+            subject: span(&claims.subject).unwrap_or_default(),
+            client_id: span(&claims.client_id),
+            token_id: span(&claims.token_id),
+            session_id: span(&claims.session_id),
+            scope: span(&claims.scope),
+            times,
+            key,
+            scopes: OnceLock::new(),
+            claims: OnceLock::new(),
+        };
+        Spans { inner, unescaped }
+    }
+
+    fn part(&self, range: &Range<usize>) -> &str {
+        self.inner.text.get(range.clone()).unwrap_or_default()
+    }
+
+    fn optional(&self, range: Option<&Range<usize>>) -> Option<&str> {
+        range.map(|range| self.part(range))
+    }
+
+    /// Whom the token belongs to.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        self.part(&self.inner.subject)
+    }
+
+    /// What it allows.
+    #[must_use]
+    pub fn scopes(&self) -> &Scopes {
+        self.inner.scopes.get_or_init(|| {
+            // The text was checked to be scopes when the token was verified.
+            let text = self.optional(self.inner.scope.as_ref()).unwrap_or_default();
+            text.parse().unwrap_or_default()
+        })
+    }
+
+    /// Whether it allows all of these, without making a set of what it allows.
+    pub(crate) fn allows(&self, required: &Scopes) -> bool {
+        let own = self.optional(self.inner.scope.as_ref()).unwrap_or_default();
+        required.iter().all(|name| own.split(' ').any(|own| own == name))
+    }
+
+    /// The client that it was issued to (`client_id`).
+    #[must_use]
+    pub fn client_id(&self) -> Option<&str> {
+        self.optional(self.inner.client_id.as_ref())
+    }
+
+    /// The token's own id (`jti`).
+    #[must_use]
+    pub fn token_id(&self) -> Option<&str> {
+        self.optional(self.inner.token_id.as_ref())
+    }
+
+    /// The id of the session that it belongs to (`sid`).
+    #[must_use]
+    pub fn session_id(&self) -> Option<&str> {
+        self.optional(self.inner.session_id.as_ref())
+    }
+
+    /// When it expires, since 1970.
+    #[must_use]
+    pub fn expiry(&self) -> Duration {
+        Duration::from_secs(self.inner.times.expires)
+    }
+
+    /// When it was issued, since 1970.
+    #[must_use]
+    pub fn issued(&self) -> Option<Duration> {
+        self.inner.times.issued.map(Duration::from_secs)
+    }
+
+    /// When its subject proved who it is (`auth_time`), since 1970.
+    #[must_use]
+    pub fn logged_in(&self) -> Option<Duration> {
+        self.inner.times.logged_in.map(Duration::from_secs)
+    }
+
+    /// The id of the key that signed it.
+    #[must_use]
+    pub fn key_id(&self) -> &str {
+        self.inner.key.key_id()
+    }
+
+    /// The algorithm of that key.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        self.inner.key.algorithm()
+    }
+
+    /// All that it says. It is read at the first call, and kept.
+    #[must_use]
+    pub fn claims(&self) -> &Claims {
+        self.inner.claims.get_or_init(|| Claims::parse(self.payload()))
+    }
+
+    /// All that it says, as a type of yours; `None` if it does not fit.
+    #[must_use]
+    pub fn claims_as<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_str(self.payload()).ok()
+    }
+
+    fn payload(&self) -> &str {
+        self.inner.text.get(..self.inner.payload).unwrap_or_default()
+    }
+
+    pub(super) fn times(&self) -> &Times {
+        &self.inner.times
+    }
+
+    pub(super) fn key(&self) -> &VerifyingKey {
+        &self.inner.key
+    }
+
+    /// Roughly how much memory it keeps.
+    pub(super) fn size(&self) -> usize {
+        size_of::<Inner>() + self.inner.text.capacity()
+    }
+}
+
+/// A verified token that has yet to be given its payload, which the claims were borrowed from.
+pub(super) struct Spans {
+    inner: Inner,
+    unescaped: String,
+}
+
+impl Spans {
+    pub(super) fn with(mut self, mut payload: String) -> Verified {
+        payload.push_str(&self.unescaped);
+        self.inner.text = payload;
+        Verified { inner: Arc::new(self.inner) }
+    }
+}
+
+impl Times {
+    /// `None` if one of them is of the wrong type, or there is no expiry.
+    pub(super) const fn of(claims: &Registered<'_>) -> Option<Self> {
+        const fn optional(date: Date) -> Result<Option<u64>, ()> {
+            match date {
+                Date::Absent => Ok(None),
+                Date::At(seconds) => Ok(Some(seconds)),
+                Date::Wrong => Err(()),
+            }
+        }
+
+        match (
+            claims.expires,
+            optional(claims.issued),
+            optional(claims.not_before),
+            optional(claims.logged_in),
+        ) {
+            (Date::At(expires), Ok(issued), Ok(not_before), Ok(logged_in)) => {
+                Some(Self { expires, issued, not_before, logged_in })
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verified").field("key", &self.inner.key).finish_non_exhaustive()
+    }
+}

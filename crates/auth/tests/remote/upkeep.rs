@@ -1,0 +1,351 @@
+//! How keys are kept up to date, in paused time.
+
+use std::time::Duration;
+
+use hardpoint_auth::{
+    SigningKey,
+    remote::{KeysState, RefreshErrorKind, Refreshed, RemoteKeys, RemoteKeysError},
+};
+use hardpoint_testkit::clock::TokioClock;
+use tokio::time::{advance, sleep};
+
+use super::{
+    ISSUER,
+    issuer::{Issuer, Page},
+    jwks, key,
+};
+
+const URL: &str = "https://id.example/keys";
+const HOUR: Duration = Duration::from_secs(3_600);
+
+fn start(issuer: &Issuer) -> RemoteKeys {
+    RemoteKeys::jwks(URL, issuer.clone()).with_clock(TokioClock::new()).start().unwrap()
+}
+
+fn discover(issuer: &Issuer) -> RemoteKeys {
+    RemoteKeys::discovery(ISSUER, issuer.clone()).with_clock(TokioClock::new()).start().unwrap()
+}
+
+fn document(issuer: &str, keys: &str) -> Page {
+    let text = serde_json::json!({ "issuer": issuer, "jwks_uri": keys }).to_string();
+    Page::Text { text, max_age: 3_600, after: Duration::from_millis(10) }
+}
+
+fn has(keys: &RemoteKeys, key: &SigningKey) -> bool {
+    keys.watch().borrow().find(key.key_id()).is_some()
+}
+
+fn failure(keys: &RemoteKeys) -> Option<RefreshErrorKind> {
+    keys.last_error().map(|error| error.kind())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cold_start_is_warm_when_the_keys_have_come() {
+    let (key, jwks) = key();
+    let keys = start(&Issuer::publishing(&jwks));
+    assert_eq!(keys.state(), KeysState::Empty);
+    assert!(!has(&keys, &key));
+    keys.warm().await.unwrap();
+    assert_eq!(keys.state(), KeysState::Fresh);
+    assert!(has(&keys, &key));
+    keys.warm().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_issuer_that_is_away_at_the_start_is_asked_again_within_seconds() {
+    let issuer = Issuer::default();
+    let keys = start(&issuer);
+    assert_eq!(keys.warm().await.unwrap_err().kind(), RefreshErrorKind::Unreachable);
+    assert_eq!(keys.state(), KeysState::Empty);
+    let (key, jwks) = key();
+    assert_eq!(keys.refresh_for_unknown_key_id(key.key_id()).await, Refreshed::Failed);
+    issuer.publish(&jwks);
+    sleep(Duration::from_secs(4)).await;
+    assert_eq!(keys.state(), KeysState::Fresh);
+    assert_eq!(failure(&keys), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_are_fetched_again_before_they_are_stale() {
+    let (old, text) = key();
+    let issuer = Issuer::publishing(&text);
+    let keys = start(&issuer);
+    keys.warm().await.unwrap();
+    let (new, text) = key();
+    issuer.publish(&text);
+    sleep(HOUR * 7 / 10 - Duration::from_secs(1)).await;
+    assert_eq!(issuer.fetches(), 1);
+    sleep(HOUR / 10 + Duration::from_secs(2)).await;
+    assert_eq!(issuer.fetches(), 2);
+    assert!(has(&keys, &new) && !has(&keys, &old));
+    assert_eq!(keys.state(), KeysState::Fresh);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stale_keys_are_used_for_a_day_and_then_let_go() {
+    let (key, jwks) = key();
+    let issuer = Issuer::publishing(&jwks);
+    let keys = start(&issuer);
+    keys.warm().await.unwrap();
+    issuer.go_away();
+    sleep(HOUR + Duration::from_secs(1)).await;
+    assert!(matches!(keys.state(), KeysState::Stale { .. }));
+    assert_eq!(failure(&keys), Some(RefreshErrorKind::Unreachable));
+    assert!(has(&keys, &key));
+    sleep(HOUR * 24 - Duration::from_secs(2)).await;
+    assert!(has(&keys, &key) && keys.state().is_usable());
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(keys.state(), KeysState::Expired);
+    assert!(!has(&keys, &key));
+    assert_eq!(keys.refresh_for_unknown_key_id(key.key_id()).await, Refreshed::Failed);
+    issuer.publish(&jwks);
+    sleep(Duration::from_secs(61)).await;
+    assert!(has(&keys, &key) && keys.state() == KeysState::Fresh);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_was_published_since_is_found_and_its_id_is_not_sent() {
+    let (old, text) = key();
+    let issuer = Issuer::publishing(&text);
+    let keys = start(&issuer);
+    keys.warm().await.unwrap();
+    let new = SigningKey::generate().unwrap();
+    issuer.publish(&jwks([&old, &new]));
+    assert_eq!(keys.refresh_for_unknown_key_id(old.key_id()).await, Refreshed::Found);
+    assert_eq!(issuer.fetches(), 1, "it is held");
+    assert_eq!(keys.refresh_for_unknown_key_id(new.key_id()).await, Refreshed::Found);
+    assert_eq!(issuer.fetched(), [URL, URL]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_unknown_ids_causes_one_fetch_in_thirty_seconds() {
+    let issuer = Issuer::publishing(&key().1);
+    let keys = start(&issuer);
+    keys.warm().await.unwrap();
+    let before = issuer.fetches();
+    // 10 000 a second.
+    for millisecond in 0..29_000 {
+        for each in 0..10 {
+            let id = format!("{millisecond}-{each}");
+            assert_eq!(keys.refresh_for_unknown_key_id(&id).await, Refreshed::Unknown);
+        }
+        advance(Duration::from_millis(1)).await;
+    }
+    assert_eq!(issuer.fetches() - before, 1);
+    advance(Duration::from_secs(2)).await;
+    assert_eq!(keys.refresh_for_unknown_key_id("later").await, Refreshed::Unknown);
+    assert_eq!(issuer.fetches() - before, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_who_miss_keys_at_once_cause_one_fetch() {
+    let (old, text) = key();
+    let issuer = Issuer::publishing(&text);
+    let keys = start(&issuer);
+    keys.warm().await.unwrap();
+    let new = SigningKey::generate().unwrap();
+    issuer.publish(&jwks([&old, &new]));
+    let mut all = tokio::task::JoinSet::new();
+    for number in 0..1_000 {
+        let (keys, found) = (keys.clone(), number % 2 == 0);
+        let id = if found { new.key_id().to_owned() } else { format!("made-up-{number}") };
+        all.spawn(async move { (found, keys.refresh_for_unknown_key_id(&id).await) });
+    }
+    while let Some(one) = all.join_next().await {
+        let (found, refreshed) = one.unwrap();
+        assert_eq!(refreshed, if found { Refreshed::Found } else { Refreshed::Unknown });
+    }
+    assert_eq!(issuer.fetches(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_goes_away_while_waiting_does_not_stop_the_fetch() {
+    let issuer = Issuer::publishing(&key().1);
+    let keys = start(&issuer);
+    keys.warm().await.unwrap();
+    let (new, text) = key();
+    issuer.publish(&text);
+    let impatient = keys.refresh_for_unknown_key_id(new.key_id());
+    assert!(tokio::time::timeout(Duration::from_millis(1), impatient).await.is_err());
+    sleep(Duration::from_secs(1)).await;
+    assert!(has(&keys, &new));
+    assert_eq!(issuer.fetches(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_of_more_than_128_bytes_is_never_looked_for() {
+    let issuer = Issuer::publishing(&key().1);
+    let keys = start(&issuer);
+    keys.warm().await.unwrap();
+    let id = "a".repeat(129);
+    assert_eq!(keys.refresh_for_unknown_key_id(&id).await, Refreshed::Unknown);
+    assert_eq!(issuer.fetches(), 1);
+    assert_eq!(keys.refresh_for_unknown_key_id(&id[..128]).await, Refreshed::Unknown);
+    assert_eq!(issuer.fetches(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_bad_key_never_loses_the_good_ones() {
+    let (good, text) = key();
+    let mut set: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let all = set["keys"].as_array_mut().unwrap();
+    all.insert(0, serde_json::json!({ "kty": "AKP", "alg": "ML-DSA-65", "kid": "future" }));
+    all.insert(0, serde_json::json!("no key at all"));
+    all.push(serde_json::json!({ "kty": "oct", "k": "c2VjcmV0", "kid": "secret" }));
+    let keys = start(&Issuer::publishing(&set.to_string()));
+    keys.warm().await.unwrap();
+    assert!(has(&keys, &good));
+    assert_eq!(keys.watch().borrow().iter().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_does_not_shrink_to_nothing_and_does_not_grow_without_bound() {
+    use RefreshErrorKind::{Empty, Malformed, TooLarge};
+
+    let many: Vec<_> = (0..101).map(|_| serde_json::json!({ "kty": "x" })).collect();
+    let many = serde_json::json!({ "keys": many }).to_string();
+    for (text, expected) in [
+        (r#"{"keys":[]}"#, Empty),
+        (r#"{"keys":[{"kty":"x"}]}"#, Empty),
+        (r#"{"keys":{}}"#, Malformed),
+        ("{}", Malformed),
+        ("<html>", Malformed),
+        ("", Malformed),
+        (&many, TooLarge),
+        (&" ".repeat(256 * 1024 + 1), TooLarge),
+    ] {
+        let (key, jwks) = key();
+        let issuer = Issuer::publishing(&jwks);
+        let keys = start(&issuer);
+        keys.warm().await.unwrap();
+        issuer.publish(text);
+        assert_eq!(keys.refresh_for_unknown_key_id("x").await, Refreshed::Failed);
+        assert_eq!(failure(&keys), Some(expected), "{expected:?}");
+        assert!(has(&keys, &key));
+        assert_eq!(keys.state(), KeysState::Fresh, "what is held is as good as before");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fetch_that_hangs_or_panics_is_one_that_fails() {
+    for (page, expected) in
+        [(Page::Hang, RefreshErrorKind::Timeout), (Page::Panic, RefreshErrorKind::Stopped)]
+    {
+        let (key, jwks) = key();
+        let issuer = Issuer::default();
+        issuer.page("*", page);
+        let keys = start(&issuer);
+        let begun = tokio::time::Instant::now();
+        assert_eq!(keys.warm().await.unwrap_err().kind(), expected);
+        assert!(begun.elapsed() <= Duration::from_millis(3_001));
+        issuer.publish(&jwks);
+        sleep(Duration::from_secs(2)).await;
+        assert!(has(&keys, &key));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_keys_are_where_the_issuer_says() {
+    let (first, text) = key();
+    let issuer = Issuer::publishing(&text);
+    let path = "/.well-known/openid-configuration";
+    issuer.page(path, document(ISSUER, "https://keys.example/a"));
+    let keys = discover(&issuer);
+    keys.warm().await.unwrap();
+    assert!(has(&keys, &first));
+    let well_known = format!("{ISSUER}{path}");
+    assert_eq!(issuer.fetched(), [well_known.as_str(), "https://keys.example/a"]);
+
+    // The place is remembered, and asked for again after a failure.
+    assert_eq!(keys.refresh_for_unknown_key_id("x").await, Refreshed::Unknown);
+    assert_eq!(issuer.fetches(), 3);
+    issuer.go_away();
+    sleep(HOUR).await;
+    let (second, text) = key();
+    issuer.publish(&text);
+    issuer.page(path, document(ISSUER, "https://keys.example/b"));
+    sleep(Duration::from_secs(61)).await;
+    assert!(has(&keys, &second));
+    assert!(issuer.fetched().ends_with(&[well_known, "https://keys.example/b".to_owned()]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_document_of_another_issuer_is_refused() {
+    let issuer = Issuer::publishing(&key().1);
+    let path = "/.well-known/openid-configuration";
+    for (named, jwks_uri, expected) in [
+        ("https://id.example/", "https://id.example/k", RefreshErrorKind::Issuer),
+        ("https://evil.example", "https://id.example/k", RefreshErrorKind::Issuer),
+        (ISSUER, "http://id.example/k", RefreshErrorKind::Insecure),
+        (ISSUER, "https://169.254.169.254/k", RefreshErrorKind::Url),
+    ] {
+        issuer.page(path, document(named, jwks_uri));
+        let keys = discover(&issuer);
+        assert_eq!(keys.warm().await.unwrap_err().kind(), expected);
+        assert_eq!(keys.state(), KeysState::Empty);
+    }
+    assert!(issuer.fetched().iter().all(|url| url.ends_with(path)), "no key was asked for");
+}
+
+#[tokio::test(start_paused = true)]
+async fn entras_template_is_accepted_when_asked_for_and_tenants_keys_are_left_out() {
+    let common = "https://login.microsoftonline.com/common/v2.0";
+    let template = "https://login.microsoftonline.com/{tenantid}/v2.0";
+    let [shared, tenants] = [(), ()].map(|()| SigningKey::generate().unwrap());
+    let mut set: serde_json::Value = serde_json::from_str(&jwks([&shared, &tenants])).unwrap();
+    set["keys"][0]["issuer"] = template.into();
+    set["keys"][1]["issuer"] = "https://login.microsoftonline.com/9188040d/v2.0".into();
+    let issuer = Issuer::publishing(&set.to_string());
+    let path = "/common/v2.0/.well-known/openid-configuration";
+    issuer.page(path, document(template, "https://login.microsoftonline.com/common/keys"));
+
+    let builder = || RemoteKeys::discovery(common, issuer.clone()).with_clock(TokioClock::new());
+    let keys = builder().start().unwrap();
+    assert_eq!(keys.warm().await.unwrap_err().kind(), RefreshErrorKind::Issuer);
+    let keys = builder().entra_template().start().unwrap();
+    keys.warm().await.unwrap();
+    assert!(has(&keys, &shared) && !has(&keys, &tenants));
+}
+
+#[tokio::test(start_paused = true)]
+async fn fetching_ends_when_nobody_is_left() {
+    let issuer = Issuer::publishing(&key().1);
+    let keys = start(&issuer);
+    keys.warm().await.unwrap();
+    let watch = keys.watch();
+    drop(keys);
+    sleep(HOUR * 30).await;
+    assert!(issuer.fetches() > 30, "a verifier is still about");
+    drop(watch);
+    sleep(Duration::from_secs(1)).await;
+    assert!(issuer.is_left());
+
+    let keys = start(&issuer);
+    keys.warm().await.unwrap();
+    drop(keys);
+    sleep(Duration::from_secs(1)).await;
+    assert!(issuer.is_left());
+}
+
+#[test]
+fn settings_that_make_no_sense_are_named() {
+    let issuer = Issuer::default();
+    let jwks = |url: &str| RemoteKeys::jwks(url, issuer.clone());
+    let error = jwks("http://id.example/keys").start().unwrap_err();
+    assert_eq!(error, RemoteKeysError::Insecure { url: "http://id.example/keys".to_owned() });
+    assert!(error.to_string().contains("insecure_http()"));
+    let error = RemoteKeys::discovery("http://id.example", issuer.clone()).start().unwrap_err();
+    assert!(matches!(error, RemoteKeysError::Insecure { .. }));
+
+    let error = jwks("https://user:hunter2@id.example/keys").start().unwrap_err();
+    assert!(matches!(error, RemoteKeysError::Url { .. }));
+    assert!(!format!("{error} {error:?}").contains("hunter2"));
+    assert!(matches!(jwks("keys").start().unwrap_err(), RemoteKeysError::Url { .. }));
+
+    let error = jwks(URL).entra_template().start().unwrap_err();
+    assert_eq!(error, RemoteKeysError::TemplateWithoutDiscovery);
+    let error = RemoteKeys::discovery(ISSUER, issuer.clone()).entra_template().start().unwrap_err();
+    assert!(matches!(error, RemoteKeysError::NoTenant { .. }));
+    assert_eq!(jwks(URL).timeout(Duration::ZERO).start().unwrap_err(), RemoteKeysError::NoTime);
+    assert_eq!(jwks(URL).start().unwrap_err(), RemoteKeysError::NoRuntime);
+}

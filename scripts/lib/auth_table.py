@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""Writes the table of standards in docs/auth.md from the names of the tests that hold them.
+
+usage: scripts/lib/auth_table.py           writes the table
+       scripts/lib/auth_table.py --check   exits with 1 if it is not up to date
+"""
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TESTS = ROOT / "crates/auth/src/token/tests/standards.rs"
+PAGE = ROOT / "docs/auth.md"
+BEGIN, END = "<!-- auth_table begin -->", "<!-- auth_table end -->"
+
+# Each test is a doc comment, the attribute, and a name that begins with what it holds.
+TEST = re.compile(r"((?:^/// .*\n)+)#\[test\]\nfn ((rfc8725|rfc8725bis|asvs|cve)_(\w+?))\(\)", re.M)
+
+# What has no test, and why.
+WITHOUT = {
+    "RFC 8725bis §3.13": "No key is derived from a password: nothing is decrypted.",
+    "RFC 8725bis §3.15": "Nothing is decompressed.",
+    "ASVS 10.3.5": "Not held: tokens that are bound to their sender (DPoP, mTLS) are not supported.",
+}
+
+
+def label(kind: str, rest: str) -> str:
+    parts = rest.split("_")
+    if kind == "asvs":
+        return "ASVS " + ".".join(parts[:3])
+    if kind == "cve":
+        return f"CVE-{parts[0]}-{parts[1]}"
+    name = "RFC 8725bis" if kind == "rfc8725bis" else "RFC 8725"
+    return f"{name} §{parts[0]}.{int(parts[1])}"
+
+
+def order(row: tuple[str, str, str]) -> tuple[int, list[int], str]:
+    kind = ["RFC", "ASV", "CVE"].index(row[0][:3])
+    numbers = row[0].split("§")[-1] if kind == 0 else row[0]
+    return kind, [int(number) for number in re.findall(r"\d+", numbers)], row[2]
+
+
+def table(source: str) -> str:
+    rows = [
+        (label(kind, rest), " ".join(doc.replace("///", "").split()), f"`{name}`")
+        for doc, name, kind, rest in TEST.findall(source)
+    ]
+    if not rows:
+        sys.exit(f"auth_table: no test in {TESTS} is named after a rule")
+    if len(rows) != source.count("#[test]"):
+        sys.exit(f"auth_table: a test in {TESTS} has no comment, or is named after no rule")
+    rows += [(name, why, "") for name, why in WITHOUT.items()]
+    lines = ["| rule | what holds | test |", "|---|---|---|"]
+    lines += [f"| {rule} | {what} | {test} |" for rule, what, test in sorted(rows, key=order)]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    page = PAGE.read_text()
+    before, rest = page.split(BEGIN)
+    after = rest.split(END)[1]
+    wanted = f"{before}{BEGIN}\n{table(TESTS.read_text())}\n{END}{after}"
+    if wanted == page:
+        return
+    if "--check" in sys.argv[1:]:
+        sys.exit("docs/auth.md: its table is not up to date; run scripts/lib/auth_table.py")
+    PAGE.write_text(wanted)
+
+
+if __name__ == "__main__":
+    main()
