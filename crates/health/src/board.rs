@@ -229,13 +229,20 @@ impl Board {
     }
 
     /// Tells the observer of the readiness, if it is another one than it was told last.
+    ///
+    /// Whoever changes something calls this, and the last thing told is true: the observer is called
+    /// without a lock, so two calls may overtake each other, and then the later one is made again.
     fn tell(&self) {
-        // Whoever changes something tells it. Of two at the same time the slower one may tell what
-        // is no longer true; it looks again, so the last thing told is true.
+        let mut overtaken = false;
         loop {
             let readiness = self.verdict().readiness();
-            if self.told.swap(index_of(readiness), Ordering::AcqRel) == index_of(readiness) {
-                return;
+            let index = index_of(readiness);
+            if self.told.swap(index, Ordering::AcqRel) == index && !overtaken {
+                // The swap has made visible what others changed before theirs: look again.
+                if self.verdict().readiness() == readiness {
+                    return;
+                }
+                continue;
             }
             info!(
                 target: "hardpoint::health::lifecycle",
@@ -243,6 +250,8 @@ impl Board {
                 "readiness changed"
             );
             self.surroundings.on(&Event::ReadinessChanged { readiness });
+            // Another one that came between the swap and here was perhaps told before this one.
+            overtaken = self.told.load(Ordering::Acquire) != index;
         }
     }
 }

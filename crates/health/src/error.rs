@@ -107,7 +107,8 @@ impl fmt::Display for Mistake {
             Self::SettleNotShorter { settle, drain_deadline } => write!(
                 f,
                 "settle time {settle:?} leaves nothing of the drain deadline {drain_deadline:?}; \
-                 write a shorter one, such as 50ms"
+                 write a settle time of {:?}, or a drain deadline longer than {settle:?}",
+                *drain_deadline / 2
             ),
             Self::TimeoutNotShorter { check, timeout, every } => write!(
                 f,

@@ -2,8 +2,8 @@
 //!
 //! [`RecordLayer`] gives each request its ids and writes one access line about it when it is over,
 //! however it ends; [`Logs`] writes that line, and every other one, as JSON or for people. This
-//! crate has no metrics and exports no traces; it reads and writes files of no kind, and never logs
-//! headers, bodies, paths or queries.
+//! crate has no metrics and exports no traces; it reads and writes files of no kind, and logs no
+//! bodies, paths or queries, and of the headers the user agent and the request's ids alone.
 //!
 //! # Quick start
 //!

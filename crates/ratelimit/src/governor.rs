@@ -3,8 +3,10 @@
 //! What it cannot do, because governor cannot: it has no bound on memory, so call
 //! [`retain_recent`](GovernorStore::retain_recent) now and then; it consumes from one policy after the
 //! other, so what a later one refuses is lost to the earlier ones; each policy has the one quota that
-//! it was made with; and it can neither look without consuming nor give back, force or reset, which
-//! is answered with [`StoreErrorKind::Corrupt`]. [`MemoryStore`](crate::MemoryStore) does all of that.
+//! it was made with; it can neither give back, force nor reset, which is answered with
+//! [`StoreErrorKind::Corrupt`]; and it cannot look without consuming: a cost of 0 is let in, and told
+//! that the bucket is full, whatever was consumed. [`MemoryStore`](crate::MemoryStore) does all of
+//! that.
 //!
 //! ```
 //! use hardpoint_ratelimit::{Policy, Quota, RateLimiter, governor::GovernorStore, key};

@@ -1,22 +1,21 @@
 //! Reading a file that holds a secret.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, Metadata},
     io::{self, ErrorKind, Read},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use zeroize::Zeroizing;
 
-use crate::{
-    platform::{self, Exposure},
-    value,
-};
+use crate::{platform, value};
 
-/// A file's bytes, and who else may touch it.
+/// A file's bytes, and what is known of the file that they were read from.
 pub(crate) struct Contents {
     pub(crate) bytes: Zeroizing<Vec<u8>>,
-    pub(crate) exposure: Exposure,
+    pub(crate) metadata: Metadata,
+    /// Where it really lies, if that can be told.
+    pub(crate) real: Option<PathBuf>,
 }
 
 /// Why a file could not be read.
@@ -44,7 +43,8 @@ pub(crate) fn read(path: &Path) -> Result<Contents, Failure> {
     if !metadata.is_file() {
         return Err(Failure::NotRegular);
     }
-    Ok(Contents { bytes: read_bounded(file)?, exposure: platform::exposure(&metadata) })
+    let real = platform::opened_path(&file, &metadata, path);
+    Ok(Contents { bytes: read_bounded(file)?, metadata, real })
 }
 
 /// Reads into one buffer that never grows: growing leaves copies behind, and `read_to_end` probes

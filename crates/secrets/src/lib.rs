@@ -86,8 +86,14 @@
 //! A file that others can write is a problem wherever it lies, and so is one that others can read,
 //! except below the two directories of 2 and 3. Those are mounted into one container or for one
 //! service: Docker's mode there is 0444 and Kubernetes' 0644 by default, the "others" are processes
-//! of the same container, and refusing them would refuse every default deployment. In
-//! [`Mode::Lenient`] both are warnings.
+//! of the same container, and refusing them would refuse every default deployment. Of
+//! `$CREDENTIALS_DIRECTORY` that holds for the file that was looked up there by its name, not for one
+//! that `NAME_FILE` names.
+//!
+//! Outside of them it is a problem too if a directory on the way to the file can be written by
+//! others and is not sticky, since they can put another file in its place; and, where `/proc` tells
+//! the user of this process, if the file belongs to neither that user nor root. In
+//! [`Mode::Lenient`] all of these are warnings.
 //!
 //! # What wiping covers
 //!

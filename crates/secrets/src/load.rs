@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
+    path::{Component, PathBuf},
 };
 
 use crate::{
@@ -17,7 +17,8 @@ use crate::{
 /// What becomes of a secret that can be used but should not be.
 ///
 /// Weak are: a placeholder, a value that is its own name, one that repeats itself, a key that
-/// cannot be random, the same value under two names, and a file that others can read or write.
+/// cannot be random, the same value under two names, and a file that others can read, write or
+/// replace, or that belongs to somebody else.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// Weakness is a warning: for development. What is missing or malformed is still a problem.
@@ -77,14 +78,8 @@ impl<'e> Loader<'e> {
     /// Every problem of every secret, in the order in which they were added.
     pub fn load(self) -> Result<Secrets, Report> {
         let mut report = Report::new();
-        let credentials = report.collect(self.environment.get("CREDENTIALS_DIRECTORY"));
-        let directories = credentials
-            .flatten()
-            .filter(|path| !path.is_empty())
-            .map(PathBuf::from)
-            .into_iter()
-            .chain(self.directory);
-        let places = Places::new(self.environment, directories);
+        let credentials = report.collect(credentials_directory(self.environment)).flatten();
+        let places = Places::new(self.environment, credentials, self.directory);
         let mut loading =
             Loading { mode: self.mode, report, warnings: Vec::new(), loaded: BTreeMap::new() };
         let mut declared = BTreeSet::new();
@@ -104,6 +99,25 @@ impl<'e> Loader<'e> {
         loading.report.into_result()?;
         Ok(Secrets::new(loading.loaded, loading.warnings))
     }
+}
+
+/// Where systemd put the credentials, if it did.
+fn credentials_directory(environment: &Environment) -> Result<Option<PathBuf>, Finding> {
+    const NAME: &str = "CREDENTIALS_DIRECTORY";
+    let Some(path) = environment.get(NAME)?.filter(|path| !path.is_empty()).map(PathBuf::from)
+    else {
+        return Ok(None);
+    };
+    let mut parts = path.components();
+    let up = path.components().any(|part| part == Component::ParentDir);
+    if path.is_absolute() && !up && parts.any(|part| matches!(part, Component::Normal(_))) {
+        return Ok(Some(path));
+    }
+    Err(Finding::new(
+        NAME,
+        "is not the absolute path of a directory for this service alone",
+        "leave it to systemd, or unset it",
+    ))
 }
 
 /// Mistakes of whoever wrote the program.
@@ -131,8 +145,8 @@ struct Loading {
 impl Loading {
     fn take(&mut self, spec: &Spec, found: Found<'_>) {
         let place = found.provenance.clone();
-        if let Some(finding) = exposed(spec, &place, found.exposure) {
-            self.weak(finding);
+        if let Some(exposure) = found.exposure {
+            self.weak(exposed(spec, &place, exposure));
         }
         let flawed = |flaw: value::Flaw| {
             Finding::new(spec.name(), flaw.what(), flaw.remedy(spec)).place(&place)
@@ -167,19 +181,24 @@ impl Loading {
 }
 
 /// A file that users who have no business with it can touch.
-fn exposed(spec: &Spec, place: &Provenance, exposure: Exposure) -> Option<Finding> {
-    let (what, remedy) = if exposure.writable {
-        (
+fn exposed(spec: &Spec, place: &Provenance, exposure: Exposure) -> Finding {
+    let (what, remedy) = match exposure {
+        Exposure::Writable => (
             "can be written by every user of the machine",
             "take the rights of others away: `chmod o-rwx`",
-        )
-    } else if exposure.readable {
-        (
+        ),
+        Exposure::Replaceable => (
+            "lies below a directory that every user of the machine can write",
+            "take that right away from the directory: `chmod o-w`",
+        ),
+        Exposure::Foreign => (
+            "belongs to a user who is neither root nor the one of this process",
+            "give it to one of them: `chown`",
+        ),
+        Exposure::Readable => (
             "can be read by every user of the machine",
             "take the rights of others away: `chmod o-rwx`, or `defaultMode: 0440` in Kubernetes",
-        )
-    } else {
-        return None;
+        ),
     };
-    Some(Finding::new(spec.name(), what, remedy).place(place))
+    Finding::new(spec.name(), what, remedy).place(place)
 }

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::{
     Environment, Finding, Spec,
     file::{self, Failure},
-    platform::Exposure,
+    platform::{self, Exposure},
     value,
 };
 
@@ -38,7 +38,7 @@ impl fmt::Display for Provenance {
 pub(crate) struct Found<'e> {
     raw: Raw<'e>,
     pub(crate) provenance: Provenance,
-    pub(crate) exposure: Exposure,
+    pub(crate) exposure: Option<Exposure>,
 }
 
 enum Raw<'e> {
@@ -59,16 +59,19 @@ impl Found<'_> {
 /// The places to look.
 pub(crate) struct Places<'e> {
     environment: &'e Environment,
-    /// In order: what systemd passed, then where containers find theirs.
-    directories: Vec<PathBuf>,
+    /// What systemd passed: looked at first, and for files of the secrets' names alone.
+    credentials: Option<PathBuf>,
+    /// Where containers find theirs.
+    directory: Option<PathBuf>,
 }
 
 impl<'e> Places<'e> {
     pub(crate) fn new(
         environment: &'e Environment,
-        directories: impl Iterator<Item = PathBuf>,
+        credentials: Option<PathBuf>,
+        directory: Option<PathBuf>,
     ) -> Self {
-        Self { environment, directories: directories.collect() }
+        Self { environment, credentials, directory }
     }
 
     /// The secret in the first place that has it, if one has.
@@ -84,7 +87,7 @@ impl<'e> Places<'e> {
             (Some(raw), None) => Ok(Some(Found {
                 raw: Raw::Variable(raw),
                 provenance: Provenance::Variable(name.to_owned()),
-                exposure: Exposure::default(),
+                exposure: None,
             })),
             (None, Some(path)) => self.named(spec, &file_variable, path).map(Some),
             (None, None) => self.mounted(spec),
@@ -102,7 +105,7 @@ impl<'e> Places<'e> {
             return Err(flaw("is an empty path"));
         }
         let path = Path::new(path);
-        self.read(path).map_err(|failure| {
+        self.read(path, None).map_err(|failure| {
             if is_surely_a_path(path) {
                 unreadable(spec, path, failure)
             } else {
@@ -115,20 +118,27 @@ impl<'e> Places<'e> {
     fn mounted(&self, spec: &Spec) -> Result<Option<Found<'e>>, Finding> {
         self.candidates(spec)
             // The link itself: one that points to nothing is a mistake, not an absence.
-            .find(|path| match fs::symlink_metadata(path).map_err(Failure::from) {
+            .find(|(_, path)| match fs::symlink_metadata(path).map_err(Failure::from) {
                 Ok(_) => true,
                 Err(failure) => failure != Failure::Missing,
             })
-            .map(|path| self.read(&path).map_err(|failure| unreadable(spec, &path, failure)))
+            .map(|(directory, path)| {
+                let found = self.read(&path, Some(directory));
+                found.map_err(|failure| unreadable(spec, &path, failure))
+            })
             .transpose()
     }
 
-    fn read(&self, path: &Path) -> Result<Found<'e>, Failure> {
+    /// `looked_up` is the directory in which it was looked for by its name, if it was.
+    fn read(&self, path: &Path, looked_up: Option<&Path>) -> Result<Found<'e>, Failure> {
         let contents = file::read(path)?;
-        let exposure = Exposure {
-            readable: contents.exposure.readable && !self.is_mounted(path),
-            ..contents.exposure
-        };
+        let real = contents.real.as_deref();
+        // Judged by the file that was opened, whatever links led to it.
+        let is_mounted = real.is_some_and(|real| {
+            looked_up.into_iter().chain(self.directory.as_deref()).any(|dir| lies_in(dir, real))
+        });
+        let paths = [path, real.unwrap_or(path)];
+        let exposure = platform::exposure(&contents.metadata, &paths, is_mounted);
         Ok(Found {
             raw: Raw::File(contents.bytes),
             provenance: Provenance::File(path.to_owned()),
@@ -136,20 +146,10 @@ impl<'e> Places<'e> {
         })
     }
 
-    /// Whether the file really lies below one of the directories, whatever links lead to it.
-    fn is_mounted(&self, path: &Path) -> bool {
-        let Ok(real) = fs::canonicalize(path) else {
-            return false;
-        };
-        self.directories
-            .iter()
-            .filter_map(|directory| fs::canonicalize(directory).ok())
-            .any(|directory| real.starts_with(directory))
-    }
-
-    fn candidates(&self, spec: &Spec) -> impl Iterator<Item = PathBuf> {
+    fn candidates(&self, spec: &Spec) -> impl Iterator<Item = (&Path, PathBuf)> {
         let file_name = spec.name().to_ascii_lowercase();
-        self.directories.iter().map(move |directory| directory.join(&file_name))
+        let directories = self.credentials.iter().chain(&self.directory);
+        directories.map(move |directory| (directory.as_path(), directory.join(&file_name)))
     }
 
     /// The secret is nowhere.
@@ -157,13 +157,20 @@ impl<'e> Places<'e> {
         let (name, file_variable) = (spec.name(), file_variable(spec.name()));
         let mut what =
             format!("is missing: neither the variable `{name}` nor `{file_variable}` is set");
-        for path in self.candidates(spec) {
+        for (_, path) in self.candidates(spec) {
             what.push_str(&format!(", and there is no file `{}`", path.display()));
         }
         let remedy =
             format!("set `{file_variable}` to the path of a file that holds it, or `{name}` to it");
         Finding::new(name, what, spec.advise(&remedy))
     }
+}
+
+/// Whether a file lies below a directory. The root is none that could have been mounted for this
+/// service.
+fn lies_in(directory: &Path, real: &Path) -> bool {
+    fs::canonicalize(directory)
+        .is_ok_and(|directory| directory.parent().is_some() && real.starts_with(directory))
 }
 
 fn file_variable(name: &str) -> String {

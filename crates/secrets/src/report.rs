@@ -10,7 +10,8 @@ use std::{
 /// One thing that is wrong: what it concerns, where that was found, what is wrong with it, and what
 /// to write instead. Never a value.
 ///
-/// `Display` is one line whatever was put in: control characters are escaped.
+/// `Display` is one line whatever was put in: control characters are escaped, and those that are
+/// invisible or turn the direction of text around.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     name: String,
@@ -92,12 +93,24 @@ impl fmt::Display for Finding {
 /// Paths come from outside: none of them breaks the list or speaks to the terminal.
 fn one_line(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     text.chars().try_for_each(|c| {
-        if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
+        if c.is_control() || is_invisible(c) {
             write!(f, "{}", c.escape_default())
         } else {
             f.write_char(c)
         }
     })
+}
+
+/// What shows nothing, ends a line, or turns the direction of the text around.
+const fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{61c}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{feff}'
+    )
 }
 
 /// Every problem of a configuration: of the secrets, and of whatever else the application adds.
@@ -255,6 +268,17 @@ mod tests {
         let line = finding.to_string();
         assert_eq!(line.lines().count(), 1);
         assert!(line.chars().all(|c| !c.is_control() && c != '\u{2028}'), "{line}");
+    }
+
+    #[test]
+    fn a_hostile_path_cannot_turn_the_text_around_or_hide_in_it() {
+        for c in
+            ['\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}', '\u{200b}', '\u{200f}', '\u{feff}']
+        {
+            let line =
+                Finding::new("A", "x", "y").place(format_args!("file `/tmp/{c}ko`")).to_string();
+            assert_eq!(line, format!("A (file `/tmp/{}ko`) x; y", c.escape_default()));
+        }
     }
 
     #[test]

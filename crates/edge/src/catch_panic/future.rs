@@ -1,7 +1,8 @@
 //! The future.
 
 use std::{
-    fmt,
+    any::Any,
+    fmt, mem,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll},
@@ -49,7 +50,7 @@ where
         // A future that panicked is not polled again: the answer is ready.
         match catch_unwind(AssertUnwindSafe(|| this.inner.poll(cx))) {
             Ok(poll) => poll,
-            Err(_payload) => Poll::Ready(Ok(panicked(facts))),
+            Err(payload) => Poll::Ready(Ok(panicked(facts, payload))),
         }
     }
 }
@@ -61,10 +62,14 @@ impl<F, R> fmt::Debug for ResponseFuture<F, R> {
 }
 
 /// The answer to a panic.
-pub(super) fn panicked<R>(facts: &HeadFacts) -> Response<ResponseBody<R>>
+pub(super) fn panicked<R>(
+    facts: &HeadFacts,
+    payload: Box<dyn Any + Send>,
+) -> Response<ResponseBody<R>>
 where
     R: Body<Data = Bytes>,
 {
+    discard(payload);
     let context = facts.context();
     if let Some(context) = context {
         context.set_outcome(Outcome::Panicked);
@@ -75,4 +80,12 @@ where
         "handler panicked"
     );
     refuse(facts, &Refusal::new(problem_of(StatusCode::INTERNAL_SERVER_ERROR)))
+}
+
+/// Drops what a panic carried. It may be anything, and panic in its turn.
+fn discard(payload: Box<dyn Any + Send>) {
+    if let Err(next) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        // It might go on like that for ever: this one is leaked.
+        mem::forget(next);
+    }
 }

@@ -62,7 +62,7 @@ where
         // What a panic leaves behind in the inner service is told in the module docs.
         match catch_unwind(AssertUnwindSafe(|| self.inner.call(request))) {
             Ok(future) => ResponseFuture::forward(future, Some(facts)),
-            Err(_payload) => ResponseFuture::refuse(panicked(&facts)),
+            Err(payload) => ResponseFuture::refuse(panicked(&facts, payload)),
         }
     }
 }

@@ -46,10 +46,13 @@
 //! 4. The result is put into the request's context, which is made if no layer has made it. A client
 //!    that a layer further out has set stays.
 //! 5. Forwarding headers that nobody vouches for are removed, so that nothing inside can be fooled
-//!    by them: all of the family that is not read, always; those of the family that is read, if
-//!    the peer is no trusted proxy. The families are `Forwarded`; and `X-Forwarded-For`, `-Host`,
-//!    `-Port`, `-Prefix`, `-Proto`, `-Scheme`, `-Ssl` with `X-Real-IP`. What a trusted proxy sent is
-//!    left as it came: its left end may still be the client's invention.
+//!    by them. From a peer that is no trusted proxy those are `Forwarded`, every header whose name
+//!    starts with `X-Forwarded-`, and `X-Real-IP`, `X-Client-IP`, `X-Cluster-Client-IP`,
+//!    `X-Original-Forwarded-For`, `True-Client-IP` and `CF-Connecting-IP`. From a trusted proxy it is
+//!    the family that is not read: `Forwarded`; or `X-Forwarded-For`, `-Host`, `-Port`, `-Prefix`,
+//!    `-Proto`, `-Scheme`, `-Ssl` with `X-Real-IP`. What it sent otherwise is left as it came: the
+//!    left end of the family that is read may still be the client's invention, and so may be a
+//!    header that your proxy does not overwrite.
 //! 6. No request is refused. A request without a known peer has a client without an address, and
 //!    the first such request is reported in the log: in a service that is reached over TCP it means
 //!    that the server does not say who connects.
@@ -70,7 +73,8 @@
 //!   otherwise by `ClientResolver::direct_scheme`.
 //!
 //! # Where to put this layer
-//! Outermost, inside of probes alone: everything that counts, logs or refuses reads its result.
+//! Inside of probes and of what counts requests in flight, outside of everything else: whatever
+//! limits, logs or refuses reads its result.
 
 mod forwarding;
 mod layer;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hardpoint_core::{HeadFacts, Problem, Refused, Rejection, ResponseBody, refuse};
 use http::{
-    HeaderName, HeaderValue, Response,
+    HeaderMap, HeaderName, HeaderValue, Response,
     header::{
         ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH,
-        CONTENT_LOCATION, CONTENT_TYPE, ETAG, LAST_MODIFIED, TRAILER, TRANSFER_ENCODING,
+        CONTENT_LOCATION, CONTENT_TYPE, ETAG, LAST_MODIFIED, SET_COOKIE, TRAILER,
+        TRANSFER_ENCODING,
     },
 };
 use http_body::Body;
@@ -52,12 +53,25 @@ where
     for name in &OF_THE_BODY {
         parts.headers.remove(name);
     }
-    for (name, value) in &rendered.headers {
-        parts.headers.insert(name, value.clone());
-    }
+    put(&mut parts.headers, &rendered.headers);
     parts.status = rendered.status;
     parts.extensions.extend(rendered.extensions);
     Response::from_parts(parts, body)
+}
+
+/// Puts every line of `rendered` in place of the lines of that name, of which there may be several.
+/// Cookies replace nothing: each line of them says something of its own.
+fn put(headers: &mut HeaderMap, rendered: &HeaderMap) {
+    for name in rendered.keys().filter(|&name| name != SET_COOKIE) {
+        headers.remove(name);
+    }
+    for (name, value) in rendered {
+        // A refusal that was rendered where it was made has left its cookies there already.
+        let there = || headers.get_all(name).iter().any(|line| line == value);
+        if name != SET_COOKIE || !there() {
+            headers.append(name, value.clone());
+        }
+    }
 }
 
 /// Whether it is an error whose body is no more than the status.

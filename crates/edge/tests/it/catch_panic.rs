@@ -117,3 +117,24 @@ async fn a_layer_that_is_off_lets_the_panic_through() {
     let panicked = tokio::spawn(service.oneshot(Request::new(()))).await;
     assert!(panicked.unwrap_err().is_panic());
 }
+
+/// What a panic carries, and what panics when it is dropped.
+struct Again;
+
+impl Drop for Again {
+    fn drop(&mut self) {
+        std::panic::resume_unwind(Box::new("again"));
+    }
+}
+
+#[tokio::test]
+async fn a_panic_whose_payload_panics_is_answered() {
+    let service = PanicLayer::new().layer(service_fn(async |_: Request<()>| {
+        tokio::task::yield_now().await;
+        std::panic::panic_any(Again);
+        #[expect(unreachable_code, reason = "tells the type")]
+        Ok::<Response<TestBody>, Infallible>(Response::new(TestBody::default()))
+    }));
+    let reply = Reply::of(service.oneshot(Request::new(())).await.unwrap()).await;
+    assert_eq!(reply.status(), 500);
+}

@@ -1,11 +1,11 @@
 //! Which answers become problems, and what stays of them.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, sync::Arc};
 
 use hardpoint_core::{GrpcCode, HeadFacts, Problem, Refused, Rejection, refuse};
 use hardpoint_edge::ProblemLayer;
 use hardpoint_testkit::TestBody;
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
 use crate::{Reply, context, with_context};
@@ -276,4 +276,64 @@ async fn a_layer_that_is_off_touches_nothing() {
     let service = ProblemLayer::off().layer(answering(own));
     let reply = Reply::of(service.oneshot(get()).await.unwrap()).await;
     assert_eq!((reply.status(), &reply.body[..]), (500, &b"own"[..]));
+}
+
+/// A refusal with two challenges and two cookies.
+#[derive(Debug)]
+struct Challenged;
+
+impl std::fmt::Display for Challenged {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("challenged")
+    }
+}
+
+impl std::error::Error for Challenged {}
+
+impl Rejection for Challenged {
+    fn problem(&self) -> Problem {
+        Problem::new(StatusCode::UNAUTHORIZED, "sign_in", "Sign in")
+    }
+
+    fn grpc_code(&self) -> GrpcCode {
+        GrpcCode::Unauthenticated
+    }
+
+    fn headers(&self, headers: &mut HeaderMap) {
+        for (name, value) in [
+            ("www-authenticate", "Bearer"),
+            ("www-authenticate", "Basic"),
+            ("set-cookie", "a=1"),
+            ("set-cookie", "b=2"),
+        ] {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_line_of_a_refusals_headers_is_sent_once() {
+    let lines = |reply: &Reply, name: &str| {
+        let lines = reply.head.headers.get_all(name).iter();
+        lines.map(|line| line.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    // Rendered already, as by a handler of axum; with what a layer between has added.
+    let mut own = response(401, None, TestBody::default());
+    Challenged.headers(own.headers_mut());
+    own.headers_mut().append("set-cookie", HeaderValue::from_static("inner=3"));
+    let rejection: Arc<dyn Rejection> = Arc::new(Challenged);
+    own.extensions_mut().insert(rejection);
+    let reply = mapped(get(), own).await;
+    assert_eq!(lines(&reply, "www-authenticate"), ["Bearer", "Basic"]);
+    assert_eq!(lines(&reply, "set-cookie"), ["a=1", "b=2", "inner=3"]);
+
+    // Of another challenge the refusal's take the place.
+    let mut own = response(401, None, TestBody::default());
+    own.headers_mut().insert("www-authenticate", HeaderValue::from_static("Negotiate"));
+    own.headers_mut().insert("set-cookie", HeaderValue::from_static("inner=3"));
+    let rejection: Arc<dyn Rejection> = Arc::new(Challenged);
+    own.extensions_mut().insert(rejection);
+    let reply = mapped(get(), own).await;
+    assert_eq!(lines(&reply, "www-authenticate"), ["Bearer", "Basic"]);
+    assert_eq!(lines(&reply, "set-cookie"), ["inner=3", "a=1", "b=2"]);
 }

@@ -249,7 +249,7 @@ pub struct ChecksBuilder {
 }
 
 impl ChecksBuilder {
-    /// Adds a check. Each costs one task, one call of its dependency a period, and about 500 bytes.
+    /// Adds a check. Each costs one task and one call of its dependency a period.
     pub fn add_check(mut self, check: Check) -> Self {
         self.checks.push(check);
         self

@@ -1,8 +1,10 @@
 //! The task that runs one check.
 
 use std::{
+    any::Any,
     collections::hash_map::RandomState,
     hash::BuildHasher,
+    mem,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
@@ -68,7 +70,18 @@ impl<F: Future> Future for CatchPanic<F> {
         // check shares with others is the check's own to guard.
         match catch_unwind(AssertUnwindSafe(|| inner.poll(cx))) {
             Ok(poll) => poll.map(Some),
-            Err(_payload) => Poll::Ready(None),
+            Err(payload) => {
+                discard(payload);
+                Poll::Ready(None)
+            }
         }
+    }
+}
+
+/// Drops what a panic carried. It may be anything, and panic in its turn.
+fn discard(payload: Box<dyn Any + Send>) {
+    if let Err(next) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        // It might go on like that for ever: this one is leaked.
+        mem::forget(next);
     }
 }

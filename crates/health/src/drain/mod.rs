@@ -55,8 +55,8 @@
 //!
 //! # Where to put this layer
 //!
-//! Directly inside the [`ProbeLayer`](crate::ProbeLayer), outside everything else, so that refusals
-//! too tell clients to leave.
+//! Directly inside the [`ProbeLayer`](crate::ProbeLayer), whose answers are not in flight, and outside
+//! everything else, so that refusals too count and tell clients to leave.
 
 pub use self::{
     body::ResponseBody,

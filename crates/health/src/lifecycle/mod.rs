@@ -65,6 +65,10 @@
 //!
 //! # Deployment caveats
 //!
+//! - What is given to [`run`](Lifecycle::run) must await its connections before it ends, as
+//!   `axum::serve(..).with_graceful_shutdown(..)` does. An accept loop of your own that spawns a task
+//!   for each connection must join these tasks: `run` counts requests, not what is still to be
+//!   written to a socket, and returns 0 while the end of a response is being cut.
 //! - Cutting happens when `main` returns the exit code and the runtime is dropped with the tasks of
 //!   its connections. A thread that blocks in [`tokio::task::spawn_blocking`] holds up that drop:
 //!   bound such work, or call [`Runtime::shutdown_background`] instead of using the macro.
@@ -219,6 +223,9 @@ impl Lifecycle {
 
     /// Runs `serve` until it has drained, listening for SIGTERM and SIGINT meanwhile, and says what
     /// the process should exit with. It logs how it ended.
+    ///
+    /// `serve` must await its connections, as `axum::serve` does with a graceful shutdown: one that
+    /// leaves them to detached tasks ends the run, with 0, before their responses are written.
     ///
     /// Several listeners go into one future, as with `tokio::try_join!`. A `serve` that ends
     /// without a drain ends the run: with 0 if it was `Ok`, with 70 if it was not.

@@ -73,7 +73,9 @@ impl Lifecycle {
     {
         let serve = pin!(async {
             serve.await?;
-            // A server that hands its connections to tasks may be done before they are.
+            // A server that hands its connections to tasks may be done before they are. This waits
+            // for what `DrainLayer` counts: handlers and their bodies. What a connection's task
+            // has still to write, the server alone can wait for.
             if self.is_draining() {
                 self.inner.board.emptied().await;
             }

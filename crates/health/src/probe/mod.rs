@@ -1,8 +1,8 @@
 //! Probes: what balancers, orchestrators and people ask about a service.
 //!
 //! They protect the service from being killed or starved of traffic by its own probes: a probe
-//! reads memory, so it answers in microseconds whatever the dependencies do, and it is answered
-//! before anything that could shed, limit or authenticate it.
+//! reads memory, so it never waits for a dependency, and it is answered before anything that could
+//! shed, limit or authenticate it.
 //!
 //! ```
 //! use hardpoint_health::{Lifecycle, ProbeLayer};
@@ -42,13 +42,16 @@
 //! | `/health` | no | yes | always: it is a report | never |
 //!
 //! 1. Readiness is: started, not draining, and every gating check up.
-//! 2. A pass is `application/json`, `{"status":"ok"}`. A 503 is a problem like every other refusal,
-//!    `application/problem+json` with the reason as its `code`, and has `Retry-After: 5`. Both are
-//!    constants. Everything is `Cache-Control: no-store`.
+//! 2. A pass is `application/json`: `{"status":"ok"}`, or `{"status":"degraded"}`. A 503 has the
+//!    members of a problem, `application/problem+json` with the reason as its `code`, and
+//!    `Retry-After: 5`. All three of its reasons are constants: they have no request's id, and a gRPC
+//!    caller gets them as JSON too. Everything is `Cache-Control: no-store`.
 //! 3. GET and HEAD are answered. Another method on a probe's path gets 405 with `Allow`. Other
 //!    paths, `/livez/` with a slash among them, are forwarded by [`ProbeLayer`] and get 404 from
 //!    [`Probes`].
-//! 4. `/health` shows of each check its name, status (`unknown`, `up`, `down`), the code of its last
+//! 4. While the service drains, [`ProbeLayer`] answers HTTP/1 with `Connection: close`.
+//! 5. `/health` shows whether the service is `ok`, `degraded`, `not_ready`, `starting` or `draining`,
+//!    whether it has started and drains, and how many requests are in flight; of each check its name, status (`unknown`, `up`, `down`), the code of its last
 //!    failure as long as that matters, whether it gates readiness, since when it has its status (in
 //!    seconds), and how long its last run took (in milliseconds, at most 65,535). It never shows
 //!    the text of an error.
@@ -71,7 +74,8 @@
 //!
 //! # Where to put this layer
 //!
-//! Outermost, so that a probe passes no limit, no load shedding and no authentication. An inner
+//! Outermost, directly around the [`DrainLayer`](crate::DrainLayer), so that a probe passes no limit,
+//! no load shedding and no authentication, and is not in flight. An inner
 //! service that is not ready holds probes up with all other requests: put what waits in
 //! `poll_ready` behind a load shedder, or on the admin listener.
 

@@ -112,6 +112,37 @@ async fn a_panic_is_a_failure_and_the_check_goes_on() {
     assert_eq!(report(&lifecycle).await["checks"][0]["status"], "up");
 }
 
+/// What a panic carries, and what panics when it is dropped.
+struct Again;
+
+impl Drop for Again {
+    fn drop(&mut self) {
+        std::panic::resume_unwind(Box::new("again"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_whose_payload_panics_is_a_failure_and_the_check_goes_on() {
+    let dependency = Dependency::default();
+    let asked = dependency.clone();
+    let check = Check::new("db", move || {
+        let again = asked.times_asked() == 0;
+        let asked = asked.ask();
+        async move {
+            asked.await?;
+            if again {
+                std::panic::panic_any(Again);
+            }
+            Ok(())
+        }
+    });
+    let lifecycle = started([check.fail_after(1).recover_after(1)], &Seen::default());
+    until_asked(&dependency, 1).await;
+    assert_eq!(report(&lifecycle).await["checks"][0]["code"], "panicked");
+    until_asked(&dependency, 2).await;
+    assert_eq!(report(&lifecycle).await["checks"][0]["status"], "up");
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_report_tells_the_code_and_the_times_and_no_error_text() {
     let check = Check::new("db", || async {

@@ -8,5 +8,6 @@ mod contract;
 mod drain;
 mod faults;
 mod logs;
+mod observer;
 mod probes;
 mod support;

@@ -72,13 +72,15 @@ impl Dependency {
     /// A check of this dependency with the default settings.
     pub(crate) fn check(&self, name: &str) -> Check {
         let dependency = self.clone();
-        Check::new(name, move || {
-            let dependency = dependency.clone();
-            async move { dependency.ask().await }
-        })
+        Check::new(name, move || dependency.ask())
     }
 
-    async fn ask(&self) -> Result<(), Down> {
+    pub(crate) fn ask(&self) -> impl Future<Output = Result<(), Down>> + Send + use<> {
+        let dependency = self.clone();
+        async move { dependency.answer().await }
+    }
+
+    async fn answer(&self) -> Result<(), Down> {
         self.asked.send_modify(|asked| asked.push(Instant::now()));
         let answer = self.answers.lock().unwrap().pop_front();
         match answer.unwrap_or(Answer::Pass) {

@@ -1,6 +1,6 @@
 //! Which lines are written.
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, filter::Directive};
 
 use super::ConfigError;
 
@@ -12,25 +12,52 @@ const SPAN: &str = "hardpoint::request";
 /// Stricter than [`EnvFilter`], which reads `inof` as everything of a target of that name, and so
 /// silences the rest; and ` hyper` after a comma as a target that begins with a blank.
 pub(super) fn parse(text: &str) -> Result<EnvFilter, ConfigError> {
-    let mut directives = Vec::new();
-    for directive in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-        if !is_meant(directive) || EnvFilter::try_new(directive).is_err() {
-            return Err(ConfigError::Filter {
-                value: text.to_owned(),
-                directive: directive.to_owned(),
-            });
+    let mistake = |directive: &str| ConfigError::Filter {
+        value: text.to_owned(),
+        directive: directive.to_owned(),
+    };
+    // `EnvFilter` cuts a text at every comma, those between the fields of a span too.
+    let mut plain = Vec::new();
+    let mut with_commas = Vec::new();
+    let mut named = false;
+    for directive in directives(text).map(str::trim).filter(|part| !part.is_empty()) {
+        let read: Directive = directive.parse().map_err(|_| mistake(directive))?;
+        if !is_meant(directive) {
+            return Err(mistake(directive));
         }
-        directives.push(directive);
+        named |= directive.split(['[', '=']).next() == Some(SPAN);
+        if directive.contains(',') {
+            with_commas.push(read);
+        } else {
+            plain.push(directive);
+        }
     }
-    if directives.is_empty() {
+    if plain.is_empty() && with_commas.is_empty() {
         return Err(ConfigError::EmptyFilter);
     }
     let span = format!("{SPAN}=error");
-    if directives != ["off"] && !text.contains(SPAN) {
-        directives.push(&span);
+    if !named && (plain != ["off"] || !with_commas.is_empty()) {
+        plain.push(&span);
     }
-    EnvFilter::try_new(directives.join(","))
-        .map_err(|_| ConfigError::Filter { value: text.to_owned(), directive: text.to_owned() })
+    if plain.is_empty() {
+        // Of nothing `EnvFilter` makes the errors of everybody.
+        plain.push("off");
+    }
+    let filter = EnvFilter::try_new(plain.join(",")).map_err(|_| mistake(text))?;
+    Ok(with_commas.into_iter().fold(filter, EnvFilter::add_directive))
+}
+
+/// What stands between the commas that are outside of brackets.
+fn directives(text: &str) -> impl Iterator<Item = &str> {
+    let mut inside = false;
+    text.split(move |char| {
+        match char {
+            '[' => inside = true,
+            ']' => inside = false,
+            _ => {}
+        }
+        char == ',' && !inside
+    })
 }
 
 /// A level, `target=level`, or something about spans.
@@ -56,6 +83,11 @@ mod tests {
         for (text, expected) in [
             ("info", "hardpoint::request=error,info"),
             ("[span{id=7}]=debug,warn", "hardpoint::request=error,warn,[span{id=7}]=debug"),
+            ("[span{a=1,b=2}]=debug,warn", "hardpoint::request=error,warn,[span{a=1,b=2}]=debug"),
+            (
+                "hardpoint::request_x=debug,info",
+                "hardpoint::request_x=debug,hardpoint::request=error,info",
+            ),
             ("info , hyper=debug,", "hardpoint::request=error,hyper=debug,info"),
             ("hardpoint::request=off,info", "hardpoint::request=off,info"),
             ("off", "off"),

@@ -150,7 +150,10 @@ impl<'a> Line<'a> {
         let mut written = false;
         message(&mut |text| {
             if !std::mem::replace(&mut written, true) {
-                self.value(Value::Debug(text));
+                match self.format {
+                    Format::Json => self.value(Value::Debug(text)),
+                    Format::Human { .. } => self.escaped(false, format_args!("{text:?}")),
+                }
             }
         });
         if !written && self.format == Format::Json {
@@ -179,7 +182,7 @@ impl<'a> Line<'a> {
                 Ok(())
             }
             Value::Debug(value) => {
-                self.escaped(false, format_args!("{value:?}"));
+                self.quoted_if_needed(format_args!("{value:?}"));
                 Ok(())
             }
             Value::Error(error) => {
@@ -193,6 +196,21 @@ impl<'a> Line<'a> {
         self.raw("\"");
         self.escaped(true, text);
         self.raw("\"");
+    }
+
+    /// Writes it in quotes, unless it is one word without them: a value with a blank or a `=` in it
+    /// could pass for several fields.
+    fn quoted_if_needed(&mut self, text: fmt::Arguments<'_>) {
+        let start = self.text.len();
+        // Quoted first, and once: what is formatted may be different the next time.
+        self.quoted(text);
+        let inner = self.text.get(start..).and_then(|all| all.strip_prefix('"')?.strip_suffix('"'));
+        // Quotes and control characters are behind a backslash by now.
+        let ambiguous = |char: char| char.is_whitespace() || matches!(char, '=' | '\\');
+        if inner.is_some_and(|inner| !inner.is_empty() && !inner.contains(ambiguous)) {
+            self.text.pop();
+            self.text.remove(start);
+        }
     }
 
     fn escaped(&mut self, quoted: bool, text: fmt::Arguments<'_>) {

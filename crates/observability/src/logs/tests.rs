@@ -106,6 +106,25 @@ fn nobody_forges_a_line_for_people() {
 }
 
 #[test]
+fn nobody_forges_a_field_for_people() {
+    for (value, expected) in [
+        ("bob", "bob"),
+        ("10.0.0.1:80", "10.0.0.1:80"),
+        ("bob outcome=ok subject=admin", "\"bob outcome=ok subject=admin\""),
+        ("a=b", "\"a=b\""),
+        ("\"", "\"\\\"\""),
+        ("a\tb", "\"a\\tb\""),
+        ("a\u{a0}b", "\"a\u{a0}b\""),
+        ("", "\"\""),
+    ] {
+        let text = line(Format::Human { colours: false }, Some("said so"), |line| {
+            line.field("subject", Value::Debug(&format_args!("{value}")));
+        });
+        assert!(text.ends_with(&format!(": said so subject={expected}\n")), "{text}");
+    }
+}
+
+#[test]
 fn every_type_is_valid_json() {
     let io = std::io::Error::other(fmt::Error);
     let text = json(|line| {

@@ -21,9 +21,22 @@ pin_project! {
     where
         C: Clock,
     {
+        // None only while it is dropped: what the inner body logs then is still of this request.
         #[pin]
-        inner: B,
+        inner: Option<B>,
         entry: Option<Entry<C>>,
+    }
+
+    impl<B, C> PinnedDrop for RecordBody<B, C>
+    where
+        C: Clock,
+    {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if let Some(entry) = this.entry {
+                entry.inside_span(|| this.inner.set(None));
+            }
+        }
     }
 }
 
@@ -33,7 +46,7 @@ impl<B: Body, C: Clock> RecordBody<B, C> {
         if let Some(entry) = &mut entry {
             entry.answered(&mut response);
         }
-        response.map(|inner| Self { inner, entry })
+        response.map(|inner| Self { inner: Some(inner), entry })
     }
 }
 
@@ -45,11 +58,14 @@ impl<B: Body, C: Clock> Body for RecordBody<B, C> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let mut this = self.project();
-        let Some(entry) = this.entry else {
-            return this.inner.poll_frame(cx);
+        let this = self.project();
+        let Some(mut inner) = this.inner.as_pin_mut() else {
+            return Poll::Ready(None);
         };
-        let polled = ready!(entry.inside(|| this.inner.as_mut().poll_frame(cx)));
+        let Some(entry) = this.entry else {
+            return inner.poll_frame(cx);
+        };
+        let polled = ready!(entry.inside(|| inner.as_mut().poll_frame(cx)));
         let over = match &polled {
             None => {
                 entry.complete();
@@ -62,7 +78,7 @@ impl<B: Body, C: Clock> Body for RecordBody<B, C> {
             Some(Ok(frame)) => {
                 entry.sent(frame.data_ref().map_or(0, Buf::remaining));
                 // Whoever reads the body does not poll it again after this.
-                let last = frame.is_trailers() || this.inner.is_end_stream();
+                let last = frame.is_trailers() || inner.is_end_stream();
                 if last {
                     entry.complete();
                 }
@@ -77,10 +93,10 @@ impl<B: Body, C: Clock> Body for RecordBody<B, C> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }

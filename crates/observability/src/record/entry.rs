@@ -144,8 +144,9 @@ impl<C: Clock> Entry<C> {
     fn ending(&self) -> Ending {
         let server_error = self.status.is_some_and(|status| status.is_server_error());
         match (self.context.outcome(), self.stage) {
+            // First: an outcome that was set before the panic is no longer how it ended.
+            _ if self.running => Ending::Told(Outcome::Panicked),
             (Some(outcome), _) => Ending::Told(outcome),
-            (None, _) if self.running => Ending::Told(Outcome::Panicked),
             (None, Stage::Failed) => Ending::Told(Outcome::Failed),
             (None, Stage::Waiting) => Ending::Cancelled,
             (None, _) if server_error => Ending::Told(Outcome::Failed),

@@ -9,6 +9,9 @@ use super::{random, traceparent, uuid7};
 /// The header of the request id, in requests and responses.
 pub(super) static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// What goes with a trace (W3C Trace Context and Baggage), and is worth no more than its id.
+static BESIDE_THE_TRACE: [HeaderName; 2] =
+    [HeaderName::from_static("tracestate"), HeaderName::from_static("baggage")];
 
 /// Whose ids are taken over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +49,13 @@ pub(super) fn assign(
             .filter(|_| trusted)
             .and_then(|value| traceparent::parse(value.as_bytes()));
         context.set_trace_id(sent.unwrap_or_else(new_trace_id));
+    }
+    if !trusted {
+        // Whatever the handler calls would carry on the trace that was not taken over.
+        headers.remove(&TRACEPARENT);
+        for name in &BESIDE_THE_TRACE {
+            headers.remove(name);
+        }
     }
     if context.request_id().is_none() {
         let sent =

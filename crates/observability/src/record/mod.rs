@@ -47,7 +47,8 @@
 //! 2. The id stands in the request's header, in its context, and in `x-request-id` of every
 //!    response.
 //! 3. The trace id is that of a valid `traceparent` (W3C Trace Context) under the same rule, else a
-//!    random one. The header itself is left as it came.
+//!    random one. Under that rule `traceparent`, `tracestate` and `baggage` are left as they came;
+//!    otherwise they are removed, so that nothing inside carries on a stranger's trace.
 //! 4. While the inner service and its body run, a span `request` (target `hardpoint::request`,
 //!    fields `request_id` and `trace_id`) is entered: what they log carries the ids.
 //! 5. One event is logged for each request, with the message `request` and the target
@@ -62,7 +63,7 @@
 //! | `method` | `_OTHER` for what is not in RFC 9110 nor `PATCH` |
 //! | `route` | the template that matched, from a [`Route`](hardpoint_core::Route) in the request's extensions or context, or axum's matched path (feature `axum`); else `unmatched`. Path and query are never written |
 //! | `status` | of the response |
-//! | `outcome` | `ok`; `rejected` (refused by a policy); `failed` (status 5xx, or an error of the service or the body); `panicked`; `timed_out`; `shed`; `cancelled` (dropped before there was a response); `aborted` (body dropped before its end). What a layer put into the context comes first |
+//! | `outcome` | `ok`; `rejected` (refused by a policy, or an error of 400 to 499, or 501, that edge's `ProblemLayer` gave its shape: without that layer a bare 404 is `ok` and a bare 501 `failed`); `failed` (status 5xx, or an error of the service or the body); `panicked`; `timed_out`; `shed`; `cancelled` (dropped before there was a response); `aborted` (body dropped before its end). What a layer put into the context comes first |
 //! | `duration_ms` | from the first of our layers to the end of the body |
 //! | `ttfb_ms` | from the first of our layers to the head of the response |
 //! | `bytes_in` | size of the request body as announced; none if it was not (chunked) |
@@ -85,14 +86,14 @@
 //!   [`replace_ids`](RecordLayer::replace_ids); if only services of yours can reach this one,
 //!   [`accept_ids`](RecordLayer::accept_ids).
 //! - `client`, `subject` and `user_agent` are personal data: keep the access log no longer than you
-//!   need it. Headers are not logged.
+//!   need it. Of the headers nothing else is logged but the ids that are taken over.
 //! - A request id of version 7 tells the time at which the request came.
 //! - `bytes_out` is what the server was handed, before TLS, framing, and compression further out;
 //!   whether the client received it, nobody here can know.
 //!
 //! # Where to put this layer
-//! Inside the layer that finds out the client, outside everything else, once. On
-//! `axum::Router::layer`, where the matched route is known.
+//! Inside probes, the drain and the layer that finds out the client, outside everything else, once.
+//! On `axum::Router::layer`, where the matched route is known.
 
 mod body;
 mod entry;

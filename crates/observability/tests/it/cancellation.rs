@@ -175,3 +175,56 @@ async fn a_body_that_panics_is_told_and_what_it_logs_has_the_ids() {
     assert!(lines[0]["request_id"].is_string());
     assert_eq!(lines[0]["request_id"], lines[1]["request_id"]);
 }
+
+#[test]
+fn a_panic_outweighs_the_outcome_that_was_set_before() {
+    let harness = Harness::new();
+    let mut service = RecordLayer::new().layer(service_fn(async |request: Request<TestBody>| {
+        let context = RequestContext::get(request.extensions()).unwrap();
+        context.set_outcome(Outcome::Rejected);
+        assert!(context.outcome().is_none(), "boom");
+        Ok::<_, Infallible>(Response::new(TestBody::default()))
+    }));
+    let caught = catch_unwind(AssertUnwindSafe(|| {
+        let mut future = pin!(service.call(get("/")));
+        future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    }));
+    assert!(caught.is_err());
+    let line = harness.access();
+    assert_eq!((&line["outcome"], &line["level"]), (&json!("panicked"), &json!("ERROR")));
+}
+
+/// A body without end that logs when it is dropped.
+struct Tidy;
+
+impl Body for Tidy {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Pending
+    }
+}
+
+impl Drop for Tidy {
+    fn drop(&mut self) {
+        tracing::info!("tidied up");
+    }
+}
+
+#[tokio::test]
+async fn what_a_dropped_body_logs_has_the_ids_and_comes_first() {
+    let harness = Harness::new();
+    let service = RecordLayer::new()
+        .layer(service_fn(async |_: Request<TestBody>| Ok::<_, Infallible>(Response::new(Tidy))));
+    drop(service.oneshot(get("/")).await.unwrap());
+    let lines = harness.lines();
+    assert_eq!(lines.len(), 2, "{lines:#?}");
+    assert_eq!(lines[0]["message"], "tidied up");
+    assert_eq!(lines[1]["outcome"], "aborted");
+    assert!(lines[0]["request_id"].is_string());
+    assert_eq!(lines[0]["request_id"], lines[1]["request_id"]);
+}

@@ -144,3 +144,27 @@ async fn an_id_of_the_handlers_own_is_replaced_in_the_answer() {
     assert_eq!(ids.len(), 1);
     assert_ne!(ids[0], "of-the-upstream");
 }
+
+#[tokio::test]
+async fn a_strangers_trace_goes_no_further() {
+    let trace = ["traceparent", "tracestate", "baggage"];
+    for (layer, peer, passes) in [
+        (RecordLayer::new(), Some("10.0.0.1"), true),
+        (RecordLayer::new(), Some("203.0.113.9"), false),
+        (RecordLayer::new(), None, false),
+        (RecordLayer::new().accept_ids(), None, true),
+        (RecordLayer::new().replace_ids(), Some("10.0.0.1"), false),
+    ] {
+        let harness = Harness::with(layer, "info");
+        let mut request = sent(&["edge-1"], peer);
+        for name in ["tracestate", "baggage"] {
+            request.headers_mut().append(name, HeaderValue::from_static("a=1"));
+            request.headers_mut().append(name, HeaderValue::from_static("b=2"));
+        }
+        drop(harness.call(request).await.unwrap());
+        let seen = harness.spy.seen().remove(0);
+        for name in trace {
+            assert_eq!(seen.headers.contains_key(name), passes, "{name} of {peer:?}");
+        }
+    }
+}

@@ -1,6 +1,9 @@
 //! Where files have no mode to look at.
 
-use std::{fs::Metadata, path::PathBuf};
+use std::{
+    fs::{self, File, Metadata},
+    path::{Path, PathBuf},
+};
 
 use super::Exposure;
 
@@ -9,6 +12,14 @@ pub(crate) const fn default_directory() -> Option<PathBuf> {
     None
 }
 
-pub(crate) fn exposure(_metadata: &Metadata) -> Exposure {
-    Exposure::default()
+pub(crate) fn opened_path(_file: &File, _metadata: &Metadata, path: &Path) -> Option<PathBuf> {
+    fs::canonicalize(path).ok()
+}
+
+pub(crate) fn exposure(
+    _metadata: &Metadata,
+    _paths: &[&Path],
+    _is_mounted: bool,
+) -> Option<Exposure> {
+    None
 }

@@ -2,7 +2,10 @@
 
 use std::{
     fs,
-    os::unix::{fs::symlink, net::UnixListener},
+    os::unix::{
+        fs::{chown, symlink},
+        net::UnixListener,
+    },
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
     thread,
@@ -10,7 +13,7 @@ use std::{
 
 use hardpoint_secrets::{Environment, Mode, Provenance, Report, Secrets, Spec};
 
-use crate::fixture::{Directory, chmod, load, problems};
+use crate::fixture::{Directory, chmod, load, loader, problems};
 
 fn from_directory(directory: &Path) -> Result<Secrets, Report> {
     Secrets::loader(&Environment::from_iter([("OTHER", "x")]))
@@ -269,4 +272,71 @@ fn a_volume_that_is_swapped_meanwhile_gives_one_version_or_the_other() {
             assert!(whole);
         }
     });
+}
+
+#[test]
+fn a_file_below_a_directory_that_all_can_write_is_refused_unless_it_is_sticky() {
+    let directory = Directory::new();
+    fs::create_dir(directory.path().join("own")).unwrap();
+    let path = directory.write("own/password", "swordfish");
+    for (mode, refused) in [(0o777, true), (0o1777, false), (0o770, false)] {
+        chmod(directory.path(), mode);
+        let what = from_file(&path).err().map(|report| report.findings()[0].what().to_owned());
+        let expected = "lies below a directory that every user of the machine can write";
+        assert_eq!(what.as_deref(), refused.then_some(expected), "{mode:o}");
+    }
+    // Platforms mount so what lies in the container's own directory.
+    chmod(directory.path(), 0o777);
+    directory.write("db_password", "swordfish");
+    assert!(from_directory(directory.path()).is_ok());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_file_of_another_user_is_refused_unless_it_was_mounted() {
+    let directory = Directory::new();
+    let path = directory.write("db_password", "swordfish");
+    if chown(&path, Some(4711), None).is_err() {
+        // Only root can give files away; the decision itself has a test of its own.
+        return;
+    }
+    let report = from_file(&path).unwrap_err();
+    assert_eq!(
+        report.findings()[0].what(),
+        "belongs to a user who is neither root nor the one of this process"
+    );
+    assert!(from_directory(directory.path()).is_ok());
+}
+
+fn with_credentials(directory: &str, file: Option<&str>) -> Result<Secrets, Report> {
+    let mut variables = vec![("CREDENTIALS_DIRECTORY", directory)];
+    variables.extend(file.map(|file| ("DB_PASSWORD_FILE", file)));
+    let environment = Environment::from_iter(variables);
+    loader(&environment).add_spec(Spec::text("DB_PASSWORD").optional()).load()
+}
+
+#[test]
+fn the_directory_of_credentials_is_absolute_and_not_the_root() {
+    for path in ["/", "//", "/.", "/..", "/run/..", ".", "credentials"] {
+        let report = with_credentials(path, None).unwrap_err();
+        assert_eq!(report.findings()[0].name(), "CREDENTIALS_DIRECTORY", "{path}");
+        assert_eq!(
+            report.findings()[0].what(),
+            "is not the absolute path of a directory for this service alone"
+        );
+    }
+    for path in ["", "/nonexistent/credentials"] {
+        assert!(with_credentials(path, None).is_ok(), "{path}");
+    }
+}
+
+#[test]
+fn the_directory_of_credentials_lends_its_trust_to_what_was_looked_up_in_it_alone() {
+    let directory = Directory::new();
+    let credentials = directory.path().to_str().unwrap();
+    let path = directory.write("db_password", "swordfish");
+    chmod(&path, 0o644);
+    assert!(with_credentials(credentials, None).is_ok());
+    let report = with_credentials(credentials, Some(&path)).unwrap_err();
+    assert_eq!(report.findings()[0].what(), "can be read by every user of the machine");
 }
