@@ -64,7 +64,7 @@ impl Fixture {
 pub struct TokenSet {
     /// The key that verifies them.
     pub key: VerifyingKey,
-    /// The public key as the primitive takes it.
+    /// The public key as the primitive takes it; with HS256 the secret.
     pub public: Vec<u8>,
     /// The tokens.
     pub tokens: Vec<Secret<str>>,
@@ -74,8 +74,14 @@ impl TokenSet {
     /// `count` tokens signed with a new key.
     #[must_use]
     pub fn generate(algorithm: Algorithm, count: usize) -> Self {
-        let (private, public) = generate_key(algorithm);
-        let key = SigningKey::from_pkcs8(&private).expect("the key was just made");
+        let (key, public) = if algorithm.is_symmetric() {
+            let secret: Vec<u8> = (0_u8..64).map(|byte| byte.wrapping_mul(89) ^ 7).collect();
+            (SigningKey::symmetric(algorithm, Secret::from(secret.clone())), secret)
+        } else {
+            let (private, public) = generate_key(algorithm);
+            (SigningKey::from_pkcs8(&private), public)
+        };
+        let key = key.expect("the key was just made");
         let verifying = key.verifying_key();
         let issuer = TokenIssuer::new(key, ISSUER, AUDIENCE);
         let scopes: Scopes = SCOPES.parse().expect("two scopes");
@@ -130,6 +136,8 @@ mod tests {
             let fixture = Fixture::of(algorithm);
             let verifier = fixture.verifier(ManualClock::default());
             assert!(verifier.verify(fixture.token).is_ok(), "{algorithm:?}");
+        }
+        for algorithm in [ALGORITHMS.as_slice(), &[Algorithm::Hs256]].concat() {
             let set = TokenSet::generate(algorithm, 2);
             for token in &set.tokens {
                 assert!(set.verifier().verify(token.expose()).is_ok(), "{algorithm:?}");

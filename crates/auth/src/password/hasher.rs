@@ -50,7 +50,8 @@ impl PasswordHasher {
     /// `at_once` hashes at the same time, and `waiting` callers that wait for their turn.
     ///
     /// More than cores at once gains nothing and costs 19 MiB each; 0 is taken as 1, and more than 1024
-    /// as 1024. A longer queue means longer waits before a caller is turned away, and a password in memory for each.
+    /// as 1024. A longer queue means longer waits before a caller is turned away, and a password in
+    /// memory for each.
     pub fn with_bounds(at_once: usize, waiting: usize) -> Self {
         let at_once = at_once.clamp(1, 1024);
         let admitted = at_once.saturating_add(waiting).min(Semaphore::MAX_PERMITS);
