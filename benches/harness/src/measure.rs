@@ -1,6 +1,6 @@
 //! Measuring contenders side by side.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Barrier, thread, time::Duration};
 
 use hardpoint_core::{Clock, SystemClock};
 
@@ -40,6 +40,40 @@ impl<'a> Contender<'a> {
                 for prepared in ready.drain(..) {
                     std::hint::black_box(operation(prepared));
                 }
+            });
+        };
+        Self { run: Box::new(run) }
+    }
+
+    /// As [`prepared`](Self::prepared), on several threads at once: each makes what it does and what
+    /// it does it with before the measuring begins. A figure is what one operation of one thread
+    /// takes.
+    pub fn prepared_on<P, T, O: FnMut(P) -> T>(
+        threads: usize,
+        prepare: impl Fn() -> P + Sync + 'a,
+        operation: impl Fn() -> O + Sync + 'a,
+    ) -> Self {
+        let run = move |count: u64, meter: Meter<'_>| {
+            let barrier = || Barrier::new(threads + 1);
+            let (prepared, begin, end) = (barrier(), barrier(), barrier());
+            thread::scope(|scope| {
+                for _ in 0..threads {
+                    scope.spawn(|| {
+                        let mut operation = operation();
+                        let mut ready: Vec<P> = (0..count).map(|_| prepare()).collect();
+                        prepared.wait();
+                        begin.wait();
+                        for prepared in ready.drain(..) {
+                            std::hint::black_box(operation(prepared));
+                        }
+                        end.wait();
+                    });
+                }
+                prepared.wait();
+                meter(&mut || {
+                    begin.wait();
+                    end.wait();
+                });
             });
         };
         Self { run: Box::new(run) }
@@ -147,7 +181,11 @@ fn per_operation(took: Duration, count: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use std::{cell::RefCell, rc::Rc};
+    use std::{
+        cell::RefCell,
+        rc::Rc,
+        sync::atomic::{AtomicU64, Ordering},
+    };
 
     use super::*;
 
@@ -178,6 +216,19 @@ mod tests {
             *measuring.borrow_mut() = true;
             measured();
             *measuring.borrow_mut() = false;
+        });
+    }
+
+    #[test]
+    fn every_thread_does_all_operations_with_what_it_prepared_itself() {
+        let (made, done) = (AtomicU64::new(0), AtomicU64::new(0));
+        let add = |to: &AtomicU64| to.fetch_add(1, Ordering::SeqCst);
+        let mut contender = Contender::prepared_on(3, || add(&made), || |_| add(&done));
+        contender.run(5, &mut |measured| {
+            let before = (made.load(Ordering::SeqCst), done.load(Ordering::SeqCst));
+            assert_eq!(before, (15, 0));
+            measured();
+            assert_eq!(done.load(Ordering::SeqCst), 15);
         });
     }
 

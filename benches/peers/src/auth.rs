@@ -1,12 +1,14 @@
 //! Verifying tokens, beside jsonwebtoken with equal expectations.
 
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
+use aws_lc_rs::{
+    hmac,
+    signature::{ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256},
 };
-use hardpoint::auth::Algorithm;
+use hardpoint::auth::{Algorithm, TokenCache};
 use hardpoint_bench_harness::{
     measure::{Contender, Plan},
     report::{Contest, Goal},
+    threads,
     tokens::{AUDIENCE, ISSUER, TokenSet},
 };
 use jsonwebtoken::{DecodingKey, Validation, decode, jwk::Jwk};
@@ -36,8 +38,15 @@ pub(crate) fn contests() -> Vec<Named> {
         ("verify EdDSA", || verify(Algorithm::EdDsa, 0.97)),
         ("verify ES256", || verify(Algorithm::Es256, 0.97)),
         ("verify RS256", || verify(Algorithm::Rs256, 0.82)),
+        ("verify HS256", || verify(Algorithm::Hs256, 0.4)),
+        ("verify again, full token", || verify_again(TokenCache::full_token(), 1, 250.0)),
+        ("verify again, digest", || verify_again(TokenCache::digest(), 1, 800.0)),
+        ("verify again, full token, 2 threads", || {
+            verify_again(TokenCache::full_token(), 2, 250.0 * 2.0 / 1.8)
+        }),
         ("refused: no token at all", || refuse(|_| "garbage".to_owned())),
         ("refused: not base64url", || refuse(|token| token.replacen('.', ".!", 1))),
+        ("refused: a megabyte", || refuse(|token| token.repeat(1 << 11))),
         ("refused: forged signature", || refuse(forge_signature)),
     ]
 }
@@ -57,6 +66,40 @@ fn verify(algorithm: Algorithm, goal: f64) -> Contest<'static> {
     .plan(plan)
     .goal(Goal::Ratio(goal))
     .floor("outside the primitive", primitive, Some(Goal::Value(600.0)))
+}
+
+/// Valid tokens that were seen before, beside the peer, which remembers none. With two threads a
+/// figure is what one token of one thread takes: each takes no more than 2 / 1.8 of what it takes
+/// alone if both together do 1.8 times as much.
+fn verify_again(cache: TokenCache, threads: usize, goal: f64) -> Contest<'static> {
+    let set = TokenSet::generate(Algorithm::Rs256, TOKENS);
+    let verifier = set.verifier().cache(cache);
+    let peer = Peer::of(&set);
+    let (mine, theirs) = (texts(&set), texts(&set));
+    Contest::new(
+        sweep(threads, mine, move |token| verifier.verify(token).is_ok()),
+        sweep(threads, theirs, move |token| peer.accepts(token)),
+    )
+    .goal(Goal::Value(goal))
+}
+
+/// As [`cycle`], on several threads at once; the second begins in the middle.
+fn sweep(
+    threads: usize,
+    inputs: Vec<String>,
+    operation: impl Fn(&str) -> bool + Sync + 'static,
+) -> Contender<'static> {
+    if threads == 1 {
+        return cycle(inputs, move |input| operation(input));
+    }
+    Contender::whole(move |count| {
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        threads::together(threads, |thread| {
+            let begin = thread * inputs.len() / threads;
+            let mut tokens = inputs.iter().cycle().skip(begin).take(count);
+            assert!(tokens.all(|token| operation(token)), "every token is valid");
+        });
+    })
 }
 
 /// What is no token of ours is refused: the sooner, the less a flood of it costs.
@@ -97,19 +140,31 @@ fn cycle<I: 'static>(
 
 /// The signature alone, by the key that both sides use.
 fn primitive(set: &TokenSet) -> Contender<'static> {
-    let key = match set.key.algorithm() {
+    let algorithm = set.key.algorithm();
+    if algorithm.is_symmetric() {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &set.public);
+        return cycle(signed(set), move |(message, signature)| {
+            hmac::verify(&key, message.as_bytes(), signature).is_ok()
+        });
+    }
+    let key = match algorithm {
         Algorithm::EdDsa => ParsedPublicKey::new(&ED25519, &set.public),
         Algorithm::Es256 => ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &set.public),
         _ => ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &set.public),
     }
     .expect("the key was just made");
-    let signed = texts(set).into_iter().map(|token| {
-        let (message, signature) = token.rsplit_once('.').expect("a token has two dots");
-        (message.to_owned(), decode_base64url(signature))
-    });
-    cycle(signed.collect(), move |(message, signature)| {
+    cycle(signed(set), move |(message, signature)| {
         key.verify_sig(message.as_bytes(), signature).is_ok()
     })
+}
+
+/// What was signed, and its signature.
+fn signed(set: &TokenSet) -> Vec<(String, Vec<u8>)> {
+    let halves = |token: String| {
+        let (message, signature) = token.rsplit_once('.').expect("a token has two dots");
+        (message.to_owned(), decode_base64url(signature))
+    };
+    texts(set).into_iter().map(halves).collect()
 }
 
 struct Peer {
@@ -120,15 +175,21 @@ struct Peer {
 impl Peer {
     /// The peer with all that it can be asked to expect.
     fn of(set: &TokenSet) -> Self {
-        let jwk: Jwk = serde_json::from_value(set.key.to_jwk()).expect("a key is a JWK");
-        let algorithm = set.key.algorithm().as_str().parse().expect("it knows all of ours");
+        let algorithm = set.key.algorithm();
+        let key = if algorithm.is_symmetric() {
+            DecodingKey::from_secret(&set.public)
+        } else {
+            let jwk: Jwk = serde_json::from_value(set.key.to_jwk()).expect("a key is a JWK");
+            DecodingKey::from_jwk(&jwk).expect("a key is a JWK")
+        };
+        let algorithm = algorithm.as_str().parse().expect("it knows all of ours");
         let mut validation = Validation::new(algorithm);
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&[AUDIENCE]);
         validation.set_required_spec_claims(&["iss", "aud", "exp", "sub"]);
         validation.validate_nbf = true;
         validation.leeway = 30;
-        Self { key: DecodingKey::from_jwk(&jwk).expect("a key is a JWK"), validation }
+        Self { key, validation }
     }
 
     fn accepts(&self, token: &str) -> bool {

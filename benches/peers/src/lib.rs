@@ -9,6 +9,7 @@
 #![expect(clippy::missing_panics_doc, reason = "a benchmark that cannot be set up has to stop")]
 
 pub mod auth;
+pub mod growth;
 pub mod observability;
 pub mod ratelimit;
 
@@ -58,7 +59,10 @@ impl Bench {
             Self::Observability => {
                 "Records and lines, beside tower-http 0.7.1 and tracing-subscriber 0.3.23"
             }
-            Self::Ratelimit => "Rate limits, beside governor 0.10.4 and tower_governor 0.8",
+            Self::Ratelimit => {
+                "Rate limits, beside governor 0.10.4, throttled 0.1.0, tower_governor 0.8.0 and \
+                 axum-governor 2.1.2"
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! `peers ratelimit|auth|observability FOLDER`: measures, prints the table, writes JSON and plot.
+//! `peers ratelimit|auth|observability|growth FOLDER`: measures, prints the table, writes JSON and plot.
 //! `peers only BENCH TEXT` measures those whose names have this text in them, for a profiler.
 //!
 //! What must not be measured in the same process is asked of others: allocations of the binary
@@ -18,7 +18,7 @@ use hardpoint_bench_harness::{
     report::{Goal, Report, Row, Unit},
 };
 use hardpoint_bench_peers::{
-    Bench,
+    Bench, growth,
     ratelimit::space::{self, Side},
 };
 
@@ -48,19 +48,33 @@ fn run(arguments: &[&str]) -> Result<(), Box<dyn Error>> {
             println!("{}", space::flood(side.parse()?)?);
             Ok(())
         }
+        [growth::NAME, folder] => growth_of(Path::new(folder)),
         [name, folder] => {
             let bench = Bench::of(name).ok_or("no such benchmark")?;
             bench_of(bench, Path::new(folder))
         }
-        _ => {
-            Err("usage: ratelimit|auth|observability FOLDER, only BENCH TEXT, flood ours|peer"
-                .into())
-        }
+        _ => Err(
+            "usage: ratelimit|auth|observability|growth FOLDER, only BENCH TEXT, flood ours|peer"
+                .into(),
+        ),
     }
 }
 
+fn growth_of(folder: &Path) -> Result<(), Box<dyn Error>> {
+    let counted = counted(growth::NAME)?;
+    let held = |keys: u32| {
+        let (ours, peer) = counted.get(&keys.to_string())?;
+        Some((bytes(ours), bytes(peer)))
+    };
+    let report = growth::growth(held);
+    report.print();
+    report.write(folder)?;
+    println!("written to {}", folder.join("growth.md").display());
+    Ok(())
+}
+
 fn bench_of(bench: Bench, folder: &Path) -> Result<(), Box<dyn Error>> {
-    let counted = counted(bench)?;
+    let counted = counted(bench.name())?;
     let mut report = measured(bench, "", &counted);
     if bench == Bench::Ratelimit {
         memory(&mut report, &counted)?;
@@ -85,21 +99,30 @@ fn measured(bench: Bench, text: &str, counted: &Counted) -> Report {
 }
 
 fn memory(report: &mut Report, counted: &Counted) -> Result<(), Box<dyn Error>> {
-    if let Some((ours, peer)) = counted.get("memory of the table") {
-        let a_key = |held: &Allocated| per_key(held.bytes);
-        let mut row =
-            Row::counted("memory a key, 1 M addresses", Unit::Bytes, a_key(ours), a_key(peer));
-        row.goal = Some(Goal::Value(24.0));
-        report.row(row);
+    for (held, name) in [
+        ("memory by address", "memory a key, 1 M addresses / governor"),
+        ("memory by name", "memory a key, 1 M ids of 36 letters / governor"),
+    ] {
+        if let Some((ours, peer)) = counted.get(held) {
+            let a_key = |held: &Allocated| bytes(held) / f64::from(space::KEYS);
+            let mut row = Row::counted(name, Unit::Bytes, a_key(ours), a_key(peer));
+            row.goal = Some(Goal::Value(24.0));
+            report.row(row);
+        }
     }
     let (ours, peer) = (flood(Side::Ours)?, flood(Side::Peer)?);
-    report.row(Row::counted("growth in a flood of 5 M addresses", Unit::Bytes, ours, peer));
+    report.row(Row::counted(
+        "growth in a flood of 5 M addresses / governor",
+        Unit::Bytes,
+        ours,
+        peer,
+    ));
     Ok(())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "bytes of one process are far below 2^53")]
-fn per_key(bytes: u64) -> f64 {
-    bytes as f64 / f64::from(space::KEYS)
+const fn bytes(held: &Allocated) -> f64 {
+    held.bytes as f64
 }
 
 /// What the process grows by, in a process of its own.
@@ -109,9 +132,9 @@ fn flood(side: Side) -> Result<f64, Box<dyn Error>> {
 }
 
 /// What each contest allocates, counted by the binary beside this one.
-fn counted(bench: Bench) -> Result<Counted, Box<dyn Error>> {
+fn counted(name: &str) -> Result<Counted, Box<dyn Error>> {
     let program = env::current_exe()?.with_file_name("allocations");
-    let output = Command::new(program).arg(bench.name()).output()?;
+    let output = Command::new(program).arg(name).output()?;
     let text = answer(output)?;
     let mut counted = BTreeMap::new();
     for line in text.lines() {

@@ -1,5 +1,6 @@
 //! What a benchmark says: a table for people, JSON for machines, a plot for pages.
 
+pub mod growth;
 mod json;
 mod machine;
 mod plot;

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use super::{Goal, Report, Row};
 
-const WIDTH: f64 = 760.0;
-const LABELS: f64 = 330.0;
+const WIDTH: f64 = 860.0;
+const LABELS: f64 = 430.0;
 const BAR: f64 = 18.0;
 const STEP: f64 = 30.0;
 const TOP: f64 = 56.0;
@@ -70,6 +70,6 @@ fn x(ratio: f64) -> f64 {
     (WIDTH - LABELS - 50.0).mul_add(ratio.clamp(0.0, MOST) / MOST, LABELS)
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

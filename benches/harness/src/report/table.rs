@@ -38,7 +38,7 @@ pub(super) fn render(report: &Report) -> String {
     text
 }
 
-fn cells(row: &Row) -> [String; 7] {
+pub(super) fn cells(row: &Row) -> [String; 7] {
     [
         row.name.clone(),
         row.unit.text(row.ours.median),

@@ -8,23 +8,39 @@ use std::{env, process::ExitCode};
 use allocation_counter::measure;
 use hardpoint_bench_harness::{measure::Contender, memory::Allocated};
 use hardpoint_bench_peers::{
-    Bench,
+    Bench, growth,
     ratelimit::space::{self, Side},
 };
 
 fn main() -> ExitCode {
-    let Some(bench) = env::args().nth(1).as_deref().and_then(Bench::of) else {
-        eprintln!("usage: allocations ratelimit|auth|observability");
+    let name = env::args().nth(1).unwrap_or_default();
+    if name == growth::NAME {
+        for keys in growth::KEYS {
+            let [ours, peer] = [Side::Ours, Side::Peer].map(|side| held(space::fill, side, keys));
+            line(&keys.to_string(), ours, peer);
+        }
+        return ExitCode::SUCCESS;
+    }
+    let Some(bench) = Bench::of(&name) else {
+        eprintln!("usage: allocations ratelimit|auth|observability|growth");
         return ExitCode::from(2);
     };
     for (name, contest) in bench.contests() {
+        // The allocator counts for one thread.
+        if name.contains("threads") {
+            continue;
+        }
         let mut contest = contest();
         let ours = one_operation(&mut contest.ours);
         let peer = contest.peer.as_mut().map(one_operation).unwrap_or_default();
         line(name, ours, peer);
     }
     if bench == Bench::Ratelimit {
-        line("memory of the table", held(Side::Ours), held(Side::Peer));
+        let both = |fill: Fill| [Side::Ours, Side::Peer].map(|side| held(fill, side, space::KEYS));
+        let [ours, peer] = both(space::fill);
+        line("memory by address", ours, peer);
+        let [ours, peer] = both(space::fill_by_name);
+        line("memory by name", ours, peer);
     }
     ExitCode::SUCCESS
 }
@@ -45,12 +61,14 @@ fn one_operation(contender: &mut Contender<'_>) -> Allocated {
     allocated
 }
 
-/// What a limiter holds when a million keys are in it. It is dropped after it was looked at.
-fn held(side: Side) -> Allocated {
+type Fill = fn(Side, usize) -> Box<dyn Fn(u32) -> bool>;
+
+/// What a limiter holds when it has so many keys. It is dropped after it was looked at.
+fn held(fill: Fill, side: Side, keys: u32) -> Allocated {
     let mut kept = None;
     let info = measure(|| {
-        let limiter = space::fill(side, 1_000_000);
-        for index in 0..space::KEYS {
+        let limiter = fill(side, usize::try_from(keys).unwrap_or(usize::MAX));
+        for index in 0..keys {
             assert!(limiter(index), "the first request of a key is let in");
         }
         kept = Some(limiter);

@@ -3,6 +3,7 @@
 use std::{
     hint::black_box,
     net::{IpAddr, Ipv4Addr},
+    num::NonZeroU32,
 };
 
 use hardpoint::{
@@ -18,7 +19,9 @@ use hardpoint_bench_harness::{
     threads,
 };
 
-use super::{ours, peer, quota};
+use super::{BURST, ours, peer, quota};
+
+const MILLION: u32 = 1_000_000;
 
 /// One client, everything included: the clock, the digest and the decision.
 pub(super) fn hot_all_in() -> Contest<'static> {
@@ -66,42 +69,48 @@ fn decide<C: Clock>(store: &MemoryStore<C>, key: Digest) -> bool {
 }
 
 pub(super) fn uniform_one_thread() -> Contest<'static> {
-    spread(Pattern::Uniform, 1).goal(Goal::Ratio(0.35))
+    spread(MILLION, Pattern::Uniform, 1).goal(Goal::Ratio(0.35))
 }
 
 pub(super) fn uniform_two_threads() -> Contest<'static> {
-    spread(Pattern::Uniform, 2).goal(Goal::Ratio(0.3))
+    spread(MILLION, Pattern::Uniform, 2).goal(Goal::Ratio(0.3))
 }
 
 pub(super) fn zipf() -> Contest<'static> {
-    spread(Pattern::Zipf(1.1), 1)
+    spread(MILLION, Pattern::Zipf(1.1), 1)
 }
 
 pub(super) fn hot_two_threads() -> Contest<'static> {
-    spread(Pattern::Hot, 2)
+    spread(MILLION, Pattern::Hot, 2)
 }
 
-/// Nanoseconds a check of one thread, with a million keys in the table.
-fn spread(pattern: Pattern, threads: usize) -> Contest<'static> {
-    const KEYS: u32 = 1_000_000;
+/// Nanoseconds a check of one thread, with so many keys in the table.
+pub(crate) fn spread(count: u32, pattern: Pattern, threads: usize) -> Contest<'static> {
+    let peer = peer();
+    beside(count, pattern, threads, move |address| peer.check_key(&address).is_ok())
+}
+
+/// Ours beside any peer that is asked by address.
+fn beside(
+    count: u32,
+    pattern: Pattern,
+    threads: usize,
+    peer: impl Fn(IpAddr) -> bool + Sync + 'static,
+) -> Contest<'static> {
     const DRAWS: usize = 1 << 21;
 
-    let (ours, peer) = (ours(1_000_000), peer());
-    for address in keys::addresses(KEYS) {
-        let admitted = (take(&ours, address.into()), peer.check_key(&address.into()).is_ok());
+    let ours = ours(usize::try_from(count).unwrap_or(usize::MAX));
+    for address in keys::addresses(count) {
+        let admitted = (take(&ours, address.into()), peer(address.into()));
         assert_eq!(admitted, (true, true), "the first request of a key is let in");
     }
     let draw = |seed| -> Vec<Ipv4Addr> {
-        pattern.draw(KEYS, DRAWS, seed).into_iter().map(keys::address).collect()
+        pattern.draw(count, DRAWS, seed).into_iter().map(keys::address).collect()
     };
     let load: Vec<Vec<Ipv4Addr>> = (1..=threads).map(|thread| draw(thread as u64)).collect();
     let plan = Plan { rounds: 21, sample: std::time::Duration::from_millis(60), ..Plan::default() };
     let other = load.clone();
-    Contest::new(
-        sweep(load, move |address| take(&ours, address)),
-        sweep(other, move |address| peer.check_key(&address).is_ok()),
-    )
-    .plan(plan)
+    Contest::new(sweep(load, move |address| take(&ours, address)), sweep(other, peer)).plan(plan)
 }
 
 /// Each thread goes on in its own list where it stopped the time before.
@@ -124,6 +133,33 @@ fn sweep(
         }
         begin = (begin + count) % load[0].len();
     })
+}
+
+/// throttled, asked as its documentation says.
+fn throttled() -> impl Fn(IpAddr) -> bool + Sync + 'static {
+    use throttled::{MemoryStore, Quota, RateLimiter, StoreLimiter};
+
+    let burst = NonZeroU32::new(BURST).expect("not zero");
+    let quota = Quota::per_second(NonZeroU32::MIN).with_burst(burst);
+    let limiter = StoreLimiter::new(MemoryStore::new());
+    move |address| now(limiter.check(address, quota)).is_ok_and(|result| result.is_allowed())
+}
+
+pub(super) fn hot_throttled() -> Contest<'static> {
+    let (ours, peer) = (ours(65_536), throttled());
+    let address = IpAddr::V4(keys::address(1));
+    Contest::new(
+        Contender::new(move || take(&ours, address)),
+        Contender::new(move || peer(address)),
+    )
+}
+
+pub(super) fn uniform_throttled_one_thread() -> Contest<'static> {
+    beside(MILLION, Pattern::Uniform, 1, throttled())
+}
+
+pub(super) fn uniform_throttled_two_threads() -> Contest<'static> {
+    beside(MILLION, Pattern::Uniform, 2, throttled())
 }
 
 fn take(limiter: &RateLimiter, address: IpAddr) -> bool {

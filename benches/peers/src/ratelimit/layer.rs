@@ -3,8 +3,10 @@
 use std::{
     convert::Infallible,
     future::{Ready, ready},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
+    num::NonZeroU32,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use axum::{body::Body, extract::ConnectInfo};
@@ -16,7 +18,7 @@ use hardpoint_bench_harness::{
     exchange::exchange,
     keys,
     measure::{Contender, Plan},
-    report::Contest,
+    report::{Contest, Goal},
 };
 use http::{Request, Response, StatusCode};
 use tower_governor::{GovernorLayer, governor::GovernorConfigBuilder};
@@ -60,18 +62,32 @@ where
     })
 }
 
+/// The same on several threads, each with a clone of the service.
+fn through_on<S, B>(threads: usize, service: S) -> Contender<'static>
+where
+    S: Service<Request<Body>, Response = Response<B>, Error = Infallible> + Clone + Sync + 'static,
+    B: http_body::Body,
+{
+    Contender::prepared_on(threads, request, move || {
+        let mut service = service.clone();
+        move |request| assert_eq!(exchange(&mut service, request), StatusCode::OK)
+    })
+}
+
 fn ours(headers: Headers) -> RateLimitLayer {
     let policy = Policy::new("client", quota(), key::client_network(ClientResolver::direct()));
     let limiter = RateLimiter::builder().policy(policy).headers(headers).build();
     limiter.expect("one policy with a plain name").layer()
 }
 
+const ADDED: &str = "added by the layer";
+
 pub(super) fn without_headers() -> Contest<'static> {
     let config = GovernorConfigBuilder::default().per_second(1).burst_size(BURST).finish();
     let peer = GovernorLayer::new(config.expect("neither is zero"));
     Contest::new(through(ours(Headers::none()).layer(Pong)), through(peer.layer(Pong)))
         .plan(Plan::prepared())
-        .floor("added by the layer", through(Pong), None)
+        .floor(ADDED, through(Pong), Some(Goal::Ratio(1.0)))
 }
 
 pub(super) fn with_headers() -> Contest<'static> {
@@ -80,5 +96,55 @@ pub(super) fn with_headers() -> Contest<'static> {
     let peer = GovernorLayer::new(config.expect("neither is zero"));
     Contest::new(through(ours(Headers::ietf(Draft::V11)).layer(Pong)), through(peer.layer(Pong)))
         .plan(Plan::prepared())
-        .floor("added by the layer", through(Pong), None)
+        .floor(ADDED, through(Pong), Some(Goal::Value(300.0)))
+}
+
+/// It sends headers of the draft and older ones, and cannot be told not to.
+fn axum_governor() -> axum_governor::GovernorLayer<IpAddr> {
+    use axum_governor::{GovernorConfigBuilder, GovernorLayer, Quota, extractor::PeerIp};
+
+    let burst = NonZeroU32::new(BURST).expect("not zero");
+    let config = GovernorConfigBuilder::default()
+        .with_extractor(PeerIp::default())
+        .expect_connect_info()
+        .quota_default(Quota::requests_per_second(NonZeroU32::MIN).burst(burst))
+        .finish();
+    GovernorLayer::new(config.expect("an extractor and a quota"))
+}
+
+fn beside_axum_governor(headers: Headers) -> Contest<'static> {
+    let (ours, peer) = (ours(headers).layer(Pong), axum_governor().layer(Pong));
+    Contest::new(through(ours), through(peer)).plan(Plan::prepared()).floor(
+        ADDED,
+        through(Pong),
+        Some(Goal::Ratio(1.0)),
+    )
+}
+
+fn beside_axum_governor_on_two(headers: Headers) -> Contest<'static> {
+    let (ours, peer) = (ours(headers).layer(Pong), axum_governor().layer(Pong));
+    // Waking two threads takes tens of microseconds: samples are longer than those of one thread.
+    let plan = Plan { rounds: 101, most: 8192, ..Plan::prepared() };
+    let plan = Plan { sample: Duration::from_millis(4), ..plan };
+    Contest::new(through_on(2, ours), through_on(2, peer)).plan(plan).floor(
+        ADDED,
+        through_on(2, Pong),
+        Some(Goal::Ratio(1.0)),
+    )
+}
+
+pub(super) fn axum_governor_without_headers() -> Contest<'static> {
+    beside_axum_governor(Headers::none())
+}
+
+pub(super) fn axum_governor_without_headers_on_two() -> Contest<'static> {
+    beside_axum_governor_on_two(Headers::none())
+}
+
+pub(super) fn axum_governor_with_headers() -> Contest<'static> {
+    beside_axum_governor(Headers::ietf(Draft::V11))
+}
+
+pub(super) fn axum_governor_with_headers_on_two() -> Contest<'static> {
+    beside_axum_governor_on_two(Headers::ietf(Draft::V11))
 }

@@ -1,6 +1,6 @@
-//! The limiter beside governor, its layer beside tower_governor.
+//! The limiter beside governor and throttled, its layer beside tower_governor and axum-governor.
 
-mod check;
+pub(crate) mod check;
 mod layer;
 pub mod space;
 
@@ -26,25 +26,39 @@ fn ours(peak_keys: usize) -> RateLimiter {
     RateLimiter::builder().policy(policy).build().expect("one policy with a plain name")
 }
 
-const fn quota() -> Quota {
+pub(crate) const fn quota() -> Quota {
     Quota::per_second(1).burst(BURST)
 }
 
-fn peer() -> DefaultKeyedRateLimiter<IpAddr> {
+pub(crate) fn peer() -> DefaultKeyedRateLimiter<IpAddr> {
+    PeerLimiter::keyed(peer_quota())
+}
+
+fn peer_quota() -> PeerQuota {
     let burst = NonZeroU32::new(BURST).expect("not zero");
-    PeerLimiter::keyed(PeerQuota::per_second(NonZeroU32::MIN).allow_burst(burst))
+    PeerQuota::per_second(NonZeroU32::MIN).allow_burst(burst)
 }
 
 pub(crate) fn contests() -> Vec<Named> {
     vec![
-        ("check, 1 hot address, all in", check::hot_all_in),
-        ("check, 1 hot address, by the store", check::hot_by_store),
-        ("check, 1 hot address, time and digest given", check::hot_digested),
-        ("check, 1 hot address, 2 threads", check::hot_two_threads),
-        ("check, 1 M addresses, 1 thread", check::uniform_one_thread),
-        ("check, 1 M addresses, 2 threads", check::uniform_two_threads),
-        ("check, 1 M addresses by Zipf 1.1, 1 thread", check::zipf),
-        ("layer, let in, no headers", layer::without_headers),
-        ("layer, let in, with headers", layer::with_headers),
+        ("check, 1 hot address / governor", check::hot_all_in),
+        ("check, 1 hot address, by the store / governor", check::hot_by_store),
+        ("check, 1 hot address, time and digest given / governor", check::hot_digested),
+        ("check, 1 hot address, 2 threads / governor", check::hot_two_threads),
+        ("check, 1 M addresses / governor", check::uniform_one_thread),
+        ("check, 1 M addresses, 2 threads / governor", check::uniform_two_threads),
+        ("check, 1 M addresses by Zipf 1.1 / governor", check::zipf),
+        ("check, 1 hot address / throttled", check::hot_throttled),
+        ("check, 1 M addresses / throttled", check::uniform_throttled_one_thread),
+        ("check, 1 M addresses, 2 threads / throttled", check::uniform_throttled_two_threads),
+        ("layer, no headers / tower_governor", layer::without_headers),
+        ("layer, headers / tower_governor", layer::with_headers),
+        ("layer, no headers / axum-governor (sends them)", layer::axum_governor_without_headers),
+        ("layer, headers / axum-governor", layer::axum_governor_with_headers),
+        (
+            "layer, no headers, 2 threads / axum-governor (sends them)",
+            layer::axum_governor_without_headers_on_two,
+        ),
+        ("layer, headers, 2 threads / axum-governor", layer::axum_governor_with_headers_on_two),
     ]
 }

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use hardpoint::core::Key;
 use hardpoint_bench_harness::{exchange::now, keys, memory::Resident};
 
-use super::{ours, peer};
+use super::{ours, peer, peer_quota};
 
 /// Whose memory is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,4 +72,27 @@ pub fn fill(side: Side, peak_keys: usize) -> Box<dyn Fn(u32) -> bool> {
             Box::new(move |index| limiter.check_key(&keys::address(index).into()).is_ok())
         }
     }
+}
+
+/// The same with a text of 36 letters for a key, as ids of customers are.
+#[must_use]
+pub fn fill_by_name(side: Side, peak_keys: usize) -> Box<dyn Fn(u32) -> bool> {
+    match side {
+        Side::Ours => {
+            let limiter = ours(peak_keys);
+            Box::new(move |index| {
+                let name = name(index);
+                let key = Key::borrowed(name.as_bytes());
+                now(limiter.check("client", &key, 1)).is_ok_and(|verdict| verdict.allowed())
+            })
+        }
+        Side::Peer => {
+            let limiter = governor::RateLimiter::keyed(peer_quota());
+            Box::new(move |index| limiter.check_key(&name(index)).is_ok())
+        }
+    }
+}
+
+fn name(index: u32) -> String {
+    format!("{index:08x}-0000-4000-8000-{:012x}", u64::from(index) * 40_503)
 }
