@@ -74,8 +74,9 @@ async fn the_socket_is_closed_before_the_server_stops() {
 
     lifecycle.begin_drain();
     let refused = async {
+        // With a pause, since whoever connects without one is taken in for half of the settle time.
         while tokio::net::TcpStream::connect(address).await.is_ok() {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
     timeout(Duration::from_secs(20), refused).await.unwrap();
