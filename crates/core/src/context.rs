@@ -59,6 +59,7 @@ impl RequestContext {
     }
 
     /// The request's context, if a layer has made it.
+    #[inline]
     #[must_use]
     pub fn get(extensions: &Extensions) -> Option<&Arc<Self>> {
         extensions.get()
@@ -108,6 +109,7 @@ impl RequestContext {
     }
 
     /// Who sent the request, as far as the trusted proxies can tell.
+    #[inline]
     #[must_use]
     pub fn client(&self) -> Option<&Client> {
         self.client.get()
@@ -119,6 +121,7 @@ impl RequestContext {
     }
 
     /// Whom the credentials belong to, once they were verified.
+    #[inline]
     #[must_use]
     pub fn subject(&self) -> Option<&Subject> {
         self.subject.get()
@@ -361,6 +364,7 @@ impl LimitSlot {
         self.0.fetch_min(word, Ordering::Relaxed);
     }
 
+    #[inline]
     fn get(&self) -> Option<LimitDecision> {
         let word = self.0.load(Ordering::Relaxed);
         let remaining = word & !Self::ADMITTED;

@@ -28,6 +28,7 @@ pub struct Head<'a> {
 
 impl<'a> Head<'a> {
     /// The head of `request`.
+    #[inline]
     #[must_use]
     pub fn of<B>(request: &'a Request<B>) -> Self {
         Self {
@@ -50,6 +51,7 @@ impl<'a> Head<'a> {
     }
 
     /// The context of the request, if one of our layers has made it.
+    #[inline]
     #[must_use]
     pub fn context(&self) -> Option<&'a RequestContext> {
         RequestContext::get(self.extensions).map(AsRef::as_ref)

@@ -26,6 +26,7 @@ impl<'a> Key<'a> {
     pub const INLINE: usize = 40;
 
     /// A key that borrows its bytes.
+    #[inline]
     #[must_use]
     pub const fn borrowed(bytes: &'a [u8]) -> Self {
         Self { bytes: Repr::Borrowed(bytes) }
@@ -81,6 +82,7 @@ impl<'a> Key<'a> {
     }
 
     /// The key of an address: 4 bytes for IPv4, 16 for IPv6. An IPv4-mapped address is IPv4.
+    #[inline]
     #[must_use]
     pub fn address(address: IpAddr) -> Key<'static> {
         let mut buffer = [0; Key::INLINE];
@@ -100,6 +102,7 @@ impl<'a> Key<'a> {
     }
 
     /// The bytes, to be digested.
+    #[inline]
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.bytes {

@@ -1,7 +1,7 @@
 //! Which requests a policy applies to: for [`Policy::when`](crate::Policy::when) and
 //! [`Policy::unless`](crate::Policy::unless).
 
-use hardpoint_core::{Client, ClientResolver, Head, TrustedProxies};
+use hardpoint_core::{ClientResolver, Head, TrustedProxies};
 use http::Method;
 
 use crate::request;
@@ -27,7 +27,7 @@ pub fn client_in(
     resolver: ClientResolver,
 ) -> impl Fn(Head<'_>) -> bool + Send + Sync + 'static {
     move |head| {
-        let ip = request::with_client(head, &resolver, Client::ip);
+        let ip = request::client_ip(head, &resolver);
         ip.is_some_and(|ip| networks.contains(ip))
     }
 }

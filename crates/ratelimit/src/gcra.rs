@@ -43,6 +43,7 @@ impl State {
 
     /// Nanoseconds until the bucket is full, at most as many as a whole bucket of `quota` takes: a
     /// state from a longer quota, or from a clock that was stepped back, does not lock a key out.
+    #[inline]
     #[must_use]
     pub const fn debt(self, quota: Quota, now: Mono) -> u64 {
         let debt = self.0.saturating_sub(now.as_nanos());
@@ -51,15 +52,18 @@ impl State {
     }
 
     /// The same state, if it is one that this quota can lead to; else that of an empty bucket.
+    #[inline]
     const fn within(self, quota: Quota, now: Mono) -> Self {
         let latest = after(now, quota.tolerance());
         if self.0 <= latest.0 { self } else { latest }
     }
 
+    #[inline]
     pub(crate) const fn as_nanos(self) -> u64 {
         self.0
     }
 
+    #[inline]
     pub(crate) const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }
@@ -100,6 +104,7 @@ pub fn decide(quota: Quota, state: State, now: Mono, cost: u32) -> Decision {
 }
 
 /// The debt after `cost` more cells; `None` if that is more than a full bucket.
+#[inline]
 pub(crate) const fn charge(quota: Quota, debt: u64, cost: u32) -> Option<u64> {
     let Some(price) = quota.interval_nanos().checked_mul(cost as u64) else {
         return None;
@@ -131,12 +136,14 @@ pub(crate) fn aged(quota: Quota, debt_before: u64, kept: u32, elapsed: u64) -> u
 }
 
 /// The state to keep of one that is further ahead than a whole bucket; `None` if it is not.
+#[inline]
 pub(crate) fn cut(quota: Quota, state: State, now: Mono) -> Option<State> {
     let within = state.within(quota, now);
     (within != state).then_some(within)
 }
 
 /// The state of a key that has this debt now.
+#[inline]
 pub(crate) const fn after(now: Mono, debt: u64) -> State {
     State(now.as_nanos().saturating_add(debt))
 }

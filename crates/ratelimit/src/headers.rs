@@ -2,12 +2,13 @@
 
 use std::{fmt::Write, time::Duration};
 
+use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{ACCESS_CONTROL_EXPOSE_HEADERS, RETRY_AFTER},
 };
 
-use crate::{Batch, Policy, Verdict, Verdicts};
+use crate::{Batch, Policy, Verdicts};
 
 static RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 static RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -91,55 +92,102 @@ impl Headers {
 /// What is the same on every response of a limiter, rendered once.
 #[derive(Clone, Debug)]
 pub(crate) struct Rendered {
-    policies: Option<HeaderValue>,
+    draft: Option<Draft>,
     legacy: Option<LegacyReset>,
-    exposed: Option<HeaderValue>,
+    /// `RateLimit-Policy`, and `Access-Control-Expose-Headers`: empty where there is none.
+    policies: String,
+    exposed: String,
+    /// How each policy's item in `RateLimit` begins; empty for those that stand in no header.
+    items: Vec<String>,
 }
 
 impl Rendered {
     pub(crate) fn new(headers: Headers, policies: &[Policy]) -> Self {
         Self {
-            policies: headers.draft.and_then(|Draft::V11| render_policies(policies)),
+            draft: headers.draft,
             legacy: headers.legacy,
-            exposed: headers.expose.then(|| exposed_names(headers)).flatten(),
+            policies: headers.draft.map(|Draft::V11| render_policies(policies)).unwrap_or_default(),
+            exposed: if headers.expose { exposed_names(headers) } else { String::new() },
+            items: policies.iter().map(item_of).collect(),
         }
     }
 
     /// The headers of one response; `None` if there are none.
+    #[inline]
     pub(crate) fn fields(
         &self,
-        policies: &[Policy],
         batch: &Batch,
         verdicts: &Verdicts,
         unix: impl FnOnce() -> Duration,
     ) -> Option<Fields> {
-        if self.policies.is_none() && self.legacy.is_none() {
+        if self.draft.is_none() && self.legacy.is_none() {
             return None;
         }
+        self.render(batch, verdicts, unix)
+    }
+
+    #[inline(never)]
+    fn render(
+        &self,
+        batch: &Batch,
+        verdicts: &Verdicts,
+        unix: impl FnOnce() -> Duration,
+    ) -> Option<Fields> {
         let told = || {
             verdicts.of(batch).filter_map(|(entry, verdict)| {
-                let policy = policies.get(usize::from(entry.policy))?;
-                (!policy.is_shadow()).then_some((policy, verdict))
+                let item = self.items.get(usize::from(entry.policy))?;
+                (!item.is_empty()).then_some((item, verdict))
             })
         };
-        let (nearest, _) =
-            told().map(|(policy, verdict)| (verdict, policy)).min_by_key(nearness)?;
-        let legacy = self.legacy.map(|reset| Legacy::new(&nearest, reset, unix));
-        let ietf =
-            self.policies.clone().and_then(|policies| Some((policies, render_limits(told())?)));
-        Some(Fields { ietf, legacy, exposed: self.exposed.clone() })
+        let mut fields = Fields::with_capacity(self.policies.len() + self.exposed.len() + 96);
+        fields.text.extend_from_slice(self.policies.as_bytes());
+        fields.end(POLICIES);
+        let mut is_silent = true;
+        for (item, verdict) in told() {
+            if self.draft.is_some() {
+                if !is_silent {
+                    fields.text.extend_from_slice(b", ");
+                }
+                let wait = verdict.retry_after().unwrap_or_else(|| verdict.next_cell_after());
+                fields.text.extend_from_slice(item.as_bytes());
+                number(&mut fields.text, verdict.remaining().into());
+                fields.text.extend_from_slice(b";t=");
+                number(&mut fields.text, seconds_up(wait));
+            }
+            is_silent = false;
+        }
+        if is_silent {
+            return None;
+        }
+        fields.end(LIMITS);
+        if let Some(reset) = self.legacy
+            && let Some((_, nearest)) = told().min_by_key(|(_, verdict)| verdict.nearness())
+        {
+            let full_after = nearest.full_after();
+            let reset = match reset {
+                LegacyReset::DeltaSeconds => full_after,
+                LegacyReset::UnixSeconds => unix().saturating_add(full_after),
+            };
+            number(&mut fields.text, nearest.quota().capacity().into());
+            fields.end(LIMIT);
+            number(&mut fields.text, nearest.remaining().into());
+            fields.end(REMAINING);
+            number(&mut fields.text, seconds_up(reset));
+            fields.end(RESET);
+        }
+        fields.text.extend_from_slice(self.exposed.as_bytes());
+        fields.end(EXPOSED);
+        Some(fields)
     }
 }
 
-/// The smaller, the nearer to its bound.
-fn nearness(told: &(Verdict, &Policy)) -> (bool, u32) {
-    (told.0.allowed(), told.0.remaining())
-}
-
-fn render_policies(policies: &[Policy]) -> Option<HeaderValue> {
+fn render_policies(policies: &[Policy]) -> String {
     let mut text = String::new();
     for policy in policies.iter().filter(|policy| !policy.is_shadow()) {
-        item(&mut text, policy.name());
+        if !text.is_empty() {
+            text.push_str(", ");
+        }
+        quoted(&mut text, policy.name());
         let quota = policy.quota();
         // The pace is rounded up to whole nanoseconds a cell: that is no second more.
         let rounding = Duration::from_nanos(quota.capacity().into());
@@ -147,20 +195,20 @@ fn render_policies(policies: &[Policy]) -> Option<HeaderValue> {
         // Writing to a String does not fail.
         let _ = write!(text, ";q={};w={window}", quota.capacity());
     }
-    (!text.is_empty()).then(|| HeaderValue::try_from(text).ok()).flatten()
+    text
 }
 
-fn render_limits<'a>(told: impl Iterator<Item = (&'a Policy, Verdict)>) -> Option<HeaderValue> {
-    let mut text = String::with_capacity(64);
-    for (policy, verdict) in told {
-        item(&mut text, policy.name());
-        let wait = verdict.retry_after().unwrap_or_else(|| verdict.next_cell_after());
-        let _ = write!(text, ";r={};t={}", verdict.remaining(), seconds_up(wait));
+/// How the policy's item in `RateLimit` begins.
+fn item_of(policy: &Policy) -> String {
+    let mut text = String::new();
+    if !policy.is_shadow() {
+        quoted(&mut text, policy.name());
+        text.push_str(";r=");
     }
-    HeaderValue::try_from(text).ok()
+    text
 }
 
-fn exposed_names(headers: Headers) -> Option<HeaderValue> {
+fn exposed_names(headers: Headers) -> String {
     let ietf = headers.draft.map(|Draft::V11| [RATELIMIT.as_str(), RATELIMIT_POLICY.as_str()]);
     let legacy = headers.legacy.map(|_| [X_LIMIT.as_str(), X_REMAINING.as_str(), X_RESET.as_str()]);
     let names: Vec<_> = [RETRY_AFTER.as_str()]
@@ -168,66 +216,80 @@ fn exposed_names(headers: Headers) -> Option<HeaderValue> {
         .chain(ietf.into_iter().flatten())
         .chain(legacy.into_iter().flatten())
         .collect();
-    HeaderValue::try_from(names.join(", ")).ok()
+    names.join(", ")
 }
 
 /// The headers of one response.
+///
+/// All their values stand in one buffer, of which each header gets its part: one allocation, small
+/// enough to be handed from the decision to the response, and no counter that other requests share.
 #[derive(Clone, Debug)]
 pub(crate) struct Fields {
-    ietf: Option<(HeaderValue, HeaderValue)>,
-    legacy: Option<Legacy>,
-    exposed: Option<HeaderValue>,
+    text: Vec<u8>,
+    /// Where each value ends; it begins where the one before ends. Values that are not sent are empty.
+    ends: [u16; VALUES],
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Legacy {
-    limit: u32,
-    remaining: u32,
-    reset: u64,
-}
-
-impl Legacy {
-    fn new(verdict: &Verdict, reset: LegacyReset, unix: impl FnOnce() -> Duration) -> Self {
-        let full_after = verdict.full_after();
-        let reset = match reset {
-            LegacyReset::DeltaSeconds => full_after,
-            LegacyReset::UnixSeconds => unix().saturating_add(full_after),
-        };
-        let limit = verdict.quota().capacity();
-        Self { limit, remaining: verdict.remaining(), reset: seconds_up(reset) }
-    }
-}
+/// The order of values in [`Fields`].
+const POLICIES: usize = 0;
+const LIMITS: usize = 1;
+const LIMIT: usize = 2;
+const REMAINING: usize = 3;
+const RESET: usize = 4;
+const EXPOSED: usize = 5;
+const VALUES: usize = 6;
 
 impl Fields {
+    fn with_capacity(bytes: usize) -> Self {
+        Self { text: Vec::with_capacity(bytes), ends: [0; VALUES] }
+    }
+
+    /// The value with this number is written, and those behind it are empty so far.
+    fn end(&mut self, value: usize) {
+        // Eight names of 64 letters and what stands around them are far below 64 KiB.
+        let end = u16::try_from(self.text.len()).unwrap_or(u16::MAX);
+        self.ends.iter_mut().skip(value).for_each(|place| *place = end);
+    }
+
     /// Adds to what a limiter further in has said: lists grow, and single values stay if they leave
     /// less.
     pub(crate) fn insert_into(self, headers: &mut HeaderMap) {
-        if let Some((policies, limits)) = self.ietf {
-            headers.append(RATELIMIT_POLICY.clone(), policies);
-            headers.append(RATELIMIT.clone(), limits);
+        let Self { text, ends } = self;
+        let text = Bytes::from(text);
+        let value = |number: usize| {
+            let begin = number.checked_sub(1).map_or(0, |before| ends[before]);
+            let part = text.get(usize::from(begin)..usize::from(ends[number]))?;
+            // What is not empty was rendered from printable ASCII.
+            (!part.is_empty()).then(|| HeaderValue::from_maybe_shared(text.slice_ref(part)).ok())?
+        };
+        if let Some(policies) = value(POLICIES) {
+            headers.append(&RATELIMIT_POLICY, policies);
         }
-        if let Some(legacy) = self.legacy.filter(|legacy| legacy.is_nearer_than(headers)) {
-            headers.insert(X_LIMIT.clone(), legacy.limit.into());
-            headers.insert(X_REMAINING.clone(), legacy.remaining.into());
-            headers.insert(X_RESET.clone(), legacy.reset.into());
+        if let Some(limits) = value(LIMITS) {
+            headers.append(&RATELIMIT, limits);
         }
-        if let Some(exposed) = self.exposed {
+        if value(REMAINING).is_some_and(|remaining| is_nearer(&remaining, headers)) {
+            for (name, number) in [(&X_LIMIT, LIMIT), (&X_REMAINING, REMAINING), (&X_RESET, RESET)]
+            {
+                value(number).map(|value| headers.insert(name, value));
+            }
+        }
+        if let Some(exposed) = value(EXPOSED) {
             headers.append(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
         }
     }
 }
 
-impl Legacy {
-    fn is_nearer_than(self, headers: &HeaderMap) -> bool {
-        let inner = headers.get(&X_REMAINING).and_then(|value| value.to_str().ok());
-        let inner: Option<u32> = inner.and_then(|text| text.parse().ok());
-        inner.is_none_or(|inner| self.remaining < inner)
-    }
+/// Whether this leaves less than what a limiter further in has said.
+fn is_nearer(remaining: &HeaderValue, headers: &HeaderMap) -> bool {
+    let figure = |value: &HeaderValue| value.to_str().ok()?.parse::<u32>().ok();
+    let inner = headers.get(&X_REMAINING).and_then(figure);
+    inner.is_none_or(|inner| figure(remaining).is_some_and(|own| own < inner))
 }
 
-/// Begins the next item of the list: the name as a quoted string.
-fn item(text: &mut String, name: &str) {
-    text.push_str(if text.is_empty() { "\"" } else { ", \"" });
+/// A policy's name as a quoted string (RFC 9651 §3.3.3).
+fn quoted(text: &mut String, name: &str) {
+    text.push('"');
     for character in name.chars() {
         if matches!(character, '"' | '\\') {
             text.push('\\');
@@ -235,6 +297,21 @@ fn item(text: &mut String, name: &str) {
         text.push(character);
     }
     text.push('"');
+}
+
+/// Writes a number: the standard library's formatting takes several times as long.
+fn number(text: &mut Vec<u8>, number: u64) {
+    let mut digits = [b'0'; 20];
+    let (mut rest, mut first) = (number, digits.len() - 1);
+    for (place, digit) in digits.iter_mut().enumerate().rev() {
+        *digit = b'0' + u8::try_from(rest % 10).unwrap_or_default();
+        rest /= 10;
+        first = place;
+        if rest == 0 {
+            break;
+        }
+    }
+    text.extend_from_slice(digits.get(first..).unwrap_or_default());
 }
 
 fn seconds_up(duration: Duration) -> u64 {

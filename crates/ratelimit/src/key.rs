@@ -136,9 +136,8 @@ impl ClientNetwork {
 
 impl KeyExtractor for ClientNetwork {
     fn key<'a>(&self, head: Head<'a>) -> Result<Key<'a>, KeyMissing> {
-        let network = request::with_client(head, &self.resolver, |client| {
-            client.network_of(self.ipv4_prefix, self.ipv6_prefix)
-        });
+        let network =
+            request::client_network(head, &self.resolver, self.ipv4_prefix, self.ipv6_prefix);
         network.map(Key::address).ok_or(KeyMissing::new("client address"))
     }
 }

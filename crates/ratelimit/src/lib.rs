@@ -65,12 +65,12 @@ pub use self::{
     error::ConfigError,
     headers::{Draft, Headers, LegacyReset},
     limit::{RateLimit, RateLimitLayer, ResponseFuture},
-    limiter::{Builder, CheckError, OnFailure, RateLimiter, Reservation, Reserved},
+    limiter::{Builder, Check, CheckError, OnFailure, RateLimiter, Reservation, Reserved},
     policy::{OnMissingKey, Policy, ResponseHead},
     quota::{ParseQuotaError, Quota},
     rejection::{KeyAbsent, LimiterUnavailable, RateLimited},
     store::{
-        Batch, BatchFull, Digest, Either, EitherPending, Entry, MemoryStore, Mode, SnapshotError,
-        Store, StoreError, StoreErrorKind, Verdict, Verdicts,
+        Batch, BatchFull, Digest, Either, EitherPending, Entry, MemoryStore, Mode, NeverPending,
+        SnapshotError, Store, StoreError, StoreErrorKind, Verdict, Verdicts,
     },
 };

@@ -161,12 +161,14 @@ impl Policy {
     }
 
     /// The name.
+    #[inline]
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
     /// The quota.
+    #[inline]
     #[must_use]
     pub const fn quota(&self) -> Quota {
         self.quota
@@ -181,28 +183,34 @@ impl Policy {
         self.peak_keys
     }
 
+    #[inline]
     pub(crate) const fn missing_key(&self) -> OnMissingKey {
         self.on_missing_key
     }
 
+    #[inline]
     pub(crate) const fn is_shadow(&self) -> bool {
         self.shadow
     }
 
+    #[inline]
     pub(crate) fn applies(&self, head: Head<'_>) -> bool {
         self.when.as_ref().is_none_or(|filter| filter(head))
             && !self.unless.as_ref().is_some_and(|filter| filter(head))
     }
 
+    #[inline]
     pub(crate) fn key<'a>(&self, head: Head<'a>) -> Result<Key<'a>, KeyMissing> {
         self.key.key(head)
     }
 
+    #[inline]
     pub(crate) fn cost_of(&self, head: Head<'_>) -> u32 {
         self.cost.as_ref().map_or(1, |cost| cost(head))
     }
 
     /// The quota that this request comes with, if it is not the policy's.
+    #[inline]
     pub(crate) fn quota_of(&self, head: Head<'_>) -> Option<Quota> {
         self.quota_of.as_ref().and_then(|quota| quota(head))
     }
@@ -223,6 +231,7 @@ impl Policy {
     }
 
     /// Whether it depends on the response if a request is charged.
+    #[inline]
     pub(crate) const fn asks_the_response(&self) -> bool {
         self.charge_on.is_some()
     }

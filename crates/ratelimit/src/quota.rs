@@ -117,11 +117,24 @@ impl Quota {
     }
 
     /// Nanoseconds a cell.
+    #[inline]
     pub(crate) const fn interval_nanos(&self) -> u64 {
         self.interval
     }
 
+    /// The power of two that a full bucket lies above, in nanoseconds: from 0 to 63.
+    #[inline]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a number of 64 bits has at most 63 others"
+    )]
+    pub(crate) const fn size(&self) -> u8 {
+        // Neither interval nor burst is zero.
+        63_u32.saturating_sub(self.tolerance().leading_zeros()) as u8
+    }
+
     /// Nanoseconds of a full bucket: the debt that a key may have.
+    #[inline]
     pub(crate) const fn tolerance(&self) -> u64 {
         self.interval.saturating_mul(self.burst.get() as u64)
     }

@@ -1,6 +1,8 @@
 //! What a request says of itself, whichever server it came through.
 
-use hardpoint_core::{Client, ClientResolver, Head, RequestContext, Route};
+use std::net::IpAddr;
+
+use hardpoint_core::{ClientResolver, Head, RequestContext, Route};
 
 #[cfg(feature = "axum")]
 #[path = "axum.rs"]
@@ -22,16 +24,27 @@ mod server {
     }
 }
 
-/// What `look` sees of the client that an outer layer has found, or else of the one that `resolver`
-/// finds.
-pub(crate) fn with_client<T>(
+/// The network of the client that an outer layer has found, or else of the one that `resolver` finds.
+pub(crate) fn client_network(
     head: Head<'_>,
     resolver: &ClientResolver,
-    look: impl FnOnce(&Client) -> T,
-) -> T {
+    ipv4_bits: u8,
+    ipv6_bits: u8,
+) -> Option<IpAddr> {
     match head.context().and_then(RequestContext::client) {
-        Some(client) => look(client),
-        None => look(&resolver.resolve(server::peer(head.extensions), head.headers)),
+        Some(client) => client.network_of(ipv4_bits, ipv6_bits),
+        None => {
+            let peer = server::peer(head.extensions);
+            resolver.network_of(peer, head.headers, ipv4_bits, ipv6_bits)
+        }
+    }
+}
+
+/// The address of the client that an outer layer has found, or else of the one that `resolver` finds.
+pub(crate) fn client_ip(head: Head<'_>, resolver: &ClientResolver) -> Option<IpAddr> {
+    match head.context().and_then(RequestContext::client) {
+        Some(client) => client.ip(),
+        None => resolver.resolve(server::peer(head.extensions), head.headers).ip(),
     }
 }
 

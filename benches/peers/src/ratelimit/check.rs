@@ -8,7 +8,7 @@ use std::{
 
 use hardpoint::{
     core::{Answer, Clock, Key, ManualClock, SystemClock},
-    ratelimit::{Batch, Digest, Entry, MemoryStore, Mode, RateLimiter, Store},
+    ratelimit::{Digest, Entry, MemoryStore, Mode, RateLimiter, Store},
 };
 use hardpoint_bench_harness::{
     exchange::now,
@@ -59,11 +59,9 @@ pub(super) fn hot_digested() -> Contest<'static> {
 }
 
 fn decide<C: Clock>(store: &MemoryStore<C>, key: Digest) -> bool {
-    let mut batch = Batch::new();
     let entry = Entry { policy: 0, key, quota: quota(), cost: 1, mode: Mode::Enforce };
-    batch.push(entry).expect("an empty batch has room");
-    match store.decide(&batch) {
-        Answer::Now(verdicts) => verdicts.is_ok_and(|verdicts| verdicts.allowed()),
+    match store.decide_one(&entry) {
+        Answer::Now(verdict) => verdict.is_ok_and(|verdict| verdict.allowed()),
         Answer::Later(_) => false,
     }
 }
@@ -163,6 +161,6 @@ pub(super) fn uniform_throttled_two_threads() -> Contest<'static> {
 }
 
 fn take(limiter: &RateLimiter, address: IpAddr) -> bool {
-    let verdict = now(limiter.check("client", &Key::address(address), 1));
+    let verdict = limiter.check_now("client", &Key::address(address), 1);
     verdict.is_ok_and(|verdict| verdict.allowed())
 }

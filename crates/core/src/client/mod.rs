@@ -74,17 +74,7 @@ impl Client {
     /// behind it stands one customer, not the whole internet.
     #[must_use]
     pub fn network_of(&self, ipv4_bits: u8, ipv6_bits: u8) -> Option<IpAddr> {
-        Some(match untranslated(self.ip?) {
-            IpAddr::V4(v4) => {
-                let hidden = 32_u32.saturating_sub(ipv4_bits.into());
-                Ipv4Addr::from_bits(v4.to_bits() & u32::MAX.checked_shl(hidden).unwrap_or(0)).into()
-            }
-            IpAddr::V6(v6) => {
-                let hidden = 128_u32.saturating_sub(ipv6_bits.into());
-                let mask = u128::MAX.checked_shl(hidden).unwrap_or(0);
-                Ipv6Addr::from_bits(v6.to_bits() & mask).into()
-            }
-        })
+        Some(network_of(self.ip?, ipv4_bits, ipv6_bits))
     }
 
     /// The scheme that the client used.
@@ -122,6 +112,20 @@ impl fmt::Debug for Client {
             .field("host", &self.host)
             .field("through_proxy", &self.through_proxy)
             .finish()
+    }
+}
+
+fn network_of(address: IpAddr, ipv4_bits: u8, ipv6_bits: u8) -> IpAddr {
+    match untranslated(address) {
+        IpAddr::V4(v4) => {
+            let hidden = 32_u32.saturating_sub(ipv4_bits.into());
+            Ipv4Addr::from_bits(v4.to_bits() & u32::MAX.checked_shl(hidden).unwrap_or(0)).into()
+        }
+        IpAddr::V6(v6) => {
+            let hidden = 128_u32.saturating_sub(ipv6_bits.into());
+            let mask = u128::MAX.checked_shl(hidden).unwrap_or(0);
+            Ipv6Addr::from_bits(v6.to_bits() & mask).into()
+        }
     }
 }
 

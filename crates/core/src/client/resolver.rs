@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, header::HOST};
 
-use super::{Client, Host, Scheme, TrustedProxies, forwarded, x_forwarded};
+use super::{Client, Host, Scheme, TrustedProxies, forwarded, network_of, x_forwarded};
 
 /// How many hops are looked at before the walk stops: bounds the work that a huge header causes.
 pub(super) const MAX_HOPS: usize = 32;
@@ -83,16 +83,36 @@ impl ClientResolver {
     pub fn resolve(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Client {
         let peer = peer.map(|address| address.to_canonical());
         let through_proxy = peer.is_some_and(|address| self.trusted.contains(address));
-        let hop = match self.family {
-            _ if !through_proxy => Hop::default(),
-            Family::Forwarded => forwarded::walk(headers, &self.trusted),
-            Family::XForwarded => x_forwarded::walk(headers, &self.trusted),
-        };
+        let hop = if through_proxy { self.walk(headers) } else { Hop::default() };
         Client {
             ip: hop.address.or(peer),
             scheme: hop.scheme.or(self.direct_scheme).unwrap_or(Scheme::Http),
             host: hop.host.or_else(|| asked_for(headers)),
             through_proxy,
+        }
+    }
+
+    /// The network of so many bits that the client's address lies in: as
+    /// [`Client::network_of`] of what [`resolve`](Self::resolve) finds, without looking at what else a
+    /// request says. `None` if the peer's address is not known.
+    #[must_use]
+    pub fn network_of(
+        &self,
+        peer: Option<IpAddr>,
+        headers: &HeaderMap,
+        ipv4_bits: u8,
+        ipv6_bits: u8,
+    ) -> Option<IpAddr> {
+        let peer = peer?.to_canonical();
+        let through_proxy = self.trusted.contains(peer);
+        let address = if through_proxy { self.walk(headers).address } else { None };
+        Some(network_of(address.unwrap_or(peer), ipv4_bits, ipv6_bits))
+    }
+
+    fn walk(&self, headers: &HeaderMap) -> Hop {
+        match self.family {
+            Family::Forwarded => forwarded::walk(headers, &self.trusted),
+            Family::XForwarded => x_forwarded::walk(headers, &self.trusted),
         }
     }
 

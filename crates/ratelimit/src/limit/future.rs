@@ -6,53 +6,52 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use hardpoint_core::{
-    Answer, Head, HeadFacts, Observer, Rejection, RequestContext, ResponseBody, refuse,
-};
+use hardpoint_core::{Answer, Head, HeadFacts, Observer, ResponseBody, refuse};
 use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::{
-    Batch, RateLimiter, ResponseHead, Store,
+    Batch, RateLimiter, ResponseHead, Store, StoreError, Verdicts,
     headers::Fields,
-    limiter::{Conclusion, Settlement},
+    limiter::{Refusal, Settlement},
 };
 
 pin_project! {
     /// Waits for the store if it must, then for the inner service, or is ready with a refusal.
-    pub struct ResponseFuture<S, Req, ResB, St, Ob>
+    pub struct ResponseFuture<S, Req, St, Ob>
     where
         S: Service<Req>,
         St: Store,
     {
         #[pin]
-        state: State<S, S::Future, Req, ResB, St, St::Pending, Ob>,
+        state: State<S, S::Future, S::Response, Req, St, St::Pending, Ob>,
     }
 }
 
 pin_project! {
     #[project = StateProject]
-    enum State<S, F, Req, ResB, St, P, Ob> {
+    enum State<S, F, Res, Req, St, P, Ob> {
         /// The store is asked.
         Wait { #[pin] pending: P, held: Option<Box<Held<S, Req, St, Ob>>> },
         /// The inner service answers.
-        Inner {
-            #[pin]
-            inner: F,
-            fields: Option<Fields>,
-            settlement: Option<Box<Settlement<St, Ob>>>,
-        },
-        /// What turned out not to be charged is given back.
-        Settle {
-            #[pin]
-            pending: P,
-            settlement: Option<Box<Settlement<St, Ob>>>,
-            response: Option<Response<ResponseBody<ResB>>>,
-        },
-        /// The answer is there.
-        Done { response: Option<Response<ResponseBody<ResB>>> },
+        Inner { #[pin] inner: F, after: After<St, Ob> },
+        /// What turned out not to be charged is given back, to a store that takes its time.
+        Settle { #[pin] pending: P, held: Option<Box<Settling<Res, St, Ob>>> },
+        /// The client is refused.
+        Refused { facts: HeadFacts, refusal: Option<Box<Refusal>> },
     }
+}
+
+/// What follows upon the response of the inner service.
+pub(super) struct After<St, Ob> {
+    pub(super) fields: Option<Fields>,
+    pub(super) settlement: Option<Box<Settlement<St, Ob>>>,
+}
+
+impl<St, Ob> After<St, Ob> {
+    /// Nothing.
+    pub(super) const NOTHING: Self = Self { fields: None, settlement: None };
 }
 
 /// What is kept while the store is asked: the ready service, its request, and the question.
@@ -63,49 +62,29 @@ struct Held<S, Req, St, Ob> {
     request: Req,
 }
 
-impl<S, ReqB, ResB, St, Ob> ResponseFuture<S, Request<ReqB>, ResB, St, Ob>
+/// What is kept while the store takes back what was not charged.
+struct Settling<Res, St, Ob> {
+    settlement: Box<Settlement<St, Ob>>,
+    response: Res,
+    fields: Option<Fields>,
+}
+
+impl<S, ReqB, St, Ob> ResponseFuture<S, Request<ReqB>, St, Ob>
 where
     S: Service<Request<ReqB>>,
     St: Store,
 {
-    pub(super) const fn admit(
-        inner: S::Future,
-        fields: Option<Fields>,
-        settlement: Option<Box<Settlement<St, Ob>>>,
-    ) -> Self {
-        Self { state: State::Inner { inner, fields, settlement } }
+    #[inline]
+    pub(super) const fn admit(inner: S::Future, after: After<St, Ob>) -> Self {
+        Self { state: State::Inner { inner, after } }
     }
 
-    pub(super) fn refuse(
-        facts: &HeadFacts,
-        rejection: &dyn Rejection,
-        fields: Option<Fields>,
-    ) -> Self {
-        let mut response = refuse(facts, rejection);
-        if let Some(fields) = fields {
-            fields.insert_into(response.headers_mut());
-        }
-        Self { state: State::Done { response: Some(response) } }
+    #[cold]
+    pub(super) fn refuse(head: Head<'_>, refusal: Box<Refusal>) -> Self {
+        Self { state: State::Refused { facts: HeadFacts::of(head), refusal: Some(refusal) } }
     }
 
-    pub(super) fn conclude(
-        conclusion: Conclusion<St, Ob>,
-        ready: &mut S,
-        request: Request<ReqB>,
-    ) -> Self {
-        match conclusion {
-            Conclusion::Admit(fields, settlement) => {
-                Self::admit(ready.call(request), fields, settlement)
-            }
-            Conclusion::Refuse(limited, fields) => {
-                Self::refuse(&HeadFacts::of(Head::of(&request)), &limited, fields)
-            }
-            Conclusion::Unavailable(unavailable) => {
-                Self::refuse(&HeadFacts::of(Head::of(&request)), &unavailable, None)
-            }
-        }
-    }
-
+    #[cold]
     pub(super) fn wait(
         pending: St::Pending,
         limiter: RateLimiter<St, Ob>,
@@ -118,41 +97,7 @@ where
     }
 }
 
-impl<S, ReqB, ResB, St, Ob> ResponseFuture<S, Request<ReqB>, ResB, St, Ob>
-where
-    S: Service<Request<ReqB>, Response = Response<ResB>>,
-    St: Store,
-    Ob: Observer,
-{
-    /// The response is there: it gets its headers, and what is not charged is given back first.
-    fn answered(
-        response: Response<ResB>,
-        fields: Option<Fields>,
-        settlement: Option<Box<Settlement<St, Ob>>>,
-    ) -> State<S, S::Future, Request<ReqB>, ResB, St, St::Pending, Ob> {
-        let head = ResponseHead::of(&response);
-        let refund = settlement.as_ref().and_then(|settlement| settlement.refund(head));
-        let mut response = response.map(ResponseBody::inner);
-        if let Some(fields) = fields {
-            fields.insert_into(response.headers_mut());
-        }
-        let response = Some(response);
-        let (Some(settlement), Some(refund)) = (settlement, refund) else {
-            return State::Done { response };
-        };
-        match settlement.limiter().store().decide(&refund) {
-            Answer::Now(answer) => {
-                answer.err().iter().for_each(|error| settlement.refund_failed(error));
-                State::Done { response }
-            }
-            Answer::Later(pending) => {
-                State::Settle { pending, settlement: Some(settlement), response }
-            }
-        }
-    }
-}
-
-impl<S, ReqB, ResB, St, Ob> Future for ResponseFuture<S, Request<ReqB>, ResB, St, Ob>
+impl<S, ReqB, ResB, St, Ob> Future for ResponseFuture<S, Request<ReqB>, St, Ob>
 where
     S: Service<Request<ReqB>, Response = Response<ResB>>,
     St: Store,
@@ -160,35 +105,69 @@ where
 {
     type Output = Result<Response<ResponseBody<ResB>>, S::Error>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // The way of nearly all requests stands first, and short enough to be inlined.
+        if let StateProject::Inner { inner, after: After { fields: None, settlement: None } } =
+            self.as_mut().project().state.project()
+        {
+            return inner.poll(cx).map_ok(|response| response.map(ResponseBody::inner));
+        }
+        self.poll_rest(cx)
+    }
+}
+
+impl<S, ReqB, ResB, St, Ob> ResponseFuture<S, Request<ReqB>, St, Ob>
+where
+    S: Service<Request<ReqB>, Response = Response<ResB>>,
+    St: Store,
+    Ob: Observer,
+{
+    #[inline(never)]
+    fn poll_rest(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<ResponseBody<ResB>>, S::Error>> {
         let mut state = self.project().state;
         loop {
+            // What is taken out of a state is there: the state is replaced, or the future is over.
             let next = match state.as_mut().project() {
                 StateProject::Wait { pending, held } => {
                     let answer = ready!(pending.poll(cx));
-                    // Taken once: the state is replaced right below.
                     let Some(held) = held.take() else { return Poll::Pending };
-                    let Held { limiter, batch, mut ready, request } = *held;
-                    let rules = limiter.rules();
-                    let context = RequestContext::get(request.extensions()).map(AsRef::as_ref);
-                    let conclusion = limiter.conclude(&rules, &batch, answer, context);
-                    Self::conclude(conclusion, &mut ready, request).state
+                    held.answered(answer).state
                 }
-                StateProject::Inner { inner, fields, settlement } => {
+                StateProject::Inner { inner, after } => {
                     let response = ready!(inner.poll(cx))?;
-                    Self::answered(response, fields.take(), settlement.take())
-                }
-                StateProject::Settle { pending, settlement, response } => {
-                    let answer = ready!(pending.poll(cx));
-                    if let (Err(error), Some(settlement)) = (answer, settlement) {
-                        settlement.refund_failed(&error);
+                    let Some(settlement) = after.settlement.take() else {
+                        return Poll::Ready(Ok(with_fields(response, after.fields.take())));
+                    };
+                    match settlement.settle(ResponseHead::of(&response)) {
+                        Answer::Now(()) => {
+                            return Poll::Ready(Ok(with_fields(response, after.fields.take())));
+                        }
+                        Answer::Later(pending) => {
+                            let fields = after.fields.take();
+                            let held = Settling { settlement, response, fields };
+                            State::Settle { pending, held: Some(Box::new(held)) }
+                        }
                     }
-                    State::Done { response: response.take() }
                 }
-                // A future is not polled again after it was ready; if it is, nothing is left.
-                StateProject::Done { response } => {
-                    let response = response.take();
-                    return response.map_or(Poll::Pending, |response| Poll::Ready(Ok(response)));
+                StateProject::Settle { pending, held } => {
+                    let answer = ready!(pending.poll(cx));
+                    let Some(held) = held.take() else { return Poll::Pending };
+                    let Settling { settlement, response, fields } = *held;
+                    settlement.settled(answer);
+                    return Poll::Ready(Ok(with_fields(response, fields)));
+                }
+                StateProject::Refused { facts, refusal } => {
+                    let Some(refusal) = refusal.take() else { return Poll::Pending };
+                    let Refusal { rejection, fields } = *refusal;
+                    let mut response = refuse(facts, &*rejection);
+                    if let Some(fields) = fields {
+                        fields.insert_into(response.headers_mut());
+                    }
+                    return Poll::Ready(Ok(response));
                 }
             };
             state.set(next);
@@ -196,7 +175,44 @@ where
     }
 }
 
-impl<S, Req, ResB, St, Ob> fmt::Debug for ResponseFuture<S, Req, ResB, St, Ob>
+impl<S, ReqB, ResB, St, Ob> Held<S, Request<ReqB>, St, Ob>
+where
+    S: Service<Request<ReqB>, Response = Response<ResB>>,
+    St: Store,
+    Ob: Observer,
+{
+    /// What becomes of the request now that the store has answered.
+    fn answered(
+        self,
+        answer: Result<Verdicts, StoreError>,
+    ) -> ResponseFuture<S, Request<ReqB>, St, Ob> {
+        let Self { limiter, batch, mut ready, request } = self;
+        let (rules, head) = (limiter.rules(), Head::of(&request));
+        let context = head.context();
+        match answer {
+            Ok(verdicts) if verdicts.allowed() => {
+                limiter.tell(&rules, &batch, &verdicts, context);
+                let fields = limiter.fields(&rules, &batch, &verdicts);
+                let settlement = limiter.settlement(&rules, &batch, &verdicts);
+                ResponseFuture::admit(ready.call(request), After { fields, settlement })
+            }
+            answer => match limiter.refuse(&rules, &batch, answer, context) {
+                Some(refusal) => ResponseFuture::refuse(head, refusal),
+                None => ResponseFuture::admit(ready.call(request), After::NOTHING),
+            },
+        }
+    }
+}
+
+fn with_fields<B>(response: Response<B>, fields: Option<Fields>) -> Response<ResponseBody<B>> {
+    let mut response = response.map(ResponseBody::inner);
+    if let Some(fields) = fields {
+        fields.insert_into(response.headers_mut());
+    }
+    response
+}
+
+impl<S, Req, St, Ob> fmt::Debug for ResponseFuture<S, Req, St, Ob>
 where
     S: Service<Req>,
     St: Store,
@@ -206,7 +222,7 @@ where
             State::Wait { .. } => "wait",
             State::Inner { .. } => "inner",
             State::Settle { .. } => "settle",
-            State::Done { .. } => "done",
+            State::Refused { .. } => "refused",
         };
         f.debug_tuple("ResponseFuture").field(&state).finish()
     }

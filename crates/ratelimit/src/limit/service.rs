@@ -6,12 +6,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use hardpoint_core::{Answer, Head, HeadFacts, Observer, RequestContext};
+use hardpoint_core::{Answer, Head, Observer};
 use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::ResponseFuture;
+use super::{ResponseFuture, future::After};
 use crate::{Batch, MemoryStore, RateLimiter, Store};
 
 /// Refuses requests over a quota. See the [module docs](super).
@@ -59,7 +59,7 @@ where
 {
     type Response = Response<hardpoint_core::ResponseBody<ResB>>;
     type Error = S::Error;
-    type Future = ResponseFuture<S, Request<ReqB>, ResB, St, Ob>;
+    type Future = ResponseFuture<S, Request<ReqB>, St, Ob>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -67,19 +67,24 @@ where
 
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
         let Some(limiter) = &self.limiter else {
-            return ResponseFuture::admit(self.inner.call(request), None, None);
+            return ResponseFuture::admit(self.inner.call(request), After::NOTHING);
         };
-        let rules = limiter.rules();
+        let (rules, head) = (limiter.rules(), Head::of(&request));
         let mut batch = Batch::new();
-        if let Err(absent) = limiter.ask(&rules, Head::of(&request), &mut batch) {
-            return ResponseFuture::refuse(&HeadFacts::of(Head::of(&request)), &absent, None);
+        if let Err(refusal) = limiter.ask(&rules, head, &mut batch) {
+            return ResponseFuture::refuse(head, refusal);
         }
         match limiter.store().decide(&batch) {
-            Answer::Now(answer) => {
-                let context = RequestContext::get(request.extensions()).map(AsRef::as_ref);
-                let conclusion = limiter.conclude(&rules, &batch, answer, context);
-                ResponseFuture::conclude(conclusion, &mut self.inner, request)
+            Answer::Now(Ok(ref verdicts)) if verdicts.allowed() => {
+                limiter.tell(&rules, &batch, verdicts, head.context());
+                let fields = limiter.fields(&rules, &batch, verdicts);
+                let settlement = limiter.settlement(&rules, &batch, verdicts);
+                ResponseFuture::admit(self.inner.call(request), After { fields, settlement })
             }
+            Answer::Now(answer) => match limiter.refuse(&rules, &batch, answer, head.context()) {
+                Some(refusal) => ResponseFuture::refuse(head, refusal),
+                None => ResponseFuture::admit(self.inner.call(request), After::NOTHING),
+            },
             Answer::Later(pending) => {
                 let clone = self.inner.clone();
                 let ready = mem::replace(&mut self.inner, clone);

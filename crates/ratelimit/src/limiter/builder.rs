@@ -5,10 +5,9 @@ use std::{
     sync::{Arc, atomic::AtomicU64},
 };
 
-use arc_swap::ArcSwap;
 use hardpoint_core::{Clock, Observer, Problem, SystemClock};
 
-use super::{ProblemOf, RateLimiter, Rules, Settings, Shared};
+use super::{ProblemOf, RateLimiter, Rules, Settings, Shared, rules::LiveRules};
 use crate::{
     Batch, ConfigError, Headers, MemoryStore, Policy, RateLimited, Store, headers::Rendered,
 };
@@ -140,7 +139,7 @@ impl<Ob: Observer> Builder<Ob> {
         let (unix, mono) = (Arc::new(move || calendar.unix()), Arc::new(move || clock.now()));
         let rules = Rules { rendered: Rendered::new(headers, &policies), policies };
         let shared = Shared {
-            rules: ArcSwap::from_pointee(rules),
+            rules: LiveRules::new(rules),
             settings: Settings { headers, on_failure, near_percent, problem, unix, mono },
             store,
             observer,

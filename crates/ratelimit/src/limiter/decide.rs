@@ -2,124 +2,135 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hardpoint_core::{Event, Head, Key, LimitDecision, Mono, Observer, RequestContext};
+use hardpoint_core::{
+    Answer, Event, Head, Key, LimitDecision, Mono, Observer, Rejection, RequestContext,
+};
 
-use super::{OnFailure, RateLimiter, Rules};
+use super::{Current, OnFailure, RateLimiter, Rules};
 use crate::{
     Batch, Entry, KeyAbsent, LimiterUnavailable, Mode, OnMissingKey, Policy, RateLimited,
     ResponseHead, Store, StoreError, StoreErrorKind, Verdict, Verdicts, gcra, headers::Fields,
 };
 
-/// What a limiter does with a request.
-pub(crate) enum Conclusion<St, Ob> {
-    Admit(Option<Fields>, Option<Box<Settlement<St, Ob>>>),
-    Refuse(RateLimited, Option<Fields>),
-    Unavailable(LimiterUnavailable),
+/// Why a request does not go on, and what the client is told besides.
+pub(crate) struct Refusal {
+    pub(crate) rejection: Box<dyn Rejection>,
+    pub(crate) fields: Option<Fields>,
+}
+
+impl Refusal {
+    fn because(rejection: impl Rejection) -> Box<Self> {
+        Box::new(Self { rejection: Box::new(rejection), fields: None })
+    }
 }
 
 impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
-    /// The policies as they are now.
-    pub(crate) fn rules(&self) -> arc_swap::Guard<Arc<Rules>> {
-        self.shared.rules.load()
-    }
-
-    /// Adds the question that this request puts to an empty batch.
+    /// Adds the question that this request puts to an empty batch. It is refused if a key is absent that
+    /// it has to have.
+    #[inline]
     pub(crate) fn ask(
         &self,
         rules: &Rules,
         head: Head<'_>,
         batch: &mut Batch,
-    ) -> Result<(), KeyAbsent> {
-        for (policy, index) in rules.policies.iter().zip(0..) {
+    ) -> Result<(), Box<Refusal>> {
+        for (policy, number) in rules.policies.iter().zip(0..) {
             if !policy.applies(head) {
                 continue;
             }
             let store = &self.shared.store;
-            let key = match (policy.key(head), policy.missing_key()) {
-                (Ok(key), _) => store.digest(&key),
-                (Err(_), OnMissingKey::Skip) => continue,
-                (Err(missing), OnMissingKey::Shared) => {
-                    policy.warn_of_missing_key(missing);
-                    store.digest(&Key::borrowed(b"nobody")).of_nobody()
-                }
-                (Err(missing), OnMissingKey::Reject) => {
-                    return Err(KeyAbsent::new(policy.name(), missing));
-                }
+            let key = match &policy.key(head) {
+                Ok(key) => store.digest(key),
+                Err(missing) => match policy.missing_key() {
+                    OnMissingKey::Skip => continue,
+                    OnMissingKey::Shared => {
+                        policy.warn_of_missing_key(*missing);
+                        store.digest(&Key::borrowed(b"nobody")).of_nobody()
+                    }
+                    OnMissingKey::Reject => {
+                        return Err(Refusal::because(KeyAbsent::new(policy.name(), *missing)));
+                    }
+                },
             };
             let (key, quota) = match policy.quota_of(head) {
                 Some(quota) => (key.under(quota), quota),
                 None => (key, policy.quota()),
             };
-            let entry = Entry {
-                policy: index,
-                key,
-                quota,
-                cost: policy.cost_of(head),
-                mode: if policy.is_shadow() { Mode::Observe } else { Mode::Enforce },
-            };
+            let mode = if policy.is_shadow() { Mode::Observe } else { Mode::Enforce };
+            let entry = Entry { policy: number, key, quota, cost: policy.cost_of(head), mode };
             // The builder admits no more policies than a batch has room for.
             let _ = batch.push(entry);
         }
         Ok(())
     }
 
-    /// What follows from the store's answer, told to the observer and to the layers around.
-    pub(crate) fn conclude(
+    /// What the headers of the response say; `None` if there are none.
+    #[inline]
+    pub(crate) fn fields(
         &self,
-        rules: &arc_swap::Guard<Arc<Rules>>,
+        rules: &Rules,
+        batch: &Batch,
+        verdicts: &Verdicts,
+    ) -> Option<Fields> {
+        let unix = || (self.shared.settings.unix)();
+        rules.rendered.fields(batch, verdicts, unix)
+    }
+
+    /// What follows if not every policy let the request in: `None` if it goes on all the same.
+    #[cold]
+    pub(crate) fn refuse(
+        &self,
+        rules: &Rules,
         batch: &Batch,
         answer: Result<Verdicts, StoreError>,
         context: Option<&RequestContext>,
-    ) -> Conclusion<St, Ob> {
+    ) -> Option<Box<Refusal>> {
         let verdicts = match answer {
             Ok(verdicts) => verdicts,
             Err(error) => return self.failed(&error),
         };
         self.tell(rules, batch, &verdicts, context);
-        let unix = &self.shared.settings.unix;
-        let fields = rules.rendered.fields(&rules.policies, batch, &verdicts, || unix());
-        if verdicts.allowed() {
-            return Conclusion::Admit(fields, self.settlement(rules, batch, &verdicts));
-        }
-        match self.refusal(rules, batch, &verdicts) {
-            Some(limited) => Conclusion::Refuse(limited, fields),
+        let Some(limited) = self.limited(rules, batch, &verdicts) else {
             // A store that refuses and cannot say for which policy has not decided.
-            None => self.failed(&StoreError::new(StoreErrorKind::Corrupt)),
-        }
+            return self.failed(&StoreError::new(StoreErrorKind::Corrupt));
+        };
+        let fields = self.fields(rules, batch, &verdicts);
+        Some(Box::new(Refusal { rejection: Box::new(limited), fields }))
     }
 
-    fn tell(
+    /// Tells the observer and the layers around what was decided.
+    #[inline]
+    pub(crate) fn tell(
         &self,
         rules: &Rules,
         batch: &Batch,
         verdicts: &Verdicts,
         context: Option<&RequestContext>,
     ) {
-        let mut nearest: Option<(&Policy, Verdict)> = None;
+        let mut nearest: Option<(&'static str, Verdict)> = None;
         for (entry, verdict) in verdicts.of(batch) {
-            let Some(policy) = rules.policies.get(usize::from(entry.policy)) else { continue };
-            let (name, allowed) = (policy.name(), verdict.allowed());
+            let Some(policy) = rules.policy(entry.policy) else { continue };
+            let (policy, allowed) = (policy.name(), verdict.allowed());
             if entry.mode == Mode::Observe {
-                let event = Event::Limited { policy: name, allowed, enforced: false };
-                self.shared.observer.on(&event);
+                self.shared.observer.on(&Event::Limited { policy, allowed, enforced: false });
                 continue;
             }
             if verdicts.allowed() {
-                self.tell_if_near(name, &verdict);
+                self.tell_if_near(policy, &verdict);
             }
-            let nearness = |verdict: &Verdict| (verdict.allowed(), verdict.remaining());
-            if nearest.is_none_or(|(_, other)| nearness(&verdict) < nearness(&other)) {
+            if nearest.as_ref().is_none_or(|(_, other)| verdict.nearness() < other.nearness()) {
                 nearest = Some((policy, verdict));
             }
         }
         let Some((policy, verdict)) = nearest else { return };
-        let (policy, allowed) = (policy.name(), verdicts.allowed());
+        let allowed = verdicts.allowed();
         self.shared.observer.on(&Event::Limited { policy, allowed, enforced: true });
         if let Some(context) = context {
             context.add_limit(LimitDecision::new(allowed, verdict.remaining().into()));
         }
     }
 
+    #[inline]
     fn tell_if_near(&self, policy: &str, verdict: &Verdict) {
         let share = u64::from(self.shared.settings.near_percent);
         if share == 0 {
@@ -131,14 +142,14 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
         }
     }
 
-    fn refusal(&self, rules: &Rules, batch: &Batch, verdicts: &Verdicts) -> Option<RateLimited> {
+    fn limited(&self, rules: &Rules, batch: &Batch, verdicts: &Verdicts) -> Option<RateLimited> {
         let mut violated = Vec::new();
         let mut retry_after = Some(Duration::ZERO);
         let refused = |(entry, verdict): &(&Entry, Verdict)| {
             entry.mode == Mode::Enforce && !verdict.allowed()
         };
         for (entry, verdict) in verdicts.of(batch).filter(refused) {
-            violated.extend(rules.policies.get(usize::from(entry.policy)).map(Policy::name));
+            violated.extend(rules.policy(entry.policy).map(Policy::name));
             retry_after =
                 retry_after.zip(verdict.retry_after()).map(|(longest, wait)| longest.max(wait));
         }
@@ -153,11 +164,11 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
         })
     }
 
-    fn failed(&self, error: &StoreError) -> Conclusion<St, Ob> {
+    fn failed(&self, error: &StoreError) -> Option<Box<Refusal>> {
         self.report(error);
         match self.shared.settings.on_failure {
-            OnFailure::Allow => Conclusion::Admit(None, None),
-            OnFailure::Deny => Conclusion::Unavailable(LimiterUnavailable::new()),
+            OnFailure::Allow => None,
+            OnFailure::Deny => Some(Refusal::because(LimiterUnavailable::new())),
         }
     }
 
@@ -178,27 +189,17 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
     }
 
     /// What has to be settled once the response is there; `None` if no policy asks for it.
-    fn settlement(
+    #[inline]
+    pub(crate) fn settlement(
         &self,
-        rules: &arc_swap::Guard<Arc<Rules>>,
+        rules: &Current<'_>,
         batch: &Batch,
         verdicts: &Verdicts,
     ) -> Option<Box<Settlement<St, Ob>>> {
-        let asks = |entry: &Entry| {
-            let policy = rules.policies.get(usize::from(entry.policy));
-            policy.is_some_and(Policy::asks_the_response)
-        };
-        batch.entries().iter().any(asks).then(|| {
-            let taken = (self.shared.settings.mono)();
-            let (limiter, rules) = (self.clone(), Arc::clone(rules));
-            Box::new(Settlement {
-                limiter,
-                rules,
-                batch: batch.clone(),
-                verdicts: *verdicts,
-                taken,
-            })
-        })
+        let asks =
+            |entry: &Entry| rules.policy(entry.policy).is_some_and(Policy::asks_the_response);
+        let asked = batch.entries().iter().any(asks);
+        asked.then(|| Settlement::of(self.clone(), rules.to_arc(), batch, verdicts))
     }
 
     /// What gives back `refunded` cells of an entry that were taken, behind `kept` others, when the
@@ -227,12 +228,23 @@ pub(crate) struct Settlement<St, Ob> {
 }
 
 impl<St: Store, Ob: Observer> Settlement<St, Ob> {
-    /// What to give back after this response; `None` if there is nothing.
-    pub(crate) fn refund(&self, response: ResponseHead<'_>) -> Option<Batch> {
+    #[cold]
+    fn of(
+        limiter: RateLimiter<St, Ob>,
+        rules: Arc<Rules>,
+        batch: &Batch,
+        verdicts: &Verdicts,
+    ) -> Box<Self> {
+        let taken = (limiter.shared.settings.mono)();
+        Box::new(Self { limiter, rules, batch: batch.clone(), verdicts: *verdicts, taken })
+    }
+
+    /// Gives back what this response is not charged for.
+    pub(crate) fn settle(&self, response: ResponseHead<'_>) -> Answer<(), St::Pending> {
         let mut refund = Batch::new();
         let taken = self.verdicts.of(&self.batch).filter(|(_, verdict)| verdict.consumed());
         for (entry, verdict) in taken {
-            let policy = self.rules.policies.get(usize::from(entry.policy));
+            let policy = self.rules.policy(entry.policy);
             if policy.is_some_and(|policy| !policy.charges(response)) {
                 let debt = verdict.debt_before();
                 let entry = self.limiter.refund_of(*entry, debt, self.taken, (0, entry.cost));
@@ -240,15 +252,22 @@ impl<St: Store, Ob: Observer> Settlement<St, Ob> {
                 let _ = entry.map(|entry| refund.push(entry));
             }
         }
-        (!refund.is_empty()).then_some(refund)
-    }
-
-    pub(crate) const fn limiter(&self) -> &RateLimiter<St, Ob> {
-        &self.limiter
+        if refund.is_empty() {
+            return Answer::Now(());
+        }
+        match self.limiter.store().decide(&refund) {
+            Answer::Now(answer) => {
+                self.settled(answer);
+                Answer::Now(())
+            }
+            Answer::Later(pending) => Answer::Later(pending),
+        }
     }
 
     /// A refund that the store did not take: the client was charged too much, which is told.
-    pub(crate) fn refund_failed(&self, error: &StoreError) {
-        self.limiter.report(error);
+    pub(crate) fn settled(&self, answer: Result<Verdicts, StoreError>) {
+        if let Err(error) = answer {
+            self.limiter.report(&error);
+        }
     }
 }

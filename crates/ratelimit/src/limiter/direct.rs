@@ -1,11 +1,18 @@
 //! Limits without a request: jobs, messages, work whose cost is known afterwards.
 
-use std::{error::Error, fmt, sync::Arc};
+use std::{
+    error::Error,
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
 
 use hardpoint_core::{Answer, Event, Key, Mono, Observer};
+use pin_project_lite::pin_project;
 
 use super::RateLimiter;
-use crate::{Batch, Entry, MemoryStore, Mode, Policy, Store, StoreError, Verdict, Verdicts};
+use crate::{Entry, MemoryStore, Mode, NeverPending, Policy, Store, StoreError, Verdict, Verdicts};
 
 impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
     /// Consumes `cost` cells of a key's bucket, if they are there. A cost of 0 looks without
@@ -19,31 +26,58 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
     /// # Errors
     /// [`CheckError`] if the limiter has no policy of this name, or its store did not decide. That
     /// is no statement about the key: [`OnFailure`](crate::OnFailure) is the layer's.
-    pub fn check<'a>(
-        &'a self,
-        policy: &str,
+    #[inline]
+    pub fn check(&self, policy: &str, key: &Key<'_>, cost: u32) -> Check<'_, St, Ob> {
+        let state = match self.ask_one(policy, key, cost) {
+            Answer::Now(answer) => Checked::Now { answer: Some(answer) },
+            Answer::Later((entry, pending)) => Checked::Later { limiter: self, entry, pending },
+        };
+        Check { state }
+    }
+
+    /// As [`check`](Self::check), without a future: for stores that always answer at once, such as the
+    /// one in memory, where code is not async or counts nanoseconds.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    ///
+    /// ```
+    /// use hardpoint_core::Key;
+    /// use hardpoint_ratelimit::{Policy, Quota, RateLimiter, key};
+    ///
+    /// let jobs = Policy::new("jobs", Quota::per_second(5).burst(1), key::subject());
+    /// let limiter = RateLimiter::builder().policy(jobs).build()?;
+    /// assert!(limiter.check_now("jobs", &Key::borrowed(b"reports"), 1)?.allowed());
+    /// assert!(!limiter.check_now("jobs", &Key::borrowed(b"reports"), 1)?.allowed());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn check_now(&self, policy: &str, key: &Key<'_>, cost: u32) -> Result<Verdict, CheckError>
+    where
+        St: Store<Pending = NeverPending>,
+    {
+        match self.ask_one(policy, key, cost) {
+            Answer::Now(answer) => answer,
+            Answer::Later((_, never)) => match never {},
+        }
+    }
+
+    #[inline]
+    fn ask_one(
+        &self,
+        name: &str,
         key: &Key<'_>,
         cost: u32,
-    ) -> impl Future<Output = Result<Verdict, CheckError>> + Send + use<'a, St, Ob> {
-        // Decided right here: a store in memory leaves the future nothing to carry.
-        let asked = self.entry(policy, key, cost, Mode::Enforce).and_then(|entry| {
-            match self.shared.store.decide(&Batch::from(entry)) {
-                Answer::Now(answer) => self
-                    .verdict(entry, answer)
-                    .map(|verdict| Answer::Now(self.told(policy, verdict))),
-                Answer::Later(pending) => Ok(Answer::Later((entry, pending))),
-            }
-        });
-        async move {
-            match asked? {
-                Answer::Now(verdict) => Ok(verdict),
-                Answer::Later((entry, pending)) => {
-                    let verdict = self.verdict(entry, pending.await)?;
-                    let rules = self.rules();
-                    let policy = rules.policies.get(usize::from(entry.policy));
-                    Ok(self.told(policy.map_or("", Policy::name), verdict))
-                }
-            }
+    ) -> Answer<Result<Verdict, CheckError>, (Entry, St::Pending)> {
+        let rules = self.rules();
+        let Some((number, policy)) = rules.named(name) else {
+            return Answer::Now(Err(CheckError::no_policy(name)));
+        };
+        let entry = self.entry(number, policy, key, cost, Mode::Enforce);
+        match self.shared.store.decide_one(&entry) {
+            Answer::Now(Ok(verdict)) => Answer::Now(Ok(self.told(policy.name(), verdict))),
+            Answer::Now(Err(error)) => Answer::Now(Err(self.undecided(error))),
+            Answer::Later(pending) => Answer::Later((entry, pending)),
         }
     }
 
@@ -58,7 +92,7 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
         key: &Key<'_>,
         cost: u32,
     ) -> Result<Reserved<St, Ob>, CheckError> {
-        let entry = self.entry(policy, key, cost, Mode::Enforce)?;
+        let entry = self.entry_of(policy, key, cost, Mode::Enforce)?;
         let taken = (self.shared.settings.mono)();
         let verdict = self.told(policy, self.decide(entry).await?);
         if !verdict.allowed() {
@@ -78,7 +112,7 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
         key: &Key<'_>,
         cost: u32,
     ) -> Result<Verdict, CheckError> {
-        self.decide(self.entry(policy, key, cost, Mode::Refund { aged: 0 })?).await
+        self.decide(self.entry_of(policy, key, cost, Mode::Refund { aged: 0 })?).await
     }
 
     /// Takes `cost` cells from a key whether or not it has them: at most its bucket is empty
@@ -92,7 +126,7 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
         key: &Key<'_>,
         cost: u32,
     ) -> Result<Verdict, CheckError> {
-        self.decide(self.entry(policy, key, cost, Mode::Force)?).await
+        self.decide(self.entry_of(policy, key, cost, Mode::Force)?).await
     }
 
     /// Forgets what a key has consumed.
@@ -100,43 +134,58 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
     /// # Errors
     /// As [`check`](Self::check).
     pub async fn reset(&self, policy: &str, key: &Key<'_>) -> Result<(), CheckError> {
-        self.decide(self.entry(policy, key, 0, Mode::Reset)?).await.map(drop)
+        self.decide(self.entry_of(policy, key, 0, Mode::Reset)?).await.map(drop)
     }
 
-    fn entry(&self, name: &str, key: &Key<'_>, cost: u32, mode: Mode) -> Result<Entry, CheckError> {
-        let rules = self.rules();
-        let found = rules.policies.iter().zip(0..).find(|(policy, _)| policy.name() == name);
-        let Some((policy, index)) = found else {
-            return Err(CheckError { cause: Cause::Policy(name.to_owned()) });
-        };
-        let key = self.shared.store.digest(key);
+    #[inline]
+    fn entry(&self, number: u8, policy: &Policy, key: &Key<'_>, cost: u32, mode: Mode) -> Entry {
         // A policy that only looks on looks on here too.
         let shadow = policy.is_shadow() && mode == Mode::Enforce;
         let mode = if shadow { Mode::Observe } else { mode };
-        Ok(Entry { policy: index, key, quota: policy.quota(), cost, mode })
+        let key = self.shared.store.digest(key);
+        Entry { policy: number, key, quota: policy.quota(), cost, mode }
+    }
+
+    /// The entry of the policy with this name.
+    fn entry_of(
+        &self,
+        name: &str,
+        key: &Key<'_>,
+        cost: u32,
+        mode: Mode,
+    ) -> Result<Entry, CheckError> {
+        let rules = self.rules();
+        let (number, policy) = rules.named(name).ok_or_else(|| CheckError::no_policy(name))?;
+        Ok(self.entry(number, policy, key, cost, mode))
     }
 
     async fn decide(&self, entry: Entry) -> Result<Verdict, CheckError> {
-        let answer = self.shared.store.decide(&Batch::from(entry)).resolve().await;
-        self.verdict(entry, answer)
+        match self.shared.store.decide_one(&entry) {
+            Answer::Now(answer) => answer.map_err(|error| self.undecided(error)),
+            Answer::Later(pending) => self.answered(&entry, pending.await),
+        }
     }
 
     /// The verdict on the one entry that was asked about.
-    fn verdict(
+    fn answered(
         &self,
-        entry: Entry,
+        entry: &Entry,
         answer: Result<Verdicts, StoreError>,
     ) -> Result<Verdict, CheckError> {
         match answer {
             Ok(verdicts) => Ok(verdicts.first(entry)),
-            Err(error) => {
-                self.report(&error);
-                Err(CheckError { cause: Cause::Store(Arc::new(error)) })
-            }
+            Err(error) => Err(self.undecided(error)),
         }
     }
 
+    #[cold]
+    fn undecided(&self, error: StoreError) -> CheckError {
+        self.report(&error);
+        CheckError { cause: Cause::Store(Arc::new(error)) }
+    }
+
     /// The same verdict, after the observer has heard of it. Looking is no decision.
+    #[inline]
     fn told(&self, policy: &str, verdict: Verdict) -> Verdict {
         let enforced = !verdict.is_observed();
         if verdict.cost() > 0 {
@@ -144,6 +193,49 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
             self.shared.observer.on(&Event::Limited { policy, allowed, enforced });
         }
         if enforced { verdict } else { verdict.let_in() }
+    }
+}
+
+pin_project! {
+    /// What [`RateLimiter::check`] has decided, or is waiting for.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Check<'a, St: Store = MemoryStore, Ob = ()> {
+        #[pin]
+        state: Checked<'a, St, St::Pending, Ob>,
+    }
+}
+
+pin_project! {
+    #[project = CheckedProject]
+    enum Checked<'a, St, P, Ob> {
+        Now { answer: Option<Result<Verdict, CheckError>> },
+        Later { limiter: &'a RateLimiter<St, Ob>, entry: Entry, #[pin] pending: P },
+    }
+}
+
+impl<St: Store, Ob: Observer> Future for Check<'_, St, Ob> {
+    type Output = Result<Verdict, CheckError>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().state.project() {
+            // A future is not polled again after it was ready; if it is, nothing is left.
+            CheckedProject::Now { answer } => answer.take().map_or(Poll::Pending, Poll::Ready),
+            CheckedProject::Later { limiter, entry, pending } => {
+                let answer = ready!(pending.poll(cx));
+                let verdict = limiter.answered(entry, answer)?;
+                let rules = limiter.rules();
+                let policy = rules.policy(entry.policy).map_or("", Policy::name);
+                Poll::Ready(Ok(limiter.told(policy, verdict)))
+            }
+        }
+    }
+}
+
+impl<St: Store, Ob> fmt::Debug for Check<'_, St, Ob> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_decided = matches!(self.state, Checked::Now { .. });
+        f.debug_struct("Check").field("is_decided", &is_decided).finish_non_exhaustive()
     }
 }
 
@@ -233,6 +325,11 @@ enum Cause {
 }
 
 impl CheckError {
+    #[cold]
+    fn no_policy(name: &str) -> Self {
+        Self { cause: Cause::Policy(name.to_owned()) }
+    }
+
     /// Whether the limiter has no policy of the name that was asked for.
     #[must_use]
     pub const fn is_unknown_policy(&self) -> bool {

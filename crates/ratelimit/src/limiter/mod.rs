@@ -3,6 +3,7 @@
 mod builder;
 mod decide;
 mod direct;
+mod rules;
 
 use std::{
     fmt,
@@ -13,13 +14,16 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::ArcSwap;
 use hardpoint_core::{Mono, Problem};
 
-pub(crate) use self::decide::{Conclusion, Settlement};
+use self::rules::LiveRules;
 pub use self::{
     builder::{Builder, OnFailure},
-    direct::{CheckError, Reservation, Reserved},
+    direct::{Check, CheckError, Reservation, Reserved},
+};
+pub(crate) use self::{
+    decide::{Refusal, Settlement},
+    rules::{Current, Rules},
 };
 use crate::{
     ConfigError, MemoryStore, Policy, Quota, RateLimitLayer, RateLimited, headers::Rendered,
@@ -48,20 +52,13 @@ pub struct RateLimiter<St = MemoryStore, Ob = ()> {
 }
 
 struct Shared<St, Ob> {
-    rules: ArcSwap<Rules>,
+    rules: LiveRules,
     settings: Settings,
     store: St,
     observer: Ob,
     /// The second in which a failure of the store was logged last, and how many were not since.
     logged: AtomicU64,
     unlogged: AtomicU64,
-}
-
-/// What may be replaced while requests are decided.
-#[derive(Clone, Debug)]
-pub(crate) struct Rules {
-    pub(crate) policies: Vec<Policy>,
-    pub(crate) rendered: Rendered,
 }
 
 /// What a refused client is told.
@@ -105,11 +102,10 @@ impl<St, Ob> RateLimiter<St, Ob> {
     pub fn replace_policy(&self, policy: &Policy) -> Result<(), ConfigError> {
         let (name, unknown) =
             (policy.name(), ConfigError::UnknownPolicy { name: policy.name().to_owned() });
-        let known = |rules: &Rules| rules.policies.iter().any(|old| old.name() == name);
-        if !known(&self.shared.rules.load()) {
+        if !self.rules().policies.iter().any(|old| old.name() == name) {
             return Err(unknown);
         }
-        self.shared.rules.rcu(|rules| {
+        self.shared.rules.replace(|rules| {
             let mut policies = rules.policies.clone();
             policies
                 .iter_mut()
@@ -125,11 +121,17 @@ impl<St, Ob> RateLimiter<St, Ob> {
     /// # Errors
     /// [`ConfigError::UnknownPolicy`] if there is no policy of this name.
     pub fn set_quota(&self, policy: &str, quota: Quota) -> Result<(), ConfigError> {
-        let rules = self.shared.rules.load();
+        let rules = self.rules();
         match rules.policies.iter().find(|known| known.name() == policy) {
             Some(known) => self.replace_policy(&known.clone().with_quota(quota)),
             None => Err(ConfigError::UnknownPolicy { name: policy.to_owned() }),
         }
+    }
+
+    /// The policies as they are now.
+    #[inline]
+    pub(crate) fn rules(&self) -> Current<'_> {
+        self.shared.rules.current()
     }
 
     /// Whether a failure of the store should be logged now, and how many were passed over: one a
@@ -156,7 +158,7 @@ impl<St, Ob> Clone for RateLimiter<St, Ob> {
 impl<St, Ob> fmt::Debug for RateLimiter<St, Ob> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RateLimiter")
-            .field("policies", &self.shared.rules.load().policies)
+            .field("policies", &self.rules().policies)
             .field("on_failure", &self.shared.settings.on_failure)
             .finish_non_exhaustive()
     }

@@ -1,6 +1,6 @@
 //! What a store is asked, and what it answers: both owned, inline, and without allocation.
 
-use std::{error::Error, fmt, time::Duration};
+use std::{error::Error, fmt, slice, time::Duration};
 
 use super::Digest;
 use crate::{Quota, gcra};
@@ -50,27 +50,21 @@ impl Mode {
 }
 
 /// The questions of all policies about one request: at most [`Batch::MAX`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Batch {
     entries: Entries,
-    len: usize,
 }
 
 /// Most requests are decided by a policy or two: room for more is not even written to for them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[expect(clippy::large_enum_variant, reason = "nothing is to be allocated, whatever the number")]
 enum Entries {
-    Few([Entry; 2]),
-    Many([Entry; Batch::MAX]),
+    #[default]
+    None,
+    One(Entry),
+    Two([Entry; 2]),
+    Many([Entry; Batch::MAX], usize),
 }
-
-const UNUSED: Entry = Entry {
-    policy: 0,
-    key: Digest::from_bits(0),
-    quota: Quota::per_second(1),
-    cost: 0,
-    mode: Mode::Enforce,
-};
 
 impl Batch {
     /// The most entries that one batch holds.
@@ -79,56 +73,65 @@ impl Batch {
     /// A batch that asks nothing.
     #[must_use]
     pub const fn new() -> Self {
-        Self { entries: Entries::Few([UNUSED; 2]), len: 0 }
+        Self { entries: Entries::None }
     }
 
     /// Adds a question.
     ///
     /// # Errors
     /// [`BatchFull`] if there are [`MAX`](Self::MAX) already.
+    #[inline]
     pub fn push(&mut self, entry: Entry) -> Result<(), BatchFull> {
-        if let Entries::Few(few) = &self.entries
-            && self.len == few.len()
-        {
-            let mut many = [UNUSED; Self::MAX];
-            many.iter_mut().zip(few).for_each(|(place, entry)| *place = *entry);
-            self.entries = Entries::Many(many);
+        if self.is_empty() {
+            self.entries = Entries::One(entry);
+            return Ok(());
         }
-        let place = match &mut self.entries {
-            Entries::Few(few) => few.get_mut(self.len),
-            Entries::Many(many) => many.get_mut(self.len),
+        self.push_another(entry)
+    }
+
+    #[inline(never)]
+    fn push_another(&mut self, entry: Entry) -> Result<(), BatchFull> {
+        self.entries = match &mut self.entries {
+            Entries::None => Entries::One(entry),
+            Entries::One(first) => Entries::Two([*first, entry]),
+            Entries::Two([first, second]) => {
+                let mut many = [entry; Self::MAX];
+                many[0] = *first;
+                many[1] = *second;
+                Entries::Many(many, 3)
+            }
+            Entries::Many(many, len) => {
+                *many.get_mut(*len).ok_or(BatchFull { _private: () })? = entry;
+                *len += 1;
+                return Ok(());
+            }
         };
-        *place.ok_or(BatchFull { _private: () })? = entry;
-        self.len += 1;
         Ok(())
     }
 
     /// The questions, in the order of their addition.
+    #[inline]
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
-        let all: &[Entry] = match &self.entries {
-            Entries::Few(few) => few,
-            Entries::Many(many) => many,
-        };
-        all.get(..self.len).unwrap_or_default()
+        match &self.entries {
+            Entries::None => &[],
+            Entries::One(entry) => slice::from_ref(entry),
+            Entries::Two(two) => two,
+            Entries::Many(many, len) => many.get(..*len).unwrap_or(many),
+        }
     }
 
     /// Whether nothing is asked.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-}
-
-impl Default for Batch {
-    fn default() -> Self {
-        Self::new()
+        matches!(self.entries, Entries::None)
     }
 }
 
 impl From<Entry> for Batch {
+    #[inline]
     fn from(entry: Entry) -> Self {
-        Self { entries: Entries::Few([entry, UNUSED]), len: 1 }
+        Self { entries: Entries::One(entry) }
     }
 }
 
@@ -161,6 +164,7 @@ impl Verdicts {
 
     /// The verdict on a batch of one: what its key's debt was before, in nanoseconds, and whether
     /// there was room.
+    #[inline]
     #[must_use]
     pub fn one(entry: &Entry, debt: u64, room: bool) -> Self {
         let mut verdicts = Self::NONE;
@@ -180,6 +184,7 @@ impl Verdicts {
         verdicts
     }
 
+    #[inline]
     fn set(&mut self, index: usize, entry: &Entry, debt: u64, room: bool) {
         if let Some(slot) = self.debts.get_mut(index) {
             *slot = debt;
@@ -195,9 +200,8 @@ impl Verdicts {
     }
 
     /// The verdict on the only entry of a batch of one.
-    pub(crate) const fn first(&self, entry: Entry) -> Verdict {
-        let room = self.full & 1 == 0;
-        Verdict { entry, debt: self.debts[0], allowed: room, consumed: room && self.allowed }
+    pub(crate) fn first(&self, entry: &Entry) -> Verdict {
+        Verdict::new(entry, self.debts[0], self.full & 1 == 0)
     }
 
     /// The verdict on each entry of `batch`, which must be the batch that was decided.
@@ -205,7 +209,7 @@ impl Verdicts {
         let entries = batch.entries().iter().zip(self.debts).zip(0_u8..);
         entries.map(|((entry, debt), index)| {
             let room = self.full >> index & 1 == 0;
-            (entry, Verdict { entry: *entry, debt, allowed: room, consumed: room && self.allowed })
+            (entry, Verdict::of(entry, debt, room, room && self.allowed))
         })
     }
 }
@@ -213,22 +217,44 @@ impl Verdicts {
 /// What one policy said about one request. The figures are worked out when they are asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Verdict {
-    entry: Entry,
+    quota: Quota,
+    /// The key's debt now, in nanoseconds.
     debt: u64,
+    cost: u32,
     allowed: bool,
     consumed: bool,
+    observed: bool,
 }
 
 impl Verdict {
+    /// The verdict on an entry that was decided alone: what its key's debt was before, in nanoseconds,
+    /// and whether there was room.
+    #[inline]
+    #[must_use]
+    pub fn new(entry: &Entry, debt: u64, room: bool) -> Self {
+        Self::of(entry, debt, room, room)
+    }
+
+    #[inline]
+    fn of(entry: &Entry, debt_before: u64, allowed: bool, consumed: bool) -> Self {
+        let Entry { quota, cost, mode, .. } = *entry;
+        let changed = consumed || !mode.asks();
+        let debt = if changed { after(entry, debt_before) } else { None };
+        let debt = debt.unwrap_or(debt_before);
+        Self { quota, debt, cost, allowed, consumed, observed: mode == Mode::Observe }
+    }
+
     /// Whether this policy had room, whatever the others said.
     #[must_use]
     pub const fn allowed(&self) -> bool {
         self.allowed
     }
 
-    /// What the key's debt was before, in nanoseconds.
+    /// What the key's debt was before the cells were taken, in nanoseconds; as it is now if they were
+    /// not.
     pub(crate) const fn debt_before(&self) -> u64 {
-        self.debt
+        let price = self.quota.interval_nanos().saturating_mul(self.cost as u64);
+        self.debt.saturating_sub(if self.consumed { price } else { 0 })
     }
 
     /// Whether the cells were taken.
@@ -238,12 +264,12 @@ impl Verdict {
 
     /// The cells that were asked for.
     pub(crate) const fn cost(&self) -> u32 {
-        self.entry.cost
+        self.cost
     }
 
     /// Whether nothing is refused for them.
     pub(crate) const fn is_observed(&self) -> bool {
-        matches!(self.entry.mode, Mode::Observe)
+        self.observed
     }
 
     /// The same of a policy that refuses nothing.
@@ -255,46 +281,46 @@ impl Verdict {
     /// The quota that was applied.
     #[must_use]
     pub const fn quota(&self) -> Quota {
-        self.entry.quota
+        self.quota
     }
 
     /// Cells that are left now.
     #[must_use]
     pub fn remaining(&self) -> u32 {
-        gcra::remaining(self.entry.quota, self.debt_now())
+        gcra::remaining(self.quota, self.debt)
+    }
+
+    /// The smaller, the nearer to its bound: a refusal before any admission.
+    pub(crate) fn nearness(&self) -> (bool, u32) {
+        (self.allowed, self.remaining())
     }
 
     /// The time after which the same request is let in; `None` if there was room for it, or if it
     /// costs more than the whole burst.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        let Entry { quota, cost, .. } = self.entry;
-        if self.allowed { None } else { gcra::retry_after(quota, self.debt, cost) }
+        if self.allowed {
+            return None;
+        }
+        gcra::retry_after(self.quota, self.debt, self.cost)
     }
 
     /// The time after which one more cell is there than now; zero if the bucket is full.
     #[must_use]
     pub fn next_cell_after(&self) -> Duration {
-        let debt = self.debt_now();
-        let interval = self.entry.quota.interval_nanos();
-        Duration::from_nanos(if debt == 0 { 0 } else { (debt - 1) % interval + 1 })
+        let interval = self.quota.interval_nanos();
+        Duration::from_nanos(if self.debt == 0 { 0 } else { (self.debt - 1) % interval + 1 })
     }
 
     /// The time after which the bucket is full.
     #[must_use]
-    pub fn full_after(&self) -> Duration {
-        Duration::from_nanos(self.debt_now())
-    }
-
-    fn debt_now(&self) -> u64 {
-        if self.entry.mode.asks() && !self.consumed {
-            return self.debt;
-        }
-        after(&self.entry, self.debt).unwrap_or(self.debt)
+    pub const fn full_after(&self) -> Duration {
+        Duration::from_nanos(self.debt)
     }
 }
 
 /// The debt of a key after what an entry does; `None` if it changes nothing, for want of room.
+#[inline]
 pub(super) fn after(entry: &Entry, debt: u64) -> Option<u64> {
     let Entry { quota, cost, mode, .. } = *entry;
     match mode {

@@ -8,7 +8,7 @@ use std::{
 use hardpoint_core::{Answer, Key};
 use pin_project_lite::pin_project;
 
-use super::{Batch, Digest, Store, StoreError, Verdicts};
+use super::{Batch, Digest, Entry, Store, StoreError, Verdict, Verdicts};
 use crate::ConfigError;
 
 /// One of two stores: memory in development and a shared one in production, say.
@@ -32,18 +32,15 @@ impl<A: Store, B: Store> Store for Either<A, B> {
 
     fn decide(&self, batch: &Batch) -> Answer<Result<Verdicts, StoreError>, Self::Pending> {
         match self {
-            Self::Left(store) => match store.decide(batch) {
-                Answer::Now(answer) => Answer::Now(answer),
-                Answer::Later(pending) => {
-                    Answer::Later(EitherPending { side: Side::Left { pending } })
-                }
-            },
-            Self::Right(store) => match store.decide(batch) {
-                Answer::Now(answer) => Answer::Now(answer),
-                Answer::Later(pending) => {
-                    Answer::Later(EitherPending { side: Side::Right { pending } })
-                }
-            },
+            Self::Left(store) => left(store.decide(batch)),
+            Self::Right(store) => right(store.decide(batch)),
+        }
+    }
+
+    fn decide_one(&self, entry: &Entry) -> Answer<Result<Verdict, StoreError>, Self::Pending> {
+        match self {
+            Self::Left(store) => left(store.decide_one(entry)),
+            Self::Right(store) => right(store.decide_one(entry)),
         }
     }
 
@@ -52,6 +49,20 @@ impl<A: Store, B: Store> Store for Either<A, B> {
             Self::Left(store) => store.prepare(policies),
             Self::Right(store) => store.prepare(policies),
         }
+    }
+}
+
+fn left<T, A, B>(answer: Answer<T, A>) -> Answer<T, EitherPending<A, B>> {
+    match answer {
+        Answer::Now(answer) => Answer::Now(answer),
+        Answer::Later(pending) => Answer::Later(EitherPending { side: Side::Left { pending } }),
+    }
+}
+
+fn right<T, A, B>(answer: Answer<T, B>) -> Answer<T, EitherPending<A, B>> {
+    match answer {
+        Answer::Now(answer) => Answer::Now(answer),
+        Answer::Later(pending) => Answer::Later(EitherPending { side: Side::Right { pending } }),
     }
 }
 

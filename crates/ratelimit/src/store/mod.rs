@@ -9,7 +9,12 @@ mod memory;
 mod snapshot;
 mod table;
 
-use std::{error::Error, fmt};
+use std::{
+    error::Error,
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use hardpoint_core::{Answer, Key};
 
@@ -37,6 +42,15 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// time, never more is let in than if they came one after the other.
     fn decide(&self, batch: &Batch) -> Answer<Result<Verdicts, StoreError>, Self::Pending>;
 
+    /// Decides one entry, as [`decide`](Self::decide) decides a batch of it. A store whose answer is
+    /// there at once spares itself the batch.
+    fn decide_one(&self, entry: &Entry) -> Answer<Result<Verdict, StoreError>, Self::Pending> {
+        match self.decide(&Batch::from(*entry)) {
+            Answer::Now(answer) => Answer::Now(answer.map(|verdicts| verdicts.first(entry))),
+            Answer::Later(pending) => Answer::Later(pending),
+        }
+    }
+
     /// Says whether the store can serve a limiter of so many policies; called when it is built.
     ///
     /// # Errors
@@ -44,6 +58,18 @@ pub trait Store: Clone + Send + Sync + 'static {
     fn prepare(&self, policies: usize) -> Result<(), ConfigError> {
         let _ = policies;
         Ok(())
+    }
+}
+
+/// The pending answer of a store that always answers at once: there is none.
+#[derive(Debug)]
+pub enum NeverPending {}
+
+impl Future for NeverPending {
+    type Output = Result<Verdicts, StoreError>;
+
+    fn poll(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match *self {}
     }
 }
 
@@ -67,21 +93,23 @@ impl Digest {
     }
 
     /// The digest of the same key under a quota of its own: buckets of different sizes are different
-    /// buckets.
+    /// buckets. Its lowest bits tell the size, by which a [`Table`](table::Table) compares debts.
     pub(crate) fn under(self, quota: Quota) -> Self {
         let [low, high] = self.0;
-        let size = quota.interval_nanos() ^ u64::from(quota.capacity()).rotate_left(40);
-        let size = size.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        Self([low ^ size, high ^ size.rotate_left(29)])
+        let mark = quota.interval_nanos() ^ u64::from(quota.capacity()).rotate_left(40);
+        let mark = mark.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let low = (low ^ mark) & !table::SIZE_MASK | u64::from(quota.size().max(1));
+        Self([low, high ^ mark.rotate_left(29)])
     }
 
     /// A digest that is no key's.
     pub(crate) const fn of_nobody(self) -> Self {
         let [low, high] = self.0;
-        Self([!low, !high])
+        Self([low ^ !table::SIZE_MASK, !high])
     }
 
     /// The lower half: enough to tell keys apart in one process.
+    #[inline]
     pub(crate) const fn low(self) -> u64 {
         self.0[0]
     }

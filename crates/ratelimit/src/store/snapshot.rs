@@ -8,7 +8,7 @@
 use std::{error::Error, fmt, time::Duration};
 
 const MARK: [u8; 4] = *b"HPRL";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 
 /// What a snapshot holds.
 #[derive(Debug, PartialEq, Eq)]
@@ -130,8 +130,8 @@ mod tests {
         let longer = [bytes.as_slice(), &[0]].concat();
         assert_eq!(Snapshot::from_bytes(&longer), Err(SnapshotError::Malformed));
         let mut newer = bytes;
-        newer[4] = 2;
-        assert_eq!(Snapshot::from_bytes(&newer), Err(SnapshotError::Version { found: 2 }));
+        newer[4] = 3;
+        assert_eq!(Snapshot::from_bytes(&newer), Err(SnapshotError::Version { found: 3 }));
     }
 
     proptest! {

@@ -4,6 +4,12 @@
 //! names. A slot is a tag (the key's digest) and a state (when the bucket is full). A state that has
 //! passed is the same as none, so its slot is free for the next key without anything being lost.
 //!
+//! When both lines are full, the key goes that owes the smallest share of its burst. Buckets of
+//! different sizes may stand in one line, so the lowest bits of a digest tell a bucket's size: the
+//! power of two that its burst, in nanoseconds, lies above; 0 is the size that the policy's own quota
+//! has at the time. Among buckets of one size the order is exact, between sizes right to within a
+//! factor of two.
+//!
 //! # The protocol
 //! - A *known* key is changed by one compare-and-swap of its state. The tag is read before and after
 //!   the state, so a state is never taken for another key's.
@@ -15,7 +21,7 @@
 //!
 //! Only atomics and locks stand in this file: it is explored by loom.
 
-use sync::{AtomicU64, Mutex, MutexGuard, Ordering};
+use sync::{AtomicU8, AtomicU64, Mutex, MutexGuard, Ordering};
 
 /// Slots of a line: 16 bytes each, together one cache line.
 const SLOTS: usize = 4;
@@ -24,6 +30,11 @@ const SLOTS: usize = 4;
 const FILL: (usize, usize) = (3, 4);
 /// Locks for insertion. More of them than threads that insert at the same time.
 const STRIPES: usize = 64;
+
+/// How many bits of a digest tell a bucket's size.
+pub(super) const SIZE_BITS: u32 = 6;
+/// Those bits.
+pub(super) const SIZE_MASK: u64 = (1 << SIZE_BITS) - 1;
 
 /// The tag of a slot that was never used.
 const EMPTY: u64 = 0;
@@ -34,6 +45,8 @@ const CLAIMED: u64 = 1;
 pub(super) struct Table {
     lines: Box<[Line]>,
     stripes: Box<[Mutex<()>]>,
+    /// The size of buckets whose digests tell none.
+    usual_size: AtomicU8,
     evictions: AtomicU64,
 }
 
@@ -65,22 +78,26 @@ impl Table {
         Self {
             lines: (0..lines).map(|_| Line::new()).collect(),
             stripes: (0..STRIPES).map(|_| Mutex::new(())).collect(),
+            usual_size: AtomicU8::new(0),
             evictions: AtomicU64::new(0),
         }
     }
 
     /// The key's state; 0 if it is not in the table.
     pub(super) fn read(&self, digest: u64) -> u64 {
-        self.change(digest, 0, |_| None).before
+        self.change(digest, 0, 0, |_| None).before
     }
 
     /// Replaces the key's state by what `next` makes of it, unless that is `None`.
     ///
     /// `next` may be called several times, each time with a newer state, and 0 stands for a key that
-    /// is not in the table. Slots whose state is at or before `now` are free.
+    /// is not in the table. Slots whose state is at or before `now` are free. The bucket is of this
+    /// size, which the digest tells too if it is not the policy's own.
+    #[inline]
     pub(super) fn change(
         &self,
         digest: u64,
+        size: u8,
         now: u64,
         next: impl Fn(u64) -> Option<u64>,
     ) -> Change {
@@ -90,7 +107,7 @@ impl Table {
             let Some(slot) = find(home, tag) else {
                 let stored = match next(0) {
                     None => false,
-                    Some(state) if self.insert(home, tag, state, now) => true,
+                    Some(state) if self.insert(home, (tag, size), state, now) => true,
                     Some(_) => continue,
                 };
                 return Change { before: 0, stored };
@@ -128,6 +145,7 @@ impl Table {
     }
 
     /// The two lines that a key may live in.
+    #[inline]
     fn home(&self, tag: u64) -> [&Line; 2] {
         // An odd multiplier of 64 random bits: the second choice is independent of the first.
         let second = tag.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
@@ -136,6 +154,7 @@ impl Table {
 
     /// The line at the share of the table that `point` is of all 64-bit numbers: the number of lines
     /// need not be a power of two.
+    #[inline]
     fn line(&self, point: u64) -> &Line {
         let count = self.lines.len();
         let index = (u128::from(point) * count as u128) >> 64;
@@ -143,10 +162,14 @@ impl Table {
     }
 
     /// Gives the key a slot. `false` if it has one by now.
-    fn insert(&self, home: [&Line; 2], tag: u64, state: u64, now: u64) -> bool {
+    fn insert(&self, home: [&Line; 2], (tag, size): (u64, u8), state: u64, now: u64) -> bool {
         let _turn = self.turn(tag);
+        if size_in(tag) == 0 && self.usual_size.load(Ordering::Relaxed) != size {
+            self.usual_size.store(size, Ordering::Relaxed);
+        }
+        let usual = self.usual_size.load(Ordering::Relaxed);
         loop {
-            let Some(place) = Place::best(home, tag, now) else {
+            let Some(place) = Place::best(home, tag, now, usual) else {
                 sync::pause();
                 continue;
             };
@@ -171,7 +194,7 @@ impl Table {
     }
 
     fn turn(&self, tag: u64) -> MutexGuard<'_, ()> {
-        let stripe = usize::try_from(tag % STRIPES as u64).unwrap_or_default();
+        let stripe = usize::try_from((tag >> SIZE_BITS) % STRIPES as u64).unwrap_or_default();
         // A panic elsewhere leaves nothing half done here: the lock guards no data.
         self.stripes[stripe].lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
@@ -187,8 +210,8 @@ enum Place<'a> {
 
 impl<'a> Place<'a> {
     /// The slot to claim: a free one in the line that has more of them, or else the one whose debt
-    /// is smallest. `None` if a slot is changing hands and must be waited for.
-    fn best(home: [&'a Line; 2], tag: u64, now: u64) -> Option<Self> {
+    /// is the smallest share. `None` if a slot is changing hands and must be waited for.
+    fn best(home: [&'a Line; 2], tag: u64, now: u64, usual: u8) -> Option<Self> {
         let mut best: Option<(Rank, Self)> = None;
         for line in home {
             let free =
@@ -205,7 +228,8 @@ impl<'a> Place<'a> {
                 // charged in between keeps its slot.
                 let state = slot.state.load(Ordering::Acquire);
                 let live = state > now;
-                let rank = (live, SLOTS - free, if live { state } else { 0 });
+                let size = if size_in(found) == 0 { usual } else { size_in(found) };
+                let rank = (live, SLOTS - free, share(state.saturating_sub(now), size));
                 if best.as_ref().is_none_or(|(least, _)| rank < *least) {
                     best = Some((rank, Self::Free { slot, tag: found, state }));
                 }
@@ -215,7 +239,7 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Free before live; in the line with more room before the other; less debt before more.
+/// Free before live; in the line with more room before the other; a smaller share before a larger.
 type Rank = (bool, usize, u64);
 
 impl Line {
@@ -231,11 +255,13 @@ impl Line {
 
 impl Slot {
     /// The state, if the slot belongs to `tag` before and after it was read.
+    #[inline]
     fn state_of(&self, tag: u64) -> Option<u64> {
         let state = self.state.load(Ordering::Acquire);
         (self.tag.load(Ordering::Acquire) == tag).then_some(state)
     }
 
+    #[inline]
     fn swap_state(&self, from: u64, to: u64) -> bool {
         self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
@@ -247,6 +273,7 @@ impl Slot {
 
 /// All eight tags are looked at whatever is found, so that neither line waits for the other to come
 /// from memory.
+#[inline]
 fn find(home: [&Line; 2], tag: u64) -> Option<&Slot> {
     let slots = home.map(|line| &line.slots);
     let mut found = None;
@@ -261,8 +288,24 @@ fn find(home: [&Line; 2], tag: u64) -> Option<&Slot> {
 }
 
 /// The digest, but for the two values that mean something else.
+#[inline]
 const fn tag(digest: u64) -> u64 {
-    if digest <= CLAIMED { digest + 2 } else { digest }
+    if digest <= CLAIMED { digest | 1 << 63 } else { digest }
+}
+
+/// The size that a digest tells.
+const fn size_in(tag: u64) -> u8 {
+    (tag & SIZE_MASK) as u8
+}
+
+/// A debt in a bucket of a size, as a share: 2^62 is a burst of just that size, and what would be more
+/// than fits is all the same.
+const fn share(debt: u64, size: u8) -> u64 {
+    match 62_u32.checked_sub(size as u32) {
+        Some(up) if up <= debt.leading_zeros() => debt << up,
+        Some(_) => u64::MAX,
+        None => debt >> 1,
+    }
 }
 
 #[cfg(not(hardpoint_loom))]
@@ -270,7 +313,7 @@ mod sync {
     pub(super) use std::{
         sync::{
             Mutex, MutexGuard,
-            atomic::{AtomicU64, Ordering},
+            atomic::{AtomicU8, AtomicU64, Ordering},
         },
         thread::yield_now as pause,
     };
@@ -281,7 +324,7 @@ mod sync {
     pub(super) use loom::{
         sync::{
             Mutex, MutexGuard,
-            atomic::{AtomicU64, Ordering},
+            atomic::{AtomicU8, AtomicU64, Ordering},
         },
         thread::yield_now as pause,
     };

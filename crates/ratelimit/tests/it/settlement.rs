@@ -106,7 +106,10 @@ impl Store for Flaky {
         if batch.entries().iter().any(|entry| asks(entry.mode) && entry.cost == 1) {
             return Answer::Now(Err(StoreError::new(StoreErrorKind::Unavailable)));
         }
-        self.0.decide(batch)
+        match self.0.decide(batch) {
+            Answer::Now(answer) => Answer::Now(answer),
+            Answer::Later(never) => match never {},
+        }
     }
 }
 

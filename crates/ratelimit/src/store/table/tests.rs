@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// The size of buckets where it does not matter.
+const SIZE: u8 = 10;
+
 /// Charges `price` if the debt stays within `tolerance`, as the limiter does.
 fn charge(now: u64, price: u64, tolerance: u64) -> impl Fn(u64) -> Option<u64> {
     move |state| {
@@ -22,12 +25,12 @@ mod sequential {
     fn a_key_keeps_its_state() {
         let table = Table::for_peak(100);
         assert_eq!(table.read(7), 0);
-        assert_eq!(table.change(7, 10, |_| Some(50)), Change { before: 0, stored: true });
+        assert_eq!(table.change(7, SIZE, 10, |_| Some(50)), Change { before: 0, stored: true });
         assert_eq!(
-            table.change(7, 10, |state| Some(state + 1)),
+            table.change(7, SIZE, 10, |state| Some(state + 1)),
             Change { before: 50, stored: true }
         );
-        assert_eq!(table.change(7, 10, |_| None), Change { before: 51, stored: false });
+        assert_eq!(table.change(7, SIZE, 10, |_| None), Change { before: 51, stored: false });
         assert_eq!(table.read(7), 51);
         assert_eq!(table.read(8), 0);
     }
@@ -37,7 +40,7 @@ mod sequential {
         let table = Table::for_peak(1);
         for digest in [EMPTY, CLAIMED] {
             assert_eq!(table.read(digest), 0);
-            table.change(digest, 0, |_| Some(digest + 40));
+            table.change(digest, SIZE, 0, |_| Some(digest + 40));
             assert_eq!(table.read(digest), digest + 40);
         }
     }
@@ -48,7 +51,7 @@ mod sequential {
         for digest in 2..1_000 {
             assert_eq!(table.read(digest), 0);
         }
-        table.change(5, 0, |_| Some(9));
+        table.change(5, SIZE, 0, |_| Some(9));
         assert_eq!(table.evictions(), 0);
     }
 
@@ -59,7 +62,7 @@ mod sequential {
             let now = round * 1_000;
             for key in 0..3 {
                 let digest = (round * 3 + key) << 40;
-                table.change(digest, now, |_| Some(now + 10));
+                table.change(digest, SIZE, now, |_| Some(now + 10));
             }
         }
         assert_eq!(table.evictions(), 0);
@@ -69,14 +72,43 @@ mod sequential {
     fn a_full_table_forgets_the_smallest_debt_and_counts_it() {
         let table = Table::for_peak(3);
         assert_eq!(table.size(), 64);
+        let digest = |key: u64| key << SIZE_BITS;
         for key in 2..6_u64 {
-            table.change(key, 0, |_| Some(1_000 + key));
+            table.change(digest(key), SIZE, 0, |_| Some(1_000 + key));
         }
-        table.change(99, 0, |_| Some(5_000));
+        table.change(digest(99), SIZE, 0, |_| Some(5_000));
         assert_eq!(table.evictions(), 1);
-        assert_eq!(table.read(2), 0, "key 2 owed least");
-        assert_eq!(table.read(3), 1_003);
-        assert_eq!(table.read(99), 5_000);
+        assert_eq!(table.read(digest(2)), 0, "key 2 owed least");
+        assert_eq!(table.read(digest(3)), 1_003);
+        assert_eq!(table.read(digest(99)), 5_000);
+    }
+
+    #[test]
+    fn a_full_table_forgets_the_smallest_share_of_a_burst_and_not_the_smallest_debt() {
+        let table = Table::for_peak(3);
+        let digest = |key: u64, size: u8| key << SIZE_BITS | u64::from(size);
+        // A burst of 2^10 that is used up, one of 2^20 that is hardly touched, and the policy's own.
+        table.change(digest(1, 10), 10, 0, |_| Some(1_024));
+        table.change(digest(2, 20), 20, 0, |_| Some(9_000));
+        table.change(digest(3, 0), 12, 0, |_| Some(4_000));
+        table.change(digest(4, 20), 20, 0, |_| Some(1_000_000));
+        table.change(digest(5, 0), 12, 0, |_| Some(1));
+        assert_eq!(table.evictions(), 1);
+        assert_eq!(table.read(digest(2, 20)), 0, "a hundredth of its burst was owed");
+        for (key, size, state) in [(1, 10, 1_024), (3, 0, 4_000), (4, 20, 1_000_000), (5, 0, 1)] {
+            assert_eq!(table.read(digest(key, size)), state);
+        }
+    }
+
+    #[test]
+    fn shares_of_debts_keep_their_order_at_any_size() {
+        for size in 0..=63_u8 {
+            let whole = 1_u64 << size;
+            assert!(share(whole, size) >= share(whole / 2, size));
+            assert!(share(whole - 1, size) <= 1 << 62, "{size}");
+            assert_eq!(share(0, size), 0);
+            assert!(share(u64::MAX, size) >= 1 << 62);
+        }
     }
 
     #[test]
@@ -90,7 +122,9 @@ mod sequential {
                     .map(|_| {
                         scope.spawn(|| {
                             (0..20)
-                                .filter(|_| table.change(digest, now, charge(now, 10, 100)).stored)
+                                .filter(|_| {
+                                    table.change(digest, SIZE, now, charge(now, 10, 100)).stored
+                                })
                                 .count()
                         })
                     })
@@ -113,7 +147,7 @@ mod sequential {
                 let digest = key.wrapping_mul(0xd134_2543_de82_ef95);
                 let before = model.get(&key).copied().unwrap_or(0);
                 let next = charge(now, 20, 60);
-                let change = table.change(digest, now, &next);
+                let change = table.change(digest, SIZE, now, &next);
                 prop_assert_eq!(change.stored, next(before).is_some());
                 // A passed state may have been given away: both mean a full bucket.
                 prop_assert!(change.before == before || (change.before == 0 && before <= now));
@@ -144,8 +178,8 @@ mod explored {
             let table = Arc::new(Table::for_peak(1));
             let twin = Arc::clone(&table);
             let other =
-                loom::thread::spawn(move || twin.change(7, 100, charge(100, 10, 10)).stored);
-            let ours = table.change(7, 100, charge(100, 10, 10)).stored;
+                loom::thread::spawn(move || twin.change(7, SIZE, 100, charge(100, 10, 10)).stored);
+            let ours = table.change(7, SIZE, 100, charge(100, 10, 10)).stored;
             let theirs = other.join().unwrap();
             assert!(ours ^ theirs, "a burst of one admits one");
         });
@@ -157,15 +191,18 @@ mod explored {
             let table = Arc::new(Table::for_peak(1));
             // Keys 2 and 3 have passed at 100, the others are in debt.
             for (key, state) in [(2, 50), (3, 40), (4, 900), (5, 900)] {
-                table.change(key, 0, |_| Some(state));
+                table.change(key, SIZE, 0, |_| Some(state));
             }
             let twin = Arc::clone(&table);
             let newcomer =
-                loom::thread::spawn(move || twin.change(6, 100, charge(100, 10, 10)).stored);
-            let first = table.change(2, 100, charge(100, 10, 10)).stored;
+                loom::thread::spawn(move || twin.change(6, SIZE, 100, charge(100, 10, 10)).stored);
+            let first = table.change(2, SIZE, 100, charge(100, 10, 10)).stored;
             assert!(newcomer.join().unwrap() && first);
             assert_eq!(table.evictions(), 0, "a slot was free");
-            assert!(!table.change(2, 100, charge(100, 10, 10)).stored, "a burst of one admits one");
+            assert!(
+                !table.change(2, SIZE, 100, charge(100, 10, 10)).stored,
+                "a burst of one admits one"
+            );
         });
     }
 
@@ -175,12 +212,12 @@ mod explored {
             let table = Arc::new(Table::for_peak(1));
             // Four keys fill the one line; key 2 has passed at 100, the others are in debt.
             for (key, state) in [(2, 50), (3, 900), (4, 900), (5, 900)] {
-                table.change(key, 0, |_| Some(state));
+                table.change(key, SIZE, 0, |_| Some(state));
             }
             let twin = Arc::clone(&table);
             let newcomer =
-                loom::thread::spawn(move || twin.change(6, 100, charge(100, 10, 10)).stored);
-            let known = table.change(2, 100, charge(100, 10, 10)).stored;
+                loom::thread::spawn(move || twin.change(6, SIZE, 100, charge(100, 10, 10)).stored);
+            let known = table.change(2, SIZE, 100, charge(100, 10, 10)).stored;
             assert!(newcomer.join().unwrap(), "a new key has a full bucket");
             assert!(known, "a key that owes nothing has a full bucket");
         });
