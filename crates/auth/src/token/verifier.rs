@@ -151,17 +151,19 @@ impl<C: Clock> TokenVerifier<C> {
     pub fn verify(&self, token: &str) -> Result<Verified, VerifyError> {
         let keys = self.keys.load();
         let now = self.clock.unix();
-        let verified = match &self.cache {
-            None => self.open(token, &keys, now).map_err(VerifyError::new)?,
-            Some(cache) => match self.remembered(cache, token, &keys, now) {
-                Some(known) => known,
-                None => {
-                    let verified = self.open(token, &keys, now).map_err(VerifyError::new)?;
-                    cache.insert(token, &verified);
-                    verified
-                }
-            },
-        };
+        let cache = self.cache.as_deref();
+        if let Some(known) = cache.and_then(|cache| self.remembered(cache, token, &keys, now)) {
+            return self.unless_revoked(known);
+        }
+        let verified = self.open(token, &keys, now).map_err(VerifyError::new)?;
+        let verified = self.unless_revoked(verified)?;
+        if let Some(cache) = cache {
+            cache.insert(token, &verified, now);
+        }
+        Ok(verified)
+    }
+
+    fn unless_revoked(&self, verified: Verified) -> Result<Verified, VerifyError> {
         match self.revocation.as_ref().map(|revocation| revocation.state(&verified)) {
             None | Some(RevocationState::Live) => Ok(verified),
             Some(RevocationState::Revoked) => Err(VerifyError::new(Kind::Revoked)),
@@ -191,7 +193,7 @@ impl<C: Clock> TokenVerifier<C> {
         keys: &KeySet,
         now: Duration,
     ) -> Option<Verified> {
-        let verified = cache.find(token)?;
+        let verified = cache.find(token, now)?;
         let until = keys.verifies_until(verified.key().fingerprint());
         let is_good = until.is_some_and(|until| now < until)
             && self.expected.check_times(verified.times(), now).is_ok();

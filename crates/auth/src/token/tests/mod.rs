@@ -1,7 +1,10 @@
 //! Every way in which a token may lie.
 
+mod attacks;
+mod cves;
 mod interop;
 mod parsing;
+mod rfc7520;
 mod rules;
 mod standards;
 mod vectors;
