@@ -10,12 +10,39 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-TESTS = ROOT / "crates/auth/src/token/tests/standards.rs"
+CRATE = ROOT / "crates/auth"
+TESTS = [CRATE / "src/token/tests" / name for name in ("standards.rs", "cves.rs")]
 PAGE = ROOT / "docs/auth.md"
 BEGIN, END = "<!-- auth_table begin -->", "<!-- auth_table end -->"
 
 # Each test is a doc comment, the attribute, and a name that begins with what it holds.
 TEST = re.compile(r"((?:^/// .*\n)+)#\[test\]\nfn ((rfc8725|rfc8725bis|asvs|cve)_(\w+?))\(\)", re.M)
+
+# What a test holds that is not named after it: what holds, the file and the test.
+ELSEWHERE = {
+    "ASVS 10.3.1": (
+        "An access token is accepted by the service that its `aud` names, and by no other.",
+        "src/token/tests/standards.rs",
+        "asvs_9_2_3_tokens_are_for_this_audience",
+    ),
+    "ASVS 10.3.2": (
+        "Scopes decide, and none implies another; `authorization_details` are the application's.",
+        "tests/it/bearer.rs",
+        "scopes_are_required_of_a_token_and_none_implies_another",
+    ),
+    "ASVS 10.3.3": (
+        "One verifier knows one issuer, whose keys vouch for no other's subjects; behind several "
+        "issuers a user is `iss` and `sub` together, which the application has to store.",
+        "tests/remote/layer.rs",
+        "a_key_of_one_issuer_does_not_vouch_for_another",
+    ),
+    "ASVS 10.3.4": (
+        "How long ago the log-in may be (`auth_time`) is required of a token; `acr` and `amr` are "
+        "the application's.",
+        "tests/it/bearer.rs",
+        "roles_and_fresh_log_ins_are_required_of_claims",
+    ),
+}
 
 # What has no test, and why.
 WITHOUT = {
@@ -41,15 +68,29 @@ def order(row: tuple[str, str, str]) -> tuple[int, list[int], str]:
     return kind, [int(number) for number in re.findall(r"\d+", numbers)], row[2]
 
 
-def table(source: str) -> str:
+def named(path: Path) -> list[tuple[str, str, str]]:
+    source = path.read_text()
     rows = [
         (label(kind, rest), " ".join(doc.replace("///", "").split()), f"`{name}`")
         for doc, name, kind, rest in TEST.findall(source)
     ]
     if not rows:
-        sys.exit(f"auth_table: no test in {TESTS} is named after a rule")
+        sys.exit(f"auth_table: no test in {path} is named after a rule")
     if len(rows) != source.count("#[test]"):
-        sys.exit(f"auth_table: a test in {TESTS} has no comment, or is named after no rule")
+        sys.exit(f"auth_table: a test in {path} has no comment, or is named after no rule")
+    return rows
+
+
+def elsewhere(rule: str) -> tuple[str, str, str]:
+    what, file, name = ELSEWHERE[rule]
+    if f"fn {name}()" not in (CRATE / file).read_text():
+        sys.exit(f"auth_table: {rule} is held by {name}, which is not in {file}")
+    return rule, what, f"`{name}`"
+
+
+def table() -> str:
+    rows = [row for path in TESTS for row in named(path)]
+    rows += [elsewhere(rule) for rule in ELSEWHERE]
     rows += [(name, why, "") for name, why in WITHOUT.items()]
     lines = ["| rule | what holds | test |", "|---|---|---|"]
     lines += [f"| {rule} | {what} | {test} |" for rule, what, test in sorted(rows, key=order)]
@@ -60,7 +101,7 @@ def main() -> None:
     page = PAGE.read_text()
     before, rest = page.split(BEGIN)
     after = rest.split(END)[1]
-    wanted = f"{before}{BEGIN}\n{table(TESTS.read_text())}\n{END}{after}"
+    wanted = f"{before}{BEGIN}\n{table()}\n{END}{after}"
     if wanted == page:
         return
     if "--check" in sys.argv[1:]:

@@ -1,9 +1,6 @@
 //! The service: a thin shell around the verifier.
 
-use std::{
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hardpoint_core::{
@@ -14,7 +11,10 @@ use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::credentials::{self, Credentials};
+use super::{
+    credentials::{self, Credentials},
+    layer::Settings,
+};
 use crate::{
     InvalidRequest, InvalidToken, NotAuthenticated, RevocationUnavailable, TokenVerifier, Verified,
     VerifyError, VerifyErrorKind,
@@ -25,8 +25,7 @@ use crate::{
 pub struct Auth<S, C = SystemClock, Ob = ()> {
     inner: S,
     verifier: Option<TokenVerifier<C>>,
-    required: bool,
-    cookie: Option<Arc<str>>,
+    settings: Settings,
     observer: Ob,
 }
 
@@ -34,11 +33,10 @@ impl<S, C, Ob> Auth<S, C, Ob> {
     pub(super) const fn new(
         inner: S,
         verifier: Option<TokenVerifier<C>>,
-        required: bool,
-        cookie: Option<Arc<str>>,
+        settings: Settings,
         observer: Ob,
     ) -> Self {
-        Self { inner, verifier, required, cookie, observer }
+        Self { inner, verifier, settings, observer }
     }
 
     /// The inner service.
@@ -64,11 +62,13 @@ impl<S, C: Clock, Ob: Observer> Auth<S, C, Ob> {
         verifier: &TokenVerifier<C>,
         headers: &mut HeaderMap,
     ) -> Result<Option<Verified>, Box<dyn Rejection>> {
-        let cookie = self.cookie.as_deref();
+        let cookie = self.settings.cookie.as_deref();
         credentials::hide(headers, cookie);
         let answer = match credentials::find(headers, cookie) {
             Credentials::Several => return Err(Box::new(InvalidRequest::new())),
-            Credentials::None if self.required => return Err(Box::new(NotAuthenticated::new())),
+            Credentials::None if self.settings.required => {
+                return Err(Box::new(NotAuthenticated::new()));
+            }
             Credentials::None => return Ok(None),
             Credentials::Malformed => Err(VerifyError::new(VerifyErrorKind::Malformed)),
             Credentials::Token(token) => verifier.verify(token),
@@ -111,7 +111,12 @@ where
             Ok(Some(verified)) => {
                 let extensions = request.extensions_mut();
                 let context = RequestContext::of(extensions, verifier.clock());
-                context.set_subject(Subject::from(verified.subject()));
+                context.set_subject(if self.settings.names_issuer {
+                    // No issuer's identifier has a fragment (OpenID Connect Discovery §2).
+                    Subject::from(format!("{}#{}", verified.issuer(), verified.subject()))
+                } else {
+                    Subject::from(verified.subject())
+                });
                 extensions.insert(verified);
             }
             Err(rejection) => {

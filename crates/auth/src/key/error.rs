@@ -63,6 +63,9 @@ pub(crate) const SECRET_PUBLISHED: KeyError =
 pub(crate) const SECRET_UNIFORM: KeyError = KeyError::new(
     "a secret of fewer than 8 different bytes, which nobody drew at random; use random bytes",
 );
+pub(crate) const SECRET_PUBLIC_KEY: KeyError = KeyError::new(
+    "a secret that is the text of a key, which others have if it is a public one; use random bytes",
+);
 pub(crate) const OTHER_FAMILY: KeyError = KeyError::new(
     "a key of another kind than the algorithm takes; RS and PS take RSA keys, ES256 takes P-256, \
      ES384 takes P-384, EdDSA takes Ed25519, HS takes a secret",

@@ -3,7 +3,7 @@
 use super::Algorithm;
 use super::error::{
     KeyError, LOW_ORDER, RSA_EVEN, RSA_EXPONENT, RSA_ROCA, RSA_TOO_LARGE, RSA_TOO_SMALL,
-    SECRET_PUBLISHED, SECRET_TOO_SHORT, SECRET_UNIFORM,
+    SECRET_PUBLIC_KEY, SECRET_PUBLISHED, SECRET_TOO_SHORT, SECRET_UNIFORM,
 };
 
 /// An RSA public key, big-endian and without leading zeros.
@@ -93,6 +93,9 @@ pub(super) fn secret(algorithm: Algorithm, secret: &[u8]) -> Result<(), KeyError
     if secret.len() < least {
         return Err(SECRET_TOO_SHORT);
     }
+    if is_text_of_a_key(secret) {
+        return Err(SECRET_PUBLIC_KEY);
+    }
     let mut seen = [false; 256];
     for byte in secret {
         if let Some(seen) = seen.get_mut(usize::from(*byte)) {
@@ -103,6 +106,22 @@ pub(super) fn secret(algorithm: Algorithm, secret: &[u8]) -> Result<(), KeyError
         return Err(SECRET_UNIFORM);
     }
     Ok(())
+}
+
+/// Whether a secret is a key in PEM, DER or JWK: whoever takes a public one for a secret lets everybody
+/// sign (CVE-2016-10555, CVE-2026-34950).
+fn is_text_of_a_key(secret: &[u8]) -> bool {
+    let holds = |text: &[u8]| secret.windows(text.len()).any(|part| part == text);
+    // SEQUENCE { SEQUENCE { OBJECT IDENTIFIER .. } BIT STRING .. }: what SubjectPublicKeyInfo begins with.
+    let (head, rest) = match secret {
+        [0x30, 0x81, _, rest @ ..] | [0x30, 0x82, _, _, rest @ ..] => (0x30, rest),
+        [first, _, rest @ ..] => (*first, rest),
+        _ => (0, secret),
+    };
+    let is_der = head == 0x30 && matches!(rest, [0x30, _, 0x06, ..]);
+    // PKCS#1: SEQUENCE { INTEGER modulus, .. }, of a length that no secret has.
+    let is_rsa = head == 0x30 && matches!(rest, [0x02, 0x81 | 0x82, ..]);
+    is_der || is_rsa || holds(b"-----BEGIN ") || holds(b"\"kty\"")
 }
 
 /// Secrets of examples that were copied into services: of jwt.io, of frameworks, of the RFCs.

@@ -7,7 +7,7 @@ use serde::de::{
 };
 use serde_json::{Map, Value};
 
-use super::json::{Date, Names, Skipped, Text};
+use super::json::{Date, Names, Skipped, Text, skip_members};
 
 /// The claims of a verified token.
 ///
@@ -198,7 +198,7 @@ impl<'de> Visitor<'de> for AudienceSeed<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Audience, A::Error> {
-        while map.next_entry::<Skipped, Skipped>()?.is_some() {}
+        skip_members(&mut map)?;
         Ok(Audience::NotOurs)
     }
 

@@ -7,7 +7,7 @@ use hardpoint_core::{Clock, Secret, SystemClock};
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
-use super::jws::MAX_TOKEN;
+use super::{claims::Registered, json::Text, jws::MAX_TOKEN, verified::Times};
 use crate::{KeyError, KeyRing, Scopes, SigningKey, key::Live};
 
 /// Mints access tokens of RFC 9068. Clones share the key.
@@ -101,8 +101,9 @@ impl<C: Clock> TokenIssuer<C> {
     ///
     /// # Errors
     /// As [`issue`](Self::issue), and [`IssueErrorKind::Claims`] for a claim that the issuer sets itself
-    /// (`iss`, `aud`, `sub`, `scope`, `iat`, `exp`, `nbf`, `jti`), one that stands there twice, or a
-    /// `client_id` that is no text.
+    /// (`iss`, `aud`, `sub`, `scope`, `iat`, `exp`, `nbf`, `jti`), one that stands there twice, and what
+    /// verifiers would refuse: a `client_id` or `sid` that is no text, an `auth_time` that is no time,
+    /// more than 256 members, or nesting above 120.
     pub fn issue_with<'a>(
         &self,
         subject: &str,
@@ -132,16 +133,23 @@ impl<C: Clock> TokenIssuer<C> {
             }
         }
         body.entry("client_id").or_insert_with(|| self.audience.as_str().into());
-        self.seal(&Value::Object(body))
+        let body = Value::Object(body).to_string();
+        // What verifiers read in further claims, such as `sid` and `auth_time`, has to be of its type.
+        let is_readable = Registered::parse(&body, &self.audience)
+            .is_some_and(|claims| Times::of(&claims).is_some() && claims.session_id != Text::Wrong);
+        if !is_readable {
+            return Err(IssueError::new(IssueErrorKind::Claims));
+        }
+        self.seal(&body)
     }
 
-    fn seal(&self, body: &Value) -> Result<Secret<str>, IssueError> {
+    fn seal(&self, body: &str) -> Result<Secret<str>, IssueError> {
         let key = self.signing_key().ok_or(IssueError::new(IssueErrorKind::Key))?;
         let header =
             json!({ "alg": key.algorithm().as_str(), "typ": "at+jwt", "kid": key.key_id() });
         let mut token = URL_SAFE_NO_PAD.encode(header.to_string());
         token.push('.');
-        URL_SAFE_NO_PAD.encode_string(body.to_string(), &mut token);
+        URL_SAFE_NO_PAD.encode_string(body, &mut token);
         let failed = |source| IssueError { kind: IssueErrorKind::Signing, source: Some(source) };
         let signature = key.sign(token.as_bytes()).map_err(failed)?;
         token.push('.');
@@ -193,8 +201,8 @@ impl IssueError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IssueErrorKind {
-    /// A further claim is one that the issuer sets, stands there twice, or is a `client_id` that is no
-    /// text.
+    /// A further claim is one that the issuer sets, stands there twice, or is of a type that verifiers
+    /// refuse.
     Claims,
     /// No key of the ring may sign now.
     Key,
@@ -212,8 +220,8 @@ impl fmt::Display for IssueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
             IssueErrorKind::Claims => {
-                "a further claim is one that the issuer sets, stands there twice, or is a client_id \
-                 that is no text; rename or remove it"
+                "a further claim is one that the issuer sets, stands there twice, or is of a type that \
+                 verifiers refuse; rename, mend or remove it"
             }
             IssueErrorKind::Key => "no key of the ring may sign now; add one that is not revoked",
             IssueErrorKind::Randomness => "the system gave no randomness for a token",

@@ -30,6 +30,7 @@ struct Inner {
     /// The payload; behind it the claims that had escapes, without them.
     text: String,
     payload: usize,
+    issuer: Range<usize>,
     subject: Range<usize>,
     client_id: Option<Range<usize>>,
     token_id: Option<Range<usize>>,
@@ -74,6 +75,7 @@ impl Verified {
         let inner = Inner {
             text: String::new(),
             payload: payload.len(),
+            issuer: span(&claims.issuer).unwrap_or_default(),
             subject: span(&claims.subject).unwrap_or_default(),
             client_id: span(&claims.client_id),
             token_id: span(&claims.token_id),
@@ -93,6 +95,13 @@ impl Verified {
 
     fn optional(&self, range: Option<&Range<usize>>) -> Option<&str> {
         range.map(|range| self.part(range))
+    }
+
+    /// Who made the token. A subject is an issuer's own: where several are trusted, only both together
+    /// name somebody.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        self.part(&self.inner.issuer)
     }
 
     /// Whom the token belongs to.

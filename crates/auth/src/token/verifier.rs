@@ -28,8 +28,8 @@ use crate::{KeySet, key::Live, scopes};
 /// 4. `iss` is the expected issuer, `aud` is the expected audience or a list with it, and the claims
 ///    of the profile are there. Every claim that means something is of the right type, and no member
 ///    stands there twice.
-/// 5. `exp` is ahead; `nbf` and `iat`, if they are there, are not; all within the leeway. It was issued
-///    at most [`max_age`](Self::max_age) ago.
+/// 5. `exp` is ahead; `nbf`, `iat` and `auth_time`, if they are there, are not; all within the leeway. It
+///    was issued at most [`max_age`](Self::max_age) ago.
 /// 6. It was not revoked, as far as [`revocation`](Self::revocation) knows.
 ///
 /// A token that is in the [`cache`](Self::cache) is not taken apart again, but 5, 6 and whether its key
@@ -256,7 +256,8 @@ impl Expected {
             return Err(Kind::Expired);
         }
         let latest = now.saturating_add(self.leeway);
-        let begins = times.not_before.max(times.issued).unwrap_or_default();
+        // A log-in that is ahead would be fresh for ever.
+        let begins = times.not_before.max(times.issued).max(times.logged_in).unwrap_or_default();
         if seconds(begins) > latest {
             return Err(Kind::NotYetValid);
         }

@@ -51,6 +51,23 @@ where
     Response::from_parts(parts, body.collect().await.unwrap().to_bytes())
 }
 
+#[tokio::test]
+async fn where_several_issuers_are_trusted_a_subject_is_told_with_its_issuer() {
+    let (issuer, layer) = pair();
+    let service =
+        layer.subject_with_issuer().layer(service_fn(async |request: Request<TestBody>| {
+            let verified = request.extensions().get::<Verified>().unwrap();
+            assert_eq!((verified.issuer(), verified.subject()), (ISSUER, "alice"));
+            let context = RequestContext::get(request.extensions()).unwrap();
+            let subject = context.subject().unwrap().as_str().to_owned();
+            Ok::<_, Infallible>(Response::new(TestBody::default().data(subject)))
+        }));
+    let bearer = format!("Bearer {}", token(&issuer, "notes:read").expose());
+    let response = service.oneshot(with(&bearer)).await.unwrap();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(body, format!("{ISSUER}#alice"));
+}
+
 type Who = std::pin::Pin<Box<dyn Future<Output = Result<Response<TestBody>, Infallible>> + Send>>;
 
 fn challenge(response: &Response<Bytes>) -> &str {

@@ -83,6 +83,20 @@ fn secrets_that_are_short_known_or_uniform_are_refused() {
         assert!(VerifyingKey::symmetric(algorithm, random[..least].into()).is_ok());
     }
     assert_eq!(refused(Algorithm::Hs256, &[7; 32]), SECRET_UNIFORM);
+    for pem in [rsa(), ed25519()] {
+        let public = VerifyingKey::from_pem(&pem).unwrap();
+        let jwk = public.to_jwk();
+        for text in [
+            public.to_pem().unwrap().into_bytes(),
+            format!(" \n{}", public.to_pem().unwrap()).into_bytes(),
+            public.to_der().unwrap(),
+            jwk.to_string().into_bytes(),
+            serde_json::json!({ "keys": [jwk] }).to_string().into_bytes(),
+            pem.clone().into_bytes(),
+        ] {
+            assert_eq!(refused(Algorithm::Hs256, &text), SECRET_PUBLIC_KEY);
+        }
+    }
     assert_eq!(refused(Algorithm::Rs256, &random), OTHER_FAMILY);
 }
 

@@ -254,3 +254,57 @@ fn bytes_that_are_no_utf8_are_refused_even_where_nobody_looks() {
         );
     }
 }
+
+#[test]
+fn a_log_in_that_is_ahead_is_not_fresh_but_refused() {
+    let fixture = Fixture::new();
+    let now = fixture.clock.unix().as_secs();
+    assert!(fixture.with_claim("auth_time", json!(now + 30)).is_ok());
+    refused(fixture.with_claim("auth_time", json!(now + 31)), VerifyErrorKind::NotYetValid);
+    // Milliseconds in place of seconds.
+    refused(fixture.with_claim("auth_time", json!(now * 1000)), VerifyErrorKind::NotYetValid);
+}
+
+#[test]
+fn a_member_that_stands_twice_further_in_is_refused_too() {
+    let fixture = Fixture::new();
+    let with = |claim: &str| {
+        let claims = fixture.claims().to_string();
+        let claims = format!("{},{claim}}}", claims.strip_suffix('}').unwrap());
+        fixture.verify(&fixture.sign(&fixture.header().to_string(), &claims))
+    };
+    let (user, admin) = (r#""roles":["user"]"#, r#""roles":["admin"]"#);
+    assert!(with(&format!(r#""realm_access":{{{user}}},"other":{{{admin}}}"#)).is_ok());
+    for twice in [
+        format!(r#""realm_access":{{{user},{admin}}}"#),
+        format!(r#""realm_access":{{{user},"\u0072oles":["admin"]}}"#),
+        format!(r#""a":[{{"b":{{{user},{admin}}}}}]"#),
+    ] {
+        refused(with(&twice), VerifyErrorKind::Claims);
+    }
+}
+
+#[test]
+fn an_issuer_mints_nothing_that_its_verifier_refuses() {
+    let fixture = Fixture::new();
+    let key = SigningKey::generate().unwrap();
+    let keys = KeySet::new([key.verifying_key()]).unwrap();
+    let issuer = TokenIssuer::new(key, ISSUER, AUDIENCE).with_clock(fixture.clock.clone());
+    let verifier = TokenVerifier::new(keys, ISSUER, AUDIENCE).with_clock(fixture.clock.clone());
+    let many: Vec<String> = (0..300).map(|index| format!("x{index}")).collect();
+    let deep = (0..130).fold(json!(1), |value, _| json!([value]));
+    for (good, claims) in [
+        (true, vec![("sid", json!("s")), ("auth_time", json!(1)), ("x", json!({ "y": [1] }))]),
+        (false, vec![("sid", json!(1))]),
+        (false, vec![("auth_time", json!("x"))]),
+        (false, vec![("auth_time", json!(-1))]),
+        (false, vec![("x", deep)]),
+        (false, many.iter().map(|name| (name.as_str(), json!(1))).collect()),
+    ] {
+        let minted = issuer.issue_with("alice", &Scopes::none(), claims);
+        match minted {
+            Ok(token) => assert!(good && verifier.verify(token.expose()).is_ok()),
+            Err(error) => assert!(!good && error.kind() == IssueErrorKind::Claims),
+        }
+    }
+}
