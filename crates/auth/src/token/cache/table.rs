@@ -43,7 +43,7 @@ struct Bucket {
     /// Parts of the hashes of the entries, beside each other: 0 is none.
     marks: [u32; WAYS],
     /// Where the search for a token to push out begins.
-    next: u8,
+    next: usize,
     entries: [Option<Box<Entry>>; WAYS],
 }
 
@@ -158,10 +158,8 @@ impl Bucket {
     /// So tokens that come once push out each other, one subject's at first its own, and those that
     /// come again and again stay.
     fn victim(&mut self, newcomer: &Entry, limits: Limits) -> usize {
-        let is_free = |entry: &Option<Box<Entry>>| {
-            let is_fresh = |entry: &Box<Entry>| entry.is_fresh(newcomer.since, limits.time_to_live);
-            !entry.as_ref().is_some_and(is_fresh)
-        };
+        let is_fresh = |entry: &Entry| entry.is_fresh(newcomer.since, limits.time_to_live);
+        let is_free = |entry: &Option<Box<Entry>>| !entry.as_deref().is_some_and(is_fresh);
         if let Some(place) = self.entries.iter().position(is_free) {
             return place;
         }
@@ -176,10 +174,9 @@ impl Bucket {
         }
         // Each round takes one from each, so that it ends.
         loop {
-            let begin = usize::from(self.next);
-            let places = (begin..WAYS).chain(0..begin);
-            if let Some(place) = places.into_iter().find(|place| self.hits[*place] == 0) {
-                self.next = (place as u8 + 1) % WAYS as u8;
+            let mut places = (self.next..WAYS).chain(0..self.next);
+            if let Some(place) = places.find(|place| self.hits[*place] == 0) {
+                self.next = (place + 1) % WAYS;
                 return place;
             }
             self.hits.iter_mut().for_each(|hits| *hits -= 1);
@@ -210,6 +207,7 @@ impl Bucket {
 }
 
 /// A part of the hash that does not choose the bucket; never 0.
-fn mark(hash: u64) -> u32 {
+#[expect(clippy::cast_possible_truncation, reason = "the upper half")]
+const fn mark(hash: u64) -> u32 {
     (hash >> 32) as u32 | 1
 }
