@@ -207,7 +207,6 @@ impl Bucket {
 }
 
 /// A part of the hash that does not choose the bucket; never 0.
-#[expect(clippy::cast_possible_truncation, reason = "the upper half")]
 const fn mark(hash: u64) -> u32 {
     (hash >> 32) as u32 | 1
 }
