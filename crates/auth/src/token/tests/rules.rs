@@ -290,7 +290,7 @@ fn an_issuer_mints_nothing_that_its_verifier_refuses() {
     let key = SigningKey::generate().unwrap();
     let keys = KeySet::new([key.verifying_key()]).unwrap();
     let issuer = TokenIssuer::new(key, ISSUER, AUDIENCE).with_clock(fixture.clock.clone());
-    let verifier = TokenVerifier::new(keys, ISSUER, AUDIENCE).with_clock(fixture.clock.clone());
+    let verifier = TokenVerifier::new(keys, ISSUER, AUDIENCE).with_clock(fixture.clock);
     let many: Vec<String> = (0..300).map(|index| format!("x{index}")).collect();
     let deep = (0..130).fold(json!(1), |value, _| json!([value]));
     for (good, claims) in [
