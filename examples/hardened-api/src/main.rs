@@ -1,8 +1,8 @@
 //! An axum service on everything that hardpoint has.
 //!
 //! `cargo run -p hardened-api` serves it, with nothing installed; `cargo run -p hardened-api -- tour`
-//! starts it and drives it over real HTTP, printing what each scene showed. The routes and the
-//! variables stand in the project's README.
+//! starts it and drives it over real HTTP, printing what each scene showed; `-- token` makes and
+//! checks keys and tokens. The routes and the variables stand in the project's README.
 
 mod accounts;
 mod admin;
@@ -13,6 +13,7 @@ mod routes;
 mod service;
 mod session;
 mod settings;
+mod token;
 mod tour;
 
 use std::process::ExitCode;
@@ -28,8 +29,9 @@ fn main() -> ExitCode {
     match arguments.as_slice() {
         [] | ["serve"] => serve(),
         ["tour"] => block_on(tour::run()),
+        ["token", rest @ ..] => token::run(rest),
         _ => {
-            eprintln!("usage: hardened-api [serve | tour]");
+            eprintln!("usage: hardened-api [serve | tour | token ..]");
             ExitCode::from(USAGE)
         }
     }

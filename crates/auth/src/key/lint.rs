@@ -80,17 +80,21 @@ const fn first_and_last(first: u8, between: u8, last: u8) -> [u8; 32] {
     bytes
 }
 
-/// A secret for HMAC.
-pub(super) fn secret(algorithm: Algorithm, secret: &[u8]) -> Result<(), KeyError> {
-    let least = match algorithm {
+/// How long a secret is at least, in bytes: as long as the hash (RFC 7518 §3.2).
+pub(super) const fn secret_len(algorithm: Algorithm) -> usize {
+    match algorithm {
         Algorithm::Hs384 => 48,
         Algorithm::Hs512 => 64,
         _ => 32,
-    };
+    }
+}
+
+/// A secret for HMAC.
+pub(super) fn secret(algorithm: Algorithm, secret: &[u8]) -> Result<(), KeyError> {
     if PUBLISHED.contains(&secret) {
         return Err(SECRET_PUBLISHED);
     }
-    if secret.len() < least {
+    if secret.len() < secret_len(algorithm) {
         return Err(SECRET_TOO_SHORT);
     }
     if is_text_of_a_key(secret) {

@@ -6,7 +6,7 @@ use aws_lc_rs::{
     encoding::{AsDer, Pkcs8V1Der},
     hmac,
     rand::SystemRandom,
-    rsa::{KeyPair as RsaKeyPair, KeyPairComponents, PublicKeyComponents},
+    rsa::{KeyPair as RsaKeyPair, KeyPairComponents, KeySize, PublicKeyComponents},
     signature::{
         ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
         Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512,
@@ -14,6 +14,7 @@ use aws_lc_rs::{
     },
 };
 use hardpoint_core::Secret;
+use zeroize::Zeroizing;
 
 use super::{
     Algorithm, KeyError, VerifyingKey,
@@ -23,7 +24,7 @@ use super::{
         SIGNING_FAILED,
     },
     jwk::{Described, Jwk, Purpose},
-    pem,
+    lint, pem,
     verifying::hmac_of,
 };
 
@@ -47,6 +48,30 @@ impl SigningKey {
     /// [`KeyError`] if the system gives no randomness.
     pub fn generate() -> Result<Self, KeyError> {
         Self::of(Pair::Ed25519(Ed25519KeyPair::generate().map_err(|_| NO_RANDOMNESS)?))
+    }
+
+    /// A new key for `algorithm` that exists in this process alone, unless the text of
+    /// [`to_pem`](Self::to_pem) is kept. RSA keys have 2048 bits, which may take a second to find.
+    /// Secrets are as long as the algorithm's hash, and have no such text: one to be kept is drawn by
+    /// whoever keeps it, and read with [`symmetric`](Self::symmetric).
+    ///
+    /// # Errors
+    /// [`KeyError`] if the system gives no randomness.
+    pub fn generate_for(algorithm: Algorithm) -> Result<Self, KeyError> {
+        let pair = match algorithm.family() {
+            Family::Ed25519 => return Self::generate(),
+            Family::P256 => EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map(Pair::Ec),
+            Family::P384 => EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).map(Pair::Ec),
+            Family::Rsa => {
+                RsaKeyPair::generate(KeySize::Rsa2048).map(|pair| Pair::Rsa(Box::new(pair)))
+            }
+            Family::Secret => {
+                let mut secret = Zeroizing::new(vec![0; lint::secret_len(algorithm)]);
+                getrandom::fill(&mut secret).map_err(|_| NO_RANDOMNESS)?;
+                return Self::symmetric(algorithm, secret.as_slice().into());
+            }
+        };
+        Self::of(pair.map_err(|_| NO_RANDOMNESS)?)?.for_algorithm(algorithm)
     }
 
     /// A new Ed25519 key as PEM, to be kept where secrets are kept.

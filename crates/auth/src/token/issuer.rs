@@ -7,15 +7,16 @@ use hardpoint_core::{Clock, Secret, SystemClock};
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
-use super::{claims::Registered, json::Text, jws::MAX_TOKEN, verified::Times};
+use super::{Profile, claims::Registered, json::Text, jws::MAX_TOKEN, verified::Times};
 use crate::{KeyError, KeyRing, Scopes, SigningKey, key::Live};
 
-/// Mints access tokens of RFC 9068. Clones share the key.
+/// Mints access tokens of RFC 9068, or of another [`Profile`]. Clones share the key.
 #[derive(Clone)]
 pub struct TokenIssuer<C = SystemClock> {
     signer: Signer,
     issuer: String,
     audience: String,
+    profile: Profile,
     lifetime: Duration,
     clock: C,
 }
@@ -50,11 +51,22 @@ impl TokenIssuer {
 
     const fn of(signer: Signer, issuer: String, audience: String) -> Self {
         let lifetime = Duration::from_secs(15 * 60);
-        Self { signer, issuer, audience, lifetime, clock: SystemClock }
+        let profile = Profile::rfc9068();
+        Self { signer, issuer, audience, profile, lifetime, clock: SystemClock }
     }
 }
 
 impl<C: Clock> TokenIssuer<C> {
+    /// Which kind of tokens are minted, and verifiers have to expect. Default:
+    /// [`Profile::rfc9068`].
+    ///
+    /// Tokens of another profile have its `typ`, and a `client_id` only if it is a further claim.
+    #[must_use]
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        self
+    }
+
     /// How long tokens live. Default: 15 minutes, the longest time that a stolen token should be of
     /// use without being revoked. Fractions of a second are dropped; 0 makes tokens that are only
     /// accepted within the verifier's leeway.
@@ -67,8 +79,8 @@ impl<C: Clock> TokenIssuer<C> {
     /// Takes the time from another clock.
     #[must_use]
     pub fn with_clock<Other: Clock>(self, clock: Other) -> TokenIssuer<Other> {
-        let Self { signer, issuer, audience, lifetime, clock: _ } = self;
-        TokenIssuer { signer, issuer, audience, lifetime, clock }
+        let Self { signer, issuer, audience, profile, lifetime, clock: _ } = self;
+        TokenIssuer { signer, issuer, audience, profile, lifetime, clock }
     }
 
     /// The key that tokens are signed with now; `None` if every key of the ring is revoked.
@@ -86,8 +98,8 @@ impl<C: Clock> TokenIssuer<C> {
         self.lifetime
     }
 
-    /// A token for `subject` that allows `scopes`. Its `client_id` is the audience: see
-    /// [`issue_with`](Self::issue_with).
+    /// A token for `subject` that allows `scopes`. The `client_id` of an access token is the
+    /// audience: see [`issue_with`](Self::issue_with).
     ///
     /// # Errors
     /// [`IssueError`] if the subject is empty, the token would be longer than verifiers accept, no key
@@ -119,20 +131,26 @@ impl<C: Clock> TokenIssuer<C> {
             ("iss", self.issuer.as_str().into()),
             ("aud", self.audience.as_str().into()),
             ("sub", subject.into()),
-            ("scope", scopes.as_str().into()),
             ("iat", now.into()),
             ("exp", now.saturating_add(self.lifetime.as_secs()).into()),
             ("jti", random_id()?.into()),
         ] {
             body.insert(name.to_owned(), value);
         }
+        // A list of scopes has at least one (RFC 6749 §3.3).
+        if !scopes.as_str().is_empty() {
+            body.insert("scope".to_owned(), scopes.as_str().into());
+        }
         for (name, value) in claims {
             let is_client = name != "client_id" || value.as_str().is_some_and(|id| !id.is_empty());
-            if !is_client || name == "nbf" || body.insert(name.to_owned(), value).is_some() {
+            let is_own = matches!(name, "nbf" | "scope");
+            if !is_client || is_own || body.insert(name.to_owned(), value).is_some() {
                 return Err(IssueError::new(IssueErrorKind::Claims));
             }
         }
-        body.entry("client_id").or_insert_with(|| self.audience.as_str().into());
+        if self.profile.needs_all_claims() {
+            body.entry("client_id").or_insert_with(|| self.audience.as_str().into());
+        }
         let body = Value::Object(body).to_string();
         // What verifiers read in further claims, such as `sid` and `auth_time`, has to be of its type.
         let is_readable = Registered::parse(&body, &self.audience)
@@ -145,8 +163,8 @@ impl<C: Clock> TokenIssuer<C> {
 
     fn seal(&self, body: &str) -> Result<Secret<str>, IssueError> {
         let key = self.signing_key().ok_or(IssueError::new(IssueErrorKind::Key))?;
-        let header =
-            json!({ "alg": key.algorithm().as_str(), "typ": "at+jwt", "kid": key.key_id() });
+        let (algorithm, kind) = (key.algorithm().as_str(), self.profile.kind());
+        let header = json!({ "alg": algorithm, "typ": kind, "kid": key.key_id() });
         let mut token = URL_SAFE_NO_PAD.encode(header.to_string());
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(body, &mut token);
@@ -173,6 +191,7 @@ impl<C> fmt::Debug for TokenIssuer<C> {
         f.debug_struct("TokenIssuer")
             .field("issuer", &self.issuer)
             .field("audience", &self.audience)
+            .field("profile", &self.profile)
             .field("lifetime", &self.lifetime)
             .finish_non_exhaustive()
     }

@@ -1,4 +1,4 @@
-//! Which tokens a verifier is for.
+//! Which tokens an issuer makes, and a verifier is for.
 
 use std::borrow::Cow;
 
@@ -50,10 +50,15 @@ impl Profile {
                     })
             })
         };
+        is(self.kind()) || (self.kind == Kind::Plain && given.is_none())
+    }
+
+    /// The `typ` of tokens of this profile.
+    pub(super) fn kind(&self) -> &str {
         match &self.kind {
-            Kind::Plain => given.is_none() || is("JWT"),
-            Kind::Rfc9068 => is("at+jwt"),
-            Kind::Typed(expected) => is(expected),
+            Kind::Plain => "JWT",
+            Kind::Rfc9068 => "at+jwt",
+            Kind::Typed(kind) => kind,
         }
     }
 

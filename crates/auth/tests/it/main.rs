@@ -7,6 +7,7 @@ mod alloc;
 mod axum;
 mod bearer;
 mod contract;
+mod foreign;
 mod leak;
 
 use hardpoint_auth::{AuthLayer, KeySet, Scopes, SigningKey, TokenIssuer, TokenVerifier};

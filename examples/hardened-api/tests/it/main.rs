@@ -4,6 +4,7 @@
 
 mod load;
 mod start;
+mod token;
 
 use std::{process::Command, time::Duration};
 

@@ -150,6 +150,29 @@ fn a_generated_pem_is_a_key() {
 }
 
 #[test]
+fn a_key_is_generated_for_every_algorithm() {
+    for name in [
+        "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA", "HS256",
+        "HS384", "HS512",
+    ] {
+        let algorithm = Algorithm::from_name(name).unwrap();
+        let key = SigningKey::generate_for(algorithm).unwrap();
+        assert_eq!(key.algorithm(), algorithm);
+        let signature = key.sign(b"message").unwrap();
+        assert!(key.verifying_key().accepts(b"message", &signature), "{name}");
+        let other = SigningKey::generate_for(algorithm).unwrap();
+        assert!(!other.verifying_key().accepts(b"message", &signature), "{name} is no new key");
+        if algorithm.is_symmetric() {
+            assert_eq!(key.to_pem().unwrap_err(), HAS_NO_DOCUMENT);
+        } else {
+            let kept = SigningKey::from_pem(key.to_pem().unwrap().expose()).unwrap();
+            let kept = kept.for_algorithm(algorithm).unwrap();
+            assert!(kept.verifying_key().accepts(b"message", &signature), "{name} was kept");
+        }
+    }
+}
+
+#[test]
 fn every_key_pair_is_written_as_it_was_read() {
     for pem in [ed25519(), p256(), p384(), rsa()] {
         let key = SigningKey::from_pem(&pem).unwrap();

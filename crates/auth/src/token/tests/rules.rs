@@ -229,6 +229,31 @@ fn an_issuer_mints_nothing_that_its_verifier_would_refuse() {
 }
 
 #[test]
+fn an_issuers_tokens_are_of_its_profile_alone() {
+    let profiles = [Profile::rfc9068(), Profile::plain(), Profile::typed("secevent+jwt")];
+    let key = Arc::new(SigningKey::generate().unwrap());
+    let keys = KeySet::new([key.verifying_key()]).unwrap();
+    for own in &profiles {
+        let issuer = TokenIssuer::new(Arc::clone(&key), ISSUER, AUDIENCE).profile(own.clone());
+        let issuer = issuer.with_clock(ManualClock::default());
+        let token = issuer.issue("alice", &Scopes::none()).unwrap();
+        for expected in &profiles {
+            let verifier = TokenVerifier::new(keys.clone(), ISSUER, AUDIENCE)
+                .profile(expected.clone())
+                .with_clock(ManualClock::default());
+            let answer = verifier.verify(token.expose()).map_err(|error| error.kind());
+            if own == expected {
+                // Access tokens alone have to name a client (RFC 9068 §2.2).
+                let client = (*own == Profile::rfc9068()).then_some(AUDIENCE);
+                assert_eq!(answer.unwrap().client_id(), client);
+            } else {
+                refused(answer, VerifyErrorKind::Type);
+            }
+        }
+    }
+}
+
+#[test]
 fn bytes_that_are_no_utf8_are_refused_even_where_nobody_looks() {
     let fixture = Fixture::new();
     let sign = |header: &[u8], claims: &[u8]| {

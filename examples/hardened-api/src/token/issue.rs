@@ -1,0 +1,65 @@
+//! `issue`: a signed token.
+
+use std::time::Duration;
+
+use hardpoint::auth::{IssueErrorKind, Scopes, TokenIssuer};
+use serde_json::Value;
+
+use super::{Failure, Printed, arguments::Arguments, key_file};
+
+const OPTIONS: [&str; 9] = [
+    "--algorithm",
+    "--audience",
+    "--claim",
+    "--issuer",
+    "--key",
+    "--profile",
+    "--scope",
+    "--subject",
+    "--ttl",
+];
+
+pub(super) fn run(words: &[&str]) -> Printed {
+    let arguments = Arguments::read(words, &OPTIONS)?;
+    if !arguments.operands().is_empty() {
+        return Err(Failure::usage("issue takes options alone"));
+    }
+    let (path, algorithm) = (arguments.required("--key")?, arguments.algorithm()?);
+    let (issuer, audience) = (arguments.required("--issuer")?, arguments.required("--audience")?);
+    let subject = arguments.required("--subject")?;
+    let scopes: Scopes = arguments
+        .optional("--scope")?
+        .unwrap_or_default()
+        .parse()
+        .map_err(|error| Failure::usage(format!("--scope: {error}")))?;
+    let lifetime = arguments.optional("--ttl")?.map(duration).transpose()?;
+    let profile = arguments.profile()?;
+    let claims = arguments.all("--claim").map(claim).collect::<Result<Vec<_>, _>>()?;
+
+    let key = key_file::signing(path, algorithm)?;
+    let mut minting = TokenIssuer::new(key, issuer, audience).profile(profile);
+    if let Some(lifetime) = lifetime {
+        minting = minting.lifetime(lifetime);
+    }
+    minting.issue_with(subject, &scopes, claims).map_err(|error| match error.kind() {
+        IssueErrorKind::Claims | IssueErrorKind::Subject | IssueErrorKind::TooLong => {
+            Failure::usage(error)
+        }
+        _ => Failure::system(error),
+    })
+}
+
+fn duration(text: &str) -> Result<Duration, Failure> {
+    humantime::parse_duration(text)
+        .map_err(|_| Failure::usage("--ttl is a duration, such as 90s, 15m or 1day"))
+}
+
+fn claim(text: &str) -> Result<(&str, Value), Failure> {
+    let (name, json) = text.split_once('=').unwrap_or_default();
+    match serde_json::from_str(json) {
+        Ok(value) if !name.is_empty() => Ok((name, value)),
+        _ => Err(Failure::usage(
+            r#"--claim is a name, `=` and JSON, such as admin=true or name='"Alice"'"#,
+        )),
+    }
+}

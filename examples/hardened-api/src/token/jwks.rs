@@ -1,0 +1,39 @@
+//! `jwks`: the public halves of keys, for those who verify.
+
+use hardpoint::auth::{KeySet, VerifyingKey};
+
+use super::{Failure, Printed, arguments::Arguments, key_file};
+
+pub(super) fn run(words: &[&str]) -> Printed {
+    let arguments = Arguments::read(words, &["--algorithm", "--format"])?;
+    let algorithm = arguments.algorithm()?;
+    let is_pem = match arguments.optional("--format")? {
+        None | Some("jwk") => false,
+        Some("pem") => true,
+        Some(_) => return Err(Failure::usage("--format is jwk or pem")),
+    };
+    if arguments.operands().is_empty() {
+        return Err(Failure::usage("jwks takes at least one FILE"));
+    }
+    let mut keys = Vec::new();
+    for path in arguments.operands() {
+        let (found, skipped) = key_file::verifying(path, algorithm)?;
+        // Whoever publishes a set wants all of its keys in it.
+        if let Some(first) = skipped.first() {
+            return Err(Failure::data(format!("{path}: {first}")));
+        }
+        if found.iter().any(|key| key.algorithm().is_symmetric()) {
+            return Err(Failure::data(format!(
+                "{path} is a secret, which has no public half: whoever verifies with it can sign \
+                 with it; hand it to them as you would a password, or use a key pair"
+            )));
+        }
+        keys.extend(found);
+    }
+    let set = KeySet::new(keys).map_err(Failure::data)?;
+    if is_pem {
+        let texts: Result<String, _> = set.iter().map(VerifyingKey::to_pem).collect();
+        return texts.map(Into::into).map_err(Failure::system);
+    }
+    Ok(format!("{:#}", set.to_jwks()).into())
+}
