@@ -126,6 +126,7 @@ mod builder;
 mod by_issuer;
 mod carried;
 mod discovery;
+mod entra;
 mod error;
 mod fetch;
 mod freshness;

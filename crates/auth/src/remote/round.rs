@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Response, StatusCode, Uri, header::LOCATION};
-use serde_json::Value;
 
 use super::{
     Fetch, RefreshError, RefreshErrorKind,
     discovery::{self, Expected},
-    freshness,
+    entra, freshness,
     location::{self, REDIRECTS, Transport},
 };
 use crate::{KeySet, KeySetError};
@@ -98,7 +97,8 @@ impl Plan {
         let body = match &self.template {
             None => body,
             Some(template) => {
-                filtered = of_template(body, template)?;
+                filtered =
+                    entra::shared_keys(body, template).map_err(|_| RefreshErrorKind::Malformed)?;
                 &filtered
             }
         };
@@ -109,13 +109,4 @@ impl Plan {
         })?;
         Ok((keys, skipped.len()))
     }
-}
-
-/// The set without the keys that are one tenant's: such a key must not vouch for another's tokens.
-fn of_template(body: &[u8], template: &str) -> Result<Vec<u8>, RefreshError> {
-    let mut set: Value = serde_json::from_slice(body).map_err(|_| RefreshErrorKind::Malformed)?;
-    if let Some(keys) = set.get_mut("keys").and_then(Value::as_array_mut) {
-        keys.retain(|key| key.get("issuer").is_none_or(|issuer| issuer == template));
-    }
-    Ok(set.to_string().into_bytes())
 }

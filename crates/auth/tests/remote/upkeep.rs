@@ -419,6 +419,43 @@ async fn entras_template_is_accepted_when_asked_for_and_tenants_keys_are_left_ou
     assert!(has(&keys, &shared) && !has(&keys, &tenants));
 }
 
+/// Entra's sets were read into a map to be sorted, which keeps the last of two members of one name: what
+/// a key set refuses elsewhere was accepted.
+#[tokio::test(start_paused = true)]
+async fn a_member_that_stands_twice_loses_its_key_with_entras_template_too() {
+    let common = "https://login.microsoftonline.com/common/v2.0";
+    let template = "https://login.microsoftonline.com/{tenantid}/v2.0";
+    let [good, twice] = [(), ()].map(|()| SigningKey::generate().unwrap());
+    let mut set: serde_json::Value = serde_json::from_str(&jwks([&good, &twice])).unwrap();
+    for key in set["keys"].as_array_mut().unwrap() {
+        key["issuer"] = template.into();
+    }
+    let [whole, broken] = [&set["keys"][0], &set["keys"][1]].map(ToString::to_string);
+    // The member that counts in the end is the good one.
+    let repeated = broken.replacen('{', r#"{"use":"enc","#, 1);
+    let names_another = whole.replacen(
+        r#""issuer":"#,
+        r#""issuer":"https://login.microsoftonline.com/9188040d/v2.0","issuer":"#,
+        1,
+    );
+    let path = "/common/v2.0/.well-known/openid-configuration";
+    let warm = async |text: String| {
+        let issuer = Issuer::publishing(&text);
+        issuer.page(path, document(template, "https://login.microsoftonline.com/common/keys"));
+        let builder = RemoteKeys::discovery(common, issuer).with_clock(TokioClock::new());
+        let keys = builder.entra_template().start().unwrap();
+        keys.warm().await.map(|()| keys)
+    };
+    let keys = warm(format!(r#"{{"keys":[{whole},{repeated}]}}"#)).await.unwrap();
+    assert!(has(&keys, &good) && !has(&keys, &twice));
+    for (text, expected) in [
+        (format!(r#"{{"keys":[{names_another}]}}"#), RefreshErrorKind::Empty),
+        (format!(r#"{{"keys":[{whole}],"keys":[{whole}]}}"#), RefreshErrorKind::Malformed),
+    ] {
+        assert_eq!(warm(text).await.unwrap_err().kind(), expected);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn fetching_ends_when_nobody_is_left() {
     let issuer = Issuer::publishing(&key().1);
