@@ -14,6 +14,29 @@ pub enum Event<'a> {
         /// Whether it passes now.
         healthy: bool,
     },
+    /// Keys of an issuer came or went.
+    KeySetChanged {
+        /// The key set's name.
+        key_set: &'a str,
+        /// How many came: keys that were not held before.
+        added: usize,
+        /// How many went.
+        removed: usize,
+    },
+    /// The keys of an issuer could not be fetched. Those that are held stay.
+    KeySetFetchFailed {
+        /// The key set's name.
+        key_set: &'a str,
+        /// Why, from a fixed list.
+        kind: &'static str,
+    },
+    /// What the keys of an issuer are worth changed.
+    KeySetStateChanged {
+        /// The key set's name.
+        key_set: &'a str,
+        /// What they are worth now: `expired`, `fresh`, or `stale`.
+        state: &'static str,
+    },
     /// A limiter decided a request.
     Limited {
         /// The policy that decided: the one that refused, or the one nearest to its bound.

@@ -1,36 +1,28 @@
 //! The token that a request carries, where there is no doubt about it. Pure.
 
-use http::{
-    HeaderMap,
-    header::{AUTHORIZATION, COOKIE},
-};
+use http::HeaderMap;
 
-/// The token of the one `Authorization` header, or without one that of the one cookie of this name.
-/// All else is the verifier's to refuse.
+use self::credentials::Credentials;
+
+// What is looked for here must be what the layer inside verifies: it is one function.
+#[path = "../bearer/credentials.rs"]
+#[expect(clippy::duplicate_mod, dead_code, reason = "hiding the headers is the other layer's part")]
+mod credentials;
+
+/// The token that an [`AuthLayer`](crate::AuthLayer) would verify. All else is its to refuse.
 pub(super) fn token<'a>(headers: &'a HeaderMap, cookie: Option<&str>) -> Option<&'a str> {
-    let mut all = headers.get_all(AUTHORIZATION).iter();
-    match (all.next(), all.next(), cookie) {
-        (Some(header), None, _) => {
-            let (scheme, rest) = header.as_bytes().split_at_checked(7)?;
-            let rest = std::str::from_utf8(rest).ok()?;
-            scheme.eq_ignore_ascii_case(b"bearer ").then(|| rest.trim_start_matches(' '))
-        }
-        (None, _, Some(name)) => {
-            let texts = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-            let pairs = texts.flat_map(|text| text.split(';'));
-            let mut own = pairs.filter_map(|pair| {
-                let (own, value) = pair.trim().split_once('=')?;
-                (own == name).then_some(value)
-            });
-            own.next().filter(|_| own.next().is_none())
-        }
-        _ => None,
+    match credentials::find(headers, cookie) {
+        Credentials::Token(token) => Some(token),
+        Credentials::Malformed | Credentials::None | Credentials::Several => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
+    use http::{
+        HeaderValue,
+        header::{AUTHORIZATION, COOKIE},
+    };
 
     use super::*;
 
@@ -38,8 +30,12 @@ mod tests {
     fn the_token_is_found_where_there_is_one() {
         for (authorization, cookies, expected) in [
             (&["Bearer a"][..], &[][..], Some("a")),
-            (&["bEARER   a"], &["t=b"], Some("a")),
-            (&["Basic a"], &["t=b"], None),
+            (&["bEARER   a"], &["x=b"], Some("a")),
+            (&["Bearer a"], &["t=b"], None),
+            (&["Bearer"], &["t=b"], None),
+            (&["Basic a"], &["t=b"], Some("b")),
+            (&["Bearers a"], &["t=b"], Some("b")),
+            (&["Basic a"], &[], None),
             (&["Bearer a", "Bearer a"], &["t=b"], None),
             (&[], &["x=1; t=b"], Some("b")),
             (&[], &["x=1", "t=b"], Some("b")),

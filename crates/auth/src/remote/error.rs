@@ -58,6 +58,9 @@ pub enum RefreshErrorKind {
     Issuer,
     /// The answer is no key set, or no discovery document.
     Malformed,
+    /// The server says that nothing has changed (304), and was not asked, or not about the keys that
+    /// are held.
+    NotModified,
     /// A redirect that is not followed.
     Redirect,
     /// The task that fetches has ended, or the fetch panicked.
@@ -83,6 +86,7 @@ impl RefreshErrorKind {
             Self::Insecure => "insecure",
             Self::Issuer => "issuer",
             Self::Malformed => "malformed",
+            Self::NotModified => "not_modified",
             Self::Redirect => "redirect",
             Self::Stopped => "stopped",
             Self::Status => "status",

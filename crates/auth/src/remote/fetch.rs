@@ -3,19 +3,20 @@
 use std::{error::Error, fmt};
 
 use bytes::Bytes;
-use http::{Response, Uri};
+use http::{Request, Response};
 
 /// Fetches a document over HTTP.
 ///
 /// `HttpFetch` is the one that comes with this crate; write another to send the requests through a
 /// proxy, or through a client that the service has anyway. Futures are dropped when time is up.
 pub trait Fetch: Send + Sync + 'static {
-    /// The answer to GET `url`, whatever its status, with its headers. Redirects are not followed: the
-    /// caller decides on them. Reading ends with [`FetchError::too_large`] at more than `limit` bytes
-    /// of body.
+    /// The answer to `request`, whatever its status, with its headers. It is a GET of an absolute URL;
+    /// its headers are to be sent, since they say that an answer with the same keys is not needed.
+    /// Redirects are not followed: the caller decides on them. Reading ends with
+    /// [`FetchError::too_large`] at more than `limit` bytes of body.
     fn fetch(
         &self,
-        url: &Uri,
+        request: Request<()>,
         limit: usize,
     ) -> impl Future<Output = Result<Response<Bytes>, FetchError>> + Send;
 }
@@ -23,10 +24,10 @@ pub trait Fetch: Send + Sync + 'static {
 impl<F: Fetch> Fetch for std::sync::Arc<F> {
     fn fetch(
         &self,
-        url: &Uri,
+        request: Request<()>,
         limit: usize,
     ) -> impl Future<Output = Result<Response<Bytes>, FetchError>> + Send {
-        F::fetch(self, url, limit)
+        F::fetch(self, request, limit)
     }
 }
 

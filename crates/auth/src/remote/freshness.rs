@@ -14,27 +14,33 @@ pub(super) const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// What is assumed of a server that says nothing.
 pub(super) const DEFAULT: Duration = Duration::from_secs(60 * 60);
 
-/// For how long the answer with these headers is fresh: what is left of its `max-age`, within
-/// [`SHORTEST`] and [`LONGEST`]; [`DEFAULT`] if there is none.
-pub(super) fn lifetime(headers: &HeaderMap) -> Duration {
+/// For how long an answer of this `max-age` and `Age` is fresh: what is left of it, within
+/// [`SHORTEST`] and [`LONGEST`]; [`DEFAULT`] if the server says nothing.
+pub(super) fn lifetime(max_age: Option<Duration>, age: Duration) -> Duration {
+    max_age.map_or(DEFAULT, |max_age| max_age.saturating_sub(age).clamp(SHORTEST, LONGEST))
+}
+
+/// How old an answer may become, according to its headers: 0 if it may not be kept.
+pub(super) fn max_age(headers: &HeaderMap) -> Option<Duration> {
     let lines = headers.get_all(CACHE_CONTROL).into_iter();
     let texts = lines.filter_map(|line| line.to_str().ok());
     let mut max_age = None;
     for directive in texts.flat_map(|text| text.split(',')).map(str::trim) {
         let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
         if name.eq_ignore_ascii_case("no-store") || name.eq_ignore_ascii_case("no-cache") {
-            return SHORTEST;
+            return Some(Duration::ZERO);
         }
         if name.eq_ignore_ascii_case("max-age") {
             // The first counts (RFC 9111 §4.2.1); one that is no number means stale.
             max_age = max_age.or(Some(seconds(value.trim_matches('"'))));
         }
     }
-    let Some(max_age) = max_age else {
-        return DEFAULT;
-    };
-    let age = headers.get(AGE).and_then(|age| age.to_str().ok()).map_or(Duration::ZERO, seconds);
-    max_age.saturating_sub(age).clamp(SHORTEST, LONGEST)
+    max_age
+}
+
+/// How old an answer was when it came.
+pub(super) fn age(headers: &HeaderMap) -> Duration {
+    headers.get(AGE).and_then(|age| age.to_str().ok()).map_or(Duration::ZERO, seconds)
 }
 
 /// A number of seconds; what is none is 0, and what is too large for one is a long time.
@@ -61,7 +67,7 @@ mod tests {
         if let Some(age) = age {
             headers.insert(AGE, HeaderValue::from_str(age).unwrap());
         }
-        lifetime(&headers)
+        lifetime(max_age(&headers), super::age(&headers))
     }
 
     #[test]

@@ -3,10 +3,7 @@
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{
-    HeaderValue, Request, Response, Uri,
-    header::{ACCEPT, USER_AGENT},
-};
+use http::{HeaderValue, Request, Response, header::USER_AGENT};
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
@@ -23,7 +20,6 @@ use super::{Fetch, FetchError};
 
 /// How much of an answer's head is read.
 const HEAD: usize = 64 * 1024;
-const JSON: HeaderValue = HeaderValue::from_static("application/jwk-set+json, application/json");
 /// Some front doors refuse whoever does not say what it is.
 const AGENT: HeaderValue =
     HeaderValue::from_static(concat!("hardpoint-auth/", env!("CARGO_PKG_VERSION")));
@@ -95,10 +91,12 @@ fn builder() -> Result<Wanting, HttpFetchError> {
 }
 
 impl Fetch for HttpFetch {
-    async fn fetch(&self, url: &Uri, limit: usize) -> Result<Response<Bytes>, FetchError> {
-        let mut request = Request::new(Empty::new());
-        *request.uri_mut() = url.clone();
-        request.headers_mut().insert(ACCEPT, JSON);
+    async fn fetch(
+        &self,
+        request: Request<()>,
+        limit: usize,
+    ) -> Result<Response<Bytes>, FetchError> {
+        let mut request = request.map(|()| Empty::new());
         request.headers_mut().insert(USER_AGENT, AGENT);
         let response = self.client.request(request).await.map_err(FetchError::unreachable)?;
         let (head, body) = response.into_parts();

@@ -126,9 +126,10 @@ impl RemoteKeys {
     /// Looks for a key that a token names and the set has not: it may be newer than the set.
     ///
     /// However many ask at once, there is one fetch, and no more than one in 30 seconds that brings
-    /// nothing new; an id that was not found is not looked for again for a minute. Ids longer than
-    /// 128 bytes are never looked for, and no id is ever sent anywhere. The fetch goes on if the
-    /// future is dropped.
+    /// nothing new; an id that was not found is not looked for again for a minute. Who asks during a
+    /// fetch waits for it, and for another if the key is not there then: it may have been published
+    /// meanwhile. Ids longer than 128 bytes are never looked for, and no id is ever sent anywhere. The
+    /// fetch goes on if the future is dropped.
     pub async fn refresh_for_unknown_key_id(&self, key_id: &str) -> Refreshed {
         if self.shared.has(key_id) {
             return Refreshed::Found;
@@ -138,26 +139,36 @@ impl RemoteKeys {
         }
         let digest = self.shared.digests.hash_one(key_id);
         let mut rounds = self.shared.rounds.clone();
-        let now = self.shared.now();
-        let missed = self.shared.machine().missed(digest, now);
-        let number = match missed {
-            Miss::Failed => return Refreshed::Failed,
-            Miss::Unknown if self.shared.usable().is_some() => return Refreshed::Unknown,
-            Miss::Unknown => return Refreshed::Failed,
-            Miss::Wait(number) => number,
-        };
-        // Full means that it is being woken already.
-        let _woken = self.wake.try_send(());
-        let failed = match rounds.wait_for(|ended| ended.number >= number).await {
-            Ok(ended) => ended.error.is_some(),
-            Err(_) => true,
-        };
-        if self.shared.has(key_id) {
-            return Refreshed::Found;
+        // Whatever fetch comes after one that was joined began after the question: no third is needed.
+        let mut has_joined = false;
+        loop {
+            let now = self.shared.now();
+            let missed = self.shared.machine().missed(digest, now);
+            let (number, tells) = match missed {
+                Miss::Failed => return Refreshed::Failed,
+                Miss::Unknown if self.shared.usable().is_some() => return Refreshed::Unknown,
+                Miss::Unknown => return Refreshed::Failed,
+                Miss::Wait { round, has_begun } => (round, has_joined || !has_begun),
+            };
+            // Full means that it is being woken already.
+            let _woken = self.wake.try_send(());
+            let failed = match rounds.wait_for(|ended| ended.number >= number).await {
+                Ok(ended) => ended.error.is_some(),
+                Err(_) => true,
+            };
+            if self.shared.has(key_id) {
+                return Refreshed::Found;
+            }
+            if failed {
+                return Refreshed::Failed;
+            }
+            if tells {
+                let now = self.shared.now();
+                self.shared.machine().remember(digest, now);
+                return Refreshed::Unknown;
+            }
+            has_joined = true;
         }
-        let now = self.shared.now();
-        self.shared.machine().remember(digest, now);
-        if failed { Refreshed::Failed } else { Refreshed::Unknown }
     }
 
     /// Whether tokens can be verified at all, read without a lock.

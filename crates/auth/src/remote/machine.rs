@@ -22,15 +22,20 @@ pub(super) enum Step {
     Expire,
     /// Fetch, and tell how it went.
     Fetch,
-    /// Nothing for so long, unless somebody misses a key.
+    /// Nothing for so long, unless somebody misses a key. It ends when the state changes, too.
     Sleep(Duration),
 }
 
 /// What becomes of somebody who misses a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Miss {
-    /// A fetch that is under way or about to start will tell: the one with this number.
-    Wait(u64),
+    /// A fetch will tell whether there is such a key: the one with this number.
+    Wait {
+        /// The fetch's number.
+        round: u64,
+        /// Whether it had begun before: a key that it does not bring may have been published since.
+        has_begun: bool,
+    },
     /// There is no such key, as far as it may be found out now.
     Unknown,
     /// The last fetch failed, and it is too early for another: nobody knows.
@@ -62,8 +67,8 @@ struct Held {
 enum Round {
     /// The next one is due at this time.
     Idle(Mono),
-    /// One is under way or about to start.
-    Active { by_miss: bool },
+    /// One is under way, if it has begun, or about to start.
+    Active { by_miss: bool, has_begun: bool },
 }
 
 impl Machine {
@@ -90,26 +95,31 @@ impl Machine {
             self.expired = true;
             return Step::Expire;
         }
-        let next = match self.round {
-            Round::Active { .. } => return Step::Fetch,
-            Round::Idle(next) if now >= next => {
-                self.start(false);
+        let next = match &mut self.round {
+            Round::Active { has_begun, .. } => {
+                *has_begun = true;
                 return Step::Fetch;
             }
-            Round::Idle(next) => next,
+            Round::Idle(next) if now >= *next => {
+                self.start(false, true);
+                return Step::Fetch;
+            }
+            Round::Idle(next) => *next,
         };
-        let expiry = self.held.map(|held| held.fresh_until.saturating_add(self.stale_for));
-        Step::Sleep(expiry.map_or(next, |expiry| expiry.min(next)).saturating_since(now))
+        let change = self.held.map(|Held { fresh_until }| {
+            if now < fresh_until { fresh_until } else { fresh_until.saturating_add(self.stale_for) }
+        });
+        Step::Sleep(change.map_or(next, |change| change.min(next)).saturating_since(now))
     }
 
     /// Somebody misses the key with this id, of which a digest is given.
     pub(super) fn missed(&mut self, key_id: u64, now: Mono) -> Miss {
-        if matches!(self.round, Round::Active { .. }) {
-            return Miss::Wait(self.rounds);
+        if let Round::Active { has_begun, .. } = self.round {
+            return Miss::Wait { round: self.rounds, has_begun };
         }
         if !self.is_remembered(key_id, now) && self.bucket.take(now) {
-            self.start(true);
-            return Miss::Wait(self.rounds);
+            self.start(true, false);
+            return Miss::Wait { round: self.rounds, has_begun: false };
         }
         if self.failures > 0 { Miss::Failed } else { Miss::Unknown }
     }
@@ -137,7 +147,8 @@ impl Machine {
         self.round = Round::Idle(now.saturating_add(pause));
     }
 
-    /// There was no such key after a fetch: do not fetch for it again soon.
+    /// A fetch that began after somebody had missed the key did not bring it: do not fetch for it again
+    /// soon.
     pub(super) fn remember(&mut self, key_id: u64, now: Mono) {
         if self.is_remembered(key_id, now) {
             return;
@@ -164,14 +175,14 @@ impl Machine {
         }
     }
 
-    fn start(&mut self, by_miss: bool) {
-        self.round = Round::Active { by_miss };
+    fn start(&mut self, by_miss: bool, has_begun: bool) {
+        self.round = Round::Active { by_miss, has_begun };
         self.rounds = self.rounds.saturating_add(1);
     }
 
     /// What nobody has found does not entitle to a second try.
     fn drain_if_by_miss(&mut self, now: Mono) {
-        if self.round == (Round::Active { by_miss: true }) {
+        if matches!(self.round, Round::Active { by_miss: true, .. }) {
             self.bucket.drain(now);
         }
     }

@@ -32,7 +32,7 @@
 //!     AuthLayer, KeySet, SigningKey, TokenIssuer, TokenVerifier,
 //!     remote::{Fetch, FetchError, KeyRefreshLayer, RemoteKeys},
 //! };
-//! use http::{Request, Response, StatusCode, Uri, header::AUTHORIZATION};
+//! use http::{Request, Response, StatusCode, header::AUTHORIZATION};
 //! use http_body_util::Full;
 //! use std::{convert::Infallible, sync::{Arc, Mutex}};
 //! use tower::{Layer, ServiceExt, service_fn};
@@ -40,7 +40,7 @@
 //! struct Published(Arc<Mutex<KeySet>>);
 //!
 //! impl Fetch for Published {
-//!     async fn fetch(&self, _url: &Uri, _limit: usize) -> Result<Response<Bytes>, FetchError> {
+//!     async fn fetch(&self, _: Request<()>, _: usize) -> Result<Response<Bytes>, FetchError> {
 //!         let keys = self.0.lock().expect("nobody panics").to_jwks();
 //!         Ok(Response::new(keys.to_string().into()))
 //!     }
@@ -83,15 +83,26 @@
 //!    The keys are used on meanwhile: [`Fresh`](KeysState::Fresh) as long as the server said, then
 //!    [`Stale`](KeysState::Stale) for [a day](RemoteKeysBuilder::stale_if_error), then
 //!    [`Expired`](KeysState::Expired) and let go.
-//! 3. A key that cannot be used is skipped and the others are taken. An answer without any usable key,
+//! 3. Only keys that have changed are sent again: the server is told the `ETag` of those that are held
+//!    (of at most 256 bytes), or when they were changed last. Its 304 is as good as the keys, and says
+//!    anew how long they are fresh. Once a day they are fetched whole, so that a server which is wrong
+//!    about what has changed keeps no key alive.
+//! 4. What the issuer publishes now is what counts: a key that is gone is refused at once, since it may
+//!    have been withdrawn. If the issuer was rolled back, or its replicas do not agree, the key is found
+//!    again like any that is unknown, within a minute of its being back.
+//! 5. A key that cannot be used is skipped and the others are taken. An answer without any usable key,
 //!    of more than 256 KiB or of more than 100 keys counts as a failure: the keys before it stay.
-//! 4. A token that names a key which is not held causes one fetch, however many such tokens come: see
+//! 6. A token that names a key which is not held causes one fetch, however many such tokens come: see
 //!    [`refresh_for_unknown_key_id`](RemoteKeys::refresh_for_unknown_key_id). [`KeyRefreshLayer`] does
-//!    so for requests. The key's id is compared here, and never sent.
-//! 5. If the issuer cannot be asked, the layer answers 503 `keys_unavailable` with `Retry-After`: the
+//!    so for requests. The key's id is compared here, and never sent. It counts as missing for a
+//!    minute if a fetch that began after the question did not bring it.
+//! 7. If the issuer cannot be asked, the layer answers 503 `keys_unavailable` with `Retry-After`: the
 //!    token may be good. What is known to be bad stays the verifier's 401.
-//! 6. Only https is fetched unless [`insecure_http`](RemoteKeysBuilder::insecure_http) is said,
+//! 8. Only https is fetched unless [`insecure_http`](RemoteKeysBuilder::insecure_http) is said,
 //!    redirects are not followed, and a discovery document must name exactly the issuer.
+//! 9. An [observer](RemoteKeysBuilder::with_observer) and the log are told when keys come or go, when
+//!    their state changes, and when a fetch fails: by the set's
+//!    [name](RemoteKeysBuilder::name), never with a key, an id or a URL.
 //!
 //! # Several issuers
 //! Each has its own [`RemoteKeys`] and its own verifier: a key of one never vouches for another. An
@@ -126,6 +137,7 @@ mod builder;
 mod by_issuer;
 mod carried;
 mod discovery;
+mod entra;
 mod error;
 mod fetch;
 mod freshness;
@@ -134,12 +146,14 @@ mod keys;
 mod layer;
 mod location;
 mod machine;
+mod notices;
 mod peek;
 mod rejection;
 mod round;
 mod service;
 mod state;
 mod task;
+mod validator;
 mod verifiers;
 
 pub use self::{

@@ -3,19 +3,23 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Response, StatusCode, Uri, header::LOCATION};
-use serde_json::Value;
+use http::{
+    HeaderValue, Request, Response, StatusCode, Uri,
+    header::{ACCEPT, LOCATION},
+};
 
 use super::{
     Fetch, RefreshError, RefreshErrorKind,
     discovery::{self, Expected},
-    freshness,
+    entra, freshness,
     location::{self, REDIRECTS, Transport},
+    validator::Validator,
 };
 use crate::{KeySet, KeySetError};
 
 /// The largest answer: a set of 100 RSA keys of 4096 bits is 90 KiB.
 const LIMIT: usize = 256 * 1024;
+const JSON: HeaderValue = HeaderValue::from_static("application/jwk-set+json, application/json");
 
 /// What to fetch, and what is allowed on the way.
 #[derive(Clone, Debug)]
@@ -39,46 +43,95 @@ pub(super) enum Origin {
 /// What a round brought.
 #[derive(Debug)]
 pub(super) struct Brought {
-    pub(super) keys: KeySet,
-    /// How many keys of the set cannot be used.
-    pub(super) skipped: usize,
-    /// For how long it is fresh.
+    /// The keys; `None` if those that are held have not changed.
+    pub(super) keys: Option<Imported>,
+    /// For how long they are fresh.
     pub(super) lifetime: Duration,
     /// Where the keys were.
     pub(super) keys_url: Uri,
+    /// What to ask with next time, if there is something.
+    pub(super) held: Option<Held>,
+}
+
+/// Keys that were read.
+#[derive(Debug)]
+pub(super) struct Imported {
+    pub(super) keys: KeySet,
+    /// How many keys of the set cannot be used.
+    pub(super) skipped: usize,
+}
+
+/// What the server said of the answer whose keys are held.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    /// Where it came from in the end. Another place knows nothing of its validator.
+    url: Uri,
+    validator: Validator,
+    max_age: Option<Duration>,
 }
 
 impl Plan {
-    /// Fetches keys, from `keys_url` if it is known.
+    /// Fetches keys, from `keys_url` if it is known, unless they are those that are held.
     pub(super) async fn run<F: Fetch>(
         &self,
         fetch: &F,
         keys_url: Option<Uri>,
+        held: Option<Held>,
     ) -> Result<Brought, RefreshError> {
         let keys_url = match (&self.origin, keys_url) {
             (Origin::Jwks(url), _) => url.clone(),
             (Origin::Discovery { .. }, Some(url)) => url,
             (Origin::Discovery { document, expected }, None) => {
-                let answer = self.get(fetch, document).await?;
+                let (_, answer) = self.get(fetch, document, None).await?;
                 discovery::keys_url(answer.body(), expected, document, self.transport)?
             }
         };
-        let answer = self.get(fetch, &keys_url).await?;
-        let lifetime = freshness::lifetime(answer.headers());
-        let (keys, skipped) = self.import(answer.body())?;
-        Ok(Brought { keys, skipped, lifetime, keys_url })
+        let (url, answer) = self.get(fetch, &keys_url, held.as_ref()).await?;
+        let headers = answer.headers();
+        let (max_age, age) = (freshness::max_age(headers), freshness::age(headers));
+        let (keys, held) = match held {
+            // What it does not say anew stays as it was (RFC 9111 §3.2).
+            Some(held) if answer.status() == StatusCode::NOT_MODIFIED => {
+                (None, Some(Held { max_age: max_age.or(held.max_age), ..held }))
+            }
+            _ => {
+                let held = Validator::of(headers).map(|validator| Held { url, validator, max_age });
+                (Some(self.import(answer.body())?), held)
+            }
+        };
+        let max_age = held.as_ref().map_or(max_age, |held| held.max_age);
+        Ok(Brought { keys, lifetime: freshness::lifetime(max_age, age), keys_url, held })
     }
 
-    async fn get<F: Fetch>(&self, fetch: &F, url: &Uri) -> Result<Response<Bytes>, RefreshError> {
+    /// The answer and where it came from: 200, or 304 to a question about what is held.
+    async fn get<F: Fetch>(
+        &self,
+        fetch: &F,
+        url: &Uri,
+        held: Option<&Held>,
+    ) -> Result<(Uri, Response<Bytes>), RefreshError> {
         let mut url = url.clone();
         let mut left = if self.redirects { REDIRECTS } else { 0 };
         loop {
-            let answer = fetch.fetch(&url, LIMIT).await.map_err(RefreshError::failed)?;
+            let mut request = Request::new(());
+            *request.uri_mut() = url.clone();
+            request.headers_mut().insert(ACCEPT, JSON);
+            let asked = held.filter(|held| held.url == url).map(|held| &held.validator);
+            if let Some(validator) = asked {
+                validator.ask(request.headers_mut());
+            }
+            let answer = fetch.fetch(request, LIMIT).await.map_err(RefreshError::failed)?;
             if answer.body().len() > LIMIT {
                 return Err(RefreshErrorKind::TooLarge.into());
             }
             if answer.status() == StatusCode::OK {
-                return Ok(answer);
+                return Ok((url, answer));
+            }
+            if answer.status() == StatusCode::NOT_MODIFIED {
+                return match asked {
+                    Some(validator) if validator.fits(answer.headers()) => Ok((url, answer)),
+                    _ => Err(RefreshErrorKind::NotModified.into()),
+                };
             }
             if !answer.status().is_redirection() {
                 return Err(RefreshErrorKind::Status.into());
@@ -92,13 +145,14 @@ impl Plan {
         }
     }
 
-    /// The keys of a set that can be used, and how many cannot.
-    fn import(&self, body: &[u8]) -> Result<(KeySet, usize), RefreshError> {
+    /// The keys of a set that can be used.
+    fn import(&self, body: &[u8]) -> Result<Imported, RefreshError> {
         let filtered;
         let body = match &self.template {
             None => body,
             Some(template) => {
-                filtered = of_template(body, template)?;
+                filtered =
+                    entra::shared_keys(body, template).map_err(|_| RefreshErrorKind::Malformed)?;
                 &filtered
             }
         };
@@ -107,15 +161,6 @@ impl Plan {
             KeySetError::TooMany { .. } => RefreshErrorKind::TooLarge,
             _ => RefreshErrorKind::Empty,
         })?;
-        Ok((keys, skipped.len()))
+        Ok(Imported { keys, skipped: skipped.len() })
     }
-}
-
-/// The set without the keys that are one tenant's: such a key must not vouch for another's tokens.
-fn of_template(body: &[u8], template: &str) -> Result<Vec<u8>, RefreshError> {
-    let mut set: Value = serde_json::from_slice(body).map_err(|_| RefreshErrorKind::Malformed)?;
-    if let Some(keys) = set.get_mut("keys").and_then(Value::as_array_mut) {
-        keys.retain(|key| key.get("issuer").is_none_or(|issuer| issuer == template));
-    }
-    Ok(set.to_string().into_bytes())
 }

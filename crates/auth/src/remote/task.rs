@@ -1,7 +1,8 @@
 //! The task that keeps the keys up to date: a thin shell around the state machine.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
+use hardpoint_core::{Mono, Observer};
 use http::Uri;
 use tokio::{
     sync::{mpsc, watch},
@@ -11,9 +12,11 @@ use tokio::{
 
 use super::{
     Fetch, RefreshError, RefreshErrorKind,
+    freshness::LONGEST,
     keys::{Ended, Shared},
     machine::Step,
-    round::{Brought, Plan},
+    notices::Notices,
+    round::{Brought, Held, Imported, Plan},
 };
 use crate::KeySet;
 
@@ -22,38 +25,38 @@ use crate::KeySet;
 const ROUNDS_PER_DISCOVERY: u32 = 24;
 
 /// All that the task owns.
-pub(super) struct Task<F> {
+pub(super) struct Task<F, Ob> {
     pub(super) fetch: Arc<F>,
     pub(super) plan: Arc<Plan>,
     pub(super) shared: Arc<Shared>,
     pub(super) ended: watch::Sender<Ended>,
     pub(super) timeout: Duration,
     pub(super) wake: mpsc::Receiver<()>,
-    pub(super) known: Option<Known>,
+    pub(super) notices: Notices<Ob>,
+    pub(super) known: Known,
 }
 
-/// What was found out in the last round.
-#[derive(Debug)]
+/// What was found out in rounds before.
+#[derive(Debug, Default)]
 pub(super) struct Known {
-    keys_url: Uri,
-    rounds_left: u32,
-    skipped: usize,
+    /// Where the keys are, and for how many rounds that is believed.
+    place: Option<(Uri, u32)>,
+    /// What the server said of the keys that are held, and when they came.
+    held: Option<(Held, Mono)>,
 }
 
-impl<F: Fetch> Task<F> {
+impl<F: Fetch, Ob: Observer> Task<F, Ob> {
     /// Runs until there is neither a handle nor a receiver of the keys.
     pub(super) async fn run(mut self) {
         loop {
             let now = self.shared.now();
             let step = self.shared.machine().step(now);
+            if step == Step::Expire {
+                self.expire();
+            }
+            self.tell_state();
             match step {
-                Step::Expire => {
-                    tracing::error!(
-                        target: "hardpoint::auth::remote",
-                        "the issuer's keys have expired"
-                    );
-                    self.shared.replace(None);
-                }
+                Step::Expire => {}
                 Step::Fetch => self.round().await,
                 Step::Sleep(pause) => {
                     if !self.sleep(pause).await {
@@ -76,21 +79,20 @@ impl<F: Fetch> Task<F> {
     async fn round(&mut self) {
         let result = self.fetch().await;
         let random = random();
-        let now = self.shared.now();
         let error = match result {
             Ok(brought) => {
                 self.keep(brought, random);
                 None
             }
             Err(error) => {
-                tracing::warn!(
-                    target: "hardpoint::auth::remote",
-                    reason = error.kind().as_str(),
-                    cause = cause(&error),
-                    "the issuer's keys could not be fetched"
-                );
-                self.known = None;
+                self.known.place = None;
+                // The server does not know what it is asked about: all of it is wanted next.
+                if error.kind() == RefreshErrorKind::NotModified {
+                    self.known.held = None;
+                }
+                let now = self.shared.now();
                 self.shared.machine().failed(now, random);
+                self.notices.failed(&error);
                 Some(error)
             }
         };
@@ -102,10 +104,14 @@ impl<F: Fetch> Task<F> {
     /// Fetches in a task of its own: a fetch that panics is one that fails.
     async fn fetch(&self) -> Result<Brought, RefreshError> {
         let (fetch, plan) = (Arc::clone(&self.fetch), Arc::clone(&self.plan));
-        let known = self.known.as_ref().filter(|known| known.rounds_left > 0);
-        let keys_url = known.map(|known| known.keys_url.clone());
+        let place = self.known.place.as_ref().filter(|(_, rounds_left)| *rounds_left > 0);
+        let keys_url = place.map(|(url, _)| url.clone());
+        let now = self.shared.now();
+        // A server that is wrong about what has changed keeps no key alive for longer than this.
+        let is_recent = |(_, since): &&(Held, Mono)| now.saturating_since(*since) < LONGEST;
+        let held = self.known.held.as_ref().filter(is_recent).map(|(held, _)| held.clone());
         let mut round = JoinSet::new();
-        round.spawn(async move { plan.run(fetch.as_ref(), keys_url).await });
+        round.spawn(async move { plan.run(fetch.as_ref(), keys_url, held).await });
         match timeout(self.timeout, round.join_next()).await {
             Ok(Some(Ok(result))) => result,
             Ok(_) => Err(RefreshErrorKind::Stopped.into()),
@@ -115,49 +121,63 @@ impl<F: Fetch> Task<F> {
     }
 
     fn keep(&mut self, brought: Brought, random: u64) {
-        let Brought { keys, skipped, lifetime, keys_url } = brought;
-        let before = self.known.take();
-        if skipped > 0 && before.as_ref().is_none_or(|before| before.skipped != skipped) {
-            tracing::warn!(
-                target: "hardpoint::auth::remote",
-                skipped,
-                "some of the issuer's keys cannot be used"
-            );
-        }
-        let rounds_left = match before {
-            Some(Known { rounds_left: left @ 1.., .. }) => left - 1,
+        let Brought { keys, lifetime, keys_url, held } = brought;
+        let now = self.shared.now();
+        let rounds_left = match self.known.place {
+            Some((_, left @ 1..)) => left - 1,
             _ => ROUNDS_PER_DISCOVERY,
         };
-        self.known = Some(Known { keys_url, rounds_left, skipped });
-        let new = match self.shared.usable() {
-            Some(held) => !ids(&keys).is_subset(&ids(&held)),
-            None => true,
+        self.known.place = Some((keys_url, rounds_left));
+        let since = match (&keys, &self.known.held) {
+            (None, Some((_, since))) => *since,
+            _ => now,
         };
-        self.shared.replace(Some(keys));
+        self.known.held = held.map(|held| (held, since));
+        let added = keys.map_or(0, |Imported { keys, skipped }| {
+            self.notices.skipped(skipped);
+            self.replace(keys)
+        });
+        self.shared.machine().succeeded(now, lifetime, added > 0, random);
+        // Before those who wait for the round go on.
+        self.tell_state();
+    }
+
+    /// Replaces the keys, unless they are the same ones. How many of them were not held before.
+    fn replace(&self, keys: KeySet) -> usize {
+        let before = self.shared.usable();
+        let (added, removed) = match &before {
+            Some(before) => (lacking(before, &keys), lacking(&keys, before)),
+            None => (keys.iter().len(), 0),
+        };
+        if (added, removed) != (0, 0) {
+            self.shared.replace(Some(keys));
+        }
+        self.notices.changed(added, removed);
+        added
+    }
+
+    /// Lets go of the keys.
+    fn expire(&mut self) {
+        let removed = self.shared.usable().map_or(0, |keys| keys.iter().len());
+        self.known.held = None;
+        self.shared.replace(None);
+        self.notices.changed(0, removed);
+    }
+
+    fn tell_state(&mut self) {
         let now = self.shared.now();
-        self.shared.machine().succeeded(now, lifetime, new, random);
+        let state = self.shared.machine().state(now);
+        self.notices.state(state);
     }
 }
 
-fn ids(keys: &KeySet) -> BTreeSet<String> {
-    keys.iter().map(|key| key.key_id().to_owned()).collect()
+/// How many of the keys `set` has not.
+fn lacking(set: &KeySet, keys: &KeySet) -> usize {
+    let is_in = |fingerprint| set.iter().any(|key| key.fingerprint() == fingerprint);
+    keys.iter().filter(|key| !is_in(key.fingerprint())).count()
 }
 
 /// Without randomness fetches are not spread, which harms nobody.
 fn random() -> u64 {
     getrandom::u64().unwrap_or_default()
-}
-
-/// What is behind an error, for the log.
-fn cause(error: &RefreshError) -> String {
-    let mut text = String::new();
-    let mut next = std::error::Error::source(error);
-    while let Some(error) = next {
-        if !text.is_empty() {
-            text.push_str(": ");
-        }
-        text.push_str(&error.to_string());
-        next = error.source();
-    }
-    text
 }

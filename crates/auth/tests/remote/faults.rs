@@ -14,6 +14,7 @@ use bytes::Bytes;
 use hardpoint_auth::remote::{
     HttpFetch, KeysState, RefreshErrorKind, Refreshed, RemoteKeys, RemoteKeysBuilder,
 };
+use hardpoint_core::ManualClock;
 use hardpoint_testkit::http::{Server, serve};
 use http::{Request, Response, StatusCode, header::LOCATION};
 use http_body_util::Full;
@@ -201,4 +202,28 @@ async fn nobody_at_the_port_is_no_answer_and_the_log_may_say_why() {
     assert_eq!(error.kind(), RefreshErrorKind::Unreachable);
     assert!(std::error::Error::source(&error).is_some());
     assert_eq!(keys.refresh_for_unknown_key_id("x").await, Refreshed::Failed);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_ids_that_nobody_knows_cause_one_request_in_thirty_seconds() {
+    let (server, hits) = server(&key().1).await;
+    let clock = ManualClock::default();
+    let builder = at(server.url("/keys")).timeout(LONG).with_clock(clock.clone());
+    let keys = builder.start().unwrap();
+    keys.warm().await.unwrap();
+    assert_eq!(hits.swap(0, Ordering::SeqCst), 1);
+    for wave in 0..4 {
+        let mut all = tokio::task::JoinSet::new();
+        for number in 0..10_000 {
+            let (keys, id) = (keys.clone(), format!("{wave}-{number}"));
+            all.spawn(async move { keys.refresh_for_unknown_key_id(&id).await });
+            clock.advance(Duration::from_micros(100));
+        }
+        while let Some(one) = all.join_next().await {
+            assert_eq!(one.unwrap(), Refreshed::Unknown);
+        }
+        assert_eq!(hits.swap(0, Ordering::SeqCst), 1, "in wave {wave}");
+        clock.advance(Duration::from_secs(30));
+    }
+    assert_eq!(keys.state(), KeysState::Fresh);
 }

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use hardpoint_auth::remote::{Fetch, FetchError};
-use http::{Response, Uri, header::CACHE_CONTROL};
+use http::{Request, Response, header::CACHE_CONTROL};
 
 /// Clones are the same issuer.
 #[derive(Clone, Default)]
@@ -19,8 +19,10 @@ pub(crate) struct Issuer {
 #[derive(Default)]
 struct Inner {
     pages: HashMap<String, Page>,
-    fetched: Vec<String>,
+    asked: Vec<Request<()>>,
 }
+
+type Answer = dyn Fn(&Request<()>) -> Response<Bytes> + Send + Sync;
 
 #[derive(Clone)]
 pub(crate) enum Page {
@@ -30,6 +32,8 @@ pub(crate) enum Page {
         max_age: u64,
         after: Duration,
     },
+    /// Whatever this makes of the request.
+    Answer(Arc<Answer>),
     Hang,
     Panic,
 }
@@ -55,6 +59,14 @@ impl Issuer {
         self.inner.lock().unwrap().pages.insert(path.to_owned(), page);
     }
 
+    pub(crate) fn answer(
+        &self,
+        path: &str,
+        answer: impl Fn(&Request<()>) -> Response<Bytes> + Send + Sync + 'static,
+    ) {
+        self.page(path, Page::Answer(Arc::new(answer)));
+    }
+
     /// From now on nothing is answered.
     pub(crate) fn go_away(&self) {
         self.inner.lock().unwrap().pages.clear();
@@ -62,11 +74,16 @@ impl Issuer {
 
     /// The URLs that were asked for.
     pub(crate) fn fetched(&self) -> Vec<String> {
-        self.inner.lock().unwrap().fetched.clone()
+        self.asked().iter().map(|request| request.uri().to_string()).collect()
+    }
+
+    /// The requests that were made.
+    pub(crate) fn asked(&self) -> Vec<Request<()>> {
+        self.inner.lock().unwrap().asked.clone()
     }
 
     pub(crate) fn fetches(&self) -> usize {
-        self.inner.lock().unwrap().fetched.len()
+        self.inner.lock().unwrap().asked.len()
     }
 
     /// Whether nobody else holds it.
@@ -76,14 +93,19 @@ impl Issuer {
 }
 
 impl Fetch for Issuer {
-    async fn fetch(&self, url: &Uri, _limit: usize) -> Result<Response<Bytes>, FetchError> {
+    async fn fetch(
+        &self,
+        request: Request<()>,
+        _limit: usize,
+    ) -> Result<Response<Bytes>, FetchError> {
         let page = {
             let mut inner = self.inner.lock().unwrap();
-            inner.fetched.push(url.to_string());
-            inner.pages.get(url.path()).or_else(|| inner.pages.get("*")).cloned()
+            inner.asked.push(request.clone());
+            inner.pages.get(request.uri().path()).or_else(|| inner.pages.get("*")).cloned()
         };
         match page {
             None => Err(FetchError::unreachable("nobody is there")),
+            Some(Page::Answer(answer)) => Ok(answer(&request)),
             Some(Page::Hang) => std::future::pending().await,
             Some(Page::Panic) => panic!("the fetch panics"),
             Some(Page::Text { text, max_age, after }) => {

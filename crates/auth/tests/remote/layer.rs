@@ -203,6 +203,50 @@ async fn several_issuers_share_a_service_and_no_keys() {
     }
 }
 
+/// The layer that verifies took the cookie, since another scheme is none of its business; the layers
+/// here saw a header without a token, and neither looked for the key nor found the second issuer.
+#[tokio::test(start_paused = true)]
+async fn a_cookie_counts_beside_a_header_of_another_scheme() {
+    let (ours, theirs) = (ISSUER, "https://theirs.example");
+    let (their_key, their_text) = key();
+    let (steady, rotating) = (Issuer::publishing(&key().1), Issuer::publishing(&key().1));
+    let (our_keys, their_keys) = (start(&steady), start(&rotating));
+    our_keys.warm().await.unwrap();
+    their_keys.warm().await.unwrap();
+    rotating.publish(&their_text);
+    let auth = |keys: &RemoteKeys, issuer| {
+        AuthLayer::new(TokenVerifier::watching(keys.watch(), issuer, "api")).cookie("token")
+    };
+    let layers = (
+        KeyRefreshLayer::new(ours, our_keys.clone())
+            .add_issuer(theirs, their_keys.clone())
+            .cookie("token"),
+        AuthByIssuerLayer::new(ours, auth(&our_keys, ours))
+            .add_issuer(theirs, auth(&their_keys, theirs))
+            .cookie("token"),
+    );
+    let service = layers.layer(service_fn(async |_: Request<TestBody>| {
+        Ok::<_, Infallible>(Response::new(http_body_util::Full::new(Bytes::new())))
+    }));
+    let token = TokenIssuer::new(their_key, theirs, "api").issue("alice", &"".parse().unwrap());
+    let token = token.unwrap();
+    let bearer = format!("Bearer {}", token.expose());
+    for (header, expected, fetches) in [
+        ("Basic eDp5", StatusCode::OK, 2),
+        ("Bearers x", StatusCode::OK, 2),
+        // Two tokens leave open which one counts.
+        (bearer.as_str(), StatusCode::BAD_REQUEST, 2),
+        ("Bearer", StatusCode::BAD_REQUEST, 2),
+    ] {
+        let request = Request::builder()
+            .header(AUTHORIZATION, header)
+            .header(http::header::COOKIE, format!("token={}", token.expose()))
+            .body(TestBody::default());
+        let response = service.clone().oneshot(request.unwrap()).await.unwrap();
+        assert_eq!((response.status(), rotating.fetches()), (expected, fetches), "{header}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_key_of_one_issuer_does_not_vouch_for_another() {
     let theirs = "https://theirs.example";

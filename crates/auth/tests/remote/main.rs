@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test panics where it fails")]
 
+mod conditional;
+mod events;
 mod faults;
 mod issuer;
 mod jwks_endpoint;

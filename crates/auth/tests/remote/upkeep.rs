@@ -158,6 +158,118 @@ async fn a_thousand_who_miss_keys_at_once_cause_one_fetch() {
     assert_eq!(issuer.fetches(), 2);
 }
 
+/// A miss that joined a fetch under way was answered by it, and remembered for a minute: a key that was
+/// published meanwhile gave 401 although the issuer could have been asked again.
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_published_during_a_fetch_is_looked_for_by_the_next_one() {
+    let (old, text) = key();
+    let issuer = Issuer::publishing(&text);
+    let keys = start(&issuer);
+    sleep(Duration::from_millis(1)).await;
+    assert_eq!(issuer.fetches(), 1, "it is under way, with the old keys");
+    let new = SigningKey::generate().unwrap();
+    issuer.publish(&jwks([&old, &new]));
+    assert_eq!(keys.refresh_for_unknown_key_id(new.key_id()).await, Refreshed::Found);
+    assert_eq!(issuer.fetches(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_is_not_remembered_by_a_fetch_that_began_before_it_was_asked_for() {
+    let (old, text) = key();
+    let issuer = Issuer::publishing(&text);
+    let keys = start(&issuer);
+    keys.warm().await.unwrap();
+    let other = keys.clone();
+    let made_up = tokio::spawn(async move { other.refresh_for_unknown_key_id("made up").await });
+    sleep(Duration::from_millis(1)).await;
+    let new = SigningKey::generate().unwrap();
+    issuer.publish(&jwks([&old, &new]));
+    // Nothing new came for the made-up id, so there is no second fetch at once.
+    assert_eq!(keys.refresh_for_unknown_key_id(new.key_id()).await, Refreshed::Unknown);
+    assert_eq!(made_up.await.unwrap(), Refreshed::Unknown);
+    assert_eq!(issuer.fetches(), 2);
+    sleep(Duration::from_secs(30)).await;
+    assert_eq!(keys.refresh_for_unknown_key_id("made up").await, Refreshed::Unknown);
+    assert_eq!(issuer.fetches(), 2, "this one is remembered");
+    assert_eq!(keys.refresh_for_unknown_key_id(new.key_id()).await, Refreshed::Found);
+}
+
+/// An id was remembered as missing by a fetch that had failed.
+#[tokio::test(start_paused = true)]
+async fn an_id_is_not_remembered_by_a_fetch_that_failed() {
+    let (_, text) = key();
+    let issuer = Issuer::publishing(&text);
+    let keys = start(&issuer);
+    keys.warm().await.unwrap();
+    let (new, newer) = key();
+    issuer.go_away();
+    assert_eq!(keys.refresh_for_unknown_key_id(new.key_id()).await, Refreshed::Failed);
+    issuer.publish(&text);
+    sleep(Duration::from_secs(30)).await;
+    issuer.publish(&newer);
+    assert_eq!(keys.refresh_for_unknown_key_id(new.key_id()).await, Refreshed::Found);
+}
+
+/// An issuer whose replicas do not agree, or that is rolled back. What it publishes now is what counts:
+/// a key that is gone may have been withdrawn, and is refused at once. When it is back, it is found
+/// within the minute for which it is remembered as missing.
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_taken_away_is_gone_at_once_and_found_within_a_minute_when_it_is_back() {
+    let [first, second] = [(), ()].map(|()| SigningKey::generate().unwrap());
+    let (both, older) = (jwks([&first, &second]), jwks([&first]));
+    let issuer = Issuer::publishing(&both);
+    let keys = start(&issuer);
+    keys.warm().await.unwrap();
+    issuer.publish(&older);
+    sleep(HOUR).await;
+    assert!(has(&keys, &first) && !has(&keys, &second));
+    let before = issuer.fetches();
+    for _ in 0..60 {
+        assert_eq!(keys.refresh_for_unknown_key_id(second.key_id()).await, Refreshed::Unknown);
+        sleep(Duration::from_secs(1)).await;
+    }
+    assert!(issuer.fetches() - before <= 2, "{}", issuer.fetches() - before);
+    issuer.publish(r#"{"keys":[]}"#);
+    sleep(HOUR).await;
+    assert!(has(&keys, &first), "it does not shrink to nothing");
+
+    issuer.publish(&older);
+    sleep(Duration::from_secs(61)).await;
+    assert_eq!(keys.refresh_for_unknown_key_id(second.key_id()).await, Refreshed::Unknown);
+    issuer.publish(&both);
+    let back = tokio::time::Instant::now();
+    while keys.refresh_for_unknown_key_id(second.key_id()).await != Refreshed::Found {
+        sleep(Duration::from_secs(1)).await;
+    }
+    assert!(back.elapsed() <= Duration::from_secs(61), "{:?}", back.elapsed());
+    assert!(has(&keys, &first) && has(&keys, &second));
+}
+
+#[tokio::test(start_paused = true)]
+async fn replicas_that_do_not_agree_are_asked_no_more_often_than_the_bucket_allows() {
+    let [first, second] = [(), ()].map(|()| SigningKey::generate().unwrap());
+    let (both, older) = (jwks([&first, &second]), jwks([&first]));
+    let issuer = Issuer::publishing(&both);
+    let keys = start(&issuer);
+    keys.warm().await.unwrap();
+    let before = issuer.fetches();
+    let mut lost = 0_usize;
+    for round in 0..3_600 {
+        issuer.publish(if round % 2 == 0 { &older } else { &both });
+        // Whatever comes in between, such as a flood of made-up ids.
+        let made_up = keys.refresh_for_unknown_key_id(&format!("made-up-{round}")).await;
+        assert_eq!(made_up, Refreshed::Unknown);
+        lost += usize::from(!has(&keys, &second));
+        assert_ne!(keys.refresh_for_unknown_key_id(second.key_id()).await, Refreshed::Failed);
+        assert!(has(&keys, &first));
+        sleep(Duration::from_secs(1)).await;
+    }
+    assert!(lost > 0, "the older set comes at times");
+    // Two at once and one in 30 seconds, and those that were due anyway.
+    let fetches = issuer.fetches() - before;
+    assert!(fetches <= 2 + 3_600 / 30 + 2, "{fetches}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_goes_away_while_waiting_does_not_stop_the_fetch() {
     let issuer = Issuer::publishing(&key().1);
@@ -305,6 +417,43 @@ async fn entras_template_is_accepted_when_asked_for_and_tenants_keys_are_left_ou
     let keys = builder().entra_template().start().unwrap();
     keys.warm().await.unwrap();
     assert!(has(&keys, &shared) && !has(&keys, &tenants));
+}
+
+/// Entra's sets were read into a map to be sorted, which keeps the last of two members of one name: what
+/// a key set refuses elsewhere was accepted.
+#[tokio::test(start_paused = true)]
+async fn a_member_that_stands_twice_loses_its_key_with_entras_template_too() {
+    let common = "https://login.microsoftonline.com/common/v2.0";
+    let template = "https://login.microsoftonline.com/{tenantid}/v2.0";
+    let [good, twice] = [(), ()].map(|()| SigningKey::generate().unwrap());
+    let mut set: serde_json::Value = serde_json::from_str(&jwks([&good, &twice])).unwrap();
+    for key in set["keys"].as_array_mut().unwrap() {
+        key["issuer"] = template.into();
+    }
+    let [whole, broken] = [&set["keys"][0], &set["keys"][1]].map(ToString::to_string);
+    // The member that counts in the end is the good one.
+    let repeated = broken.replacen('{', r#"{"use":"enc","#, 1);
+    let names_another = whole.replacen(
+        r#""issuer":"#,
+        r#""issuer":"https://login.microsoftonline.com/9188040d/v2.0","issuer":"#,
+        1,
+    );
+    let path = "/common/v2.0/.well-known/openid-configuration";
+    let warm = async |text: String| {
+        let issuer = Issuer::publishing(&text);
+        issuer.page(path, document(template, "https://login.microsoftonline.com/common/keys"));
+        let builder = RemoteKeys::discovery(common, issuer).with_clock(TokioClock::new());
+        let keys = builder.entra_template().start().unwrap();
+        keys.warm().await.map(|()| keys)
+    };
+    let keys = warm(format!(r#"{{"keys":[{whole},{repeated}]}}"#)).await.unwrap();
+    assert!(has(&keys, &good) && !has(&keys, &twice));
+    for (text, expected) in [
+        (format!(r#"{{"keys":[{names_another}]}}"#), RefreshErrorKind::Empty),
+        (format!(r#"{{"keys":[{whole}],"keys":[{whole}]}}"#), RefreshErrorKind::Malformed),
+    ] {
+        assert_eq!(warm(text).await.unwrap_err().kind(), expected);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,6 +13,11 @@ fn after(seconds: u64) -> Mono {
     START.saturating_add(Duration::from_secs(seconds))
 }
 
+/// A fetch that is about to start will tell.
+const fn asked(round: u64) -> Miss {
+    Miss::Wait { round, has_begun: false }
+}
+
 /// A machine that has just fetched keys which are fresh for an hour.
 fn fed() -> Machine {
     let mut machine = Machine::new(START, DAY);
@@ -92,42 +97,56 @@ fn replicas_fetch_at_different_times() {
 fn who_misses_a_key_while_a_fetch_is_under_way_waits_for_that_one() {
     let mut machine = Machine::new(START, DAY);
     assert_eq!(machine.step(START), Step::Fetch);
-    assert_eq!(machine.missed(1, START), Miss::Wait(1));
-    assert_eq!(machine.missed(2, START), Miss::Wait(1));
+    assert_eq!(machine.missed(1, START), Miss::Wait { round: 1, has_begun: true });
+    assert_eq!(machine.missed(2, START), Miss::Wait { round: 1, has_begun: true });
     machine.succeeded(START, HOUR, true, 0);
-    // Only the first of these starts one.
-    assert_eq!(machine.missed(3, after(1)), Miss::Wait(2));
-    assert_eq!(machine.missed(4, after(1)), Miss::Wait(2));
+    // Only the first of these starts one, and all of them were there before it began.
+    assert_eq!(machine.missed(3, after(1)), asked(2));
+    assert_eq!(machine.missed(4, after(1)), asked(2));
     assert_eq!(machine.step(after(1)), Step::Fetch);
+    assert_eq!(machine.missed(5, after(1)), Miss::Wait { round: 2, has_begun: true });
+}
+
+#[test]
+fn the_moment_in_which_keys_become_stale_is_not_slept_through() {
+    let mut machine = fed();
+    machine.failed(after(3_570), u64::MAX);
+    for second in 3_571..3_599 {
+        machine.failed(after(second), u64::MAX);
+    }
+    assert_eq!(machine.step(after(3_599)), Step::Sleep(Duration::from_secs(1)));
+    assert_eq!(machine.state(after(3_600)), KeysState::Stale { since: after(3_600) });
+    let Step::Sleep(pause) = machine.step(after(3_600)) else { panic!("it does not wait") };
+    assert!(pause > Duration::from_secs(50), "until the next fetch: {pause:?}");
 }
 
 #[test]
 fn two_rotations_in_a_row_are_seen_and_then_the_bucket_is_empty() {
     let mut machine = fed();
     for (second, round) in [(1, 2), (2, 3)] {
-        assert_eq!(machine.missed(second, after(second)), Miss::Wait(round));
+        assert_eq!(machine.missed(second, after(second)), asked(round));
         machine.succeeded(after(second), HOUR, true, 0);
     }
     assert_eq!(machine.missed(3, after(3)), Miss::Unknown);
-    assert_eq!(machine.missed(3, after(31)), Miss::Wait(4));
+    assert_eq!(machine.missed(3, after(31)), asked(4));
 }
 
 #[test]
 fn an_id_that_was_asked_for_in_vain_takes_nothing_from_the_bucket() {
     let mut machine = fed();
-    assert_eq!(machine.missed(1, after(1)), Miss::Wait(2));
+    assert_eq!(machine.missed(1, after(1)), asked(2));
     machine.succeeded(after(1), HOUR, false, 0);
     machine.remember(1, after(1));
     assert_eq!(machine.missed(1, after(32)), Miss::Unknown);
-    assert_eq!(machine.missed(2, after(32)), Miss::Wait(3), "the bucket has a cell");
+    assert_eq!(machine.missed(2, after(32)), asked(3), "the bucket has a cell");
     machine.succeeded(after(32), HOUR, false, 0);
-    assert_eq!(machine.missed(1, after(62)), Miss::Wait(4), "it is forgotten after a minute");
+    assert_eq!(machine.missed(1, after(62)), asked(4), "it is forgotten after a minute");
 }
 
 #[test]
 fn a_miss_that_cannot_be_decided_is_no_unknown_key() {
     let mut machine = fed();
-    assert_eq!(machine.missed(1, after(1)), Miss::Wait(2));
+    assert_eq!(machine.missed(1, after(1)), asked(2));
     machine.failed(after(1), u64::MAX);
     assert_eq!(machine.missed(2, after(1)), Miss::Failed);
 }
@@ -176,7 +195,7 @@ proptest! {
                     now = now.saturating_add(Duration::from_millis(millis));
                 }
                 Happening::Missed { id } => {
-                    if let Miss::Wait(_) = machine.missed(id, now) {
+                    if let Miss::Wait { .. } = machine.missed(id, now) {
                         let active = matches!(machine.round, Round::Active { .. });
                         prop_assert!(active, "there is a fetch to wait for");
                     } else {
@@ -228,7 +247,7 @@ proptest! {
         let (mut now, mut last) = (START, None::<Mono>);
         for (id, pause) in (0_u64..).zip(pauses) {
             now = now.saturating_add(Duration::from_millis(pause));
-            if let Miss::Wait(_) = machine.missed(id, now) {
+            if let Miss::Wait { .. } = machine.missed(id, now) {
                 let apart = last.is_none_or(|last| now.saturating_since(last) >= bucket::INTERVAL);
                 prop_assert!(apart);
                 last = Some(now);
