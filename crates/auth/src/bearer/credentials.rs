@@ -6,7 +6,7 @@ use http::{
 };
 
 /// What a request carries.
-pub(super) enum Credentials<'a> {
+pub(crate) enum Credentials<'a> {
     /// A bearer header that holds no token.
     Malformed,
     None,
@@ -31,7 +31,7 @@ pub(super) fn hide(headers: &mut HeaderMap, cookie: Option<&str>) {
 }
 
 /// The token of the header or of the cookie. Two of them leave open which one counts.
-pub(super) fn find<'a>(headers: &'a HeaderMap, cookie: Option<&str>) -> Credentials<'a> {
+pub(crate) fn find<'a>(headers: &'a HeaderMap, cookie: Option<&str>) -> Credentials<'a> {
     let mut all = headers.get_all(AUTHORIZATION).iter();
     let header = all.next();
     if all.next().is_some() {

@@ -60,7 +60,7 @@
 //! # Where to put this layer
 //! Inside a limit by address, so that no cryptography runs for a flood; outside a limit by subject.
 
-mod credentials;
+pub(crate) mod credentials;
 mod layer;
 pub mod require;
 mod service;

@@ -113,7 +113,7 @@ where
                 let context = RequestContext::of(extensions, verifier.clock());
                 context.set_subject(if self.settings.names_issuer {
                     // No issuer's identifier has a fragment (OpenID Connect Discovery §2).
-                    Subject::from(format!("{}#{}", verified.issuer(), verified.subject()))
+                    Subject::from([verified.issuer(), "#", verified.subject()].concat())
                 } else {
                     Subject::from(verified.subject())
                 });

@@ -71,16 +71,17 @@ struct Issuers<C, Ob> {
 
 impl<C: Clone, Ob: Clone> AuthByIssuerLayer<C, Ob> {
     /// Lets `layer` authenticate the tokens of `issuer`, as it is written in their `iss`, and those
-    /// requests that are nobody else's.
+    /// requests that are nobody else's. The layers around are told of a subject together with its
+    /// issuer: see [`AuthLayer::subject_with_issuer`].
     pub fn new(issuer: impl Into<String>, layer: AuthLayer<C, Ob>) -> Self {
-        let layers = Arc::from([(issuer.into(), layer)]);
+        let layers = Arc::from([(issuer.into(), layer.subject_with_issuer())]);
         Self { issuers: Some(Issuers { layers, cookie: None }) }
     }
 
     /// Adds an issuer. A layer that is [`off`](Self::off) stays so.
     pub fn add_issuer(self, issuer: impl Into<String>, layer: AuthLayer<C, Ob>) -> Self {
         let issuers = self.issuers.map(|Issuers { layers, cookie }| {
-            let added = (issuer.into(), layer);
+            let added = (issuer.into(), layer.subject_with_issuer());
             let layers = layers.iter().cloned().chain([added]).collect();
             Issuers { layers, cookie }
         });

@@ -2,12 +2,7 @@
 
 use http::HeaderMap;
 
-use self::credentials::Credentials;
-
-// What is looked for here must be what the layer inside verifies: it is one function.
-#[path = "../bearer/credentials.rs"]
-#[expect(clippy::duplicate_mod, dead_code, reason = "hiding the headers is the other layer's part")]
-mod credentials;
+use crate::bearer::credentials::{self, Credentials};
 
 /// The token that an [`AuthLayer`](crate::AuthLayer) would verify. All else is its to refuse.
 pub(super) fn token<'a>(headers: &'a HeaderMap, cookie: Option<&str>) -> Option<&'a str> {

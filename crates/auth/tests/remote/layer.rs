@@ -5,9 +5,10 @@ use std::{convert::Infallible, time::Duration};
 use axum::{Router, body::Body, routing::get};
 use bytes::Bytes;
 use hardpoint_auth::{
-    AuthLayer, JwksService, KeySet, SigningKey, TokenIssuer, TokenVerifier,
+    AuthLayer, JwksService, KeySet, SigningKey, TokenIssuer, TokenVerifier, Verified,
     remote::{AuthByIssuer, AuthByIssuerLayer, KeyRefresh, KeyRefreshLayer, RemoteKeys},
 };
+use hardpoint_core::RequestContext;
 use hardpoint_testkit::{Layer, TestBody, clock::TokioClock, contract};
 use http::{
     Request, Response, StatusCode,
@@ -185,7 +186,11 @@ async fn several_issuers_share_a_service_and_no_keys() {
             .add_issuer(theirs, auth(&their_keys, theirs))
             .cookie("token"),
     );
-    let service = layers.layer(service_fn(async |_: Request<TestBody>| {
+    // One issuer's alice is not the other's.
+    let service = layers.layer(service_fn(async |request: Request<TestBody>| {
+        let context = RequestContext::get(request.extensions()).unwrap();
+        let issuer = request.extensions().get::<Verified>().unwrap().issuer();
+        assert_eq!(context.subject().unwrap().as_str(), format!("{issuer}#alice"));
         Ok::<_, Infallible>(Response::new(http_body_util::Full::new(Bytes::new())))
     }));
     let mut in_cookie = issued(their_key, theirs);
