@@ -148,7 +148,7 @@ impl Cache {
         let size = size_of::<Entry>() + kept.size() + verified.size();
         let subject = self.subjects.hash_one(verified.subject());
         let entry = Entry { kept, verified: verified.clone(), since: now, subject, size };
-        self.table.insert(&id, Box::new(entry));
+        self.table.insert(&id, entry);
     }
 
     pub(super) fn remove(&self, token: &str) {

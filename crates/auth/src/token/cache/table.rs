@@ -1,9 +1,18 @@
 //! A table of fixed size, in buckets that know which of their tokens come again.
+//!
+//! Finding a token writes to nothing that others read, but for the count of the token's own `Arc` and,
+//! until it has come a few times, the note that it did. Whoever puts one in takes turns with the others
+//! of the same bucket.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU8, AtomicU32, Ordering},
+    },
     time::Duration,
 };
+
+use arc_swap::ArcSwapOption;
 
 use super::{
     super::Verified,
@@ -17,34 +26,29 @@ const SHARE: usize = 2;
 /// How often a token that came again is passed over before it is pushed out.
 const MAX_HITS: u8 = 3;
 
-/// Each bucket has a lock of its own: it is held for a few nanoseconds, by requests whose tokens fall
-/// into the same of a thousand buckets.
 pub(super) struct Table {
-    buckets: Box<[Mutex<Bucket>]>,
+    buckets: Box<[Bucket]>,
     limits: Limits,
 }
 
 /// What a bucket may hold.
 #[derive(Clone, Copy)]
-pub(super) struct Limits {
-    /// The most bytes of a bucket.
-    pub(super) bytes: usize,
+struct Limits {
+    /// The most bytes.
+    bytes: usize,
     /// How long a token is known.
-    pub(super) time_to_live: Duration,
+    time_to_live: Duration,
 }
 
-/// In this order what a hit writes to, the lock before it included, is one line of the processor's
-/// cache: threads that find tokens take that from each other, and no more.
 #[derive(Default)]
-#[repr(C)]
 struct Bucket {
-    /// How often each came again lately.
-    hits: [u8; WAYS],
     /// Parts of the hashes of the entries, beside each other: 0 is none.
-    marks: [u32; WAYS],
-    /// Where the search for a token to push out begins.
-    next: usize,
-    entries: [Option<Box<Entry>>; WAYS],
+    marks: [AtomicU32; WAYS],
+    /// How often each came again lately.
+    hits: [AtomicU8; WAYS],
+    entries: [ArcSwapOption<Entry>; WAYS],
+    /// Held by whoever changes what stands here: where the search for a token to push out begins.
+    next: Mutex<usize>,
 }
 
 pub(super) struct Entry {
@@ -68,87 +72,96 @@ impl Table {
     pub(super) fn new(entries: usize, bytes: usize, time_to_live: Duration) -> Self {
         let buckets = entries.div_ceil(WAYS);
         let bytes = bytes.checked_div(buckets).unwrap_or_default();
-        let buckets = (0..buckets).map(|_| Mutex::default()).collect();
+        let buckets = (0..buckets).map(|_| Bucket::default()).collect();
         Self { buckets, limits: Limits { bytes, time_to_live } }
     }
 
     pub(super) fn find(&self, id: &Id<'_>, now: Duration) -> Option<Verified> {
-        let mut bucket = self.bucket(id.hash())?;
-        let place = bucket.place(id)?;
-        let entry = bucket.entries.get(place)?.as_ref()?;
-        if !entry.is_fresh(now, self.limits.time_to_live) {
-            return None;
-        }
-        let verified = entry.verified.clone();
-        if let Some(hits) = bucket.hits.get_mut(place) {
-            *hits = (*hits + 1).min(MAX_HITS);
-        }
-        Some(verified)
+        self.bucket(id.hash())?.find(id, now, self.limits.time_to_live)
     }
 
-    pub(super) fn insert(&self, id: &Id<'_>, entry: Box<Entry>) {
-        // What is pushed out is dropped after the lock.
-        let _dropped =
-            self.bucket(id.hash()).map(|mut bucket| bucket.insert(id, entry, self.limits));
+    pub(super) fn insert(&self, id: &Id<'_>, entry: Entry) {
+        if let Some(bucket) = self.bucket(id.hash()) {
+            bucket.insert(id, entry, self.limits);
+        }
     }
 
     pub(super) fn remove(&self, id: &Id<'_>) {
-        let _dropped = self.bucket(id.hash()).and_then(|mut bucket| {
-            let place = bucket.place(id)?;
-            bucket.take(place)
-        });
+        if let Some(bucket) = self.bucket(id.hash()) {
+            bucket.remove(id);
+        }
     }
 
-    fn bucket(&self, hash: u64) -> Option<MutexGuard<'_, Bucket>> {
+    fn bucket(&self, hash: u64) -> Option<&Bucket> {
         let count = u64::try_from(self.buckets.len()).ok()?;
-        let index = usize::try_from(hash.checked_rem(count)?).ok()?;
-        // A bucket is whole after each step, so that of a thread that panicked is too.
-        Some(self.buckets.get(index)?.lock().unwrap_or_else(PoisonError::into_inner))
+        self.buckets.get(usize::try_from(hash.checked_rem(count)?).ok()?)
     }
 
     #[cfg(test)]
     pub(super) fn bytes_in_use(&self) -> usize {
-        let size = |bucket: &Mutex<Bucket>| bucket.lock().unwrap().size();
-        self.buckets.iter().map(size).sum()
+        self.buckets.iter().map(Bucket::size).sum()
     }
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        let count =
-            |bucket: &Mutex<Bucket>| bucket.lock().unwrap().entries.iter().flatten().count();
-        self.buckets.iter().map(count).sum()
+        self.buckets
+            .iter()
+            .flat_map(|bucket| (0..WAYS).filter_map(|place| bucket.at(place)))
+            .count()
     }
 }
 
 impl Bucket {
-    /// Where a token stands, by every byte of it.
-    fn place(&self, id: &Id<'_>) -> Option<usize> {
+    fn find(&self, id: &Id<'_>, now: Duration, time_to_live: Duration) -> Option<Verified> {
         let mark = mark(id.hash());
-        self.marks.iter().zip(&self.entries).position(|(own, entry)| {
-            *own == mark && entry.as_ref().is_some_and(|entry| entry.kept.is(id))
-        })
+        for place in 0..WAYS {
+            if self.marks[place].load(Ordering::Acquire) != mark {
+                continue;
+            }
+            let entry = self.entries[place].load();
+            // By every byte of it: the mark was of another token, if it does not fit the entry.
+            let Some(entry) = entry.as_ref().filter(|entry| entry.kept.is(id)) else { continue };
+            if !entry.is_fresh(now, time_to_live) {
+                return None;
+            }
+            // Two at once count as one: it is a hint.
+            let hits = self.hits[place].load(Ordering::Relaxed);
+            if hits < MAX_HITS {
+                self.hits[place].store(hits + 1, Ordering::Relaxed);
+            }
+            return Some(entry.verified.clone());
+        }
+        None
     }
 
-    /// Puts a token where it stands already, or where there is least to lose. What had to go.
-    fn insert(
-        &mut self,
-        id: &Id<'_>,
-        entry: Box<Entry>,
-        limits: Limits,
-    ) -> [Option<Box<Entry>>; WAYS] {
-        let place = match self.place(id) {
-            Some(place) => place,
-            None => {
-                let place = self.victim(&entry, limits);
-                self.hits[place] = 0;
-                place
-            }
-        };
-        self.marks[place] = mark(id.hash());
-        let replaced = self.entries[place].replace(entry);
-        let mut dropped = self.shrink_to(limits.bytes, place);
-        dropped[place] = replaced;
-        dropped
+    /// Puts a token where it stands already, or where there is least to lose.
+    fn insert(&self, id: &Id<'_>, entry: Entry, limits: Limits) {
+        // A bucket is whole after each step, so that of a thread that panicked is too.
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = self.place(id).unwrap_or_else(|| {
+            let place = self.victim(&entry, limits, &mut next);
+            self.hits[place].store(0, Ordering::Relaxed);
+            place
+        });
+        self.entries[place].store(Some(Arc::new(entry)));
+        self.marks[place].store(mark(id.hash()), Ordering::Release);
+        self.shrink_to(limits.bytes, place);
+    }
+
+    fn remove(&self, id: &Id<'_>) {
+        let _turn = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = self.place(id) {
+            self.clear(place);
+        }
+    }
+
+    fn at(&self, place: usize) -> Option<Arc<Entry>> {
+        self.entries[place].load_full()
+    }
+
+    /// Where a token stands.
+    fn place(&self, id: &Id<'_>) -> Option<usize> {
+        (0..WAYS).find(|place| self.at(*place).is_some_and(|entry| entry.kept.is(id)))
     }
 
     /// The place that a token takes: a free one; or one whose token is known too long; or, if its
@@ -157,52 +170,59 @@ impl Bucket {
     ///
     /// So tokens that come once push out each other, one subject's at first its own, and those that
     /// come again and again stay.
-    fn victim(&mut self, newcomer: &Entry, limits: Limits) -> usize {
-        let is_fresh = |entry: &Entry| entry.is_fresh(newcomer.since, limits.time_to_live);
-        let is_free = |entry: &Option<Box<Entry>>| !entry.as_deref().is_some_and(is_fresh);
-        if let Some(place) = self.entries.iter().position(is_free) {
+    fn victim(&self, newcomer: &Entry, limits: Limits, next: &mut usize) -> usize {
+        let is_free = |place: &usize| {
+            !self
+                .at(*place)
+                .is_some_and(|entry| entry.is_fresh(newcomer.since, limits.time_to_live))
+        };
+        if let Some(place) = (0..WAYS).find(is_free) {
             return place;
         }
-        let is_own = |entry: &Option<Box<Entry>>| {
-            entry.as_ref().is_some_and(|entry| entry.subject == newcomer.subject)
-        };
-        let own = self.entries.iter().enumerate().filter(|(_, entry)| is_own(entry));
+        let is_own =
+            |place: &usize| self.at(*place).is_some_and(|entry| entry.subject == newcomer.subject);
+        let hits = |place: &usize| self.hits[*place].load(Ordering::Relaxed);
+        let own = (0..WAYS).filter(is_own);
         if own.clone().count() >= SHARE
-            && let Some((place, _)) = own.min_by_key(|(place, _)| self.hits[*place])
+            && let Some(place) = own.min_by_key(hits)
         {
             return place;
         }
-        // Each round takes one from each, so that it ends.
-        loop {
-            let mut places = (self.next..WAYS).chain(0..self.next);
-            if let Some(place) = places.find(|place| self.hits[*place] == 0) {
-                self.next = (place + 1) % WAYS;
+        // Each round takes one from each; they may be asked for meanwhile, but not for ever.
+        for _ in 0..=MAX_HITS {
+            let mut places = (*next..WAYS).chain(0..*next);
+            if let Some(place) = places.find(|place| hits(place) == 0) {
+                *next = (place + 1) % WAYS;
                 return place;
             }
-            self.hits.iter_mut().for_each(|hits| *hits -= 1);
+            for hits in &self.hits {
+                hits.store(hits.load(Ordering::Relaxed).saturating_sub(1), Ordering::Relaxed);
+            }
         }
+        let place = *next;
+        *next = (place + 1) % WAYS;
+        place
     }
 
-    fn take(&mut self, place: usize) -> Option<Box<Entry>> {
-        self.marks[place] = 0;
-        self.hits[place] = 0;
-        self.entries[place].take()
+    fn clear(&self, place: usize) {
+        self.marks[place].store(0, Ordering::Release);
+        self.hits[place].store(0, Ordering::Relaxed);
+        self.entries[place].store(None);
     }
 
     fn size(&self) -> usize {
-        self.entries.iter().flatten().map(|entry| entry.size).sum()
+        (0..WAYS).filter_map(|place| self.at(place)).map(|entry| entry.size).sum()
     }
 
     /// Takes out entries until the rest fits, those that came least first, or only `newest` is left.
-    fn shrink_to(&mut self, bytes: usize, newest: usize) -> [Option<Box<Entry>>; WAYS] {
-        let mut dropped = [const { None }; WAYS];
+    fn shrink_to(&self, bytes: usize, newest: usize) {
         while self.size() > bytes {
             let others = (0..WAYS).filter(|place| *place != newest);
-            let there = others.filter(|place| self.entries[*place].is_some());
-            let Some(place) = there.min_by_key(|place| self.hits[*place]) else { break };
-            dropped[place] = self.take(place);
+            let there = others.filter(|place| self.at(*place).is_some());
+            let least = there.min_by_key(|place| self.hits[*place].load(Ordering::Relaxed));
+            let Some(place) = least else { break };
+            self.clear(place);
         }
-        dropped
     }
 }
 
