@@ -1,5 +1,7 @@
 //! Access tokens to verify.
 
+use std::{sync::Arc, time::Duration};
+
 use aws_lc_rs::{
     rsa::{KeyPair as RsaKeyPair, KeySize},
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair},
@@ -7,7 +9,7 @@ use aws_lc_rs::{
 use hardpoint_auth::{
     Algorithm, KeySet, Scopes, SigningKey, TokenIssuer, TokenVerifier, VerifyingKey,
 };
-use hardpoint_core::{ManualClock, Secret};
+use hardpoint_core::{Clock, ManualClock, Secret, SystemClock};
 
 /// Who issues all tokens of the benchmarks.
 pub const ISSUER: &str = "https://hardened-api.example";
@@ -68,6 +70,9 @@ pub struct TokenSet {
     pub public: Vec<u8>,
     /// The tokens.
     pub tokens: Vec<Secret<str>>,
+    /// Tokens of the same key that nobody here may accept: of another issuer, for another audience,
+    /// and expired.
+    pub unwelcome: Vec<Secret<str>>,
 }
 
 impl TokenSet {
@@ -81,15 +86,28 @@ impl TokenSet {
             let (private, public) = generate_key(algorithm);
             (SigningKey::from_pkcs8(&private), public)
         };
-        let key = key.expect("the key was just made");
-        let verifying = key.verifying_key();
-        let issuer = TokenIssuer::new(key, ISSUER, AUDIENCE);
+        let key = Arc::new(key.expect("the key was just made"));
         let scopes: Scopes = SCOPES.parse().expect("two scopes");
-        let issue = |index| {
+        let issuer = |issuer, audience, age| {
+            let clock = ManualClock::at_unix(SystemClock.unix().saturating_sub(age));
+            TokenIssuer::new(Arc::clone(&key), issuer, audience).with_clock(clock)
+        };
+        let issue = |issuer: &TokenIssuer<_>, index| {
             let subject = format!("0190b5a2-7c3e-7d44-9d1b-{index:012x}");
             issuer.issue(&subject, &scopes).expect("a token is minted")
         };
-        Self { key: verifying, public, tokens: (0..count).map(issue).collect() }
+        let ours = issuer(ISSUER, AUDIENCE, AGE);
+        let strangers = [
+            issuer("https://elsewhere.example", AUDIENCE, AGE),
+            issuer(ISSUER, "elsewhere", AGE),
+            issuer(ISSUER, AUDIENCE, Duration::from_hours(1)),
+        ];
+        Self {
+            key: key.verifying_key(),
+            public,
+            tokens: (0..count).map(|index| issue(&ours, index)).collect(),
+            unwelcome: strangers.iter().map(|stranger| issue(stranger, 0)).collect(),
+        }
     }
 
     /// What verifies them.
@@ -99,6 +117,9 @@ impl TokenSet {
         TokenVerifier::new(keys, ISSUER, AUDIENCE)
     }
 }
+
+/// How long ago tokens were issued. There are verifiers that refuse one in the second of its birth.
+const AGE: Duration = Duration::from_mins(1);
 
 /// A private key in PKCS#8, and the public half as the primitive takes it.
 fn generate_key(algorithm: Algorithm) -> (Vec<u8>, Vec<u8>) {
@@ -128,10 +149,12 @@ fn generate_key(algorithm: Algorithm) -> (Vec<u8>, Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use hardpoint_auth::VerifyErrorKind;
+
     use super::*;
 
     #[test]
-    fn every_token_is_accepted_by_its_verifier() {
+    fn every_token_is_accepted_by_its_verifier_and_the_unwelcome_are_not() {
         for algorithm in ALGORITHMS {
             let fixture = Fixture::of(algorithm);
             let verifier = fixture.verifier(ManualClock::default());
@@ -142,6 +165,13 @@ mod tests {
             for token in &set.tokens {
                 assert!(set.verifier().verify(token.expose()).is_ok(), "{algorithm:?}");
             }
+            let kinds = set.unwelcome.iter().map(|token| {
+                let refused = set.verifier().verify(token.expose());
+                refused.expect_err("it is not welcome").kind()
+            });
+            let expected =
+                [VerifyErrorKind::Issuer, VerifyErrorKind::Audience, VerifyErrorKind::Expired];
+            assert_eq!(kinds.collect::<Vec<_>>(), expected, "{algorithm:?}");
         }
     }
 }

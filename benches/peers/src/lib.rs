@@ -55,7 +55,10 @@ impl Bench {
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
-            Self::Auth => "Access tokens, beside jsonwebtoken 11.1 (aws-lc)",
+            Self::Auth => {
+                "Access tokens, beside jsonwebtoken 11.1 and oxitoken 0.1 (both aws-lc), moka 0.12.16 \
+                 and jwt-authorizer 0.15"
+            }
             Self::Observability => {
                 "Records and lines, beside tower-http 0.7.1 and tracing-subscriber 0.3.23"
             }

@@ -26,8 +26,9 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     for (name, contest) in bench.contests() {
-        // The allocator counts for one thread.
-        if name.contains("threads") {
+        // The allocator counts for one thread, and of tokens that are drawn the hundredth is not
+        // like the others.
+        if name.contains("threads") || name.contains("1 of 10 000") {
             continue;
         }
         let mut contest = contest();

@@ -1,0 +1,192 @@
+//! Verifying tokens: cold beside jsonwebtoken and oxitoken, again beside moka in front of
+//! jsonwebtoken, through the layer beside jwt-authorizer. All are told to expect the same.
+
+mod again;
+mod layer;
+mod verify;
+
+use hardpoint::auth::{Algorithm, TokenCache};
+use hardpoint_bench_harness::{
+    load::Pattern,
+    measure::Contender,
+    tokens::{AUDIENCE, ISSUER, TokenSet},
+};
+use jsonwebtoken::{DecodingKey, Validation, decode, jwk::Jwk};
+use serde::Deserialize;
+
+use self::again::Room;
+use crate::Named;
+
+/// How many tokens are gone through: more than a predictor remembers.
+const TOKENS: usize = 64;
+/// How many seconds clocks may be apart.
+const LEEWAY: u64 = 30;
+
+pub(crate) fn contests() -> Vec<Named> {
+    let mut all = cold();
+    all.extend(warm());
+    all.extend(layers());
+    all
+}
+
+fn cold() -> Vec<Named> {
+    use verify::{beside_jsonwebtoken, beside_oxitoken, refuse};
+
+    vec![
+        ("verify EdDSA / jsonwebtoken", || beside_jsonwebtoken(Algorithm::EdDsa, 0.97)),
+        ("verify ES256 / jsonwebtoken", || beside_jsonwebtoken(Algorithm::Es256, 0.97)),
+        ("verify RS256 / jsonwebtoken", || beside_jsonwebtoken(Algorithm::Rs256, 0.82)),
+        ("verify HS256 / jsonwebtoken", || beside_jsonwebtoken(Algorithm::Hs256, 0.4)),
+        ("verify EdDSA / oxitoken", || beside_oxitoken(Algorithm::EdDsa)),
+        ("verify ES256 / oxitoken", || beside_oxitoken(Algorithm::Es256)),
+        ("verify RS256 / oxitoken", || beside_oxitoken(Algorithm::Rs256)),
+        ("verify HS256 / oxitoken", || beside_oxitoken(Algorithm::Hs256)),
+        ("refused: no token at all / jsonwebtoken", || refuse(|_| "garbage".to_owned())),
+        ("refused: not base64url / jsonwebtoken", || refuse(|token| token.replacen('.', ".!", 1))),
+        ("refused: a megabyte / jsonwebtoken", || refuse(|token| token.repeat(1 << 11))),
+        ("refused: forged signature / jsonwebtoken", || refuse(forge_signature)),
+    ]
+}
+
+fn warm() -> Vec<Named> {
+    use Pattern::{Hot, Uniform};
+    use Room::{Exact, Fourfold};
+    use again::{beside_cold, beside_moka, beside_one_thread, beside_one_thread_sharing_nothing};
+
+    const FULL: fn() -> TokenCache = TokenCache::full_token;
+    const DIGEST: fn() -> TokenCache = TokenCache::digest;
+
+    vec![
+        ("again, full token / jsonwebtoken, cold", || beside_cold(FULL(), 250.0)),
+        ("again, digest / jsonwebtoken, cold", || beside_cold(DIGEST(), 800.0)),
+        ("again, full token, 1 hot / moka", || beside_moka(FULL(), Hot, Exact, 1)),
+        ("again, digest, 1 hot / moka", || beside_moka(DIGEST(), Hot, Exact, 1)),
+        ("again, full token, 1 hot, 2 threads / moka", || beside_moka(FULL(), Hot, Exact, 2)),
+        ("again, digest, 1 hot, 2 threads / moka", || beside_moka(DIGEST(), Hot, Exact, 2)),
+        ("again, full token, 1 of 10 000 / moka", || beside_moka(FULL(), Uniform, Exact, 1)),
+        ("again, digest, 1 of 10 000 / moka", || beside_moka(DIGEST(), Uniform, Exact, 1)),
+        ("again, full token, 1 of 10 000, 2 threads / moka", || {
+            beside_moka(FULL(), Uniform, Exact, 2)
+        }),
+        ("again, digest, 1 of 10 000, 2 threads / moka", || {
+            beside_moka(DIGEST(), Uniform, Exact, 2)
+        }),
+        ("again, full token, 1 of 10 000, room for 40 000 / moka", || {
+            beside_moka(FULL(), Uniform, Fourfold, 1)
+        }),
+        ("again, digest, 1 of 10 000, room for 40 000 / moka", || {
+            beside_moka(DIGEST(), Uniform, Fourfold, 1)
+        }),
+        ("again, full token, 1 of 10 000, room for 40 000, 2 threads / moka", || {
+            beside_moka(FULL(), Uniform, Fourfold, 2)
+        }),
+        ("again, digest, 1 of 10 000, room for 40 000, 2 threads / moka", || {
+            beside_moka(DIGEST(), Uniform, Fourfold, 2)
+        }),
+        ("again, full token, 1 hot, 2 threads / ours on 1", || beside_one_thread(Hot)),
+        ("again, full token, 1 of 10 000, 2 threads / ours on 1", || beside_one_thread(Uniform)),
+        (
+            "again, full token, 1 hot, 2 threads that share nothing / ours on 1",
+            beside_one_thread_sharing_nothing,
+        ),
+    ]
+}
+
+fn layers() -> Vec<Named> {
+    use layer::beside_jwt_authorizer;
+
+    vec![
+        ("layer, RS256 / jwt-authorizer", || beside_jwt_authorizer(None)),
+        ("layer, RS256, again by full token / jwt-authorizer, cold", || {
+            beside_jwt_authorizer(Some(TokenCache::full_token()))
+        }),
+        ("layer, RS256, again by digest / jwt-authorizer, cold", || {
+            beside_jwt_authorizer(Some(TokenCache::digest()))
+        }),
+    ]
+}
+
+/// What a user of the peers deserializes: the claims of RFC 9068.
+#[derive(Clone, Deserialize)]
+#[expect(dead_code, reason = "read by serde, as a user's type is")]
+struct Claims {
+    iss: String,
+    aud: String,
+    sub: String,
+    client_id: String,
+    jti: String,
+    scope: String,
+    iat: i64,
+    nbf: Option<i64>,
+    exp: i64,
+}
+
+struct Jsonwebtoken {
+    key: DecodingKey,
+    validation: Validation,
+}
+
+impl Jsonwebtoken {
+    /// The peer with all that it can be asked to expect.
+    fn of(set: &TokenSet) -> Self {
+        let algorithm = set.key.algorithm();
+        let key = if algorithm.is_symmetric() {
+            DecodingKey::from_secret(&set.public)
+        } else {
+            let jwk: Jwk = serde_json::from_value(set.key.to_jwk()).expect("a key is a JWK");
+            DecodingKey::from_jwk(&jwk).expect("a key is a JWK")
+        };
+        let algorithm = algorithm.as_str().parse().expect("it knows all of ours");
+        let mut validation = Validation::new(algorithm);
+        validation.set_issuer(&[ISSUER]);
+        validation.set_audience(&[AUDIENCE]);
+        validation.set_required_spec_claims(&["iss", "aud", "exp", "sub"]);
+        validation.validate_nbf = true;
+        validation.leeway = LEEWAY;
+        Self { key, validation }
+    }
+
+    fn claims(&self, token: &str) -> Option<Claims> {
+        let data = decode::<Claims>(token, &self.key, &self.validation).ok()?;
+        (data.header.typ.as_deref() == Some("at+jwt")).then_some(data.claims)
+    }
+
+    fn accepts(&self, token: &str) -> bool {
+        self.claims(token).is_some()
+    }
+}
+
+/// Whoever is measured accepts what it should and nothing else: or it would be timed at less work, or
+/// at failing.
+fn try_out(set: &TokenSet, mut accepts: impl FnMut(&str) -> bool) {
+    for token in set.tokens.iter().take(TOKENS).map(|token| token.expose()) {
+        assert!(accepts(token), "a token is accepted");
+        assert!(!accepts(&forge_signature(token)), "a forged one is refused");
+    }
+    for token in &set.unwelcome {
+        assert!(!accepts(token.expose()), "so is one of others, for others, and an expired one");
+    }
+}
+
+/// The token with the first character of its signature changed.
+fn forge_signature(token: &str) -> String {
+    let (signed, signature) = token.rsplit_once('.').expect("a token has two dots");
+    let first = if signature.starts_with('A') { 'B' } else { 'A' };
+    format!("{signed}.{first}{}", &signature[1..])
+}
+
+fn texts(set: &TokenSet) -> Vec<String> {
+    set.tokens.iter().map(|token| token.expose().to_owned()).collect()
+}
+
+fn cycle<I: 'static>(
+    inputs: Vec<I>,
+    mut operation: impl FnMut(&I) -> bool + 'static,
+) -> Contender<'static> {
+    let mut next = 0;
+    Contender::new(move || {
+        let input = &inputs[next];
+        next = (next + 1) % inputs.len();
+        assert!(operation(input), "both sides say what the benchmark is about");
+    })
+}
