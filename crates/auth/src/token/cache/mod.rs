@@ -66,9 +66,9 @@ impl TokenCache {
         Self { is_digest: false, ..Self::digest() }
     }
 
-    /// How many tokens are kept at most. Default: 10 000, about 10 MiB of common tokens. It is rounded
-    /// up to a multiple of 8, more than 2^24 is taken as that, and the table for it, about 20 bytes a
-    /// token, is made at once. 0 keeps none.
+    /// How many tokens are to be known at the same time. Default: 10 000, about 10 MiB of common tokens.
+    /// The table has a third more places, so that hardly one of them is pushed out by chance; it is
+    /// made at once, of about 20 bytes for each token. More than 2^24 is taken as that; 0 keeps none.
     pub const fn entries(mut self, entries: usize) -> Self {
         self.entries = entries;
         self
@@ -76,7 +76,7 @@ impl TokenCache {
 
     /// How much memory the tokens take at most, in bytes. Default: 64 MiB, which 10 000 common tokens do
     /// not reach. A token counts as if all its claims had been read, three to four times of what it
-    /// takes before: [`Verified::claims`] keeps what it has read. Each bucket of 8 tokens gets its equal
+    /// takes before: [`Verified::claims`] keeps what it has read. Each bucket of 8 places gets its equal
     /// share, but never less than its latest token takes; 0 keeps none.
     pub const fn bytes(mut self, bytes: usize) -> Self {
         self.bytes = bytes;

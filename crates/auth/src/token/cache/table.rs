@@ -1,5 +1,8 @@
 //! A table of fixed size, in buckets that know which of their tokens come again.
 //!
+//! A token stands in one of two buckets that its hash names. With a third more places than tokens are to
+//! be known, hardly one of those is pushed out by chance, where one bucket alone would lose a seventh.
+//!
 //! Finding a token writes to nothing that others read, but for the count of the token's own `Arc` and,
 //! until it has come a few times, the note that it did. Whoever puts one in takes turns with the others
 //! of the same bucket.
@@ -21,6 +24,8 @@ use super::{
 
 /// Tokens of a bucket.
 const WAYS: usize = 8;
+/// The share of places that is filled when as many tokens are known as were announced: 3 of 4.
+const FILL: (usize, usize) = (3, 4);
 /// How many of them may be one subject's before its next one takes the place of one of its own.
 const SHARE: usize = 2;
 /// How often a token that came again is passed over before it is pushed out.
@@ -70,31 +75,43 @@ impl Entry {
 
 impl Table {
     pub(super) fn new(entries: usize, bytes: usize, time_to_live: Duration) -> Self {
-        let buckets = entries.div_ceil(WAYS);
+        let (full, of) = FILL;
+        let buckets = entries.saturating_mul(of).div_ceil(full).div_ceil(WAYS);
         let bytes = bytes.checked_div(buckets).unwrap_or_default();
         let buckets = (0..buckets).map(|_| Bucket::default()).collect();
         Self { buckets, limits: Limits { bytes, time_to_live } }
     }
 
     pub(super) fn find(&self, id: &Id<'_>, now: Duration) -> Option<Verified> {
-        self.bucket(id.hash())?.find(id, now, self.limits.time_to_live)
+        let home = self.home(id)?;
+        home.into_iter().find_map(|bucket| bucket.find(id, now, self.limits.time_to_live))
     }
 
+    /// Puts a token where it stands already, or into the bucket that has more room.
     pub(super) fn insert(&self, id: &Id<'_>, entry: Entry) {
-        if let Some(bucket) = self.bucket(id.hash()) {
-            bucket.insert(id, entry, self.limits);
-        }
+        let Some([first, second]) = self.home(id) else { return };
+        let room = |bucket: &Bucket| bucket.room(entry.since, self.limits.time_to_live);
+        let prefers_second = !first.holds(id) && (second.holds(id) || room(second) > room(first));
+        let bucket = if prefers_second { second } else { first };
+        bucket.insert(id, entry, self.limits);
     }
 
     pub(super) fn remove(&self, id: &Id<'_>) {
-        if let Some(bucket) = self.bucket(id.hash()) {
-            bucket.remove(id);
-        }
+        self.home(id).into_iter().flatten().for_each(|bucket| bucket.remove(id));
     }
 
-    fn bucket(&self, hash: u64) -> Option<&Bucket> {
-        let count = u64::try_from(self.buckets.len()).ok()?;
-        self.buckets.get(usize::try_from(hash.checked_rem(count)?).ok()?)
+    /// The two buckets that a token may stand in.
+    fn home(&self, id: &Id<'_>) -> Option<[&Bucket; 2]> {
+        let hash = id.hash();
+        // An odd multiplier of 64 random bits: the second choice is independent of the first.
+        let second = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
+        Some([self.bucket(hash)?, self.bucket(second)?])
+    }
+
+    /// The bucket at the share of the table that `point` is of all 64-bit numbers.
+    fn bucket(&self, point: u64) -> Option<&Bucket> {
+        let index = (u128::from(point) * self.buckets.len() as u128) >> 64;
+        self.buckets.get(usize::try_from(index).ok()?)
     }
 
     #[cfg(test)]
@@ -153,6 +170,16 @@ impl Bucket {
         if let Some(place) = self.place(id) {
             self.clear(place);
         }
+    }
+
+    fn holds(&self, id: &Id<'_>) -> bool {
+        self.place(id).is_some()
+    }
+
+    /// How many places are free, or of tokens that are known too long.
+    fn room(&self, now: Duration, time_to_live: Duration) -> usize {
+        let is_fresh = |entry: Arc<Entry>| entry.is_fresh(now, time_to_live);
+        (0..WAYS).filter(|place| !self.at(*place).is_some_and(is_fresh)).count()
     }
 
     fn at(&self, place: usize) -> Option<Arc<Entry>> {
@@ -226,7 +253,8 @@ impl Bucket {
     }
 }
 
-/// A part of the hash that does not choose the bucket; never 0.
+/// A part of the hash that hardly chooses the bucket; never 0.
+#[expect(clippy::cast_possible_truncation, reason = "the lower half")]
 const fn mark(hash: u64) -> u32 {
-    (hash >> 32) as u32 | 1
+    hash as u32 | 1
 }
