@@ -30,16 +30,40 @@ struct Inner {
     /// The payload; behind it the claims that had escapes, without them.
     text: String,
     payload: usize,
-    issuer: Range<usize>,
-    subject: Range<usize>,
-    client_id: Option<Range<usize>>,
-    token_id: Option<Range<usize>>,
-    session_id: Option<Range<usize>>,
-    scope: Option<Range<usize>>,
+    spans: Spans,
     times: Times,
     key: VerifyingKey,
     scopes: OnceLock<Scopes>,
     claims: OnceLock<Claims>,
+}
+
+/// Where the claims stand in the text.
+#[derive(Clone, Copy, Debug, Default)]
+struct Spans {
+    issuer: Span,
+    subject: Span,
+    client_id: Option<Span>,
+    token_id: Option<Span>,
+    session_id: Option<Span>,
+    scope: Option<Span>,
+}
+
+/// A part of a text that is no longer than a token, with its claims once more.
+#[derive(Clone, Copy, Debug, Default)]
+struct Span {
+    begin: u16,
+    end: u16,
+}
+
+impl Span {
+    fn new(begin: usize, length: usize) -> Self {
+        let place = |place: usize| u16::try_from(place).unwrap_or(u16::MAX);
+        Self { begin: place(begin), end: place(begin.saturating_add(length)) }
+    }
+
+    const fn range(self) -> Range<usize> {
+        self.begin as usize..self.end as usize
+    }
 }
 
 /// The times of a token, in seconds since 1970.
@@ -52,62 +76,25 @@ pub(super) struct Times {
 }
 
 impl Verified {
-    /// Where the claims stand in the payload.
-    pub(super) fn spans(
-        payload: &str,
-        claims: &Registered<'_>,
-        times: Times,
-        key: VerifyingKey,
-    ) -> Spans {
-        let mut unescaped = String::new();
-        let mut span = |text: &Text<'_>| match text {
-            Text::Is(Cow::Borrowed(part)) => {
-                let start = part.as_ptr().addr().saturating_sub(payload.as_ptr().addr());
-                Some(start..start + part.len())
-            }
-            Text::Is(Cow::Owned(part)) => {
-                let start = payload.len() + unescaped.len();
-                unescaped.push_str(part);
-                Some(start..start + part.len())
-            }
-            Text::Absent | Text::Wrong => None,
-        };
-        let inner = Inner {
-            text: String::new(),
-            payload: payload.len(),
-            issuer: span(&claims.issuer).unwrap_or_default(),
-            subject: span(&claims.subject).unwrap_or_default(),
-            client_id: span(&claims.client_id),
-            token_id: span(&claims.token_id),
-            session_id: span(&claims.session_id),
-            scope: span(&claims.scope),
-            times,
-            key,
-            scopes: OnceLock::new(),
-            claims: OnceLock::new(),
-        };
-        Spans { inner, unescaped }
+    fn part(&self, span: Span) -> &str {
+        self.inner.text.get(span.range()).unwrap_or_default()
     }
 
-    fn part(&self, range: &Range<usize>) -> &str {
-        self.inner.text.get(range.clone()).unwrap_or_default()
-    }
-
-    fn optional(&self, range: Option<&Range<usize>>) -> Option<&str> {
-        range.map(|range| self.part(range))
+    fn optional(&self, span: Option<Span>) -> Option<&str> {
+        span.map(|span| self.part(span))
     }
 
     /// Who made the token. A subject is an issuer's own: where several are trusted, only both together
     /// name somebody.
     #[must_use]
     pub fn issuer(&self) -> &str {
-        self.part(&self.inner.issuer)
+        self.part(self.inner.spans.issuer)
     }
 
     /// Whom the token belongs to.
     #[must_use]
     pub fn subject(&self) -> &str {
-        self.part(&self.inner.subject)
+        self.part(self.inner.spans.subject)
     }
 
     /// What it allows.
@@ -115,33 +102,33 @@ impl Verified {
     pub fn scopes(&self) -> &Scopes {
         self.inner.scopes.get_or_init(|| {
             // The text was checked to be scopes when the token was verified.
-            let text = self.optional(self.inner.scope.as_ref()).unwrap_or_default();
+            let text = self.optional(self.inner.spans.scope).unwrap_or_default();
             text.parse().unwrap_or_default()
         })
     }
 
     /// Whether it allows all of these, without making a set of what it allows.
     pub(crate) fn allows(&self, required: &Scopes) -> bool {
-        let own = self.optional(self.inner.scope.as_ref()).unwrap_or_default();
+        let own = self.optional(self.inner.spans.scope).unwrap_or_default();
         required.iter().all(|name| own.split(' ').any(|own| own == name))
     }
 
     /// The client that it was issued to (`client_id`).
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
-        self.optional(self.inner.client_id.as_ref())
+        self.optional(self.inner.spans.client_id)
     }
 
     /// The token's own id (`jti`).
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {
-        self.optional(self.inner.token_id.as_ref())
+        self.optional(self.inner.spans.token_id)
     }
 
     /// The id of the session that it belongs to (`sid`).
     #[must_use]
     pub fn session_id(&self) -> Option<&str> {
-        self.optional(self.inner.session_id.as_ref())
+        self.optional(self.inner.spans.session_id)
     }
 
     /// When it expires, since 1970.
@@ -213,17 +200,60 @@ impl Verified {
     }
 }
 
-/// A verified token that has yet to be given its payload, which the claims were borrowed from.
-pub(super) struct Spans {
-    inner: Inner,
+/// All of a verified token but its payload, which its claims were borrowed from.
+pub(super) struct Claimed {
+    spans: Spans,
     unescaped: String,
+    times: Times,
+    key: VerifyingKey,
 }
 
-impl Spans {
-    pub(super) fn with(mut self, mut payload: String) -> Verified {
-        payload.push_str(&self.unescaped);
-        self.inner.text = payload;
-        Verified { inner: Arc::new(self.inner) }
+impl Claimed {
+    /// What the claims say that were read from this payload.
+    pub(super) fn of(
+        payload: &str,
+        claims: &Registered<'_>,
+        times: Times,
+        key: VerifyingKey,
+    ) -> Self {
+        let mut unescaped = String::new();
+        let mut span = |text: &Text<'_>| match text {
+            Text::Is(Cow::Borrowed(part)) => {
+                let begin = part.as_ptr().addr().saturating_sub(payload.as_ptr().addr());
+                Some(Span::new(begin, part.len()))
+            }
+            Text::Is(Cow::Owned(part)) => {
+                let begin = payload.len() + unescaped.len();
+                unescaped.push_str(part);
+                Some(Span::new(begin, part.len()))
+            }
+            Text::Absent | Text::Wrong => None,
+        };
+        let spans = Spans {
+            issuer: span(&claims.issuer).unwrap_or_default(),
+            subject: span(&claims.subject).unwrap_or_default(),
+            client_id: span(&claims.client_id),
+            token_id: span(&claims.token_id),
+            session_id: span(&claims.session_id),
+            scope: span(&claims.scope),
+        };
+        Self { spans, unescaped, times, key }
+    }
+
+    pub(super) fn with(self, payload: String) -> Verified {
+        let Self { spans, unescaped, times, key } = self;
+        let (length, mut text) = (payload.len(), payload);
+        text.push_str(&unescaped);
+        let inner = Inner {
+            text,
+            payload: length,
+            spans,
+            times,
+            key,
+            scopes: OnceLock::new(),
+            claims: OnceLock::new(),
+        };
+        Verified { inner: Arc::new(inner) }
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
     claims::{Audience, Registered},
     json::Text,
     jws,
-    verified::Times,
+    verified::{Claimed, Times},
 };
 use crate::{KeySet, key::Live, scopes};
 
@@ -212,8 +212,8 @@ impl<C: Clock> TokenVerifier<C> {
         let payload = String::from_utf8(opened.decode_payload()?).map_err(|_| Kind::Claims)?;
         let claims = Registered::parse(&payload, &self.expected.audience).ok_or(Kind::Claims)?;
         let times = self.expected.check(&claims, now)?;
-        let spans = Verified::spans(&payload, &claims, times, opened.key.clone());
-        Ok(spans.with(payload))
+        let claimed = Claimed::of(&payload, &claims, times, opened.key.clone());
+        Ok(claimed.with(payload))
     }
 }
 

@@ -35,7 +35,8 @@ fn verified_of(payload: &str) -> Verified {
     let (_, verified) = source.token("alice");
     let claims = crate::token::claims::Registered::parse(payload, "a").unwrap();
     let times = *verified.times();
-    Verified::spans(payload, &claims, times, verified.key().clone()).with(payload.to_owned())
+    crate::token::verified::Claimed::of(payload, &claims, times, verified.key().clone())
+        .with(payload.to_owned())
 }
 
 const MODES: [TokenCache; 2] = [TokenCache::digest(), TokenCache::full_token()];
@@ -179,7 +180,8 @@ fn a_token_is_known_for_its_time_and_no_longer() {
 #[test]
 fn tokens_that_are_known_too_long_make_room_first() {
     let source = Source::new();
-    let cache = Cache::new(TokenCache::digest().entries(8));
+    let cache = Cache::new(TokenCache::digest().entries(6));
+    // Eight places of one bucket.
     let (soon, later) = (NOW + Duration::from_secs(40), NOW + Duration::from_secs(60));
     let tokens: Vec<_> = (0..8).map(|index| source.token(&index.to_string())).collect();
     for (index, (token, verified)) in tokens.iter().enumerate() {
