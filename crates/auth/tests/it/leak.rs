@@ -1,10 +1,12 @@
 //! No text of a token, a key or a password comes out again.
 
+use std::sync::{Arc, Mutex};
+
 use hardpoint_auth::{
     Algorithm, AuthLayer, KeyRing, KeySet, PasswordHasher, SigningKey, TokenCache, TokenIssuer,
     TokenVerifier, VerifyingKey,
 };
-use hardpoint_core::Secret;
+use hardpoint_core::{Event, Secret};
 use hardpoint_testkit::{TestBody, leak::LeakScanner};
 use http::Request;
 use http_body_util::BodyExt;
@@ -46,9 +48,16 @@ async fn no_claim_key_or_token_is_shown_anywhere() {
         verified.claims(),
         request.extensions(),
     );
+    let told = Arc::new(Mutex::new(String::new()));
+    let events = Arc::clone(&told);
+    let layer = layer.with_observer(move |event: &Event<'_>| {
+        *events.lock().unwrap() += &format!("{event:?}");
+    });
     let answer = layer.layer(tower::service_fn(async |_: Request<TestBody>| {
         Ok::<_, std::convert::Infallible>(http::Response::new(TestBody::default()))
     }));
+    let good = with(&format!("Bearer {}", token.expose()));
+    answer.clone().oneshot(good).await.unwrap();
     let response = answer.oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
@@ -66,6 +75,9 @@ async fn no_claim_key_or_token_is_shown_anywhere() {
     ];
     let scanner = LeakScanner::new(secrets);
     scanner.assert_clean("debug, display and jwks", shown.as_bytes());
+    let told = told.lock().unwrap();
+    assert_eq!(told.matches("Verified").count(), 2, "{told}");
+    scanner.assert_clean("events", told.as_bytes());
     scanner.assert_clean("the answer", format!("{parts:?} {body}").as_bytes());
 }
 
