@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use hardpoint::{
-    core::{Answer, Key, SystemClock},
-    ratelimit::{Batch, Entry, MemoryStore, Mode, Store},
+    core::{Answer, Key},
+    ratelimit::{Batch, CounterClock, Entry, MemoryStore, Mode, Store},
 };
 use hardpoint_bench_harness::{
     keys,
@@ -101,7 +101,7 @@ fn by_policies() -> Report {
 }
 
 fn policies_of(policies: usize) -> Contest<'static> {
-    let store = MemoryStore::for_peak(&vec![POLICY_KEYS as usize; policies], SystemClock);
+    let store = MemoryStore::for_peak(&vec![POLICY_KEYS as usize; policies], CounterClock);
     let peers: Vec<_> = (0..policies).map(|_| peer()).collect();
     let addresses: Vec<Ipv4Addr> =
         Pattern::Uniform.draw(POLICY_KEYS, 1 << 18, 1).into_iter().map(keys::address).collect();

@@ -148,6 +148,13 @@ pub(crate) const fn after(now: Mono, debt: u64) -> State {
     State(now.as_nanos().saturating_add(debt))
 }
 
+/// The power of two that a debt lies above, from 0 to 63.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "a number of 64 bits has at most 63 others")]
+pub(crate) const fn size(debt: u64) -> u8 {
+    63_u32.saturating_sub(debt.leading_zeros()) as u8
+}
+
 /// Whole cells that a key with this debt may consume.
 pub(crate) fn remaining(quota: Quota, debt: u64) -> u32 {
     let cells = quota.tolerance().saturating_sub(debt) / quota.interval_nanos();

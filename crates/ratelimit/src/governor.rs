@@ -20,7 +20,6 @@
 
 use std::{
     fmt,
-    future::Ready,
     hash::{BuildHasher, RandomState},
     num::NonZeroU32,
     sync::Arc,
@@ -36,7 +35,8 @@ use governor::{
 use hardpoint_core::{Answer, Key};
 
 use crate::{
-    Batch, ConfigError, Digest, Entry, Mode, Quota, Store, StoreError, StoreErrorKind, Verdicts,
+    Batch, ConfigError, Digest, Entry, Mode, NeverPending, Quota, Store, StoreError,
+    StoreErrorKind, Verdicts,
 };
 
 type Limiter =
@@ -109,7 +109,7 @@ fn nanos(duration: Duration) -> u64 {
 }
 
 impl Store for GovernorStore {
-    type Pending = Ready<Result<Verdicts, StoreError>>;
+    type Pending = NeverPending;
 
     fn digest(&self, key: &Key<'_>) -> Digest {
         Digest::from_bits(self.hasher.hash_one(key.as_bytes()).into())

@@ -46,6 +46,7 @@
 //!
 //! The minimum supported Rust version is 1.95.
 
+mod clock;
 mod error;
 pub mod filter;
 pub mod gcra;
@@ -62,6 +63,7 @@ mod request;
 mod store;
 
 pub use self::{
+    clock::CounterClock,
     error::ConfigError,
     headers::{Draft, Headers, LegacyReset},
     limit::{RateLimit, RateLimitLayer, ResponseFuture},

@@ -154,7 +154,7 @@ impl Policy {
     /// different callers come within one [`Quota::window`], not how many there ever were. Beyond
     /// it, limits get looser for the keys that consumed least; memory does not grow.
     ///
-    /// 0 is taken as 1. A remote store ignores it, and so does a policy that replaces another.
+    /// 0 is taken as 1, and more than 2^32 as that. A remote store ignores it, and so does a policy that replaces another.
     pub const fn peak_keys(mut self, keys: usize) -> Self {
         self.peak_keys = keys;
         self

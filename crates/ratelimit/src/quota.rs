@@ -2,6 +2,8 @@
 
 use std::{error::Error, fmt, num::NonZeroU32, str::FromStr, time::Duration};
 
+use crate::gcra;
+
 /// A sustained rate and a burst.
 ///
 /// A key owns a bucket of `burst` cells, full at first. A request consumes cells (one, if nothing
@@ -124,13 +126,8 @@ impl Quota {
 
     /// The power of two that a full bucket lies above, in nanoseconds: from 0 to 63.
     #[inline]
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a number of 64 bits has at most 63 others"
-    )]
     pub(crate) const fn size(&self) -> u8 {
-        // Neither interval nor burst is zero.
-        63_u32.saturating_sub(self.tolerance().leading_zeros()) as u8
+        gcra::size(self.tolerance())
     }
 
     /// Nanoseconds of a full bucket: the debt that a key may have.
@@ -153,17 +150,25 @@ impl FromStr for Quota {
         let error = || ParseQuotaError { text: text.to_owned() };
         let (cells, rest) = text.trim().split_once('/').ok_or_else(error)?;
         let (period, burst) = match rest.split_once(':') {
-            Some((period, burst)) => (period, Some(burst.trim().parse().map_err(|_| error())?)),
+            Some((period, burst)) => {
+                let burst = parse_cells(burst).and_then(NonZeroU32::new);
+                (period, Some(burst.ok_or_else(error)?))
+            }
             None => (rest, None),
         };
         let period = parse_period(period.trim()).ok_or_else(error)?;
-        let quota =
-            Self::new(cells.trim().parse().map_err(|_| error())?, period).ok_or_else(error)?;
+        let quota = Self::new(parse_cells(cells).ok_or_else(error)?, period).ok_or_else(error)?;
         Ok(match burst {
             Some(burst) => Self { burst, ..quota },
             None => quota,
         })
     }
+}
+
+/// A whole number, without a sign.
+fn parse_cells(text: &str) -> Option<u32> {
+    let text = text.trim();
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
 /// A whole number and one of `ms`, `s`, `m`, `h`, `d`.
@@ -234,6 +239,8 @@ mod tests {
             "5/1s:",
             "5/1y",
             "-5/1s",
+            "+5/1s",
+            "5/1s:+3",
             "5/1.5s",
             "5/1s:4:3",
             "5/s",

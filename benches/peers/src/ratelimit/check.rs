@@ -7,8 +7,8 @@ use std::{
 };
 
 use hardpoint::{
-    core::{Answer, Clock, Key, ManualClock, SystemClock},
-    ratelimit::{Digest, Entry, MemoryStore, Mode, RateLimiter, Store},
+    core::{Answer, Clock, Key, ManualClock},
+    ratelimit::{CounterClock, Digest, Entry, MemoryStore, Mode, RateLimiter, Store},
 };
 use hardpoint_bench_harness::{
     exchange::now,
@@ -36,7 +36,7 @@ pub(super) fn hot_all_in() -> Contest<'static> {
 
 /// The same put to the store: what the layer does, and what `check` adds to it.
 pub(super) fn hot_by_store() -> Contest<'static> {
-    let store = MemoryStore::for_peak(&[65_536], SystemClock);
+    let store = MemoryStore::for_peak(&[65_536], CounterClock);
     let peer = peer();
     let address = IpAddr::V4(keys::address(1));
     Contest::new(

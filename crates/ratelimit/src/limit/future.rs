@@ -14,7 +14,7 @@ use tower_service::Service;
 use crate::{
     Batch, RateLimiter, ResponseHead, Store, StoreError, Verdicts,
     headers::Fields,
-    limiter::{Refusal, Settlement},
+    limiter::{Current, Refusal, Settlement},
 };
 
 pin_project! {
@@ -25,33 +25,40 @@ pin_project! {
         St: Store,
     {
         #[pin]
-        state: State<S, S::Future, S::Response, Req, St, St::Pending, Ob>,
+        state: State<S, Req, St, Ob>,
     }
 }
 
 pin_project! {
     #[project = StateProject]
-    enum State<S, F, Res, Req, St, P, Ob> {
+    enum State<S, Req, St, Ob>
+    where
+        S: Service<Req>,
+        St: Store,
+    {
         /// The store is asked.
-        Wait { #[pin] pending: P, held: Option<Box<Held<S, Req, St, Ob>>> },
+        Wait { #[pin] pending: St::Pending, held: Option<Box<Held<S, Req, St, Ob>>> },
         /// The inner service answers.
-        Inner { #[pin] inner: F, after: After<St, Ob> },
+        Inner { #[pin] inner: S::Future, after: After<St, Ob> },
         /// What turned out not to be charged is given back, to a store that takes its time.
-        Settle { #[pin] pending: P, held: Option<Box<Settling<Res, St, Ob>>> },
+        Settle {
+            #[pin]
+            pending: St::Pending,
+            held: Option<Box<Settling<S::Response, St, Ob>>>,
+        },
         /// The client is refused.
         Refused { facts: HeadFacts, refusal: Option<Box<Refusal>> },
     }
 }
 
 /// What follows upon the response of the inner service.
-pub(super) struct After<St, Ob> {
-    pub(super) fields: Option<Fields>,
-    pub(super) settlement: Option<Box<Settlement<St, Ob>>>,
+struct After<St, Ob> {
+    fields: Option<Fields>,
+    settlement: Option<Box<Settlement<St, Ob>>>,
 }
 
 impl<St, Ob> After<St, Ob> {
-    /// Nothing.
-    pub(super) const NOTHING: Self = Self { fields: None, settlement: None };
+    const NOTHING: Self = Self { fields: None, settlement: None };
 }
 
 /// What is kept while the store is asked: the ready service, its request, and the question.
@@ -74,9 +81,10 @@ where
     S: Service<Request<ReqB>>,
     St: Store,
 {
+    /// The answer of a service around which nothing is limited.
     #[inline]
-    pub(super) const fn admit(inner: S::Future, after: After<St, Ob>) -> Self {
-        Self { state: State::Inner { inner, after } }
+    pub(super) const fn pass(inner: S::Future) -> Self {
+        Self { state: State::Inner { inner, after: After::NOTHING } }
     }
 
     #[cold]
@@ -94,6 +102,39 @@ where
     ) -> Self {
         let held = Some(Box::new(Held { limiter, batch, ready, request }));
         Self { state: State::Wait { pending, held } }
+    }
+}
+
+impl<S, ReqB, St, Ob> ResponseFuture<S, Request<ReqB>, St, Ob>
+where
+    S: Service<Request<ReqB>>,
+    St: Store,
+    Ob: Observer,
+{
+    /// What becomes of a request whose question the store has answered.
+    #[inline]
+    pub(super) fn conclude(
+        limiter: &RateLimiter<St, Ob>,
+        rules: &Current<'_>,
+        batch: &Batch,
+        answer: Result<Verdicts, StoreError>,
+        (ready, request): (&mut S, Request<ReqB>),
+    ) -> Self {
+        let head = Head::of(&request);
+        let after = match answer {
+            Ok(ref verdicts) if verdicts.allowed() => {
+                limiter.tell(rules, batch, verdicts, head.context());
+                After {
+                    fields: limiter.fields(rules, batch, verdicts),
+                    settlement: limiter.settlement(rules, batch, verdicts),
+                }
+            }
+            answer => match limiter.refuse(rules, batch, answer, head.context()) {
+                Some(refusal) => return Self::refuse(head, refusal),
+                None => After::NOTHING,
+            },
+        };
+        Self { state: State::Inner { inner: ready.call(request), after } }
     }
 }
 
@@ -135,7 +176,9 @@ where
                 StateProject::Wait { pending, held } => {
                     let answer = ready!(pending.poll(cx));
                     let Some(held) = held.take() else { return Poll::Pending };
-                    held.answered(answer).state
+                    let Held { limiter, batch, mut ready, request } = *held;
+                    let asked = (&mut ready, request);
+                    Self::conclude(&limiter, &limiter.rules(), &batch, answer, asked).state
                 }
                 StateProject::Inner { inner, after } => {
                     let response = ready!(inner.poll(cx))?;
@@ -171,35 +214,6 @@ where
                 }
             };
             state.set(next);
-        }
-    }
-}
-
-impl<S, ReqB, ResB, St, Ob> Held<S, Request<ReqB>, St, Ob>
-where
-    S: Service<Request<ReqB>, Response = Response<ResB>>,
-    St: Store,
-    Ob: Observer,
-{
-    /// What becomes of the request now that the store has answered.
-    fn answered(
-        self,
-        answer: Result<Verdicts, StoreError>,
-    ) -> ResponseFuture<S, Request<ReqB>, St, Ob> {
-        let Self { limiter, batch, mut ready, request } = self;
-        let (rules, head) = (limiter.rules(), Head::of(&request));
-        let context = head.context();
-        match answer {
-            Ok(verdicts) if verdicts.allowed() => {
-                limiter.tell(&rules, &batch, &verdicts, context);
-                let fields = limiter.fields(&rules, &batch, &verdicts);
-                let settlement = limiter.settlement(&rules, &batch, &verdicts);
-                ResponseFuture::admit(ready.call(request), After { fields, settlement })
-            }
-            answer => match limiter.refuse(&rules, &batch, answer, context) {
-                Some(refusal) => ResponseFuture::refuse(head, refusal),
-                None => ResponseFuture::admit(ready.call(request), After::NOTHING),
-            },
         }
     }
 }

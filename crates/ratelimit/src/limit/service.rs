@@ -11,7 +11,7 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::{ResponseFuture, future::After};
+use super::ResponseFuture;
 use crate::{Batch, MemoryStore, RateLimiter, Store};
 
 /// Refuses requests over a quota. See the [module docs](super).
@@ -67,7 +67,7 @@ where
 
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
         let Some(limiter) = &self.limiter else {
-            return ResponseFuture::admit(self.inner.call(request), After::NOTHING);
+            return ResponseFuture::pass(self.inner.call(request));
         };
         let (rules, head) = (limiter.rules(), Head::of(&request));
         let mut batch = Batch::new();
@@ -75,16 +75,10 @@ where
             return ResponseFuture::refuse(head, refusal);
         }
         match limiter.store().decide(&batch) {
-            Answer::Now(Ok(ref verdicts)) if verdicts.allowed() => {
-                limiter.tell(&rules, &batch, verdicts, head.context());
-                let fields = limiter.fields(&rules, &batch, verdicts);
-                let settlement = limiter.settlement(&rules, &batch, verdicts);
-                ResponseFuture::admit(self.inner.call(request), After { fields, settlement })
+            Answer::Now(answer) => {
+                let asked = (&mut self.inner, request);
+                ResponseFuture::conclude(limiter, &rules, &batch, answer, asked)
             }
-            Answer::Now(answer) => match limiter.refuse(&rules, &batch, answer, head.context()) {
-                Some(refusal) => ResponseFuture::refuse(head, refusal),
-                None => ResponseFuture::admit(self.inner.call(request), After::NOTHING),
-            },
             Answer::Later(pending) => {
                 let clone = self.inner.clone();
                 let ready = mem::replace(&mut self.inner, clone);

@@ -5,11 +5,12 @@ use std::{
     sync::{Arc, atomic::AtomicU64},
 };
 
-use hardpoint_core::{Clock, Observer, Problem, SystemClock};
+use hardpoint_core::{Clock, Observer, Problem};
 
 use super::{ProblemOf, RateLimiter, Rules, Settings, Shared, rules::LiveRules};
 use crate::{
-    Batch, ConfigError, Headers, MemoryStore, Policy, RateLimited, Store, headers::Rendered,
+    Batch, ConfigError, CounterClock, Headers, MemoryStore, Policy, RateLimited, Store,
+    headers::Rendered,
 };
 
 /// What happens to requests while the store cannot decide. Deciding in this process meanwhile comes
@@ -100,10 +101,10 @@ impl<Ob: Observer> Builder<Ob> {
     /// # Errors
     /// [`ConfigError`] if there is no policy, there are too many, or their names are unusable.
     pub fn build(self) -> Result<RateLimiter<MemoryStore, Ob>, ConfigError> {
-        self.build_with_clock(SystemClock)
+        self.build_with_clock(CounterClock)
     }
 
-    /// The same by another clock.
+    /// The same by another clock. Default: [`CounterClock`].
     ///
     /// # Errors
     /// As [`build`](Self::build).
@@ -112,8 +113,8 @@ impl<Ob: Observer> Builder<Ob> {
         clock: C,
     ) -> Result<RateLimiter<MemoryStore<C>, Ob>, ConfigError> {
         let keys: Vec<_> = self.policies.iter().map(Policy::keys_at_peak).collect();
-        let store = MemoryStore::for_peak(&keys, clock.clone());
-        self.finish(store, clock)
+        let store = MemoryStore::for_peak(&keys, clock);
+        self.build_with_store(store)
     }
 
     /// A limiter whose state lies in `store`.
@@ -124,23 +125,13 @@ impl<Ob: Observer> Builder<Ob> {
         self,
         store: St,
     ) -> Result<RateLimiter<St, Ob>, ConfigError> {
-        self.finish(store, SystemClock)
-    }
-
-    fn finish<St: Store>(
-        self,
-        store: St,
-        clock: impl Clock,
-    ) -> Result<RateLimiter<St, Ob>, ConfigError> {
         check_policies(&self.policies)?;
         store.prepare(self.policies.len())?;
         let Self { policies, headers, on_failure, near_percent, problem, observer } = self;
-        let calendar = clock.clone();
-        let (unix, mono) = (Arc::new(move || calendar.unix()), Arc::new(move || clock.now()));
         let rules = Rules { rendered: Rendered::new(headers, &policies), policies };
         let shared = Shared {
             rules: LiveRules::new(rules),
-            settings: Settings { headers, on_failure, near_percent, problem, unix, mono },
+            settings: Settings { headers, on_failure, near_percent, problem },
             store,
             observer,
             logged: AtomicU64::new(u64::MAX),

@@ -72,7 +72,7 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
         batch: &Batch,
         verdicts: &Verdicts,
     ) -> Option<Fields> {
-        let unix = || (self.shared.settings.unix)();
+        let unix = || self.shared.store.unix();
         rules.rendered.fields(batch, verdicts, unix)
     }
 
@@ -211,7 +211,7 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
         taken: Mono,
         (kept, refunded): (u32, u32),
     ) -> Option<Entry> {
-        let elapsed = (self.shared.settings.mono)().as_nanos().saturating_sub(taken.as_nanos());
+        let elapsed = self.shared.store.now().as_nanos().saturating_sub(taken.as_nanos());
         let aged = gcra::aged(entry.quota, debt_before, kept, elapsed);
         let price = entry.quota.interval_nanos().saturating_mul(refunded.into());
         (aged < price).then_some(Entry { cost: refunded, mode: Mode::Refund { aged }, ..entry })
@@ -235,7 +235,7 @@ impl<St: Store, Ob: Observer> Settlement<St, Ob> {
         batch: &Batch,
         verdicts: &Verdicts,
     ) -> Box<Self> {
-        let taken = (limiter.shared.settings.mono)();
+        let taken = limiter.shared.store.now();
         Box::new(Self { limiter, rules, batch: batch.clone(), verdicts: *verdicts, taken })
     }
 

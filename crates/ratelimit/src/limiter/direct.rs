@@ -93,7 +93,7 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
         cost: u32,
     ) -> Result<Reserved<St, Ob>, CheckError> {
         let entry = self.entry_of(policy, key, cost, Mode::Enforce)?;
-        let taken = (self.shared.settings.mono)();
+        let taken = self.shared.store.now();
         let verdict = self.told(policy, self.decide(entry).await?);
         if !verdict.allowed() {
             return Ok(Reserved::Refused(verdict));
@@ -198,18 +198,18 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
 
 pin_project! {
     /// What [`RateLimiter::check`] has decided, or is waiting for.
-    #[must_use = "futures do nothing unless polled"]
+    #[must_use = "the cells are consumed; the verdict says whether to go on"]
     pub struct Check<'a, St: Store = MemoryStore, Ob = ()> {
         #[pin]
-        state: Checked<'a, St, St::Pending, Ob>,
+        state: Checked<'a, St, Ob>,
     }
 }
 
 pin_project! {
     #[project = CheckedProject]
-    enum Checked<'a, St, P, Ob> {
+    enum Checked<'a, St: Store, Ob> {
         Now { answer: Option<Result<Verdict, CheckError>> },
-        Later { limiter: &'a RateLimiter<St, Ob>, entry: Entry, #[pin] pending: P },
+        Later { limiter: &'a RateLimiter<St, Ob>, entry: Entry, #[pin] pending: St::Pending },
     }
 }
 

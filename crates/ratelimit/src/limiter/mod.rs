@@ -11,10 +11,9 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
-use hardpoint_core::{Mono, Problem};
+use hardpoint_core::Problem;
 
 use self::rules::LiveRules;
 pub use self::{
@@ -26,7 +25,7 @@ pub(crate) use self::{
     rules::{Current, Rules},
 };
 use crate::{
-    ConfigError, MemoryStore, Policy, Quota, RateLimitLayer, RateLimited, headers::Rendered,
+    ConfigError, MemoryStore, Policy, Quota, RateLimitLayer, RateLimited, Store, headers::Rendered,
 };
 
 /// Decides requests by its policies. Clones share the state, as do the layers made from it.
@@ -70,8 +69,6 @@ struct Settings {
     on_failure: OnFailure,
     near_percent: u8,
     problem: Option<Arc<ProblemOf>>,
-    unix: Arc<dyn Fn() -> Duration + Send + Sync>,
-    mono: Arc<dyn Fn() -> Mono + Send + Sync>,
 }
 
 impl RateLimiter {
@@ -100,32 +97,34 @@ impl<St, Ob> RateLimiter<St, Ob> {
     /// # Errors
     /// [`ConfigError::UnknownPolicy`] if there is none of this name.
     pub fn replace_policy(&self, policy: &Policy) -> Result<(), ConfigError> {
-        let (name, unknown) =
-            (policy.name(), ConfigError::UnknownPolicy { name: policy.name().to_owned() });
-        if !self.rules().policies.iter().any(|old| old.name() == name) {
-            return Err(unknown);
-        }
-        self.shared.rules.replace(|rules| {
-            let mut policies = rules.policies.clone();
-            policies
-                .iter_mut()
-                .filter(|old| old.name() == name)
-                .for_each(|old| *old = policy.clone());
-            Rules { rendered: Rendered::new(self.shared.settings.headers, &policies), policies }
-        });
-        Ok(())
+        self.change_policy(policy.name(), |_| policy.clone())
     }
 
-    /// Replaces the quota of a policy, as [`replace_policy`](Self::replace_policy) does.
+    /// Replaces the quota of a policy, as [`replace_policy`](Self::replace_policy) does. What else is
+    /// replaced at the same time stays.
     ///
     /// # Errors
     /// [`ConfigError::UnknownPolicy`] if there is no policy of this name.
     pub fn set_quota(&self, policy: &str, quota: Quota) -> Result<(), ConfigError> {
-        let rules = self.rules();
-        match rules.policies.iter().find(|known| known.name() == policy) {
-            Some(known) => self.replace_policy(&known.clone().with_quota(quota)),
-            None => Err(ConfigError::UnknownPolicy { name: policy.to_owned() }),
+        self.change_policy(policy, |policy| policy.clone().with_quota(quota))
+    }
+
+    fn change_policy(
+        &self,
+        name: &str,
+        change: impl Fn(&Policy) -> Policy,
+    ) -> Result<(), ConfigError> {
+        if self.rules().named(name).is_none() {
+            return Err(ConfigError::UnknownPolicy { name: name.to_owned() });
         }
+        self.shared.rules.replace(|rules| {
+            let changed = |policy: &Policy| {
+                if policy.name() == name { change(policy) } else { policy.clone() }
+            };
+            let policies: Vec<_> = rules.policies.iter().map(changed).collect();
+            Rules { rendered: Rendered::new(self.shared.settings.headers, &policies), policies }
+        });
+        Ok(())
     }
 
     /// The policies as they are now.
@@ -133,19 +132,21 @@ impl<St, Ob> RateLimiter<St, Ob> {
     pub(crate) fn rules(&self) -> Current<'_> {
         self.shared.rules.current()
     }
+}
 
+impl<St: Store, Ob> RateLimiter<St, Ob> {
     /// Whether a failure of the store should be logged now, and how many were passed over: one a
     /// second is enough to know, and a flood would be the next failure.
     fn log_failure_now(&self) -> Option<u64> {
-        let now = (self.shared.settings.unix)().as_secs();
-        let last = self.shared.logged.load(Ordering::Relaxed);
-        let first =
-            self.shared.logged.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed);
-        if last == now || first.is_err() {
-            self.shared.unlogged.fetch_add(1, Ordering::Relaxed);
+        let now = self.shared.store.unix().as_secs();
+        let (logged, unlogged) = (&self.shared.logged, &self.shared.unlogged);
+        let last = logged.load(Ordering::Relaxed);
+        let swapped = || logged.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed);
+        if last == now || swapped().is_err() {
+            unlogged.fetch_add(1, Ordering::Relaxed);
             return None;
         }
-        Some(self.shared.unlogged.swap(0, Ordering::Relaxed))
+        Some(unlogged.swap(0, Ordering::Relaxed))
     }
 }
 

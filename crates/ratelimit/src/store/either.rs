@@ -3,9 +3,10 @@
 use std::{
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
-use hardpoint_core::{Answer, Key};
+use hardpoint_core::{Answer, Key, Mono};
 use pin_project_lite::pin_project;
 
 use super::{Batch, Digest, Entry, Store, StoreError, Verdict, Verdicts};
@@ -41,6 +42,20 @@ impl<A: Store, B: Store> Store for Either<A, B> {
         match self {
             Self::Left(store) => left(store.decide_one(entry)),
             Self::Right(store) => right(store.decide_one(entry)),
+        }
+    }
+
+    fn now(&self) -> Mono {
+        match self {
+            Self::Left(store) => store.now(),
+            Self::Right(store) => store.now(),
+        }
+    }
+
+    fn unix(&self) -> Duration {
+        match self {
+            Self::Left(store) => store.unix(),
+            Self::Right(store) => store.unix(),
         }
     }
 

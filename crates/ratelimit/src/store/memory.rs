@@ -7,9 +7,10 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
-use hardpoint_core::{Answer, Clock, Key, Mono, SystemClock};
+use hardpoint_core::{Answer, Clock, Key, Mono};
 use siphasher::sip::SipHasher13;
 
 use super::{
@@ -20,7 +21,7 @@ use super::{
     table::{SIZE_MASK, Table},
 };
 use crate::{
-    ConfigError,
+    ConfigError, CounterClock,
     gcra::{self, State},
 };
 
@@ -40,7 +41,7 @@ use crate::{
 /// A process counts for itself: behind a balancer over `n` processes, a client gets up to `n` times
 /// the quota.
 #[derive(Clone)]
-pub struct MemoryStore<C = SystemClock> {
+pub struct MemoryStore<C = CounterClock> {
     shared: Arc<Shared>,
     clock: C,
 }
@@ -109,10 +110,12 @@ impl<C: Clock> MemoryStore<C> {
         let now = clock.now().as_nanos();
         let store = Self::with_key(keys, clock, hash_key);
         for (table, debts) in store.shared.tables.iter().zip(tables) {
+            // Until a key comes anew and tells it, the largest debt tells the size of a burst.
+            let largest = debts.iter().map(|(_, debt)| *debt).max().unwrap_or_default();
+            let size = gcra::size(largest);
             for (digest, debt) in debts {
                 let left = debt.saturating_sub(elapsed);
-                // The first key of the policy's own quota that comes anew tells the usual size.
-                table.change(digest, 0, now, |_| (left > 0).then(|| now.saturating_add(left)));
+                table.change(digest, size, now, |_| (left > 0).then(|| now.saturating_add(left)));
             }
         }
         Ok(store)
@@ -213,8 +216,13 @@ impl Buckets<'_> {
         (debt, after(entry, debt).is_some())
     }
 
+    /// The debt now. A state that no quota of today leads to is cut here too: in a batch that is refused
+    /// nothing else would.
     fn debt(&self, entry: &Entry, now: Mono) -> u64 {
-        State::from_nanos(self.0.read(entry.key.low())).debt(entry.quota, now)
+        let cut =
+            |state| gcra::cut(entry.quota, State::from_nanos(state), now).map(State::as_nanos);
+        let change = self.0.change(entry.key.low(), entry.quota.size(), now.as_nanos(), cut);
+        State::from_nanos(change.before).debt(entry.quota, now)
     }
 }
 
@@ -236,6 +244,14 @@ impl<C: Clock> Store for MemoryStore<C> {
             let (debt, room) = buckets.apply(entry, now);
             Verdict::new(entry, debt, room)
         }))
+    }
+
+    fn now(&self) -> Mono {
+        self.clock.now()
+    }
+
+    fn unix(&self) -> Duration {
+        self.clock.unix()
     }
 
     /// A table for each policy, and no other limiter that numbers its policies too.

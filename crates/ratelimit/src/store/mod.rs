@@ -14,9 +14,10 @@ use std::{
     fmt,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
-use hardpoint_core::{Answer, Key};
+use hardpoint_core::{Answer, Clock, Key, Mono, SystemClock};
 
 use crate::{ConfigError, Quota};
 
@@ -49,6 +50,16 @@ pub trait Store: Clone + Send + Sync + 'static {
             Answer::Now(answer) => Answer::Now(answer.map(|verdicts| verdicts.first(entry))),
             Answer::Later(pending) => Answer::Later(pending),
         }
+    }
+
+    /// The time by which a limiter ages what it gives back after a response. Default: the system's.
+    fn now(&self) -> Mono {
+        SystemClock.now()
+    }
+
+    /// The calendar by which a limiter dates headers. Default: the system's.
+    fn unix(&self) -> Duration {
+        SystemClock.unix()
     }
 
     /// Says whether the store can serve a limiter of so many policies; called when it is built.

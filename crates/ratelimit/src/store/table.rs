@@ -17,7 +17,8 @@
 //!   one key for the first time never give it two slots. The slot is claimed by swapping its tag for
 //!   [`CLAIMED`], then its state, then the new tag is published. Whoever changed the state in between
 //!   wins: the claim is undone.
-//! - Whoever inserts and meets a claimed slot waits: the key that it is about to insert may be in it.
+//! - Whoever inserts, or looks for a key that is not there, and meets a claimed slot waits: the key may
+//!   be in it.
 //!
 //! Only atomics and locks stand in this file: it is explored by loom.
 
@@ -28,6 +29,8 @@ const SLOTS: usize = 4;
 /// The share of slots that is filled when as many keys are live as were announced: 3 of 4. Beyond
 /// it keys start to push each other out.
 const FILL: (usize, usize) = (3, 4);
+/// More keys than this take more memory than machines have.
+const MAX_KEYS: usize = u32::MAX as usize;
 /// Locks for insertion. More of them than threads that insert at the same time.
 const STRIPES: usize = 64;
 
@@ -73,7 +76,7 @@ impl Table {
     /// A table in which `keys` keys may be in debt at the same time.
     pub(super) fn for_peak(keys: usize) -> Self {
         let (full, of) = FILL;
-        let slots = keys.max(1).saturating_mul(of).div_ceil(full);
+        let slots = keys.clamp(1, MAX_KEYS).saturating_mul(of).div_ceil(full);
         let lines = slots.div_ceil(SLOTS);
         Self {
             lines: (0..lines).map(|_| Line::new()).collect(),
@@ -84,6 +87,7 @@ impl Table {
     }
 
     /// The key's state; 0 if it is not in the table.
+    #[cfg(test)]
     pub(super) fn read(&self, digest: u64) -> u64 {
         self.change(digest, 0, 0, |_| None).before
     }
@@ -106,6 +110,11 @@ impl Table {
         loop {
             let Some(slot) = find(home, tag) else {
                 let stored = match next(0) {
+                    // Whose slot it was may be undecided yet.
+                    None if is_changing_hands(home) => {
+                        sync::pause();
+                        continue;
+                    }
                     None => false,
                     Some(state) if self.insert(home, (tag, size), state, now) => true,
                     Some(_) => continue,
@@ -285,6 +294,11 @@ fn find(home: [&Line; 2], tag: u64) -> Option<&Slot> {
         }
     }
     found
+}
+
+fn is_changing_hands(home: [&Line; 2]) -> bool {
+    let mut slots = home.into_iter().flat_map(|line| &line.slots);
+    slots.any(|slot| slot.tag.load(Ordering::Acquire) == CLAIMED)
 }
 
 /// The digest, but for the two values that mean something else.
