@@ -1,11 +1,18 @@
 //! A store that answers later, or not at all.
 
-use std::{future::Future, pin::Pin};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+};
 
-use hardpoint_core::{Answer, Key, ManualClock};
+use hardpoint_core::{Answer, Event, Key, ManualClock, Mono};
 use hardpoint_ratelimit::{
-    Batch, Digest, Either, MemoryStore, OnFailure, Quota, RateLimiter, Store, StoreError,
-    StoreErrorKind, Verdicts,
+    Batch, Digest, Draft, Either, Headers, MemoryStore, Mode, OnFailure, Quota, RateLimiter, Store,
+    StoreError, StoreErrorKind, Verdicts,
 };
 use hardpoint_testkit::TestBody;
 use http::{Request, StatusCode, header::RETRY_AFTER};
@@ -38,6 +45,10 @@ impl Store for Slow {
             tokio::task::yield_now().await;
             inner.decide(&batch).resolve().await
         }))
+    }
+
+    fn now(&self) -> Mono {
+        self.inner.now()
     }
 }
 
@@ -116,4 +127,63 @@ async fn a_request_that_is_dropped_while_the_store_is_asked_reaches_nobody() {
     drop(asked);
     assert_eq!(handle.calls(), 0);
     assert_eq!(handle.counts().in_flight, 0);
+}
+
+/// Buckets behind an await, that take nothing back.
+#[derive(Clone, Debug)]
+struct Keeping(Slow);
+
+impl Store for Keeping {
+    type Pending = <Slow as Store>::Pending;
+
+    fn digest(&self, key: &Key<'_>) -> Digest {
+        self.0.digest(key)
+    }
+
+    fn decide(&self, batch: &Batch) -> Answer<Result<Verdicts, StoreError>, Self::Pending> {
+        if batch.entries().iter().any(|entry| matches!(entry.mode, Mode::Refund { .. })) {
+            let failed = async { Err(StoreError::new(StoreErrorKind::Unavailable)) };
+            return Answer::Later(Box::pin(failed));
+        }
+        self.0.decide(batch)
+    }
+
+    fn now(&self) -> Mono {
+        self.0.now()
+    }
+}
+
+/// What two log-ins that succeed leave of three cells, with headers on all answers.
+async fn left_after_two_that_are_not_charged<St: Store>(store: St) -> (u32, usize) {
+    let failures = Arc::new(AtomicUsize::new(0));
+    let failed = Arc::clone(&failures);
+    let policy = per_tenant("log-in", Quota::per_hour(3));
+    let limiter = RateLimiter::builder()
+        .policy(policy.charge_on(|response| response.status == StatusCode::UNAUTHORIZED))
+        .headers(Headers::ietf(Draft::V11))
+        .with_observer(move |event: &Event<'_>| {
+            failed.fetch_add(usize::from(matches!(event, Event::StoreFailed { .. })), SeqCst);
+        })
+        .build_with_store(store)
+        .unwrap();
+    let service = limiter.layer().layer(tower::service_fn(async |_request| {
+        Ok::<_, std::convert::Infallible>(http::Response::new(TestBody::from("ok")))
+    }));
+    for _ in 0..2 {
+        let answer = read(service.clone(), from("acme")).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(answer.body(), "ok");
+        assert!(answer.headers()["ratelimit"].to_str().unwrap().starts_with("\"log-in\";r="));
+        assert_eq!(answer.headers()["ratelimit-policy"], "\"log-in\";q=3;w=3600");
+    }
+    let left = limiter.check("log-in", &Key::borrowed(b"acme"), 0).await.unwrap().remaining();
+    (left, failures.load(SeqCst))
+}
+
+#[tokio::test]
+async fn a_store_that_takes_its_time_gets_back_what_is_not_charged() {
+    assert_eq!(left_after_two_that_are_not_charged(Slow::new()).await, (3, 0));
+    let (left, failed) = left_after_two_that_are_not_charged(Keeping(Slow::new())).await;
+    assert_eq!(left, 1, "what was not taken back stays charged");
+    assert!(failed >= 2, "and is told: {failed}");
 }

@@ -2,8 +2,9 @@
 
 use std::{thread, time::Duration};
 
-use hardpoint_core::{Clock, Key, ManualClock, SystemClock};
+use hardpoint_core::{Answer, Clock, Key, ManualClock, SystemClock};
 use hardpoint_ratelimit::{Batch, Entry, MemoryStore, Mode, Quota, Store};
+use proptest::prelude::*;
 
 fn entry<C: Clock>(store: &MemoryStore<C>, policy: u8, key: u64, quota: Quota) -> Entry {
     let key = store.digest(&Key::borrowed(&key.to_le_bytes()));
@@ -14,8 +15,8 @@ fn decide<C: Clock>(store: &MemoryStore<C>, entries: &[Entry]) -> bool {
     let mut batch = Batch::new();
     entries.iter().for_each(|entry| batch.push(*entry).unwrap());
     match store.decide(&batch) {
-        hardpoint_core::Answer::Now(answer) => answer.unwrap().allowed(),
-        hardpoint_core::Answer::Later(_) => panic!("memory answers at once"),
+        Answer::Now(answer) => answer.unwrap().allowed(),
+        Answer::Later(_) => panic!("memory answers at once"),
     }
 }
 
@@ -45,10 +46,10 @@ fn as_many_keys_as_announced_fit_and_hardly_one_is_forgotten() {
             let mut batch = Batch::new();
             batch.push(look).unwrap();
             match store.decide(&batch) {
-                hardpoint_core::Answer::Now(answer) => {
+                Answer::Now(answer) => {
                     answer.unwrap().of(&batch).all(|(_, verdict)| verdict.remaining() == 1)
                 }
-                hardpoint_core::Answer::Later(_) => panic!("memory answers at once"),
+                Answer::Later(_) => panic!("memory answers at once"),
             }
         })
         .count();
@@ -98,13 +99,37 @@ fn a_bucket_that_has_filled_up_is_full_whether_or_not_it_was_kept() {
     assert_eq!(store.evictions(), 0);
 }
 
+proptest! {
+    /// One entry alone is decided as a batch of it is, in every mode and at every debt.
+    #[test]
+    fn one_entry_is_decided_as_a_batch_of_it(
+        steps in proptest::collection::vec((0_u8..5, 0_u32..6, 0_u64..400), 1..60),
+    ) {
+        let clock = ManualClock::default();
+        let (alone, batched) = (MemoryStore::for_peak(&[9], clock.clone()), MemoryStore::for_peak(&[9], clock.clone()));
+        let quota = Quota::per_second(10).burst(5);
+        for (mode, cost, pause) in steps {
+            clock.advance(Duration::from_millis(pause));
+            let mode = [Mode::Enforce, Mode::Observe, Mode::Force, Mode::Refund { aged: 1 }, Mode::Reset]
+                [usize::from(mode)];
+            let mine = Entry { cost, mode, ..entry(&alone, 0, 1, quota) };
+            let Answer::Now(Ok(one)) = alone.decide_one(&mine) else { panic!("memory answers at once") };
+            let mut batch = Batch::new();
+            batch.push(Entry { cost, mode, ..entry(&batched, 0, 1, quota) }).unwrap();
+            let Answer::Now(Ok(many)) = batched.decide(&batch) else { panic!("memory answers at once") };
+            let (_, many) = many.of(&batch).next().unwrap();
+            prop_assert_eq!(format!("{one:?}"), format!("{many:?}"));
+        }
+    }
+}
+
 #[test]
 fn a_policy_that_the_store_has_no_table_for_is_an_error() {
     let store = MemoryStore::for_peak(&[1], SystemClock);
     let mut batch = Batch::new();
     batch.push(entry(&store, 1, 1, Quota::per_second(1))).unwrap();
     match store.decide(&batch) {
-        hardpoint_core::Answer::Now(answer) => assert!(answer.is_err()),
-        hardpoint_core::Answer::Later(_) => panic!("memory answers at once"),
+        Answer::Now(answer) => assert!(answer.is_err()),
+        Answer::Later(_) => panic!("memory answers at once"),
     }
 }

@@ -67,6 +67,36 @@ async fn a_smaller_quota_locks_nobody_out_and_retry_after_stays_true() {
     assert_eq!(ask(&limiter, from("acme")).await.status(), StatusCode::OK);
 }
 
+/// The look that precedes a batch of several saw no room, and nothing else cut the state: the key was
+/// refused for the hour that the old quota would have taken.
+#[tokio::test]
+async fn a_smaller_quota_locks_nobody_out_where_several_policies_apply() {
+    let clock = ManualClock::default();
+    let policies = [("t", Quota::per_hour(1_000)), ("u", Quota::per_hour(1_000))];
+    let limiter = limiter(&clock, policies.map(|(name, quota)| per_tenant(name, quota)));
+    limiter.check("t", &ACME, 1_000).await.unwrap();
+    limiter.set_quota("t", Quota::per_second(10)).unwrap();
+    let refused = ask(&limiter, from("acme")).await;
+    let wait: u64 = refused.headers()[RETRY_AFTER].to_str().unwrap().parse().unwrap();
+    clock.advance(Duration::from_secs(wait));
+    assert_eq!(ask(&limiter, from("acme")).await.status(), StatusCode::OK);
+}
+
+/// What a refund is aged by is the clock of the store, whoever made it.
+#[tokio::test]
+async fn a_store_brings_the_clock_that_its_refunds_are_aged_by() {
+    let clock = ManualClock::default();
+    let limiter = RateLimiter::builder()
+        .policy(per_tenant("t", Quota::per_minute(10)))
+        .build_with_store(MemoryStore::for_peak(&[10], clock.clone()))
+        .unwrap();
+    let reservation = reserve(&limiter, 10).await.unwrap();
+    clock.advance(Duration::from_secs(30));
+    assert_eq!(limiter.check("t", &ACME, 5).await.unwrap().remaining(), 0);
+    reservation.settle(0).await.unwrap();
+    assert_eq!(limiter.check("t", &ACME, 0).await.unwrap().remaining(), 5, "not ten");
+}
+
 #[tokio::test]
 async fn a_key_has_a_bucket_for_each_quota_that_it_comes_with() {
     let clock = ManualClock::default();

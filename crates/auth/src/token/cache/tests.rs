@@ -248,20 +248,26 @@ fn threads_find_what_others_have_put() {
     let source = Source::new();
     let cache = Cache::new(TokenCache::full_token().entries(16));
     let tokens: Vec<_> = (0..32).map(|index| source.token(&index.to_string())).collect();
-    std::thread::scope(|scope| {
-        for shift in 0..4 {
+    let found_by_all: usize = std::thread::scope(|scope| {
+        let threads = (0..4).map(|shift| {
             let (cache, tokens) = (&cache, &tokens);
             scope.spawn(move || {
+                let mut finds = 0;
                 for round in 0..2_000 {
                     let (token, verified) = &tokens[(round * 7 + shift) % tokens.len()];
                     if let Some(found) = cache.find(token.expose(), NOW) {
                         assert_eq!(found.subject(), verified.subject());
+                        finds += 1;
                     } else {
                         cache.insert(token.expose(), verified, NOW);
                     }
                 }
-            });
-        }
+                finds
+            })
+        });
+        let threads: Vec<_> = threads.collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
     assert!(cache.table.len() <= 24);
+    assert!(found_by_all > 100, "{found_by_all} of 8000");
 }
