@@ -24,9 +24,9 @@ use hardpoint::secrets::Environment;
 const USAGE: u8 = 64;
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match arguments.as_slice() {
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let arguments: Option<Vec<&str>> = arguments.iter().map(|text| text.to_str()).collect();
+    match arguments.as_deref().unwrap_or(&["not UTF-8"]) {
         [] | ["serve"] => serve(),
         ["tour"] => block_on(tour::run()),
         ["token", rest @ ..] => token::run(rest),

@@ -41,7 +41,8 @@
 //! 1. The token is taken from one `Authorization: Bearer` header, or from a
 //!    [`cookie`](AuthLayer::cookie) if that was asked for. Two of them are 400.
 //! 2. A valid token's [`Verified`](crate::Verified) is put into the request's extensions, and its
-//!    subject into the request's context.
+//!    subject into the request's context, together with its issuer if the layer is told so
+//!    ([`subject_with_issuer`](AuthLayer::subject_with_issuer)).
 //! 3. A token that is not valid is 401 `invalid_token`, whatever was wrong with it.
 //! 4. A request without a token is 401, unless the layer is [`optional`](AuthLayer::optional). A
 //!    token that is not valid is refused even then, and so is a bearer header without one.

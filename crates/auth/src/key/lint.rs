@@ -89,6 +89,21 @@ pub(super) const fn secret_len(algorithm: Algorithm) -> usize {
     }
 }
 
+/// Whether a document in DER ends where its outermost length says: what stands behind it would be read by
+/// nobody.
+pub(super) fn is_whole(der: &[u8]) -> bool {
+    let (length, content) = match der {
+        [_, 0x82, high, low, content @ ..] => {
+            (usize::from(*high) << 8 | usize::from(*low), content)
+        }
+        [_, 0x81, length, content @ ..] | [_, length @ 0..=0x7f, content @ ..] => {
+            (usize::from(*length), content)
+        }
+        _ => return false,
+    };
+    content.len() == length
+}
+
 /// A secret for HMAC.
 pub(super) fn secret(algorithm: Algorithm, secret: &[u8]) -> Result<(), KeyError> {
     if PUBLISHED.contains(&secret) {
@@ -112,20 +127,30 @@ pub(super) fn secret(algorithm: Algorithm, secret: &[u8]) -> Result<(), KeyError
     Ok(())
 }
 
-/// Whether a secret is a key in PEM, DER or JWK: whoever takes a public one for a secret lets everybody
-/// sign (CVE-2016-10555, CVE-2026-34950).
+/// Whether a secret is a key or a certificate in PEM, DER, JWK or OpenSSH's form: whoever takes a public
+/// one for a secret lets everybody sign (CVE-2016-10555, CVE-2026-34950).
 fn is_text_of_a_key(secret: &[u8]) -> bool {
+    /// How the encoded forms begin: certificates and RSA keys, P-256 and P-384, Ed25519.
+    const ENCODED: [&[u8]; 5] =
+        [b"MII", b"MFkwEwYHKoZI", b"MHYwEAYHKoZI", b"MCowBQYDK2Vw", b"ssh-"];
+
     let holds = |text: &[u8]| secret.windows(text.len()).any(|part| part == text);
-    // SEQUENCE { SEQUENCE { OBJECT IDENTIFIER .. } BIT STRING .. }: what SubjectPublicKeyInfo begins with.
-    let (head, rest) = match secret {
-        [0x30, 0x81, _, rest @ ..] | [0x30, 0x82, _, _, rest @ ..] => (0x30, rest),
-        [first, _, rest @ ..] => (*first, rest),
-        _ => (0, secret),
+    let content = match secret {
+        [0x30, 0x81, _, content @ ..] | [0x30, 0x82, _, _, content @ ..] => content,
+        [0x30, _, content @ ..] => content,
+        _ => &[],
     };
-    let is_der = head == 0x30 && matches!(rest, [0x30, _, 0x06, ..]);
-    // PKCS#1: SEQUENCE { INTEGER modulus, .. }, of a length that no secret has.
-    let is_rsa = head == 0x30 && matches!(rest, [0x02, 0x81 | 0x82, ..]);
-    is_der || is_rsa || holds(b"-----BEGIN ") || holds(b"\"kty\"")
+    // SubjectPublicKeyInfo: a sequence of an algorithm (a sequence that begins with an identifier) and
+    // bits. A certificate: a sequence of long sequences. PKCS#1: a sequence of long numbers.
+    let is_der = matches!(
+        content,
+        [0x30, _, 0x06, ..] | [0x30 | 0x02, 0x81 | 0x82, ..] | [0x02, 0x01, _, 0x30, ..]
+    );
+    let trimmed = secret.trim_ascii_start();
+    is_der
+        || ENCODED.iter().any(|begin| trimmed.starts_with(begin))
+        || holds(b"-----BEGIN ")
+        || holds(b"\"kty\"")
 }
 
 /// Secrets of examples that were copied into services: of jwt.io, of frameworks, of the RFCs.

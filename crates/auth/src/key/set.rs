@@ -77,7 +77,8 @@ impl KeySet {
     }
 
     /// Reads a JSON Web Key Set (RFC 7517 §5). What is no key for verifying is left out and named:
-    /// one bad key never loses the good ones.
+    /// one bad key never loses the good ones. The whole has to be JSON that can be read, though: a number
+    /// out of range or half of a surrogate pair, in whichever key, is none.
     ///
     /// Of two keys with one id the first is used. A key without an id is called by its thumbprint.
     ///

@@ -100,6 +100,9 @@ impl SigningKey {
     /// # Errors
     /// As [`from_pem`](Self::from_pem).
     pub fn from_pkcs8(der: &[u8]) -> Result<Self, KeyError> {
+        if !lint::is_whole(der) {
+            return Err(NOT_SUPPORTED);
+        }
         if let Ok(pair) = Ed25519KeyPair::from_pkcs8(der) {
             return Self::of(Pair::Ed25519(pair));
         }

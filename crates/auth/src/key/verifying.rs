@@ -99,7 +99,7 @@ impl VerifyingKey {
         }
     }
 
-    /// Reads a public key in DER (SubjectPublicKeyInfo). An RSA key is one of RS256: see
+    /// Reads a public key in DER (SubjectPublicKeyInfo; of RSA also PKCS#1's RSAPublicKey). An RSA key is one of RS256: see
     /// [`for_algorithm`](Self::for_algorithm).
     ///
     /// # Errors
@@ -247,6 +247,9 @@ impl VerifyingKey {
     }
 
     pub(super) fn rsa(der: &[u8]) -> Result<Self, KeyError> {
+        if !lint::is_whole(der) {
+            return Err(NOT_PUBLIC);
+        }
         let key = RsaPublicKey::from_der(der).map_err(|_| NOT_PUBLIC)?;
         let material = Material::Rsa {
             modulus: key.modulus().big_endian_without_leading_zero().to_vec(),

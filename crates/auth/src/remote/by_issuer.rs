@@ -78,11 +78,17 @@ impl<C: Clone, Ob: Clone> AuthByIssuerLayer<C, Ob> {
         Self { issuers: Some(Issuers { layers, cookie: None }) }
     }
 
-    /// Adds an issuer. A layer that is [`off`](Self::off) stays so.
+    /// Adds an issuer, or replaces its layer. A layer that is [`off`](Self::off) stays so.
     pub fn add_issuer(self, issuer: impl Into<String>, layer: AuthLayer<C, Ob>) -> Self {
         let issuers = self.issuers.map(|Issuers { layers, cookie }| {
             let added = (issuer.into(), layer.subject_with_issuer());
-            let layers = layers.iter().cloned().chain([added]).collect();
+            let mut layers = layers.to_vec();
+            // The first is that of requests which are nobody's, and stays the first.
+            match layers.iter_mut().find(|(other, _)| *other == added.0) {
+                Some(known) => *known = added,
+                None => layers.push(added),
+            }
+            let layers = layers.into();
             Issuers { layers, cookie }
         });
         Self { issuers }

@@ -14,10 +14,7 @@ use super::{
     Fetch, KeysState, RefreshError, RefreshErrorKind, RemoteKeysBuilder,
     machine::{Machine, Miss},
 };
-use crate::KeySet;
-
-/// The longest key id that is looked for.
-const MAX_KEY_ID: usize = 128;
+use crate::{KeySet, key::MAX_KEY_ID};
 
 /// The keys of an issuer, fetched from it and kept up to date. See the [module docs](super).
 ///

@@ -32,12 +32,15 @@ impl KeyRefreshLayer {
         Self { issuers: Some(Arc::from([(issuer.into(), keys)])), cookie: None }
     }
 
-    /// Adds an issuer. Keys of one issuer are looked for at this one alone; several issuers may share
-    /// keys, as Entra's tenants do.
+    /// Adds an issuer, or replaces its keys. Keys of one issuer are looked for at this one alone; several
+    /// issuers may share keys, as Entra's tenants do. A layer that is [`off`](Self::off) stays so.
     pub fn add_issuer(self, issuer: impl Into<String>, keys: RemoteKeys) -> Self {
-        let before = self.issuers.iter().flat_map(|issuers| issuers.iter().cloned());
-        let issuers = before.chain([(issuer.into(), keys)]).collect();
-        Self { issuers: Some(issuers), ..self }
+        let issuer = issuer.into();
+        let issuers = self.issuers.map(|issuers| {
+            let others = issuers.iter().filter(|(other, _)| *other != issuer).cloned();
+            others.chain([(issuer.clone(), keys)]).collect()
+        });
+        Self { issuers, ..self }
     }
 
     /// Looks for the token in the cookie of this name too, as [`AuthLayer::cookie`] does. Default: in

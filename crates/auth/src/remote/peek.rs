@@ -5,9 +5,7 @@ use std::borrow::Cow;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
 
-/// The longest token that is looked at, and the longest header: the verifier refuses longer ones.
-const MAX_TOKEN: usize = 8 * 1024;
-const MAX_HEADER: usize = 1024;
+use crate::token::{MAX_HEADER, MAX_TOKEN};
 
 /// What a token's header says of its key.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -114,7 +114,7 @@ impl<C: Clock> TokenIssuer<C> {
     /// # Errors
     /// As [`issue`](Self::issue), and [`IssueErrorKind::Claims`] for a claim that the issuer sets itself
     /// (`iss`, `aud`, `sub`, `scope`, `iat`, `exp`, `nbf`, `jti`), one that stands there twice, and what
-    /// verifiers would refuse: a `client_id` or `sid` that is no text, an `auth_time` that is no time,
+    /// verifiers would refuse: a `client_id` or `sid` that is no text, an `auth_time` that is no time or ahead,
     /// more than 256 members, or nesting above 120.
     pub fn issue_with<'a>(
         &self,
@@ -154,7 +154,9 @@ impl<C: Clock> TokenIssuer<C> {
         let body = Value::Object(body).to_string();
         // What verifiers read in further claims, such as `sid` and `auth_time`, has to be of its type.
         let is_readable = Registered::parse(&body, &self.audience)
-            .is_some_and(|claims| Times::of(&claims).is_some() && claims.session_id != Text::Wrong);
+            .filter(|claims| claims.session_id != Text::Wrong)
+            .and_then(|claims| Times::of(&claims))
+            .is_some_and(|times| times.logged_in.is_none_or(|logged_in| logged_in <= now));
         if !is_readable {
             return Err(IssueError::new(IssueErrorKind::Claims));
         }

@@ -20,9 +20,9 @@ use crate::{
 };
 
 /// The longest token that is looked at, in bytes.
-pub(super) const MAX_TOKEN: usize = 8 * 1024;
+pub(crate) const MAX_TOKEN: usize = 8 * 1024;
 /// The longest header that is decoded, in base64url characters.
-const MAX_HEADER: usize = 1024;
+pub(crate) const MAX_HEADER: usize = 1024;
 /// The longest signature, in bytes: that of an RSA key of 8192 bits.
 const MAX_SIGNATURE: usize = 1024;
 

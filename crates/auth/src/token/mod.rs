@@ -14,6 +14,8 @@ mod verifier;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "remote")]
+pub(crate) use self::jws::{MAX_HEADER, MAX_TOKEN};
 pub use self::{
     cache::TokenCache,
     claims::Claims,

@@ -196,7 +196,11 @@ impl Verified {
 
         let count = |sought: u8| self.payload().bytes().filter(|byte| *byte == sought).count();
         let (objects, values) = (count(b'{'), count(b'{') + count(b'[') + count(b','));
-        size_of::<Inner>() + 2 * self.inner.text.capacity() + objects * OBJECT + values * VALUE
+        let scopes = self.optional(self.inner.spans.scope).map_or(0, str::len);
+        size_of::<Inner>()
+            + 2 * (self.inner.text.capacity() + scopes)
+            + objects * OBJECT
+            + values * VALUE
     }
 }
 

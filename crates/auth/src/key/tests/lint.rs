@@ -1,5 +1,7 @@
 //! Keys that are known to be weak.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
 use super::*;
 use crate::key::lint;
 
@@ -93,6 +95,11 @@ fn secrets_that_are_short_known_or_uniform_are_refused() {
             jwk.to_string().into_bytes(),
             serde_json::json!({ "keys": [jwk] }).to_string().into_bytes(),
             pem.clone().into_bytes(),
+            URL_SAFE_NO_PAD.encode(public.to_der().unwrap()).into_bytes(),
+            format!("\n{}", URL_SAFE_NO_PAD.encode(public.to_der().unwrap())).into_bytes(),
+            // A certificate begins like this.
+            [&b"\x30\x82\x01\x00\x30\x82\x00\xa5"[..], &public.to_der().unwrap()].concat(),
+            b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ5m4Yw0a6s1".to_vec(),
         ] {
             assert_eq!(refused(Algorithm::Hs256, &text), SECRET_PUBLIC_KEY);
         }
@@ -108,4 +115,25 @@ fn a_public_key_is_no_secret_in_any_of_its_forms() {
     for algorithm in [Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512] {
         assert_eq!(key.for_algorithm(algorithm).unwrap_err(), OTHER_FAMILY);
     }
+}
+
+#[test]
+fn what_stands_behind_a_key_is_not_passed_over() {
+    for pem in [rsa(), ed25519()] {
+        let key = SigningKey::from_pem(&pem).unwrap();
+        let (public, private) = (key.verifying_key().to_der().unwrap(), der_of(&pem));
+        assert!(
+            VerifyingKey::from_der(&public).is_ok() && SigningKey::from_pkcs8(&private).is_ok()
+        );
+        for behind in [&b"\0"[..], b"more"] {
+            assert!(VerifyingKey::from_der(&[&public, behind].concat()).is_err());
+            assert!(SigningKey::from_pkcs8(&[&private, behind].concat()).is_err());
+        }
+        let (_, short) = public.split_last().unwrap();
+        assert!(VerifyingKey::from_der(&public[..short.len()]).is_err());
+    }
+}
+
+fn der_of(pem: &str) -> Vec<u8> {
+    ::pem::parse(pem).unwrap().into_contents()
 }

@@ -77,7 +77,7 @@ impl TokenCache {
     /// How much memory the tokens take at most, in bytes. Default: 64 MiB, which 10 000 common tokens do
     /// not reach. A token counts as if all its claims had been read, three to four times of what it
     /// takes before: [`Verified::claims`] keeps what it has read. Each bucket of 8 places gets its equal
-    /// share, but never less than its latest token takes; 0 keeps none.
+    /// share, 39 KiB by default, and a token that takes more is not kept; 0 keeps none.
     pub const fn bytes(mut self, bytes: usize) -> Self {
         self.bytes = bytes;
         self
@@ -86,8 +86,9 @@ impl TokenCache {
     /// How long a token is known before it is verified again. Default: 60 s, by which a token that
     /// comes once a second is verified at a sixtieth of the cost; more saves next to nothing.
     ///
-    /// Nothing depends on it for being right: expiry, keys and revocation are asked about each time. It
-    /// bounds how long claims lie in memory, and what else could be wrong. 0 keeps none.
+    /// Nothing depends on it for being right: expiry, keys and revocation are asked about each time.
+    /// Nothing runs in the background either: a token that is known for too long is wiped when it comes
+    /// again, or when another comes to its bucket. 0 keeps none.
     pub const fn time_to_live(mut self, time_to_live: Duration) -> Self {
         self.time_to_live = time_to_live;
         self

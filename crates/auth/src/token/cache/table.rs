@@ -89,7 +89,10 @@ impl Table {
 
     /// Puts a token where it stands already, or into the bucket that has more room.
     pub(super) fn insert(&self, id: &Id<'_>, entry: Entry) {
-        let Some([first, second]) = self.home(id) else { return };
+        let Some([first, second]) = self.home(id).filter(|_| entry.size <= self.limits.bytes)
+        else {
+            return;
+        };
         let room = |bucket: &Bucket| bucket.room(entry.since, self.limits.time_to_live);
         let prefers_second = !first.holds(id) && (second.holds(id) || room(second) > room(first));
         let bucket = if prefers_second { second } else { first };
@@ -139,6 +142,7 @@ impl Bucket {
             // By every byte of it: the mark was of another token, if it does not fit the entry.
             let Some(entry) = entry.as_ref().filter(|entry| entry.kept.is(id)) else { continue };
             if !entry.is_fresh(now, time_to_live) {
+                self.remove(id);
                 return None;
             }
             // Two at once count as one: it is a hint.
@@ -155,8 +159,9 @@ impl Bucket {
     fn insert(&self, id: &Id<'_>, entry: Entry, limits: Limits) {
         // A bucket is whole after each step, so that of a thread that panicked is too.
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        self.clear_stale(entry.since, limits.time_to_live);
         let place = self.place(id).unwrap_or_else(|| {
-            let place = self.victim(&entry, limits, &mut next);
+            let place = self.victim(&entry, &mut next);
             self.hits[place].store(0, Ordering::Relaxed);
             place
         });
@@ -191,19 +196,13 @@ impl Bucket {
         (0..WAYS).find(|place| self.at(*place).is_some_and(|entry| entry.kept.is(id)))
     }
 
-    /// The place that a token takes: a free one; or one whose token is known too long; or, if its
-    /// subject has its share of the bucket, that of the subject which came least; or the next that
-    /// did not come again.
+    /// The place that a token takes: a free one; or, if its subject has its share of the bucket, that of
+    /// the subject which came least; or the next that did not come again.
     ///
     /// So tokens that come once push out each other, one subject's at first its own, and those that
     /// come again and again stay.
-    fn victim(&self, newcomer: &Entry, limits: Limits, next: &mut usize) -> usize {
-        let is_free = |place: &usize| {
-            !self
-                .at(*place)
-                .is_some_and(|entry| entry.is_fresh(newcomer.since, limits.time_to_live))
-        };
-        if let Some(place) = (0..WAYS).find(is_free) {
+    fn victim(&self, newcomer: &Entry, next: &mut usize) -> usize {
+        if let Some(place) = (0..WAYS).find(|place| self.at(*place).is_none()) {
             return place;
         }
         let is_own =
@@ -231,6 +230,14 @@ impl Bucket {
         place
     }
 
+    /// Forgets what is known for too long.
+    fn clear_stale(&self, now: Duration, time_to_live: Duration) {
+        let is_stale = |entry: Arc<Entry>| !entry.is_fresh(now, time_to_live);
+        (0..WAYS)
+            .filter(|place| self.at(*place).is_some_and(is_stale))
+            .for_each(|place| self.clear(place));
+    }
+
     fn clear(&self, place: usize) {
         self.marks[place].store(0, Ordering::Release);
         self.hits[place].store(0, Ordering::Relaxed);
@@ -241,7 +248,7 @@ impl Bucket {
         (0..WAYS).filter_map(|place| self.at(place)).map(|entry| entry.size).sum()
     }
 
-    /// Takes out entries until the rest fits, those that came least first, or only `newest` is left.
+    /// Takes out entries until the rest fits, those that came least first, and never `newest`.
     fn shrink_to(&self, bytes: usize, newest: usize) {
         while self.size() > bytes {
             let others = (0..WAYS).filter(|place| *place != newest);
