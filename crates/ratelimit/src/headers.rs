@@ -120,10 +120,12 @@ impl Rendered {
         verdicts: &Verdicts,
         unix: impl FnOnce() -> Duration,
     ) -> Option<Fields> {
-        if self.draft.is_none() && self.legacy.is_none() {
-            return None;
-        }
-        self.render(batch, verdicts, unix)
+        if self.is_silent() { None } else { self.render(batch, verdicts, unix) }
+    }
+
+    /// Whether there never are any.
+    pub(crate) const fn is_silent(&self) -> bool {
+        self.draft.is_none() && self.legacy.is_none()
     }
 
     #[inline(never)]

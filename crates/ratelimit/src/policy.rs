@@ -194,9 +194,9 @@ impl Policy {
     }
 
     #[inline]
-    pub(crate) fn applies(&self, head: Head<'_>) -> bool {
-        self.when.as_ref().is_none_or(|filter| filter(head))
-            && !self.unless.as_ref().is_some_and(|filter| filter(head))
+    pub(crate) fn applies<'a>(&self, head: impl Fn() -> Head<'a>) -> bool {
+        self.when.as_ref().is_none_or(|filter| filter(head()))
+            && !self.unless.as_ref().is_some_and(|filter| filter(head()))
     }
 
     #[inline]
@@ -205,14 +205,14 @@ impl Policy {
     }
 
     #[inline]
-    pub(crate) fn cost_of(&self, head: Head<'_>) -> u32 {
-        self.cost.as_ref().map_or(1, |cost| cost(head))
+    pub(crate) fn cost_of<'a>(&self, head: impl Fn() -> Head<'a>) -> u32 {
+        self.cost.as_ref().map_or(1, |cost| cost(head()))
     }
 
     /// The quota that this request comes with, if it is not the policy's.
     #[inline]
-    pub(crate) fn quota_of(&self, head: Head<'_>) -> Option<Quota> {
-        self.quota_of.as_ref().and_then(|quota| quota(head))
+    pub(crate) fn quota_of<'a>(&self, head: impl Fn() -> Head<'a>) -> Option<Quota> {
+        self.quota_of.as_ref().and_then(|quota| quota(head()))
     }
 
     /// Says once that requests share a bucket because they have no key of their own: for addresses

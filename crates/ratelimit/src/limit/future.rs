@@ -117,22 +117,26 @@ where
         limiter: &RateLimiter<St, Ob>,
         rules: &Current<'_>,
         batch: &Batch,
-        answer: Result<Verdicts, StoreError>,
+        answer: &Result<Verdicts, StoreError>,
         (ready, request): (&mut S, Request<ReqB>),
     ) -> Self {
-        let head = Head::of(&request);
         let after = match answer {
-            Ok(ref verdicts) if verdicts.allowed() => {
-                limiter.tell(rules, batch, verdicts, head.context());
-                After {
-                    fields: limiter.fields(rules, batch, verdicts),
-                    settlement: limiter.settlement(rules, batch, verdicts),
+            Ok(verdicts) if verdicts.allowed() => {
+                limiter.tell(rules, batch, verdicts, Head::of(&request).context());
+                if rules.asks_nothing_more {
+                    return Self::pass(ready.call(request));
+                }
+                let fields = limiter.fields(rules, batch, verdicts);
+                let settlement = limiter.settlement(rules, batch, verdicts);
+                After { fields, settlement }
+            }
+            answer => {
+                let head = Head::of(&request);
+                match limiter.refuse(rules, batch, answer, head.context()) {
+                    Some(refusal) => return Self::refuse(head, refusal),
+                    None => After::NOTHING,
                 }
             }
-            answer => match limiter.refuse(rules, batch, answer, head.context()) {
-                Some(refusal) => return Self::refuse(head, refusal),
-                None => After::NOTHING,
-            },
         };
         Self { state: State::Inner { inner: ready.call(request), after } }
     }
@@ -178,7 +182,7 @@ where
                     let Some(held) = held.take() else { return Poll::Pending };
                     let Held { limiter, batch, mut ready, request } = *held;
                     let asked = (&mut ready, request);
-                    Self::conclude(&limiter, &limiter.rules(), &batch, answer, asked).state
+                    Self::conclude(&limiter, &limiter.rules(), &batch, &answer, asked).state
                 }
                 StateProject::Inner { inner, after } => {
                     let response = ready!(inner.poll(cx))?;

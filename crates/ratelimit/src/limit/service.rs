@@ -69,13 +69,13 @@ where
         let Some(limiter) = &self.limiter else {
             return ResponseFuture::pass(self.inner.call(request));
         };
-        let (rules, head) = (limiter.rules(), Head::of(&request));
+        let rules = limiter.rules();
         let mut batch = Batch::new();
-        if let Err(refusal) = limiter.ask(&rules, head, &mut batch) {
-            return ResponseFuture::refuse(head, refusal);
+        if let Err(refusal) = limiter.ask(&rules, &request, &mut batch) {
+            return ResponseFuture::refuse(Head::of(&request), refusal);
         }
         match limiter.store().decide(&batch) {
-            Answer::Now(answer) => {
+            Answer::Now(ref answer) => {
                 let asked = (&mut self.inner, request);
                 ResponseFuture::conclude(limiter, &rules, &batch, answer, asked)
             }

@@ -8,10 +8,7 @@ use std::{
 use hardpoint_core::{Clock, Observer, Problem};
 
 use super::{ProblemOf, RateLimiter, Rules, Settings, Shared, rules::LiveRules};
-use crate::{
-    Batch, ConfigError, CounterClock, Headers, MemoryStore, Policy, RateLimited, Store,
-    headers::Rendered,
-};
+use crate::{Batch, ConfigError, CounterClock, Headers, MemoryStore, Policy, RateLimited, Store};
 
 /// What happens to requests while the store cannot decide. Deciding in this process meanwhile comes
 /// with the first remote store.
@@ -128,7 +125,7 @@ impl<Ob: Observer> Builder<Ob> {
         check_policies(&self.policies)?;
         store.prepare(self.policies.len())?;
         let Self { policies, headers, on_failure, near_percent, problem, observer } = self;
-        let rules = Rules { rendered: Rendered::new(headers, &policies), policies };
+        let rules = Rules::new(policies, headers);
         let shared = Shared {
             rules: LiveRules::new(rules),
             settings: Settings { headers, on_failure, near_percent, problem },

@@ -6,6 +6,8 @@ use hardpoint_core::{
     Answer, Event, Head, Key, LimitDecision, Mono, Observer, Rejection, RequestContext,
 };
 
+use http::Request;
+
 use super::{Current, OnFailure, RateLimiter, Rules};
 use crate::{
     Batch, Entry, KeyAbsent, LimiterUnavailable, Mode, OnMissingKey, Policy, RateLimited,
@@ -28,18 +30,20 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
     /// Adds the question that this request puts to an empty batch. It is refused if a key is absent that
     /// it has to have.
     #[inline]
-    pub(crate) fn ask(
+    pub(crate) fn ask<B>(
         &self,
         rules: &Rules,
-        head: Head<'_>,
+        request: &Request<B>,
         batch: &mut Batch,
     ) -> Result<(), Box<Refusal>> {
+        // Made anew for each question: to hand one on would copy it, right after it was written.
+        let head = || Head::of(request);
         for (policy, number) in rules.policies.iter().zip(0..) {
             if !policy.applies(head) {
                 continue;
             }
             let store = &self.shared.store;
-            let key = match &policy.key(head) {
+            let key = match &policy.key(head()) {
                 Ok(key) => store.digest(key),
                 Err(missing) => match policy.missing_key() {
                     OnMissingKey::Skip => continue,
@@ -56,10 +60,12 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
                 Some(quota) => (key.under(quota), quota),
                 None => (key, policy.quota()),
             };
+            let cost = policy.cost_of(head);
             let mode = if policy.is_shadow() { Mode::Observe } else { Mode::Enforce };
-            let entry = Entry { policy: number, key, quota, cost: policy.cost_of(head), mode };
             // The builder admits no more policies than a batch has room for.
-            let _ = batch.push(entry);
+            if let Ok(entry) = batch.add() {
+                *entry = Entry { policy: number, key, quota, cost, mode };
+            }
         }
         Ok(())
     }
@@ -82,19 +88,19 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
         &self,
         rules: &Rules,
         batch: &Batch,
-        answer: Result<Verdicts, StoreError>,
+        answer: &Result<Verdicts, StoreError>,
         context: Option<&RequestContext>,
     ) -> Option<Box<Refusal>> {
         let verdicts = match answer {
             Ok(verdicts) => verdicts,
-            Err(error) => return self.failed(&error),
+            Err(error) => return self.failed(error),
         };
-        self.tell(rules, batch, &verdicts, context);
-        let Some(limited) = self.limited(rules, batch, &verdicts) else {
+        self.tell(rules, batch, verdicts, context);
+        let Some(limited) = self.limited(rules, batch, verdicts) else {
             // A store that refuses and cannot say for which policy has not decided.
             return self.failed(&StoreError::new(StoreErrorKind::Corrupt));
         };
-        let fields = self.fields(rules, batch, &verdicts);
+        let fields = self.fields(rules, batch, verdicts);
         Some(Box::new(Refusal { rejection: Box::new(limited), fields }))
     }
 
@@ -107,24 +113,26 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
         verdicts: &Verdicts,
         context: Option<&RequestContext>,
     ) {
-        let mut nearest: Option<(&'static str, Verdict)> = None;
         for (entry, verdict) in verdicts.of(batch) {
             let Some(policy) = rules.policy(entry.policy) else { continue };
             let (policy, allowed) = (policy.name(), verdict.allowed());
             if entry.mode == Mode::Observe {
                 self.shared.observer.on(&Event::Limited { policy, allowed, enforced: false });
-                continue;
-            }
-            if verdicts.allowed() {
+            } else if verdicts.allowed() {
                 self.tell_if_near(policy, &verdict);
             }
-            if nearest.as_ref().is_none_or(|(_, other)| verdict.nearness() < other.nearness()) {
-                nearest = Some((policy, verdict));
-            }
         }
-        let Some((policy, verdict)) = nearest else { return };
-        let allowed = verdicts.allowed();
-        self.shared.observer.on(&Event::Limited { policy, allowed, enforced: true });
+        // Of one there is nothing to compare, and nothing to be copied for it.
+        let enforced = || verdicts.of(batch).filter(|(entry, _)| entry.mode != Mode::Observe);
+        let nearest = match batch.entries() {
+            [_] => enforced().next(),
+            _ => enforced().min_by_key(|(_, verdict)| verdict.nearness()),
+        };
+        let Some((entry, verdict)) = nearest else { return };
+        let (policy, allowed) = (rules.policy(entry.policy).map(Policy::name), verdicts.allowed());
+        if let Some(policy) = policy {
+            self.shared.observer.on(&Event::Limited { policy, allowed, enforced: true });
+        }
         if let Some(context) = context {
             context.add_limit(LimitDecision::new(allowed, verdict.remaining().into()));
         }

@@ -24,9 +24,7 @@ pub(crate) use self::{
     decide::{Refusal, Settlement},
     rules::{Current, Rules},
 };
-use crate::{
-    ConfigError, MemoryStore, Policy, Quota, RateLimitLayer, RateLimited, Store, headers::Rendered,
-};
+use crate::{ConfigError, MemoryStore, Policy, Quota, RateLimitLayer, RateLimited, Store};
 
 /// Decides requests by its policies. Clones share the state, as do the layers made from it.
 ///
@@ -122,7 +120,7 @@ impl<St, Ob> RateLimiter<St, Ob> {
                 if policy.name() == name { change(policy) } else { policy.clone() }
             };
             let policies: Vec<_> = rules.policies.iter().map(changed).collect();
-            Rules { rendered: Rendered::new(self.shared.settings.headers, &policies), policies }
+            Rules::new(policies, self.shared.settings.headers)
         });
         Ok(())
     }

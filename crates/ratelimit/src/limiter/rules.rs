@@ -10,16 +10,25 @@ use std::{
 
 use arc_swap::{ArcSwap, Guard};
 
-use crate::{Policy, headers::Rendered};
+use crate::{Headers, Policy, headers::Rendered};
 
 /// A limiter's policies, and what is rendered of them.
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
     pub(crate) policies: Vec<Policy>,
     pub(crate) rendered: Rendered,
+    /// Whether a request that was let in is done with: nothing is sent or settled with its response.
+    pub(crate) asks_nothing_more: bool,
 }
 
 impl Rules {
+    pub(super) fn new(policies: Vec<Policy>, headers: Headers) -> Self {
+        let rendered = Rendered::new(headers, &policies);
+        let asks_nothing_more =
+            rendered.is_silent() && !policies.iter().any(Policy::asks_the_response);
+        Self { policies, rendered, asks_nothing_more }
+    }
+
     /// The policy with this number.
     #[inline]
     pub(crate) fn policy(&self, number: u8) -> Option<&Policy> {

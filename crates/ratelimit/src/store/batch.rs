@@ -66,6 +66,14 @@ enum Entries {
     Many([Entry; Batch::MAX], usize),
 }
 
+const UNUSED: Entry = Entry {
+    policy: 0,
+    key: Digest::from_bits(0),
+    quota: Quota::per_second(1),
+    cost: 0,
+    mode: Mode::Enforce,
+};
+
 impl Batch {
     /// The most entries that one batch holds.
     pub const MAX: usize = 8;
@@ -82,30 +90,41 @@ impl Batch {
     /// [`BatchFull`] if there are [`MAX`](Self::MAX) already.
     #[inline]
     pub fn push(&mut self, entry: Entry) -> Result<(), BatchFull> {
+        *self.add()? = entry;
+        Ok(())
+    }
+
+    /// The place for one more question.
+    #[inline]
+    pub(crate) fn add(&mut self) -> Result<&mut Entry, BatchFull> {
         if self.is_empty() {
-            self.entries = Entries::One(entry);
-            return Ok(());
+            self.entries = Entries::One(UNUSED);
+        } else {
+            self.widen()?;
         }
-        self.push_another(entry)
+        let last = match &mut self.entries {
+            Entries::None => None,
+            Entries::One(entry) => Some(entry),
+            Entries::Two([_, last]) => Some(last),
+            Entries::Many(many, len) => many.get_mut(len.saturating_sub(1)),
+        };
+        last.ok_or(BatchFull { _private: () })
     }
 
     #[inline(never)]
-    fn push_another(&mut self, entry: Entry) -> Result<(), BatchFull> {
-        self.entries = match &mut self.entries {
-            Entries::None => Entries::One(entry),
-            Entries::One(first) => Entries::Two([*first, entry]),
+    fn widen(&mut self) -> Result<(), BatchFull> {
+        match &mut self.entries {
+            Entries::Many(_, Self::MAX) => return Err(BatchFull { _private: () }),
+            Entries::Many(_, len) => *len += 1,
+            Entries::None => self.entries = Entries::One(UNUSED),
+            Entries::One(first) => self.entries = Entries::Two([*first, UNUSED]),
             Entries::Two([first, second]) => {
-                let mut many = [entry; Self::MAX];
+                let mut many = [UNUSED; Self::MAX];
                 many[0] = *first;
                 many[1] = *second;
-                Entries::Many(many, 3)
+                self.entries = Entries::Many(many, 3);
             }
-            Entries::Many(many, len) => {
-                *many.get_mut(*len).ok_or(BatchFull { _private: () })? = entry;
-                *len += 1;
-                return Ok(());
-            }
-        };
+        }
         Ok(())
     }
 
