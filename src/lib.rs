@@ -28,6 +28,7 @@
 //! | `auth`, `edge`, `health`, `observability`, `ratelimit`, `secrets` | the module of this name | no |
 //! | `axum` | the axum parts of those that are on | no |
 //! | `remote` | the keys of issuers elsewhere, fetched over https by `auth` | no |
+//! | `governor` | a store of `ratelimit` over governor's limiters | no |
 //! | `full` | all modules; not `axum` | no |
 //!
 //! The minimum supported Rust version is 1.95.
