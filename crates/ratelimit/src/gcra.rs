@@ -117,22 +117,17 @@ pub(crate) const fn charge(quota: Quota, debt: u64, cost: u32) -> Option<u64> {
 
 /// The debt after `cost` more cells, room or not: at most that of an empty bucket.
 pub(crate) fn force(quota: Quota, debt: u64, cost: u32) -> u64 {
-    let price = quota.interval_nanos().saturating_mul(cost.into());
-    debt.saturating_add(price).min(quota.tolerance())
+    debt.saturating_add(price(quota, cost)).min(quota.tolerance())
 }
 
-/// The debt after `cost` cells were given back of which `aged` nanoseconds have been replenished by
-/// time since they were taken: at least none.
-pub(crate) fn refund(quota: Quota, debt: u64, cost: u32, aged: u64) -> u64 {
-    let price = quota.interval_nanos().saturating_mul(cost.into());
-    debt.saturating_sub(price.saturating_sub(aged))
+/// The debt after `cost` cells were given back: at least none.
+pub(crate) fn refund(quota: Quota, debt: u64, cost: u32) -> u64 {
+    debt.saturating_sub(price(quota, cost))
 }
 
-/// How much of cells that were taken `elapsed` nanoseconds ago, behind this debt and `kept` cells, time
-/// has replenished since. Those are not given back a second time.
-pub(crate) fn aged(quota: Quota, debt_before: u64, kept: u32, elapsed: u64) -> u64 {
-    let kept = quota.interval_nanos().saturating_mul(kept.into());
-    elapsed.saturating_sub(debt_before.saturating_add(kept))
+/// What so many cells cost, in nanoseconds of debt.
+pub(crate) const fn price(quota: Quota, cost: u32) -> u64 {
+    quota.interval_nanos().saturating_mul(cost as u64)
 }
 
 /// The state to keep of one that is further ahead than a whole bucket; `None` if it is not.

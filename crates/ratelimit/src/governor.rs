@@ -73,8 +73,11 @@ impl GovernorStore {
     fn take(&self, entry: &Entry) -> Result<(u64, bool), StoreError> {
         let corrupt = || StoreError::new(StoreErrorKind::Corrupt);
         let limiter = self.limiters.get(usize::from(entry.policy)).ok_or_else(corrupt)?;
-        if !matches!(entry.mode, Mode::Enforce | Mode::Observe) {
-            return Err(corrupt());
+        match entry.mode {
+            Mode::Enforce | Mode::Observe | Mode::Hold { .. } => {}
+            // All that was taken is charged: nothing is to be done.
+            Mode::Settle { actual, .. } if actual == entry.cost => return Ok((0, true)),
+            _ => return Err(corrupt()),
         }
         let Some(cells) = NonZeroU32::new(entry.cost) else { return Ok((0, true)) };
         let tolerance = entry.quota.tolerance();
@@ -122,7 +125,7 @@ impl Store for GovernorStore {
                 Ok(taken) => *answer = taken,
                 Err(error) => return Answer::Now(Err(error)),
             }
-            if !answer.1 && entry.mode == Mode::Enforce {
+            if !answer.1 && entry.mode.is_enforced() {
                 break;
             }
         }

@@ -35,7 +35,7 @@ fn check(data: &[u8]) {
         let mode = match kind % 8 {
             0 => Mode::Force,
             1 => Mode::Observe,
-            2 => Mode::Refund { aged: pause },
+            2 => Mode::Refund,
             3 => Mode::Reset,
             _ => Mode::Enforce,
         };
@@ -107,11 +107,7 @@ impl Bucket {
         let fits = self.debt + price <= self.full;
         self.debt = match mode {
             Mode::Force => (self.debt + price).min(self.full),
-            Mode::Refund { aged } => {
-                // A price is counted to 64 bits, which no debt is beyond.
-                let price = price.min(u64::MAX.into());
-                self.debt.saturating_sub(price.saturating_sub(aged.into()))
-            }
+            Mode::Refund => self.debt.saturating_sub(price),
             Mode::Reset => 0,
             _ if fits => self.debt + price,
             _ => self.debt,

@@ -23,6 +23,7 @@ pin_project! {
     where
         S: Service<Req>,
         St: Store,
+        Ob: Observer,
     {
         #[pin]
         state: State<S, Req, St, Ob>,
@@ -35,6 +36,7 @@ pin_project! {
     where
         S: Service<Req>,
         St: Store,
+        Ob: Observer,
     {
         /// The store is asked.
         Wait { #[pin] pending: St::Pending, held: Option<Box<Held<S, Req, St, Ob>>> },
@@ -52,12 +54,12 @@ pin_project! {
 }
 
 /// What follows upon the response of the inner service.
-struct After<St, Ob> {
+struct After<St: Store, Ob: Observer> {
     fields: Option<Fields>,
     settlement: Option<Box<Settlement<St, Ob>>>,
 }
 
-impl<St, Ob> After<St, Ob> {
+impl<St: Store, Ob: Observer> After<St, Ob> {
     const NOTHING: Self = Self { fields: None, settlement: None };
 }
 
@@ -70,7 +72,7 @@ struct Held<S, Req, St, Ob> {
 }
 
 /// What is kept while the store takes back what was not charged.
-struct Settling<Res, St, Ob> {
+struct Settling<Res, St: Store, Ob: Observer> {
     settlement: Box<Settlement<St, Ob>>,
     response: Res,
     fields: Option<Fields>,
@@ -80,6 +82,7 @@ impl<S, ReqB, St, Ob> ResponseFuture<S, Request<ReqB>, St, Ob>
 where
     S: Service<Request<ReqB>>,
     St: Store,
+    Ob: Observer,
 {
     /// The answer of a service around which nothing is limited.
     #[inline]
@@ -186,7 +189,7 @@ where
                 }
                 StateProject::Inner { inner, after } => {
                     let response = ready!(inner.poll(cx))?;
-                    let Some(settlement) = after.settlement.take() else {
+                    let Some(mut settlement) = after.settlement.take() else {
                         return Poll::Ready(Ok(with_fields(response, after.fields.take())));
                     };
                     match settlement.settle(ResponseHead::of(&response)) {
@@ -204,7 +207,7 @@ where
                     let answer = ready!(pending.poll(cx));
                     let Some(held) = held.take() else { return Poll::Pending };
                     let Settling { settlement, response, fields } = *held;
-                    settlement.settled(answer);
+                    settlement.ended(answer);
                     return Poll::Ready(Ok(with_fields(response, fields)));
                 }
                 StateProject::Refused { facts, refusal } => {
@@ -234,6 +237,7 @@ impl<S, Req, St, Ob> fmt::Debug for ResponseFuture<S, Req, St, Ob>
 where
     S: Service<Req>,
     St: Store,
+    Ob: Observer,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.state {

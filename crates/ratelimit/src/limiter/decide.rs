@@ -1,9 +1,16 @@
 //! From a request to a question, and from the store's answer to what follows.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    mem,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use hardpoint_core::{
-    Answer, Event, Head, Key, LimitDecision, Mono, Observer, Rejection, RequestContext,
+    Answer, Event, Head, Key, LimitDecision, Observer, Rejection, RequestContext,
 };
 
 use http::Request;
@@ -11,7 +18,7 @@ use http::Request;
 use super::{Current, OnFailure, RateLimiter, Rules};
 use crate::{
     Batch, Entry, KeyAbsent, LimiterUnavailable, Mode, OnMissingKey, Policy, RateLimited,
-    ResponseHead, Store, StoreError, StoreErrorKind, Verdict, Verdicts, gcra, headers::Fields,
+    ResponseHead, Store, StoreError, StoreErrorKind, Verdict, Verdicts, headers::Fields,
 };
 
 /// Why a request does not go on, and what the client is told besides.
@@ -61,7 +68,11 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
                 None => (key, policy.quota()),
             };
             let cost = policy.cost_of(head);
-            let mode = if policy.is_shadow() { Mode::Observe } else { Mode::Enforce };
+            let mode = match (policy.asks_the_response(), policy.is_shadow()) {
+                (true, shadow) => hold(!shadow),
+                (false, true) => Mode::Observe,
+                (false, false) => Mode::Enforce,
+            };
             // The builder admits no more policies than a batch has room for.
             if let Ok(entry) = batch.add() {
                 *entry = Entry { policy: number, key, quota, cost, mode };
@@ -116,14 +127,14 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
         for (entry, verdict) in verdicts.of(batch) {
             let Some(policy) = rules.policy(entry.policy) else { continue };
             let (policy, allowed) = (policy.name(), verdict.allowed());
-            if entry.mode == Mode::Observe {
+            if !entry.mode.is_enforced() {
                 self.shared.observer.on(&Event::Limited { policy, allowed, enforced: false });
             } else if verdicts.allowed() {
                 self.tell_if_near(policy, &verdict);
             }
         }
         // Of one there is nothing to compare, and nothing to be copied for it.
-        let enforced = || verdicts.of(batch).filter(|(entry, _)| entry.mode != Mode::Observe);
+        let enforced = || verdicts.of(batch).filter(|(entry, _)| entry.mode.is_enforced());
         let nearest = match batch.entries() {
             [_] => enforced().next(),
             _ => enforced().min_by_key(|(_, verdict)| verdict.nearness()),
@@ -153,9 +164,8 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
     fn limited(&self, rules: &Rules, batch: &Batch, verdicts: &Verdicts) -> Option<RateLimited> {
         let mut violated = Vec::new();
         let mut retry_after = Some(Duration::ZERO);
-        let refused = |(entry, verdict): &(&Entry, Verdict)| {
-            entry.mode == Mode::Enforce && !verdict.allowed()
-        };
+        let refused =
+            |(entry, verdict): &(&Entry, Verdict)| entry.mode.is_enforced() && !verdict.allowed();
         for (entry, verdict) in verdicts.of(batch).filter(refused) {
             violated.extend(rules.policy(entry.policy).map(Policy::name));
             retry_after =
@@ -196,7 +206,7 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
         }
     }
 
-    /// What has to be settled once the response is there; `None` if no policy asks for it.
+    /// What has to be settled once the response is there; `None` if nothing is held.
     #[inline]
     pub(crate) fn settlement(
         &self,
@@ -204,35 +214,35 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
         batch: &Batch,
         verdicts: &Verdicts,
     ) -> Option<Box<Settlement<St, Ob>>> {
-        let asks =
-            |entry: &Entry| rules.policy(entry.policy).is_some_and(Policy::asks_the_response);
-        let asked = batch.entries().iter().any(asks);
-        asked.then(|| Settlement::of(self.clone(), rules.to_arc(), batch, verdicts))
+        let is_held = |entry: &Entry| matches!(entry.mode, Mode::Hold { .. });
+        let any = batch.entries().iter().any(is_held);
+        any.then(|| Settlement::of(self.clone(), rules.to_arc(), batch, verdicts))
     }
+}
 
-    /// What gives back `refunded` cells of an entry that were taken, behind `kept` others, when the
-    /// key had this debt; `None` if time has given them back by now.
-    pub(super) fn refund_of(
-        &self,
-        entry: Entry,
-        debt_before: u64,
-        taken: Mono,
-        (kept, refunded): (u32, u32),
-    ) -> Option<Entry> {
-        let elapsed = self.shared.store.now().as_nanos().saturating_sub(taken.as_nanos());
-        let aged = gcra::aged(entry.quota, debt_before, kept, elapsed);
-        let price = entry.quota.interval_nanos().saturating_mul(refunded.into());
-        (aged < price).then_some(Entry { cost: refunded, mode: Mode::Refund { aged }, ..entry })
+/// A hold with an id of its own.
+pub(super) fn hold(enforced: bool) -> Mode {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+
+    Mode::Hold { id: NEXT.fetch_add(1, Ordering::Relaxed), enforced }
+}
+
+/// What ends a hold.
+pub(super) fn settled(held: Entry, actual: u32) -> Entry {
+    match held.mode {
+        Mode::Hold { id, .. } => Entry { mode: Mode::Settle { id, actual }, ..held },
+        _ => held,
     }
 }
 
 /// Cells that were taken before it was known whether they are charged.
-pub(crate) struct Settlement<St, Ob> {
+///
+/// If it is dropped before they are settled, all are charged: the bounds are for that.
+pub(crate) struct Settlement<St: Store, Ob: Observer> {
     limiter: RateLimiter<St, Ob>,
     rules: Arc<Rules>,
-    batch: Batch,
-    verdicts: Verdicts,
-    taken: Mono,
+    /// What is held.
+    held: Batch,
 }
 
 impl<St: Store, Ob: Observer> Settlement<St, Ob> {
@@ -243,39 +253,54 @@ impl<St: Store, Ob: Observer> Settlement<St, Ob> {
         batch: &Batch,
         verdicts: &Verdicts,
     ) -> Box<Self> {
-        let taken = limiter.shared.store.now();
-        Box::new(Self { limiter, rules, batch: batch.clone(), verdicts: *verdicts, taken })
+        let mut held = Batch::new();
+        let taken = verdicts.of(batch).filter(|(_, verdict)| verdict.consumed());
+        for (entry, _) in taken.filter(|(entry, _)| matches!(entry.mode, Mode::Hold { .. })) {
+            // It has room for what another batch had room for.
+            let _ = held.push(*entry);
+        }
+        Box::new(Self { limiter, rules, held })
     }
 
-    /// Gives back what this response is not charged for.
-    pub(crate) fn settle(&self, response: ResponseHead<'_>) -> Answer<(), St::Pending> {
-        let mut refund = Batch::new();
-        let taken = self.verdicts.of(&self.batch).filter(|(_, verdict)| verdict.consumed());
-        for (entry, verdict) in taken {
+    /// Charges what this response is charged for, and gives back the rest.
+    pub(crate) fn settle(&mut self, response: ResponseHead<'_>) -> Answer<(), St::Pending> {
+        let mut all = Batch::new();
+        for entry in mem::take(&mut self.held).entries() {
             let policy = self.rules.policy(entry.policy);
-            if policy.is_some_and(|policy| !policy.charges(response)) {
-                let debt = verdict.debt_before();
-                let entry = self.limiter.refund_of(*entry, debt, self.taken, (0, entry.cost));
-                // It has room for what another batch had room for.
-                let _ = entry.map(|entry| refund.push(entry));
-            }
+            let charged = policy.is_none_or(|policy| policy.charges(response));
+            let _ = all.push(settled(*entry, if charged { entry.cost } else { 0 }));
         }
-        if refund.is_empty() {
+        self.end(&all)
+    }
+
+    fn end(&self, settled: &Batch) -> Answer<(), St::Pending> {
+        if settled.is_empty() {
             return Answer::Now(());
         }
-        match self.limiter.store().decide(&refund) {
+        match self.limiter.store().decide(settled) {
             Answer::Now(answer) => {
-                self.settled(answer);
+                self.ended(answer);
                 Answer::Now(())
             }
             Answer::Later(pending) => Answer::Later(pending),
         }
     }
 
-    /// A refund that the store did not take: the client was charged too much, which is told.
-    pub(crate) fn settled(&self, answer: Result<Verdicts, StoreError>) {
+    /// A settlement that the store did not take: the client was charged too much, which is told.
+    pub(crate) fn ended(&self, answer: Result<Verdicts, StoreError>) {
         if let Err(error) = answer {
             self.limiter.report(&error);
         }
+    }
+}
+
+impl<St: Store, Ob: Observer> Drop for Settlement<St, Ob> {
+    fn drop(&mut self) {
+        let mut all = Batch::new();
+        for entry in mem::take(&mut self.held).entries() {
+            let _ = all.push(settled(*entry, entry.cost));
+        }
+        // A store that answers later ends it by itself.
+        drop(self.end(&all));
     }
 }

@@ -8,10 +8,13 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use hardpoint_core::{Answer, Event, Key, Mono, Observer};
+use hardpoint_core::{Answer, Event, Key, Observer};
 use pin_project_lite::pin_project;
 
-use super::RateLimiter;
+use super::{
+    RateLimiter,
+    decide::{hold, settled},
+};
 use crate::{Entry, MemoryStore, Mode, NeverPending, Policy, Store, StoreError, Verdict, Verdicts};
 
 impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
@@ -92,14 +95,13 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
         key: &Key<'_>,
         cost: u32,
     ) -> Result<Reserved<St, Ob>, CheckError> {
-        let entry = self.entry_of(policy, key, cost, Mode::Enforce)?;
-        let taken = self.shared.store.now();
+        let entry = self.entry_of(policy, key, cost, hold(true))?;
         let verdict = self.told(policy, self.decide(entry).await?);
         if !verdict.allowed() {
             return Ok(Reserved::Refused(verdict));
         }
-        let limiter = self.clone();
-        Ok(Reserved::Admitted(Reservation { limiter, entry, verdict, taken }))
+        let held = verdict.consumed().then_some(entry);
+        Ok(Reserved::Admitted(Reservation { limiter: self.clone(), held, verdict }))
     }
 
     /// Gives `cost` cells back to a key: at most its bucket is full afterwards.
@@ -112,7 +114,7 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
         key: &Key<'_>,
         cost: u32,
     ) -> Result<Verdict, CheckError> {
-        self.decide(self.entry_of(policy, key, cost, Mode::Refund { aged: 0 })?).await
+        self.decide(self.entry_of(policy, key, cost, Mode::Refund)?).await
     }
 
     /// Takes `cost` cells from a key whether or not it has them: at most its bucket is empty
@@ -140,8 +142,11 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
     #[inline]
     fn entry(&self, number: u8, policy: &Policy, key: &Key<'_>, cost: u32, mode: Mode) -> Entry {
         // A policy that only looks on looks on here too.
-        let shadow = policy.is_shadow() && mode == Mode::Enforce;
-        let mode = if shadow { Mode::Observe } else { mode };
+        let mode = match mode {
+            Mode::Enforce if policy.is_shadow() => Mode::Observe,
+            Mode::Hold { id, .. } => Mode::Hold { id, enforced: !policy.is_shadow() },
+            mode => mode,
+        };
         let key = self.shared.store.digest(key);
         Entry { policy: number, key, quota: policy.quota(), cost, mode }
     }
@@ -242,7 +247,7 @@ impl<St: Store, Ob> fmt::Debug for Check<'_, St, Ob> {
 /// Whether cells were reserved.
 #[derive(Debug)]
 #[must_use = "what was reserved stays consumed until it is settled"]
-pub enum Reserved<St = MemoryStore, Ob = ()> {
+pub enum Reserved<St: Store = MemoryStore, Ob: Observer = ()> {
     /// They were.
     Admitted(Reservation<St, Ob>),
     /// There was no room.
@@ -272,13 +277,15 @@ pub enum Reserved<St = MemoryStore, Ob = ()> {
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// The bounds are for that: a reservation that is dropped tells the store.
 #[derive(Debug)]
 #[must_use = "what was reserved stays consumed until it is settled"]
-pub struct Reservation<St = MemoryStore, Ob = ()> {
+pub struct Reservation<St: Store = MemoryStore, Ob: Observer = ()> {
     limiter: RateLimiter<St, Ob>,
-    entry: Entry,
+    /// What is held, until it is settled.
+    held: Option<Entry>,
     verdict: Verdict,
-    taken: Mono,
 }
 
 impl<St: Store, Ob: Observer> Reservation<St, Ob> {
@@ -294,20 +301,21 @@ impl<St: Store, Ob: Observer> Reservation<St, Ob> {
     ///
     /// # Errors
     /// [`CheckError`] if the store did not take it: then the estimate stays consumed.
-    pub async fn settle(self, actual: u32) -> Result<(), CheckError> {
-        let Self { limiter, entry, verdict, taken } = self;
-        let more = actual.saturating_sub(entry.cost);
-        let less = entry.cost.saturating_sub(actual);
-        let settled = if more > 0 {
-            Some(Entry { cost: more, mode: Mode::Force, ..entry })
-        } else if less > 0 && verdict.consumed() {
-            limiter.refund_of(entry, verdict.debt_before(), taken, (actual, less))
-        } else {
-            None
-        };
-        match settled {
-            Some(entry) => limiter.decide(entry).await.map(drop),
+    pub async fn settle(mut self, actual: u32) -> Result<(), CheckError> {
+        match self.held.take() {
+            Some(held) => self.limiter.decide(settled(held, actual)).await.map(drop),
             None => Ok(()),
+        }
+    }
+}
+
+impl<St: Store, Ob: Observer> Drop for Reservation<St, Ob> {
+    fn drop(&mut self) {
+        if let Some(held) = self.held.take()
+            && let Answer::Now(Err(error)) =
+                self.limiter.shared.store.decide_one(&settled(held, held.cost))
+        {
+            self.limiter.report(&error);
         }
     }
 }

@@ -32,11 +32,25 @@ pub enum Mode {
     Force,
     /// They are consumed if the batch is let in and there is room, and nothing is refused for them.
     Observe,
-    /// They are given back, but for what time has replenished since they were taken; at most the
-    /// bucket is full afterwards.
-    Refund {
-        /// Nanoseconds of them that time has replenished.
-        aged: u64,
+    /// As [`Enforce`](Self::Enforce), or as [`Observe`](Self::Observe), until [`Settle`](Self::Settle)
+    /// says how many of them are charged. It always does: who gives up settles all as charged. A remote
+    /// store lets a hold end so by itself after a while.
+    Hold {
+        /// What it is settled by: no two holds of a process have the same.
+        id: u64,
+        /// Whether the batch is refused if there is no room.
+        enforced: bool,
+    },
+    /// They are given back; at most the bucket is full afterwards.
+    Refund,
+    /// They were held, and some of them are charged. The others are given back, but for what time has
+    /// replenished since they were taken; if more are charged than were held, the rest is consumed
+    /// whether or not there is room.
+    Settle {
+        /// The id of the hold.
+        id: u64,
+        /// How many are charged.
+        actual: u32,
     },
     /// Whatever was consumed is forgotten: the bucket is full afterwards.
     Reset,
@@ -44,8 +58,13 @@ pub enum Mode {
 
 impl Mode {
     /// Whether the entry asks for room.
-    const fn asks(self) -> bool {
-        matches!(self, Self::Enforce | Self::Observe)
+    pub(super) const fn asks(self) -> bool {
+        matches!(self, Self::Enforce | Self::Observe | Self::Hold { .. })
+    }
+
+    /// Whether the batch is refused if the entry has no room.
+    pub(crate) const fn is_enforced(self) -> bool {
+        matches!(self, Self::Enforce | Self::Hold { enforced: true, .. })
     }
 }
 
@@ -208,7 +227,7 @@ impl Verdicts {
         if let Some(slot) = self.debts.get_mut(index) {
             *slot = debt;
             self.full |= u8::from(!room) << index;
-            self.allowed &= room || entry.mode != Mode::Enforce;
+            self.allowed &= room || !entry.mode.is_enforced();
         }
     }
 
@@ -260,20 +279,14 @@ impl Verdict {
         let changed = consumed || !mode.asks();
         let debt = if changed { after(entry, debt_before) } else { None };
         let debt = debt.unwrap_or(debt_before);
-        Self { quota, debt, cost, allowed, consumed, observed: mode == Mode::Observe }
+        let observed = mode.asks() && !mode.is_enforced();
+        Self { quota, debt, cost, allowed, consumed, observed }
     }
 
     /// Whether this policy had room, whatever the others said.
     #[must_use]
     pub const fn allowed(&self) -> bool {
         self.allowed
-    }
-
-    /// What the key's debt was before the cells were taken, in nanoseconds; as it is now if they were
-    /// not.
-    pub(crate) const fn debt_before(&self) -> u64 {
-        let price = self.quota.interval_nanos().saturating_mul(self.cost as u64);
-        self.debt.saturating_sub(if self.consumed { price } else { 0 })
     }
 
     /// Whether the cells were taken.
@@ -343,9 +356,11 @@ impl Verdict {
 pub(super) fn after(entry: &Entry, debt: u64) -> Option<u64> {
     let Entry { quota, cost, mode, .. } = *entry;
     match mode {
-        Mode::Enforce | Mode::Observe => gcra::charge(quota, debt, cost),
+        Mode::Enforce | Mode::Observe | Mode::Hold { .. } => gcra::charge(quota, debt, cost),
         Mode::Force => Some(gcra::force(quota, debt, cost)),
-        Mode::Refund { aged } => Some(gcra::refund(quota, debt, cost, aged)),
+        Mode::Refund => Some(gcra::refund(quota, debt, cost)),
+        // What a hold is worth is the store's to know: the debt is that after it.
+        Mode::Settle { .. } => Some(debt),
         Mode::Reset => Some(0),
     }
 }

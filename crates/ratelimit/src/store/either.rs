@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use hardpoint_core::{Answer, Key, Mono};
+use hardpoint_core::{Answer, Key};
 use pin_project_lite::pin_project;
 
 use super::{Batch, Digest, Entry, Store, StoreError, Verdict, Verdicts};
@@ -42,13 +42,6 @@ impl<A: Store, B: Store> Store for Either<A, B> {
         match self {
             Self::Left(store) => left(store.decide_one(entry)),
             Self::Right(store) => right(store.decide_one(entry)),
-        }
-    }
-
-    fn now(&self) -> Mono {
-        match self {
-            Self::Left(store) => store.now(),
-            Self::Right(store) => store.now(),
         }
     }
 

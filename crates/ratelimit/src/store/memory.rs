@@ -17,6 +17,7 @@ use super::{
     Batch, Digest, Entry, Mode, NeverPending, SnapshotError, Store, StoreError, StoreErrorKind,
     Verdict, Verdicts,
     batch::after,
+    holds::{Held, Holds, Shard},
     snapshot::Snapshot,
     table::{SIZE_MASK, Table},
 };
@@ -48,6 +49,8 @@ pub struct MemoryStore<C = CounterClock> {
 
 struct Shared {
     tables: Box<[Table]>,
+    /// What the keys of each table hold.
+    held: Box<[Held]>,
     hasher: SipHasher13,
     /// Whether a limiter has been built on it: its policies are numbered, and so are the tables.
     taken: AtomicBool,
@@ -74,11 +77,12 @@ impl<C: Clock> MemoryStore<C> {
 
     fn with_key(keys: &[usize], clock: C, hash_key: [u8; 16]) -> Self {
         let tables = keys.iter().map(|&keys| Table::for_peak(keys)).collect();
+        let held = keys.iter().map(|_| Held::new()).collect();
         let taken = AtomicBool::new(false);
         let hasher = SipHasher13::new_with_key(&hash_key);
         // The first reading of a clock may take longer than a request should.
         let _now = clock.now();
-        Self { shared: Arc::new(Shared { tables, hasher, taken }), clock }
+        Self { shared: Arc::new(Shared { tables, held, hasher, taken }), clock }
     }
 
     /// What the buckets hold, to be [restored](Self::restore) after a restart: 16 bytes for each key
@@ -163,7 +167,7 @@ impl<C: Clock> MemoryStore<C> {
             *answer = (debt, after(entry, debt).is_some());
         }
         let mut allowed = Verdicts::new(batch, answers).allowed();
-        let enforced = |(entry, _): &(&Entry, usize)| entry.mode == Mode::Enforce;
+        let enforced = |(entry, _): &(&Entry, usize)| entry.mode.is_enforced();
         let mut taken = 0;
         for (entry, index) in entries.iter().zip(0..).filter(enforced) {
             if allowed {
@@ -174,12 +178,16 @@ impl<C: Clock> MemoryStore<C> {
         }
         if !allowed {
             for (entry, _) in entries.iter().zip(0..).filter(enforced).take(taken) {
-                self.table(entry)?.apply(&Entry { mode: Mode::Refund { aged: 0 }, ..*entry }, now);
+                let mode = match entry.mode {
+                    Mode::Hold { id, .. } => Mode::Settle { id, actual: 0 },
+                    _ => Mode::Refund,
+                };
+                self.table(entry)?.apply(&Entry { mode, ..*entry }, now);
             }
         }
         for (entry, answer) in entries.iter().zip(&mut answers) {
-            let on_its_own = !matches!(entry.mode, Mode::Enforce | Mode::Observe);
-            if on_its_own || (allowed && entry.mode == Mode::Observe) {
+            let observed = entry.mode.asks() && !entry.mode.is_enforced();
+            if !entry.mode.asks() || (allowed && observed) {
                 *answer = self.table(entry)?.apply(entry, now);
             }
         }
@@ -189,40 +197,115 @@ impl<C: Clock> MemoryStore<C> {
     #[inline]
     fn table(&self, entry: &Entry) -> Result<Buckets<'_>, StoreError> {
         // A batch made for another limiter may name a policy that this store has no table for.
-        let table = self.shared.tables.get(usize::from(entry.policy));
-        table.map(Buckets).ok_or(StoreError::new(StoreErrorKind::Corrupt))
+        let number = usize::from(entry.policy);
+        match (self.shared.tables.get(number), self.shared.held.get(number)) {
+            (Some(table), Some(held)) => Ok(Buckets { table, held }),
+            _ => Err(StoreError::new(StoreErrorKind::Corrupt)),
+        }
     }
 }
 
-/// A table, read as buckets.
-struct Buckets<'a>(&'a Table);
+/// A table, read as buckets, and what their keys hold.
+struct Buckets<'a> {
+    table: &'a Table,
+    held: &'a Held,
+}
 
 impl Buckets<'_> {
-    /// Does what the entry says, if there is room for it. The debt before, and whether there was.
+    /// Does what the entry says, if there is room for it. The debt before, and whether there was; after
+    /// a settlement the debt then.
     #[inline]
     fn apply(&self, entry: &Entry, now: Mono) -> (u64, bool) {
+        let is_held = matches!(entry.mode, Mode::Hold { .. } | Mode::Settle { .. });
+        if is_held || self.held.is_used() {
+            return self.apply_to_held(entry, now);
+        }
+        let answer = self.change(entry, now);
+        // The first hold of all may have come meanwhile.
+        if self.held.is_used() {
+            self.found(&mut self.held.lock(entry.key.low()), entry, answer);
+        }
+        answer
+    }
+
+    /// The same where keys hold cells: those who hold some have to know what others take.
+    #[inline(never)]
+    fn apply_to_held(&self, entry: &Entry, now: Mono) -> (u64, bool) {
+        let key = entry.key.low();
+        self.held.use_it();
+        let mut shard = self.held.lock(key);
+        match entry.mode {
+            Mode::Settle { id, actual } => {
+                let debt = self.debt(entry, now);
+                let back = gcra::price(entry.quota, entry.cost.saturating_sub(actual));
+                let more = gcra::price(entry.quota, actual.saturating_sub(entry.cost));
+                let worth = shard.get_mut(&key).map_or(0, |holds| holds.end(id, back, debt));
+                if shard.get(&key).is_some_and(Holds::is_empty) {
+                    shard.remove(&key);
+                }
+                let settled = |debt: u64| debt.saturating_sub(worth).saturating_add(more);
+                let settled = |debt| settled(debt).min(entry.quota.tolerance());
+                let before = self.change_to(entry, now, |debt| Some(settled(debt)));
+                if more > 0 {
+                    self.found(&mut shard, entry, (before, true));
+                }
+                (settled(before), true)
+            }
+            Mode::Hold { id, .. } => {
+                let answer = self.change(entry, now);
+                if answer.1 {
+                    let holds = shard.entry(key).or_default();
+                    holds.found(answer.0);
+                    holds.add(id);
+                }
+                answer
+            }
+            _ => {
+                let answer = self.change(entry, now);
+                self.found(&mut shard, entry, answer);
+                answer
+            }
+        }
+    }
+
+    /// Tells those who hold cells of a key what debt somebody has found there, or left by giving back.
+    fn found(&self, shard: &mut Shard, entry: &Entry, (debt, room): (u64, bool)) {
+        let Some(holds) = shard.get_mut(&entry.key.low()) else { return };
+        let left = match entry.mode {
+            Mode::Refund | Mode::Reset => after(entry, debt),
+            _ => (room && entry.cost > 0).then_some(debt),
+        };
+        left.into_iter().for_each(|debt| holds.found(debt));
+    }
+
+    #[inline]
+    fn change(&self, entry: &Entry, now: Mono) -> (u64, bool) {
+        let debt = self.change_to(entry, now, |debt| after(entry, debt));
+        (debt, after(entry, debt).is_some())
+    }
+
+    /// Replaces the key's debt by what `next` makes of it; a state that no quota of today leads to is cut
+    /// in any case. The debt before.
+    #[inline]
+    fn change_to(&self, entry: &Entry, now: Mono, next: impl Fn(u64) -> Option<u64>) -> u64 {
         let size = entry.quota.size();
-        let change = self.0.change(entry.key.low(), size, now.as_nanos(), |state| {
+        let change = self.table.change(entry.key.low(), size, now.as_nanos(), |state| {
             let state = State::from_nanos(state);
             let debt = state.debt(entry.quota, now);
-            match after(entry, debt) {
+            match next(debt) {
                 // What stays as it is needs no slot.
                 Some(next) if next == debt => None,
                 Some(next) => Some(gcra::after(now, next).as_nanos()),
                 None => gcra::cut(entry.quota, state, now).map(State::as_nanos),
             }
         });
-        let debt = State::from_nanos(change.before).debt(entry.quota, now);
-        (debt, after(entry, debt).is_some())
+        State::from_nanos(change.before).debt(entry.quota, now)
     }
 
     /// The debt now. A state that no quota of today leads to is cut here too: in a batch that is refused
     /// nothing else would.
     fn debt(&self, entry: &Entry, now: Mono) -> u64 {
-        let cut =
-            |state| gcra::cut(entry.quota, State::from_nanos(state), now).map(State::as_nanos);
-        let change = self.0.change(entry.key.low(), entry.quota.size(), now.as_nanos(), cut);
-        State::from_nanos(change.before).debt(entry.quota, now)
+        self.change_to(entry, now, |_| None)
     }
 }
 
@@ -244,10 +327,6 @@ impl<C: Clock> Store for MemoryStore<C> {
             let (debt, room) = buckets.apply(entry, now);
             Verdict::new(entry, debt, room)
         }))
-    }
-
-    fn now(&self) -> Mono {
-        self.clock.now()
     }
 
     fn unix(&self) -> Duration {

@@ -5,6 +5,7 @@
 
 mod batch;
 mod either;
+mod holds;
 mod memory;
 mod snapshot;
 mod table;
@@ -17,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use hardpoint_core::{Answer, Clock, Key, Mono, SystemClock};
+use hardpoint_core::{Answer, Clock, Key, SystemClock};
 
 use crate::{ConfigError, Quota};
 
@@ -50,11 +51,6 @@ pub trait Store: Clone + Send + Sync + 'static {
             Answer::Now(answer) => Answer::Now(answer.map(|verdicts| verdicts.first(entry))),
             Answer::Later(pending) => Answer::Later(pending),
         }
-    }
-
-    /// The time by which a limiter ages what it gives back after a response. Default: the system's.
-    fn now(&self) -> Mono {
-        SystemClock.now()
     }
 
     /// The calendar by which a limiter dates headers. Default: the system's.

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use hardpoint_core::{Answer, Event, Key, ManualClock, Mono};
+use hardpoint_core::{Answer, Event, Key, ManualClock};
 use hardpoint_ratelimit::{
     Batch, Digest, Draft, Either, Headers, MemoryStore, Mode, OnFailure, Quota, RateLimiter, Store,
     StoreError, StoreErrorKind, Verdicts,
@@ -45,10 +45,6 @@ impl Store for Slow {
             tokio::task::yield_now().await;
             inner.decide(&batch).resolve().await
         }))
-    }
-
-    fn now(&self) -> Mono {
-        self.inner.now()
     }
 }
 
@@ -141,15 +137,11 @@ impl Store for Keeping {
     }
 
     fn decide(&self, batch: &Batch) -> Answer<Result<Verdicts, StoreError>, Self::Pending> {
-        if batch.entries().iter().any(|entry| matches!(entry.mode, Mode::Refund { .. })) {
+        if batch.entries().iter().any(|entry| matches!(entry.mode, Mode::Settle { .. })) {
             let failed = async { Err(StoreError::new(StoreErrorKind::Unavailable)) };
             return Answer::Later(Box::pin(failed));
         }
         self.0.decide(batch)
-    }
-
-    fn now(&self) -> Mono {
-        self.0.now()
     }
 }
 

@@ -110,7 +110,7 @@ proptest! {
         let quota = Quota::per_second(10).burst(5);
         for (mode, cost, pause) in steps {
             clock.advance(Duration::from_millis(pause));
-            let mode = [Mode::Enforce, Mode::Observe, Mode::Force, Mode::Refund { aged: 1 }, Mode::Reset]
+            let mode = [Mode::Enforce, Mode::Observe, Mode::Force, Mode::Refund, Mode::Reset]
                 [usize::from(mode)];
             let mine = Entry { cost, mode, ..entry(&alone, 0, 1, quota) };
             let Answer::Now(Ok(one)) = alone.decide_one(&mine) else { panic!("memory answers at once") };

@@ -82,9 +82,9 @@ async fn a_smaller_quota_locks_nobody_out_where_several_policies_apply() {
     assert_eq!(ask(&limiter, from("acme")).await.status(), StatusCode::OK);
 }
 
-/// What a refund is aged by is the clock of the store, whoever made it.
+/// What time has replenished is told by the clock of the store, whoever made it.
 #[tokio::test]
-async fn a_store_brings_the_clock_that_its_refunds_are_aged_by() {
+async fn a_store_brings_the_clock_that_holds_are_aged_by() {
     let clock = ManualClock::default();
     let limiter = RateLimiter::builder()
         .policy(per_tenant("t", Quota::per_minute(10)))
@@ -132,7 +132,7 @@ impl Store for Flaky {
     }
 
     fn decide(&self, batch: &Batch) -> Answer<Result<Verdicts, StoreError>, Self::Pending> {
-        let asks = |mode| matches!(mode, Mode::Enforce | Mode::Observe);
+        let asks = |mode| matches!(mode, Mode::Enforce | Mode::Observe | Mode::Hold { .. });
         if batch.entries().iter().any(|entry| asks(entry.mode) && entry.cost == 1) {
             return Answer::Now(Err(StoreError::new(StoreErrorKind::Unavailable)));
         }
@@ -177,6 +177,74 @@ async fn a_shadow_lets_direct_checks_in_too() {
     }
 }
 
+/// Refunds of work that was reserved before left less ahead of the last cell, so that time reached and
+/// replenished it; given back whole, it was had twice.
+#[tokio::test]
+async fn what_others_gave_back_counts_for_what_is_left_to_give_back() {
+    let clock = ManualClock::default();
+    let limiter = limiter(&clock, [per_tenant("t", Quota::per_second(1).burst(5))]);
+    let first = reserve(&limiter, 4).await.unwrap();
+    let last = reserve(&limiter, 1).await.unwrap();
+    first.settle(0).await.unwrap();
+    // The last cell is replenished, and then three are consumed.
+    clock.advance(Duration::from_secs(3));
+    assert!(limiter.check("t", &ACME, 3).await.unwrap().allowed());
+    last.settle(0).await.unwrap();
+    assert_eq!(limiter.check("t", &ACME, 0).await.unwrap().remaining(), 2, "not three");
+}
+
+/// Whoever gives up is charged, and leaves nothing behind: not in a reservation, not in a request.
+#[tokio::test]
+async fn what_is_dropped_before_it_is_settled_stays_charged() {
+    let clock = ManualClock::default();
+    let limiter =
+        limiter(&clock, [per_tenant("t", Quota::per_minute(10)), failures(Quota::per_hour(5))]);
+    drop(reserve(&limiter, 4).await.unwrap());
+    assert_eq!(limiter.check("t", &ACME, 0).await.unwrap().remaining(), 6);
+    let service = limiter.layer().layer(service_fn(async |_request: Request<TestBody>| {
+        std::future::pending::<()>().await;
+        Ok::<_, Infallible>(Response::new(TestBody::default()))
+    }));
+    let mut asked = Box::pin(tower::ServiceExt::oneshot(service, from("acme")));
+    assert!(futures_util::poll!(&mut asked).is_pending());
+    drop(asked);
+    assert_eq!(limiter.check("log-in", &ACME, 0).await.unwrap().remaining(), 4);
+    clock.advance(Duration::from_secs(60 * 60));
+    assert_eq!(limiter.check("log-in", &ACME, 0).await.unwrap().remaining(), 5);
+}
+
+/// Each of eight threads holds, gives back, is charged, and consumes at once; nothing gets lost, and
+/// nothing is there twice.
+#[test]
+fn threads_that_hold_cells_together_are_charged_for_what_they_keep() {
+    let limiter = limiter(&ManualClock::default(), [per_tenant("t", Quota::per_hour(5_000))]);
+    let charged: u32 = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8)
+            .map(|thread| {
+                let limiter = &limiter;
+                scope.spawn(move || {
+                    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                    let mut charged = 0;
+                    for round in 0..1_000_u32 {
+                        if (round + thread) % 5 == 0 {
+                            charged +=
+                                u32::from(limiter.check_now("t", &ACME, 1).unwrap().allowed());
+                        } else if let Some(held) = runtime.block_on(reserve(limiter, 3)) {
+                            let actual = u32::from(round % 7 == 0);
+                            runtime.block_on(held.settle(actual)).unwrap();
+                            charged += actual;
+                        }
+                    }
+                    charged
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    assert!(charged > 2_000, "{charged}");
+    assert_eq!(limiter.check_now("t", &ACME, 0).unwrap().remaining(), 5_000 - charged);
+}
+
 /// When it ends and began, what it reserved, and what it costs.
 type Work = (u64, u64, Reservation<MemoryStore<ManualClock>>, u32);
 
@@ -198,9 +266,18 @@ proptest! {
                 let (due, later): (Vec<_>, Vec<_>) = held.into_iter().partition(|(end, ..)| *end <= now);
                 held = later;
                 for (_, begun, reservation, actual) in due {
-                    runtime.block_on(reservation.settle(actual)).unwrap();
+                    if actual == 4 {
+                        drop(reservation);
+                    } else {
+                        runtime.block_on(reservation.settle(actual)).unwrap();
+                    }
                     charged.push((begun, u64::from(actual)));
                 }
+            }
+            // Some is consumed at once, and cannot be given back.
+            if hold % 3 == 0 && runtime.block_on(limiter.check("t", &ACME, cost)).unwrap().allowed() {
+                charged.push((now, u64::from(cost)));
+                continue;
             }
             if let Some(reservation) = runtime.block_on(reserve(&limiter, cost)) {
                 held.push((now + hold * 100, now, reservation, actual.min(cost)));
