@@ -122,7 +122,7 @@ impl Policy {
     /// replenished while the request ran is not given back a second time. A request whose future is
     /// dropped, or whose service fails, has been charged.
     ///
-    /// It costs an allocation for each request that is let in. While a request is on its way it holds
+    /// It costs two allocations for each request that is let in. While a request is on its way it holds
     /// its cells: the burst should cover the good ones that a key has in flight. With a remote store
     /// the response waits for the cells to be given back.
     pub fn charge_on(

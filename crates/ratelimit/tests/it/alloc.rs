@@ -3,6 +3,7 @@
 use hardpoint_core::{Head, Key, KeyExtractor, ManualClock};
 use hardpoint_ratelimit::{Draft, Headers, Quota, RateLimiter, key};
 use hardpoint_testkit::contract::{allocations, allocations_in};
+use http::StatusCode;
 
 use super::{TENANT, from, limiter, per_tenant};
 
@@ -19,6 +20,15 @@ fn with_eight_policies_the_layer_allocates_nothing() {
     let policies = names.map(|name| per_tenant(name, Quota::per_second(1_000)));
     let limiter = limiter(&ManualClock::default(), policies);
     allocations("ratelimit, 8 policies", &limiter.layer(), || from("acme")).assert_layer(0);
+}
+
+#[test]
+fn charging_by_the_response_allocates_what_is_held() {
+    let policy = per_tenant("tenant", Quota::per_second(1_000))
+        .charge_on(|response| response.status == StatusCode::UNAUTHORIZED);
+    let limiter = limiter(&ManualClock::default(), [policy]);
+    // What is to be settled, and what the key holds.
+    allocations("ratelimit, charging", &limiter.layer(), || from("acme")).assert_layer(2);
 }
 
 #[test]
