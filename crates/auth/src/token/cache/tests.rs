@@ -1,6 +1,6 @@
 //! The table by itself.
 
-use super::*;
+use super::{digest::Kept, *};
 use crate::{Algorithm, KeySet, Profile, SigningKey, TokenIssuer, TokenVerifier, VerifyErrorKind};
 use hardpoint_core::{ManualClock, Secret};
 
@@ -65,6 +65,14 @@ fn a_token_is_known_by_every_byte_of_it() {
         cache.remove(token);
         assert!(cache.find(token, NOW).is_none());
     }
+}
+
+#[test]
+fn each_mode_keeps_what_it_says() {
+    let [digest, full] = MODES.map(|settings| Cache::new(settings).identity);
+    let kept = |identity: Identity| identity.of("a.b.c").unwrap().to_kept();
+    assert!(matches!(kept(digest), Kept::Digest(_)));
+    assert!(matches!(kept(full), Kept::Full(token) if **token == *b"a.b.c"));
 }
 
 #[test]
