@@ -125,13 +125,15 @@ where
     ) -> Self {
         let after = match answer {
             Ok(verdicts) if verdicts.allowed() => {
-                limiter.tell(rules, batch, verdicts, Head::of(&request).context());
+                let tell = || limiter.tell(rules, batch, verdicts, Head::of(&request).context());
                 if rules.asks_nothing_more {
+                    tell();
                     return Self::pass(ready.call(request));
                 }
-                let fields = limiter.fields(rules, batch, verdicts);
+                // First: whatever panics from here on, what is held is settled.
                 let settlement = limiter.settlement(rules, batch, verdicts);
-                After { fields, settlement }
+                tell();
+                After { fields: limiter.fields(rules, batch, verdicts), settlement }
             }
             answer => {
                 let head = Head::of(&request);

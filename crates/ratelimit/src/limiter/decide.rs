@@ -12,7 +12,6 @@ use std::{
 use hardpoint_core::{
     Answer, Event, Head, Key, LimitDecision, Observer, Rejection, RequestContext,
 };
-
 use http::Request;
 
 use super::{Current, OnFailure, RateLimiter, Rules};
@@ -265,11 +264,13 @@ impl<St: Store, Ob: Observer> Settlement<St, Ob> {
     /// Charges what this response is charged for, and gives back the rest.
     pub(crate) fn settle(&mut self, response: ResponseHead<'_>) -> Answer<(), St::Pending> {
         let mut all = Batch::new();
-        for entry in mem::take(&mut self.held).entries() {
+        for entry in self.held.entries() {
             let policy = self.rules.policy(entry.policy);
             let charged = policy.is_none_or(|policy| policy.charges(response));
             let _ = all.push(settled(*entry, if charged { entry.cost } else { 0 }));
         }
+        // Not before: if whoever was asked panics, all is charged.
+        self.held = Batch::new();
         self.end(&all)
     }
 

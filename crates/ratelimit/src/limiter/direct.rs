@@ -96,12 +96,15 @@ impl<St: Store, Ob: Observer> RateLimiter<St, Ob> {
         cost: u32,
     ) -> Result<Reserved<St, Ob>, CheckError> {
         let entry = self.entry_of(policy, key, cost, hold(true))?;
-        let verdict = self.told(policy, self.decide(entry).await?);
-        if !verdict.allowed() {
-            return Ok(Reserved::Refused(verdict));
-        }
+        let verdict = self.decide(entry).await?;
         let held = verdict.consumed().then_some(entry);
-        Ok(Reserved::Admitted(Reservation { limiter: self.clone(), held, verdict }))
+        let mut reservation = Reservation { limiter: self.clone(), held, verdict };
+        reservation.verdict = self.told(policy, verdict);
+        Ok(if reservation.verdict.allowed() {
+            Reserved::Admitted(reservation)
+        } else {
+            Reserved::Refused(reservation.verdict)
+        })
     }
 
     /// Gives `cost` cells back to a key: at most its bucket is full afterwards.

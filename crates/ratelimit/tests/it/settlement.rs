@@ -213,6 +213,23 @@ async fn what_is_dropped_before_it_is_settled_stays_charged() {
     assert_eq!(limiter.check("log-in", &ACME, 0).await.unwrap().remaining(), 5);
 }
 
+/// Whether the judgement or the observer panics: the request is charged, and nothing is held for ever.
+#[tokio::test]
+async fn a_panic_leaves_what_was_held_charged() {
+    let policy = per_tenant("t", Quota::per_hour(5)).charge_on(|_| panic!("judged"));
+    let limiter = limiter(&ManualClock::default(), [policy]);
+    let service = limiter.layer().layer(service_fn(async |_request: Request<TestBody>| {
+        Ok::<_, Infallible>(Response::new(TestBody::default()))
+    }));
+    let asked = tokio::spawn(async move { read(service, from("acme")).await });
+    assert!(asked.await.unwrap_err().is_panic());
+    assert_eq!(limiter.check_now("t", &ACME, 0).unwrap().remaining(), 4);
+    // Had it stayed held, a cell given back later would be worth what it was then.
+    let held = reserve(&limiter, 1).await.unwrap();
+    held.settle(0).await.unwrap();
+    assert_eq!(limiter.check_now("t", &ACME, 0).unwrap().remaining(), 4);
+}
+
 /// Each of eight threads holds, gives back, is charged, and consumes at once; nothing gets lost, and
 /// nothing is there twice.
 #[test]
