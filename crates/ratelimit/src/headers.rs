@@ -1,6 +1,6 @@
 //! What responses say about limits.
 
-use std::{fmt::Write, time::Duration};
+use std::{fmt::Write, mem, time::Duration};
 
 use bytes::Bytes;
 use http::{
@@ -257,27 +257,33 @@ impl Fields {
     /// less.
     pub(crate) fn insert_into(self, headers: &mut HeaderMap) {
         let Self { text, ends } = self;
-        let text = Bytes::from(text);
-        let value = |number: usize| {
-            let begin = number.checked_sub(1).map_or(0, |before| ends[before]);
-            let part = text.get(usize::from(begin)..usize::from(ends[number]))?;
+        let mut rest = Bytes::from(text);
+        // The last first: each takes the end off the rest, and the first takes what is left.
+        let mut value = |number: usize| {
+            let begin = number.checked_sub(1).map_or(0, |before| usize::from(ends[before]));
+            if begin >= rest.len() {
+                return None;
+            }
+            let part = if begin == 0 { mem::take(&mut rest) } else { rest.split_off(begin) };
             // What is not empty was rendered from printable ASCII.
-            (!part.is_empty()).then(|| HeaderValue::from_maybe_shared(text.slice_ref(part)).ok())?
+            HeaderValue::from_maybe_shared(part).ok()
         };
-        if let Some(policies) = value(POLICIES) {
-            headers.append(&RATELIMIT_POLICY, policies);
+        if let Some(exposed) = value(EXPOSED) {
+            headers.append(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+        }
+        if let (Some(reset), Some(remaining), Some(limit)) =
+            (value(RESET), value(REMAINING), value(LIMIT))
+            && is_nearer(&remaining, headers)
+        {
+            headers.insert(&X_LIMIT, limit);
+            headers.insert(&X_REMAINING, remaining);
+            headers.insert(&X_RESET, reset);
         }
         if let Some(limits) = value(LIMITS) {
             headers.append(&RATELIMIT, limits);
         }
-        if value(REMAINING).is_some_and(|remaining| is_nearer(&remaining, headers)) {
-            for (name, number) in [(&X_LIMIT, LIMIT), (&X_REMAINING, REMAINING), (&X_RESET, RESET)]
-            {
-                value(number).map(|value| headers.insert(name, value));
-            }
-        }
-        if let Some(exposed) = value(EXPOSED) {
-            headers.append(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+        if let Some(policies) = value(POLICIES) {
+            headers.append(&RATELIMIT_POLICY, policies);
         }
     }
 }
