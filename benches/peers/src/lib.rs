@@ -9,6 +9,7 @@
 #![expect(clippy::missing_panics_doc, reason = "a benchmark that cannot be set up has to stop")]
 
 pub mod auth;
+pub mod axum_pong;
 pub mod growth;
 pub mod observability;
 pub mod ratelimit;

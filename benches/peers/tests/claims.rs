@@ -5,10 +5,8 @@
 
 use std::{
     convert::Infallible,
-    future::{Ready, ready},
     net::{IpAddr, Ipv6Addr, SocketAddr},
     num::NonZeroU32,
-    task::{Context, Poll},
     time::Duration,
 };
 
@@ -19,6 +17,7 @@ use hardpoint::{
     ratelimit::{MemoryStore, Policy, Quota, RateLimitLayer, RateLimiter, key},
 };
 use hardpoint_bench_harness::exchange::now;
+use hardpoint_bench_peers::axum_pong::AxumPong;
 use http::{
     HeaderMap, Request, Response, StatusCode,
     header::{CONTENT_TYPE, RETRY_AFTER},
@@ -32,24 +31,6 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 const CLIENT: &str = "203.0.113.9:4711";
-
-/// Answers everything with 200.
-#[derive(Clone, Copy)]
-struct Fine;
-
-impl Service<Request<Body>> for Fine {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Ready<Result<Response<Body>, Infallible>>;
-
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _request: Request<Body>) -> Self::Future {
-        ready(Ok(Response::new(Body::empty())))
-    }
-}
 
 /// A request from this address, with these lines of `X-Forwarded-For`.
 fn request(peer: &str, forwarded: &[&str]) -> Request<Body> {
@@ -89,7 +70,7 @@ fn ours(quota: Quota) -> RateLimitLayer<MemoryStore<ManualClock>> {
 fn tower_governor_tells_a_refused_client_to_come_back_after_0_seconds() {
     let mut config = GovernorConfigBuilder::default();
     let config = config.per_millisecond(900).burst_size(1).finish().expect("neither is zero");
-    let mut peer = GovernorLayer::new(config).layer(Fine);
+    let mut peer = GovernorLayer::new(config).layer(AxumPong);
     assert_eq!(ask(&mut peer, request(CLIENT, &[])).0, StatusCode::OK);
     let (status, headers) = ask(&mut peer, request(CLIENT, &[]));
     assert_eq!((status, retry_after(&headers)), (StatusCode::TOO_MANY_REQUESTS, "0"));
@@ -99,7 +80,7 @@ fn tower_governor_tells_a_refused_client_to_come_back_after_0_seconds() {
     assert_eq!(ask(&mut peer, request(CLIENT, &[])).0, StatusCode::TOO_MANY_REQUESTS);
 
     let quota = Quota::new(1, Duration::from_millis(900)).expect("neither is zero");
-    let mut ours = ours(quota).layer(Fine);
+    let mut ours = ours(quota).layer(AxumPong);
     assert_eq!(ask(&mut ours, request(CLIENT, &[])).0, StatusCode::OK);
     let (status, headers) = ask(&mut ours, request(CLIENT, &[]));
     assert_eq!((status, retry_after(&headers)), (StatusCode::TOO_MANY_REQUESTS, "1"));
@@ -110,12 +91,12 @@ fn tower_governor_tells_a_refused_client_to_come_back_after_0_seconds() {
 fn tower_governors_per_second_of_n_is_one_cell_every_n_seconds() {
     let mut config = GovernorConfigBuilder::default();
     let config = config.per_second(60).burst_size(1).finish().expect("neither is zero");
-    let mut peer = GovernorLayer::new(config).layer(Fine);
+    let mut peer = GovernorLayer::new(config).layer(AxumPong);
     ask(&mut peer, request(CLIENT, &[]));
     let (status, headers) = ask(&mut peer, request(CLIENT, &[]));
     assert_eq!((status, retry_after(&headers)), (StatusCode::TOO_MANY_REQUESTS, "59"));
 
-    let mut ours = ours(Quota::per_second(60).burst(1)).layer(Fine);
+    let mut ours = ours(Quota::per_second(60).burst(1)).layer(AxumPong);
     ask(&mut ours, request(CLIENT, &[]));
     let (status, headers) = ask(&mut ours, request(CLIENT, &[]));
     assert_eq!((status, retry_after(&headers)), (StatusCode::TOO_MANY_REQUESTS, "1"));
@@ -136,7 +117,7 @@ fn tower_governors_smart_extractor_believes_what_the_client_wrote_leftmost() {
     let invented = |last: u8| request("10.0.0.1:80", &[&format!("198.51.100.{last}, 203.0.113.9")]);
     let mut config = GovernorConfigBuilder::default();
     let mut config = config.per_second(3600).burst_size(1).key_extractor(SmartIpKeyExtractor);
-    let mut peer = GovernorLayer::new(config.finish().expect("neither is zero")).layer(Fine);
+    let mut peer = GovernorLayer::new(config.finish().expect("neither is zero")).layer(AxumPong);
     let admitted = (0..50).filter(|&n| ask(&mut peer, invented(n)).0 == StatusCode::OK).count();
     assert_eq!(admitted, 50);
 
@@ -144,7 +125,7 @@ fn tower_governors_smart_extractor_believes_what_the_client_wrote_leftmost() {
     let resolver = ClientResolver::new(proxies, Family::XForwarded);
     let policy = Policy::new("client", Quota::per_hour(1), key::client_network(resolver));
     let layer = RateLimitLayer::with_clock(policy, ManualClock::default()).expect("a plain name");
-    let mut ours = layer.layer(Fine);
+    let mut ours = layer.layer(AxumPong);
     let admitted = (0..50).filter(|&n| ask(&mut ours, invented(n)).0 == StatusCode::OK).count();
     assert_eq!(admitted, 1);
 }
@@ -154,8 +135,8 @@ fn tower_governor_gives_a_customer_as_many_buckets_as_it_has_addresses() {
     let address = |last: u16| format!("[{}]:1", Ipv6Addr::new(0x2001, 0xdb8, 0, 7, 0, 0, 0, last));
     let mut config = GovernorConfigBuilder::default();
     let config = config.per_second(3600).burst_size(1).finish().expect("neither is zero");
-    let mut peer = GovernorLayer::new(config).layer(Fine);
-    let mut ours = ours(Quota::per_hour(1)).layer(Fine);
+    let mut peer = GovernorLayer::new(config).layer(AxumPong);
+    let mut ours = ours(Quota::per_hour(1)).layer(AxumPong);
     let (mut theirs, mut admitted) = (0, 0);
     for last in 1..=50 {
         theirs += usize::from(ask(&mut peer, request(&address(last), &[])).0 == StatusCode::OK);
@@ -169,11 +150,11 @@ fn tower_governor_answers_500_where_the_peer_is_not_known() {
     let mut peer = GovernorLayer::new(
         GovernorConfigBuilder::default().finish().expect("the defaults are not zero"),
     )
-    .layer(Fine);
+    .layer(AxumPong);
     let unknown = || Request::new(Body::empty());
     assert_eq!(ask(&mut peer, unknown()).0, StatusCode::INTERNAL_SERVER_ERROR);
 
-    let mut ours = ours(Quota::per_hour(1)).layer(Fine);
+    let mut ours = ours(Quota::per_hour(1)).layer(AxumPong);
     assert_eq!(ask(&mut ours, unknown()).0, StatusCode::OK, "they share one bucket");
     assert_eq!(ask(&mut ours, unknown()).0, StatusCode::TOO_MANY_REQUESTS);
 }
@@ -208,7 +189,7 @@ fn stacked_layers_of_tower_governor_burn_the_quota_of_the_outer_one() {
     };
     let (wide, narrow) = (limit(3), limit(1));
     let wide_limiter = wide.limiter().clone();
-    let mut peer = GovernorLayer::new(wide).layer(GovernorLayer::new(narrow).layer(Fine));
+    let mut peer = GovernorLayer::new(wide).layer(GovernorLayer::new(narrow).layer(AxumPong));
     let statuses: Vec<_> =
         (0..3).map(|_| ask(&mut peer, request(CLIENT, &[])).0.as_u16()).collect();
     assert_eq!(statuses, [200, 429, 429]);
@@ -221,7 +202,7 @@ fn stacked_layers_of_tower_governor_burn_the_quota_of_the_outer_one() {
         .policy(Policy::new("narrow", Quota::per_hour(1).burst(1), client()))
         .build_with_clock(ManualClock::default())
         .expect("plain names");
-    let mut service = ours.layer().layer(Fine);
+    let mut service = ours.layer().layer(AxumPong);
     let statuses: Vec<_> =
         (0..3).map(|_| ask(&mut service, request(CLIENT, &[])).0.as_u16()).collect();
     assert_eq!(statuses, [200, 429, 429]);

@@ -1,10 +1,6 @@
 //! A request with a valid token, through the layer.
 
-use std::{
-    convert::Infallible,
-    future::{Ready, ready},
-    task::{Context, Poll},
-};
+use std::convert::Infallible;
 
 use axum07::body::Body;
 use hardpoint::auth::{Algorithm, AuthLayer, TokenCache};
@@ -20,24 +16,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{Claims, LEEWAY, TOKENS, texts, try_out};
-
-/// The innermost service, with the one body that the peer can answer with.
-#[derive(Clone, Copy)]
-struct Pong;
-
-impl Service<Request<Body>> for Pong {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Ready<Result<Response<Body>, Infallible>>;
-
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _request: Request<Body>) -> Self::Future {
-        ready(Ok(Response::new(Body::from("pong"))))
-    }
-}
+use crate::axum_pong::AxumPong;
 
 /// Ours with this cache, or with none as the peer.
 pub(super) fn beside_jwt_authorizer(cache: Option<TokenCache>) -> Contest<'static> {
@@ -46,13 +25,13 @@ pub(super) fn beside_jwt_authorizer(cache: Option<TokenCache>) -> Contest<'stati
         None => set.verifier(),
         Some(cache) => set.verifier().cache(cache),
     };
-    let mut ours = AuthLayer::new(verifier).layer(Pong);
-    let mut peer = jwt_authorizer(&set).layer(Pong);
+    let mut ours = AuthLayer::new(verifier).layer(AxumPong);
+    let mut peer = jwt_authorizer(&set).layer(AxumPong);
     try_out(&set, |token| is_let_in(&mut ours, token));
     try_out(&set, |token| is_let_in(&mut peer, token));
     Contest::new(through(&set, ours), through(&set, peer)).plan(Plan::prepared()).floor(
         "added by the layer",
-        through(&set, Pong),
+        through(&set, AxumPong),
         None,
     )
 }

@@ -2,10 +2,8 @@
 
 use std::{
     convert::Infallible,
-    future::{Ready, ready},
     net::{IpAddr, SocketAddr},
     num::NonZeroU32,
-    task::{Context, Poll},
     time::Duration,
 };
 
@@ -26,24 +24,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{BURST, quota};
-
-/// The innermost service, with the one body that the peer can answer with.
-#[derive(Clone, Copy)]
-struct Pong;
-
-impl Service<Request<Body>> for Pong {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Ready<Result<Response<Body>, Infallible>>;
-
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _request: Request<Body>) -> Self::Future {
-        ready(Ok(Response::new(Body::from("pong"))))
-    }
-}
+use crate::axum_pong::AxumPong;
 
 fn request() -> Request<Body> {
     let mut request = Request::new(Body::empty());
@@ -85,18 +66,21 @@ const ADDED: &str = "added by the layer";
 pub(super) fn without_headers() -> Contest<'static> {
     let config = GovernorConfigBuilder::default().per_second(1).burst_size(BURST).finish();
     let peer = GovernorLayer::new(config.expect("neither is zero"));
-    Contest::new(through(ours(Headers::none()).layer(Pong)), through(peer.layer(Pong)))
+    Contest::new(through(ours(Headers::none()).layer(AxumPong)), through(peer.layer(AxumPong)))
         .plan(Plan::prepared())
-        .floor(ADDED, through(Pong), Some(Goal::Ratio(1.0)))
+        .floor(ADDED, through(AxumPong), Some(Goal::Ratio(1.0)))
 }
 
 pub(super) fn with_headers() -> Contest<'static> {
     let mut config = GovernorConfigBuilder::default();
     let config = config.per_second(1).burst_size(BURST).use_headers().finish();
     let peer = GovernorLayer::new(config.expect("neither is zero"));
-    Contest::new(through(ours(Headers::ietf(Draft::V11)).layer(Pong)), through(peer.layer(Pong)))
-        .plan(Plan::prepared())
-        .floor(ADDED, through(Pong), Some(Goal::Value(300.0)))
+    Contest::new(
+        through(ours(Headers::ietf(Draft::V11)).layer(AxumPong)),
+        through(peer.layer(AxumPong)),
+    )
+    .plan(Plan::prepared())
+    .floor(ADDED, through(AxumPong), Some(Goal::Value(300.0)))
 }
 
 /// It sends headers of the draft and older ones, and cannot be told not to.
@@ -113,22 +97,22 @@ fn axum_governor() -> axum_governor::GovernorLayer<IpAddr> {
 }
 
 fn beside_axum_governor(headers: Headers) -> Contest<'static> {
-    let (ours, peer) = (ours(headers).layer(Pong), axum_governor().layer(Pong));
+    let (ours, peer) = (ours(headers).layer(AxumPong), axum_governor().layer(AxumPong));
     Contest::new(through(ours), through(peer)).plan(Plan::prepared()).floor(
         ADDED,
-        through(Pong),
+        through(AxumPong),
         Some(Goal::Ratio(1.0)),
     )
 }
 
 fn beside_axum_governor_on_two(headers: Headers) -> Contest<'static> {
-    let (ours, peer) = (ours(headers).layer(Pong), axum_governor().layer(Pong));
+    let (ours, peer) = (ours(headers).layer(AxumPong), axum_governor().layer(AxumPong));
     // Waking two threads takes tens of microseconds: samples are longer than those of one thread.
     let plan = Plan { rounds: 101, most: 8192, ..Plan::prepared() };
     let plan = Plan { sample: Duration::from_millis(4), ..plan };
     Contest::new(through_on(2, ours), through_on(2, peer)).plan(plan).floor(
         ADDED,
-        through_on(2, Pong),
+        through_on(2, AxumPong),
         Some(Goal::Ratio(1.0)),
     )
 }

@@ -166,6 +166,24 @@ async fn a_request_that_waits_keeps_the_contract_too() {
     contract::refusals_are_responses(&layer, || request(&unknown, ISSUER));
 }
 
+/// The two layers for two issuers, with the same cookie.
+fn for_two(
+    (first, first_keys): (&str, &RemoteKeys),
+    (second, second_keys): (&str, &RemoteKeys),
+) -> (KeyRefreshLayer, AuthByIssuerLayer) {
+    let auth = |keys: &RemoteKeys, issuer| {
+        AuthLayer::new(TokenVerifier::watching(keys.watch(), issuer, "api")).cookie("token")
+    };
+    (
+        KeyRefreshLayer::new(first, first_keys.clone())
+            .add_issuer(second, second_keys.clone())
+            .cookie("token"),
+        AuthByIssuerLayer::new(first, auth(first_keys, first))
+            .add_issuer(second, auth(second_keys, second))
+            .cookie("token"),
+    )
+}
+
 #[tokio::test(start_paused = true)]
 async fn several_issuers_share_a_service_and_no_keys() {
     let (ours, theirs) = (ISSUER, "https://theirs.example");
@@ -175,17 +193,7 @@ async fn several_issuers_share_a_service_and_no_keys() {
     our_keys.warm().await.unwrap();
     their_keys.warm().await.unwrap();
     rotating.publish(&their_text);
-    let auth = |keys: &RemoteKeys, issuer| {
-        AuthLayer::new(TokenVerifier::watching(keys.watch(), issuer, "api")).cookie("token")
-    };
-    let layers = (
-        KeyRefreshLayer::new(ours, our_keys.clone())
-            .add_issuer(theirs, their_keys.clone())
-            .cookie("token"),
-        AuthByIssuerLayer::new(ours, auth(&our_keys, ours))
-            .add_issuer(theirs, auth(&their_keys, theirs))
-            .cookie("token"),
-    );
+    let layers = for_two((ours, &our_keys), (theirs, &their_keys));
     // One issuer's alice is not the other's.
     let service = layers.layer(service_fn(async |request: Request<TestBody>| {
         let context = RequestContext::get(request.extensions()).unwrap();
@@ -219,17 +227,7 @@ async fn a_cookie_counts_beside_a_header_of_another_scheme() {
     our_keys.warm().await.unwrap();
     their_keys.warm().await.unwrap();
     rotating.publish(&their_text);
-    let auth = |keys: &RemoteKeys, issuer| {
-        AuthLayer::new(TokenVerifier::watching(keys.watch(), issuer, "api")).cookie("token")
-    };
-    let layers = (
-        KeyRefreshLayer::new(ours, our_keys.clone())
-            .add_issuer(theirs, their_keys.clone())
-            .cookie("token"),
-        AuthByIssuerLayer::new(ours, auth(&our_keys, ours))
-            .add_issuer(theirs, auth(&their_keys, theirs))
-            .cookie("token"),
-    );
+    let layers = for_two((ours, &our_keys), (theirs, &their_keys));
     let service = layers.layer(service_fn(async |_: Request<TestBody>| {
         Ok::<_, Infallible>(Response::new(http_body_util::Full::new(Bytes::new())))
     }));

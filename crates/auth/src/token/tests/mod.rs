@@ -2,6 +2,7 @@
 
 mod attacks;
 mod cves;
+mod fixture;
 mod interop;
 mod parsing;
 mod rfc7520;
@@ -16,79 +17,9 @@ use hardpoint_core::{Clock, ManualClock};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use self::fixture::*;
 use super::*;
 use crate::{KeySet, Scopes, SigningKey};
-
-const ISSUER: &str = "https://id.example";
-const AUDIENCE: &str = "api";
-
-/// An issuer's key, and the verifier that trusts it.
-struct Fixture {
-    key: SigningKey,
-    clock: ManualClock,
-    verifier: TokenVerifier<ManualClock>,
-}
-
-impl Fixture {
-    fn new() -> Self {
-        let key = SigningKey::generate().unwrap();
-        let clock = ManualClock::default();
-        let keys = KeySet::new([key.verifying_key()]).unwrap();
-        let verifier = TokenVerifier::new(keys, ISSUER, AUDIENCE).with_clock(clock.clone());
-        Self { key, clock, verifier }
-    }
-
-    fn header(&self) -> Value {
-        json!({ "alg": "EdDSA", "typ": "at+jwt", "kid": self.key.key_id() })
-    }
-
-    fn claims(&self) -> Value {
-        let now = self.clock.unix().as_secs();
-        json!({
-            "iss": ISSUER, "aud": AUDIENCE, "sub": "alice", "client_id": "web", "jti": "1",
-            "iat": now, "exp": now + 600, "scope": "notes:read",
-        })
-    }
-
-    fn sign(&self, header: &str, payload: &str) -> String {
-        let signed = format!("{}.{}", encode(header), encode(payload));
-        let signature = self.key.sign(signed.as_bytes()).unwrap();
-        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
-    }
-
-    /// The answer to a token with one member of its header changed; `Value::Null` removes it.
-    fn with_header(&self, name: &str, value: Value) -> Result<Verified, VerifyErrorKind> {
-        let header = changed(self.header(), name, value).to_string();
-        self.verify(&self.sign(&header, &self.claims().to_string()))
-    }
-
-    fn with_claim(&self, name: &str, value: Value) -> Result<Verified, VerifyErrorKind> {
-        let claims = changed(self.claims(), name, value).to_string();
-        self.verify(&self.sign(&self.header().to_string(), &claims))
-    }
-
-    fn verify(&self, token: &str) -> Result<Verified, VerifyErrorKind> {
-        self.verifier.verify(token).map_err(|error| error.kind())
-    }
-}
-
-fn encode(text: &str) -> String {
-    URL_SAFE_NO_PAD.encode(text)
-}
-
-fn changed(mut object: Value, name: &str, value: Value) -> Value {
-    let members = object.as_object_mut().unwrap();
-    match value {
-        Value::Null => members.remove(name),
-        value => members.insert(name.to_owned(), value),
-    };
-    object
-}
-
-#[track_caller]
-fn refused(answer: Result<Verified, VerifyErrorKind>, expected: VerifyErrorKind) {
-    assert_eq!(answer.map(|_| ()), Err(expected));
-}
 
 #[test]
 fn what_an_issuer_mints_its_verifier_accepts() {
