@@ -1,18 +1,14 @@
-//! A request without its body, as layers look at it.
+//! A request without its body.
 
 use std::{fmt, sync::Arc};
 
-use http::{
-    Extensions, HeaderMap, Method, Request, Uri,
-    header::{CONTENT_TYPE, HeaderName, HeaderValue, TE},
-    request::Parts,
-};
+use http::{Extensions, HeaderMap, HeaderName, Method, Request, Uri, request::Parts};
 
 use crate::{RequestContext, RequestId};
 
-/// A borrowed view of a request's head: all that keys and predicates are computed from.
+/// A borrowed view of a request's head, from which keys and filters are computed.
 ///
-/// `Debug` shows the method and the names of the headers: paths, queries and values may be secret.
+/// `Debug` shows the method and the header names; paths, queries and values may be secret.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Head<'a> {
@@ -22,7 +18,7 @@ pub struct Head<'a> {
     pub uri: &'a Uri,
     /// The header fields.
     pub headers: &'a HeaderMap,
-    /// What other layers and the server attached.
+    /// What the server and other layers attached.
     pub extensions: &'a Extensions,
 }
 
@@ -30,7 +26,7 @@ impl<'a> Head<'a> {
     /// The head of `request`.
     #[inline]
     #[must_use]
-    pub fn of<B>(request: &'a Request<B>) -> Self {
+    pub fn new<B>(request: &'a Request<B>) -> Self {
         Self {
             method: request.method(),
             uri: request.uri(),
@@ -39,9 +35,9 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// The head that was taken from a request.
+    /// The head that these parts came from.
     #[must_use]
-    pub const fn of_parts(parts: &'a Parts) -> Self {
+    pub fn from_parts(parts: &'a Parts) -> Self {
         Self {
             method: &parts.method,
             uri: &parts.uri,
@@ -50,11 +46,11 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// The context of the request, if one of our layers has made it.
+    /// The context of the request, if a layer created it.
     #[inline]
     #[must_use]
     pub fn context(&self) -> Option<&'a RequestContext> {
-        RequestContext::get(self.extensions).map(AsRef::as_ref)
+        RequestContext::find(self.extensions).map(AsRef::as_ref)
     }
 }
 
@@ -69,39 +65,37 @@ impl fmt::Debug for Head<'_> {
 
 /// What rendering a refusal needs to know of the request, kept after the request is gone.
 ///
-/// Keeping it allocates nothing, and the request's id is read when it is needed: one that an inner
-/// layer has set later is found too.
+/// [`Refusals::facts`](crate::Refusals::facts) collects it and allocates nothing. The request id is
+/// read when a refusal is rendered, so an id that an inner layer sets later is found too.
 #[derive(Clone, Debug, Default)]
 pub struct HeadFacts {
-    grpc: bool,
-    bodyless: bool,
+    pub(crate) grpc: bool,
+    head_only: bool,
     context: Option<Arc<RequestContext>>,
 }
 
 impl HeadFacts {
-    /// The facts of a request. One header is looked up, and for a call of gRPC a second one.
-    #[must_use]
-    pub fn of(head: Head<'_>) -> Self {
+    pub(crate) fn new(head: Head<'_>, grpc: bool) -> Self {
         Self {
-            grpc: is_grpc(head),
-            bodyless: *head.method == Method::HEAD,
-            context: RequestContext::get(head.extensions).cloned(),
+            grpc,
+            head_only: *head.method == Method::HEAD,
+            context: RequestContext::find(head.extensions).cloned(),
         }
     }
 
-    /// Whether the caller speaks gRPC and so expects trailers instead of a body.
+    /// Whether the service renders refusals of this request for gRPC.
     #[must_use]
-    pub const fn is_grpc(&self) -> bool {
+    pub fn is_grpc(&self) -> bool {
         self.grpc
     }
 
-    /// Whether the request's method is HEAD, so that the answer has no body.
+    /// Whether the request's method is HEAD, so the response has no body.
     #[must_use]
-    pub const fn is_head(&self) -> bool {
-        self.bodyless
+    pub fn is_head(&self) -> bool {
+        self.head_only
     }
 
-    /// The context of the request, if one of our layers had made it.
+    /// The context of the request, if a layer had created it.
     #[must_use]
     pub fn context(&self) -> Option<&RequestContext> {
         self.context.as_deref()
@@ -114,51 +108,9 @@ impl HeadFacts {
     }
 }
 
-/// Whether this is a call of gRPC: a POST that takes trailers, and whose content type is
-/// `application/grpc`, alone or followed by `+proto`, `+json`, or parameters. Callers of
-/// `application/grpc-web` read a body.
-///
-/// A refusal of gRPC is a 200, so nothing that a browser or a REST client sends by itself counts.
-fn is_grpc(head: Head<'_>) -> bool {
-    let kind = head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let kind = kind.and_then(|kind| kind.strip_prefix(b"application/grpc"));
-    kind.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
-        && *head.method == Method::POST
-        && head.headers.get(TE).is_some_and(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn grpc(method: Method, content_type: &str, te: &str) -> bool {
-        let request = Request::builder().method(method).header(CONTENT_TYPE, content_type);
-        let request = request.header(TE, te).body(()).unwrap();
-        HeadFacts::of(Head::of(&request)).is_grpc()
-    }
-
-    #[test]
-    fn grpc_is_told_from_grpc_web_and_json() {
-        for (content_type, expected) in [
-            ("application/grpc", true),
-            ("application/grpc+proto", true),
-            ("application/grpc;charset=x", true),
-            ("application/grpc-web", false),
-            ("application/grpc-web+proto", false),
-            ("application/grpcx", false),
-            ("application/json", false),
-            ("", false),
-        ] {
-            assert_eq!(grpc(Method::POST, content_type, "trailers"), expected, "{content_type}");
-        }
-    }
-
-    #[test]
-    fn a_rest_client_cannot_turn_its_refusal_into_a_200_by_a_header() {
-        assert!(!grpc(Method::GET, "application/grpc", "trailers"));
-        assert!(!grpc(Method::POST, "application/grpc", ""));
-        assert!(!grpc(Method::POST, "application/grpc", "gzip"));
-    }
 
     #[test]
     fn debug_shows_no_value() {
@@ -167,7 +119,8 @@ mod tests {
             .header("authorization", "Bearer canary")
             .body(())
             .unwrap();
-        let shown = format!("{:?} {:?}", Head::of(&request), HeadFacts::of(Head::of(&request)));
+        let head = Head::new(&request);
+        let shown = format!("{head:?} {:?}", HeadFacts::new(head, false));
         assert!(!shown.contains("canary"), "{shown}");
     }
 }

@@ -50,12 +50,12 @@ impl<'a> Key<'a> {
     /// ```
     /// use hardpoint_core::Key;
     ///
-    /// let tenant_and_route = |tenant, route| Key::of_parts(&[Key::borrowed(tenant), Key::borrowed(route)]);
+    /// let tenant_and_route = |tenant, route| Key::from_parts(&[Key::borrowed(tenant), Key::borrowed(route)]);
     /// assert_eq!(tenant_and_route(b"acme", b"/a"), tenant_and_route(b"acme", b"/a"));
     /// assert_ne!(tenant_and_route(b"acme", b"/a"), tenant_and_route(b"acme/", b"a"));
     /// ```
     #[must_use]
-    pub fn of_parts<const N: usize>(parts: &[Key<'_>; N]) -> Key<'static> {
+    pub fn from_parts<const N: usize>(parts: &[Key<'_>; N]) -> Key<'static> {
         let mut buffer = [0; Key::INLINE];
         let mut rest = buffer.as_mut_slice();
         let fits = parts.iter().try_for_each(|part| {
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn parts_are_told_apart_wherever_they_are_divided() {
         let pair = |a: &'static [u8], b: &'static [u8]| {
-            Key::of_parts(&[Key::borrowed(a), Key::borrowed(b)])
+            Key::from_parts(&[Key::borrowed(a), Key::borrowed(b)])
         };
         assert_eq!(pair(b"ab", b"c"), pair(b"ab", b"c"));
         assert_ne!(pair(b"ab", b"c"), pair(b"a", b"bc"));
@@ -222,7 +222,7 @@ mod tests {
         assert_eq!(pair(&LONG, b"c"), pair(&LONG, b"c"));
         assert_ne!(pair(&LONG, b"c"), pair(b"c", &LONG));
         assert_ne!(pair(&LONG, b""), pair(&LONG[..299], &[7]));
-        let full = Key::of_parts(&[Key::borrowed(&LONG[..39])]);
+        let full = Key::from_parts(&[Key::borrowed(&LONG[..39])]);
         assert_eq!(full.as_bytes().len(), 40);
     }
 

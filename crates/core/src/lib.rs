@@ -1,14 +1,14 @@
-//! What every hardpoint crate agrees on.
+//! The types that all hardpoint crates share.
 //!
-//! This crate holds only what two or more hardpoint crates need *and* what is in their public API
-//! or would be a security bug if they disagreed: the clock, the context of a request, the client's
-//! address, the key of a limit, the shape of a refusal, secrets, and events. It has no middleware
-//! of its own, starts no task, does no I/O, and depends on no runtime and no web framework.
+//! This crate holds what two or more hardpoint crates need *and* what is in their public API or
+//! would be a security bug if they disagreed: time, the context of a request, the client's address,
+//! the matched route, the key of a limit, the shape of a refusal, secrets and events. It has no
+//! middleware, starts no task, does no I/O, and by default depends on no runtime and no web
+//! framework.
 //!
 //! # Quick start
 //!
-//! Most services meet this crate through another one. It is useful alone where the client's address
-//! decides something and a proxy stands in front:
+//! Most services use this crate through another one. By itself it finds the client behind a proxy:
 //!
 //! ```
 //! use hardpoint_core::{ClientResolver, Family, TrustedProxies};
@@ -18,11 +18,11 @@
 //! let mut headers = HeaderMap::new();
 //! headers.insert("x-forwarded-for", "6.6.6.6, 203.0.113.9, 10.1.2.3".parse()?);
 //!
-//! // The peer is our proxy: walk from the right, over trusted hops, to the first untrusted one.
+//! // The peer is a trusted proxy: walk from the right, over trusted hops, to the first untrusted one.
 //! let client = resolver.resolve(Some("10.0.0.1".parse()?), &headers);
 //! assert_eq!(client.ip(), Some("203.0.113.9".parse()?));
 //!
-//! // The peer is a stranger: whatever the headers say, the peer is the client.
+//! // The peer is not a trusted proxy, so it is the client and the headers are ignored.
 //! let client = resolver.resolve(Some("198.51.100.7".parse()?), &headers);
 //! assert_eq!(client.ip(), Some("198.51.100.7".parse()?));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -32,47 +32,65 @@
 //!
 //! | concept | types |
 //! |---|---|
-//! | time | [`Clock`], [`Mono`], [`SystemClock`], [`ManualClock`] |
-//! | one request's data, shared by layers | [`RequestContext`], [`RequestId`], [`Route`], [`Subject`], [`Outcome`] |
-//! | who is calling | [`Client`], [`ClientResolver`], [`TrustedProxies`], [`Family`], [`Peer`] |
-//! | what a limit is keyed by | [`Key`], [`KeyExtractor`], [`Head`] |
-//! | refusals | [`Rejection`], [`Problem`], [`refuse`], [`GrpcCode`] |
-//! | bodies and futures of refusing layers | [`ResponseBody`], [`ResponseFuture`], [`Answer`] |
+//! | time | [`Time`], [`Clock`], [`Mono`], [`ManualClock`] |
+//! | one request's data, shared by layers | [`RequestContext`], [`RequestId`], [`TraceContext`], [`Route`], [`Outcome`] |
+//! | the caller's address | [`Client`], [`ClientResolver`], [`TrustedProxies`], [`Family`], [`Peer`] |
+//! | the authenticated caller | [`Identity`], [`Principal`] |
+//! | the key of a limit | [`Key`], [`KeyExtractor`], [`Head`] |
+//! | refusals | [`Rejection`], [`Problem`], [`Refusals`], [`Renderer`], [`GrpcCode`] |
+//! | bodies and futures of layers that refuse | [`ResponseBody`], [`ResponseFuture`] |
 //! | secrets | [`Secret`] |
-//! | what happened | [`Observer`], [`Event`] |
+//! | events | [`Telemetry`], [`Observer`], [`event`] |
+//! | the order of layers | [`Place`], [`StackLayer`] |
 //!
 //! # Features
 //!
 //! | name | adds | default |
 //! |---|---|---|
+//! | `axum` | the peer and the route that axum stores; rejections as axum's responses: the module `axum` | no |
 //! | `serde` | `Deserialize` for `Secret<str>` and `Secret<[u8]>` | no |
 //!
 //! The minimum supported Rust version is 1.95.
 
-mod answer;
+mod accessors;
+#[cfg(feature = "axum")]
+pub mod axum;
 mod body;
 mod client;
-mod clock;
 mod context;
+pub mod event;
 mod future;
 mod head;
+mod identity;
 mod key;
-mod observe;
+mod outcome;
+mod place;
 mod problem;
-mod rejection;
+mod refusal;
+mod request_id;
+mod route;
 mod secret;
+mod telemetry;
+mod time;
+mod trace;
 
 pub use self::{
-    answer::Answer,
     body::ResponseBody,
     client::{Client, ClientResolver, ConfigError, Family, Host, Peer, Scheme, TrustedProxies},
-    clock::{Clock, ManualClock, Mono, SystemClock},
-    context::{LimitDecision, Outcome, RequestContext, RequestId, Route, Subject, TraceId},
+    context::RequestContext,
+    event::{Event, Readiness},
     future::ResponseFuture,
     head::{Head, HeadFacts},
+    identity::{AuthMethod, Identity, Principal},
     key::{Key, KeyExtractor, KeyMissing},
-    observe::{Event, Observer, Readiness},
-    problem::Problem,
-    rejection::{GrpcCode, Refused, Rejection, refuse},
+    outcome::Outcome,
+    place::{Place, StackLayer},
+    problem::{Challenge, Problem},
+    refusal::{GrpcCode, Refusal, Refusals, Refused, Rejection, Renderer},
+    request_id::RequestId,
+    route::Route,
     secret::Secret,
+    telemetry::{Observer, Telemetry},
+    time::{Clock, ManualClock, Mono, Time},
+    trace::{SpanId, TraceContext, TraceId},
 };

@@ -2,6 +2,7 @@
 
 mod forwarded;
 mod host;
+mod peer;
 mod resolver;
 mod trusted;
 mod x_forwarded;
@@ -11,35 +12,15 @@ mod tests;
 
 use std::{
     fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
 pub use self::{
     host::Host,
+    peer::Peer,
     resolver::{ClientResolver, Family},
     trusted::{ConfigError, TrustedProxies},
 };
-
-/// The address of the socket that a request came through, as an extension of the request.
-///
-/// A server that accepts connections itself inserts it; axum's `ConnectInfo<SocketAddr>` is used
-/// where a crate's `axum` feature is on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Peer(SocketAddr);
-
-impl Peer {
-    /// A peer at this address.
-    #[must_use]
-    pub const fn new(address: SocketAddr) -> Self {
-        Self(address)
-    }
-
-    /// The address without its port. An IPv4-mapped address is IPv4.
-    #[must_use]
-    pub const fn ip(self) -> IpAddr {
-        self.0.ip().to_canonical()
-    }
-}
 
 /// Who sent a request: found by [`ClientResolver::resolve`].
 ///
@@ -64,7 +45,7 @@ impl Client {
     /// customer is given at least that many addresses.
     #[must_use]
     pub fn network(&self) -> Option<IpAddr> {
-        self.network_of(32, 64)
+        self.network_prefix(32, 64)
     }
 
     /// The network of so many bits that the client's address lies in. More bits than an address has
@@ -73,8 +54,8 @@ impl Client {
     /// An address that a translator made of an IPv4 one (`64:ff9b::/96`, RFC 6052) counts as that:
     /// behind it stands one customer, not the whole internet.
     #[must_use]
-    pub fn network_of(&self, ipv4_bits: u8, ipv6_bits: u8) -> Option<IpAddr> {
-        Some(network_of(self.ip?, ipv4_bits, ipv6_bits))
+    pub fn network_prefix(&self, ipv4_bits: u8, ipv6_bits: u8) -> Option<IpAddr> {
+        Some(network_prefix(self.ip?, ipv4_bits, ipv6_bits))
     }
 
     /// The scheme that the client used.
@@ -115,7 +96,7 @@ impl fmt::Debug for Client {
     }
 }
 
-fn network_of(address: IpAddr, ipv4_bits: u8, ipv6_bits: u8) -> IpAddr {
+fn network_prefix(address: IpAddr, ipv4_bits: u8, ipv6_bits: u8) -> IpAddr {
     match untranslated(address) {
         IpAddr::V4(v4) => {
             let hidden = 32_u32.saturating_sub(ipv4_bits.into());

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, header::HOST};
 
-use super::{Client, Host, Scheme, TrustedProxies, forwarded, network_of, x_forwarded};
+use super::{Client, Host, Scheme, TrustedProxies, forwarded, network_prefix, x_forwarded};
 
 /// How many hops are looked at before the walk stops: bounds the work that a huge header causes.
 pub(super) const MAX_HOPS: usize = 32;
@@ -93,10 +93,10 @@ impl ClientResolver {
     }
 
     /// The network of so many bits that the client's address lies in: as
-    /// [`Client::network_of`] of what [`resolve`](Self::resolve) finds, without looking at what else a
+    /// [`Client::network_prefix`] of what [`resolve`](Self::resolve) finds, without looking at what else a
     /// request says. `None` if the peer's address is not known.
     #[must_use]
-    pub fn network_of(
+    pub fn network_prefix(
         &self,
         peer: Option<IpAddr>,
         headers: &HeaderMap,
@@ -106,7 +106,7 @@ impl ClientResolver {
         let peer = peer?.to_canonical();
         let through_proxy = self.trusted.contains(peer);
         let address = if through_proxy { self.walk(headers).address } else { None };
-        Some(network_of(address.unwrap_or(peer), ipv4_bits, ipv6_bits))
+        Some(network_prefix(address.unwrap_or(peer), ipv4_bits, ipv6_bits))
     }
 
     fn walk(&self, headers: &HeaderMap) -> Hop {

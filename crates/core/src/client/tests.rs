@@ -268,14 +268,14 @@ fn the_network_of_an_ipv6_client_is_its_64() {
 fn networks_of_any_size_are_counted_together() {
     let client = |peer: &str| resolve(Family::XForwarded, peer, &HeaderMap::new());
     let v6 = client("2001:db8:1:2:3:4:5:6");
-    assert_eq!(v6.network_of(32, 48), ip("2001:db8:1::"));
-    assert_eq!(v6.network_of(32, 128), ip("2001:db8:1:2:3:4:5:6"));
-    assert_eq!(v6.network_of(32, 255), ip("2001:db8:1:2:3:4:5:6"));
-    assert_eq!(v6.network_of(32, 0), ip("::"));
+    assert_eq!(v6.network_prefix(32, 48), ip("2001:db8:1::"));
+    assert_eq!(v6.network_prefix(32, 128), ip("2001:db8:1:2:3:4:5:6"));
+    assert_eq!(v6.network_prefix(32, 255), ip("2001:db8:1:2:3:4:5:6"));
+    assert_eq!(v6.network_prefix(32, 0), ip("::"));
     let v4 = client("203.0.113.9");
-    assert_eq!(v4.network_of(24, 64), ip("203.0.113.0"));
-    assert_eq!(v4.network_of(0, 64), ip("0.0.0.0"));
-    assert_eq!(v4.network_of(99, 64), ip("203.0.113.9"));
+    assert_eq!(v4.network_prefix(24, 64), ip("203.0.113.0"));
+    assert_eq!(v4.network_prefix(0, 64), ip("0.0.0.0"));
+    assert_eq!(v4.network_prefix(99, 64), ip("203.0.113.9"));
     // A translator between IPv4 and IPv6 does not put the whole internet into one bucket.
     assert_eq!(client("64:ff9b::203.0.113.9").network(), ip("203.0.113.9"));
     assert_eq!(client("64:ff9b::203.0.113.10").network(), ip("203.0.113.10"));

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use bytes::BytesMut;
 use hardpoint_core::{
-    ClientResolver, Family, Head, HeadFacts, ManualClock, Peer, RequestContext, Scheme,
+    ClientResolver, Family, Head, Identity, Peer, Refusals, RequestContext, Route, Scheme, Time,
     TrustedProxies,
 };
 use hardpoint_testkit::contract::allocations_in;
@@ -53,9 +53,8 @@ fn resolving_a_client_behind_three_hops_allocates_nothing() {
 
 #[test]
 fn making_a_context_costs_one_arc_and_its_place_in_the_extensions() {
-    let clock = ManualClock::default();
     let of = |request: &mut Request<()>| {
-        allocations_in(|| RequestContext::of(request.extensions_mut(), &clock))
+        allocations_in(|| RequestContext::ensure(request.extensions_mut(), &Time::system()))
     };
     let mut bare = Request::new(());
     let first = of(&mut bare);
@@ -73,10 +72,21 @@ fn making_a_context_costs_one_arc_and_its_place_in_the_extensions() {
 #[test]
 fn the_facts_of_a_head_allocate_nothing() {
     let mut request = Request::new(());
-    *request.headers_mut() =
-        headers(&[("content-type", "application/grpc+proto"), ("te", "trailers")]);
-    let context = RequestContext::of(request.extensions_mut(), &ManualClock::default());
+    let context = RequestContext::ensure(request.extensions_mut(), &Time::system());
     let id = hardpoint_core::RequestId::from_header(&received("r-1")).unwrap();
     assert!(context.set_request_id(id));
-    assert_eq!(allocations_in(|| HeadFacts::of(Head::of(&request))), 0);
+    for refusals in [Refusals::new(), Refusals::new().grpc_under("/pkg.Service/")] {
+        assert_eq!(allocations_in(|| refusals.facts(Head::new(&request))), 0, "{refusals:?}");
+    }
+}
+
+#[test]
+fn sharing_an_identity_and_finding_a_route_allocate_nothing() {
+    let mut request = Request::new(());
+    let context = RequestContext::ensure(request.extensions_mut(), &Time::system());
+    let identity = Identity::from_subject("alice");
+    assert_eq!(allocations_in(|| context.set_identity(identity.clone())), 0);
+    request.extensions_mut().insert(Route::from("/users/{id}"));
+    assert_eq!(allocations_in(|| Route::find(request.extensions())), 0);
+    assert_eq!(allocations_in(|| Peer::find(request.extensions())), 0);
 }

@@ -1,4 +1,4 @@
-//! The smallest layer that forwards or refuses: all that a test of core's parts needs.
+//! The smallest layer that forwards or refuses.
 
 use std::{
     error::Error,
@@ -8,26 +8,41 @@ use std::{
 };
 
 use hardpoint_core::{
-    GrpcCode, Head, HeadFacts, Problem, Rejection, ResponseBody, ResponseFuture, refuse,
+    Head, Place, Problem, Refusals, Rejection, ResponseBody, ResponseFuture, StackLayer,
 };
 use hardpoint_testkit::{Layer, Service};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header::WWW_AUTHENTICATE};
 
 /// Refuses requests that carry the header `x-refuse`.
-#[derive(Clone, Debug)]
-pub(crate) struct GateLayer;
+#[derive(Clone, Debug, Default)]
+pub(crate) struct GateLayer {
+    refusals: Refusals,
+}
 
 impl<S> Layer<S> for GateLayer {
     type Service = Gate<S>;
 
     fn layer(&self, inner: S) -> Gate<S> {
-        Gate { inner }
+        Gate { inner, refusals: self.refusals.clone() }
+    }
+}
+
+impl StackLayer for GateLayer {
+    const PLACE: Place = Place::HANDLER;
+
+    fn refusals(self, refusals: &Refusals) -> Self {
+        Self { refusals: refusals.clone() }
     }
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Gate<S> {
     inner: S,
+    refusals: Refusals,
+}
+
+impl<S> Gate<S> {
+    hardpoint_core::inner_accessors!();
 }
 
 impl<S, B, R> Service<Request<B>> for Gate<S>
@@ -44,18 +59,17 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         if request.headers().contains_key("x-refuse") {
-            let facts = HeadFacts::of(Head::of(&request));
-            return ResponseFuture::refuse(refuse(&facts, &Closed::default()));
+            let facts = self.refusals.facts(Head::new(&request));
+            return ResponseFuture::refuse(self.refusals.refuse(&facts, &Closed::default()));
         }
         ResponseFuture::forward(self.inner.call(request))
     }
 }
 
-/// A refusal with whatever a test wants in it.
+/// A refusal with the parts that a test sets.
 #[derive(Debug)]
 pub(crate) struct Closed {
     pub(crate) problem: Problem,
-    pub(crate) code: GrpcCode,
     pub(crate) challenge: Option<&'static str>,
 }
 
@@ -65,7 +79,6 @@ impl Default for Closed {
         Self {
             problem: Problem::new(status, "gate_closed", "The gate is closed")
                 .retry_after(Duration::from_millis(1500)),
-            code: GrpcCode::Unavailable,
             challenge: None,
         }
     }
@@ -82,10 +95,6 @@ impl Error for Closed {}
 impl Rejection for Closed {
     fn problem(&self) -> Problem {
         self.problem.clone()
-    }
-
-    fn grpc_code(&self) -> GrpcCode {
-        self.code
     }
 
     fn headers(&self, headers: &mut HeaderMap) {

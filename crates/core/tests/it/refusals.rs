@@ -2,35 +2,40 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use hardpoint_core::{
-    GrpcCode, Head, HeadFacts, Mono, Problem, Refused, RequestContext, RequestId, ResponseBody,
-    refuse,
+    Challenge, GrpcCode, Head, HeadFacts, Mono, Outcome, Problem, Refusal, Refusals, Refused,
+    RequestContext, RequestId, ResponseBody,
 };
 use hardpoint_testkit::TestBody;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
 use crate::gate::Closed;
 
-/// The facts of a request with this content type and perhaps an id.
-fn facts(content_type: &'static str, id: Option<&'static str>) -> HeadFacts {
+/// A request that looks like a gRPC call in every way, with an id if there is one.
+fn request(id: Option<&'static str>) -> Request<()> {
     let mut request = Request::new(());
-    *request.method_mut() = http::Method::POST;
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = "/pkg.Service/Method".parse().unwrap();
     request.headers_mut().insert("te", HeaderValue::from_static("trailers"));
-    let value = HeaderValue::from_static(content_type);
-    request.headers_mut().insert("content-type", value);
+    request.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
     if let Some(id) = id {
         let context = RequestContext::received_at(Mono::ZERO);
         let id = RequestId::from_header(&HeaderValue::from_static(id));
         assert!(context.set_request_id(id.unwrap()));
         request.extensions_mut().insert(std::sync::Arc::new(context));
     }
-    HeadFacts::of(Head::of(&request))
+    request
 }
 
-fn refused(facts: &HeadFacts, rejection: &Closed) -> Response<ResponseBody<TestBody>> {
-    refuse(facts, rejection)
+fn refused(
+    refusals: &Refusals,
+    request: &Request<()>,
+    rejection: &Closed,
+) -> Response<ResponseBody<TestBody>> {
+    refusals.refuse(&refusals.facts(Head::new(request)), rejection)
 }
 
 fn fields(headers: &HeaderMap) -> Vec<(&str, &str)> {
@@ -47,9 +52,9 @@ async fn body(response: Response<ResponseBody<TestBody>>) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn http_callers_get_a_problem() {
-    for content_type in ["application/json", "application/grpc-web", ""] {
-        let response = refused(&facts(content_type, Some("r-1")), &Closed::default());
+async fn a_refusal_is_a_problem_whatever_the_client_sends() {
+    for refusals in [Refusals::new(), Refusals::new().grpc_under("/other.Service/")] {
+        let response = refused(&refusals, &request(Some("r-1")), &Closed::default());
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(
             fields(response.headers()),
@@ -74,9 +79,9 @@ async fn http_callers_get_a_problem() {
 }
 
 #[tokio::test]
-async fn grpc_callers_get_trailers_alone() {
-    for content_type in ["application/grpc", "application/grpc+proto", "application/grpc;a=b"] {
-        let response = refused(&facts(content_type, Some("r-1")), &Closed::default());
+async fn a_grpc_service_refuses_with_trailers_only() {
+    for refusals in [Refusals::new().grpc(), Refusals::new().grpc_under("/pkg.Service/")] {
+        let response = refused(&refusals, &request(Some("r-1")), &Closed::default());
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(
             fields(response.headers()),
@@ -94,28 +99,27 @@ async fn grpc_callers_get_trailers_alone() {
             ]
         );
         let ends = http_body::Body::is_end_stream(response.body());
-        assert!(ends, "headers that end the stream are what trailers-only means");
+        assert!(ends, "trailers-only means that the head ends the stream");
         assert!(body(response).await.is_empty());
     }
 }
 
 #[tokio::test]
-async fn what_the_rejection_adds_is_sent_to_both_kinds_of_callers() {
+async fn the_rejections_own_headers_and_members_are_sent() {
     let rejection = Closed {
         problem: Problem::new(StatusCode::UNAUTHORIZED, "token_missing", "No token")
             .iana_type("https://iana.org/assignments/http-problem-types#x")
             .detail("send one")
             .add_member("accepts", "Bearer"),
-        code: GrpcCode::Unauthenticated,
         challenge: Some("Bearer realm=\"api\""),
     };
-    let response = refused(&facts("application/grpc", None), &rejection);
+    let response = refused(&Refusals::new().grpc(), &request(None), &rejection);
     let get = |response: &Response<_>, name| response.headers().get(name).cloned();
     assert_eq!(get(&response, "www-authenticate").unwrap(), "Bearer realm=\"api\"");
     assert_eq!(get(&response, "grpc-status").unwrap(), "16");
     assert_eq!(get(&response, "retry-after"), None);
 
-    let response = refused(&facts("text/plain", None), &rejection);
+    let response = refused(&Refusals::new(), &request(None), &rejection);
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(get(&response, "www-authenticate").unwrap(), "Bearer realm=\"api\"");
     assert_eq!(get(&response, "retry-after"), None);
@@ -133,21 +137,78 @@ async fn what_the_rejection_adds_is_sent_to_both_kinds_of_callers() {
     );
 }
 
+/// A service's envelope: the code and the id, with a status of its own for one code.
+fn envelope(refusal: &Refusal<'_>) -> Response<Bytes> {
+    let id = refusal.request_id().map(RequestId::as_str);
+    let body = json!({ "error": refusal.problem().code(), "id": id }).to_string();
+    let mut response = Response::new(body.into());
+    *response.status_mut() = match refusal.problem().code() {
+        "gate_closed" => StatusCode::SERVICE_UNAVAILABLE,
+        "teapot" => StatusCode::IM_A_TEAPOT,
+        _ => StatusCode::OK,
+    };
+    response.headers_mut().insert("content-type", HeaderValue::from_static("application/json"));
+    response.headers_mut().insert("retry-after", HeaderValue::from_static("never"));
+    response
+}
+
+#[tokio::test]
+async fn a_services_renderer_makes_the_body_and_cannot_lose_the_headers() {
+    let refusals = Refusals::new().renderer(envelope);
+    let response = refused(&refusals, &request(Some("r-1")), &Closed::default());
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(
+        fields(response.headers()),
+        [("cache-control", "no-store"), ("content-type", "application/json"), ("retry-after", "2")]
+    );
+    assert_eq!(response.extensions().get::<Refused>().unwrap().code(), "gate_closed");
+    assert_eq!(body(response).await, br#"{"error":"gate_closed","id":"r-1"}"#);
+
+    let grpc = refused(&refusals.clone().grpc(), &request(None), &Closed::default());
+    assert_eq!(grpc.headers().get("grpc-status").unwrap(), "14");
+}
+
 #[test]
-fn grpc_codes_are_the_numbers_of_the_protocol() {
+fn a_renderer_chooses_among_errors_and_cannot_answer_with_a_success() {
+    let refusals = Refusals::new().renderer(envelope);
+    for (code, expected) in [("teapot", StatusCode::IM_A_TEAPOT), ("x", StatusCode::FORBIDDEN)] {
+        let problem = Problem::new(StatusCode::FORBIDDEN, code, "X");
+        let response = refused(&refusals, &request(None), &Closed { problem, ..Closed::default() });
+        assert_eq!(response.status(), expected, "{code}");
+        assert_eq!(response.extensions().get::<Refused>().unwrap().status(), StatusCode::FORBIDDEN);
+    }
+}
+
+#[test]
+fn a_response_to_head_has_the_length_and_no_body() {
+    let mut request = request(None);
+    *request.method_mut() = Method::HEAD;
+    for refusals in [Refusals::new(), Refusals::new().renderer(envelope)] {
+        let response = refused(&refusals, &request, &Closed::default());
+        assert!(http_body::Body::is_end_stream(response.body()));
+        assert_ne!(response.headers().get("content-length").unwrap(), "0");
+    }
+}
+
+#[test]
+fn a_grpc_code_follows_from_the_status_unless_the_problem_has_one() {
     for (code, number) in [
-        (GrpcCode::InvalidArgument, "3"),
-        (GrpcCode::DeadlineExceeded, "4"),
-        (GrpcCode::NotFound, "5"),
-        (GrpcCode::PermissionDenied, "7"),
-        (GrpcCode::ResourceExhausted, "8"),
-        (GrpcCode::Unimplemented, "12"),
-        (GrpcCode::Internal, "13"),
-        (GrpcCode::Unavailable, "14"),
-        (GrpcCode::Unauthenticated, "16"),
+        (None, "14"),
+        (Some(GrpcCode::InvalidArgument), "3"),
+        (Some(GrpcCode::DeadlineExceeded), "4"),
+        (Some(GrpcCode::NotFound), "5"),
+        (Some(GrpcCode::PermissionDenied), "7"),
+        (Some(GrpcCode::ResourceExhausted), "8"),
+        (Some(GrpcCode::Unimplemented), "12"),
+        (Some(GrpcCode::Internal), "13"),
+        (Some(GrpcCode::Unavailable), "14"),
+        (Some(GrpcCode::Unauthenticated), "16"),
     ] {
-        let rejection = Closed { code, ..Closed::default() };
-        let response = refused(&facts("application/grpc", None), &rejection);
+        let mut rejection = Closed::default();
+        if let Some(code) = code {
+            rejection.problem = rejection.problem.grpc_code(code);
+        }
+        let response = refused(&Refusals::new().grpc(), &request(None), &rejection);
         assert_eq!(response.headers().get("grpc-status").unwrap(), number, "{code:?}");
     }
 }
@@ -163,17 +224,26 @@ fn retry_after_is_whole_seconds_rounded_up() {
     ] {
         let mut rejection = Closed::default();
         rejection.problem = rejection.problem.retry_after(after);
-        let response = refused(&HeadFacts::default(), &rejection);
+        let refusals = Refusals::new();
+        let response: Response<ResponseBody<TestBody>> =
+            refusals.refuse(&HeadFacts::default(), &rejection);
         assert_eq!(response.headers().get("retry-after").unwrap(), expected, "{after:?}");
     }
 }
 
 #[tokio::test]
-async fn outer_layers_find_the_code_and_clients_do_not_find_the_reason() {
-    for content_type in ["text/plain", "application/grpc"] {
-        let response = refused(&facts(content_type, None), &Closed::default());
-        let code = response.extensions().get::<Refused>().map(|refused| refused.code());
-        assert_eq!(code, Some("gate_closed"));
+async fn outer_layers_find_code_outcome_and_challenge_and_clients_do_not_find_the_reason() {
+    for refusals in [Refusals::new(), Refusals::new().grpc(), Refusals::new().renderer(envelope)] {
+        let challenge = Challenge::new("insufficient_scope").scope("notes:write");
+        let mut rejection = Closed::default();
+        rejection.problem = rejection.problem.outcome(Outcome::Shed).challenge(challenge.clone());
+        let response = refused(&refusals, &request(None), &rejection);
+        let left = response.extensions().get::<Refused>().copied().unwrap();
+        assert_eq!(
+            (left.status(), left.code(), left.outcome()),
+            (StatusCode::SERVICE_UNAVAILABLE, "gate_closed", Outcome::Shed)
+        );
+        assert_eq!(response.extensions().get(), Some(&challenge));
         let head = format!("{:?}", response.headers());
         let sent = head + &String::from_utf8(body(response).await).unwrap();
         assert!(!sent.contains("under the mat"), "{sent}");

@@ -3,7 +3,7 @@
 use std::{fmt, hint::black_box};
 
 use allocation_counter::measure;
-use hardpoint_core::{ManualClock, RequestContext};
+use hardpoint_core::{RequestContext, Time};
 use http::{HeaderMap, Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -60,7 +60,7 @@ where
     L: Layer<Spy>,
     L::Service: Service<Request<B>, Response = Response<R>, Error = SpyError>,
 {
-    let clock = ManualClock::default();
+    let time = Time::system();
     let measured = |with_context: bool, room: usize| {
         let (spy, handle) = Spy::silent();
         handle.respond(move |_| Ok(roomy_response(room)));
@@ -69,7 +69,7 @@ where
         let prepared = || {
             let mut request = request();
             if with_context {
-                drop(RequestContext::of(request.extensions_mut(), &clock));
+                drop(RequestContext::ensure(request.extensions_mut(), &time));
             }
             request.headers_mut().reserve(room);
             request

@@ -3,10 +3,11 @@
 use std::fmt::Debug;
 
 use bytes::Bytes;
-use hardpoint_core::Refused;
+use hardpoint_core::{Refusals, Refused, StackLayer};
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
     header::{CACHE_CONTROL, CONTENT_TYPE, TE},
+    response::Parts,
 };
 use http_body::Body;
 use tower_layer::Layer;
@@ -43,9 +44,37 @@ where
 /// A request that the layer refuses gets a problem, does not reach the inner service, and costs no
 /// permit.
 ///
-/// `refused` makes requests that the layer refuses, each time. A copy of one with the content type
-/// `application/grpc` has to get a trailers-only answer.
+/// `refused` makes requests that the layer refuses, each time. The layer must render the refusal for
+/// gRPC if the service's [`Refusals`] say so, and never because of the client's headers.
 pub fn refusals_are_responses<L, B, R>(layer: &L, refused: impl Fn() -> Request<B>)
+where
+    L: Layer<Spy> + StackLayer + Clone,
+    L::Service: Service<Request<B>, Response = Response<R>, Error = SpyError>,
+    R: Body<Data = Bytes>,
+    R::Error: Debug,
+{
+    let grpc_headers = || {
+        let mut request = refused();
+        let headers = request.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        *request.method_mut() = Method::POST;
+        request
+    };
+    let (head, body) = refusal_of(layer, refused());
+    assert_is_problem(&head, &body);
+    let (head, body) = refusal_of(layer, grpc_headers());
+    assert_is_problem(&head, &body);
+
+    let grpc = layer.clone().refusals(&Refusals::new().grpc());
+    let (head, body) = refusal_of(&grpc, refused());
+    assert_eq!(head.status, StatusCode::OK, "status of a gRPC refusal");
+    assert_ne!(text(&head.headers, "grpc-status"), "", "grpc-status of a refusal");
+    assert_eq!(body, Bytes::new(), "a gRPC refusal has no body");
+}
+
+/// The head and the body of the response to a request that the layer refuses.
+fn refusal_of<L, B, R>(layer: &L, request: Request<B>) -> (Parts, Bytes)
 where
     L: Layer<Spy>,
     L::Service: Service<Request<B>, Response = Response<R>, Error = SpyError>,
@@ -54,46 +83,34 @@ where
 {
     let (spy, handle) = Spy::with_permits(1);
     let mut service = layer.layer(spy);
-    for grpc in [false, true] {
-        let mut request = refused();
-        if grpc {
-            let grpc = HeaderValue::from_static("application/grpc");
-            request.headers_mut().insert(CONTENT_TYPE, grpc);
-            request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
-            *request.method_mut() = Method::POST;
-        }
-        assert_eq!(ready(&mut service), Ok(()), "a layer refuses in call, not in poll_ready");
-        let answer = drive(service.call(request));
-        let (head, body) = match answer {
-            Ok(response) => response.into_parts(),
-            Err(error) => panic!("a refusal is a response, not an error: {error}"),
-        };
-        assert!(
-            head.extensions.get::<Refused>().is_some(),
-            "an answer of status {} without `Refused` in its extensions: render refusals with \
-             `hardpoint_core::refuse`",
-            head.status
-        );
-        assert_eq!(text(&head.headers, CACHE_CONTROL.as_str()), "no-store");
-        let body = read(body).data;
-        if grpc {
-            assert_eq!(head.status, StatusCode::OK, "status of a gRPC refusal");
-            assert_ne!(text(&head.headers, "grpc-status"), "", "grpc-status of a refusal");
-            assert_eq!(body, Bytes::new(), "a gRPC refusal has no body");
-        } else {
-            assert!(
-                head.status.is_client_error() || head.status.is_server_error(),
-                "a refusal with status {}",
-                head.status
-            );
-            assert_eq!(text(&head.headers, CONTENT_TYPE.as_str()), "application/problem+json");
-            let problem: Result<serde_json::Value, _> = serde_json::from_slice(&body);
-            assert!(problem.is_ok(), "a problem is JSON, not {body:?}");
-        }
-    }
+    assert_eq!(ready(&mut service), Ok(()), "a layer refuses in call, not in poll_ready");
+    let (head, body) = match drive(service.call(request)) {
+        Ok(response) => response.into_parts(),
+        Err(error) => panic!("a refusal is a response, not an error: {error}"),
+    };
+    assert!(
+        head.extensions.get::<Refused>().is_some(),
+        "a response with status {} has no `Refused` in its extensions: render refusals with \
+         `hardpoint_core::Refusals`",
+        head.status
+    );
+    assert_eq!(text(&head.headers, CACHE_CONTROL.as_str()), "no-store");
+    let body = read(body).data;
     assert_eq!(handle.calls(), 0, "refused requests that reached the inner service");
     drop(service);
     assert_eq!(handle.counts().permits_in_use, 0, "a refusal keeps a permit");
+    (head, body)
+}
+
+fn assert_is_problem(head: &Parts, body: &Bytes) {
+    assert!(
+        head.status.is_client_error() || head.status.is_server_error(),
+        "a refusal with status {}",
+        head.status
+    );
+    assert_eq!(text(&head.headers, CONTENT_TYPE.as_str()), "application/problem+json");
+    let problem: Result<serde_json::Value, _> = serde_json::from_slice(body);
+    assert!(problem.is_ok(), "a problem is JSON, not {body:?}");
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {

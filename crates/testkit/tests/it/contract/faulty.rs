@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use hardpoint_core::{RequestContext, SystemClock};
+use hardpoint_core::{RequestContext, Time};
 use hardpoint_testkit::{
     TestBody,
     spy::{Spy, SpyError},
@@ -121,7 +121,7 @@ where
                 Some(self.inner.call(request))
             }
             Fault::MakesAContext => {
-                drop(RequestContext::of(request.extensions_mut(), &SystemClock));
+                drop(RequestContext::ensure(request.extensions_mut(), &Time::system()));
                 Some(self.inner.call(request))
             }
             _ => Some(self.inner.call(request)),

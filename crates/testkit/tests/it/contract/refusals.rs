@@ -7,13 +7,15 @@ use std::{
     task::{Context, Poll},
 };
 
-use hardpoint_core::{GrpcCode, Head, HeadFacts, Problem, Rejection, ResponseBody, refuse};
+use hardpoint_core::{
+    Head, HeadFacts, Place, Problem, Refusals, Rejection, ResponseBody, StackLayer,
+};
 use hardpoint_testkit::{
     contract,
     spy::{Spy, SpyError},
 };
-use http::{Request, Response, StatusCode};
-use tower_layer::layer_fn;
+use http::{Request, Response, StatusCode, header::CONTENT_TYPE};
+use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{breaks, request};
@@ -21,6 +23,7 @@ use super::{breaks, request};
 #[derive(Clone, Copy, Debug)]
 enum Manner {
     AsAnError,
+    AskingTheClient,
     ByHand,
     CallsTheInner,
     IgnoringGrpc,
@@ -32,6 +35,29 @@ enum Manner {
 struct Wall {
     inner: Spy,
     manner: Manner,
+    refusals: Refusals,
+}
+
+#[derive(Clone, Debug)]
+struct WallLayer {
+    manner: Manner,
+    refusals: Refusals,
+}
+
+impl Layer<Spy> for WallLayer {
+    type Service = Wall;
+
+    fn layer(&self, inner: Spy) -> Wall {
+        Wall { inner, manner: self.manner, refusals: self.refusals.clone() }
+    }
+}
+
+impl StackLayer for WallLayer {
+    const PLACE: Place = Place::HANDLER;
+
+    fn refusals(self, refusals: &Refusals) -> Self {
+        Self { refusals: refusals.clone(), ..self }
+    }
 }
 
 impl<B> Service<Request<B>> for Wall {
@@ -44,7 +70,8 @@ impl<B> Service<Request<B>> for Wall {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let facts = HeadFacts::of(Head::of(&request));
+        let facts = self.refusals.facts(Head::new(&request));
+        let refuse = |facts: &HeadFacts| self.refusals.refuse(facts, &Refusal);
         ready(match self.manner {
             Manner::AsAnError => Err(SpyError::new(1)),
             Manner::ByHand => {
@@ -54,10 +81,14 @@ impl<B> Service<Request<B>> for Wall {
             }
             Manner::CallsTheInner => {
                 drop(self.inner.call(request));
-                Ok(refuse(&facts, &Refusal))
+                Ok(refuse(&facts))
             }
-            Manner::IgnoringGrpc => Ok(refuse(&HeadFacts::default(), &Refusal)),
-            Manner::Properly => Ok(refuse(&facts, &Refusal)),
+            Manner::AskingTheClient if asks_for_grpc(&request) => {
+                Ok(Refusals::new().grpc().refuse(&grpc_facts(&request), &Refusal))
+            }
+            Manner::AskingTheClient => Ok(refuse(&facts)),
+            Manner::IgnoringGrpc => Ok(refuse(&HeadFacts::default())),
+            Manner::Properly => Ok(refuse(&facts)),
         })
     }
 }
@@ -77,14 +108,18 @@ impl Rejection for Refusal {
     fn problem(&self) -> Problem {
         Problem::new(StatusCode::FORBIDDEN, "wall", "There is a wall")
     }
+}
 
-    fn grpc_code(&self) -> GrpcCode {
-        GrpcCode::PermissionDenied
-    }
+fn asks_for_grpc<B>(request: &Request<B>) -> bool {
+    request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/grpc")
+}
+
+fn grpc_facts<B>(request: &Request<B>) -> HeadFacts {
+    Refusals::new().grpc().facts(Head::new(request))
 }
 
 fn check(manner: Manner) {
-    let layer = layer_fn(move |inner| Wall { inner, manner });
+    let layer = WallLayer { manner, refusals: Refusals::new() };
     contract::refusals_are_responses(&layer, request);
 }
 
@@ -97,7 +132,8 @@ fn a_refusal_that_core_renders_passes() {
 fn refusals_of_other_kinds_are_found() {
     for (manner, message) in [
         (Manner::AsAnError, "a refusal is a response, not an error"),
-        (Manner::ByHand, "without `Refused` in its extensions"),
+        (Manner::AskingTheClient, "a refusal with status 200"),
+        (Manner::ByHand, "has no `Refused` in its extensions"),
         (Manner::CallsTheInner, "refused requests that reached the inner service"),
         (Manner::IgnoringGrpc, "status of a gRPC refusal"),
     ] {
@@ -107,7 +143,7 @@ fn refusals_of_other_kinds_are_found() {
 
 #[test]
 fn a_layer_that_refuses_what_it_should_forward_is_found() {
-    let layer = layer_fn(|inner| Wall { inner, manner: Manner::Properly });
+    let layer = WallLayer { manner: Manner::Properly, refusals: Refusals::new() };
     breaks(
         || contract::readiness_is_asked_of_the_same_instance(&layer, request),
         "requests that reached the inner service: the contract needs ones that the layer forwards",

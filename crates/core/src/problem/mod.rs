@@ -1,18 +1,25 @@
 //! The one error model: Problem Details for HTTP APIs, RFC 9457.
 
-use std::{borrow::Cow, time::Duration};
+mod challenge;
+mod status;
+
+use std::{borrow::Cow, error::Error, fmt, time::Duration};
 
 use http::StatusCode;
 use serde_json::{Map, Value};
 
-/// What a client may read about why its request was refused.
+pub use self::challenge::Challenge;
+use crate::{GrpcCode, Outcome};
+
+/// What a client may read about a refusal.
 ///
-/// It is rendered as `application/problem+json` by [`refuse`](crate::refuse), with the members
-/// `type`, `title`, `status`, `code`, and where there are any `detail`, `request_id` and
-/// extensions. Every code that hardpoint uses is listed in `docs/problems.md`.
+/// [`Refusals`](crate::Refusals) renders it as `application/problem+json` with the members `type`,
+/// `title`, `status` and `code`, and, where present, `detail`, `request_id` and extensions.
+/// `docs/problems.md` lists every code that hardpoint uses.
 ///
-/// A problem is for the client: what operators need goes to the log. Never put the text of an
-/// internal error into [`detail`](Self::detail).
+/// A problem is a [`Rejection`](crate::Rejection), so a layer or a handler can refuse with it
+/// directly. It is for the client: never put the text of an internal error into
+/// [`detail`](Self::detail).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
     status: StatusCode,
@@ -21,15 +28,18 @@ pub struct Problem {
     iana_type: Option<&'static str>,
     detail: Option<Cow<'static, str>>,
     retry_after: Option<Duration>,
+    grpc_code: Option<GrpcCode>,
+    outcome: Option<Outcome>,
+    challenge: Option<Challenge>,
     members: Map<String, Value>,
 }
 
 impl Problem {
     /// A problem of this kind.
     ///
-    /// `code` is what programs compare (`rate_limited`), `title` what people read; neither changes
-    /// from one occurrence to the next. A `status` that is no error (not 400 to 599) becomes 500: a
-    /// refusal must never look like a success.
+    /// Programs compare `code` (`rate_limited`), people read `title`; neither changes from one
+    /// occurrence to the next. A `status` outside 400 to 599 becomes 500, because a refusal must
+    /// never look like a success.
     #[must_use]
     pub fn new(status: StatusCode, code: &'static str, title: &'static str) -> Self {
         let refusal = status.is_client_error() || status.is_server_error();
@@ -40,13 +50,32 @@ impl Problem {
             iana_type: None,
             detail: None,
             retry_after: None,
+            grpc_code: None,
+            outcome: None,
+            challenge: None,
             members: Map::new(),
         }
     }
 
-    /// Uses a type that is registered with IANA in place of `urn:hardpoint:problem:<code>`.
+    /// The problem that a status represents when nothing more is known, such as `not_found` for
+    /// 404.
+    ///
+    /// ```
+    /// use hardpoint_core::Problem;
+    /// use http::StatusCode;
+    ///
+    /// let problem = Problem::from_status(StatusCode::NOT_FOUND).detail("There is no such note.");
+    /// assert_eq!(problem.code(), "not_found");
+    /// ```
     #[must_use]
-    pub const fn iana_type(mut self, uri: &'static str) -> Self {
+    pub fn from_status(status: StatusCode) -> Self {
+        let (code, title) = status::code_and_title(status.as_u16());
+        Self::new(status, code, title)
+    }
+
+    /// Uses a type that is registered with IANA instead of `urn:hardpoint:problem:<code>`.
+    #[must_use]
+    pub fn iana_type(mut self, uri: &'static str) -> Self {
         self.iana_type = Some(uri);
         self
     }
@@ -60,12 +89,34 @@ impl Problem {
 
     /// When to try again; sent as `Retry-After` in whole seconds, rounded up and at least 1.
     #[must_use]
-    pub const fn retry_after(mut self, after: Duration) -> Self {
+    pub fn retry_after(mut self, after: Duration) -> Self {
         self.retry_after = Some(after);
         self
     }
 
-    /// Adds an extension member. The standard members cannot be set by it.
+    /// The code that a gRPC client gets. Default: [`GrpcCode::from_status`].
+    #[must_use]
+    pub fn grpc_code(mut self, code: GrpcCode) -> Self {
+        self.grpc_code = Some(code);
+        self
+    }
+
+    /// How the refused request ended, for records and metrics. Default: rejected for a status below
+    /// 500 and for 501, else failed.
+    #[must_use]
+    pub fn outcome(mut self, outcome: Outcome) -> Self {
+        self.outcome = Some(outcome);
+        self
+    }
+
+    /// The facts that an authentication layer writes `WWW-Authenticate` from. Default: none.
+    #[must_use]
+    pub fn challenge(mut self, challenge: Challenge) -> Self {
+        self.challenge = Some(challenge);
+        self
+    }
+
+    /// Adds an extension member. It cannot set a standard member.
     #[must_use]
     pub fn add_member(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.members.insert(name.to_owned(), value.into());
@@ -74,33 +125,53 @@ impl Problem {
 
     /// The status.
     #[must_use]
-    pub const fn status(&self) -> StatusCode {
+    pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// What programs compare.
+    /// The code, which programs compare.
     #[must_use]
-    pub const fn code(&self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         self.code
     }
 
-    /// What people read.
+    /// The title, which people read.
     #[must_use]
-    pub const fn title(&self) -> &'static str {
+    pub fn title(&self) -> &'static str {
         self.title
+    }
+
+    /// The explanation of this occurrence.
+    #[must_use]
+    pub fn detail_text(&self) -> Option<&str> {
+        self.detail.as_deref()
     }
 
     /// When to try again, exactly.
     #[must_use]
-    pub const fn retry_delay(&self) -> Option<Duration> {
+    pub fn retry_delay(&self) -> Option<Duration> {
         self.retry_after
     }
 
-    /// `Retry-After` in seconds: rounded up, so that whoever waits so long does not come too early.
+    /// `Retry-After` in seconds, rounded up so that a client that waits so long is not early.
     #[must_use]
     pub fn retry_after_seconds(&self) -> Option<u64> {
         let after = self.retry_after?;
         Some(after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0)).max(1))
+    }
+
+    pub(crate) fn grpc_code_or_default(&self) -> GrpcCode {
+        self.grpc_code.unwrap_or_else(|| GrpcCode::from_status(self.status))
+    }
+
+    pub(crate) fn outcome_or_default(&self) -> Outcome {
+        let rejected = self.status.is_client_error() || self.status == StatusCode::NOT_IMPLEMENTED;
+        let default = if rejected { Outcome::Rejected } else { Outcome::Failed };
+        self.outcome.unwrap_or(default)
+    }
+
+    pub(crate) fn take_challenge(&mut self) -> Option<Challenge> {
+        self.challenge.take()
     }
 
     /// The body, as JSON.
@@ -127,6 +198,14 @@ impl Problem {
         Value::Object(body).to_string().into_bytes()
     }
 }
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "refused with {} `{}`", self.status.as_u16(), self.code)
+    }
+}
+
+impl Error for Problem {}
 
 #[cfg(test)]
 mod tests {
@@ -162,6 +241,20 @@ mod tests {
             let problem = problem.clone().retry_after(Duration::from_millis(after));
             assert_eq!(problem.retry_after_seconds(), Some(seconds), "{after} ms");
         }
+    }
+
+    #[test]
+    fn what_does_not_exist_yet_did_not_fail() {
+        for (status, outcome) in [
+            (StatusCode::NOT_FOUND, Outcome::Rejected),
+            (StatusCode::NOT_IMPLEMENTED, Outcome::Rejected),
+            (StatusCode::INTERNAL_SERVER_ERROR, Outcome::Failed),
+            (StatusCode::SERVICE_UNAVAILABLE, Outcome::Failed),
+        ] {
+            assert_eq!(Problem::from_status(status).outcome_or_default(), outcome, "{status}");
+        }
+        let shed = Problem::from_status(StatusCode::SERVICE_UNAVAILABLE).outcome(Outcome::Shed);
+        assert_eq!(shed.outcome_or_default(), Outcome::Shed);
     }
 
     #[test]

@@ -1,0 +1,24 @@
+//! The accessors that every service has.
+
+/// Writes `get_ref`, `get_mut` and `into_inner` of a service whose field `inner` is an `S`, inside
+/// of its `impl<S>`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! inner_accessors {
+    () => {
+        /// A reference to the inner service.
+        pub fn get_ref(&self) -> &S {
+            &self.inner
+        }
+
+        /// A mutable reference to the inner service.
+        pub fn get_mut(&mut self) -> &mut S {
+            &mut self.inner
+        }
+
+        /// Unwraps the inner service.
+        pub fn into_inner(self) -> S {
+            self.inner
+        }
+    };
+}

@@ -1,0 +1,52 @@
+//! The socket's other end.
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::Extensions;
+
+/// The address that a connection comes from, as an extension of its requests.
+///
+/// A server that accepts connections itself inserts it. With the feature `axum`,
+/// [`find`](Self::find) also reads axum's `ConnectInfo<SocketAddr>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer(SocketAddr);
+
+impl Peer {
+    /// A peer at this address.
+    #[must_use]
+    pub const fn new(address: SocketAddr) -> Self {
+        Self(address)
+    }
+
+    /// The peer that sent a request: the [`Peer`] in its extensions, else axum's
+    /// `ConnectInfo<SocketAddr>`, else the `MockConnectInfo<SocketAddr>` of a test (the last two
+    /// with the feature `axum`). `None` if the server does not supply it, as on a Unix socket.
+    ///
+    /// All hardpoint layers use this function, so limits, logs and allow lists agree on the
+    /// caller.
+    #[inline]
+    #[must_use]
+    pub fn find(extensions: &Extensions) -> Option<Self> {
+        extensions.get::<Self>().copied().or_else(|| connect_info(extensions))
+    }
+
+    /// The address without its port. An IPv4-mapped address becomes IPv4.
+    #[must_use]
+    pub const fn ip(self) -> IpAddr {
+        self.0.ip().to_canonical()
+    }
+}
+
+#[cfg(feature = "axum")]
+fn connect_info(extensions: &Extensions) -> Option<Peer> {
+    use axum::extract::connect_info::{ConnectInfo, MockConnectInfo};
+
+    let real = extensions.get().map(|ConnectInfo(address): &ConnectInfo<SocketAddr>| *address);
+    let mocked = || extensions.get().map(|mock: &MockConnectInfo<SocketAddr>| mock.0);
+    real.or_else(mocked).map(Peer::new)
+}
+
+#[cfg(not(feature = "axum"))]
+fn connect_info(_extensions: &Extensions) -> Option<Peer> {
+    None
+}

@@ -1,0 +1,302 @@
+//! What hardpoint's layers report to an [`Observer`](crate::Observer): one struct for each kind of
+//! event.
+//!
+//! An event holds nothing secret or personal: no key, token, address or claim. It borrows, so an
+//! observer copies what it keeps. Minor versions add kinds, fields and labels.
+
+mod label;
+
+pub use self::label::{
+    KeySetState, PasswordResult, Readiness, RefreshErrorKind, StoreErrorKind, StoreKind,
+    VerifyErrorKind,
+};
+
+/// One decision or discovery of a hardpoint layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// See [`CheckChanged`].
+    CheckChanged(CheckChanged<'a>),
+    /// See [`KeySetChanged`].
+    KeySetChanged(KeySetChanged<'a>),
+    /// See [`KeySetFetchFailed`].
+    KeySetFetchFailed(KeySetFetchFailed<'a>),
+    /// See [`KeySetStateChanged`].
+    KeySetStateChanged(KeySetStateChanged<'a>),
+    /// See [`Limited`].
+    Limited(Limited<'a>),
+    /// See [`NearLimit`].
+    NearLimit(NearLimit<'a>),
+    /// See [`PasswordChecked`].
+    PasswordChecked(PasswordChecked),
+    /// See [`ReadinessChanged`].
+    ReadinessChanged(ReadinessChanged),
+    /// See [`SettlementsLost`].
+    SettlementsLost(SettlementsLost),
+    /// See [`StoreFailed`].
+    StoreFailed(StoreFailed),
+    /// See [`TokenVerified`].
+    TokenVerified(TokenVerified),
+}
+
+/// A health check's status changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CheckChanged<'a> {
+    /// The check's name.
+    pub check: &'a str,
+    /// Whether it passes now.
+    pub healthy: bool,
+}
+
+impl<'a> CheckChanged<'a> {
+    /// An event with these fields.
+    #[must_use]
+    pub const fn new(check: &'a str, healthy: bool) -> Self {
+        Self { check, healthy }
+    }
+}
+
+impl<'a> From<CheckChanged<'a>> for Event<'a> {
+    fn from(event: CheckChanged<'a>) -> Self {
+        Self::CheckChanged(event)
+    }
+}
+
+/// An issuer added or removed keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeySetChanged<'a> {
+    /// The key set's name.
+    pub key_set: &'a str,
+    /// Keys that were not held before.
+    pub added: usize,
+    /// Keys that are no longer held.
+    pub removed: usize,
+}
+
+impl<'a> KeySetChanged<'a> {
+    /// An event with these fields.
+    #[must_use]
+    pub const fn new(key_set: &'a str, added: usize, removed: usize) -> Self {
+        Self { key_set, added, removed }
+    }
+}
+
+impl<'a> From<KeySetChanged<'a>> for Event<'a> {
+    fn from(event: KeySetChanged<'a>) -> Self {
+        Self::KeySetChanged(event)
+    }
+}
+
+/// The keys of an issuer could not be fetched. The keys that are held stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeySetFetchFailed<'a> {
+    /// The key set's name.
+    pub key_set: &'a str,
+    /// Why.
+    pub kind: RefreshErrorKind,
+}
+
+impl<'a> KeySetFetchFailed<'a> {
+    /// An event with these fields.
+    #[must_use]
+    pub const fn new(key_set: &'a str, kind: RefreshErrorKind) -> Self {
+        Self { key_set, kind }
+    }
+}
+
+impl<'a> From<KeySetFetchFailed<'a>> for Event<'a> {
+    fn from(event: KeySetFetchFailed<'a>) -> Self {
+        Self::KeySetFetchFailed(event)
+    }
+}
+
+/// A key set became fresh, stale or expired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeySetStateChanged<'a> {
+    /// The key set's name.
+    pub key_set: &'a str,
+    /// Its state now.
+    pub state: KeySetState,
+}
+
+impl<'a> KeySetStateChanged<'a> {
+    /// An event with these fields.
+    #[must_use]
+    pub const fn new(key_set: &'a str, state: KeySetState) -> Self {
+        Self { key_set, state }
+    }
+}
+
+impl<'a> From<KeySetStateChanged<'a>> for Event<'a> {
+    fn from(event: KeySetStateChanged<'a>) -> Self {
+        Self::KeySetStateChanged(event)
+    }
+}
+
+/// A rate limiter decided a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limited<'a> {
+    /// The policy that decided: the one that denied, or the one with the least room left.
+    pub policy: &'a str,
+    /// Whether the policy had room for the request.
+    pub allowed: bool,
+    /// Whether a denial refuses the request; `false` for a shadow policy.
+    pub enforced: bool,
+}
+
+impl<'a> Limited<'a> {
+    /// An event with these fields.
+    #[must_use]
+    pub const fn new(policy: &'a str, allowed: bool, enforced: bool) -> Self {
+        Self { policy, allowed, enforced }
+    }
+}
+
+impl<'a> From<Limited<'a>> for Event<'a> {
+    fn from(event: Limited<'a>) -> Self {
+        Self::Limited(event)
+    }
+}
+
+/// A rate limiter admitted a request and left its key with fewer cells than the warning level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NearLimit<'a> {
+    /// The policy.
+    pub policy: &'a str,
+    /// The cells that are left.
+    pub remaining: u64,
+}
+
+impl<'a> NearLimit<'a> {
+    /// An event with these fields.
+    #[must_use]
+    pub const fn new(policy: &'a str, remaining: u64) -> Self {
+        Self { policy, remaining }
+    }
+}
+
+impl<'a> From<NearLimit<'a>> for Event<'a> {
+    fn from(event: NearLimit<'a>) -> Self {
+        Self::NearLimit(event)
+    }
+}
+
+/// A password was hashed or verified, or refused because the queue was full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PasswordChecked {
+    /// The result.
+    pub result: PasswordResult,
+}
+
+impl PasswordChecked {
+    /// An event with these fields.
+    #[must_use]
+    pub const fn new(result: PasswordResult) -> Self {
+        Self { result }
+    }
+}
+
+impl<'a> From<PasswordChecked> for Event<'a> {
+    fn from(event: PasswordChecked) -> Self {
+        Self::PasswordChecked(event)
+    }
+}
+
+/// The service's readiness changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReadinessChanged {
+    /// The readiness now.
+    pub readiness: Readiness,
+}
+
+impl ReadinessChanged {
+    /// An event with these fields.
+    #[must_use]
+    pub const fn new(readiness: Readiness) -> Self {
+        Self { readiness }
+    }
+}
+
+impl<'a> From<ReadinessChanged> for Event<'a> {
+    fn from(event: ReadinessChanged) -> Self {
+        Self::ReadinessChanged(event)
+    }
+}
+
+/// A store could not queue or send settlements: the cells they hold stay charged until they time out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SettlementsLost {
+    /// The store.
+    pub store: StoreKind,
+    /// How many were lost.
+    pub lost: u64,
+}
+
+impl SettlementsLost {
+    /// An event with these fields.
+    #[must_use]
+    pub const fn new(store: StoreKind, lost: u64) -> Self {
+        Self { store, lost }
+    }
+}
+
+impl<'a> From<SettlementsLost> for Event<'a> {
+    fn from(event: SettlementsLost) -> Self {
+        Self::SettlementsLost(event)
+    }
+}
+
+/// A store did not decide, so the failure policy did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoreFailed {
+    /// The store.
+    pub store: StoreKind,
+    /// Why.
+    pub kind: StoreErrorKind,
+}
+
+impl StoreFailed {
+    /// An event with these fields.
+    #[must_use]
+    pub const fn new(store: StoreKind, kind: StoreErrorKind) -> Self {
+        Self { store, kind }
+    }
+}
+
+impl<'a> From<StoreFailed> for Event<'a> {
+    fn from(event: StoreFailed) -> Self {
+        Self::StoreFailed(event)
+    }
+}
+
+/// A token was accepted or refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TokenVerified {
+    /// Acceptance, or the reason for the refusal.
+    pub result: Result<(), VerifyErrorKind>,
+}
+
+impl TokenVerified {
+    /// An event with these fields.
+    #[must_use]
+    pub const fn new(result: Result<(), VerifyErrorKind>) -> Self {
+        Self { result }
+    }
+}
+
+impl<'a> From<TokenVerified> for Event<'a> {
+    fn from(event: TokenVerified) -> Self {
+        Self::TokenVerified(event)
+    }
+}

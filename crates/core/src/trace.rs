@@ -1,0 +1,111 @@
+//! The distributed trace that a request belongs to (W3C Trace Context).
+
+use std::fmt;
+
+/// The id of a distributed trace: 16 bytes, not all zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TraceId([u8; 16]);
+
+impl TraceId {
+    /// The id with these bytes; `None` if all are zero, which the standard calls invalid.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Option<Self> {
+        (bytes != [0; 16]).then_some(Self(bytes))
+    }
+
+    /// The 16 bytes.
+    #[must_use]
+    pub const fn to_bytes(self) -> [u8; 16] {
+        self.0
+    }
+}
+
+impl fmt::Display for TraceId {
+    /// 32 lower-case hexadecimal digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex::<16, 32>(self.0, f)
+    }
+}
+
+/// The id of one span within a trace: 8 bytes, not all zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SpanId([u8; 8]);
+
+impl SpanId {
+    /// The id with these bytes; `None` if all are zero, which the standard calls invalid.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 8]) -> Option<Self> {
+        (bytes != [0; 8]).then_some(Self(bytes))
+    }
+
+    /// The 8 bytes.
+    #[must_use]
+    pub const fn to_bytes(self) -> [u8; 8] {
+        self.0
+    }
+}
+
+impl fmt::Display for SpanId {
+    /// 16 lower-case hexadecimal digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex::<8, 16>(self.0, f)
+    }
+}
+
+/// The trace that a request belongs to, as its `traceparent` named it or as this service began it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TraceContext {
+    /// The trace.
+    pub trace_id: TraceId,
+    /// The caller's span; `None` if the trace begins here.
+    pub parent_id: Option<SpanId>,
+    /// The caller's flags. Bit 0 is *sampled*.
+    pub flags: u8,
+}
+
+impl TraceContext {
+    /// A trace with these parts.
+    #[must_use]
+    pub const fn new(trace_id: TraceId, parent_id: Option<SpanId>, flags: u8) -> Self {
+        Self { trace_id, parent_id, flags }
+    }
+
+    /// Whether the caller may have recorded the trace.
+    #[must_use]
+    pub const fn is_sampled(self) -> bool {
+        self.flags & 1 != 0
+    }
+}
+
+/// Writes the digits in one piece, so an adapter that escapes or cuts is called once.
+fn write_hex<const N: usize, const DIGITS: usize>(
+    bytes: [u8; N],
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    const HEX: [u8; 16] = *b"0123456789abcdef";
+
+    let mut text = [0; DIGITS];
+    for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
+        *pair = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
+    }
+    f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_zeroes_do_not_exist() {
+        assert_eq!(TraceId::from_bytes([0; 16]), None);
+        assert_eq!(SpanId::from_bytes([0; 8]), None);
+    }
+
+    #[test]
+    fn ids_are_written_as_hexadecimal_digits() {
+        let id = TraceId::from_bytes(*b"0123456789abcdef").unwrap();
+        assert_eq!(id.to_string(), "30313233343536373839616263646566");
+        assert_eq!(SpanId::from_bytes(*b"01234567").unwrap().to_string(), "3031323334353637");
+    }
+}
