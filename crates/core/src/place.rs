@@ -10,6 +10,8 @@ use crate::{Refusals, Telemetry};
 pub struct Place(u16);
 
 impl Place {
+    /// Outside of every layer.
+    pub const OUTERMOST: Self = Self(0);
     /// Answers probes even when everything else refuses.
     pub const PROBES: Self = Self(100);
     /// Counts requests in flight and closes connections during a drain.

@@ -1,136 +1,26 @@
-//! What axum has of its own: where it keeps the peer's address, its body, and its way to respond.
+//! A body limit for middleware that takes only axum's own body.
 
 use std::{
     error::Error,
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
+    task::{Context, Poll},
 };
 
-use ::axum::{
-    body::Body,
-    extract::connect_info::{ConnectInfo, MockConnectInfo},
-    response::{IntoResponse, Response},
-};
+use ::axum::body::Body;
 use bytes::Bytes;
-use hardpoint_core::{HeadFacts, Problem, Rejection, ResponseBody, refuse};
-use http::Extensions;
+use hardpoint_core::{Place, Refusals, StackLayer};
+use http::Request;
+use tower_layer::Layer;
+use tower_service::Service;
 
 use crate::{
     BodyLimitLayer,
-    body_limit::{InnerBody, LimitedBody},
-    status::Refusal,
+    body_limit::{BodyLimit, LimitedBody},
 };
 
-/// A [`Problem`] as a handler's response.
-///
-/// [`ProblemLayer`](crate::ProblemLayer) renders it, with the id of the request and, for a gRPC
-/// caller, as trailers. Without that layer it is `application/problem+json` all the same.
-///
-/// ```
-/// use axum::{Json, extract::Path};
-/// use hardpoint_edge::{axum::ProblemResponse, problem};
-/// use http::StatusCode;
-///
-/// async fn note(Path(id): Path<u64>) -> Result<Json<String>, ProblemResponse> {
-///     if id != 1 {
-///         return Err(problem::of_status(StatusCode::NOT_FOUND).into());
-///     }
-///     Ok(Json("buy milk".to_owned()))
-/// }
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-pub struct ProblemResponse(pub Problem);
-
-impl From<Problem> for ProblemResponse {
-    fn from(problem: Problem) -> Self {
-        Self(problem)
-    }
-}
-
-impl IntoResponse for ProblemResponse {
-    fn into_response(self) -> Response {
-        let rejection = Refusal::new(self.0.clone());
-        let response = refuse(&HeadFacts::default(), &rejection);
-        let mut response = response.map(|body: ResponseBody<Body>| Body::new(body));
-        response.extensions_mut().insert(self.0);
-        response
-    }
-}
-
-/// A handler's refusal: any [`Rejection`], with its headers, its code for gRPC callers and its
-/// outcome. Otherwise it is as [`ProblemResponse`].
-///
-/// ```
-/// use hardpoint_core::{GrpcCode, Problem, Rejection};
-/// use hardpoint_edge::axum::RejectionResponse;
-/// use http::StatusCode;
-/// use std::{error::Error, fmt};
-///
-/// #[derive(Debug)]
-/// struct OutOfStock;
-///
-/// impl fmt::Display for OutOfStock {
-///     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-///         f.write_str("nothing is left")
-///     }
-/// }
-///
-/// impl Error for OutOfStock {}
-///
-/// impl Rejection for OutOfStock {
-///     fn problem(&self) -> Problem {
-///         Problem::new(StatusCode::CONFLICT, "out_of_stock", "Nothing is left")
-///     }
-///
-///     fn grpc_code(&self) -> GrpcCode {
-///         GrpcCode::ResourceExhausted
-///     }
-/// }
-///
-/// async fn order() -> Result<&'static str, RejectionResponse> {
-///     Err(OutOfStock)?
-/// }
-/// # let _ = order;
-/// ```
-#[derive(Clone, Debug)]
-pub struct RejectionResponse(Arc<dyn Rejection>);
-
-impl<R: Rejection> From<R> for RejectionResponse {
-    fn from(rejection: R) -> Self {
-        Self(Arc::new(rejection))
-    }
-}
-
-impl IntoResponse for RejectionResponse {
-    fn into_response(self) -> Response {
-        let response = refuse(&HeadFacts::default(), self.0.as_ref());
-        let mut response = response.map(|body: ResponseBody<Body>| Body::new(body));
-        response.extensions_mut().insert(self.0);
-        response
-    }
-}
-
-/// The inner service takes axum's [`Body`]: see [`BodyLimitLayer::with_axum_body`].
-#[derive(Clone, Copy, Debug, Default)]
-pub struct AsAxumBody;
-
-impl<B> InnerBody<B> for AsAxumBody
-where
-    B: http_body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-{
-    type Body = Body;
-
-    /// `Body::new` gives a body that is axum's already back as it is.
-    fn inner_body(body: LimitedBody<B>) -> Body {
-        if body.is_known_to_fit() { Body::new(body.into_inner()) } else { Body::new(body) }
-    }
-}
-
 impl BodyLimitLayer {
-    /// Hands axum's own [`Body`] to the inner service, so that middleware fits that takes no other.
+    /// Passes axum's own [`Body`] to the inner service, for middleware that takes no other.
     ///
-    /// A body whose length is known is handed on untouched; any other is boxed once, as axum boxes
+    /// A body whose length is known is passed on untouched. Any other is boxed once, as axum boxes
     /// every body that is not its own.
     ///
     /// ```
@@ -144,16 +34,63 @@ impl BodyLimitLayer {
     ///         .map_request(|request: Request<Body>| request),
     /// );
     /// ```
-    pub const fn with_axum_body(self) -> BodyLimitLayer<AsAxumBody> {
-        self.with_inner_body()
+    pub fn with_axum_body(self) -> AxumBodyLimitLayer {
+        AxumBodyLimitLayer { limit: self }
     }
 }
 
-/// The peer's address, where axum keeps it.
-pub(crate) fn connect_info(extensions: &Extensions) -> Option<IpAddr> {
-    let address = match extensions.get::<ConnectInfo<SocketAddr>>() {
-        Some(ConnectInfo(address)) => address,
-        None => &extensions.get::<MockConnectInfo<SocketAddr>>()?.0,
-    };
-    Some(address.ip().to_canonical())
+/// A [`BodyLimitLayer`] whose inner service takes axum's body: see
+/// [`with_axum_body`](BodyLimitLayer::with_axum_body).
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct AxumBodyLimitLayer {
+    limit: BodyLimitLayer,
+}
+
+impl<S> Layer<S> for AxumBodyLimitLayer {
+    type Service = BodyLimit<IntoAxumBody<S>>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        self.limit.layer(IntoAxumBody { inner })
+    }
+}
+
+impl StackLayer for AxumBodyLimitLayer {
+    const PLACE: Place = Place::BODY_LIMIT;
+
+    fn refusals(self, refusals: &Refusals) -> Self {
+        Self { limit: StackLayer::refusals(self.limit, refusals) }
+    }
+}
+
+/// Turns a limited body into axum's.
+#[derive(Clone, Debug)]
+pub struct IntoAxumBody<S> {
+    inner: S,
+}
+
+impl<S> IntoAxumBody<S> {
+    hardpoint_core::inner_accessors!();
+}
+
+impl<S, B> Service<Request<LimitedBody<B>>> for IntoAxumBody<S>
+where
+    S: Service<Request<Body>>,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<LimitedBody<B>>) -> S::Future {
+        // `Body::new` returns a body that is axum's already as it is.
+        self.inner.call(request.map(|body| {
+            if body.is_known_to_fit() { Body::new(body.into_inner()) } else { Body::new(body) }
+        }))
+    }
 }

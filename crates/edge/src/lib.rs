@@ -10,7 +10,7 @@
 //! ```
 //! use axum::{Router, body::{Body, Bytes}, routing::post};
 //! use hardpoint_core::{ClientResolver, Family, TrustedProxies};
-//! use hardpoint_edge::{BodyLimitLayer, ClientLayer, PanicLayer, ProblemLayer, SecurityHeadersLayer};
+//! use hardpoint_edge::{BodyLimitLayer, ClientLayer, CatchPanicLayer, ProblemLayer, SecurityHeadersLayer};
 //! use http::{Request, StatusCode};
 //! use tower::ServiceExt;
 //!
@@ -21,7 +21,7 @@
 //!     .route("/notes", post(|body: Bytes| async move { body.len().to_string() }))
 //!     // The last one added stands outermost.
 //!     .layer(BodyLimitLayer::new(16))
-//!     .layer(PanicLayer::new())
+//!     .layer(CatchPanicLayer::new())
 //!     .layer(ProblemLayer::new())
 //!     .layer(SecurityHeadersLayer::default())
 //!     .layer(ClientLayer::new(ClientResolver::new(proxies, Family::XForwarded)));
@@ -44,7 +44,7 @@
 //! | the client's address behind proxies | [`client_address`] | [`ClientLayer`] |
 //! | headers that browsers protect users by | [`security_headers`] | [`SecurityHeadersLayer`] |
 //! | one shape for every error | [`problem`] | [`ProblemLayer`] |
-//! | a panic becomes an answer | [`catch_panic`] | [`PanicLayer`] |
+//! | a panic becomes an answer | [`catch_panic`] | [`CatchPanicLayer`] |
 //! | bodies are cut before they are buffered | [`body_limit`] | [`BodyLimitLayer`] |
 //!
 //! That is also the order to stack them in, the first one outermost.
@@ -65,11 +65,9 @@ pub mod client_address;
 pub mod problem;
 pub mod security_headers;
 
-mod status;
-
 pub use self::{
     body_limit::BodyLimitLayer,
-    catch_panic::PanicLayer,
+    catch_panic::CatchPanicLayer,
     client_address::ClientLayer,
     problem::ProblemLayer,
     security_headers::{ConfigError, SecurityHeaders, SecurityHeadersLayer},

@@ -87,10 +87,10 @@ impl Refusals {
         self.change(|settings| settings.grpc_prefixes.push(prefix.into()))
     }
 
-    /// Whether nothing was set.
+    /// These settings; `other`'s if nothing was set here.
     #[must_use]
-    pub fn is_default(&self) -> bool {
-        self.settings.is_none()
+    pub fn or(self, other: &Self) -> Self {
+        if self.settings.is_some() { self } else { other.clone() }
     }
 
     /// What rendering needs to know of this request. Allocates nothing.

@@ -11,6 +11,7 @@ use std::{
 };
 
 use bytes::Buf;
+use hardpoint_core::{HeadFacts, Outcome};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
@@ -34,19 +35,19 @@ pin_project! {
 
 impl<B> LimitedBody<B> {
     /// Fails beyond `limit` bytes, and sets the mark there.
-    pub(super) const fn new(inner: B, limit: u64, mark: Option<Mark>) -> Self {
+    pub(super) fn new(inner: B, limit: u64, mark: Option<Mark>) -> Self {
         Self { inner, limit, left: limit, mark, cut: false }
     }
 
     /// Never fails for its length.
-    pub(super) const fn unlimited(inner: B) -> Self {
+    pub(super) fn unlimited(inner: B) -> Self {
         Self::new(inner, u64::MAX, None)
     }
 
     /// Whether the length was known beforehand to lie within the limit, or there is none: then the
     /// body inside may be handed on in place of this one.
     #[must_use]
-    pub const fn is_known_to_fit(&self) -> bool {
+    pub fn is_known_to_fit(&self) -> bool {
         self.mark.is_none()
     }
 
@@ -107,16 +108,34 @@ where
     }
 }
 
-/// Tells the response that the limit was passed, from wherever the body is read.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Mark(Arc<AtomicBool>);
+/// Shows the response that the limit was passed, wherever the body is read.
+#[derive(Clone, Debug)]
+pub(super) struct Mark(Arc<Passed>);
+
+#[derive(Debug)]
+struct Passed {
+    flag: AtomicBool,
+    facts: HeadFacts,
+}
 
 impl Mark {
+    pub(super) fn new(facts: HeadFacts) -> Self {
+        Self(Arc::new(Passed { flag: AtomicBool::new(false), facts }))
+    }
+
     fn set(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.flag.store(true, Ordering::Release);
+        // For a response whose head is sent already: only the record can show why it broke off.
+        if let Some(context) = self.0.facts.context() {
+            context.set_body_outcome(Outcome::Rejected);
+        }
     }
 
     pub(super) fn is_set(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.flag.load(Ordering::Acquire)
+    }
+
+    pub(super) fn facts(&self) -> &HeadFacts {
+        &self.0.facts
     }
 }

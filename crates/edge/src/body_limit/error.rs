@@ -2,10 +2,8 @@
 
 use std::{error::Error, fmt};
 
-use hardpoint_core::{GrpcCode, Problem, Rejection};
+use hardpoint_core::{Problem, Rejection};
 use http::StatusCode;
-
-use crate::status::problem_of;
 
 /// The request's body is longer than the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,11 +25,7 @@ impl BodyTooLarge {
 
 impl Rejection for BodyTooLarge {
     fn problem(&self) -> Problem {
-        problem_of(StatusCode::PAYLOAD_TOO_LARGE).add_member("limit", self.limit)
-    }
-
-    fn grpc_code(&self) -> GrpcCode {
-        GrpcCode::ResourceExhausted
+        Problem::from_status(StatusCode::PAYLOAD_TOO_LARGE).add_member("limit", self.limit)
     }
 }
 

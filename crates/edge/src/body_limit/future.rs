@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use hardpoint_core::{HeadFacts, ResponseBody, refuse};
+use hardpoint_core::{HeadFacts, Refusals, ResponseBody};
 use http::Response;
 use http_body::Body;
 use pin_project_lite::pin_project;
@@ -27,16 +27,16 @@ pin_project! {
 /// A body that is counted, seen from the response.
 pub(super) struct Watch {
     pub(super) mark: Mark,
-    pub(super) facts: HeadFacts,
+    pub(super) refusals: Refusals,
     pub(super) limit: u64,
 }
 
 impl<F, R> ResponseFuture<F, R> {
-    pub(super) const fn forward(inner: F, watch: Option<Watch>) -> Self {
+    pub(super) fn forward(inner: F, watch: Option<Watch>) -> Self {
         Self { inner: hardpoint_core::ResponseFuture::forward(inner), watch }
     }
 
-    pub(super) const fn refuse(response: Response<ResponseBody<R>>) -> Self {
+    pub(super) fn refuse(response: Response<ResponseBody<R>>) -> Self {
         Self { inner: hardpoint_core::ResponseFuture::refuse(response), watch: None }
     }
 }
@@ -53,7 +53,9 @@ where
         let outcome = ready!(this.inner.poll(cx));
         Poll::Ready(match this.watch {
             // Whatever the inner service made of the failure, an error of its own included.
-            Some(watch) if watch.mark.is_set() => Ok(too_large(&watch.facts, watch.limit)),
+            Some(watch) if watch.mark.is_set() => {
+                Ok(too_large(&watch.refusals, watch.mark.facts(), watch.limit))
+            }
             _ => outcome,
         })
     }
@@ -69,14 +71,15 @@ impl<F, R> fmt::Debug for ResponseFuture<F, R> {
 }
 
 /// The refusal.
-pub(super) fn too_large<R>(facts: &HeadFacts, limit: u64) -> Response<ResponseBody<R>>
-where
-    R: Body<Data = Bytes>,
-{
+pub(super) fn too_large<R>(
+    refusals: &Refusals,
+    facts: &HeadFacts,
+    limit: u64,
+) -> Response<ResponseBody<R>> {
     tracing::debug!(
         target: "hardpoint::edge::body_limit",
         limit,
         "request body too large"
     );
-    refuse(facts, &BodyTooLarge::new(limit))
+    refusals.refuse(facts, &BodyTooLarge::new(limit))
 }

@@ -1,16 +1,16 @@
 //! The layer.
 
-use std::{fmt, marker::PhantomData};
-
+use hardpoint_core::{Place, Refusals, StackLayer};
 use tower_layer::Layer;
 
-use super::{AsLimited, BodyLimit};
+use super::BodyLimit;
 
 /// Refuses request bodies over a limit. See the [module docs](super).
+#[derive(Clone, Debug)]
 #[must_use]
-pub struct BodyLimitLayer<I = AsLimited> {
+pub struct BodyLimitLayer {
     limit: Option<u64>,
-    inner_body: PhantomData<fn() -> I>,
+    refusals: Refusals,
 }
 
 impl BodyLimitLayer {
@@ -19,26 +19,20 @@ impl BodyLimitLayer {
 
     /// Accepts bodies of up to `limit` bytes.
     ///
-    /// What a higher limit costs is memory, wherever a handler buffers: the limit for each request
-    /// that is in flight. At 0 every body that is not empty is refused.
+    /// A higher limit costs memory wherever a handler buffers: up to the limit for each request in
+    /// flight. At 0 every body that is not empty is refused.
     pub const fn new(limit: u64) -> Self {
-        Self::with(Some(limit))
+        Self { limit: Some(limit), refusals: Refusals::new() }
     }
 
     /// Does nothing: bodies of any length pass, as the same type.
     pub const fn off() -> Self {
-        Self::with(None)
-    }
-}
-
-impl<I> BodyLimitLayer<I> {
-    const fn with(limit: Option<u64>) -> Self {
-        Self { limit, inner_body: PhantomData }
+        Self { limit: None, refusals: Refusals::new() }
     }
 
-    /// Hands bodies to the inner service as `J` makes them. Default: [`AsLimited`].
-    pub const fn with_inner_body<J>(self) -> BodyLimitLayer<J> {
-        BodyLimitLayer::with(self.limit)
+    /// How refusals are rendered. Default: as problems, or as the stack says.
+    pub fn refusals(self, refusals: &Refusals) -> Self {
+        Self { refusals: refusals.clone(), ..self }
     }
 }
 
@@ -49,23 +43,19 @@ impl Default for BodyLimitLayer {
     }
 }
 
-impl<S, I> Layer<S> for BodyLimitLayer<I> {
-    type Service = BodyLimit<S, I>;
+impl<S> Layer<S> for BodyLimitLayer {
+    type Service = BodyLimit<S>;
 
-    fn layer(&self, inner: S) -> Self::Service {
-        BodyLimit::new(inner, self.limit)
+    fn layer(&self, inner: S) -> BodyLimit<S> {
+        BodyLimit::new(inner, self.limit, self.refusals.clone())
     }
 }
 
-// Not derived: `I` is a name, no value of it exists.
-impl<I> Clone for BodyLimitLayer<I> {
-    fn clone(&self) -> Self {
-        Self::with(self.limit)
-    }
-}
+impl StackLayer for BodyLimitLayer {
+    const PLACE: Place = Place::BODY_LIMIT;
 
-impl<I> fmt::Debug for BodyLimitLayer<I> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BodyLimitLayer").field("limit", &self.limit).finish()
+    fn refusals(self, refusals: &Refusals) -> Self {
+        let own = self.refusals.or(refusals);
+        Self { refusals: own, limit: self.limit }
     }
 }

@@ -46,10 +46,12 @@
 //!
 //! # The body of the inner service
 //! The inner service takes `Request<LimitedBody<B>>`, which suits any service that is generic over
-//! bodies, axum's `Router::layer` included. axum boxes it, however, and a middleware between that
-//! takes axum's own body alone does not fit: with the feature `axum`,
-//! `BodyLimitLayer::with_axum_body` hands on axum's body, untouched where its length is known. A
-//! service with a body type of its own implements [`InnerBody`].
+//! bodies, axum's `Router::layer` included. axum boxes that body, and a middleware in between that
+//! takes only axum's own body does not fit. With the feature `axum`,
+//! `BodyLimitLayer::with_axum_body` passes axum's body on, untouched where its length is known. A
+//! service with another body type maps it: a body that
+//! [is known to fit](LimitedBody::is_known_to_fit) may be unwrapped, any other must be read through
+//! the limit.
 //!
 //! # Sharing
 //! Nothing is shared: each request is counted by itself. What requests may hold together is the
@@ -72,7 +74,6 @@
 mod body;
 mod error;
 mod future;
-mod inner_body;
 mod layer;
 mod service;
 
@@ -80,7 +81,6 @@ pub use self::{
     body::LimitedBody,
     error::{BodyTooLarge, LimitedBodyError},
     future::ResponseFuture,
-    inner_body::{AsLimited, InnerBody},
     layer::BodyLimitLayer,
     service::BodyLimit,
 };

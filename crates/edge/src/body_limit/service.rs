@@ -2,60 +2,45 @@
 
 use std::{
     error::Error,
-    fmt,
-    marker::PhantomData,
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
-use hardpoint_core::{Head, HeadFacts};
+use hardpoint_core::{Head, Refusals, ResponseBody};
 use http::{Request, Response, header::CONTENT_LENGTH};
 use http_body::Body;
 use tower_service::Service;
 
 use super::{
-    AsLimited, InnerBody, LimitedBody, ResponseFuture,
+    LimitedBody, ResponseFuture,
     body::Mark,
     future::{Watch, too_large},
 };
 
 /// Refuses request bodies over a limit. See the [module docs](super).
-pub struct BodyLimit<S, I = AsLimited> {
+#[derive(Clone, Debug)]
+pub struct BodyLimit<S> {
     inner: S,
     limit: Option<u64>,
-    inner_body: PhantomData<fn() -> I>,
+    refusals: Refusals,
 }
 
-impl<S, I> BodyLimit<S, I> {
-    pub(super) const fn new(inner: S, limit: Option<u64>) -> Self {
-        Self { inner, limit, inner_body: PhantomData }
+impl<S> BodyLimit<S> {
+    pub(super) fn new(inner: S, limit: Option<u64>, refusals: Refusals) -> Self {
+        Self { inner, limit, refusals }
     }
 
-    /// The inner service.
-    pub const fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The inner service, to be changed.
-    pub const fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// The inner service, by value.
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
+    hardpoint_core::inner_accessors!();
 }
 
-impl<S, I, B, R> Service<Request<B>> for BodyLimit<S, I>
+impl<S, B, R> Service<Request<B>> for BodyLimit<S>
 where
-    S: Service<Request<I::Body>, Response = Response<R>>,
-    I: InnerBody<B>,
+    S: Service<Request<LimitedBody<B>>, Response = Response<R>>,
     B: Body,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
     R: Body<Data = Bytes>,
 {
-    type Response = Response<hardpoint_core::ResponseBody<R>>;
+    type Response = Response<ResponseBody<R>>;
     type Error = S::Error;
     type Future = ResponseFuture<S::Future, R>;
 
@@ -65,41 +50,31 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let Some(limit) = self.limit else {
-            let request = request.map(|body| I::inner_body(LimitedBody::unlimited(body)));
-            return ResponseFuture::forward(self.inner.call(request), None);
+            return ResponseFuture::forward(
+                self.inner.call(request.map(LimitedBody::unlimited)),
+                None,
+            );
         };
         let size = request.body().size_hint();
         if size.lower() > limit || announced(&request).is_some_and(|length| length > limit) {
-            return ResponseFuture::refuse(too_large(&HeadFacts::of(Head::of(&request)), limit));
+            let facts = self.refusals.facts(Head::new(&request));
+            return ResponseFuture::refuse(too_large(&self.refusals, &facts, limit));
         }
         let fits = size.upper().is_some_and(|length| length <= limit);
         let watch = (!fits).then(|| Watch {
-            mark: Mark::default(),
-            facts: HeadFacts::of(Head::of(&request)),
+            mark: Mark::new(self.refusals.facts(Head::new(&request))),
+            refusals: self.refusals.clone(),
             limit,
         });
         let mark = watch.as_ref().map(|watch| watch.mark.clone());
-        let request = request.map(|body| I::inner_body(LimitedBody::new(body, limit, mark)));
+        let request = request.map(|body| LimitedBody::new(body, limit, mark));
         ResponseFuture::forward(self.inner.call(request), watch)
     }
 }
 
-/// What `Content-Length` says. One that is no number is the server's to refuse; here the bytes are
-/// counted in any case.
+/// The length in `Content-Length`. A field that is not a number is the server's to refuse; this
+/// layer counts the bytes in any case.
 fn announced<B>(request: &Request<B>) -> Option<u64> {
     let value = request.headers().get(CONTENT_LENGTH)?;
     value.to_str().ok()?.parse().ok()
-}
-
-// Not derived: `I` is a name, no value of it exists.
-impl<S: Clone, I> Clone for BodyLimit<S, I> {
-    fn clone(&self) -> Self {
-        Self::new(self.inner.clone(), self.limit)
-    }
-}
-
-impl<S: fmt::Debug, I> fmt::Debug for BodyLimit<S, I> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BodyLimit").field("inner", &self.inner).field("limit", &self.limit).finish()
-    }
 }

@@ -9,29 +9,27 @@ use std::{
 };
 
 use bytes::Bytes;
-use hardpoint_core::{HeadFacts, Outcome, RequestId, ResponseBody, refuse};
+use hardpoint_core::{HeadFacts, Outcome, Problem, Refusals, RequestId, ResponseBody};
 use http::{Response, StatusCode};
 use http_body::Body;
 use pin_project_lite::pin_project;
-
-use crate::status::{Refusal, problem_of};
 
 pin_project! {
     /// The inner service's response, or the answer to a panic.
     pub struct ResponseFuture<F, R> {
         #[pin]
         inner: hardpoint_core::ResponseFuture<F, R>,
-        facts: Option<HeadFacts>,
+        answer: Option<Answer>,
     }
 }
 
 impl<F, R> ResponseFuture<F, R> {
-    pub(super) const fn forward(inner: F, facts: Option<HeadFacts>) -> Self {
-        Self { inner: hardpoint_core::ResponseFuture::forward(inner), facts }
+    pub(super) fn forward(inner: F, answer: Option<Answer>) -> Self {
+        Self { inner: hardpoint_core::ResponseFuture::forward(inner), answer }
     }
 
-    pub(super) const fn refuse(response: Response<ResponseBody<R>>) -> Self {
-        Self { inner: hardpoint_core::ResponseFuture::refuse(response), facts: None }
+    pub(super) fn refuse(response: Response<ResponseBody<R>>) -> Self {
+        Self { inner: hardpoint_core::ResponseFuture::refuse(response), answer: None }
     }
 }
 
@@ -44,13 +42,13 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let Some(facts) = this.facts else {
+        let Some(answer) = this.answer else {
             return this.inner.poll(cx);
         };
         // A future that panicked is not polled again: the answer is ready.
         match catch_unwind(AssertUnwindSafe(|| this.inner.poll(cx))) {
             Ok(poll) => poll,
-            Err(payload) => Poll::Ready(Ok(panicked(facts, payload))),
+            Err(payload) => Poll::Ready(Ok(answer.panicked(payload))),
         }
     }
 }
@@ -61,25 +59,24 @@ impl<F, R> fmt::Debug for ResponseFuture<F, R> {
     }
 }
 
-/// The answer to a panic.
-pub(super) fn panicked<R>(
-    facts: &HeadFacts,
-    payload: Box<dyn Any + Send>,
-) -> Response<ResponseBody<R>>
-where
-    R: Body<Data = Bytes>,
-{
-    discard(payload);
-    let context = facts.context();
-    if let Some(context) = context {
-        context.set_outcome(Outcome::Panicked);
+/// What responding to a panic takes.
+pub(super) struct Answer {
+    pub(super) refusals: Refusals,
+    pub(super) facts: HeadFacts,
+}
+
+impl Answer {
+    /// The response to a panic with this payload.
+    pub(super) fn panicked<R>(&self, payload: Box<dyn Any + Send>) -> Response<ResponseBody<R>> {
+        discard(payload);
+        tracing::error!(
+            target: "hardpoint::edge::catch_panic",
+            request_id = self.facts.request_id().map(RequestId::as_str),
+            "handler panicked"
+        );
+        let problem = Problem::from_status(StatusCode::INTERNAL_SERVER_ERROR);
+        self.refusals.refuse(&self.facts, &problem.outcome(Outcome::Panicked))
     }
-    tracing::error!(
-        target: "hardpoint::edge::catch_panic",
-        request_id = context.and_then(|context| context.request_id()).map(RequestId::as_str),
-        "handler panicked"
-    );
-    refuse(facts, &Refusal::new(problem_of(StatusCode::INTERNAL_SERVER_ERROR)))
 }
 
 /// Drops what a panic carried. It may be anything, and panic in its turn.

@@ -1,5 +1,6 @@
 //! The layer.
 
+use hardpoint_core::{Place, Refusals, StackLayer};
 use tower_layer::Layer;
 
 use super::CatchPanic;
@@ -7,32 +8,45 @@ use super::CatchPanic;
 /// Answers for a handler that panicked. See the [module docs](super).
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct PanicLayer {
-    on: bool,
+pub struct CatchPanicLayer {
+    refusals: Option<Refusals>,
 }
 
-impl PanicLayer {
+impl CatchPanicLayer {
     /// Catches panics.
     pub const fn new() -> Self {
-        Self { on: true }
+        Self { refusals: Some(Refusals::new()) }
     }
 
     /// Does nothing: a panic unwinds further.
     pub const fn off() -> Self {
-        Self { on: false }
+        Self { refusals: None }
+    }
+
+    /// How problems are rendered. Default: as JSON, or as the stack says.
+    pub fn refusals(self, refusals: &Refusals) -> Self {
+        Self { refusals: self.refusals.map(|_own| refusals.clone()) }
     }
 }
 
-impl Default for PanicLayer {
+impl Default for CatchPanicLayer {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<S> Layer<S> for PanicLayer {
+impl<S> Layer<S> for CatchPanicLayer {
     type Service = CatchPanic<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        CatchPanic::new(inner, self.on)
+        CatchPanic::new(inner, self.refusals.clone())
+    }
+}
+
+impl StackLayer for CatchPanicLayer {
+    const PLACE: Place = Place::CATCH_PANIC;
+
+    fn refusals(self, refusals: &Refusals) -> Self {
+        Self { refusals: self.refusals.map(|own| own.or(refusals)) }
     }
 }

@@ -4,7 +4,7 @@
 //! requests on it, and the records of a service from requests that end without a trace.
 //!
 //! ```
-//! use hardpoint_edge::PanicLayer;
+//! use hardpoint_edge::CatchPanicLayer;
 //! use http::{Request, Response, StatusCode};
 //! use http_body_util::Full;
 //! use tower::{Layer, ServiceExt, service_fn};
@@ -15,7 +15,7 @@
 //!     assert_ne!(request.uri(), "/broken", "the invariant of alice@example.com does not hold");
 //!     Ok::<_, std::convert::Infallible>(Response::new(Full::from("fine")))
 //! });
-//! let service = PanicLayer::new().layer(inner);
+//! let service = CatchPanicLayer::new().layer(inner);
 //!
 //! let fine = service.clone().oneshot(Request::get("/fine").body(())?).await?;
 //! assert_eq!(fine.status(), StatusCode::OK);
@@ -58,4 +58,4 @@ mod future;
 mod layer;
 mod service;
 
-pub use self::{future::ResponseFuture, layer::PanicLayer, service::CatchPanic};
+pub use self::{future::ResponseFuture, layer::CatchPanicLayer, service::CatchPanic};

@@ -6,39 +6,26 @@ use std::{
 };
 
 use bytes::Bytes;
-use hardpoint_core::{Head, HeadFacts, ResponseBody};
+use hardpoint_core::{Head, Refusals, ResponseBody};
 use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::{ResponseFuture, future::panicked};
+use super::{ResponseFuture, future::Answer};
 
 /// Answers for an inner service that panicked. See the [module docs](super).
 #[derive(Clone, Debug)]
 pub struct CatchPanic<S> {
     inner: S,
-    on: bool,
+    refusals: Option<Refusals>,
 }
 
 impl<S> CatchPanic<S> {
-    pub(super) const fn new(inner: S, on: bool) -> Self {
-        Self { inner, on }
+    pub(super) fn new(inner: S, refusals: Option<Refusals>) -> Self {
+        Self { inner, refusals }
     }
 
-    /// The inner service.
-    pub const fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The inner service, to be changed.
-    pub const fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// The inner service, by value.
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
+    hardpoint_core::inner_accessors!();
 }
 
 impl<S, B, R> Service<Request<B>> for CatchPanic<S>
@@ -55,14 +42,15 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        if !self.on {
+        let Some(refusals) = self.refusals.clone() else {
             return ResponseFuture::forward(self.inner.call(request), None);
-        }
-        let facts = HeadFacts::of(Head::of(&request));
-        // What a panic leaves behind in the inner service is told in the module docs.
+        };
+        let facts = refusals.facts(Head::new(&request));
+        let answer = Answer { refusals, facts };
+        // The module docs describe what a panic leaves behind in the inner service.
         match catch_unwind(AssertUnwindSafe(|| self.inner.call(request))) {
-            Ok(future) => ResponseFuture::forward(future, Some(facts)),
-            Err(payload) => ResponseFuture::refuse(panicked(&facts, payload)),
+            Ok(future) => ResponseFuture::forward(future, Some(answer)),
+            Err(payload) => ResponseFuture::refuse(answer.panicked(payload)),
         }
     }
 }

@@ -1,49 +1,52 @@
 //! The layer and what its services share.
 
-use std::{
-    net::IpAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
-use hardpoint_core::{ClientResolver, Clock, Host, Peer, RequestContext, SystemClock};
-use http::{Extensions, Request};
+use hardpoint_core::{ClientResolver, Host, Peer, Place, RequestContext, StackLayer, Time};
+use http::Request;
 use tower_layer::Layer;
 
 use super::{ResolveClient, forwarding};
-#[cfg(feature = "axum")]
-use crate::axum::connect_info;
 
 /// Finds out who sent a request. See the [module docs](super).
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct ClientLayer<C = SystemClock> {
+pub struct ClientLayer {
     shared: Option<Arc<Shared>>,
-    clock: C,
 }
 
 impl ClientLayer {
     /// Finds the client by these rules.
     pub fn new(resolver: ClientResolver) -> Self {
         Self {
-            shared: Some(Arc::new(Shared { resolver, peerless_reported: AtomicBool::new(false) })),
-            clock: SystemClock,
+            shared: Some(Arc::new(Shared {
+                resolver,
+                time: Time::system(),
+                peerless_reported: AtomicBool::new(false),
+            })),
         }
+    }
+
+    /// The clock that a request's time of arrival is read from, where this layer creates the
+    /// request's context. Default: the system's.
+    pub fn time(self, time: impl Into<Time>) -> Self {
+        let shared = self.shared.map(|shared| {
+            let peerless_reported = AtomicBool::new(false);
+            Arc::new(Shared {
+                resolver: shared.resolver.clone(),
+                time: time.into(),
+                peerless_reported,
+            })
+        });
+        Self { shared }
     }
 
     /// Does nothing: no client is found, and every header stays.
     pub const fn off() -> Self {
-        Self { shared: None, clock: SystemClock }
-    }
-}
-
-impl<C> ClientLayer<C> {
-    /// Reads the time that a request was received from `clock`, where this layer makes the
-    /// request's context. Default: [`SystemClock`].
-    pub fn with_clock<D>(self, clock: D) -> ClientLayer<D> {
-        ClientLayer { shared: self.shared, clock }
+        Self { shared: None }
     }
 }
 
@@ -54,24 +57,29 @@ impl Default for ClientLayer {
     }
 }
 
-impl<S, C: Clone> Layer<S> for ClientLayer<C> {
-    type Service = ResolveClient<S, C>;
+impl<S> Layer<S> for ClientLayer {
+    type Service = ResolveClient<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        ResolveClient::new(inner, self.shared.clone(), self.clock.clone())
+        ResolveClient::new(inner, self.shared.clone())
     }
+}
+
+impl StackLayer for ClientLayer {
+    const PLACE: Place = Place::CLIENT_ADDRESS;
 }
 
 #[derive(Debug)]
 pub(super) struct Shared {
     resolver: ClientResolver,
+    time: Time,
     peerless_reported: AtomicBool,
 }
 
 impl Shared {
     /// Puts the client into the request's context, and removes what nobody vouches for.
-    pub(super) fn resolve<B>(&self, request: &mut Request<B>, clock: &impl Clock) {
-        let peer = peer(request.extensions());
+    pub(super) fn resolve<B>(&self, request: &mut Request<B>) {
+        let peer = Peer::find(request.extensions()).map(Peer::ip);
         if peer.is_none() {
             self.report_peerless();
         }
@@ -82,7 +90,7 @@ impl Shared {
         }
         let believed = client.through_proxy().then(|| self.resolver.family());
         forwarding::strip(request.headers_mut(), believed);
-        RequestContext::of(request.extensions_mut(), clock).set_client(client);
+        RequestContext::ensure(request.extensions_mut(), &self.time).set_client(client);
     }
 
     /// Once: a server that does not say who connects does not say it for any request.
@@ -97,16 +105,4 @@ impl Shared {
             "no peer address: clients are unknown; over TCP the server must attach it to requests"
         );
     }
-}
-
-fn peer(extensions: &Extensions) -> Option<IpAddr> {
-    match extensions.get::<Peer>() {
-        Some(peer) => Some(peer.ip()),
-        None => connect_info(extensions),
-    }
-}
-
-#[cfg(not(feature = "axum"))]
-const fn connect_info(_: &Extensions) -> Option<IpAddr> {
-    None
 }

@@ -13,7 +13,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let inner = service_fn(|request: Request<()>| async move {
-//!     let context = RequestContext::get(request.extensions());
+//!     let context = RequestContext::find(request.extensions());
 //!     let ip = context.and_then(|context| context.client()?.ip());
 //!     Ok::<_, std::convert::Infallible>(Response::new((ip, request.headers().len())))
 //! });

@@ -5,7 +5,6 @@ use std::{
     task::{Context, Poll},
 };
 
-use hardpoint_core::Clock;
 use http::Request;
 use tower_service::Service;
 
@@ -13,37 +12,22 @@ use super::layer::Shared;
 
 /// Finds out who sent a request, then hands it on. See the [module docs](super).
 #[derive(Clone, Debug)]
-pub struct ResolveClient<S, C> {
+pub struct ResolveClient<S> {
     inner: S,
     shared: Option<Arc<Shared>>,
-    clock: C,
 }
 
-impl<S, C> ResolveClient<S, C> {
-    pub(super) const fn new(inner: S, shared: Option<Arc<Shared>>, clock: C) -> Self {
-        Self { inner, shared, clock }
+impl<S> ResolveClient<S> {
+    pub(super) fn new(inner: S, shared: Option<Arc<Shared>>) -> Self {
+        Self { inner, shared }
     }
 
-    /// The inner service.
-    pub const fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The inner service, to be changed.
-    pub const fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// The inner service, by value.
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
+    hardpoint_core::inner_accessors!();
 }
 
-impl<S, C, B> Service<Request<B>> for ResolveClient<S, C>
+impl<S, B> Service<Request<B>> for ResolveClient<S>
 where
     S: Service<Request<B>>,
-    C: Clock,
 {
     type Response = S::Response;
     type Error = S::Error;
@@ -55,7 +39,7 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> S::Future {
         if let Some(shared) = &self.shared {
-            shared.resolve(&mut request, &self.clock);
+            shared.resolve(&mut request);
         }
         self.inner.call(request)
     }

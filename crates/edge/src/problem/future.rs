@@ -7,25 +7,25 @@ use std::{
 };
 
 use bytes::Bytes;
-use hardpoint_core::{HeadFacts, ResponseBody};
+use hardpoint_core::ResponseBody;
 use http::Response;
 use http_body::Body;
 use pin_project_lite::pin_project;
 
-use super::replace::replace;
+use super::replace::Render;
 
 pin_project! {
     /// The inner service's response, or the problem in its place.
     pub struct ResponseFuture<F> {
         #[pin]
         inner: F,
-        facts: Option<HeadFacts>,
+        render: Option<Render>,
     }
 }
 
 impl<F> ResponseFuture<F> {
-    pub(super) const fn new(inner: F, facts: Option<HeadFacts>) -> Self {
-        Self { inner, facts }
+    pub(super) fn new(inner: F, render: Option<Render>) -> Self {
+        Self { inner, render }
     }
 }
 
@@ -39,8 +39,8 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let response = ready!(this.inner.poll(cx))?;
-        Poll::Ready(Ok(match this.facts {
-            Some(facts) => replace(facts, response),
+        Poll::Ready(Ok(match this.render {
+            Some(render) => render.replace(response),
             None => response.map(ResponseBody::inner),
         }))
     }

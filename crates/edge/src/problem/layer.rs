@@ -1,5 +1,6 @@
 //! The layer.
 
+use hardpoint_core::{Place, Refusals, StackLayer};
 use tower_layer::Layer;
 
 use super::MapProblems;
@@ -8,18 +9,23 @@ use super::MapProblems;
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ProblemLayer {
-    on: bool,
+    refusals: Option<Refusals>,
 }
 
 impl ProblemLayer {
     /// Answers errors with problems.
     pub const fn new() -> Self {
-        Self { on: true }
+        Self { refusals: Some(Refusals::new()) }
     }
 
     /// Does nothing: errors stay as they are.
     pub const fn off() -> Self {
-        Self { on: false }
+        Self { refusals: None }
+    }
+
+    /// How problems are rendered. Default: as JSON, or as the stack says.
+    pub fn refusals(self, refusals: &Refusals) -> Self {
+        Self { refusals: self.refusals.map(|_own| refusals.clone()) }
     }
 }
 
@@ -33,6 +39,14 @@ impl<S> Layer<S> for ProblemLayer {
     type Service = MapProblems<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        MapProblems::new(inner, self.on)
+        MapProblems::new(inner, self.refusals.clone())
+    }
+}
+
+impl StackLayer for ProblemLayer {
+    const PLACE: Place = Place::PROBLEM;
+
+    fn refusals(self, refusals: &Refusals) -> Self {
+        Self { refusals: self.refusals.map(|own| own.or(refusals)) }
     }
 }

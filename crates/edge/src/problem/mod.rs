@@ -43,21 +43,21 @@
 //! ```
 //!
 //! # Semantics
-//! 1. A [`Problem`], or an `Arc<dyn Rejection>`, in the extensions of a response is what is answered,
-//!    with the status that it has. That is how a handler returns one; with the feature `axum`,
-//!    `ProblemResponse` and `RejectionResponse` of the module `axum` do it.
-//! 2. Otherwise an answer of 400 to 599 becomes the problem that its status stands for
-//!    ([`of_status`]) if its body is empty, `text/plain`, or of no type. The text is dropped,
-//!    whatever it says: it may name what is inside.
-//! 3. Left as they are: an error body of any other type, which is the handler's own; what another
-//!    hardpoint layer has refused; an answer that is `application/grpc`; anything below 400.
-//! 4. Headers stay (`Allow`, `WWW-Authenticate`, `Retry-After`, cookies), but for those that
-//!    describe the body that is gone. `Cache-Control` becomes `no-store`, since the body names this
-//!    one request.
-//! 5. The body has the request's id if a layer further out has put one into the context. A gRPC
-//!    caller gets trailers instead of a body.
-//! 6. An answer to HEAD has no body, so its type alone decides. It has the headers that the answer
-//!    to GET would have.
+//! 1. A response with an `Arc<dyn Rejection>` or a [`Problem`](hardpoint_core::Problem) in its
+//!    extensions becomes that problem, with its status. Handlers return one so; with core's feature
+//!    `axum`, a `Problem` and a `RejectionResponse` are responses.
+//! 2. Any other response with a status of 400 to 599 becomes
+//!    [`Problem::from_status`](hardpoint_core::Problem::from_status) if its body is empty, has no
+//!    type, or is `text/plain`. The text is dropped, because it may describe the service's insides.
+//! 3. These responses stay as they are: an error body of any other type, which the handler chose; a
+//!    refusal of another hardpoint layer; `application/grpc`; a status below 400.
+//! 4. Header fields stay (`Allow`, `WWW-Authenticate`, `Retry-After`, cookies), except those that
+//!    describe the dropped body. `Cache-Control` becomes `no-store`, because the body names this
+//!    request.
+//! 5. The body has the request's id if an outer layer stored one in the context. A service that
+//!    renders for gRPC ([`Refusals`](hardpoint_core::Refusals)) answers with trailers instead.
+//! 6. A response to HEAD has no body, so only its type decides. It has the header fields that the
+//!    response to GET would have.
 //!
 //! A success costs no allocation.
 //!
@@ -83,22 +83,4 @@ mod layer;
 mod replace;
 mod service;
 
-use hardpoint_core::Problem;
-use http::StatusCode;
-
 pub use self::{future::ResponseFuture, layer::ProblemLayer, service::MapProblems};
-
-/// The problem that a status stands for when nothing more is known: what a bare answer with this
-/// status becomes.
-///
-/// ```
-/// use hardpoint_edge::problem::of_status;
-/// use http::StatusCode;
-///
-/// let problem = of_status(StatusCode::NOT_FOUND).detail("there is no note with this id");
-/// assert_eq!(problem.code(), "not_found");
-/// ```
-#[must_use]
-pub fn of_status(status: StatusCode) -> Problem {
-    crate::status::problem_of(status)
-}

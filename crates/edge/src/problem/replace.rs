@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hardpoint_core::{HeadFacts, Problem, Refused, Rejection, ResponseBody, refuse};
+use hardpoint_core::{HeadFacts, Problem, Refusals, Refused, Rejection, ResponseBody};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Response,
     header::{
@@ -13,8 +13,6 @@ use http::{
     },
 };
 use http_body::Body;
-
-use crate::status::{Refusal, problem_of};
 
 /// What describes a body. `Content-Range` is not among them: a 416 tells by it how much there is.
 static OF_THE_BODY: [HeaderName; 13] = [
@@ -33,30 +31,38 @@ static OF_THE_BODY: [HeaderName; 13] = [
     TRANSFER_ENCODING,
 ];
 
-/// The response as it came, or the problem in its place.
-pub(super) fn replace<B>(facts: &HeadFacts, mut response: Response<B>) -> Response<ResponseBody<B>>
-where
-    B: Body<Data = Bytes>,
-{
-    let left = response.extensions_mut().remove::<Arc<dyn Rejection>>();
-    let problem = response.extensions_mut().remove::<Problem>();
-    let refused = match (left, problem) {
-        (Some(rejection), _) => refuse(facts, rejection.as_ref()),
-        (None, Some(problem)) => refuse(facts, &Refusal::new(problem)),
-        (None, None) if says_nothing(facts, &response) => {
-            refuse(facts, &Refusal::new(problem_of(response.status())))
+/// What rendering a problem takes.
+pub(super) struct Render {
+    pub(super) refusals: Refusals,
+    pub(super) facts: HeadFacts,
+}
+
+impl Render {
+    /// The response as it came, or the problem in its place.
+    pub(super) fn replace<B>(&self, mut response: Response<B>) -> Response<ResponseBody<B>>
+    where
+        B: Body<Data = Bytes>,
+    {
+        let left = response.extensions_mut().remove::<Arc<dyn Rejection>>();
+        let problem = response.extensions_mut().remove::<Problem>();
+        let refused = match (left, problem) {
+            (Some(rejection), _) => self.refusals.refuse(&self.facts, &*rejection),
+            (None, Some(problem)) => self.refusals.refuse(&self.facts, &problem),
+            (None, None) if says_nothing(&self.facts, &response) => {
+                self.refusals.refuse(&self.facts, &Problem::from_status(response.status()))
+            }
+            (None, None) => return response.map(ResponseBody::inner),
+        };
+        let (rendered, body) = refused.into_parts();
+        let (mut parts, _replaced) = response.into_parts();
+        for name in &OF_THE_BODY {
+            parts.headers.remove(name);
         }
-        (None, None) => return response.map(ResponseBody::inner),
-    };
-    let (rendered, body) = refused.into_parts();
-    let (mut parts, _replaced) = response.into_parts();
-    for name in &OF_THE_BODY {
-        parts.headers.remove(name);
+        put(&mut parts.headers, &rendered.headers);
+        parts.status = rendered.status;
+        parts.extensions.extend(rendered.extensions);
+        Response::from_parts(parts, body)
     }
-    put(&mut parts.headers, &rendered.headers);
-    parts.status = rendered.status;
-    parts.extensions.extend(rendered.extensions);
-    Response::from_parts(parts, body)
 }
 
 /// Puts every line of `rendered` in place of the lines of that name, of which there may be several.

@@ -3,39 +3,26 @@
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use hardpoint_core::{Head, HeadFacts, ResponseBody};
+use hardpoint_core::{Head, Refusals, ResponseBody};
 use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::ResponseFuture;
+use super::{ResponseFuture, replace::Render};
 
 /// Answers errors with problems. See the [module docs](super).
 #[derive(Clone, Debug)]
 pub struct MapProblems<S> {
     inner: S,
-    on: bool,
+    refusals: Option<Refusals>,
 }
 
 impl<S> MapProblems<S> {
-    pub(super) const fn new(inner: S, on: bool) -> Self {
-        Self { inner, on }
+    pub(super) fn new(inner: S, refusals: Option<Refusals>) -> Self {
+        Self { inner, refusals }
     }
 
-    /// The inner service.
-    pub const fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The inner service, to be changed.
-    pub const fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// The inner service, by value.
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
+    hardpoint_core::inner_accessors!();
 }
 
 impl<S, B, R> Service<Request<B>> for MapProblems<S>
@@ -52,7 +39,10 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let facts = self.on.then(|| HeadFacts::of(Head::of(&request)));
-        ResponseFuture::new(self.inner.call(request), facts)
+        let render = self.refusals.clone().map(|refusals| {
+            let facts = refusals.facts(Head::new(&request));
+            Render { refusals, facts }
+        });
+        ResponseFuture::new(self.inner.call(request), render)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use hardpoint_core::{Place, StackLayer};
 use tower_layer::Layer;
 
 use super::{SecurityHeaders, SetSecurityHeaders};
@@ -38,4 +39,8 @@ impl<S> Layer<S> for SecurityHeadersLayer {
     fn layer(&self, inner: S) -> Self::Service {
         SetSecurityHeaders::new(inner, self.set.clone())
     }
+}
+
+impl StackLayer for SecurityHeadersLayer {
+    const PLACE: Place = Place::SECURITY_HEADERS;
 }

@@ -19,24 +19,11 @@ pub struct SetSecurityHeaders<S> {
 }
 
 impl<S> SetSecurityHeaders<S> {
-    pub(super) const fn new(inner: S, set: Option<Arc<SecurityHeaders>>) -> Self {
+    pub(super) fn new(inner: S, set: Option<Arc<SecurityHeaders>>) -> Self {
         Self { inner, set }
     }
 
-    /// The inner service.
-    pub const fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The inner service, to be changed.
-    pub const fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// The inner service, by value.
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
+    hardpoint_core::inner_accessors!();
 }
 
 impl<S, B, R> Service<Request<B>> for SetSecurityHeaders<S>
@@ -56,7 +43,7 @@ where
         let scheme = set
             .as_deref()
             .filter(|set| set.asks_for_scheme())
-            .and_then(|_| RequestContext::get(request.extensions())?.client())
+            .and_then(|_| RequestContext::find(request.extensions())?.client())
             .map(Client::scheme);
         ResponseFuture::new(self.inner.call(request), set, scheme)
     }

@@ -11,8 +11,8 @@ use axum::{
     },
     routing::{get, post},
 };
-use hardpoint_core::{Peer, Problem, RequestContext};
-use hardpoint_edge::{BodyLimitLayer, ClientLayer, ProblemLayer, axum::ProblemResponse, problem};
+use hardpoint_core::{Outcome, Peer, Problem, Refusals, RequestContext};
+use hardpoint_edge::{BodyLimitLayer, ClientLayer, ProblemLayer};
 use hardpoint_testkit::{TestBody, contract, http::Client};
 use http::StatusCode;
 use tokio::net::TcpListener;
@@ -21,7 +21,7 @@ use tower::{ServiceBuilder, ServiceExt};
 use crate::{Reply, with_context};
 
 async fn who(request: Request) -> String {
-    let client = RequestContext::get(request.extensions()).and_then(|context| context.client());
+    let client = RequestContext::find(request.extensions()).and_then(|context| context.client());
     let ip = client.and_then(hardpoint_core::Client::ip);
     ip.map_or_else(|| "nobody".to_owned(), |ip| ip.to_string())
 }
@@ -69,9 +69,8 @@ async fn axums_own_server_says_who_connects() {
     server.abort();
 }
 
-async fn missing() -> Result<&'static str, ProblemResponse> {
-    let problem: Problem = problem::of_status(StatusCode::NOT_FOUND);
-    Err(problem.detail("there is no note 7"))?
+async fn missing() -> Result<&'static str, Problem> {
+    Err(Problem::from_status(StatusCode::NOT_FOUND).detail("there is no note 7"))
 }
 
 #[tokio::test]
@@ -90,11 +89,11 @@ async fn a_handler_returns_a_problem() {
 }
 
 #[tokio::test]
-async fn a_grpc_callers_problem_is_rendered_as_trailers() {
-    let app = Router::new().route("/", post(missing)).layer(ProblemLayer::new());
-    let request = Request::post("/").header("content-type", "application/grpc");
-    let request = request.header("te", "trailers");
-    let response = app.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+async fn a_grpc_services_problem_is_rendered_as_trailers() {
+    let problems = ProblemLayer::new().refusals(&Refusals::new().grpc());
+    let app = Router::new().route("/", post(missing)).layer(problems);
+    let request = Request::post("/").body(Body::empty()).unwrap();
+    let response = app.oneshot(request).await.unwrap();
     let reply = Reply::of(response).await;
     assert_eq!((reply.status(), reply.header("grpc-status")), (200, "12"));
     assert!(reply.body.is_empty());
@@ -150,14 +149,7 @@ impl std::error::Error for Shed {}
 impl hardpoint_core::Rejection for Shed {
     fn problem(&self) -> Problem {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "queue_full", "The queue is full")
-    }
-
-    fn grpc_code(&self) -> hardpoint_core::GrpcCode {
-        hardpoint_core::GrpcCode::Unavailable
-    }
-
-    fn outcome(&self) -> hardpoint_core::Outcome {
-        hardpoint_core::Outcome::Shed
+            .outcome(Outcome::Shed)
     }
 
     fn headers(&self, headers: &mut http::HeaderMap) {
@@ -167,12 +159,12 @@ impl hardpoint_core::Rejection for Shed {
 
 #[tokio::test]
 async fn a_handlers_rejection_keeps_its_outcome_and_its_headers() {
-    let handler = async || -> Result<(), hardpoint_edge::axum::RejectionResponse> { Err(Shed)? };
+    let handler = async || -> Result<(), hardpoint_core::axum::RejectionResponse> { Err(Shed)? };
     let app = Router::new().route("/", get(handler)).layer(ProblemLayer::new());
-    let (request, context) = with_context(Request::get("/").body(Body::empty()).unwrap());
+    let (request, _) = with_context(Request::get("/").body(Body::empty()).unwrap());
     let reply = Reply::of(app.oneshot(request).await.unwrap()).await;
     assert_eq!((reply.status(), reply.header("x-queue")), (503, "full"));
     assert_eq!(reply.header("content-type"), "application/problem+json");
-    assert_eq!(context.outcome(), Some(hardpoint_core::Outcome::Shed));
+    assert_eq!(reply.outcome(), Some(Outcome::Shed));
     assert!(!String::from_utf8_lossy(&reply.body).contains("alice"));
 }

@@ -6,7 +6,7 @@ use axum::{
     extract::{DefaultBodyLimit, Path},
     routing::{get, post},
 };
-use hardpoint_edge::{BodyLimitLayer, PanicLayer, ProblemLayer, SecurityHeadersLayer};
+use hardpoint_edge::{BodyLimitLayer, CatchPanicLayer, ProblemLayer, SecurityHeadersLayer};
 use hardpoint_testkit::TestBody;
 use http::{Request, StatusCode};
 use serde_json::Value;
@@ -23,7 +23,7 @@ fn app() -> Router {
         .route("/own", get(|| async { (StatusCode::CONFLICT, Json("mine")) }))
         .route("/error", get(|| async { (StatusCode::BAD_GATEWAY, "db-3 is down") }))
         .layer(BodyLimitLayer::new(64))
-        .layer(PanicLayer::new())
+        .layer(CatchPanicLayer::new())
         .layer(ProblemLayer::new())
         .layer(SecurityHeadersLayer::default())
 }

@@ -73,7 +73,8 @@ async fn a_length_that_is_announced_above_the_limit_is_refused_unread() {
         assert_eq!(problem["request_id"], "r-4711");
         assert_eq!(problem["limit"], 11);
         assert_eq!(handle.calls(), 0);
-        assert_eq!(context.outcome(), Some(Outcome::Rejected));
+        assert_eq!(reply.outcome(), Some(Outcome::Rejected));
+        assert_eq!(context.body_outcome(), None);
     }
 }
 
@@ -110,7 +111,8 @@ async fn a_handler_cannot_turn_the_refusal_into_something_else() {
     let answer = BodyLimitLayer::new(11).layer(failing).oneshot(request).await;
     let reply = Reply::of(answer.unwrap()).await;
     assert_eq!(reply.problem("body_too_large")["request_id"], "r-4711");
-    assert_eq!(context.outcome(), Some(Outcome::Rejected));
+    assert_eq!(reply.outcome(), Some(Outcome::Rejected));
+    assert_eq!(context.body_outcome(), Some(Outcome::Rejected), "for a head that was sent already");
 
     // Read in a task of its own.
     let spawning = service_fn(|request: Limited| async {

@@ -3,8 +3,7 @@
 use std::{convert::Infallible, net::IpAddr, sync::Arc, time::Duration};
 
 use hardpoint_core::{
-    Client, ClientResolver, Clock, Family, ManualClock, Peer, RequestContext, Scheme,
-    TrustedProxies,
+    Client, ClientResolver, Family, ManualClock, Peer, RequestContext, Scheme, Time, TrustedProxies,
 };
 use hardpoint_edge::ClientLayer;
 use http::{HeaderMap, Request, Response};
@@ -31,18 +30,18 @@ fn request(peer: &str, headers: &[(&'static str, &str)]) -> Request<()> {
 }
 
 /// What the inner service sees.
-async fn seen<C: Clock>(
-    layer: &ClientLayer<C>,
+async fn seen(
+    layer: &ClientLayer,
     request: Request<()>,
 ) -> (Option<Arc<RequestContext>>, HeaderMap) {
     let inner = service_fn(|request: Request<()>| async move {
-        let context = RequestContext::get(request.extensions()).map(Arc::clone);
+        let context = RequestContext::find(request.extensions()).map(Arc::clone);
         Ok::<_, Infallible>(Response::new((context, request.headers().clone())))
     });
     layer.layer(inner).oneshot(request).await.unwrap().into_body()
 }
 
-async fn client<C: Clock>(layer: &ClientLayer<C>, request: Request<()>) -> Client {
+async fn client(layer: &ClientLayer, request: Request<()>) -> Client {
     let (context, _) = seen(layer, request).await;
     context.unwrap().client().unwrap().clone()
 }
@@ -133,7 +132,7 @@ async fn the_host_of_a_target_with_a_password_is_no_host() {
 async fn a_client_that_was_found_further_out_stays() {
     let outer = ClientResolver::direct().resolve(ip("192.0.2.1"), &HeaderMap::new());
     let mut request = request(STRANGER, &[]);
-    let context = RequestContext::of(request.extensions_mut(), &ManualClock::default());
+    let context = RequestContext::ensure(request.extensions_mut(), &Time::system());
     assert!(context.set_client(outer));
     let found = client(&trusting(Family::XForwarded), request).await;
     assert_eq!(found.ip(), ip("192.0.2.1"));
@@ -143,9 +142,9 @@ async fn a_client_that_was_found_further_out_stays() {
 async fn the_context_is_made_with_the_time_of_the_clock() {
     let clock = ManualClock::default();
     clock.advance(Duration::from_secs(5));
-    let layer = ClientLayer::default().with_clock(clock.clone());
+    let layer = ClientLayer::default().time(&clock);
     let (context, _) = seen(&layer, request(STRANGER, &[])).await;
-    assert_eq!(context.unwrap().received(), clock.now());
+    assert_eq!(context.unwrap().received(), Time::manual(&clock).now());
 }
 
 #[tokio::test]

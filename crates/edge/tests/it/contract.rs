@@ -5,7 +5,7 @@ use std::{convert::Infallible, future::Ready};
 use bytes::Bytes;
 use hardpoint_core::{Client, ClientResolver, Peer, Scheme};
 use hardpoint_edge::{
-    BodyLimitLayer, ClientLayer, PanicLayer, ProblemLayer, SecurityHeadersLayer, body_limit,
+    BodyLimitLayer, CatchPanicLayer, ClientLayer, ProblemLayer, SecurityHeadersLayer, body_limit,
     catch_panic, client_address::ResolveClient, problem, security_headers,
 };
 use hardpoint_testkit::{
@@ -35,7 +35,7 @@ fn every_layer_keeps_the_contract() {
     contract::run(&ClientLayer::default(), request);
     contract::run(&SecurityHeadersLayer::default(), request);
     contract::run(&ProblemLayer::new(), request);
-    contract::run(&PanicLayer::new(), request);
+    contract::run(&CatchPanicLayer::new(), request);
     contract::run(&BodyLimitLayer::new(5), request);
     contract::run(&BodyLimitLayer::new(5), unsized_request);
 }
@@ -45,7 +45,7 @@ fn every_layer_that_is_off_keeps_the_contract() {
     contract::run(&ClientLayer::off(), request);
     contract::run(&SecurityHeadersLayer::off(), request);
     contract::run(&ProblemLayer::off(), request);
-    contract::run(&PanicLayer::off(), request);
+    contract::run(&CatchPanicLayer::off(), request);
     contract::run(&BodyLimitLayer::off(), request);
 }
 
@@ -97,7 +97,7 @@ fn accepting_a_request_allocates_what_the_rules_allow() {
 
     let with_id = || with_context(request()).0;
     contract::allocations("problem", &ProblemLayer::new(), with_id).assert_layer(0);
-    contract::allocations("panic", &PanicLayer::new(), with_id).assert_layer(0);
+    contract::allocations("panic", &CatchPanicLayer::new(), with_id).assert_layer(0);
     contract::allocations("body limit", &BodyLimitLayer::new(5), with_id).assert_layer(0);
     // The mark that the body and the response share.
     let counted = || with_context(unsized_request()).0;
@@ -112,7 +112,7 @@ fn https_client() -> Client {
 fn services_and_futures_can_be_sent_and_shared() {
     type Inner = Ready<Result<Response<Full<Bytes>>, Infallible>>;
 
-    assert_auto_traits::<ResolveClient<Spy, hardpoint_core::SystemClock>>();
+    assert_auto_traits::<ResolveClient<Spy>>();
     assert_auto_traits::<security_headers::SetSecurityHeaders<Spy>>();
     assert_auto_traits::<problem::MapProblems<Spy>>();
     assert_auto_traits::<catch_panic::CatchPanic<Spy>>();

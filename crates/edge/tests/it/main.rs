@@ -16,7 +16,7 @@ mod wire;
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
-use hardpoint_core::{Mono, RequestContext, RequestId};
+use hardpoint_core::{Mono, Outcome, Refused, RequestContext, RequestId};
 use hardpoint_testkit::leak::CapturedLogs;
 use http::{HeaderValue, Request, Response};
 use http_body::Body;
@@ -49,6 +49,11 @@ impl Reply {
     fn header(&self, name: &str) -> &str {
         let value = self.head.headers.get(name);
         value.map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// How the request ended, as an outer layer sees it.
+    fn outcome(&self) -> Option<Outcome> {
+        self.head.extensions.get().map(|refused: &Refused| refused.outcome())
     }
 
     /// The problem, checked to be one, with its code.

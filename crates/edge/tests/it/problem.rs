@@ -2,7 +2,9 @@
 
 use std::{convert::Infallible, sync::Arc};
 
-use hardpoint_core::{GrpcCode, HeadFacts, Problem, Refused, Rejection, refuse};
+use hardpoint_core::{
+    HeadFacts, Problem, Refusals, Refused, Rejection, RequestContext, StackLayer, Time,
+};
 use hardpoint_edge::ProblemLayer;
 use hardpoint_testkit::TestBody;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
@@ -119,10 +121,6 @@ impl Rejection for Limited {
     fn problem(&self) -> Problem {
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "slow_down", "Slow down")
     }
-
-    fn grpc_code(&self) -> GrpcCode {
-        GrpcCode::ResourceExhausted
-    }
 }
 
 #[tokio::test]
@@ -130,7 +128,7 @@ async fn what_another_layer_refused_is_left_alone() {
     let refusing = |content_type: &'static str| {
         service_fn(move |_: Request<()>| async move {
             let mut response: Response<hardpoint_core::ResponseBody<TestBody>> =
-                refuse(&HeadFacts::default(), &Limited);
+                Refusals::new().refuse(&HeadFacts::default(), &Limited);
             let content_type = content_type.parse().unwrap();
             response.headers_mut().insert("content-type", content_type);
             Ok::<_, Infallible>(response)
@@ -243,10 +241,15 @@ async fn the_answer_to_head_has_the_headers_of_the_answer_to_get() {
 }
 
 #[tokio::test]
-async fn a_grpc_caller_gets_trailers_instead_of_a_bare_status() {
+async fn a_grpc_service_answers_trailers_instead_of_a_bare_status() {
+    let layer = ProblemLayer::new().refusals(&Refusals::new().grpc_under("/a.B/"));
     for (status, code) in [(404, "12"), (503, "14"), (500, "13"), (401, "16"), (504, "4")] {
         let bare = response(status, Some("text/plain"), TestBody::from("no"));
-        let reply = mapped(grpc(), bare).await;
+        let service = layer.layer(answering(bare.clone()));
+        let rest = Reply::of(service.oneshot(get()).await.unwrap()).await;
+        assert_eq!(rest.status(), status);
+        let service = layer.layer(answering(bare));
+        let reply = Reply::of(service.oneshot(grpc()).await.unwrap()).await;
         assert_eq!((reply.status(), reply.header("grpc-status")), (200, code));
         assert_eq!(reply.header("content-type"), "application/grpc");
         assert!(reply.body.is_empty());
@@ -254,16 +257,37 @@ async fn a_grpc_caller_gets_trailers_instead_of_a_bare_status() {
 }
 
 #[tokio::test]
+async fn a_client_cannot_choose_the_shape_of_an_error_by_its_headers() {
+    let bare = response(404, None, TestBody::default());
+    assert_eq!(mapped(grpc(), bare).await.status(), 404);
+}
+
+#[tokio::test]
+async fn the_layers_own_renderer_wins_over_the_stacks() {
+    let body =
+        |text: &'static str| move |_: &hardpoint_core::Refusal<'_>| Response::new(text.into());
+    let (own, stack) =
+        (Refusals::new().renderer(body("own")), Refusals::new().renderer(body("stack")));
+    for (layer, expected) in
+        [(ProblemLayer::new(), "stack"), (ProblemLayer::new().refusals(&own), "own")]
+    {
+        let layer = StackLayer::refusals(layer, &stack);
+        let service = layer.layer(answering(response(404, None, TestBody::default())));
+        let reply = Reply::of(service.oneshot(get()).await.unwrap()).await;
+        assert_eq!((reply.status(), &reply.body[..]), (404, expected.as_bytes()));
+    }
+}
+
+#[tokio::test]
 async fn an_id_that_an_inner_layer_gives_is_found() {
     let inner = service_fn(|request: Request<()>| async move {
-        let known = hardpoint_core::RequestContext::get(request.extensions()).unwrap();
+        let known = RequestContext::find(request.extensions()).unwrap();
         let id = context().request_id().unwrap().clone();
         assert!(known.set_request_id(id));
         Ok::<_, Infallible>(response(404, None, TestBody::default()))
     });
     let mut request = Request::new(());
-    let clock = hardpoint_core::SystemClock;
-    drop(hardpoint_core::RequestContext::of(request.extensions_mut(), &clock));
+    drop(RequestContext::ensure(request.extensions_mut(), &Time::system()));
     let response = ProblemLayer::new().layer(inner).oneshot(request).await;
     let reply = Reply::of(response.unwrap()).await;
     assert_eq!(reply.problem("not_found")["request_id"], "r-4711");
@@ -293,10 +317,6 @@ impl std::error::Error for Challenged {}
 impl Rejection for Challenged {
     fn problem(&self) -> Problem {
         Problem::new(StatusCode::UNAUTHORIZED, "sign_in", "Sign in")
-    }
-
-    fn grpc_code(&self) -> GrpcCode {
-        GrpcCode::Unauthenticated
     }
 
     fn headers(&self, headers: &mut HeaderMap) {

@@ -13,7 +13,7 @@ use std::{
 use axum::{Json, Router, routing::post};
 use bytes::Bytes;
 use hardpoint_core::{ClientResolver, Family, RequestContext, TrustedProxies};
-use hardpoint_edge::{BodyLimitLayer, ClientLayer, PanicLayer, ProblemLayer};
+use hardpoint_edge::{BodyLimitLayer, CatchPanicLayer, ClientLayer, ProblemLayer};
 use hardpoint_testkit::http::{Client, raw, serve};
 use http::{Request, Response};
 use http_body::Body;
@@ -89,7 +89,7 @@ async fn a_gibibyte_for_axums_json_is_cut_at_the_limit() {
     let app = Router::new()
         .route("/notes", post(|Json(note): Json<Vec<String>>| async { Json(note) }))
         .layer(BodyLimitLayer::new(LIMIT))
-        .layer(PanicLayer::new())
+        .layer(CatchPanicLayer::new())
         .layer(ProblemLayer::new());
     let server = serve(app).await;
     let (sent, answer) = send_chunked(server.addr(), GIB).await;
@@ -137,7 +137,7 @@ async fn host<B>(request: Request<B>) -> Result<Response<Full<Bytes>>, Infallibl
         let response = Response::builder().status(404);
         return Ok(response.body(Full::default()).unwrap());
     }
-    let context = RequestContext::get(request.extensions()).unwrap();
+    let context = RequestContext::find(request.extensions()).unwrap();
     let client = context.client().unwrap();
     let host = client.host().map_or("", |host| host.as_str());
     let text = format!("{} at {host}", client.ip().unwrap());
