@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use hardpoint_core::{Clock, Event, Mono, Observer, Readiness};
+use hardpoint_core::{
+    Mono, Readiness, Telemetry, Time,
+    event::{CheckChanged, ReadinessChanged},
+};
 use tokio::{
     sync::{Notify, watch},
     time::Instant,
@@ -53,23 +56,6 @@ impl Verdict {
     }
 }
 
-/// The clock and the observer, without their types: both are asked about changes and reports only,
-/// never in the middle of a request, and the handle stays one plain type.
-pub(crate) trait Surroundings: Send + Sync {
-    fn now(&self) -> Mono;
-    fn on(&self, event: &Event<'_>);
-}
-
-impl<C: Clock, O: Observer> Surroundings for (C, O) {
-    fn now(&self) -> Mono {
-        self.0.now()
-    }
-
-    fn on(&self, event: &Event<'_>) {
-        self.1.on(event);
-    }
-}
-
 pub(crate) struct Board {
     phase: Phase,
     checks: Vec<Arc<Tracked>>,
@@ -77,20 +63,22 @@ pub(crate) struct Board {
     told: AtomicU8,
     drain_began: watch::Sender<Option<Instant>>,
     emptied: Notify,
-    surroundings: Box<dyn Surroundings>,
+    time: Time,
+    telemetry: Telemetry,
     origin: Mono,
 }
 
 impl Board {
-    pub(crate) fn new(checks: Vec<Arc<Tracked>>, surroundings: Box<dyn Surroundings>) -> Self {
+    pub(crate) fn new(checks: Vec<Arc<Tracked>>, time: Time, telemetry: Telemetry) -> Self {
         Self {
             phase: Phase::default(),
             checks,
             told: AtomicU8::new(index_of(Readiness::Starting)),
             drain_began: watch::Sender::new(None),
             emptied: Notify::new(),
-            origin: surroundings.now(),
-            surroundings,
+            origin: time.now(),
+            time,
+            telemetry,
         }
     }
 
@@ -104,7 +92,7 @@ impl Board {
 
     /// Whole seconds of the injected clock since the board was made.
     pub(crate) fn seconds(&self) -> u32 {
-        let age = self.surroundings.now().saturating_since(self.origin);
+        let age = self.time.now().saturating_since(self.origin);
         u32::try_from(age.as_secs()).unwrap_or(u32::MAX)
     }
 
@@ -224,7 +212,7 @@ impl Board {
                 "check is down"
             );
         }
-        self.surroundings.on(&Event::CheckChanged { check: name, healthy });
+        self.telemetry.on(&CheckChanged::new(name, healthy).into());
         self.tell();
     }
 
@@ -249,7 +237,7 @@ impl Board {
                 readiness = readiness.as_str(),
                 "readiness changed"
             );
-            self.surroundings.on(&Event::ReadinessChanged { readiness });
+            self.telemetry.on(&ReadinessChanged::new(readiness).into());
             // Another one that came between the swap and here was perhaps told before this one.
             overtaken = self.told.load(Ordering::Acquire) != index;
         }

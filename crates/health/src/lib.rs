@@ -54,7 +54,7 @@
 //! | requests in flight, and the hint to leave | [`DrainLayer`]: [`drain`] |
 //! | mistakes in all of these | [`ConfigError`], [`Mistake`] |
 //!
-//! Changes of a check and of readiness go to the [`Observer`](hardpoint_core::Observer) that the
+//! Changes of a check and of readiness go to the [`Telemetry`](hardpoint_core::Telemetry) that the
 //! lifecycle was built with, and to the log with the targets `hardpoint::health::check` and
 //! `hardpoint::health::lifecycle`. What does not change is not logged.
 //!

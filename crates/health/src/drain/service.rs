@@ -2,6 +2,7 @@
 
 use std::task::{Context, Poll};
 
+use hardpoint_core::{Place, StackLayer};
 use http::{Request, Response, Version};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -37,6 +38,10 @@ impl<S> Layer<S> for DrainLayer {
     }
 }
 
+impl StackLayer for DrainLayer {
+    const PLACE: Place = Place::DRAIN;
+}
+
 /// The service of a [`DrainLayer`].
 #[derive(Clone, Debug)]
 pub struct Drain<S> {
@@ -50,22 +55,7 @@ impl<S> Drain<S> {
         DrainLayer::new(lifecycle).layer(inner)
     }
 
-    /// The inner service.
-    #[must_use]
-    pub const fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The inner service, to be changed.
-    pub const fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// The inner service, alone.
-    #[must_use]
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
+    hardpoint_core::inner_accessors!();
 }
 
 impl<S, ReqB, ResB> Service<Request<ReqB>> for Drain<S>

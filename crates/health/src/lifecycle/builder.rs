@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hardpoint_core::{Clock, Observer, SystemClock};
+use hardpoint_core::{Telemetry, Time};
 use tokio::{runtime::Handle, task::JoinSet};
 
 use super::{Inner, Lifecycle, Plan};
@@ -15,11 +15,11 @@ use crate::{
 /// A lifecycle in the making. Made by [`Lifecycle::builder`].
 #[derive(Debug)]
 #[must_use = "a lifecycle in the making does nothing until it is built"]
-pub struct LifecycleBuilder<C = SystemClock, O = ()> {
+pub struct LifecycleBuilder {
     checks: Checks,
     plan: Plan,
-    clock: C,
-    observer: O,
+    time: Time,
+    telemetry: Telemetry,
 }
 
 impl LifecycleBuilder {
@@ -31,13 +31,11 @@ impl LifecycleBuilder {
                 settle: Duration::from_millis(50),
                 deadline: Duration::from_secs(20),
             },
-            clock: SystemClock,
-            observer: (),
+            time: Time::system(),
+            telemetry: Telemetry::none(),
         }
     }
-}
 
-impl<C: Clock, O: Observer> LifecycleBuilder<C, O> {
     /// The checks to run. Default: none; then the service is ready once it has started.
     pub fn checks(mut self, checks: Checks) -> Self {
         self.checks = checks;
@@ -51,7 +49,7 @@ impl<C: Clock, O: Observer> LifecycleBuilder<C, O> {
     /// A longer one makes every deployment slower; it should cover the balancer's probe period times
     /// its threshold. 0 stops accepting at once: right where nothing routes to the service, as on a
     /// developer's machine.
-    pub const fn drain_delay(mut self, delay: Duration) -> Self {
+    pub fn drain_delay(mut self, delay: Duration) -> Self {
         self.plan.delay = delay;
         self
     }
@@ -63,7 +61,7 @@ impl<C: Clock, O: Observer> LifecycleBuilder<C, O> {
     /// A longer one lets slower requests finish, and lets one stuck client hold up the deployment
     /// for so long; delay and deadline together must stay below what the platform grants before it
     /// kills. 0 is a mistake.
-    pub const fn drain_deadline(mut self, deadline: Duration) -> Self {
+    pub fn drain_deadline(mut self, deadline: Duration) -> Self {
         self.plan.deadline = deadline;
         self
     }
@@ -75,20 +73,22 @@ impl<C: Clock, O: Observer> LifecycleBuilder<C, O> {
     ///
     /// A longer one covers clients that are further away and lengthens the drain by as much. 0
     /// closes at once: connections that were accepted a moment before lose their first request.
-    pub const fn settle(mut self, settle: Duration) -> Self {
+    pub fn settle(mut self, settle: Duration) -> Self {
         self.plan.settle = settle;
         self
     }
 
-    /// Reads the time that the report shows from this clock. Default: the system's. Waiting always
-    /// goes by tokio's time.
-    pub fn with_clock<D: Clock>(self, clock: D) -> LifecycleBuilder<D, O> {
-        LifecycleBuilder { checks: self.checks, plan: self.plan, clock, observer: self.observer }
+    /// The clock that the report's ages are measured with. Default: the system's. Waiting always
+    /// uses tokio's time.
+    pub fn time(mut self, time: impl Into<Time>) -> Self {
+        self.time = time.into();
+        self
     }
 
-    /// Tells this observer of every change of a check and of readiness. Default: nobody.
-    pub fn with_observer<P: Observer>(self, observer: P) -> LifecycleBuilder<C, P> {
-        LifecycleBuilder { checks: self.checks, plan: self.plan, clock: self.clock, observer }
+    /// Reports every change of a check and of readiness. Default: to no observer.
+    pub fn telemetry(mut self, telemetry: &Telemetry) -> Self {
+        self.telemetry = telemetry.clone();
+        self
     }
 
     /// The lifecycle. Its checks begin to run, on the tokio runtime that this is called in.
@@ -113,8 +113,7 @@ impl<C: Clock, O: Observer> LifecycleBuilder<C, O> {
         let parts = self.checks.into_vec().into_iter();
         let parts: Vec<_> = parts.map(crate::check::Check::into_parts).collect();
         let tracked = parts.iter().map(|(tracked, ..)| Arc::clone(tracked));
-        let surroundings = Box::new((self.clock, self.observer));
-        let board = Arc::new(Board::new(tracked.collect(), surroundings));
+        let board = Arc::new(Board::new(tracked.collect(), self.time, self.telemetry));
         let mut tasks = JoinSet::new();
         if let Some(runtime) = runtime {
             for (tracked, every, timeout, run) in parts {

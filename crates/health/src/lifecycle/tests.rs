@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use hardpoint_core::{Event, Readiness};
+use hardpoint_core::{Event, Readiness, Telemetry, event::ReadinessChanged};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
@@ -162,11 +162,11 @@ async fn each_change_of_readiness_is_told_once() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&seen);
     let lifecycle = Lifecycle::builder()
-        .with_observer(move |event: &Event<'_>| {
-            if let Event::ReadinessChanged { readiness } = event {
+        .telemetry(&Telemetry::new(move |event: &Event<'_>| {
+            if let Event::ReadinessChanged(ReadinessChanged { readiness, .. }) = event {
                 log.lock().unwrap().push(*readiness);
             }
-        })
+        }))
         .build()
         .unwrap();
     assert_eq!(lifecycle.readiness(), Readiness::Starting);

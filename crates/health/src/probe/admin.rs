@@ -8,16 +8,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use hardpoint_core::{Head, HeadFacts, ResponseBody, refuse};
-use http::{Request, Response};
+use hardpoint_core::{Head, Problem, Refusals, ResponseBody};
+use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use serde_json::{Value, json};
 use tower_service::Service;
 
 use super::{
     answer::{Answer, respond},
-    layer::is_read,
-    rejection::{MethodNotAllowed, NotFound},
+    layer::{is_read, method_not_allowed},
 };
 use crate::{
     Lifecycle,
@@ -41,6 +40,7 @@ impl Probes {
 
     fn answer<B>(&self, request: &Request<B>) -> Response<ResponseBody<NoBody>> {
         let board = self.lifecycle.board();
+        let refusals = Refusals::new();
         let method = request.method();
         let read = is_read(method);
         match request.uri().path() {
@@ -52,9 +52,12 @@ impl Probes {
                 respond(method, "application/json", body)
             }
             "/livez" | "/readyz" | "/startupz" | "/health" => {
-                refuse(&HeadFacts::of(Head::of(request)), &MethodNotAllowed)
+                method_not_allowed(&refusals, request)
             }
-            _ => refuse(&HeadFacts::of(Head::of(request)), &NotFound),
+            _ => {
+                let not_found = Problem::from_status(StatusCode::NOT_FOUND);
+                refusals.refuse(&refusals.facts(Head::new(request)), &not_found)
+            }
         }
     }
 }

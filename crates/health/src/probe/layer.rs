@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll};
 
-use hardpoint_core::{Head, HeadFacts, ResponseBody, ResponseFuture, refuse};
+use hardpoint_core::{Head, Place, Refusals, ResponseBody, ResponseFuture, StackLayer};
 use http::{HeaderValue, Method, Request, Response, Version, header::CONNECTION};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -15,17 +15,31 @@ use crate::Lifecycle;
 #[must_use = "a layer does nothing until it is applied to a service"]
 pub struct ProbeLayer {
     lifecycle: Option<Lifecycle>,
+    refusals: Refusals,
 }
 
 impl ProbeLayer {
     /// A layer that answers for `lifecycle`.
     pub fn new(lifecycle: &Lifecycle) -> Self {
-        Self { lifecycle: Some(lifecycle.clone()) }
+        Self { lifecycle: Some(lifecycle.clone()), refusals: Refusals::new() }
     }
 
     /// A layer of the same type that forwards everything.
     pub const fn off() -> Self {
-        Self { lifecycle: None }
+        Self { lifecycle: None, refusals: Refusals::new() }
+    }
+
+    /// How a 405 is rendered. Default: as a problem, or as the stack says.
+    pub fn refusals(self, refusals: &Refusals) -> Self {
+        Self { refusals: refusals.clone(), ..self }
+    }
+}
+
+impl StackLayer for ProbeLayer {
+    const PLACE: Place = Place::PROBES;
+
+    fn refusals(self, refusals: &Refusals) -> Self {
+        Self { refusals: self.refusals.or(refusals), ..self }
     }
 }
 
@@ -33,7 +47,7 @@ impl<S> Layer<S> for ProbeLayer {
     type Service = Probe<S>;
 
     fn layer(&self, inner: S) -> Probe<S> {
-        Probe { inner, lifecycle: self.lifecycle.clone() }
+        Probe { inner, lifecycle: self.lifecycle.clone(), refusals: self.refusals.clone() }
     }
 }
 
@@ -42,6 +56,7 @@ impl<S> Layer<S> for ProbeLayer {
 pub struct Probe<S> {
     inner: S,
     lifecycle: Option<Lifecycle>,
+    refusals: Refusals,
 }
 
 impl<S> Probe<S> {
@@ -50,22 +65,7 @@ impl<S> Probe<S> {
         ProbeLayer::new(lifecycle).layer(inner)
     }
 
-    /// The inner service.
-    #[must_use]
-    pub const fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The inner service, to be changed.
-    pub const fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// The inner service, alone.
-    #[must_use]
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
+    hardpoint_core::inner_accessors!();
 }
 
 impl<S, ReqB, ResB> Service<Request<ReqB>> for Probe<S>
@@ -81,7 +81,10 @@ where
     }
 
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
-        let answer = self.lifecycle.as_ref().and_then(|lifecycle| answer(lifecycle, &request));
+        let answer = self
+            .lifecycle
+            .as_ref()
+            .and_then(|lifecycle| answer(lifecycle, &self.refusals, &request));
         match answer {
             Some(response) => ResponseFuture::refuse(response),
             None => ResponseFuture::forward(self.inner.call(request)),
@@ -92,6 +95,7 @@ where
 /// The answer to a probe; `None` for every other request.
 fn answer<ReqB, ResB>(
     lifecycle: &Lifecycle,
+    refusals: &Refusals,
     request: &Request<ReqB>,
 ) -> Option<Response<ResponseBody<ResB>>> {
     let board = lifecycle.board();
@@ -101,7 +105,7 @@ fn answer<ReqB, ResB>(
         _ => return None,
     };
     let mut response = if !is_read(request.method()) {
-        refuse(&HeadFacts::of(Head::of(request)), &MethodNotAllowed)
+        method_not_allowed(refusals, request)
     } else if readiness {
         Answer::readiness(board).response(request.method())
     } else {
@@ -118,4 +122,12 @@ fn answer<ReqB, ResB>(
 /// Whether a probe answers this method.
 pub(super) fn is_read(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// The refusal of any other method.
+pub(super) fn method_not_allowed<ReqB, ResB>(
+    refusals: &Refusals,
+    request: &Request<ReqB>,
+) -> Response<ResponseBody<ResB>> {
+    refusals.refuse(&refusals.facts(Head::new(request)), &MethodNotAllowed)
 }

@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use hardpoint_core::{Event, Readiness};
+use hardpoint_core::{Event, Readiness, Telemetry};
 use hardpoint_health::Lifecycle;
 
 #[test]
@@ -17,18 +17,18 @@ fn the_last_readiness_that_is_told_is_true_though_two_tell_at_once() {
     let (entered, go_on) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
     let first = Arc::new(AtomicBool::new(true));
     let lifecycle = Lifecycle::builder()
-        .with_observer({
+        .telemetry(&Telemetry::new({
             let (told, entered, go_on) = (told.clone(), entered.clone(), go_on.clone());
             move |event: &Event<'_>| {
-                let Event::ReadinessChanged { readiness } = event else { return };
+                let Event::ReadinessChanged(change) = event else { return };
                 if first.swap(false, Ordering::Relaxed) {
                     // Held up until the drain was told.
                     entered.wait();
                     go_on.wait();
                 }
-                told.lock().unwrap().push(*readiness);
+                told.lock().unwrap().push(change.readiness);
             }
-        })
+        }))
         .build()
         .unwrap();
     thread::scope(|scope| {

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use hardpoint_core::{Event, Readiness};
+use hardpoint_core::{Event, Readiness, Telemetry, Time};
 use hardpoint_health::{Check, Checks, Down, Lifecycle, Probes};
 use hardpoint_testkit::clock::TokioClock;
 use http::{Request, Response};
@@ -23,16 +23,16 @@ use tower::ServiceExt;
 pub(crate) struct Seen(Arc<Mutex<Vec<String>>>);
 
 impl Seen {
-    pub(crate) fn observer(&self) -> impl Fn(&Event<'_>) + Clone + Send + Sync + 'static {
+    pub(crate) fn telemetry(&self) -> Telemetry {
         let seen = Arc::clone(&self.0);
-        move |event: &Event<'_>| {
+        Telemetry::new(move |event: &Event<'_>| {
             let line = match event {
-                Event::CheckChanged { check, healthy } => format!("{check} {healthy}"),
-                Event::ReadinessChanged { readiness } => readiness.as_str().to_owned(),
+                Event::CheckChanged(change) => format!("{} {}", change.check, change.healthy),
+                Event::ReadinessChanged(change) => change.readiness.as_str().to_owned(),
                 other => format!("{other:?}"),
             };
             seen.lock().unwrap().push(line);
-        }
+        })
     }
 
     pub(crate) fn take(&self) -> Vec<String> {
@@ -98,8 +98,8 @@ pub(crate) fn started(checks: impl IntoIterator<Item = Check>, seen: &Seen) -> L
         checks.into_iter().fold(Checks::builder(), |builder, check| builder.add_check(check));
     let lifecycle = Lifecycle::builder()
         .checks(checks.build().unwrap())
-        .with_clock(TokioClock::new())
-        .with_observer(seen.observer())
+        .time(Time::custom(TokioClock::new()))
+        .telemetry(&seen.telemetry())
         .build()
         .unwrap();
     lifecycle.started();
