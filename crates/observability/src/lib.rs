@@ -17,7 +17,7 @@
 //! # async fn main() -> Result<(), BoxError> {
 //! type Body = Full<bytes::Bytes>;
 //!
-//! Logs::json("greeter", env!("CARGO_PKG_VERSION"), "prod").init()?;
+//! Logs::json("greeter").version(env!("CARGO_PKG_VERSION")).environment("prod").init()?;
 //! let service = RecordLayer::new().layer(service_fn(async |_: Request<Body>| {
 //!     tracing::info!("greeting"); // has the request's ids
 //!     Ok::<_, BoxError>(Response::new(Body::from("hello")))

@@ -6,7 +6,7 @@ use std::{
     },
 };
 
-use hardpoint_core::{Clock, SystemClock};
+use hardpoint_core::Time;
 use tracing::Subscriber;
 use tracing_subscriber::{
     Layer, Registry, fmt::MakeWriter, layer::SubscriberExt, registry::LookupSpan,
@@ -15,7 +15,7 @@ use tracing_subscriber::{
 use super::{
     ConfigError, filter,
     layer::LogLayer,
-    line::{self, Format},
+    line::{Format, Resource},
     sink::Sink,
 };
 
@@ -24,12 +24,12 @@ use super::{
 /// See the [module docs](super).
 #[derive(Clone, Debug)]
 #[must_use = "nothing is logged until `init` is called or the layer is added to a subscriber"]
-pub struct Logs<C = SystemClock> {
-    clock: C,
+pub struct Logs {
+    time: Time,
     filter: String,
     format: Format,
     handle: LogsHandle,
-    resource: String,
+    resource: Option<Resource>,
 }
 
 /// Watches the lines of one [`Logs`] value and its clones.
@@ -39,39 +39,47 @@ pub struct LogsHandle {
 }
 
 impl Logs {
-    /// One JSON object a line, each with these three: what to search by when the lines of many
-    /// services lie in one place. For everything that is not a developer's terminal.
-    ///
-    /// `service` is the name that the service goes by, `version` its own (usually
-    /// `env!("CARGO_PKG_VERSION")`), `environment` where it runs (`prod`, `staging`).
-    pub fn json(
-        service: impl AsRef<str>,
-        version: impl AsRef<str>,
-        environment: impl AsRef<str>,
-    ) -> Self {
-        Self::new(
-            Format::Json,
-            line::resource(service.as_ref(), version.as_ref(), environment.as_ref()),
-        )
+    /// One JSON object a line. Every line names the `service` that wrote it, and its
+    /// [`version`](Self::version) and [`environment`](Self::environment), so that the lines of many
+    /// services can be searched together.
+    pub fn json(service: impl Into<String>) -> Self {
+        let resource = Resource { service: service.into(), version: None, environment: None };
+        Self::new(Format::Json, Some(resource))
     }
 
     /// Lines for people: time, level, target, message, fields. Absent fields are left out.
     pub fn human() -> Self {
-        Self::new(Format::Human { colours: false }, String::new())
+        Self::new(Format::Human { colours: false }, None)
     }
 
-    fn new(format: Format, resource: String) -> Self {
+    fn new(format: Format, resource: Option<Resource>) -> Self {
         Self {
-            clock: SystemClock,
+            time: Time::system(),
             filter: "info".to_owned(),
             format,
             handle: LogsHandle::default(),
             resource,
         }
     }
-}
 
-impl<C> Logs<C> {
+    /// The service's version, usually `env!("CARGO_PKG_VERSION")`. Default: `null`. Lines for people
+    /// leave it out.
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        if let Some(resource) = &mut self.resource {
+            resource.version = Some(version.into());
+        }
+        self
+    }
+
+    /// Where the service runs, such as `prod` or `staging`. Default: `null`. Lines for people leave
+    /// it out.
+    pub fn environment(mut self, environment: impl Into<String>) -> Self {
+        if let Some(resource) = &mut self.resource {
+            resource.environment = Some(environment.into());
+        }
+        self
+    }
+
     /// Which lines are written: a level, or `target=level`, with commas between them
     /// (`info,hyper=warn`); `off` for none. Default: `info`, which has the access lines and no
     /// details. `debug` and `trace` cost a line for many steps of every request, and may show more
@@ -86,15 +94,10 @@ impl<C> Logs<C> {
         self
     }
 
-    /// Writes the time of `clock`. Default: [`SystemClock`].
-    pub fn with_clock<D: Clock>(self, clock: D) -> Logs<D> {
-        Logs {
-            clock,
-            filter: self.filter,
-            format: self.format,
-            handle: self.handle,
-            resource: self.resource,
-        }
+    /// The clock that timestamps are read from. Default: the system's.
+    pub fn time(mut self, time: impl Into<Time>) -> Self {
+        self.time = time.into();
+        self
     }
 
     /// What tells how many lines were lost.
@@ -111,9 +114,7 @@ impl<C> Logs<C> {
     pub fn check(&self) -> Result<(), ConfigError> {
         filter::parse(&self.filter).map(drop)
     }
-}
 
-impl<C: Clock> Logs<C> {
     /// The layer for a subscriber of your own, with the filter on it. Each line is one call of the
     /// writer's `write`.
     ///
@@ -126,9 +127,9 @@ impl<C: Clock> Logs<C> {
     {
         let filter = filter::parse(&self.filter)?;
         let layer = LogLayer {
-            clock: self.clock,
+            time: self.time,
             format: self.format,
-            resource: self.resource,
+            resource: self.resource.map(|resource| resource.encode()).unwrap_or_default(),
             sink: Sink::new(writer, self.handle.dropped),
         };
         Ok(layer.with_filter(filter))

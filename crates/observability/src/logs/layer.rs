@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, ops::Range};
 
-use hardpoint_core::Clock;
+use hardpoint_core::Time;
 use tracing::{
     Event, Subscriber,
     span::{Attributes, Id, Record},
@@ -14,12 +14,13 @@ use super::{
     sink::Sink,
     visit::{self, MESSAGE, Message, SpanFields},
 };
+use crate::record::entry::TARGET;
 
 /// Buffers that grew beyond this are not kept for the next line.
 const KEPT_MAX: usize = 64 * 1024;
 
-pub(super) struct LogLayer<W, C> {
-    pub(super) clock: C,
+pub(super) struct LogLayer<W> {
+    pub(super) time: Time,
     pub(super) format: Format,
     pub(super) resource: String,
     pub(super) sink: Sink<W>,
@@ -36,11 +37,10 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-impl<S, W, C> Layer<S> for LogLayer<W, C>
+impl<S, W> Layer<S> for LogLayer<W>
 where
     S: Subscriber + for<'s> LookupSpan<'s>,
     W: for<'w> MakeWriter<'w> + 'static,
-    C: Clock,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
@@ -80,7 +80,7 @@ where
     }
 }
 
-impl<W, C: Clock> LogLayer<W, C> {
+impl<W> LogLayer<W> {
     fn write<S>(&self, event: &Event<'_>, context: &Context<'_, S>, scratch: &mut Scratch)
     where
         S: Subscriber + for<'s> LookupSpan<'s>,
@@ -91,11 +91,12 @@ impl<W, C: Clock> LogLayer<W, C> {
             &mut scratch.text,
             &mut scratch.names,
             self.format,
-            (self.clock.unix(), metadata.level().as_str(), metadata.target()),
+            (self.time.unix(), metadata.level().as_str(), metadata.target()),
             |write| event.record(&mut Message(write)),
             &self.resource,
         );
-        event.record(&mut visit::event(&mut line));
+        let access = metadata.target() == TARGET;
+        event.record(&mut visit::event(&mut line, access));
         // From the innermost span outwards: what is nearest is what is meant.
         for span in context.event_scope(event).into_iter().flatten() {
             if let Some(fields) = span.extensions().get::<SpanFields>() {

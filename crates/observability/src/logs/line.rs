@@ -37,6 +37,8 @@ pub(super) enum Value<'a> {
     F64(f64),
     I64(i64),
     I128(i128),
+    /// Encoded already.
+    Json(&'a str),
     Null,
     Text(&'a str),
     U64(u64),
@@ -172,6 +174,7 @@ impl<'a> Line<'a> {
             // JSON has neither infinities nor NaN.
             Value::F64(number) if json && !number.is_finite() => self.text.write_str("null"),
             Value::F64(number) => write!(self.text, "{number:?}"),
+            Value::Json(json) => self.text.write_str(json),
             Value::Null => self.text.write_str("null"),
             Value::Text(text) => {
                 self.quoted(format_args!("{text}"));
@@ -241,18 +244,30 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Who writes the log, encoded once: `,"service":"orders",...`. People know it.
-pub(super) fn resource(service: &str, version: &str, environment: &str) -> String {
-    let mut text = String::new();
-    for (name, value) in
-        [(",\"service\":", service), (",\"version\":", version), (",\"environment\":", environment)]
-    {
-        let mut names = Vec::new();
-        let mut line = Line { text: &mut text, names: &mut names, format: Format::Json };
-        line.raw(name);
-        line.value(Value::Text(value));
+/// The service that writes the log.
+#[derive(Clone, Debug)]
+pub(super) struct Resource {
+    pub(super) service: String,
+    pub(super) version: Option<String>,
+    pub(super) environment: Option<String>,
+}
+
+impl Resource {
+    /// The part of a JSON line that names the service: `,"service":"orders",...`.
+    pub(super) fn encode(&self) -> String {
+        let mut text = String::new();
+        for (name, value) in [
+            (",\"service\":", Some(&self.service)),
+            (",\"version\":", self.version.as_ref()),
+            (",\"environment\":", self.environment.as_ref()),
+        ] {
+            let mut names = Vec::new();
+            let mut line = Line { text: &mut text, names: &mut names, format: Format::Json };
+            line.raw(name);
+            line.value(value.map_or(Value::Null, |value| Value::Text(value)));
+        }
+        text
     }
-    text
 }
 
 /// An error and its causes: `cannot save: disk full`.

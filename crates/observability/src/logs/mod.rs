@@ -10,7 +10,7 @@
 //! use hardpoint_observability::Logs;
 //!
 //! // A whole program does this once, first thing in main:
-//! let logs = Logs::json("orders", env!("CARGO_PKG_VERSION"), "prod").filter("info,hyper=warn");
+//! let logs = Logs::json("orders").version(env!("CARGO_PKG_VERSION")).environment("prod").filter("info,hyper=warn");
 //! let handle = logs.init()?;
 //! tracing::info!(order = 7, "shipped");
 //! // {"timestamp":"2027-01-15T08:00:00.000000Z","level":"INFO","message":"shipped",

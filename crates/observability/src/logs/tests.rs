@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use super::{
     escape::{Cut, Escape, VALUE_MAX},
-    line::{Format, Line, Value, resource},
+    line::{Format, Line, Resource, Value},
 };
 
 const NOON: Duration = Duration::new(1_800_000_000, 1_234_567);
@@ -27,7 +27,12 @@ fn line(format: Format, message: Option<&str>, write: impl FnOnce(&mut Line<'_>)
             }
         },
         &match format {
-            Format::Json => resource("orders", "1.0", "prod"),
+            Format::Json => Resource {
+                service: "orders".into(),
+                version: Some("1.0".into()),
+                environment: Some("prod".into()),
+            }
+            .encode(),
             Format::Human { .. } => String::new(),
         },
     );

@@ -1,16 +1,19 @@
 //! From tracing's fields to those of a line.
 
 use std::{
+    collections::HashMap,
     error::Error,
     fmt::{self, Write},
 };
 
+use serde::de::IgnoredAny;
 use tracing::field::{Field, Visit};
 
 use super::{
     escape::Cut,
     line::{Chain, Line, Value},
 };
+use crate::record::notes;
 
 /// The field that tracing puts an event's message into.
 pub(super) const MESSAGE: &str = "message";
@@ -76,15 +79,29 @@ impl<T: Take> Visit for Each<T> {
     }
 }
 
-/// Writes the fields of an event, but for its message.
-pub(super) fn event<'a, 'l>(line: &'a mut Line<'l>) -> Each<&'a mut Line<'l>> {
-    Each(line)
+/// Writes the fields of an event, except its message.
+pub(super) fn event<'a, 'l>(line: &'a mut Line<'l>, access: bool) -> Each<EventFields<'a, 'l>> {
+    Each(EventFields { line, access })
 }
 
-impl Take for &mut Line<'_> {
+pub(super) struct EventFields<'a, 'l> {
+    line: &'a mut Line<'l>,
+    /// Whether this is an access line, whose notes are an object.
+    access: bool,
+}
+
+impl Take for EventFields<'_, '_> {
     fn take(&mut self, field: &Field, value: Value<'_>) {
-        if field.name() != MESSAGE {
-            self.field(field.name(), value);
+        match (field.name(), value) {
+            (MESSAGE, _) => {}
+            (notes::FIELD, Value::Debug(value)) if self.access => {
+                // Any event may have this target, so the text is checked: a line stays JSON.
+                let text = format!("{value:?}");
+                let object = serde_json::from_str::<HashMap<String, IgnoredAny>>(&text).is_ok();
+                let value = if object { Value::Json(&text) } else { Value::Text(&text) };
+                self.line.field(notes::FIELD, value);
+            }
+            (name, value) => self.line.field(name, value),
         }
     }
 }
@@ -109,7 +126,7 @@ enum Stored {
 
 impl SpanFields {
     /// Keeps what it is shown.
-    pub(super) const fn visitor(&mut self) -> Each<&mut Self> {
+    pub(super) fn visitor(&mut self) -> Each<&mut Self> {
         Each(self)
     }
 
@@ -152,6 +169,7 @@ impl Stored {
             Value::F64(number) => Self::F64(number),
             Value::I64(number) => Self::I64(number),
             Value::I128(number) => Self::I128(number),
+            Value::Json(json) => Self::text(format_args!("{json}")),
             Value::Null => return None,
             Value::Text(text) => Self::text(format_args!("{text}")),
             Value::U64(number) => Self::U64(number),

@@ -4,7 +4,6 @@ use std::{
 };
 
 use bytes::Buf;
-use hardpoint_core::{Clock, SystemClock};
 use http::Response;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
@@ -15,22 +14,15 @@ pin_project! {
     /// The inner service's body; the access line is written when it ends or is dropped.
     ///
     /// Frames, trailers, errors, `size_hint` and `is_end_stream` are those of the inner body.
-    // The bound is there because dropping the entry reads the clock.
     #[derive(Debug)]
-    pub struct RecordBody<B, C = SystemClock>
-    where
-        C: Clock,
-    {
+    pub struct RecordBody<B> {
         // None only while it is dropped: what the inner body logs then is still of this request.
         #[pin]
         inner: Option<B>,
-        entry: Option<Entry<C>>,
+        entry: Option<Entry>,
     }
 
-    impl<B, C> PinnedDrop for RecordBody<B, C>
-    where
-        C: Clock,
-    {
+    impl<B> PinnedDrop for RecordBody<B> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if let Some(entry) = this.entry {
@@ -40,9 +32,9 @@ pin_project! {
     }
 }
 
-impl<B: Body, C: Clock> RecordBody<B, C> {
+impl<B: Body> RecordBody<B> {
     /// Enters the answer into `entry`, which stays with its body.
-    pub(super) fn of(mut response: Response<B>, mut entry: Option<Entry<C>>) -> Response<Self> {
+    pub(super) fn new(mut response: Response<B>, mut entry: Option<Entry>) -> Response<Self> {
         if let Some(entry) = &mut entry {
             entry.answered(&mut response);
         }
@@ -50,7 +42,7 @@ impl<B: Body, C: Clock> RecordBody<B, C> {
     }
 }
 
-impl<B: Body, C: Clock> Body for RecordBody<B, C> {
+impl<B: Body> Body for RecordBody<B> {
     type Data = B::Data;
     type Error = B::Error;
 

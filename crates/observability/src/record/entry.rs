@@ -2,7 +2,7 @@
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
-use hardpoint_core::{Client, Clock, Mono, Outcome, Refused, RequestContext, Subject};
+use hardpoint_core::{Client, Mono, Outcome, Refused, RequestContext, Route, Time};
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
     header::{CONTENT_LENGTH, USER_AGENT},
@@ -13,27 +13,30 @@ use tracing::{Level, Span};
 use super::{
     ids::{self, X_REQUEST_ID},
     layer::Settings,
-    route::Label,
+    notes,
 };
 
 /// The target of the access line.
-const TARGET: &str = "hardpoint::access";
+pub(crate) const TARGET: &str = "hardpoint::access";
+
+/// The route of a request that matched none, or whose service does not supply it.
+const UNMATCHED: &str = "unmatched";
 
 /// How much of a user agent is written, in bytes.
 const USER_AGENT_MAX: usize = 256;
 
 /// Written when it is dropped, and so exactly once, however the request ends.
-pub(super) struct Entry<C: Clock> {
-    clock: C,
+pub(super) struct Entry {
+    time: Time,
     context: Arc<RequestContext>,
     span: Span,
     method: &'static str,
     head_only: bool,
-    route: Label,
+    route: Option<Route>,
     user_agent: Option<HeaderValue>,
     bytes_in: Option<u64>,
     status: Option<StatusCode>,
-    refused: bool,
+    refused: Option<Refused>,
     first_byte: Option<Mono>,
     bytes_out: u64,
     /// How many bytes the body will have, where that is known.
@@ -56,30 +59,30 @@ enum Stage {
     Complete,
 }
 
-impl<C: Clock> Entry<C> {
+impl Entry {
     /// Opens the record of `request`, and gives the request its context and its ids.
-    pub(super) fn open<B: Body>(request: &mut Request<B>, settings: &Settings<C>) -> Self {
-        let context = RequestContext::of(request.extensions_mut(), &settings.clock);
-        ids::assign(&context, request.headers_mut(), settings.trust, &settings.clock);
+    pub(super) fn open<B: Body>(request: &mut Request<B>, settings: &Settings) -> Self {
+        let context = RequestContext::ensure(request.extensions_mut(), &settings.time);
+        ids::assign(&context, request.headers_mut(), settings.trust, &settings.time);
         // At the level that is the last to be filtered out: whatever line the handler may still
         // write gets the ids.
         let span = tracing::error_span!(
             target: "hardpoint::request",
             "request",
             request_id = context.request_id().map(|id| id.as_str()),
-            trace_id = context.trace_id().map(tracing::field::display),
+            trace_id = context.trace().map(|trace| tracing::field::display(trace.trace_id)),
         );
         Self {
-            clock: settings.clock.clone(),
+            time: settings.time.clone(),
             span,
             method: method(request.method()),
             head_only: request.method() == Method::HEAD,
-            route: Label::of(request.extensions(), &context),
+            route: Route::find(request.extensions()),
             user_agent: request.headers().get(USER_AGENT).cloned(),
             bytes_in: size(request.body(), request.headers()),
             context,
             status: None,
-            refused: false,
+            refused: None,
             first_byte: None,
             bytes_out: 0,
             expected: None,
@@ -104,9 +107,9 @@ impl<C: Clock> Entry<C> {
     /// The head of the answer is there: it gets the request's id.
     pub(super) fn answered<B: Body>(&mut self, response: &mut Response<B>) {
         let status = response.status();
-        self.first_byte = Some(self.clock.now());
+        self.first_byte = Some(self.time.now());
         self.status = Some(status);
-        self.refused = response.extensions().get::<Refused>().is_some();
+        self.refused = response.extensions().get().copied();
         // RFC 9110, section 6.4.1: these have no content whatever their headers say.
         let without = self.head_only
             || status.is_informational()
@@ -142,18 +145,28 @@ impl<C: Clock> Entry<C> {
     }
 
     fn ending(&self) -> Ending {
+        let refusal = self.refused.map(Refused::outcome);
         let server_error = self.status.is_some_and(|status| status.is_server_error());
-        match (self.context.outcome(), self.stage) {
-            // First: an outcome that was set before the panic is no longer how it ended.
-            _ if self.running => Ending::Told(Outcome::Panicked),
-            (Some(outcome), _) => Ending::Told(outcome),
-            (None, Stage::Failed) => Ending::Told(Outcome::Failed),
+        match (refusal.or_else(|| self.context.body_outcome()), self.stage) {
+            // First: the panic came after any outcome that was stored before.
+            _ if self.running => Ending::Known(Outcome::Panicked),
+            (Some(outcome), _) => Ending::Known(outcome),
+            (None, Stage::Failed) => Ending::Known(Outcome::Failed),
             (None, Stage::Waiting) => Ending::Cancelled,
-            (None, _) if server_error => Ending::Told(Outcome::Failed),
-            (None, _) if self.refused => Ending::Told(Outcome::Rejected),
+            (None, _) if server_error => Ending::Known(Outcome::Failed),
             (None, Stage::Sending) => Ending::Aborted,
             (None, Stage::Complete) => Ending::Ok,
         }
+    }
+
+    /// The status of a refusal, also where the wire says 200 for gRPC.
+    fn status(&self) -> Option<StatusCode> {
+        self.refused.map(Refused::status).or(self.status)
+    }
+
+    /// The template. Never the path that was requested, whose words the client chooses.
+    fn route(&self) -> &str {
+        self.context.route().or(self.route.as_ref()).map_or(UNMATCHED, Route::as_str)
     }
 
     fn since_received(&self, at: Mono) -> f64 {
@@ -161,7 +174,7 @@ impl<C: Clock> Entry<C> {
     }
 }
 
-impl<C: Clock> Drop for Entry<C> {
+impl Drop for Entry {
     fn drop(&mut self) {
         // One place for the fields; a callsite of its own for each level, as tracing wants it.
         macro_rules! line {
@@ -171,18 +184,19 @@ impl<C: Clock> Drop for Entry<C> {
                     parent: None,
                     $level,
                     request_id = self.context.request_id().map(|id| id.as_str()),
-                    trace_id = self.context.trace_id().map(tracing::field::display),
+                    trace_id = self.context.trace().map(|trace| tracing::field::display(trace.trace_id)),
                     method = self.method,
-                    route = self.route.as_str(&self.context),
-                    status = self.status.map(|status| status.as_u16()),
+                    route = self.route(),
+                    status = self.status().map(|status| status.as_u16()),
                     outcome = $ending.as_str(),
-                    duration_ms = self.since_received(self.clock.now()),
+                    duration_ms = self.since_received(self.time.now()),
                     ttfb_ms = self.first_byte.map(|at| self.since_received(at)),
                     bytes_in = self.bytes_in,
                     bytes_out = self.bytes_out,
                     client = address(&self.context).map(tracing::field::display),
-                    subject = self.context.subject().map(Subject::as_str),
+                    subject = self.context.subject(),
                     user_agent = self.user_agent.as_ref().map(beginning).as_deref(),
+                    notes = notes::json(&self.context).map(tracing::field::display),
                     "request"
                 )
             };
@@ -196,7 +210,7 @@ impl<C: Clock> Drop for Entry<C> {
     }
 }
 
-impl<C: Clock> fmt::Debug for Entry<C> {
+impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Entry")
             .field("status", &self.status)
@@ -216,7 +230,7 @@ enum Ending {
     /// An answer was given, all of it.
     Ok,
     /// A layer said so, or the status does.
-    Told(Outcome),
+    Known(Outcome),
 }
 
 impl Ending {
@@ -225,15 +239,15 @@ impl Ending {
             Self::Aborted => "aborted",
             Self::Cancelled => "cancelled",
             Self::Ok => "ok",
-            Self::Told(outcome) => outcome.as_str(),
+            Self::Known(outcome) => outcome.as_str(),
         }
     }
 
     /// What is broken is an error, what is overloaded or slow a warning. What clients do is neither.
     const fn level(self) -> Level {
         match self {
-            Self::Told(Outcome::Failed | Outcome::Panicked) => Level::ERROR,
-            Self::Told(Outcome::Shed | Outcome::TimedOut) => Level::WARN,
+            Self::Known(Outcome::Failed | Outcome::Panicked) => Level::ERROR,
+            Self::Known(Outcome::Shed | Outcome::TimedOut) => Level::WARN,
             _ => Level::INFO,
         }
     }

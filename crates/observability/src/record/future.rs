@@ -4,7 +4,6 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use hardpoint_core::{Clock, SystemClock};
 use http::Response;
 use http_body::Body;
 use pin_project_lite::pin_project;
@@ -15,21 +14,14 @@ pin_project! {
     /// The future of [`Record`](super::Record).
     ///
     /// Dropped before it is ready, it drops the inner future and then writes the access line.
-    // The bound is there because dropping the entry reads the clock.
-    pub struct ResponseFuture<F, C = SystemClock>
-    where
-        C: Clock,
-    {
+    pub struct ResponseFuture<F> {
         // None only while it is dropped: what the inner future logs then is still of this request.
         #[pin]
         inner: Option<F>,
-        entry: Option<Entry<C>>,
+        entry: Option<Entry>,
     }
 
-    impl<F, C> PinnedDrop for ResponseFuture<F, C>
-    where
-        C: Clock,
-    {
+    impl<F> PinnedDrop for ResponseFuture<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if let Some(entry) = this.entry {
@@ -39,19 +31,18 @@ pin_project! {
     }
 }
 
-impl<F, C: Clock> ResponseFuture<F, C> {
-    pub(super) const fn new(inner: F, entry: Option<Entry<C>>) -> Self {
+impl<F> ResponseFuture<F> {
+    pub(super) fn new(inner: F, entry: Option<Entry>) -> Self {
         Self { inner: Some(inner), entry }
     }
 }
 
-impl<F, C, B, E> Future for ResponseFuture<F, C>
+impl<F, B, E> Future for ResponseFuture<F>
 where
     F: Future<Output = Result<Response<B>, E>>,
-    C: Clock,
     B: Body,
 {
-    type Output = Result<Response<RecordBody<B, C>>, E>;
+    type Output = Result<Response<RecordBody<B>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
@@ -64,7 +55,7 @@ where
         });
         let entry = this.entry.take();
         Poll::Ready(match answer {
-            Ok(response) => Ok(RecordBody::of(response, entry)),
+            Ok(response) => Ok(RecordBody::new(response, entry)),
             Err(error) => {
                 if let Some(mut entry) = entry {
                     entry.failed();
@@ -75,7 +66,7 @@ where
     }
 }
 
-impl<F, C: Clock> fmt::Debug for ResponseFuture<F, C> {
+impl<F> fmt::Debug for ResponseFuture<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").field("entry", &self.entry).finish_non_exhaustive()
     }

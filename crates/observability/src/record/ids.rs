@@ -1,10 +1,13 @@
 //! Whose ids a request carries on: those it came with, or new ones.
 
-use bytes::Bytes;
-use hardpoint_core::{Client, Clock, RequestContext, RequestId, TraceId};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use std::time::Duration;
 
-use super::{random, traceparent, uuid7};
+use bytes::Bytes;
+use hardpoint_core::{Client, RequestContext, RequestId, Time, TraceContext, TraceId};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use uuid::{Builder, Uuid, fmt::Hyphenated};
+
+use super::{random, traceparent};
 
 /// The header of the request id, in requests and responses.
 pub(super) static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -37,18 +40,13 @@ impl Trust {
 
 /// Gives the request its ids: in the context, and the request id in its header too, where a handler
 /// and whatever it calls read it. An id that was not taken over is gone.
-pub(super) fn assign(
-    context: &RequestContext,
-    headers: &mut HeaderMap,
-    trust: Trust,
-    clock: &impl Clock,
-) {
+pub(super) fn assign(context: &RequestContext, headers: &mut HeaderMap, trust: Trust, time: &Time) {
     let trusted = trust.holds(context.client());
-    if context.trace_id().is_none() {
+    if context.trace().is_none() {
         let sent = single(headers, &TRACEPARENT)
             .filter(|_| trusted)
             .and_then(|value| traceparent::parse(value.as_bytes()));
-        context.set_trace_id(sent.unwrap_or_else(new_trace_id));
+        context.set_trace(sent.unwrap_or_else(new_trace));
     }
     if !trusted {
         // Whatever the handler calls would carry on the trace that was not taken over.
@@ -60,7 +58,7 @@ pub(super) fn assign(
     if context.request_id().is_none() {
         let sent =
             single(headers, &X_REQUEST_ID).filter(|_| trusted).and_then(RequestId::from_header);
-        if let Some(id) = sent.or_else(|| new_request_id(clock)) {
+        if let Some(id) = sent.or_else(|| new_request_id(time)) {
             context.set_request_id(id);
         }
     }
@@ -76,18 +74,34 @@ fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderVal
     lines.next().is_none().then_some(value)
 }
 
-/// One allocation, shared by the context and the headers of request and response.
-fn new_request_id(clock: &impl Clock) -> Option<RequestId> {
-    let text = Bytes::from_owner(uuid7::text(clock.unix(), random::bytes()));
-    let value = HeaderValue::from_maybe_shared(text).ok()?;
+/// A UUID of version 7, in one allocation that the context and the headers of request and response
+/// share.
+fn new_request_id(time: &Time) -> Option<RequestId> {
+    let id = uuid7(time.unix(), random::bytes());
+    let mut text = [0; Hyphenated::LENGTH];
+    id.hyphenated().encode_lower(&mut text);
+    let value = HeaderValue::from_maybe_shared(Bytes::from_owner(text)).ok()?;
     RequestId::from_header(&value)
 }
 
-fn new_trace_id() -> TraceId {
+/// The first 12 bits after the milliseconds are their fraction (RFC 9562 §6.2, method 3), so the ids
+/// of one process sort within the millisecond too.
+fn uuid7(unix: Duration, random: [u8; 8]) -> Uuid {
+    // 48 bits of milliseconds last until the year 10889.
+    let millis = u64::try_from(unix.as_millis()).unwrap_or(u64::MAX);
+    let fraction = (u64::from(unix.subsec_nanos() % 1_000_000) << 12) / 1_000_000;
+    let [.., high, low] = fraction.to_be_bytes();
+    let [a, b, c, d, e, f, g, h] = random;
+    let rest = [high, low, a, b, c, d, e, f, g, h];
+    Builder::from_unix_timestamp_millis(millis, &rest).into_uuid()
+}
+
+/// A trace that begins here, sampled.
+fn new_trace() -> TraceContext {
     // Sixteen zero bytes in a row are all but impossible: then draw again.
     loop {
         if let Some(id) = TraceId::from_bytes(random::bytes()) {
-            return id;
+            return TraceContext::new(id, None, 1);
         }
     }
 }
@@ -95,16 +109,40 @@ fn new_trace_id() -> TraceId {
 #[cfg(test)]
 mod tests {
     use hardpoint_core::ManualClock;
+    use proptest::prelude::*;
 
     use super::*;
 
     #[test]
     fn a_new_id_is_a_valid_one_and_never_the_same_twice() {
-        let clock = ManualClock::default();
-        let first = new_request_id(&clock).unwrap();
-        let second = new_request_id(&clock).unwrap();
+        let time = Time::manual(&ManualClock::default());
+        let first = new_request_id(&time).unwrap();
+        let second = new_request_id(&time).unwrap();
         assert_ne!(first, second);
         assert!(first.as_str().starts_with("01a3185c-5000-7000-"), "{first}");
-        assert_ne!(new_trace_id(), new_trace_id());
+        assert_ne!(new_trace(), new_trace());
+    }
+
+    #[test]
+    fn the_example_of_the_standard_comes_out() {
+        // RFC 9562, appendix A.6: 2022-02-22T19:22:22Z, rand_a 0xCC3, rand_b 0x18C4DC0C0C07398F.
+        let unix = Duration::from_millis(0x017F_22E2_79B0);
+        let fraction = Duration::from_nanos((0xCC3 * 1_000_000_u64).div_ceil(4096));
+        let id = uuid7(unix + fraction, 0x18C4_DC0C_0C07_398F_u64.to_be_bytes());
+        assert_eq!(id.to_string(), "017f22e2-79b0-7cc3-98c4-dc0c0c07398f");
+    }
+
+    proptest! {
+        #[test]
+        fn later_ids_sort_after_earlier_ones(
+            nanos in 0..u64::MAX / 2,
+            step in 245..1_000_000_000_u64,
+            first: [u8; 8],
+            second: [u8; 8],
+        ) {
+            let earlier = uuid7(Duration::from_nanos(nanos), first);
+            let later = uuid7(Duration::from_nanos(nanos + step), second);
+            prop_assert!(earlier < later, "{earlier} {later}");
+        }
     }
 }

@@ -1,64 +1,61 @@
-use hardpoint_core::{Clock, SystemClock};
+use hardpoint_core::{Place, StackLayer, Time};
 use tower_layer::Layer;
 
 use super::{Record, ids::Trust};
 
-/// Gives each request its ids, and writes its one access line. See the [module docs](super).
-#[derive(Clone, Copy, Debug)]
+/// Gives each request its ids, and writes its access line. See the [module docs](super).
+#[derive(Clone, Debug)]
 #[must_use]
-pub struct RecordLayer<C = SystemClock> {
-    settings: Settings<C>,
+pub struct RecordLayer {
+    settings: Settings,
 }
 
-/// What a layer's services are told. There is no state to share: a record belongs to one request.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Settings<C> {
-    pub(super) clock: C,
+/// What the services of a layer need. They share no state, because a record belongs to one request.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) time: Time,
     pub(super) on: bool,
     pub(super) trust: Trust,
 }
 
 impl RecordLayer {
-    /// Takes ids over from requests that came through a trusted proxy, and makes new ones for all
+    /// Accepts the ids of requests that come through a trusted proxy, and makes new ones for all
     /// others.
     pub const fn new() -> Self {
-        Self { settings: Settings { clock: SystemClock, on: true, trust: Trust::Proxies } }
+        Self { settings: Settings { time: Time::system(), on: true, trust: Trust::Proxies } }
     }
 
     /// Does nothing: no context, no id, no line.
     pub const fn off() -> Self {
-        let mut layer = Self::new();
-        layer.settings.on = false;
-        layer
+        Self { settings: Settings { time: Time::system(), on: false, trust: Trust::Proxies } }
     }
-}
 
-impl<C> RecordLayer<C> {
-    /// Takes over the valid ids of every caller. Default: only those that came through a trusted
+    /// Accepts the valid ids of every caller. Default: only of those that come through a trusted
     /// proxy.
     ///
-    /// For a service that only other services of yours can reach. Anybody who can reach it may
-    /// then choose an id that another request has, and so put their lines into its story.
-    pub const fn accept_ids(mut self) -> Self {
+    /// Use it for a service that only your own services can reach: a caller may choose an id that
+    /// another request has, and so mix its lines with that request's.
+    pub fn accept_ids(mut self) -> Self {
         self.settings.trust = Trust::Everyone;
         self
     }
 
-    /// Takes over nobody's ids: every request gets new ones. Default: those that came through a
-    /// trusted proxy are taken over.
+    /// Gives every request new ids. Default: ids that come through a trusted proxy are accepted.
     ///
-    /// For a service whose proxy hands on the `x-request-id` and `traceparent` of its clients
-    /// instead of writing its own.
-    pub const fn replace_ids(mut self) -> Self {
+    /// Use it for a service whose proxy passes on the `x-request-id` and `traceparent` of its
+    /// clients instead of writing its own.
+    pub fn replace_ids(mut self) -> Self {
         self.settings.trust = Trust::Nobody;
         self
     }
 
-    /// Measures with `clock`. Default: [`SystemClock`]. Layers that meet in one stack must be given
-    /// clones of one clock, since the duration starts when the first of them saw the request.
-    pub fn with_clock<D: Clock>(self, clock: D) -> RecordLayer<D> {
-        let Settings { on, trust, .. } = self.settings;
-        RecordLayer { settings: Settings { clock, on, trust } }
+    /// The clock that durations are measured with. Default: the system's.
+    ///
+    /// All layers of one stack must read the same clock, since the duration starts when the first
+    /// of them saw the request.
+    pub fn time(mut self, time: impl Into<Time>) -> Self {
+        self.settings.time = time.into();
+        self
     }
 }
 
@@ -68,10 +65,14 @@ impl Default for RecordLayer {
     }
 }
 
-impl<S, C: Clone> Layer<S> for RecordLayer<C> {
-    type Service = Record<S, C>;
+impl<S> Layer<S> for RecordLayer {
+    type Service = Record<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
         Record::new(inner, self.settings.clone())
     }
+}
+
+impl StackLayer for RecordLayer {
+    const PLACE: Place = Place::RECORD;
 }

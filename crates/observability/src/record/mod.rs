@@ -8,7 +8,7 @@
 //! # Example
 //!
 //! ```
-//! use hardpoint_core::{ClientResolver, Family, RequestContext, SystemClock, TrustedProxies};
+//! use hardpoint_core::{ClientResolver, Family, RequestContext, Time, TrustedProxies};
 //! use hardpoint_observability::RecordLayer;
 //! use http::{Request, Response};
 //! use http_body_util::Empty;
@@ -27,7 +27,7 @@
 //!     request.headers_mut().insert("x-request-id", "from-outside".parse()?);
 //!     // A layer further out has found out who is calling.
 //!     let client = resolver.resolve(Some(peer.parse()?), request.headers());
-//!     RequestContext::of(request.extensions_mut(), &SystemClock).set_client(client);
+//!     RequestContext::ensure(request.extensions_mut(), &Time::system()).set_client(client);
 //!
 //!     // The id of our proxy is taken over, that of a stranger is replaced.
 //!     let response = service.clone().oneshot(request).await?;
@@ -63,7 +63,7 @@
 //! | `method` | `_OTHER` for what is not in RFC 9110 nor `PATCH` |
 //! | `route` | the template that matched, from a [`Route`](hardpoint_core::Route) in the request's extensions or context, or axum's matched path (feature `axum`); else `unmatched`. Path and query are never written |
 //! | `status` | of the response |
-//! | `outcome` | `ok`; `rejected` (refused by a policy, or an error of 400 to 499, or 501, that edge's `ProblemLayer` gave its shape: without that layer a bare 404 is `ok` and a bare 501 `failed`); `failed` (status 5xx, or an error of the service or the body); `panicked`; `timed_out`; `shed`; `cancelled` (dropped before there was a response); `aborted` (body dropped before its end). What a layer put into the context comes first |
+//! | `outcome` | see below |
 //! | `duration_ms` | from the first of our layers to the end of the body |
 //! | `ttfb_ms` | from the first of our layers to the head of the response |
 //! | `bytes_in` | size of the request body as announced; none if it was not (chunked) |
@@ -71,6 +71,22 @@
 //! | `client` | address of the client, in full |
 //! | `subject` | who was authenticated |
 //! | `user_agent` | its first 256 bytes |
+//! | `notes` | an object with what handlers added by [`RequestContext::note`](hardpoint_core::RequestContext::note) |
+//!
+//! The status and the outcome of a refusal are those of its [`Refused`](hardpoint_core::Refused),
+//! also where gRPC puts 200 on the wire. Otherwise `outcome` is:
+//!
+//! | outcome | the request |
+//! |---|---|
+//! | `ok` | got its whole response, with a status below 500 |
+//! | `failed` | got a status of 500 or more, or the service or the body returned an error |
+//! | `rejected`, `shed`, `timed_out` | was refused or cut by a layer |
+//! | `panicked` | made the handler or the body panic |
+//! | `cancelled` | was dropped before it had a response |
+//! | `aborted` | was dropped before the end of the response's body |
+//!
+//! `tracing::Span::record` cannot add a field to this line: tracing drops fields that the span did
+//! not declare. Use notes.
 //!
 //! # Sharing
 //! Nothing is shared: a record belongs to its request. Random bytes come from a pool of the thread.
@@ -96,14 +112,13 @@
 //! On `axum::Router::layer`, where the matched route is known.
 
 mod body;
-mod entry;
+pub(crate) mod entry;
 mod future;
 mod ids;
 mod layer;
+pub(crate) mod notes;
 mod random;
-mod route;
 mod service;
 mod traceparent;
-mod uuid7;
 
 pub use self::{body::RecordBody, future::ResponseFuture, layer::RecordLayer, service::Record};

@@ -1,6 +1,5 @@
 use std::task::{Context, Poll};
 
-use hardpoint_core::{Clock, SystemClock};
 use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
@@ -8,46 +7,29 @@ use tower_service::Service;
 use super::{RecordBody, ResponseFuture, entry::Entry, layer::Settings};
 
 /// The service of [`RecordLayer`](super::RecordLayer).
-#[derive(Clone, Copy, Debug)]
-pub struct Record<S, C = SystemClock> {
+#[derive(Clone, Debug)]
+pub struct Record<S> {
     inner: S,
-    settings: Settings<C>,
+    settings: Settings,
 }
 
-impl<S, C> Record<S, C> {
-    pub(super) const fn new(inner: S, settings: Settings<C>) -> Self {
+impl<S> Record<S> {
+    pub(super) fn new(inner: S, settings: Settings) -> Self {
         Self { inner, settings }
     }
 
-    /// The inner service.
-    #[must_use]
-    pub const fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The inner service.
-    #[must_use]
-    pub const fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// The inner service, unwrapped.
-    #[must_use]
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
+    hardpoint_core::inner_accessors!();
 }
 
-impl<S, C, ReqB, ResB> Service<Request<ReqB>> for Record<S, C>
+impl<S, ReqB, ResB> Service<Request<ReqB>> for Record<S>
 where
     S: Service<Request<ReqB>, Response = Response<ResB>>,
-    C: Clock,
     ReqB: Body, // its size
     ResB: Body, // its size and its end
 {
-    type Response = Response<RecordBody<ResB, C>>;
+    type Response = Response<RecordBody<ResB>>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, C>;
+    type Future = ResponseFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)

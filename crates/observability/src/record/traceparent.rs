@@ -1,15 +1,15 @@
 //! `traceparent` (W3C Trace Context, level 2).
 
-use hardpoint_core::TraceId;
+use hardpoint_core::{SpanId, TraceContext, TraceId};
 
 /// The length of version 00: `00-` 32 digits `-` 16 digits `-` 2 digits.
 const LEN: usize = 55;
 
-/// The trace id in a header's value; `None` unless all of it is as the standard wants it.
+/// The trace in a field's value; `None` unless the standard accepts all of it.
 ///
 /// Version 00 has exactly 55 bytes. A higher one may go on after another `-`, which is not looked
 /// at; version `ff` does not exist. Digits are lower case, and no id is all zero.
-pub(super) fn parse(value: &[u8]) -> Option<TraceId> {
+pub(super) fn parse(value: &[u8]) -> Option<TraceContext> {
     let value = value.trim_ascii();
     let (known, rest) = value.split_at_checked(LEN)?;
     let [v1, v2, b'-', ids @ ..] = known else {
@@ -24,11 +24,12 @@ pub(super) fn parse(value: &[u8]) -> Option<TraceId> {
     let (trace, after) = ids.split_at_checked(32)?;
     let (parent, flags) = after.strip_prefix(b"-")?.split_at_checked(16)?;
     let [b'-', f1, f2] = flags else { return None };
-    byte(*f1, *f2)?;
-    if !whole || hex::<8>(parent)? == [0; 8] {
+    let flags = byte(*f1, *f2)?;
+    if !whole {
         return None;
     }
-    TraceId::from_bytes(hex(trace)?)
+    let parent = SpanId::from_bytes(hex(parent)?)?;
+    Some(TraceContext::new(TraceId::from_bytes(hex(trace)?)?, Some(parent), flags))
 }
 
 fn hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
@@ -96,7 +97,7 @@ mod tests {
             (format!("00-{TRACE}-{parent}-01,00-{TRACE}-{parent}-01"), false),
             (String::new(), false),
         ] {
-            let parsed = parse(value.as_bytes()).map(|id| id.to_string());
+            let parsed = parse(value.as_bytes()).map(|trace| trace.trace_id.to_string());
             assert_eq!(parsed.as_deref(), accepted.then_some(TRACE), "{value:?}");
         }
     }
@@ -108,14 +109,15 @@ mod tests {
         }
 
         #[test]
-        fn every_id_that_is_not_zero_survives(
+        fn ids_parent_and_flags_survive(
             trace in any::<[u8; 16]>().prop_filter("zero", |id| *id != [0; 16]),
             parent in 1..u64::MAX,
             flags: u8,
         ) {
-            let id = TraceId::from_bytes(trace);
-            let value = format!("00-{}-{parent:016x}-{flags:02x}", id.unwrap());
-            prop_assert_eq!(parse(value.as_bytes()), id);
+            let id = TraceId::from_bytes(trace).unwrap();
+            let value = format!("00-{id}-{parent:016x}-{flags:02x}");
+            let parent = SpanId::from_bytes(parent.to_be_bytes());
+            prop_assert_eq!(parse(value.as_bytes()), Some(TraceContext::new(id, parent, flags)));
         }
     }
 }

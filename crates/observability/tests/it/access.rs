@@ -6,8 +6,7 @@ use std::{
 };
 
 use hardpoint_core::{
-    ClientResolver, GrpcCode, HeadFacts, Outcome, Problem, Refused, Rejection, RequestContext,
-    Route, Subject, refuse,
+    ClientResolver, Head, Identity, Outcome, Problem, Refusals, RequestContext, Route, Time,
 };
 use hardpoint_observability::RecordLayer;
 use hardpoint_testkit::{TestBody, leak::LeakScanner, spy::SpyError};
@@ -39,8 +38,10 @@ async fn one_line_says_how_a_request_went() {
     let twin = harness.clock.clone();
     harness.spy.respond(move |parts| {
         twin.advance(std::time::Duration::from_micros(1_234));
-        let context = RequestContext::get(&parts.extensions).unwrap();
-        context.set_subject(Subject::from("alice"));
+        let context = RequestContext::find(&parts.extensions).unwrap();
+        context.set_identity(Identity::from_subject("alice"));
+        context.note("tenant", "acme \"x\"");
+        context.note("plan", "gold");
         Ok(Response::new(TestBody::from("hello")))
     });
     let mut request = get("/orders/7?token=secret");
@@ -48,7 +49,7 @@ async fn one_line_says_how_a_request_went() {
     *request.body_mut() = TestBody::from("abc");
     let headers = request.headers_mut();
     headers.insert(USER_AGENT, HeaderValue::from_static("curl/8"));
-    let context = RequestContext::of(request.extensions_mut(), &harness.clock);
+    let context = RequestContext::ensure(request.extensions_mut(), &Time::manual(&harness.clock));
     let peer: IpAddr = "2001:db8::7".parse().unwrap();
     context.set_client(ClientResolver::direct().resolve(Some(peer), &HeaderMap::new()));
     request.extensions_mut().insert(Route::from_static("/orders/{id}"));
@@ -87,6 +88,7 @@ async fn one_line_says_how_a_request_went() {
             "client": "2001:db8::7",
             "subject": "alice",
             "user_agent": "curl/8",
+            "notes": { "tenant": "acme \"x\"", "plan": "gold" },
         })
     );
 }
@@ -98,7 +100,7 @@ async fn what_is_not_known_is_null() {
     *request.body_mut() = TestBody::from("abc").without_size();
     harness.exchange(request).await.unwrap();
     let line = harness.access();
-    for name in ["bytes_in", "client", "subject", "user_agent"] {
+    for name in ["bytes_in", "client", "subject", "user_agent", "notes"] {
         assert_eq!(line.get(name), Some(&Json::Null), "{name}");
     }
     assert_eq!(line["route"], "unmatched");
@@ -121,51 +123,25 @@ async fn the_status_tells_the_outcome() {
     }
 }
 
-#[derive(Debug)]
-struct Limited;
-
-impl std::fmt::Display for Limited {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("limited")
-    }
-}
-
-impl std::error::Error for Limited {}
-
-impl Rejection for Limited {
-    fn problem(&self) -> Problem {
-        Problem::new(StatusCode::TOO_MANY_REQUESTS, "limited", "Limited")
-    }
-
-    fn grpc_code(&self) -> GrpcCode {
-        GrpcCode::ResourceExhausted
-    }
-}
-
 #[tokio::test]
-async fn a_refusal_is_rejected_even_where_its_status_is_200() {
-    // A gRPC client is refused with status 200.
-    for answer in [StatusCode::TOO_MANY_REQUESTS, StatusCode::OK] {
+async fn a_refusal_is_recorded_with_its_own_status_also_where_the_wire_says_200() {
+    for refusals in [Refusals::new(), Refusals::new().grpc()] {
         let harness = Harness::new();
-        let refusal: Response<hardpoint_core::ResponseBody<TestBody>> =
-            refuse(&HeadFacts::default(), &Limited);
-        let refused: Refused = *refusal.extensions().get().unwrap();
-        harness.spy.respond(move |_| {
-            let mut response = Response::new(TestBody::default());
-            *response.status_mut() = answer;
-            response.extensions_mut().insert(refused);
-            Ok(response)
+        harness.spy.respond(move |parts| {
+            let problem = Problem::from_status(StatusCode::UNAUTHORIZED);
+            let facts = refusals.facts(Head::from_parts(parts));
+            Ok(refusals.refuse::<TestBody>(&facts, &problem).map(|_| TestBody::default()))
         });
         harness.exchange(get("/")).await.unwrap();
         let line = harness.access();
-        assert_eq!(line["status"], answer.as_u16());
+        assert_eq!(line["status"], 401);
         assert_eq!(ending(&line), ("rejected", "INFO"));
     }
 }
 
 #[tokio::test]
-async fn what_a_layer_knows_goes_before_the_status() {
-    for (told, outcome, level) in [
+async fn the_outcome_of_a_refusal_wins_over_the_status() {
+    for (left, outcome, level) in [
         (Outcome::Failed, "failed", "ERROR"),
         (Outcome::Panicked, "panicked", "ERROR"),
         (Outcome::Rejected, "rejected", "INFO"),
@@ -174,15 +150,36 @@ async fn what_a_layer_knows_goes_before_the_status() {
     ] {
         let harness = Harness::new();
         harness.spy.respond(move |parts| {
-            let context = RequestContext::get(&parts.extensions).unwrap();
-            context.set_outcome(told);
-            let mut response = Response::new(TestBody::default());
-            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-            Ok(response)
+            let problem = Problem::from_status(StatusCode::SERVICE_UNAVAILABLE).outcome(left);
+            let refusals = Refusals::new();
+            let facts = refusals.facts(Head::from_parts(parts));
+            Ok(refusals.refuse::<TestBody>(&facts, &problem).map(|_| TestBody::default()))
         });
         harness.exchange(get("/")).await.unwrap();
         assert_eq!(ending(&harness.access()), (outcome, level));
     }
+}
+
+#[tokio::test]
+async fn a_body_that_a_layer_cuts_after_the_head_was_sent_is_rejected() {
+    let harness = Harness::new();
+    harness.spy.respond(|parts| {
+        let context = RequestContext::find(&parts.extensions).unwrap();
+        assert!(context.set_body_outcome(Outcome::Rejected));
+        Ok(Response::new(TestBody::from("half")))
+    });
+    harness.exchange(get("/")).await.unwrap();
+    assert_eq!(ending(&harness.access()), ("rejected", "INFO"));
+}
+
+#[test]
+fn a_field_called_notes_on_any_other_line_is_text_and_a_forged_one_cannot_break_the_line() {
+    let harness = Harness::new();
+    tracing::info!(notes = r#"{"a":1}"#, "not an access line");
+    tracing::info!(target: "hardpoint::access", notes = %r#"{"a":1},"level":"forged"#, "forged");
+    let lines = harness.lines();
+    assert_eq!(lines[0]["notes"], r#"{"a":1}"#);
+    assert_eq!((&lines[1]["level"], lines[1]["notes"].is_string()), (&json!("INFO"), true));
 }
 
 #[tokio::test]
@@ -330,7 +327,7 @@ async fn a_layer_that_is_off_does_nothing() {
     assert_eq!(harness.lines(), Vec::<Json>::new());
     let seen = harness.spy.seen();
     assert!(seen[0].headers.is_empty());
-    assert!(RequestContext::get(&seen[0].extensions).is_none());
+    assert!(RequestContext::find(&seen[0].extensions).is_none());
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ fn an_id_that_is_taken_over_costs_nothing() {
 
 #[test]
 fn the_line_and_the_span_cost_little_more() {
-    let logs = Logs::json("orders", "1.4.2", "test");
+    let logs = Logs::json("orders").version("1.4.2").environment("test");
     let layer = logs.layer(std::io::sink).unwrap();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
         // The id; of the span its two values, their list and the box that it is kept in. The line

@@ -17,7 +17,7 @@ fn app() -> Router {
 }
 
 async fn line(request: Request<Body>) -> Json {
-    let (captured, _guard) = capture(Logs::json("orders", "1.4.2", "test"));
+    let (captured, _guard) = capture(Logs::json("orders").version("1.4.2").environment("test"));
     let answer = app().oneshot(request).await.unwrap();
     answer.into_body().collect().await.unwrap();
     let lines = captured.lines();

@@ -71,20 +71,6 @@ async fn a_failure_stays_one_though_the_client_does_not_wait_for_its_text() {
     assert_eq!(harness.access()["outcome"], "failed");
 }
 
-#[tokio::test]
-async fn a_deadline_that_drops_the_handler_is_no_cancellation() {
-    let harness = Harness::new();
-    harness.spy.hold();
-    let mut request = get("/");
-    let context = RequestContext::of(request.extensions_mut(), &harness.clock);
-    let mut service = harness.service();
-    let ready = ServiceExt::<Request<TestBody>>::ready(&mut service).await;
-    let future = ready.unwrap().call(request);
-    context.set_outcome(Outcome::TimedOut);
-    drop(future);
-    assert_eq!(harness.access()["outcome"], "timed_out");
-}
-
 #[test]
 fn a_panic_is_told_and_passes() {
     #[derive(Clone, Copy)]
@@ -180,9 +166,9 @@ async fn a_body_that_panics_is_told_and_what_it_logs_has_the_ids() {
 fn a_panic_outweighs_the_outcome_that_was_set_before() {
     let harness = Harness::new();
     let mut service = RecordLayer::new().layer(service_fn(async |request: Request<TestBody>| {
-        let context = RequestContext::get(request.extensions()).unwrap();
-        context.set_outcome(Outcome::Rejected);
-        assert!(context.outcome().is_none(), "boom");
+        let context = RequestContext::find(request.extensions()).unwrap();
+        context.set_body_outcome(Outcome::Rejected);
+        assert!(context.body_outcome().is_none(), "boom");
         Ok::<_, Infallible>(Response::new(TestBody::default()))
     }));
     let caught = catch_unwind(AssertUnwindSafe(|| {

@@ -13,7 +13,7 @@ fn request() -> Request<TestBody> {
 #[test]
 fn the_record_layer_keeps_the_contract_of_services() {
     contract::run(&RecordLayer::new(), request);
-    contract::run(&RecordLayer::new().with_clock(ManualClock::default()), request);
+    contract::run(&RecordLayer::new().time(ManualClock::default()), request);
     contract::run(&RecordLayer::off(), request);
 }
 

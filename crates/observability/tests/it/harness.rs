@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use hardpoint_core::{Clock, ManualClock};
+use hardpoint_core::ManualClock;
 use hardpoint_observability::{
     Logs, RecordLayer,
     record::{Record, RecordBody},
@@ -26,7 +26,7 @@ pub(crate) struct Harness {
     pub(crate) clock: ManualClock,
     pub(crate) spy: SpyHandle,
     pub(crate) logs: CapturedLogs,
-    service: Record<Spy, ManualClock>,
+    service: Record<Spy>,
     _guard: DefaultGuard,
 }
 
@@ -37,16 +37,11 @@ impl Harness {
 
     pub(crate) fn with(layer: RecordLayer, filter: &str) -> Self {
         let clock = ManualClock::default();
-        let (logs, guard) =
-            capture(Logs::json("orders", "1.4.2", "test").with_clock(clock.clone()).filter(filter));
+        let (logs, guard) = capture(
+            Logs::json("orders").version("1.4.2").environment("test").time(&clock).filter(filter),
+        );
         let (inner, spy) = Spy::new();
-        Self {
-            service: layer.with_clock(clock.clone()).layer(inner),
-            clock,
-            spy,
-            logs,
-            _guard: guard,
-        }
+        Self { service: layer.time(&clock).layer(inner), clock, spy, logs, _guard: guard }
     }
 
     /// Answers everything with this body.
@@ -54,7 +49,7 @@ impl Harness {
         self.spy.respond(move |_| Ok(Response::new(body.clone())));
     }
 
-    pub(crate) fn service(&self) -> Record<Spy, ManualClock> {
+    pub(crate) fn service(&self) -> Record<Spy> {
         self.service.clone()
     }
 
@@ -62,7 +57,7 @@ impl Harness {
     pub(crate) async fn call(
         &self,
         request: Request<TestBody>,
-    ) -> Result<Response<RecordBody<TestBody, ManualClock>>, SpyError> {
+    ) -> Result<Response<RecordBody<TestBody>>, SpyError> {
         self.service().oneshot(request).await
     }
 
@@ -98,7 +93,7 @@ impl Harness {
 }
 
 /// Makes `logs` the log of this thread.
-pub(crate) fn capture<C: Clock>(logs: Logs<C>) -> (CapturedLogs, DefaultGuard) {
+pub(crate) fn capture(logs: Logs) -> (CapturedLogs, DefaultGuard) {
     let captured = CapturedLogs::default();
     let layer = logs.layer(captured.writer()).unwrap();
     let subscriber = tracing_subscriber::registry().with(layer);

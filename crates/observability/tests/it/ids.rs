@@ -1,4 +1,6 @@
-use hardpoint_core::{ClientResolver, Family, RequestContext, RequestId, TraceId, TrustedProxies};
+use hardpoint_core::{
+    ClientResolver, Family, RequestContext, RequestId, Time, TraceContext, TraceId, TrustedProxies,
+};
 use hardpoint_observability::RecordLayer;
 use hardpoint_testkit::TestBody;
 use http::{HeaderValue, Request, Response};
@@ -20,8 +22,7 @@ fn sent(ids: &[&str], peer: Option<&str>) -> Request<TestBody> {
         let trusted = TrustedProxies::new(["10.0.0.0/8"]).unwrap();
         let client = ClientResolver::new(trusted, Family::XForwarded)
             .resolve(Some(peer.parse().unwrap()), request.headers());
-        let clock = hardpoint_core::ManualClock::default();
-        RequestContext::of(request.extensions_mut(), &clock).set_client(client);
+        RequestContext::ensure(request.extensions_mut(), &Time::system()).set_client(client);
     }
     request
 }
@@ -38,12 +39,12 @@ async fn given(layer: RecordLayer, request: Request<TestBody>) -> (String, Strin
     let seen = harness.spy.seen().remove(0);
     let in_request: Vec<_> = seen.headers.get_all("x-request-id").iter().collect();
     assert_eq!(in_request, [id.as_str()]);
-    let context = RequestContext::get(&seen.extensions).unwrap();
+    let context = RequestContext::find(&seen.extensions).unwrap();
     assert_eq!(context.request_id().map(RequestId::as_str), Some(id.as_str()));
 
     let line = harness.access();
     assert_eq!(line["request_id"], id.as_str());
-    let trace = context.trace_id().unwrap().to_string();
+    let trace = context.trace().unwrap().trace_id.to_string();
     assert_eq!(line["trace_id"], trace.as_str());
     (id, trace)
 }
@@ -109,13 +110,27 @@ async fn a_trace_that_is_malformed_or_there_twice_is_replaced() {
 }
 
 #[tokio::test]
+async fn the_callers_span_and_flags_are_kept_and_a_new_trace_has_none() {
+    for (layer, parent) in [
+        (RecordLayer::new().accept_ids(), Some("00f067aa0ba902b7")),
+        (RecordLayer::new().replace_ids(), None),
+    ] {
+        let harness = Harness::with(layer, "info");
+        drop(harness.call(sent(&[], None)).await.unwrap());
+        let seen = harness.spy.seen().remove(0);
+        let trace = RequestContext::find(&seen.extensions).unwrap().trace().unwrap();
+        let found = trace.parent_id.map(|id| id.to_string());
+        assert_eq!((found.as_deref(), trace.is_sampled()), (parent, true));
+    }
+}
+
+#[tokio::test]
 async fn ids_that_an_outer_layer_gave_are_kept() {
     let mut request = sent(&["edge-1"], None);
-    let clock = hardpoint_core::ManualClock::default();
-    let context = RequestContext::of(request.extensions_mut(), &clock);
+    let context = RequestContext::ensure(request.extensions_mut(), &Time::system());
     let outer = RequestId::from_header(&HeaderValue::from_static("outer")).unwrap();
     context.set_request_id(outer);
-    context.set_trace_id(TraceId::from_bytes([7; 16]).unwrap());
+    context.set_trace(TraceContext::new(TraceId::from_bytes([7; 16]).unwrap(), None, 0));
     let (id, trace) = given(RecordLayer::new().accept_ids(), request).await;
     assert_eq!((id, trace), ("outer".into(), "07".repeat(16)));
 }

@@ -37,7 +37,7 @@ async fn unknown_methods_share_one_label() {
 async fn a_route_that_is_found_further_in_is_written() {
     let harness = Harness::new();
     harness.spy.respond(|parts| {
-        let context = RequestContext::get(&parts.extensions).unwrap();
+        let context = RequestContext::find(&parts.extensions).unwrap();
         assert!(context.set_route(Route::from_static("/orders/{id}")));
         Ok(Response::new(TestBody::default()))
     });
@@ -82,6 +82,6 @@ proptest! {
         let cut = &agent[..agent.len().min(256)];
         prop_assert_eq!(line["user_agent"].as_str().unwrap(), &*String::from_utf8_lossy(cut));
         prop_assert_eq!(&line["route"], "unmatched");
-        prop_assert_eq!(line.as_object().unwrap().len(), 20);
+        prop_assert_eq!(line.as_object().unwrap().len(), 21);
     }
 }

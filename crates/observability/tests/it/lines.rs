@@ -17,8 +17,11 @@ use tracing_subscriber::layer::SubscriberExt;
 use crate::harness::{Harness, capture, get};
 
 fn logged(filter: &str, log: impl FnOnce()) -> Vec<Json> {
-    let logs =
-        Logs::json("orders", "1.4.2", "test").with_clock(ManualClock::default()).filter(filter);
+    let logs = Logs::json("orders")
+        .version("1.4.2")
+        .environment("test")
+        .time(ManualClock::default())
+        .filter(filter);
     let (captured, guard) = capture(logs);
     log();
     drop(guard);
@@ -27,7 +30,7 @@ fn logged(filter: &str, log: impl FnOnce()) -> Vec<Json> {
 }
 
 fn human(log: impl FnOnce()) -> String {
-    let (captured, guard) = capture(Logs::human().with_clock(ManualClock::default()));
+    let (captured, guard) = capture(Logs::human().time(ManualClock::default()));
     log();
     drop(guard);
     captured.text()
@@ -99,7 +102,7 @@ fn a_span_gives_its_fields_to_what_is_in_it() {
 fn two_layers_on_one_subscriber_do_not_meet() {
     let (machine, people) = (CapturedLogs::default(), CapturedLogs::default());
     let subscriber = tracing_subscriber::registry()
-        .with(Logs::json("s", "1", "t").layer(machine.writer()).unwrap())
+        .with(Logs::json("s").version("1").environment("t").layer(machine.writer()).unwrap())
         .with(Logs::human().filter("warn").layer(people.writer()).unwrap());
     with_default(subscriber, || {
         let span = tracing::error_span!("span", a = 1);
@@ -181,7 +184,7 @@ fn a_writer_that_fails_is_counted_and_nothing_panics() {
             Ok(())
         }
     }
-    for logs in [Logs::human(), Logs::json("s", "1", "t")] {
+    for logs in [Logs::human(), Logs::json("s").version("1").environment("t")] {
         let handle = logs.handle();
         let subscriber = tracing_subscriber::registry().with(logs.layer(|| Full).unwrap());
         with_default(subscriber, || {
@@ -211,7 +214,8 @@ impl io::Write for Calls {
 fn lines_of_several_threads_do_not_mix() {
     let calls = Calls::default();
     let writer = calls.clone();
-    let layer = Logs::json("s", "1", "t").layer(move || writer.clone()).unwrap();
+    let layer =
+        Logs::json("s").version("1").environment("t").layer(move || writer.clone()).unwrap();
     let dispatch = tracing::Dispatch::new(tracing_subscriber::registry().with(layer));
     std::thread::scope(|scope| {
         for thread in 0..4 {

@@ -21,7 +21,7 @@ impl fmt::Debug for Chatty {
 fn program() {
     // What the test runner has written stands on a line of its own.
     println!();
-    let handle = Logs::json("orders", "1.4.2", "test").init().unwrap();
+    let handle = Logs::json("orders").version("1.4.2").environment("test").init().unwrap();
     info!(value = ?Chatty, "said");
     let again = Logs::human().init().err();
     info!(refused = again == Some(ConfigError::AlreadyInstalled));
