@@ -1,25 +1,25 @@
 //! Takes a tower service from *works locally* to *safe to run*.
 //!
-//! hardpoint is a set of independent tower layers and helpers that are added to the service that
-//! exists already: it owns no `main`, no router and no handler. This crate re-exports them and puts
-//! them in order ([`Stack`]); each is usable alone from its own crate.
+//! hardpoint is a set of independent tower layers and helpers for a service that already exists: it
+//! owns no `main`, no router and no handler. This crate re-exports them and adds [`Stack`], which
+//! checks their order. Each crate can also be used by itself.
 //!
 //! # Quick start
 //!
-//! The README of the project has the whole service in forty lines, and `examples/hardened-api` is
-//! one to run. Order is all that this crate adds: see [`Stack`].
+//! The project's README has a whole service in forty lines, and `examples/hardened-api` is one to
+//! run.
 //!
 //! # Concepts
 //!
 //! | module | protects against |
 //! |---|---|
-//! | `auth` | callers who are not who they say they are |
-//! | `ratelimit` | callers who ask for more than their share |
+//! | `auth` | callers who claim to be someone else |
+//! | `ratelimit` | callers who take more than their share |
 //! | `observability` | not knowing what happened |
-//! | `health` | traffic to an instance that cannot serve it, and requests lost at a restart |
+//! | `health` | traffic to an instance that cannot serve it, and requests lost in a restart |
 //! | `secrets` | starting with a missing, weak or leaked secret |
 //! | `edge` | spoofed addresses, huge bodies, careless browsers, errors of ten shapes |
-//! | [`core`] | layers that disagree: what all of them share |
+//! | [`core`] | layers that disagree: it holds the types that all of them share |
 //!
 //! # Features
 //!
@@ -28,11 +28,11 @@
 //! | `auth`, `edge`, `health`, `observability`, `ratelimit`, `secrets` | the module of this name | no |
 //! | `axum` | the axum parts of those that are on | no |
 //! | `remote` | the keys of issuers elsewhere, fetched over https by `auth` | no |
-//! | `governor` | a store of `ratelimit` over governor's limiters | no |
 //! | `full` | all modules; not `axum` | no |
 //!
 //! The minimum supported Rust version is 1.95.
 
+pub mod place;
 mod stack;
 
 #[cfg(feature = "auth")]
@@ -49,10 +49,10 @@ pub use hardpoint_ratelimit as ratelimit;
 #[cfg(feature = "secrets")]
 pub use hardpoint_secrets as secrets;
 
-pub use self::stack::Stack;
+pub use self::stack::{After, Bottom, Stack};
 
-/// The README and the pages of the manual, so that their code is compiled and run. `docs/auth.md` is
-/// compiled by `hardpoint-auth`, which has what it compares with.
+/// The README and the pages of the manual, whose code is compiled and run. `hardpoint-auth` compiles
+/// `docs/auth.md`, because it has the crates that the page compares with.
 #[cfg(all(doctest, feature = "full", feature = "axum"))]
 pub mod _manual {
     #[doc = include_str!("../docs/ARCHITECTURE.md")]

@@ -1,23 +1,26 @@
-//! The order of layers, kept whatever order they are given in.
+//! The order of layers, checked when the program is built.
 
 use std::fmt;
 
-use tower_layer::{Identity, Layer};
+use hardpoint_core::{Place, Refusals, StackLayer, Telemetry};
+use tower_layer::Layer;
+
+use crate::place::{self, Placed};
 
 /// Puts layers around a service in the one order that works.
 ///
-/// # What it protects against
-/// Layers in the wrong order look right and are not: a limit outside the client's address counts the
-/// proxy, a panic outside the record is never logged, a 429 outside the security headers goes out
-/// bare. Each slot is filled by name, in any order, and each may stay empty.
+/// Layers in a wrong order look right and fail later: a limit outside of the client's address counts
+/// the proxy, a panic outside of the record is never logged, a 429 outside of the security headers
+/// goes out bare. `Stack` takes layers outermost first and refuses a wrong order when the program
+/// is built.
 ///
 /// # Example
 /// ```
 /// # #[cfg(feature = "full")] {
 /// use hardpoint::{
 ///     Stack,
-///     core::ClientResolver,
-///     edge::{BodyLimitLayer, ClientLayer, PanicLayer, ProblemLayer, SecurityHeadersLayer},
+///     core::{ClientResolver, Event, Telemetry},
+///     edge::{BodyLimitLayer, CatchPanicLayer, ClientLayer, ProblemLayer, SecurityHeadersLayer},
 ///     observability::RecordLayer,
 ///     ratelimit::{Policy, Quota, RateLimitLayer, key},
 /// };
@@ -25,69 +28,161 @@ use tower_layer::{Identity, Layer};
 /// let per_client =
 ///     Policy::new("client", Quota::per_second(200), key::client_network(ClientResolver::direct()));
 /// let stack = Stack::new()
-///     .body_limit(BodyLimitLayer::new(64 * 1024))
-///     .rate_limit_by_address(RateLimitLayer::new(per_client)?)
-///     .record(RecordLayer::new())
-///     .client(ClientLayer::new(ClientResolver::direct()))
-///     .security_headers(SecurityHeadersLayer::default())
-///     .problem(ProblemLayer::new())
-///     .catch_panic(PanicLayer::new());
+///     .telemetry(&Telemetry::new(|event: &Event<'_>| println!("{event:?}")))
+///     .layer(ClientLayer::new(ClientResolver::direct()))
+///     .layer(RecordLayer::new())
+///     .layer(SecurityHeadersLayer::default())
+///     .layer(ProblemLayer::new())
+///     .layer(CatchPanicLayer::new())
+///     .layer(RateLimitLayer::new(per_client)?)
+///     .layer(BodyLimitLayer::new(64 * 1024));
 /// // Router::new().route(..).layer(stack)
 /// # let _ = stack;
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
+/// A layer that belongs further out does not compile. `cargo build` and `cargo test` report it;
+/// `cargo check` does not, because the order is checked when the code is generated.
+///
+/// ```compile_fail
+/// # use hardpoint::{Stack, edge::{CatchPanicLayer, ProblemLayer}};
+/// let stack = Stack::new()
+///     .layer(CatchPanicLayer::new())
+///     .layer(ProblemLayer::new()); // belongs outside of `CatchPanicLayer`
+/// ```
+///
 /// # Semantics
-/// The order, outermost first:
+/// The order, outermost first. Every layer is optional, and each place takes one layer of
+/// hardpoint's.
 ///
-/// | slot | why it stands there |
-/// |---|---|
-/// | [`probes`](Self::probes) | probes answer even when everything else refuses |
-/// | [`drain`](Self::drain) | whatever is not a probe is in flight until its body has ended |
-/// | [`client`](Self::client) | the record and the limits need to know who is calling |
-/// | [`record`](Self::record) | sees how everything inside ends |
-/// | [`security_headers`](Self::security_headers) | refusals carry them too |
-/// | [`problem`](Self::problem) | gives every error of the layers inside one shape |
-/// | [`catch_panic`](Self::catch_panic) | a panic becomes an error that is shaped and recorded |
-/// | [`rate_limit_by_address`](Self::rate_limit_by_address) | no cryptography for a flood |
-/// | [`authenticate`](Self::authenticate) | tells the subject |
-/// | [`rate_limit_by_subject`](Self::rate_limit_by_subject) | needs the subject |
-/// | [`body_limit`](Self::body_limit) | nobody reads a body that nobody may send |
+/// | place | layer | why it is there |
+/// |---|---|---|
+/// | [`PROBES`](Place::PROBES) | `health::ProbeLayer` | answers probes even when everything else refuses |
+/// | [`DRAIN`](Place::DRAIN) | `health::DrainLayer` | counts everything else as in flight until its body has ended |
+/// | [`CLIENT_ADDRESS`](Place::CLIENT_ADDRESS) | `edge::ClientLayer` | the record and the limits need the client |
+/// | [`RECORD`](Place::RECORD) | `observability::RecordLayer` | sees how everything inside ends |
+/// | [`SECURITY_HEADERS`](Place::SECURITY_HEADERS) | `edge::SecurityHeadersLayer` | refusals carry them too |
+/// | [`CORS`](Place::CORS) | a foreign layer, at [`place::Cors`] | browsers may read refusals and their `Retry-After` |
+/// | [`PROBLEM`](Place::PROBLEM) | `edge::ProblemLayer` | gives every error from inside one shape |
+/// | [`CATCH_PANIC`](Place::CATCH_PANIC) | `edge::CatchPanicLayer` | a panic becomes an error that is shaped and recorded |
+/// | [`RATE_LIMIT_BY_ADDRESS`](Place::RATE_LIMIT_BY_ADDRESS) | `ratelimit::RateLimitLayer` | a flood costs no cryptography |
+/// | [`AUTH`](Place::AUTH) | `auth::AuthLayer` | authenticates the caller |
+/// | [`REQUIRE`](Place::REQUIRE) | `auth::RequireLayer` | needs the caller |
+/// | [`RATE_LIMIT_BY_SUBJECT`](Place::RATE_LIMIT_BY_SUBJECT) | `ratelimit::SubjectRateLimitLayer` | needs the caller |
+/// | [`BODY_LIMIT`](Place::BODY_LIMIT) | `edge::BodyLimitLayer` | limits the body before a handler buffers it |
 ///
-/// A slot takes any layer, not only ours. Filling one twice replaces what was in it.
+/// [`layer_at`](Self::layer_at) puts a foreign layer at an explicit place.
+///
+/// # Two stacks in one router
+/// Routes outside of authentication need a stack that ends before it. [`inner`](Self::inner)
+/// continues a stack for the other routes: its order is checked against the outer stack, and it
+/// inherits telemetry and refusals.
+///
+/// ```
+/// # #[cfg(feature = "full")] {
+/// # use hardpoint::{Stack, edge::{BodyLimitLayer, CatchPanicLayer, ProblemLayer}};
+/// let outer = Stack::new().layer(ProblemLayer::new()).layer(CatchPanicLayer::new());
+/// let inner = outer.inner().layer(BodyLimitLayer::new(1024));
+/// // Router::new().merge(protected.layer(inner)).merge(public).layer(outer)
+/// # let _ = inner;
+/// # }
+/// ```
 ///
 /// # Sharing
-/// The stack is one layer: everything shares what its parts share.
+/// A stack is one layer: clones share what its layers share.
 ///
 /// # Where to put it
-/// On `Router::layer`, where the matched route is known.
+/// On `Router::layer`, where the matched route is known. In axum that includes merged and nested
+/// routers and fallbacks which were added to the router before the call; a fallback that is added
+/// later is outside of every limit.
 #[derive(Clone)]
-#[must_use]
-pub struct Stack<Slots = Empty> {
-    slots: Slots,
+#[must_use = "a stack does nothing until it is applied to a service"]
+pub struct Stack<Top = Bottom, Rest = ()> {
+    top: Top,
+    rest: Rest,
+    telemetry: Telemetry,
+    refusals: Refusals,
 }
 
-/// A stack of empty slots.
-type Empty = (
-    Identity,
-    Identity,
-    Identity,
-    Identity,
-    Identity,
-    Identity,
-    Identity,
-    Identity,
-    Identity,
-    Identity,
-    Identity,
-);
-
 impl Stack {
-    /// A stack of empty slots, which changes nothing.
+    /// A stack without layers, which changes nothing.
     pub const fn new() -> Self {
-        const I: Identity = Identity::new();
-        Self { slots: (I, I, I, I, I, I, I, I, I, I, I) }
+        Self { top: Bottom, rest: (), telemetry: Telemetry::none(), refusals: Refusals::new() }
+    }
+
+    /// Hands `telemetry` to every layer of this stack and of its inner stacks. A layer that was
+    /// given telemetry of its own keeps it.
+    pub fn telemetry(self, telemetry: &Telemetry) -> Self {
+        Self { telemetry: telemetry.clone(), ..self }
+    }
+}
+
+impl<Outer> Stack<After<Outer>> {
+    /// Renders the refusals of this inner stack for gRPC.
+    pub fn grpc(self) -> Self {
+        Self { refusals: self.refusals.grpc(), ..self }
+    }
+}
+
+impl<Top: StackLayer> Stack<Top> {
+    /// Hands `refusals` to every layer of this stack and of its inner stacks. A layer that was given
+    /// refusals of its own keeps them. Default: problems as JSON, or the outer stack's.
+    ///
+    /// It comes before the first layer: called later, it does not compile.
+    pub fn refusals(self, refusals: &Refusals) -> Self {
+        Self { refusals: refusals.clone(), ..self }
+    }
+}
+
+impl<Top: StackLayer, Rest> Stack<Top, Rest> {
+    /// Adds `layer` inside of those that were added before.
+    ///
+    /// `cargo build` fails if the layer belongs further out than the one before it.
+    pub fn layer<L: StackLayer>(self, layer: L) -> Stack<L, (Rest, Top)> {
+        const {
+            assert!(
+                L::PLACE.is_inside(Top::PLACE),
+                "this layer belongs further out than the layer before it: \
+                 see the table in the documentation of `hardpoint::Stack`"
+            );
+        }
+        self.push(layer)
+    }
+
+    /// Adds a foreign layer at `place`, such as [`place::Cors`] or [`place::AfterAuth`].
+    ///
+    /// `cargo build` fails if the place is further out than the layer before it. Several foreign
+    /// layers may share a place.
+    pub fn layer_at<P: place::At, L>(
+        self,
+        _place: P,
+        layer: L,
+    ) -> Stack<Placed<P, L>, (Rest, Top)> {
+        const {
+            assert!(
+                !Top::PLACE.is_inside(P::PLACE),
+                "this place is further out than the layer before it: \
+                 see the table in the documentation of `hardpoint::Stack`"
+            );
+        }
+        self.push(Placed::new(layer))
+    }
+
+    /// Begins a stack that is applied inside of this one, on a part of the router.
+    pub fn inner(&self) -> Stack<After<Top>> {
+        Stack {
+            top: After::new(),
+            rest: (),
+            telemetry: self.telemetry.clone(),
+            refusals: self.refusals.clone(),
+        }
+    }
+
+    fn push<L: StackLayer>(self, layer: L) -> Stack<L, (Rest, Top)> {
+        let Self { top, rest, telemetry, refusals } = self;
+        let layer = layer.telemetry(&telemetry).refusals(&refusals);
+        Stack { top: layer, rest: (rest, top), telemetry, refusals }
     }
 }
 
@@ -97,90 +192,73 @@ impl Default for Stack {
     }
 }
 
-#[expect(clippy::type_complexity, reason = "a slot is a place in the tuple; users never write it")]
-impl<A, B, C, D, E, F, G, H, I, J, K> Stack<(A, B, C, D, E, F, G, H, I, J, K)> {
-    /// Answers probes: `health::ProbeLayer`.
-    pub fn probes<L>(self, layer: L) -> Stack<(L, B, C, D, E, F, G, H, I, J, K)> {
-        let (_, b, c, d, e, f, g, h, i, j, k) = self.slots;
-        Stack { slots: (layer, b, c, d, e, f, g, h, i, j, k) }
-    }
-
-    /// Counts requests in flight, and asks clients to leave when the service ends:
-    /// `health::DrainLayer`.
-    pub fn drain<L>(self, layer: L) -> Stack<(A, L, C, D, E, F, G, H, I, J, K)> {
-        let (a, _, c, d, e, f, g, h, i, j, k) = self.slots;
-        Stack { slots: (a, layer, c, d, e, f, g, h, i, j, k) }
-    }
-
-    /// Finds out who is calling behind proxies: `edge::ClientLayer`.
-    pub fn client<L>(self, layer: L) -> Stack<(A, B, L, D, E, F, G, H, I, J, K)> {
-        let (a, b, _, d, e, f, g, h, i, j, k) = self.slots;
-        Stack { slots: (a, b, layer, d, e, f, g, h, i, j, k) }
-    }
-
-    /// Gives the request its id and writes its access line: `observability::RecordLayer`.
-    pub fn record<L>(self, layer: L) -> Stack<(A, B, C, L, E, F, G, H, I, J, K)> {
-        let (a, b, c, _, e, f, g, h, i, j, k) = self.slots;
-        Stack { slots: (a, b, c, layer, e, f, g, h, i, j, k) }
-    }
-
-    /// Headers that browsers protect users by: `edge::SecurityHeadersLayer`.
-    pub fn security_headers<L>(self, layer: L) -> Stack<(A, B, C, D, L, F, G, H, I, J, K)> {
-        let (a, b, c, d, _, f, g, h, i, j, k) = self.slots;
-        Stack { slots: (a, b, c, d, layer, f, g, h, i, j, k) }
-    }
-
-    /// Gives every error one shape: `edge::ProblemLayer`.
-    pub fn problem<L>(self, layer: L) -> Stack<(A, B, C, D, E, L, G, H, I, J, K)> {
-        let (a, b, c, d, e, _, g, h, i, j, k) = self.slots;
-        Stack { slots: (a, b, c, d, e, layer, g, h, i, j, k) }
-    }
-
-    /// Turns a panic into an answer: `edge::PanicLayer`.
-    pub fn catch_panic<L>(self, layer: L) -> Stack<(A, B, C, D, E, F, L, H, I, J, K)> {
-        let (a, b, c, d, e, f, _, h, i, j, k) = self.slots;
-        Stack { slots: (a, b, c, d, e, f, layer, h, i, j, k) }
-    }
-
-    /// Limits each client address: `ratelimit::RateLimitLayer`.
-    pub fn rate_limit_by_address<L>(self, layer: L) -> Stack<(A, B, C, D, E, F, G, L, I, J, K)> {
-        let (a, b, c, d, e, f, g, _, i, j, k) = self.slots;
-        Stack { slots: (a, b, c, d, e, f, g, layer, i, j, k) }
-    }
-
-    /// Tells who is calling from its credentials: `auth::AuthLayer`.
-    pub fn authenticate<L>(self, layer: L) -> Stack<(A, B, C, D, E, F, G, H, L, J, K)> {
-        let (a, b, c, d, e, f, g, h, _, j, k) = self.slots;
-        Stack { slots: (a, b, c, d, e, f, g, h, layer, j, k) }
-    }
-
-    /// Limits each authenticated subject: `ratelimit::RateLimitLayer`.
-    pub fn rate_limit_by_subject<L>(self, layer: L) -> Stack<(A, B, C, D, E, F, G, H, I, L, K)> {
-        let (a, b, c, d, e, f, g, h, i, _, k) = self.slots;
-        Stack { slots: (a, b, c, d, e, f, g, h, i, layer, k) }
-    }
-
-    /// Cuts bodies before they are buffered: `edge::BodyLimitLayer`.
-    pub fn body_limit<L>(self, layer: L) -> Stack<(A, B, C, D, E, F, G, H, I, J, L)> {
-        let (a, b, c, d, e, f, g, h, i, j, _) = self.slots;
-        Stack { slots: (a, b, c, d, e, f, g, h, i, j, layer) }
-    }
-}
-
-impl<S, Slots> Layer<S> for Stack<Slots>
+impl<S, Top, Rest> Layer<S> for Stack<Top, Rest>
 where
-    Slots: Layer<S>,
+    Top: Layer<S>,
+    Rest: Layer<Top::Service>,
 {
-    type Service = Slots::Service;
+    type Service = Rest::Service;
 
-    /// The first of the slots is the outermost layer.
     fn layer(&self, inner: S) -> Self::Service {
-        self.slots.layer(inner)
+        self.rest.layer(self.top.layer(inner))
     }
 }
 
-impl<Slots> fmt::Debug for Stack<Slots> {
+impl<Top, Rest> fmt::Debug for Stack<Top, Rest> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stack").finish_non_exhaustive()
+    }
+}
+
+/// The top of a stack without layers.
+#[derive(Clone, Copy, Debug)]
+pub struct Bottom;
+
+impl StackLayer for Bottom {
+    const PLACE: Place = Place::OUTERMOST;
+}
+
+impl<S> Layer<S> for Bottom {
+    type Service = S;
+
+    fn layer(&self, inner: S) -> S {
+        inner
+    }
+}
+
+/// The top of an [inner stack](Stack::inner) without layers: at the place of the outer stack's last
+/// layer.
+pub struct After<Outer> {
+    outer: std::marker::PhantomData<fn() -> Outer>,
+}
+
+impl<Outer> After<Outer> {
+    const fn new() -> Self {
+        Self { outer: std::marker::PhantomData }
+    }
+}
+
+// Not derived: that would require `Outer: Clone`.
+impl<Outer> Clone for After<Outer> {
+    fn clone(&self) -> Self {
+        Self::new()
+    }
+}
+
+impl<Outer> fmt::Debug for After<Outer> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("After")
+    }
+}
+
+impl<Outer: StackLayer> StackLayer for After<Outer> {
+    const PLACE: Place = Outer::PLACE;
+}
+
+impl<S, Outer> Layer<S> for After<Outer> {
+    type Service = S;
+
+    fn layer(&self, inner: S) -> S {
+        inner
     }
 }
