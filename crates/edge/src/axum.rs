@@ -1,4 +1,4 @@
-//! A body limit for middleware that takes only axum's own body.
+//! A body limit for middleware that accepts only axum's own body.
 
 use std::{
     error::Error,
@@ -18,9 +18,9 @@ use crate::{
 };
 
 impl BodyLimitLayer {
-    /// Passes axum's own [`Body`] to the inner service, for middleware that takes no other.
+    /// Passes axum's own [`Body`] to the inner service, for middleware that accepts no other body.
     ///
-    /// A body whose length is known is passed on untouched. Any other is boxed once, as axum boxes
+    /// A body of known length is passed on untouched. Any other body is boxed once, as axum boxes
     /// every body that is not its own.
     ///
     /// ```
@@ -39,7 +39,7 @@ impl BodyLimitLayer {
     }
 }
 
-/// A [`BodyLimitLayer`] whose inner service takes axum's body: see
+/// A [`BodyLimitLayer`] whose inner service takes axum's body. See
 /// [`with_axum_body`](BodyLimitLayer::with_axum_body).
 #[derive(Clone, Debug)]
 #[must_use]
@@ -63,7 +63,7 @@ impl StackLayer for AxumBodyLimitLayer {
     }
 }
 
-/// Turns a limited body into axum's.
+/// Converts a limited body into axum's [`Body`].
 #[derive(Clone, Debug)]
 pub struct IntoAxumBody<S> {
     inner: S,
@@ -88,7 +88,7 @@ where
     }
 
     fn call(&mut self, request: Request<LimitedBody<B>>) -> S::Future {
-        // `Body::new` returns a body that is axum's already as it is.
+        // `Body::new` returns axum's own body unchanged.
         self.inner.call(request.map(|body| {
             if body.is_known_to_fit() { Body::new(body.into_inner()) } else { Body::new(body) }
         }))

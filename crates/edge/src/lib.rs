@@ -1,9 +1,9 @@
-//! The HTTP edge of a service: who is calling, how much they may send, what every answer carries,
-//! and one shape for every error.
+//! Middleware for the HTTP edge of a service: the client's address, body limits, security headers,
+//! and one format for every error.
 //!
-//! It is five independent tower layers for any service of `http` requests and responses. What it
-//! does not do: it is no router and no server, it sets no timeouts, it does not redirect to https,
-//! and it neither counts nor authenticates anybody.
+//! The crate contains five independent tower layers for services of `http` requests and responses.
+//! It does not include a router or a server, does not set timeouts, does not redirect to https, and
+//! does not rate limit or authenticate clients.
 //!
 //! # Quick start
 //!
@@ -19,7 +19,7 @@
 //! let proxies = TrustedProxies::new(["10.0.0.0/8"])?;
 //! let app: Router = Router::new()
 //!     .route("/notes", post(|body: Bytes| async move { body.len().to_string() }))
-//!     // The last one added stands outermost.
+//!     // The layer added last is the outermost.
 //!     .layer(BodyLimitLayer::new(16))
 //!     .layer(CatchPanicLayer::new())
 //!     .layer(ProblemLayer::new())
@@ -42,18 +42,18 @@
 //! | concept | module | layer |
 //! |---|---|---|
 //! | the client's address behind proxies | [`client_address`] | [`ClientLayer`] |
-//! | headers that browsers protect users by | [`security_headers`] | [`SecurityHeadersLayer`] |
-//! | one shape for every error | [`problem`] | [`ProblemLayer`] |
-//! | a panic becomes an answer | [`catch_panic`] | [`CatchPanicLayer`] |
-//! | bodies are cut before they are buffered | [`body_limit`] | [`BodyLimitLayer`] |
+//! | response headers that protect browser users | [`security_headers`] | [`SecurityHeadersLayer`] |
+//! | one format for every error | [`problem`] | [`ProblemLayer`] |
+//! | a panic becomes a response | [`catch_panic`] | [`CatchPanicLayer`] |
+//! | request bodies are limited before they are buffered | [`body_limit`] | [`BodyLimitLayer`] |
 //!
-//! That is also the order to stack them in, the first one outermost.
+//! Stack them in this order, the first one outermost.
 //!
 //! # Features
 //!
 //! | name | adds | default |
 //! |---|---|---|
-//! | `axum` | the peer's address from `ConnectInfo`, a limited body that stays axum's own, handlers that return problems: the module `axum` | no |
+//! | `axum` | the peer address from `ConnectInfo`, a body limit that passes on axum's own body, handlers that return problems: the module `axum` | no |
 //!
 //! The minimum supported Rust version is 1.95.
 

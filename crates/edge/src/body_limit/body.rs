@@ -1,4 +1,4 @@
-//! The body that is counted while it is read.
+//! The body that counts its bytes while it is read.
 
 use std::{
     error::Error,
@@ -18,10 +18,10 @@ use pin_project_lite::pin_project;
 use super::LimitedBodyError;
 
 pin_project! {
-    /// A request's body that fails when more than the limit has come.
+    /// A request body that fails once it exceeds the limit.
     ///
-    /// Frames, trailers, `size_hint` and `is_end_stream` are those of the body inside. After it has
-    /// failed for its length it is at its end: the body inside is not read any further.
+    /// Frames, trailers, `size_hint` and `is_end_stream` are forwarded from the inner body. After
+    /// exceeding the limit, this body has ended and does not read the inner one any further.
     #[derive(Debug)]
     pub struct LimitedBody<B> {
         #[pin]
@@ -34,24 +34,24 @@ pin_project! {
 }
 
 impl<B> LimitedBody<B> {
-    /// Fails beyond `limit` bytes, and sets the mark there.
+    /// Fails after `limit` bytes and sets the mark.
     pub(super) fn new(inner: B, limit: u64, mark: Option<Mark>) -> Self {
         Self { inner, limit, left: limit, mark, cut: false }
     }
 
-    /// Never fails for its length.
+    /// Never fails because of its length.
     pub(super) fn unlimited(inner: B) -> Self {
         Self::new(inner, u64::MAX, None)
     }
 
-    /// Whether the length was known beforehand to lie within the limit, or there is none: then the
-    /// body inside may be handed on in place of this one.
+    /// Returns `true` if the length was known in advance and within the limit, or if no limit is
+    /// set. In both cases the inner body may be passed on instead of this one.
     #[must_use]
     pub fn is_known_to_fit(&self) -> bool {
         self.mark.is_none()
     }
 
-    /// The body inside, not counted any more.
+    /// Returns the inner body, which is no longer counted.
     #[must_use]
     pub fn into_inner(self) -> B {
         self.inner
@@ -71,7 +71,8 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, LimitedBodyError>>> {
         let this = self.project();
-        // An end, not the same error again: a reader that skips errors would never come to one.
+        // Returns the end of the body instead of the same error again: a reader that skips errors
+        // would never finish.
         if *this.cut {
             return Poll::Ready(None);
         }
@@ -108,7 +109,7 @@ where
     }
 }
 
-/// Shows the response that the limit was passed, wherever the body is read.
+/// Reports to the response that the body exceeded the limit.
 #[derive(Clone, Debug)]
 pub(super) struct Mark(Arc<Passed>);
 
@@ -125,7 +126,8 @@ impl Mark {
 
     fn set(&self) {
         self.0.flag.store(true, Ordering::Release);
-        // For a response whose head is sent already: only the record can show why it broke off.
+        // The response head may already have been sent. Then only the record shows why the body
+        // broke off.
         if let Some(context) = self.0.facts.context() {
             context.set_body_outcome(Outcome::Rejected);
         }

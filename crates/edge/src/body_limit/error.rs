@@ -1,11 +1,11 @@
-//! Why a body is refused, or failed.
+//! Why a body was rejected or failed.
 
 use std::{error::Error, fmt};
 
 use hardpoint_core::{Problem, Rejection};
 use http::StatusCode;
 
-/// The request's body is longer than the limit.
+/// The request body exceeds the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyTooLarge {
     limit: u64,
@@ -16,7 +16,7 @@ impl BodyTooLarge {
         Self { limit }
     }
 
-    /// The longest body that is accepted, in bytes.
+    /// Returns the limit in bytes.
     #[must_use]
     pub const fn limit(&self) -> u64 {
         self.limit
@@ -58,7 +58,7 @@ impl LimitedBodyError {
         Self { kind: Kind::Inner(error.into()) }
     }
 
-    /// Whether the body was longer than the limit. Otherwise the body itself failed: see
+    /// Returns `true` if the body exceeded the limit. Otherwise the inner body failed: see
     /// [`source`](Error::source).
     #[must_use]
     pub const fn is_too_large(&self) -> bool {

@@ -15,8 +15,8 @@ use pin_project_lite::pin_project;
 use super::{BodyTooLarge, body::Mark};
 
 pin_project! {
-    /// The inner service's response, or a refusal: at once, or in place of the response if by then
-    /// more than the limit has come.
+    /// The inner service's response or a rejection. The request is rejected at once, or when the
+    /// response is ready and the body has exceeded the limit by then.
     pub struct ResponseFuture<F, R> {
         #[pin]
         inner: hardpoint_core::ResponseFuture<F, R>,
@@ -24,7 +24,7 @@ pin_project! {
     }
 }
 
-/// A body that is counted, seen from the response.
+/// The response's view of a body that is being counted.
 pub(super) struct Watch {
     pub(super) mark: Mark,
     pub(super) refusals: Refusals,
@@ -52,7 +52,7 @@ where
         let this = self.project();
         let outcome = ready!(this.inner.poll(cx));
         Poll::Ready(match this.watch {
-            // Whatever the inner service made of the failure, an error of its own included.
+            // Replaces any result of the inner service, including its own errors.
             Some(watch) if watch.mark.is_set() => {
                 Ok(too_large(&watch.refusals, watch.mark.facts(), watch.limit))
             }
@@ -70,7 +70,7 @@ impl<F, R> fmt::Debug for ResponseFuture<F, R> {
     }
 }
 
-/// The refusal.
+/// Renders the rejection.
 pub(super) fn too_large<R>(
     refusals: &Refusals,
     facts: &HeadFacts,

@@ -5,7 +5,7 @@ use tower_layer::Layer;
 
 use super::BodyLimit;
 
-/// Refuses request bodies over a limit. See the [module docs](super).
+/// Rejects request bodies over a limit. See the [module docs](super).
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct BodyLimitLayer {
@@ -14,30 +14,30 @@ pub struct BodyLimitLayer {
 }
 
 impl BodyLimitLayer {
-    /// The limit of [`default`](Self::default): 64 KiB.
+    /// The limit used by [`default`](Self::default): 64 KiB.
     pub const DEFAULT_LIMIT: u64 = 64 * 1024;
 
     /// Accepts bodies of up to `limit` bytes.
     ///
-    /// A higher limit costs memory wherever a handler buffers: up to the limit for each request in
-    /// flight. At 0 every body that is not empty is refused.
+    /// A higher limit costs memory wherever a handler buffers: up to `limit` bytes for each request
+    /// in flight. With 0, every body that is not empty is rejected.
     pub const fn new(limit: u64) -> Self {
         Self { limit: Some(limit), refusals: Refusals::new() }
     }
 
-    /// Does nothing: bodies of any length pass, as the same type.
+    /// Disables the limit. The layer keeps its type.
     pub const fn off() -> Self {
         Self { limit: None, refusals: Refusals::new() }
     }
 
-    /// How refusals are rendered. Default: as problems, or as the stack says.
+    /// Sets how rejections are rendered. Default: as problems, or as configured on the stack.
     pub fn refusals(self, refusals: &Refusals) -> Self {
         Self { refusals: refusals.clone(), ..self }
     }
 }
 
 impl Default for BodyLimitLayer {
-    /// 64 KiB: more than nearly every JSON request, and 64 MiB for a thousand of them at a time.
+    /// 64 KiB: enough for nearly every JSON request, and 64 MiB for a thousand concurrent ones.
     fn default() -> Self {
         Self::new(Self::DEFAULT_LIMIT)
     }

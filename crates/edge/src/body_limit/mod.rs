@@ -1,7 +1,7 @@
-//! How much a client may send: request bodies are cut before anybody buffers them.
+//! Limits the length of request bodies before they are buffered.
 //!
-//! Protects against bodies that fill the memory, whether they announce their length or, chunked,
-//! never end.
+//! Protects against bodies that exhaust memory, whether they declare their length or are chunked
+//! and never end.
 //!
 //! ```
 //! use hardpoint_edge::BodyLimitLayer;
@@ -28,48 +28,48 @@
 //! ```
 //!
 //! # Semantics
-//! 1. A request that announces more than the limit, by `Content-Length` or by the size that its
-//!    body tells of itself, is answered with 413 at once; the inner service is not called, and a
-//!    client that waits for `100 Continue` sends nothing.
-//! 2. A body that is known to fit is handed on as it is.
-//! 3. Any other body is counted while it is read. When more than the limit has come, reading fails
-//!    with a [`LimitedBodyError`], the rest is never read, and the answer is 413 whatever the inner
-//!    service makes of the failure: an extractor's 400, a success, an error of its own.
-//! 4. An answer that was given before the limit was passed stands. The body still ends there.
-//! 5. Bytes of data are counted, as they come from the server: after chunks were put together,
-//!    before anything is decompressed unless a layer outside of this one does it. Trailers are not.
-//! 6. The refusal is `body_too_large` with the member `limit`, in bytes; for a gRPC caller
+//! 1. A request whose `Content-Length` or body size hint exceeds the limit is rejected with 413
+//!    immediately. The inner service is not called, and a client that waits for `100 Continue` does
+//!    not send the body.
+//! 2. A body that is known to fit is passed on unchanged.
+//! 3. Any other body is counted while it is read. Once it exceeds the limit, reading fails with a
+//!    [`LimitedBodyError`], the rest is never read, and the response is 413. This replaces the
+//!    inner service's result, whether it is an extractor's 400, a success or an error.
+//! 4. A response returned before the limit was exceeded is kept. The body still ends at the limit.
+//! 5. Bytes of data are counted as the server delivers them: after chunked framing has been removed
+//!    and before decompression, unless an outer layer decompresses. Trailers are not counted.
+//! 6. The rejection is `body_too_large` with the member `limit`, in bytes. gRPC callers receive
 //!    `RESOURCE_EXHAUSTED`.
 //!
-//! A body of known length costs no allocation. Any other costs one, for the mark by which the body
-//! tells the response that the limit was passed.
+//! A body of known length costs no allocation. Any other body costs one, for the mark that reports
+//! to the response that the limit was exceeded.
 //!
 //! # The body of the inner service
-//! The inner service takes `Request<LimitedBody<B>>`, which suits any service that is generic over
-//! bodies, axum's `Router::layer` included. axum boxes that body, and a middleware in between that
-//! takes only axum's own body does not fit. With the feature `axum`,
-//! `BodyLimitLayer::with_axum_body` passes axum's body on, untouched where its length is known. A
+//! The inner service takes `Request<LimitedBody<B>>`. This works for any service that is generic
+//! over bodies, including axum's `Router::layer`. axum boxes the body, so a middleware in between
+//! that accepts only axum's own body does not compile. With the feature `axum`,
+//! `BodyLimitLayer::with_axum_body` passes axum's body on, untouched if its length is known. A
 //! service with another body type maps it: a body that
 //! [is known to fit](LimitedBody::is_known_to_fit) may be unwrapped, any other must be read through
 //! the limit.
 //!
 //! # Sharing
-//! Nothing is shared: each request is counted by itself. What requests may hold together is the
-//! limit times the number of requests at a time.
+//! Nothing is shared: each request is counted separately. Requests together can hold up to the
+//! limit times the number of concurrent requests.
 //!
 //! # Cancellation
-//! Nothing is held: dropping the future drops the inner one, dropping the body the rest of it.
+//! Dropping the future drops the inner future. Dropping the body drops the unread rest of it.
 //!
 //! # Deployment caveats
-//! - How long a client may take is another matter: this layer has no clock.
-//! - After a refusal the server closes an HTTP/1 connection whose body it has not read; a client
-//!   that goes on sending may see a reset before it reads the answer.
-//! - axum's own extractors refuse above 2 MB by themselves; a higher limit here takes
+//! - This layer has no clock and does not limit how long a client may take.
+//! - After a rejection the server closes an HTTP/1 connection whose body it has not read. A client
+//!   that keeps sending may see a reset before it reads the response.
+//! - axum's own extractors reject bodies above 2 MB. A higher limit here requires
 //!   `DefaultBodyLimit::disable()` there.
 //!
 //! # Where to put this layer
-//! Innermost, so that what is refused for another reason is refused first; inside of anything that
-//! decompresses bodies.
+//! Innermost, so that requests rejected for another reason are rejected first, and inside anything
+//! that decompresses bodies.
 
 mod body;
 mod error;

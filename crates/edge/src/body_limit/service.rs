@@ -17,7 +17,7 @@ use super::{
     future::{Watch, too_large},
 };
 
-/// Refuses request bodies over a limit. See the [module docs](super).
+/// Rejects request bodies over a limit. See the [module docs](super).
 #[derive(Clone, Debug)]
 pub struct BodyLimit<S> {
     inner: S,
@@ -72,8 +72,8 @@ where
     }
 }
 
-/// The length in `Content-Length`. A field that is not a number is the server's to refuse; this
-/// layer counts the bytes in any case.
+/// Returns the length in `Content-Length`. Rejecting a value that is not a number is up to the
+/// server; this layer counts the bytes in any case.
 fn announced<B>(request: &Request<B>) -> Option<u64> {
     let value = request.headers().get(CONTENT_LENGTH)?;
     value.to_str().ok()?.parse().ok()

@@ -15,7 +15,7 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The inner service's response, or the answer to a panic.
+    /// The inner service's response, or the response to a panic.
     pub struct ResponseFuture<F, R> {
         #[pin]
         inner: hardpoint_core::ResponseFuture<F, R>,
@@ -45,7 +45,7 @@ where
         let Some(answer) = this.answer else {
             return this.inner.poll(cx);
         };
-        // A future that panicked is not polled again: the answer is ready.
+        // A future that panicked is not polled again: this response is the final result.
         match catch_unwind(AssertUnwindSafe(|| this.inner.poll(cx))) {
             Ok(poll) => poll,
             Err(payload) => Poll::Ready(Ok(answer.panicked(payload))),
@@ -59,14 +59,14 @@ impl<F, R> fmt::Debug for ResponseFuture<F, R> {
     }
 }
 
-/// What responding to a panic takes.
+/// Everything needed to respond to a panic.
 pub(super) struct Answer {
     pub(super) refusals: Refusals,
     pub(super) facts: HeadFacts,
 }
 
 impl Answer {
-    /// The response to a panic with this payload.
+    /// Responds to a panic with this payload.
     pub(super) fn panicked<R>(&self, payload: Box<dyn Any + Send>) -> Response<ResponseBody<R>> {
         discard(payload);
         tracing::error!(
@@ -79,10 +79,10 @@ impl Answer {
     }
 }
 
-/// Drops what a panic carried. It may be anything, and panic in its turn.
+/// Drops a panic's payload. It can be of any type, and dropping it may panic in turn.
 fn discard(payload: Box<dyn Any + Send>) {
     if let Err(next) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        // It might go on like that for ever: this one is leaked.
+        // This could repeat forever, so the second payload is leaked.
         mem::forget(next);
     }
 }

@@ -5,7 +5,7 @@ use tower_layer::Layer;
 
 use super::CatchPanic;
 
-/// Answers for a handler that panicked. See the [module docs](super).
+/// Responds on behalf of a handler that panicked. See the [module docs](super).
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct CatchPanicLayer {
@@ -18,12 +18,12 @@ impl CatchPanicLayer {
         Self { refusals: Some(Refusals::new()) }
     }
 
-    /// Does nothing: a panic unwinds further.
+    /// Does nothing: panics keep unwinding.
     pub const fn off() -> Self {
         Self { refusals: None }
     }
 
-    /// How problems are rendered. Default: as JSON, or as the stack says.
+    /// Sets how problems are rendered. Default: as JSON, or as configured on the stack.
     pub fn refusals(self, refusals: &Refusals) -> Self {
         Self { refusals: self.refusals.map(|_own| refusals.clone()) }
     }

@@ -1,7 +1,7 @@
-//! A panic in a handler becomes an answer.
+//! Converts panics in handlers into responses.
 //!
-//! Protects a client from a connection that breaks without an answer, together with all other
-//! requests on it, and the records of a service from requests that end without a trace.
+//! Without it, a panic closes the connection with no response, cancels all other requests on that
+//! connection, and leaves no record of the request.
 //!
 //! ```
 //! use hardpoint_edge::CatchPanicLayer;
@@ -27,32 +27,33 @@
 //! ```
 //!
 //! # Semantics
-//! 1. A panic while the inner service is called, or while its future runs, is answered with 500 and
-//!    the problem `internal_error`; for a gRPC caller `INTERNAL`.
+//! 1. If the inner service panics in `call` or its future panics, the response is 500 with the
+//!    problem `internal_error`. gRPC callers receive `INTERNAL`.
 //! 2. The outcome in the request's context becomes
-//!    [`Panicked`](hardpoint_core::Outcome::Panicked), for whoever records requests further out.
-//! 3. One log event of level `error` has the request's id. What the panic said is in neither the
-//!    answer nor the event, since it may be secret or personal: the panic hook has it. The standard
-//!    one prints it with its place to standard error; a service that logs it replaces the hook.
+//!    [`Panicked`](hardpoint_core::Outcome::Panicked), which outer layers can record.
+//! 3. One event of level `error` is logged with the request's id. The panic message appears in
+//!    neither the response nor the event, because it may contain secret or personal data. The panic
+//!    hook receives it: the standard hook prints it with its location to standard error, and a
+//!    service that wants to log it replaces the hook.
 //! 4. An error of the inner service passes unchanged.
 //!
 //! # Sharing
-//! There is no state here. The inner service may have some: what a panic leaves half done in it
-//! (a poisoned lock, a broken invariant) the next request meets. Handlers that are cloned for each
-//! request, as in axum, share only what they share through a pointer.
+//! This layer has no state. The inner service may have some, and the next request sees what a panic
+//! left behind in it, such as a poisoned lock or a broken invariant. Handlers that are cloned for
+//! each request, as in axum, share only the state behind pointers.
 //!
 //! # Cancellation
-//! Nothing is held: dropping the future drops the inner one.
+//! Dropping the future drops the inner future.
 //!
 //! # Deployment caveats
-//! - Built with `panic = "abort"` a panic ends the process, and nothing can be caught.
-//! - Not caught: a panic while a response's body is being sent, when the answer has begun and can
-//!   only break off; in a task that the handler has spawned; in `poll_ready`; and in the destructor
-//!   of the inner future.
+//! - With `panic = "abort"` a panic ends the process and cannot be caught.
+//! - This layer does not catch a panic in `poll_ready`, in the destructor of the inner future, in a
+//!   task spawned by the handler, or while the response body is being sent. In the last case the
+//!   response has begun and can only break off.
 //!
 //! # Where to put this layer
-//! Inside of [`ProblemLayer`](crate::ProblemLayer) and of what adds headers and records requests,
-//! outside of everything else.
+//! Inside [`ProblemLayer`](crate::ProblemLayer) and the layers that add headers and record
+//! requests, outside everything else.
 
 mod future;
 mod layer;

@@ -13,7 +13,7 @@ use tower_service::Service;
 
 use super::{ResponseFuture, future::Answer};
 
-/// Answers for an inner service that panicked. See the [module docs](super).
+/// Responds on behalf of an inner service that panicked. See the [module docs](super).
 #[derive(Clone, Debug)]
 pub struct CatchPanic<S> {
     inner: S,

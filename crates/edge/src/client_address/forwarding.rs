@@ -1,10 +1,10 @@
-//! Removing forwarding headers that nobody vouches for.
+//! Removes forwarding headers that no trusted proxy has written.
 
 use hardpoint_core::Family;
 use http::{HeaderMap, HeaderName, header::FORWARDED};
 
-/// What proxies write that do not write `Forwarded`. More than what the resolver reads: frameworks
-/// and handlers build URLs and log lines from the others.
+/// The headers of proxies that do not write `Forwarded`. The list is longer than what the resolver
+/// reads: frameworks and handlers build URLs and log lines from the others.
 static X_FORWARDED: [HeaderName; 8] = [
     HeaderName::from_static("x-forwarded-for"),
     HeaderName::from_static("x-forwarded-host"),
@@ -16,7 +16,7 @@ static X_FORWARDED: [HeaderName; 8] = [
     HeaderName::from_static("x-real-ip"),
 ];
 
-/// Leaves the headers of `believed`, if any.
+/// Keeps only the headers of the `believed` family, if any.
 pub(super) fn strip(headers: &mut HeaderMap, believed: Option<Family>) {
     match believed {
         None => strip_all(headers),
@@ -31,9 +31,9 @@ pub(super) fn strip(headers: &mut HeaderMap, believed: Option<Family>) {
     }
 }
 
-/// Nobody vouches for anything: every header that speaks of a client or of how it connected goes.
+/// Removes every header that describes a client or its connection.
 fn strip_all(headers: &mut HeaderMap) {
-    // Empty, and so without an allocation, for all but clients that invent such headers.
+    // Empty, and so without an allocation, except for clients that send such headers.
     let names: Vec<HeaderName> =
         headers.keys().filter(|name| speaks_of_the_client(name.as_str())).cloned().collect();
     for name in names {
@@ -41,7 +41,7 @@ fn strip_all(headers: &mut HeaderMap) {
     }
 }
 
-/// Whether proxies and content networks write their client's address or connection there.
+/// Returns `true` for a header in which proxies or CDNs pass on a client's address or connection.
 fn speaks_of_the_client(name: &str) -> bool {
     name.starts_with("x-forwarded-")
         || matches!(

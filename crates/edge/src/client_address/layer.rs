@@ -1,4 +1,4 @@
-//! The layer and what its services share.
+//! The layer and the state its services share.
 
 use std::sync::{
     Arc,
@@ -11,7 +11,7 @@ use tower_layer::Layer;
 
 use super::{ResolveClient, forwarding};
 
-/// Finds out who sent a request. See the [module docs](super).
+/// Resolves the client of each request. See the [module docs](super).
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ClientLayer {
@@ -19,7 +19,7 @@ pub struct ClientLayer {
 }
 
 impl ClientLayer {
-    /// Finds the client by these rules.
+    /// Resolves the client by the rules of `resolver`.
     pub fn new(resolver: ClientResolver) -> Self {
         Self {
             shared: Some(Arc::new(Shared {
@@ -30,8 +30,8 @@ impl ClientLayer {
         }
     }
 
-    /// The clock that a request's time of arrival is read from, where this layer creates the
-    /// request's context. Default: the system's.
+    /// Sets the clock for the arrival time of requests whose context this layer creates. Default:
+    /// the system clock.
     pub fn time(self, time: impl Into<Time>) -> Self {
         let shared = self.shared.map(|shared| {
             let peerless_reported = AtomicBool::new(false);
@@ -44,14 +44,14 @@ impl ClientLayer {
         Self { shared }
     }
 
-    /// Does nothing: no client is found, and every header stays.
+    /// Does nothing: no client is resolved and no header is removed.
     pub const fn off() -> Self {
         Self { shared: None }
     }
 }
 
 impl Default for ClientLayer {
-    /// Believes no header: the peer is the client.
+    /// Trusts no header: the peer is the client.
     fn default() -> Self {
         Self::new(ClientResolver::direct())
     }
@@ -77,7 +77,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Puts the client into the request's context, and removes what nobody vouches for.
+    /// Puts the client into the request's context and removes untrusted forwarding headers.
     pub(super) fn resolve<B>(&self, request: &mut Request<B>) {
         let peer = Peer::find(request.extensions()).map(Peer::ip);
         if peer.is_none() {
@@ -93,7 +93,7 @@ impl Shared {
         RequestContext::ensure(request.extensions_mut(), &self.time).set_client(client);
     }
 
-    /// Once: a server that does not say who connects does not say it for any request.
+    /// Logs once: a server that omits the peer address omits it for every request.
     fn report_peerless(&self) {
         if self.peerless_reported.load(Ordering::Relaxed)
             || self.peerless_reported.swap(true, Ordering::Relaxed)
@@ -102,7 +102,7 @@ impl Shared {
         }
         tracing::warn!(
             target: "hardpoint::edge::client_address",
-            "no peer address: clients are unknown; over TCP the server must attach it to requests"
+            "no peer address: clients are unknown; a TCP server must attach it to each request"
         );
     }
 }

@@ -1,8 +1,8 @@
-//! Who is calling: the client's address, scheme and host, found once for all layers.
+//! Resolves the client's address, scheme and host, once for all layers.
 //!
-//! Protects against clients that choose the address they are counted, logged or allowed under, by
-//! sending the headers that only a proxy should write. Every layer and handler inside reads the one
-//! answer from the [`RequestContext`](hardpoint_core::RequestContext).
+//! Protects against clients that forge the address they are counted, logged or allowed under, by
+//! sending headers that only a proxy should write. Inner layers and handlers read the result from
+//! the [`RequestContext`](hardpoint_core::RequestContext).
 //!
 //! ```
 //! use hardpoint_core::{ClientResolver, Family, Peer, RequestContext, TrustedProxies};
@@ -25,11 +25,11 @@
 //!     Ok::<_, Box<dyn std::error::Error>>(request)
 //! };
 //!
-//! // Our proxy says who the client is.
+//! // A trusted proxy reports the client.
 //! let response = layer.layer(inner).oneshot(from("10.0.0.1:4711")?).await?;
 //! assert_eq!(response.body(), &(Some("203.0.113.9".parse()?), 1));
 //!
-//! // A stranger says so too: it is not believed, and the header goes no further.
+//! // The same header from a stranger is ignored and removed.
 //! let response = layer.layer(inner).oneshot(from("198.51.100.7:4711")?).await?;
 //! assert_eq!(response.body(), &(Some("198.51.100.7".parse()?), 0));
 //! # Ok(())
@@ -37,44 +37,44 @@
 //! ```
 //!
 //! # Semantics
-//! 1. The peer is the request's [`Peer`](hardpoint_core::Peer) extension; with the feature `axum`
-//!    also axum's `ConnectInfo<SocketAddr>`, or the `MockConnectInfo` of a test.
-//! 2. What the headers say is judged by the [`ClientResolver`](hardpoint_core::ClientResolver): see
-//!    there for the rules.
-//! 3. A request that no header names the host of, as is usual in HTTP/2, has the host of its
+//! 1. The peer is the request's [`Peer`](hardpoint_core::Peer) extension. With the feature `axum`,
+//!    axum's `ConnectInfo<SocketAddr>` or a test's `MockConnectInfo` is used too.
+//! 2. The [`ClientResolver`](hardpoint_core::ClientResolver) evaluates the headers by the rules
+//!    documented there.
+//! 3. If no header names the host, as is usual in HTTP/2, the host is taken from the request
 //!    target.
-//! 4. The result is put into the request's context, which is made if no layer has made it. A client
-//!    that a layer further out has set stays.
-//! 5. Forwarding headers that nobody vouches for are removed, so that nothing inside can be fooled
-//!    by them. From a peer that is no trusted proxy those are `Forwarded`, every header whose name
-//!    starts with `X-Forwarded-`, and `X-Real-IP`, `X-Client-IP`, `X-Cluster-Client-IP`,
-//!    `X-Original-Forwarded-For`, `True-Client-IP` and `CF-Connecting-IP`. From a trusted proxy it is
-//!    the family that is not read: `Forwarded`; or `X-Forwarded-For`, `-Host`, `-Port`, `-Prefix`,
-//!    `-Proto`, `-Scheme`, `-Ssl` with `X-Real-IP`. What it sent otherwise is left as it came: the
-//!    left end of the family that is read may still be the client's invention, and so may be a
-//!    header that your proxy does not overwrite.
-//! 6. No request is refused. A request without a known peer has a client without an address, and
-//!    the first such request is reported in the log: in a service that is reached over TCP it means
-//!    that the server does not say who connects.
+//! 4. The result is put into the request's context, which is created if no outer layer created it.
+//!    A client set by an outer layer is kept.
+//! 5. Untrusted forwarding headers are removed, so that they cannot mislead inner layers:
+//!    - If the peer is not a trusted proxy: `Forwarded`, every header whose name starts with
+//!      `X-Forwarded-`, and `X-Real-IP`, `X-Client-IP`, `X-Cluster-Client-IP`,
+//!      `X-Original-Forwarded-For`, `True-Client-IP` and `CF-Connecting-IP`.
+//!    - If the peer is a trusted proxy: the family that is not read, which is either `Forwarded`,
+//!      or `X-Forwarded-For`, `-Host`, `-Port`, `-Prefix`, `-Proto`, `-Scheme`, `-Ssl` and
+//!      `X-Real-IP`. All other headers are kept. The left end of the family that is read may still
+//!      be forged by the client, and so may any header that your proxy does not overwrite.
+//! 6. No request is rejected. If the peer is unknown, the client has no address, and the first such
+//!    request logs a warning. In a service reached over TCP it means that the server does not
+//!    attach the peer address to its requests.
 //!
 //! # Sharing
-//! The resolver is shared by all services made from one layer value. There is no state per client.
+//! All services made from one layer value share the resolver. No state is kept per client.
 //!
 //! # Cancellation
-//! Nothing is held: a dropped future is the inner service's own.
+//! The future is the inner service's own; dropping it needs no cleanup.
 //!
 //! # Deployment caveats
-//! - Trust the networks of the proxies and nothing more. Everybody in a trusted network may choose
-//!   the address that they are counted under.
-//! - A server must be told to hand on the peer's address: in axum by
+//! - Trust only the networks of your proxies. Every host in a trusted network can choose the
+//!   address that it is counted under.
+//! - The server must be configured to attach the peer address. In axum, use
 //!   `into_make_service_with_connect_info::<SocketAddr>()`.
-//! - Behind a Unix socket there is no peer address, and no header is believed.
-//! - The scheme of a direct connection is taken to be `http`. A service that ends TLS itself says
-//!   otherwise by `ClientResolver::direct_scheme`.
+//! - Connections over a Unix socket have no peer address, and no header is trusted.
+//! - A direct connection is assumed to use `http`. A service that terminates TLS itself sets
+//!   `ClientResolver::direct_scheme`.
 //!
 //! # Where to put this layer
-//! Inside of probes and of what counts requests in flight, outside of everything else: whatever
-//! limits, logs or refuses reads its result.
+//! Inside probes and layers that count in-flight requests, outside everything else: layers that
+//! limit, log or reject requests read its result.
 
 mod forwarding;
 mod layer;

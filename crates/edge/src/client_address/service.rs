@@ -10,7 +10,7 @@ use tower_service::Service;
 
 use super::layer::Shared;
 
-/// Finds out who sent a request, then hands it on. See the [module docs](super).
+/// Resolves the client of a request, then passes it on. See the [module docs](super).
 #[derive(Clone, Debug)]
 pub struct ResolveClient<S> {
     inner: S,

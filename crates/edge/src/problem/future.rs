@@ -15,7 +15,7 @@ use pin_project_lite::pin_project;
 use super::replace::Render;
 
 pin_project! {
-    /// The inner service's response, or the problem in its place.
+    /// The inner service's response, or the problem that replaces it.
     pub struct ResponseFuture<F> {
         #[pin]
         inner: F,

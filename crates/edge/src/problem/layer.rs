@@ -5,7 +5,7 @@ use tower_layer::Layer;
 
 use super::MapProblems;
 
-/// Gives every error one shape. See the [module docs](super).
+/// Gives every error the same format. See the [module docs](super).
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ProblemLayer {
@@ -13,17 +13,17 @@ pub struct ProblemLayer {
 }
 
 impl ProblemLayer {
-    /// Answers errors with problems.
+    /// Converts error responses into problems.
     pub const fn new() -> Self {
         Self { refusals: Some(Refusals::new()) }
     }
 
-    /// Does nothing: errors stay as they are.
+    /// Does nothing: error responses are unchanged.
     pub const fn off() -> Self {
         Self { refusals: None }
     }
 
-    /// How problems are rendered. Default: as JSON, or as the stack says.
+    /// Sets how problems are rendered. Default: as JSON, or as configured on the stack.
     pub fn refusals(self, refusals: &Refusals) -> Self {
         Self { refusals: self.refusals.map(|_own| refusals.clone()) }
     }

@@ -1,7 +1,7 @@
-//! One shape for every error: `application/problem+json`, RFC 9457.
+//! Gives every error the same format: `application/problem+json`, RFC 9457.
 //!
-//! Protects clients against guessing what an error looks like, and the service against telling its
-//! insides in the plain text that frameworks, extractors and handlers answer with.
+//! Clients do not have to guess what an error looks like, and the service does not leak its
+//! internals in the plain text that frameworks, extractors and handlers return.
 //!
 //! ```
 //! use hardpoint_core::Problem;
@@ -44,38 +44,38 @@
 //!
 //! # Semantics
 //! 1. A response with an `Arc<dyn Rejection>` or a [`Problem`](hardpoint_core::Problem) in its
-//!    extensions becomes that problem, with its status. Handlers return one so; with core's feature
-//!    `axum`, a `Problem` and a `RejectionResponse` are responses.
+//!    extensions becomes that problem, with its status. Handlers can return one this way; with
+//!    core's feature `axum`, `Problem` and `RejectionResponse` implement `IntoResponse`.
 //! 2. Any other response with a status of 400 to 599 becomes
 //!    [`Problem::from_status`](hardpoint_core::Problem::from_status) if its body is empty, has no
-//!    type, or is `text/plain`. The text is dropped, because it may describe the service's insides.
-//! 3. These responses stay as they are: an error body of any other type, which the handler chose; a
-//!    refusal of another hardpoint layer; `application/grpc`; a status below 400.
-//! 4. Header fields stay (`Allow`, `WWW-Authenticate`, `Retry-After`, cookies), except those that
-//!    describe the dropped body. `Cache-Control` becomes `no-store`, because the body names this
-//!    request.
-//! 5. The body has the request's id if an outer layer stored one in the context. A service that
-//!    renders for gRPC ([`Refusals`](hardpoint_core::Refusals)) answers with trailers instead.
-//! 6. A response to HEAD has no body, so only its type decides. It has the header fields that the
-//!    response to GET would have.
+//!    content type, or is `text/plain`. The text is dropped because it may describe internals.
+//! 3. These responses are unchanged: an error body of any other content type, which the handler
+//!    chose; a rejection from another hardpoint layer; `application/grpc`; a status below 400.
+//! 4. Header fields are kept (`Allow`, `WWW-Authenticate`, `Retry-After`, cookies), except those
+//!    that describe the dropped body. `Cache-Control` becomes `no-store`, because the body names
+//!    this request.
+//! 5. The body contains the request's id if an outer layer stored one in the context. A service
+//!    that renders for gRPC ([`Refusals`](hardpoint_core::Refusals)) responds with trailers
+//!    instead.
+//! 6. A response to HEAD has no body, so only its content type decides. It has the header fields
+//!    that the response to GET would have.
 //!
 //! A success costs no allocation.
 //!
 //! # Sharing
-//! There is no state.
+//! This layer has no state.
 //!
 //! # Cancellation
-//! Nothing is held: dropping the future drops the inner one.
+//! Dropping the future drops the inner future.
 //!
 //! # Deployment caveats
-//! - Answers that the server makes before any layer runs have no body: 400 for what is no HTTP,
+//! - Responses that the server sends before any layer runs have no body: 400 for malformed HTTP,
 //!   414, 431.
-//! - A failure while a response's body is being sent cannot be answered: the client sees the body
-//!   break off.
+//! - An error while the response body is being sent cannot become a problem: the body breaks off.
 //!
 //! # Where to put this layer
-//! Outside of the router's fallbacks and of everything that may panic or refuse, inside of what
-//! sets the request's id and of what adds headers, such as
+//! Outside the router's fallbacks and everything that may panic or reject; inside the layers that
+//! set the request's id or add headers, such as
 //! [`SecurityHeadersLayer`](crate::SecurityHeadersLayer) and CORS.
 
 mod future;

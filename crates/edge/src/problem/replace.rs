@@ -1,4 +1,4 @@
-//! Which responses become problems, and what stays of them.
+//! Which responses become problems, and which of their parts are kept.
 
 use std::sync::Arc;
 
@@ -14,7 +14,8 @@ use http::{
 };
 use http_body::Body;
 
-/// What describes a body. `Content-Range` is not among them: a 416 tells by it how much there is.
+/// Headers that describe the body. `Content-Range` is not included: in a 416 it carries the
+/// complete length.
 static OF_THE_BODY: [HeaderName; 13] = [
     ACCEPT_RANGES,
     HeaderName::from_static("content-digest"),
@@ -31,14 +32,14 @@ static OF_THE_BODY: [HeaderName; 13] = [
     TRANSFER_ENCODING,
 ];
 
-/// What rendering a problem takes.
+/// Everything needed to render a problem.
 pub(super) struct Render {
     pub(super) refusals: Refusals,
     pub(super) facts: HeadFacts,
 }
 
 impl Render {
-    /// The response as it came, or the problem in its place.
+    /// Returns the response unchanged, or the problem that replaces it.
     pub(super) fn replace<B>(&self, mut response: Response<B>) -> Response<ResponseBody<B>>
     where
         B: Body<Data = Bytes>,
@@ -65,14 +66,14 @@ impl Render {
     }
 }
 
-/// Puts every line of `rendered` in place of the lines of that name, of which there may be several.
-/// Cookies replace nothing: each line of them says something of its own.
+/// Replaces the lines of each header name in `rendered`, which may have several lines per name.
+/// `Set-Cookie` lines replace nothing: each of them sets its own cookie.
 fn put(headers: &mut HeaderMap, rendered: &HeaderMap) {
     for name in rendered.keys().filter(|&name| name != SET_COOKIE) {
         headers.remove(name);
     }
     for (name, value) in rendered {
-        // A refusal that was rendered where it was made has left its cookies there already.
+        // If the rejection was already rendered by its layer, its cookies are present.
         let there = || headers.get_all(name).iter().any(|line| line == value);
         if name != SET_COOKIE || !there() {
             headers.append(name, value.clone());
@@ -80,7 +81,7 @@ fn put(headers: &mut HeaderMap, rendered: &HeaderMap) {
     }
 }
 
-/// Whether it is an error whose body is no more than the status.
+/// Returns `true` for an error whose body adds nothing to its status.
 fn says_nothing<B: Body>(facts: &HeadFacts, response: &Response<B>) -> bool {
     let status = response.status();
     let error = status.is_client_error() || status.is_server_error();

@@ -10,7 +10,7 @@ use tower_service::Service;
 
 use super::{ResponseFuture, replace::Render};
 
-/// Answers errors with problems. See the [module docs](super).
+/// Converts error responses into problems. See the [module docs](super).
 #[derive(Clone, Debug)]
 pub struct MapProblems<S> {
     inner: S,

@@ -1,4 +1,4 @@
-//! Values that browsers ignore without a word.
+//! Detects values that browsers silently ignore.
 
 use http::{
     HeaderName,
@@ -11,10 +11,10 @@ use http::{
 pub(super) static CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-resource-policy");
 
-/// A year in seconds: what the preload list asks for at least.
+/// A year in seconds: the minimum for the preload list.
 const PRELOAD_MAX_AGE: u64 = 31_536_000;
 
-/// Says what is wrong with a value of a header that is known here; others pass.
+/// Returns what is wrong with a value of a known header. Other headers pass.
 pub(super) fn check(name: &HeaderName, value: &str) -> Result<(), &'static str> {
     if name == X_CONTENT_TYPE_OPTIONS {
         one_of(value, &["nosniff"], "write `nosniff`")
@@ -42,7 +42,7 @@ fn one_of(value: &str, allowed: &[&str], reason: &'static str) -> Result<(), &'s
     known.then_some(()).ok_or(reason)
 }
 
-/// A list of which a browser takes the last one that it knows: one that nobody knows is a mistake.
+/// Checks a list of policies. Browsers use the last one they know, so an unknown one is a mistake.
 fn referrer_policy(value: &str) -> Result<(), &'static str> {
     const POLICIES: [&str; 8] = [
         "no-referrer",
@@ -58,8 +58,8 @@ fn referrer_policy(value: &str) -> Result<(), &'static str> {
         one_of(
             policy.trim(),
             &POLICIES,
-            "it names a policy that does not exist; write `no-referrer`, or `strict-origin` if \
-             others may learn where users come from",
+            "it contains a policy that does not exist; write `no-referrer`, or `strict-origin` if \
+             other sites may see your origin",
         )
     })
 }
@@ -74,14 +74,14 @@ fn transport_security(value: &str) -> Result<(), &'static str> {
         match (name.to_ascii_lowercase().as_str(), argument) {
             ("max-age", Some(seconds)) if max_age.is_none() => {
                 let seconds = seconds.trim_matches('"');
-                max_age = Some(seconds.parse::<u64>().map_err(|_| "max-age is in seconds")?);
+                max_age = Some(seconds.parse::<u64>().map_err(|_| "max-age must be in seconds")?);
             }
             ("includesubdomains", None) if !subdomains => subdomains = true,
             ("preload", None) if !preload => preload = true,
             _ => {
                 return Err(
-                    "its directives are `max-age=<seconds>`, `includeSubDomains` and `preload`, \
-                     each once, separated by `;`",
+                    "the directives are `max-age=<seconds>`, `includeSubDomains` and `preload`, \
+                     each at most once, separated by `;`",
                 );
             }
         }
@@ -89,7 +89,8 @@ fn transport_security(value: &str) -> Result<(), &'static str> {
     match max_age {
         None => Err("max-age is missing; write `max-age=31536000`"),
         Some(seconds) if preload && (!subdomains || seconds < PRELOAD_MAX_AGE) => Err(
-            "preload takes `includeSubDomains` and a `max-age` of 31536000 or more, or leave it out",
+            "preload requires `includeSubDomains` and a `max-age` of at least 31536000; set them or \
+             remove `preload`",
         ),
         Some(_) => Ok(()),
     }
@@ -97,7 +98,7 @@ fn transport_security(value: &str) -> Result<(), &'static str> {
 
 fn content_security(value: &str) -> Result<(), &'static str> {
     if value.contains(',') {
-        return Err("a comma starts a second policy; separate directives by `;`");
+        return Err("a comma starts a second policy; separate directives with `;`");
     }
     let mut seen: Vec<String> = Vec::new();
     for directive in value.split(';') {
@@ -106,7 +107,7 @@ fn content_security(value: &str) -> Result<(), &'static str> {
             continue;
         };
         if seen.contains(&name) {
-            return Err("a directive stands twice, and browsers ignore the second one; join them");
+            return Err("it repeats a directive, and browsers ignore the second one; merge them");
         }
         sources(&words.map(str::to_ascii_lowercase).collect::<Vec<_>>())?;
         seen.push(name);
@@ -114,18 +115,18 @@ fn content_security(value: &str) -> Result<(), &'static str> {
     (!seen.is_empty()).then_some(()).ok_or("it has no directive; write `default-src 'none'`")
 }
 
-/// What stands after a directive's name, in lower case.
+/// Checks the words after a directive's name, in lower case.
 fn sources(words: &[String]) -> Result<(), &'static str> {
     const KEYWORDS: [&str; 6] =
         ["none", "report-sample", "self", "strict-dynamic", "unsafe-eval", "unsafe-inline"];
     if words.iter().any(|word| KEYWORDS.contains(&word.as_str())) {
-        return Err("a keyword without quotes is the name of a host; write `'self'`, `'none'`");
+        return Err("a keyword without quotes is parsed as a host; write `'self'`, `'none'`");
     }
     if words.len() > 1 && words.iter().any(|word| word == "'none'") {
-        return Err("`'none'` counts only if it stands alone; leave it out or the others");
+        return Err("`'none'` is ignored beside other sources; remove it or the others");
     }
     if words.iter().any(|word| word.starts_with("'nonce-")) {
-        return Err("a nonce that is the same in each response protects nothing; use a hash");
+        return Err("a nonce that is the same in every response protects nothing; use a hash");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What can be wrong with a set of headers.
+//! Mistakes in a set of headers.
 
 use std::{error::Error, fmt};
 
@@ -8,25 +8,25 @@ use http::HeaderName;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// A header is to be enforced that the set does not have.
+    /// A header cannot be enforced because the set has no value for it.
     HeaderNotSet {
         /// The header.
         name: HeaderName,
     },
-    /// A value that browsers ignore, or that does not protect.
+    /// A value that browsers ignore or that does not protect.
     HeaderPolicy {
         /// The header.
         name: HeaderName,
-        /// What was written.
+        /// The configured value.
         value: String,
-        /// What is wrong with it, and what to write.
+        /// What is wrong with the value, and what to write instead.
         reason: &'static str,
     },
-    /// A value that no header can have.
+    /// A value that is not a valid header value.
     HeaderValue {
         /// The header.
         name: HeaderName,
-        /// What was written.
+        /// The configured value.
         value: String,
     },
 }
@@ -36,16 +36,16 @@ impl fmt::Display for ConfigError {
         match self {
             Self::HeaderNotSet { name } => write!(
                 f,
-                "header `{name}` cannot be enforced, since the set has no value for it; give it one \
-                 first"
+                "header `{name}` cannot be enforced because the set has no value for it; set a \
+                 value first"
             ),
             Self::HeaderPolicy { name, value, reason } => {
-                write!(f, "`{value}` is no value for header `{name}`: {reason}")
+                write!(f, "invalid value `{value}` for header `{name}`: {reason}")
             }
             Self::HeaderValue { name, value } => write!(
                 f,
-                "{value:?} is no value for header `{name}`: write visible ASCII, at least one \
-                 character; leave the header out if it is not to be sent"
+                "invalid value {value:?} for header `{name}`; write visible ASCII characters, or \
+                 leave the header out"
             ),
         }
     }

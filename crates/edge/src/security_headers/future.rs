@@ -14,7 +14,7 @@ use pin_project_lite::pin_project;
 use super::SecurityHeaders;
 
 pin_project! {
-    /// Adds the headers once the inner service's response is there.
+    /// Adds the headers to the inner service's response.
     pub struct ResponseFuture<F> {
         #[pin]
         inner: F,

@@ -7,7 +7,7 @@ use tower_layer::Layer;
 
 use super::{SecurityHeaders, SetSecurityHeaders};
 
-/// Adds headers that browsers protect users by. See the [module docs](super).
+/// Adds response headers that protect browser users. See the [module docs](super).
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct SecurityHeadersLayer {
@@ -15,12 +15,12 @@ pub struct SecurityHeadersLayer {
 }
 
 impl SecurityHeadersLayer {
-    /// Puts these headers on every response.
+    /// Adds these headers to every response.
     pub fn new(headers: SecurityHeaders) -> Self {
         Self { set: Some(Arc::new(headers)) }
     }
 
-    /// Does nothing: responses stay as they are.
+    /// Does nothing: responses are unchanged.
     pub const fn off() -> Self {
         Self { set: None }
     }

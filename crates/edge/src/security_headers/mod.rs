@@ -1,8 +1,8 @@
-//! Headers that browsers protect users by, on every answer.
+//! Adds headers that protect browser users to every response.
 //!
-//! Protects against browsers that guess a type and run it, that show the service in somebody else's
-//! frame, that load its answers into somebody else's page, that keep them in a cache, that tell
-//! other sites where a user came from, and that come back without TLS.
+//! Browsers are kept from guessing and executing a content type, showing the service in another
+//! site's frame, loading its responses into another site's page, caching them, revealing to other
+//! sites where a user came from, and returning without TLS.
 //!
 //! ```
 //! use hardpoint_edge::{SecurityHeaders, SecurityHeadersLayer};
@@ -24,7 +24,7 @@
 //! assert_eq!(response.headers()["x-frame-options"], "SAMEORIGIN", "the handler knows better");
 //! assert!(!response.headers().contains_key("server"));
 //!
-//! // A browser ignores a policy that is misspelt: here it is refused.
+//! // Browsers ignore a misspelt policy, so it is rejected here.
 //! let refused = SecurityHeaders::api().header(REFERRER_POLICY, "no-referer").unwrap_err();
 //! assert!(refused.to_string().contains("`no-referer`"));
 //! # Ok(())
@@ -32,34 +32,35 @@
 //! ```
 //!
 //! # Semantics
-//! 1. A header of the set is added to every response that does not have it; one that the handler
-//!    set stays as it is.
-//! 2. A header that is [enforced](SecurityHeaders::enforce) replaces whatever the handler set.
-//! 3. `Strict-Transport-Security` is sent only if the client is known to have come over https, as
-//!    RFC 6797 §7.2 asks for: by the scheme in the request's context, which
-//!    [`ClientLayer`](crate::ClientLayer) finds out. Without that layer it is never sent.
-//! 4. Headers that tell what the service is made of are removed: `Server` and `X-Powered-By`, and
-//!    what [`add_removed`](SecurityHeaders::add_removed) names.
-//! 5. Status and body are left alone. An error of the inner service passes unchanged.
+//! 1. Each header of the set is added to responses that do not have it. A header set by the handler
+//!    is kept.
+//! 2. An [enforced](SecurityHeaders::enforce) header replaces the handler's value.
+//! 3. `Strict-Transport-Security` is sent only if the client is known to use https, as RFC 6797
+//!    §7.2 requires. [`ClientLayer`](crate::ClientLayer) determines the scheme and puts it into the
+//!    request's context; without that layer the header is never sent.
+//! 4. Headers that reveal the service's software are removed: `Server`, `X-Powered-By`, and those
+//!    named with [`add_removed`](SecurityHeaders::add_removed).
+//! 5. Status and body are unchanged. Errors of the inner service are returned unchanged.
 //!
-//! The values are rendered once: a response costs no allocation but what the header map needs to
-//! grow, once.
+//! Values are rendered once. A response costs at most one allocation, if its header map has to
+//! grow.
 //!
 //! # Sharing
-//! The set is shared by all services made from one layer value, and never changes. There is no
+//! All services made from one layer value share the set, which never changes. The layer has no
 //! other state.
 //!
 //! # Cancellation
-//! Nothing is held: dropping the future drops the inner one.
+//! Dropping the future drops the inner future.
 //!
 //! # Deployment caveats
-//! - Once a browser has seen `Strict-Transport-Security`, nothing but its `max-age` brings plain
-//!   HTTP back on that host.
-//! - Headers that a proxy adds on the way out are not seen here: let one of the two do it.
-//! - Answers that the server makes before any layer runs, as for a malformed request, carry none.
+//! - Once a browser has seen `Strict-Transport-Security`, it refuses plain HTTP on that host until
+//!   `max-age` has passed.
+//! - This layer does not see headers that a proxy adds to responses. Set each header in one place.
+//! - Responses that the server sends before any layer runs, as for a malformed request, do not have
+//!   the headers.
 //!
 //! # Where to put this layer
-//! Outside of everything that may refuse a request, inside of [`ClientLayer`](crate::ClientLayer).
+//! Outside everything that may reject a request, inside [`ClientLayer`](crate::ClientLayer).
 
 mod check;
 mod error;

@@ -14,7 +14,7 @@ use super::{
     check::{CROSS_ORIGIN_RESOURCE_POLICY, check},
 };
 
-/// Which headers every response carries, and which it loses.
+/// The headers that every response gets, and those it loses.
 ///
 /// Start from a preset and change what differs:
 ///
@@ -42,7 +42,7 @@ struct Field {
     enforced: bool,
 }
 
-/// Which responses a header is for.
+/// Which responses get a header.
 #[derive(Clone, Copy, Debug)]
 enum When {
     Always,
@@ -63,17 +63,17 @@ impl When {
 }
 
 impl SecurityHeaders {
-    /// For a service whose answers no browser is meant to show: everything is forbidden.
+    /// For a service whose responses are not meant to be displayed by browsers: forbids everything.
     ///
     /// | header | value | why |
     /// |---|---|---|
-    /// | `X-Content-Type-Options` | `nosniff` | a type is what it says, never what it looks like |
-    /// | `X-Frame-Options` | `DENY` | browsers that do not know `frame-ancestors` |
-    /// | `Content-Security-Policy` | `default-src 'none'; frame-ancestors 'none'` | an answer that is shown as a page after all loads and runs nothing |
-    /// | `Referrer-Policy` | `no-referrer` | ids in URLs stay here |
-    /// | `Cross-Origin-Resource-Policy` | `same-origin` | no other site's page loads an answer as an image or a script |
-    /// | `Strict-Transport-Security` | `max-age=31536000` | a year; over https alone; subdomains are not ours to decide for |
-    /// | `Cache-Control` | `no-store` | what a handler says nothing about may be private |
+    /// | `X-Content-Type-Options` | `nosniff` | browsers must use the declared content type instead of guessing |
+    /// | `X-Frame-Options` | `DENY` | for browsers without `frame-ancestors` |
+    /// | `Content-Security-Policy` | `default-src 'none'; frame-ancestors 'none'` | a response that is displayed as a page anyway loads and runs nothing |
+    /// | `Referrer-Policy` | `no-referrer` | ids in URLs are not sent to other sites |
+    /// | `Cross-Origin-Resource-Policy` | `same-origin` | pages of other sites cannot load a response as an image or a script |
+    /// | `Strict-Transport-Security` | `max-age=31536000` | one year; sent over https only; subdomains are for their owners to decide |
+    /// | `Cache-Control` | `no-store` | a response may be private unless its handler declares otherwise |
     ///
     /// `Server` and `X-Powered-By` are removed.
     pub fn api() -> Self {
@@ -97,17 +97,16 @@ impl SecurityHeaders {
         }
     }
 
-    /// Adds nothing and removes nothing: to be filled.
+    /// An empty set: adds nothing and removes nothing.
     pub const fn none() -> Self {
         Self { fields: Vec::new(), removed: Vec::new() }
     }
 
-    /// Sends this header with this value where the handler has not set it. A value that the set has
-    /// for it already is replaced.
+    /// Sends this header unless the handler has set it. Replaces the set's previous value.
     ///
     /// # Errors
-    /// [`ConfigError`] names a value that is empty or no visible ASCII; and, of the headers of the
-    /// presets, one that browsers would ignore or that would not protect.
+    /// [`ConfigError`] if the value is empty or is not visible ASCII, or, for the headers of the
+    /// presets, if browsers would ignore the value or it would not protect.
     pub fn header(mut self, name: HeaderName, value: &str) -> Result<Self, ConfigError> {
         let written = value.trim();
         let visible = |byte| matches!(byte, b' '..=b'~');
@@ -133,8 +132,8 @@ impl SecurityHeaders {
         Ok(self)
     }
 
-    /// Sends the set's value of this header even where the handler has set another one. Default: no
-    /// header is enforced, since a handler may know better.
+    /// Sends the set's value of this header even if the handler has set another one. By default, no
+    /// header is enforced: the handler's value takes precedence.
     ///
     /// # Errors
     /// [`ConfigError::HeaderNotSet`] if the set has no value for it.
@@ -148,19 +147,19 @@ impl SecurityHeaders {
         }
     }
 
-    /// Does not send this header. One that the handler sets stays.
+    /// Does not send this header. A handler can still set it.
     pub fn without(mut self, name: &HeaderName) -> Self {
         self.fields.retain(|field| field.name != name);
         self
     }
 
-    /// Removes this header from every response, if the set does not send it itself.
+    /// Removes this header from every response, unless the set itself sends it.
     pub fn add_removed(mut self, name: HeaderName) -> Self {
         self.removed.push(name);
         self
     }
 
-    /// Whether which headers are sent depends on the scheme.
+    /// Returns `true` if a header of the set depends on the scheme.
     pub(super) fn asks_for_scheme(&self) -> bool {
         self.fields.iter().any(|field| matches!(field.when, When::Https))
     }
@@ -169,8 +168,8 @@ impl SecurityHeaders {
         for name in &self.removed {
             headers.remove(name);
         }
-        // Grows once, not once per doubling. It fails only beyond 24,576 headers, more than any
-        // server sends.
+        // Grows once instead of doubling repeatedly. It fails only beyond 24,576 headers, more than
+        // any server sends.
         if headers.try_reserve(self.fields.len()).is_err() {
             return;
         }
@@ -189,7 +188,7 @@ impl SecurityHeaders {
 }
 
 impl Default for SecurityHeaders {
-    /// The preset for an [`api`](Self::api).
+    /// Returns the preset [`api`](Self::api).
     fn default() -> Self {
         Self::api()
     }

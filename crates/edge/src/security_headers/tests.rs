@@ -1,4 +1,4 @@
-//! What is refused, and what the set does to a response.
+//! Which values are rejected, and how the set changes a response.
 
 use hardpoint_core::Scheme;
 use http::{
