@@ -1,9 +1,9 @@
-//! One record of each request, and logs fit for a machine.
+//! Request ids, one access line per request, and logs that are safe to parse.
 //!
-//! [`RecordLayer`] gives each request its ids and writes one access line about it when it is over,
-//! however it ends; [`Logs`] writes that line, and every other one, as JSON or for people. This
-//! crate has no metrics and exports no traces; it reads and writes files of no kind, and logs no
-//! bodies, paths or queries, and of the headers the user agent and the request's ids alone.
+//! [`RecordLayer`] assigns ids to each request and writes one access line when the request is over,
+//! however it ended. [`Logs`] writes that line and all other events, as JSON or as text for people.
+//! This crate has no metrics, does not export traces, and does not read or write files. It never
+//! logs bodies, paths or queries. Of the headers it logs only the user agent and the request's ids.
 //!
 //! # Quick start
 //!
@@ -34,13 +34,13 @@
 //! | concept | module |
 //! |---|---|
 //! | request and trace ids, the access line | [`record`] |
-//! | the form of log lines | [`logs`] |
+//! | the format of log lines | [`logs`] |
 //!
 //! # Features
 //!
 //! | name | adds | default |
 //! |---|---|---|
-//! | `axum` | the matched path of axum as the route of the record | no |
+//! | `axum` | axum's matched path as the route of the record | no |
 //!
 //! The minimum supported Rust version is 1.95.
 

@@ -19,7 +19,7 @@ use super::{
     sink::Sink,
 };
 
-/// The lines of the log: their form, which of them are written, and where to.
+/// The format of the log, its filter, and its output.
 ///
 /// See the [module docs](super).
 #[derive(Clone, Debug)]
@@ -32,22 +32,22 @@ pub struct Logs {
     resource: Option<Resource>,
 }
 
-/// Watches the lines of one [`Logs`] value and its clones.
+/// Observes the lines of one [`Logs`] value and its clones.
 #[derive(Clone, Debug, Default)]
 pub struct LogsHandle {
     dropped: Arc<AtomicU64>,
 }
 
 impl Logs {
-    /// One JSON object a line. Every line names the `service` that wrote it, and its
-    /// [`version`](Self::version) and [`environment`](Self::environment), so that the lines of many
-    /// services can be searched together.
+    /// Writes one JSON object per line. Every line contains the name of the `service`, its
+    /// [`version`](Self::version) and its [`environment`](Self::environment), so that the logs of
+    /// many services can be searched together.
     pub fn json(service: impl Into<String>) -> Self {
         let resource = Resource { service: service.into(), version: None, environment: None };
         Self::new(Format::Json, Some(resource))
     }
 
-    /// Lines for people: time, level, target, message, fields. Absent fields are left out.
+    /// Writes lines for people: time, level, target, message, fields. Absent fields are omitted.
     pub fn human() -> Self {
         Self::new(Format::Human { colours: false }, None)
     }
@@ -62,8 +62,8 @@ impl Logs {
         }
     }
 
-    /// The service's version, usually `env!("CARGO_PKG_VERSION")`. Default: `null`. Lines for people
-    /// leave it out.
+    /// Sets the service's version, usually `env!("CARGO_PKG_VERSION")`. Default: `null`. Omitted
+    /// from lines for people.
     pub fn version(mut self, version: impl Into<String>) -> Self {
         if let Some(resource) = &mut self.resource {
             resource.version = Some(version.into());
@@ -71,8 +71,8 @@ impl Logs {
         self
     }
 
-    /// Where the service runs, such as `prod` or `staging`. Default: `null`. Lines for people leave
-    /// it out.
+    /// Sets where the service runs, such as `prod` or `staging`. Default: `null`. Omitted from
+    /// lines for people.
     pub fn environment(mut self, environment: impl Into<String>) -> Self {
         if let Some(resource) = &mut self.resource {
             resource.environment = Some(environment.into());
@@ -80,46 +80,46 @@ impl Logs {
         self
     }
 
-    /// Which lines are written: a level, or `target=level`, with commas between them
-    /// (`info,hyper=warn`); `off` for none. Default: `info`, which has the access lines and no
-    /// details. `debug` and `trace` cost a line for many steps of every request, and may show more
-    /// of it than you want to keep.
+    /// Sets which lines are written: a comma-separated list of levels and `target=level` pairs
+    /// (`info,hyper=warn`), or `off` for none. Default: `info`, which includes the access lines.
+    /// `debug` and `trace` write lines for many steps of every request, and may reveal more about
+    /// it than you want to keep.
     ///
-    /// The ids of the request stay on its lines whatever the filter, since its span is let pass;
-    /// `hardpoint::request=off` saves the span's cost and loses the ids.
+    /// The filter does not remove a request's ids from its lines, because the request's span always
+    /// passes. `hardpoint::request=off` saves the cost of the span and omits the ids.
     ///
-    /// It is read when the layer is made: a mistake in it is an error there.
+    /// The filter is parsed when the layer is made, which returns an error if it is invalid.
     pub fn filter(mut self, filter: impl Into<String>) -> Self {
         self.filter = filter.into();
         self
     }
 
-    /// The clock that timestamps are read from. Default: the system's.
+    /// Sets the clock that timestamps are read from. Default: the system clock.
     pub fn time(mut self, time: impl Into<Time>) -> Self {
         self.time = time.into();
         self
     }
 
-    /// What tells how many lines were lost.
+    /// Returns a handle that counts lost lines.
     #[must_use]
     pub fn handle(&self) -> LogsHandle {
         self.handle.clone()
     }
 
-    /// Whether the filter can be read: for a program that reports all mistakes of its
-    /// configuration together, before it installs anything.
+    /// Checks the filter, for a program that reports all configuration mistakes together before it
+    /// installs anything.
     ///
     /// # Errors
-    /// [`ConfigError`] if it cannot.
+    /// [`ConfigError`] if the filter is invalid.
     pub fn check(&self) -> Result<(), ConfigError> {
         filter::parse(&self.filter).map(drop)
     }
 
-    /// The layer for a subscriber of your own, with the filter on it. Each line is one call of the
+    /// Creates a layer, with its filter, for your own subscriber. Each line is one call of the
     /// writer's `write`.
     ///
     /// # Errors
-    /// [`ConfigError`] if the filter cannot be read.
+    /// [`ConfigError`] if the filter is invalid.
     pub fn layer<S, W>(self, writer: W) -> Result<impl Layer<S> + Send + Sync, ConfigError>
     where
         S: Subscriber + for<'s> LookupSpan<'s>,
@@ -135,8 +135,8 @@ impl Logs {
         Ok(layer.with_filter(filter))
     }
 
-    /// Makes this the log of the whole program, on standard output; in colour if that is a terminal
-    /// and the lines are for people.
+    /// Installs this as the program's global log on standard output. Lines for people are coloured
+    /// if standard output is a terminal.
     ///
     /// ```
     /// use hardpoint_observability::{ConfigError, Logs};
@@ -146,7 +146,7 @@ impl Logs {
     /// ```
     ///
     /// # Errors
-    /// [`ConfigError`] if the filter cannot be read, or if the program has a subscriber already.
+    /// [`ConfigError`] if the filter is invalid or the program already has a subscriber.
     pub fn init(mut self) -> Result<LogsHandle, ConfigError> {
         if let Format::Human { colours } = &mut self.format {
             *colours = io::stdout().is_terminal();
@@ -160,7 +160,7 @@ impl Logs {
 }
 
 impl LogsHandle {
-    /// How many lines could not be written so far: a broken pipe, a full disk.
+    /// Returns how many lines could not be written, for example to a broken pipe or a full disk.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)

@@ -4,15 +4,15 @@ use std::{error::Error, fmt};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The program has a subscriber already.
+    /// The program already has a subscriber.
     AlreadyInstalled,
-    /// A filter without a directive.
+    /// The filter contains no directive.
     EmptyFilter,
-    /// A filter with a directive that is none.
+    /// The filter contains an invalid directive.
     Filter {
-        /// What was written.
+        /// The configured filter.
         value: String,
-        /// The part of it that is wrong.
+        /// The invalid directive.
         directive: String,
     },
 }
@@ -21,17 +21,17 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AlreadyInstalled => f.write_str(
-                "another tracing subscriber is installed already; call `init` once, before anything \
-                 else that installs one, or add `Logs::layer` to that subscriber",
+                "a tracing subscriber is already installed; call `init` once, before anything else \
+                 installs one, or add `Logs::layer` to that subscriber",
             ),
             Self::EmptyFilter => f.write_str(
-                "log filter is empty; write a level (info), or `off` to write no line at all",
+                "log filter is empty; write a level (info), or `off` to disable logging",
             ),
             Self::Filter { value, directive } => write!(
                 f,
-                "log filter `{value}` has `{directive}`, which is no directive; write a level (off, \
-                 error, warn, info, debug, trace), or a target and its level (hyper=warn), with \
-                 commas between them"
+                "invalid directive `{directive}` in log filter `{value}`; write a level (off, \
+                 error, warn, info, debug, trace) or `target=level` (hyper=warn); separate \
+                 directives with commas"
             ),
         }
     }

@@ -1,14 +1,14 @@
-//! Text that can end neither the line nor the string it stands in.
+//! Text that can terminate neither its line nor its string.
 
 use std::fmt::{self, Write};
 
-/// How much of one value is written, in bytes before they are escaped.
+/// The longest prefix of a value that is written, in bytes before escaping.
 pub(super) const VALUE_MAX: usize = 8 * 1024;
 
-/// What follows a value that was cut there.
+/// Appended to a truncated value.
 const CUT: &str = "[cut]";
 
-/// Hands on the first [`VALUE_MAX`] bytes, and drops the rest.
+/// Passes on the first [`VALUE_MAX`] bytes and drops the rest.
 #[derive(Debug)]
 pub(super) struct Cut<W> {
     to: W,
@@ -23,7 +23,7 @@ impl<W: Write> Cut<W> {
 }
 
 impl<W: Write> Write for Cut<W> {
-    /// Never fails for what is cut: a `Debug` that unwraps must not panic because of a log line.
+    /// Truncating is not an error: a `Debug` that unwraps must not panic because of a log line.
     fn write_str(&mut self, text: &str) -> fmt::Result {
         if self.cut {
             return Ok(());
@@ -39,9 +39,9 @@ impl<W: Write> Write for Cut<W> {
     }
 }
 
-/// Escapes, as JSON does, all that could change how the text around it is read or shown: control
-/// characters (ESC and newline among them), line separators, and those that turn the direction of
-/// text around. `quoted` escapes the quote and the backslash too.
+/// Escapes, as in JSON, every character that could change how the text around it is parsed or
+/// displayed: control characters (including ESC and newline), line separators, and characters that
+/// change the direction of text. With `quoted`, also escapes the quote and the backslash.
 #[derive(Debug)]
 pub(super) struct Escape<'a> {
     pub(super) to: &'a mut String,
@@ -63,7 +63,7 @@ impl Write for Escape<'_> {
                 '\n' => self.to.push_str("\\n"),
                 '\r' => self.to.push_str("\\r"),
                 '\t' => self.to.push_str("\\t"),
-                // All others lie below U+10000: four digits are enough.
+                // All others are below U+10000: four digits are enough.
                 other => write!(self.to, "\\u{:04x}", u32::from(other))?,
             }
         }

@@ -4,19 +4,19 @@ use tracing_subscriber::{EnvFilter, filter::Directive};
 
 use super::ConfigError;
 
-/// The target of the span that puts the ids of a request on each of its lines.
+/// The target of the span that adds a request's ids to each of its lines.
 const SPAN: &str = "hardpoint::request";
 
-/// Reads a filter, and lets the span of the request pass unless it is named.
+/// Parses a filter. The request's span passes unless the filter names it.
 ///
-/// Stricter than [`EnvFilter`], which reads `inof` as everything of a target of that name, and so
-/// silences the rest; and ` hyper` after a comma as a target that begins with a blank.
+/// This is stricter than [`EnvFilter`], which parses `inof` as everything of a target of that name,
+/// silencing the rest, and ` hyper` after a comma as a target that begins with a space.
 pub(super) fn parse(text: &str) -> Result<EnvFilter, ConfigError> {
     let mistake = |directive: &str| ConfigError::Filter {
         value: text.to_owned(),
         directive: directive.to_owned(),
     };
-    // `EnvFilter` cuts a text at every comma, those between the fields of a span too.
+    // `EnvFilter` splits at every comma, even between the fields of a span.
     let mut plain = Vec::new();
     let mut with_commas = Vec::new();
     let mut named = false;
@@ -40,14 +40,14 @@ pub(super) fn parse(text: &str) -> Result<EnvFilter, ConfigError> {
         plain.push(&span);
     }
     if plain.is_empty() {
-        // Of nothing `EnvFilter` makes the errors of everybody.
+        // `EnvFilter` parses an empty text as `error` for every target.
         plain.push("off");
     }
     let filter = EnvFilter::try_new(plain.join(",")).map_err(|_| mistake(text))?;
     Ok(with_commas.into_iter().fold(filter, EnvFilter::add_directive))
 }
 
-/// What stands between the commas that are outside of brackets.
+/// Splits at the commas outside brackets.
 fn directives(text: &str) -> impl Iterator<Item = &str> {
     let mut inside = false;
     text.split(move |char| {
@@ -60,7 +60,7 @@ fn directives(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A level, `target=level`, or something about spans.
+/// Returns `true` for a level, `target=level`, or a directive about spans.
 fn is_meant(directive: &str) -> bool {
     let stray = |char: char| char.is_whitespace() || char == ';';
     directive.contains('[')

@@ -1,4 +1,4 @@
-//! The layer of a tracing subscriber that writes the lines.
+//! The layer of a tracing subscriber that writes the log lines.
 
 use std::{cell::RefCell, ops::Range};
 
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::record::entry::TARGET;
 
-/// Buffers that grew beyond this are not kept for the next line.
+/// Buffers that grow beyond this are not reused for the next line.
 const KEPT_MAX: usize = 64 * 1024;
 
 pub(super) struct LogLayer<W> {
@@ -26,7 +26,7 @@ pub(super) struct LogLayer<W> {
     pub(super) sink: Sink<W>,
 }
 
-/// What a line is put together in.
+/// The buffers in which a line is formatted.
 #[derive(Default)]
 struct Scratch {
     text: String,
@@ -44,11 +44,11 @@ where
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
-        // The caller's `Debug` runs here: before the lock, since it may log.
+        // Runs the caller's `Debug`, which may log, so it must happen before the lock is taken.
         let mut fields = SpanFields::default();
         attributes.record(&mut fields.visitor());
         let mut extensions = span.extensions_mut();
-        // A second layer of ours on the same subscriber found the same.
+        // A second layer of this type on the same subscriber has recorded the same fields.
         if extensions.get_mut::<SpanFields>().is_none() {
             extensions.insert(fields);
         }
@@ -64,8 +64,7 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        // A value whose `Debug` logs comes here while the buffer is in use, and a thread that is
-        // ending has none any more.
+        // The buffer is in use if a value's `Debug` logs, and gone if the thread is ending.
         let written = SCRATCH.try_with(|scratch| {
             let mut scratch = scratch.try_borrow_mut().ok()?;
             self.write(event, &context, &mut scratch);
@@ -97,13 +96,13 @@ impl<W> LogLayer<W> {
         );
         let access = metadata.target() == TARGET;
         event.record(&mut visit::event(&mut line, access));
-        // From the innermost span outwards: what is nearest is what is meant.
+        // Innermost span first: the nearest value wins.
         for span in context.event_scope(event).into_iter().flatten() {
             if let Some(fields) = span.extensions().get::<SpanFields>() {
                 fields.write(&mut line);
             }
         }
-        // A field that has no value this time is there all the same, for whoever parses the line.
+        // A field without a value is written too, for programs that parse the line.
         for field in metadata.fields() {
             if field.name() != MESSAGE {
                 line.inherited(field.name(), Value::Null);

@@ -1,4 +1,4 @@
-//! One line of the log, as JSON or for people. Knows no tracing, no clock and no writer.
+//! One line of the log, as JSON or for people. Independent of tracing, clocks and writers.
 
 use std::{
     error::Error,
@@ -11,21 +11,21 @@ use time::OffsetDateTime;
 
 use super::escape::{Cut, Escape};
 
-/// What the lines look like.
+/// The format of the lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
-    /// For people; the level in colour if asked for.
+    /// For people, with the level in colour if requested.
     Human { colours: bool },
-    /// One object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// The names that every line has for itself. A field of the same name is written with a prefix.
+/// The names reserved by every line. A field of the same name gets a prefix.
 const RESERVED: [&str; 7] =
     ["timestamp", "level", "message", "target", "service", "version", "environment"];
 const PREFIX: &str = "field_";
 
-/// How many causes of an error are written.
+/// The maximum number of causes that are written of an error.
 const CAUSES_MAX: usize = 16;
 
 /// A value of a field.
@@ -37,7 +37,7 @@ pub(super) enum Value<'a> {
     F64(f64),
     I64(i64),
     I128(i128),
-    /// Encoded already.
+    /// Already encoded.
     Json(&'a str),
     Null,
     Text(&'a str),
@@ -45,24 +45,24 @@ pub(super) enum Value<'a> {
     U128(u128),
 }
 
-/// What to do about a name that the line has already.
+/// How to resolve a name that the line already contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Clash {
     Rename,
     Skip,
 }
 
-/// A line that is being written. No name stands in it twice.
+/// A line that is being written. Its names are unique.
 pub(super) struct Line<'a> {
     text: &'a mut String,
-    /// Where in `text` the names stand, escaped.
+    /// The positions of the escaped names in `text`.
     names: &'a mut Vec<Range<usize>>,
     format: Format,
 }
 
 impl<'a> Line<'a> {
     /// Begins a line with `timestamp`, `level`, `message` (written by the closure), `target` and
-    /// the `resource`, which is [encoded](resource) already.
+    /// the [encoded](Resource::encode) `resource`.
     pub(super) fn begin(
         text: &'a mut String,
         names: &'a mut Vec<Range<usize>>,
@@ -89,7 +89,7 @@ impl<'a> Line<'a> {
             Format::Human { colours } => {
                 line.timestamp(unix);
                 let (on, off) = if colours { (colour(level), "\x1b[0m") } else { ("", "") };
-                // Writing to a String does not fail, here and below.
+                // Writing to a `String` cannot fail, here and below.
                 let _ = write!(line.text, " {on}{level:>5}{off} ");
                 line.escaped(false, format_args!("{target}"));
                 line.raw(": ");
@@ -99,12 +99,12 @@ impl<'a> Line<'a> {
         line
     }
 
-    /// Writes a field. If its name is taken it gets a prefix, so that nothing is lost.
+    /// Writes a field. If its name is taken, it gets a prefix, so that nothing is lost.
     pub(super) fn field(&mut self, name: &str, value: Value<'_>) {
         self.pair(name, value, Clash::Rename);
     }
 
-    /// Writes a field of something that the event lies in, unless a field of that name is there.
+    /// Writes a field of an enclosing span, unless the line has a field of that name.
     pub(super) fn inherited(&mut self, name: &str, value: Value<'_>) {
         self.pair(name, value, Clash::Skip);
     }
@@ -125,7 +125,7 @@ impl<'a> Line<'a> {
         let before = self.text.len();
         self.raw(if people { " " } else { ",\"" });
         let start = self.text.len();
-        // A raw identifier is a name like any other.
+        // `r#` is not part of a field's name.
         let name = name.strip_prefix("r#").unwrap_or(name);
         self.escaped(true, format_args!("{name}"));
         loop {
@@ -147,7 +147,7 @@ impl<'a> Line<'a> {
         self.value(value);
     }
 
-    /// The first text that is called the message, if there is one.
+    /// Writes the first text recorded as the message, if any.
     fn message(&mut self, message: impl FnOnce(&mut dyn FnMut(&dyn fmt::Debug))) {
         let mut written = false;
         message(&mut |text| {
@@ -201,14 +201,14 @@ impl<'a> Line<'a> {
         self.raw("\"");
     }
 
-    /// Writes it in quotes, unless it is one word without them: a value with a blank or a `=` in it
+    /// Writes `text` in quotes unless it is a single word: a value that contains a space or `=`
     /// could pass for several fields.
     fn quoted_if_needed(&mut self, text: fmt::Arguments<'_>) {
         let start = self.text.len();
-        // Quoted first, and once: what is formatted may be different the next time.
+        // Formatted once, and quoted first: the caller's text may differ the next time.
         self.quoted(text);
         let inner = self.text.get(start..).and_then(|all| all.strip_prefix('"')?.strip_suffix('"'));
-        // Quotes and control characters are behind a backslash by now.
+        // By now, quotes and control characters are preceded by a backslash.
         let ambiguous = |char: char| char.is_whitespace() || matches!(char, '=' | '\\');
         if inner.is_some_and(|inner| !inner.is_empty() && !inner.contains(ambiguous)) {
             self.text.pop();
@@ -218,7 +218,7 @@ impl<'a> Line<'a> {
 
     fn escaped(&mut self, quoted: bool, text: fmt::Arguments<'_>) {
         let to = &mut *self.text;
-        // It fails where a `Debug` of the caller's does: the line goes on after what was written.
+        // Fails if the caller's `Debug` fails. The line continues after the text written so far.
         let _ = Cut::new(Escape { to, quoted }).write_fmt(text);
     }
 
@@ -226,7 +226,7 @@ impl<'a> Line<'a> {
         self.text.push_str(text);
     }
 
-    /// RFC 3339 in UTC with microseconds: every line has it in the same width.
+    /// Writes the time in RFC 3339, UTC, with microseconds. All timestamps have the same width.
     fn timestamp(&mut self, unix: Duration) {
         let date = time::Duration::try_from(unix)
             .ok()
@@ -253,7 +253,7 @@ pub(super) struct Resource {
 }
 
 impl Resource {
-    /// The part of a JSON line that names the service: `,"service":"orders",...`.
+    /// Encodes the part of a JSON line that names the service: `,"service":"orders",...`.
     pub(super) fn encode(&self) -> String {
         let mut text = String::new();
         for (name, value) in [

@@ -1,4 +1,4 @@
-//! Where lines go.
+//! The output of log lines.
 
 use std::{
     io::{self, ErrorKind},
@@ -13,12 +13,12 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// Writes whole lines, one call each, and counts those that could not be written.
 ///
-/// A log that cannot be written is no reason to fail a request, let alone to end the process.
+/// A failure to write the log must not fail a request or end the process.
 #[derive(Debug)]
 pub(super) struct Sink<W> {
     writer: W,
     dropped: Arc<AtomicU64>,
-    /// The last line was written in part: the next one begins on a line of its own.
+    /// Whether the last line was written only in part. The next one then starts on a new line.
     torn: AtomicBool,
 }
 
@@ -45,7 +45,7 @@ impl<W> Sink<W> {
                 (1..line.len()).contains(&part)
             }
         };
-        // Most lines find it as it should be: no write to memory that all threads share.
+        // Usually unchanged: avoids a write to memory that all threads share.
         if torn != self.torn.load(Ordering::Relaxed) {
             self.torn.store(torn, Ordering::Relaxed);
         }
@@ -56,7 +56,7 @@ impl<W> Sink<W> {
     }
 }
 
-/// Writes all of `line`, or says how many bytes of it were.
+/// Writes all of `line`, or returns how many bytes were written.
 fn deliver(writer: &mut impl io::Write, line: &[u8]) -> Result<(), usize> {
     let mut rest = line;
     while !rest.is_empty() {
@@ -76,7 +76,7 @@ mod tests {
 
     use super::*;
 
-    /// Takes so many bytes at each call as it is told, then fails.
+    /// Accepts a scripted number of bytes at each call, then fails.
     struct Script {
         takes: Vec<Option<usize>>,
         got: Vec<u8>,

@@ -45,7 +45,7 @@ fn json(write: impl FnOnce(&mut Line<'_>)) -> String {
     line(Format::Json, Some("said"), write)
 }
 
-/// The names of a flat object in the order of the text: a map would hide that one is there twice.
+/// Returns the names of a flat object in order. A map would hide duplicates.
 fn names(text: &str) -> Vec<String> {
     struct Names;
 

@@ -1,4 +1,4 @@
-//! From tracing's fields to those of a line.
+//! Converts tracing's fields to those of a line.
 
 use std::{
     collections::HashMap,
@@ -15,10 +15,10 @@ use super::{
 };
 use crate::record::notes;
 
-/// The field that tracing puts an event's message into.
+/// The field in which tracing stores an event's message.
 pub(super) const MESSAGE: &str = "message";
 
-/// Finds the message of an event. It is text, whatever was given as one.
+/// Finds the message of an event. The message is text, regardless of the type it was recorded as.
 pub(super) struct Message<'a>(pub(super) &'a mut dyn FnMut(&dyn fmt::Debug));
 
 impl Visit for Message<'_> {
@@ -33,12 +33,12 @@ impl Visit for Message<'_> {
     }
 }
 
-/// Takes what a visitor is shown as a [`Value`].
+/// Receives each visited value as a [`Value`].
 trait Take {
     fn take(&mut self, field: &Field, value: Value<'_>);
 }
 
-/// Visits with one method for all types.
+/// A visitor with one method for all types.
 pub(super) struct Each<T>(T);
 
 impl<T: Take> Visit for Each<T> {
@@ -95,7 +95,8 @@ impl Take for EventFields<'_, '_> {
         match (field.name(), value) {
             (MESSAGE, _) => {}
             (notes::FIELD, Value::Debug(value)) if self.access => {
-                // Any event may have this target, so the text is checked: a line stays JSON.
+                // Any event may use this target, so the text is checked to keep the line valid
+                // JSON.
                 let text = format!("{value:?}");
                 let object = serde_json::from_str::<HashMap<String, IgnoredAny>>(&text).is_ok();
                 let value = if object { Value::Json(&text) } else { Value::Text(&text) };
@@ -106,13 +107,13 @@ impl Take for EventFields<'_, '_> {
     }
 }
 
-/// The fields of a span, kept until an event inside it is written.
+/// The fields of a span, kept for the events inside it.
 #[derive(Debug, Default)]
 pub(super) struct SpanFields {
     fields: Vec<(&'static str, Stored)>,
 }
 
-/// A value that borrows nothing.
+/// An owned value.
 #[derive(Debug)]
 enum Stored {
     Bool(bool),
@@ -125,12 +126,12 @@ enum Stored {
 }
 
 impl SpanFields {
-    /// Keeps what it is shown.
+    /// Returns a visitor that stores the fields it visits.
     pub(super) fn visitor(&mut self) -> Each<&mut Self> {
         Each(self)
     }
 
-    /// Takes over the fields of `later`; a value that was recorded again replaces the first.
+    /// Adds the fields of `later`. A value that was recorded again replaces the previous one.
     pub(super) fn extend(&mut self, later: Self) {
         for (name, value) in later.fields {
             self.set(name, value);
@@ -180,7 +181,7 @@ impl Stored {
     fn text(text: fmt::Arguments<'_>) -> Self {
         // Long enough for the ids that nearly every span has.
         let mut stored = String::with_capacity(64);
-        // It fails where a `Debug` of the caller's does: what was written by then is kept.
+        // Fails if the caller's `Debug` fails. The text written so far is kept.
         let _ = Cut::new(&mut stored).write_fmt(text);
         Self::Text(stored)
     }

@@ -11,12 +11,12 @@ use pin_project_lite::pin_project;
 use super::entry::Entry;
 
 pin_project! {
-    /// The inner service's body; the access line is written when it ends or is dropped.
+    /// The inner service's body. The access line is written when it ends or is dropped.
     ///
-    /// Frames, trailers, errors, `size_hint` and `is_end_stream` are those of the inner body.
+    /// Frames, trailers, errors, `size_hint` and `is_end_stream` are forwarded.
     #[derive(Debug)]
     pub struct RecordBody<B> {
-        // None only while it is dropped: what the inner body logs then is still of this request.
+        // `None` only during drop: events of the inner body's drop still belong to this request.
         #[pin]
         inner: Option<B>,
         entry: Option<Entry>,
@@ -33,7 +33,7 @@ pin_project! {
 }
 
 impl<B: Body> RecordBody<B> {
-    /// Enters the answer into `entry`, which stays with its body.
+    /// Adds the response to `entry`, which is kept with the body.
     pub(super) fn new(mut response: Response<B>, mut entry: Option<Entry>) -> Response<Self> {
         if let Some(entry) = &mut entry {
             entry.answered(&mut response);
@@ -69,7 +69,7 @@ impl<B: Body> Body for RecordBody<B> {
             }
             Some(Ok(frame)) => {
                 entry.sent(frame.data_ref().map_or(0, Buf::remaining));
-                // Whoever reads the body does not poll it again after this.
+                // Readers do not poll the body again after this.
                 let last = frame.is_trailers() || inner.is_end_stream();
                 if last {
                     entry.complete();
@@ -78,7 +78,7 @@ impl<B: Body> Body for RecordBody<B> {
             }
         };
         if over {
-            // Dropping it writes the line.
+            // Dropping the entry writes the line.
             *this.entry = None;
         }
         Poll::Ready(polled)

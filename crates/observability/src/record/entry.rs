@@ -1,4 +1,4 @@
-//! What is known of one request, until its line is written.
+//! The data of one request, collected until its access line is written.
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
@@ -19,13 +19,13 @@ use super::{
 /// The target of the access line.
 pub(crate) const TARGET: &str = "hardpoint::access";
 
-/// The route of a request that matched none, or whose service does not supply it.
+/// The route of a request that matched none, or whose service does not provide it.
 const UNMATCHED: &str = "unmatched";
 
-/// How much of a user agent is written, in bytes.
+/// The longest prefix of a user agent that is logged, in bytes.
 const USER_AGENT_MAX: usize = 256;
 
-/// Written when it is dropped, and so exactly once, however the request ends.
+/// Written on drop, and therefore exactly once, however the request ends.
 pub(super) struct Entry {
     time: Time,
     context: Arc<RequestContext>,
@@ -39,33 +39,33 @@ pub(super) struct Entry {
     refused: Option<Refused>,
     first_byte: Option<Mono>,
     bytes_out: u64,
-    /// How many bytes the body will have, where that is known.
+    /// The length of the response body, if known.
     expected: Option<u64>,
     stage: Stage,
-    /// Whether the inner service or body is running: dropped then, it panicked.
+    /// Whether the inner service or body is running. If dropped while running, it has panicked.
     running: bool,
 }
 
-/// How far the answer has come.
+/// The progress of the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// The head is not there yet.
+    /// The head is not ready.
     Waiting,
-    /// The head was handed over, the body not all of it.
+    /// The head was handed over, the body only in part.
     Sending,
     /// The service or the body returned an error.
     Failed,
-    /// All of it was handed over.
+    /// Everything was handed over.
     Complete,
 }
 
 impl Entry {
-    /// Opens the record of `request`, and gives the request its context and its ids.
+    /// Opens the record of `request` and sets its context and ids.
     pub(super) fn open<B: Body>(request: &mut Request<B>, settings: &Settings) -> Self {
         let context = RequestContext::ensure(request.extensions_mut(), &settings.time);
         ids::assign(&context, request.headers_mut(), settings.trust, &settings.time);
-        // At the level that is the last to be filtered out: whatever line the handler may still
-        // write gets the ids.
+        // The last level to be filtered out, so that every line a handler can still write has the
+        // ids.
         let span = tracing::error_span!(
             target: "hardpoint::request",
             "request",
@@ -91,7 +91,7 @@ impl Entry {
         }
     }
 
-    /// Runs the inner service or body, inside the span of the request.
+    /// Runs the inner service or body inside the request's span.
     pub(super) fn inside<T>(&mut self, run: impl FnOnce() -> T) -> T {
         self.running = true;
         let output = self.span.in_scope(run);
@@ -99,18 +99,18 @@ impl Entry {
         output
     }
 
-    /// Runs `run` inside the span of the request.
+    /// Runs `run` inside the request's span.
     pub(super) fn inside_span(&self, run: impl FnOnce()) {
         self.span.in_scope(run);
     }
 
-    /// The head of the answer is there: it gets the request's id.
+    /// Records the head of the response and adds the request's id to it.
     pub(super) fn answered<B: Body>(&mut self, response: &mut Response<B>) {
         let status = response.status();
         self.first_byte = Some(self.time.now());
         self.status = Some(status);
         self.refused = response.extensions().get().copied();
-        // RFC 9110, section 6.4.1: these have no content whatever their headers say.
+        // RFC 9110, section 6.4.1: these have no content, regardless of their headers.
         let without = self.head_only
             || status.is_informational()
             || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
@@ -124,22 +124,22 @@ impl Entry {
         }
     }
 
-    /// A frame with so many bytes of data was handed over.
+    /// Records a frame with `bytes` bytes of data.
     pub(super) fn sent(&mut self, bytes: usize) {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         self.bytes_out = self.bytes_out.saturating_add(bytes);
-        // A server that was told the length does not ask for more.
+        // A server that knows the length does not poll for more.
         if self.expected.is_some_and(|all| self.bytes_out >= all) {
             self.stage = Stage::Complete;
         }
     }
 
-    /// All of the body was handed over.
+    /// Records that the whole body was handed over.
     pub(super) const fn complete(&mut self) {
         self.stage = Stage::Complete;
     }
 
-    /// The inner service or body returned an error.
+    /// Records that the inner service or body returned an error.
     pub(super) const fn failed(&mut self) {
         self.stage = Stage::Failed;
     }
@@ -148,7 +148,7 @@ impl Entry {
         let refusal = self.refused.map(Refused::outcome);
         let server_error = self.status.is_some_and(|status| status.is_server_error());
         match (refusal.or_else(|| self.context.body_outcome()), self.stage) {
-            // First: the panic came after any outcome that was stored before.
+            // Checked first: the panic came after any outcome stored earlier.
             _ if self.running => Ending::Known(Outcome::Panicked),
             (Some(outcome), _) => Ending::Known(outcome),
             (None, Stage::Failed) => Ending::Known(Outcome::Failed),
@@ -159,12 +159,12 @@ impl Entry {
         }
     }
 
-    /// The status of a refusal, also where the wire says 200 for gRPC.
+    /// Returns the status of a rejection, even where gRPC sends 200.
     fn status(&self) -> Option<StatusCode> {
         self.refused.map(Refused::status).or(self.status)
     }
 
-    /// The template. Never the path that was requested, whose words the client chooses.
+    /// Returns the template, never the requested path, which the client chooses.
     fn route(&self) -> &str {
         self.context.route().or(self.route.as_ref()).map_or(UNMATCHED, Route::as_str)
     }
@@ -176,7 +176,7 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        // One place for the fields; a callsite of its own for each level, as tracing wants it.
+        // The fields in one place. tracing requires a separate callsite for each level.
         macro_rules! line {
             ($level:expr, $ending:expr) => {
                 tracing::event!(
@@ -225,11 +225,11 @@ impl fmt::Debug for Entry {
 enum Ending {
     /// The body was dropped before its end.
     Aborted,
-    /// The future was dropped before there was an answer.
+    /// The future was dropped before it was ready.
     Cancelled,
-    /// An answer was given, all of it.
+    /// The whole response was handed over.
     Ok,
-    /// A layer said so, or the status does.
+    /// The outcome was set by a layer or follows from the status.
     Known(Outcome),
 }
 
@@ -243,7 +243,8 @@ impl Ending {
         }
     }
 
-    /// What is broken is an error, what is overloaded or slow a warning. What clients do is neither.
+    /// Failures and panics are errors, overload and timeouts are warnings. Anything a client causes
+    /// is neither.
     const fn level(self) -> Level {
         match self {
             Self::Known(Outcome::Failed | Outcome::Panicked) => Level::ERROR,
@@ -253,7 +254,7 @@ impl Ending {
     }
 }
 
-/// The methods of RFC 9110 and PATCH as they are: a client may send any other word.
+/// Returns the methods of RFC 9110 and `PATCH` as they are. A client may send any other word.
 fn method(method: &Method) -> &'static str {
     match method.as_str() {
         "CONNECT" => "CONNECT",
@@ -269,7 +270,7 @@ fn method(method: &Method) -> &'static str {
     }
 }
 
-/// The size of a body where it is known before it is read.
+/// Returns the size of a body if it is known before the body is read.
 fn size(body: &impl Body, headers: &HeaderMap) -> Option<u64> {
     let told = || headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
     body.size_hint().exact().or_else(told)
@@ -279,13 +280,13 @@ fn address(context: &RequestContext) -> Option<IpAddr> {
     context.client().and_then(Client::ip)
 }
 
-/// What is written of a user agent. Bytes that are no UTF-8 become U+FFFD.
+/// Returns the logged prefix of a user agent. Bytes that are not UTF-8 become U+FFFD.
 fn beginning(value: &HeaderValue) -> std::borrow::Cow<'_, str> {
     let bytes = value.as_bytes();
     String::from_utf8_lossy(bytes.get(..USER_AGENT_MAX).unwrap_or(bytes))
 }
 
-/// Milliseconds to three decimals.
+/// Converts to milliseconds with three decimals.
 fn millis(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }

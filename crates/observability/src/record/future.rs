@@ -13,9 +13,9 @@ use super::{RecordBody, entry::Entry};
 pin_project! {
     /// The future of [`Record`](super::Record).
     ///
-    /// Dropped before it is ready, it drops the inner future and then writes the access line.
+    /// If dropped before it is ready, it drops the inner future and then writes the access line.
     pub struct ResponseFuture<F> {
-        // None only while it is dropped: what the inner future logs then is still of this request.
+        // `None` only during drop: events of the inner future's drop still belong to this request.
         #[pin]
         inner: Option<F>,
         entry: Option<Entry>,

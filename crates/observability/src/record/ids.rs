@@ -1,4 +1,4 @@
-//! Whose ids a request carries on: those it came with, or new ones.
+//! Decides whether a request keeps the ids it came with or gets new ones.
 
 use std::time::Duration;
 
@@ -12,18 +12,18 @@ use super::{random, traceparent};
 /// The header of the request id, in requests and responses.
 pub(super) static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-/// What goes with a trace (W3C Trace Context and Baggage), and is worth no more than its id.
+/// Headers that accompany a trace (W3C Trace Context and Baggage), trusted no more than its id.
 static BESIDE_THE_TRACE: [HeaderName; 2] =
     [HeaderName::from_static("tracestate"), HeaderName::from_static("baggage")];
 
-/// Whose ids are taken over.
+/// Whose ids are accepted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Trust {
-    /// Everybody's.
+    /// Ids of every request.
     Everyone,
-    /// Nobody's.
+    /// Ids of no request.
     Nobody,
-    /// Those of requests that came through a trusted proxy.
+    /// Ids of requests that came through a trusted proxy.
     #[default]
     Proxies,
 }
@@ -38,8 +38,8 @@ impl Trust {
     }
 }
 
-/// Gives the request its ids: in the context, and the request id in its header too, where a handler
-/// and whatever it calls read it. An id that was not taken over is gone.
+/// Sets the request's ids in its context, and the request id also in its header, where handlers and
+/// the services they call read it. Ids that are not accepted are discarded.
 pub(super) fn assign(context: &RequestContext, headers: &mut HeaderMap, trust: Trust, time: &Time) {
     let trusted = trust.holds(context.client());
     if context.trace().is_none() {
@@ -49,7 +49,7 @@ pub(super) fn assign(context: &RequestContext, headers: &mut HeaderMap, trust: T
         context.set_trace(sent.unwrap_or_else(new_trace));
     }
     if !trusted {
-        // Whatever the handler calls would carry on the trace that was not taken over.
+        // Services called by the handler would continue the trace that was not accepted.
         headers.remove(&TRACEPARENT);
         for name in &BESIDE_THE_TRACE {
             headers.remove(name);
@@ -67,15 +67,15 @@ pub(super) fn assign(context: &RequestContext, headers: &mut HeaderMap, trust: T
     }
 }
 
-/// The value of a header that is there once. Of two, nobody can say which one is meant.
+/// Returns the value of a header that appears once. Two values would be ambiguous.
 fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
     let mut lines = headers.get_all(name).iter();
     let value = lines.next()?;
     lines.next().is_none().then_some(value)
 }
 
-/// A UUID of version 7, in one allocation that the context and the headers of request and response
-/// share.
+/// Generates a version 7 UUID in one allocation, shared by the context and the headers of request
+/// and response.
 fn new_request_id(time: &Time) -> Option<RequestId> {
     let id = uuid7(time.unix(), random::bytes());
     let mut text = [0; Hyphenated::LENGTH];
@@ -84,8 +84,8 @@ fn new_request_id(time: &Time) -> Option<RequestId> {
     RequestId::from_header(&value)
 }
 
-/// The first 12 bits after the milliseconds are their fraction (RFC 9562 §6.2, method 3), so the ids
-/// of one process sort within the millisecond too.
+/// Builds a UUID whose first 12 bits after the milliseconds are their fraction (RFC 9562 §6.2,
+/// method 3), so that the ids of one process also sort within a millisecond.
 fn uuid7(unix: Duration, random: [u8; 8]) -> Uuid {
     // 48 bits of milliseconds last until the year 10889.
     let millis = u64::try_from(unix.as_millis()).unwrap_or(u64::MAX);
@@ -96,9 +96,9 @@ fn uuid7(unix: Duration, random: [u8; 8]) -> Uuid {
     Builder::from_unix_timestamp_millis(millis, &rest).into_uuid()
 }
 
-/// A trace that begins here, sampled.
+/// Starts a new trace, sampled.
 fn new_trace() -> TraceContext {
-    // Sixteen zero bytes in a row are all but impossible: then draw again.
+    // Sixteen zero bytes are practically impossible; if they occur, draw again.
     loop {
         if let Some(id) = TraceId::from_bytes(random::bytes()) {
             return TraceContext::new(id, None, 1);

@@ -3,14 +3,14 @@ use tower_layer::Layer;
 
 use super::{Record, ids::Trust};
 
-/// Gives each request its ids, and writes its access line. See the [module docs](super).
+/// Assigns ids to each request and writes its access line. See the [module docs](super).
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct RecordLayer {
     settings: Settings,
 }
 
-/// What the services of a layer need. They share no state, because a record belongs to one request.
+/// The settings of a layer's services. They share no state: a record belongs to one request.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) time: Time,
@@ -19,28 +19,28 @@ pub(super) struct Settings {
 }
 
 impl RecordLayer {
-    /// Accepts the ids of requests that come through a trusted proxy, and makes new ones for all
-    /// others.
+    /// Accepts the ids of requests that come through a trusted proxy, and generates new ones for
+    /// all others.
     pub const fn new() -> Self {
         Self { settings: Settings { time: Time::system(), on: true, trust: Trust::Proxies } }
     }
 
-    /// Does nothing: no context, no id, no line.
+    /// Does nothing: no context, no ids, no access line.
     pub const fn off() -> Self {
         Self { settings: Settings { time: Time::system(), on: false, trust: Trust::Proxies } }
     }
 
-    /// Accepts the valid ids of every caller. Default: only of those that come through a trusted
+    /// Accepts valid ids from every caller. Default: only from requests that come through a trusted
     /// proxy.
     ///
-    /// Use it for a service that only your own services can reach: a caller may choose an id that
-    /// another request has, and so mix its lines with that request's.
+    /// Use it only if no other services than your own can reach this one: a caller may copy another
+    /// request's id and mix its log lines into that request's.
     pub fn accept_ids(mut self) -> Self {
         self.settings.trust = Trust::Everyone;
         self
     }
 
-    /// Gives every request new ids. Default: ids that come through a trusted proxy are accepted.
+    /// Generates new ids for every request. Default: ids from a trusted proxy are accepted.
     ///
     /// Use it for a service whose proxy passes on the `x-request-id` and `traceparent` of its
     /// clients instead of writing its own.
@@ -49,10 +49,10 @@ impl RecordLayer {
         self
     }
 
-    /// The clock that durations are measured with. Default: the system's.
+    /// Sets the clock that durations are measured with. Default: the system clock.
     ///
-    /// All layers of one stack must read the same clock, since the duration starts when the first
-    /// of them saw the request.
+    /// All layers of a stack must read the same clock, because the duration starts when the first
+    /// of them sees the request.
     pub fn time(mut self, time: impl Into<Time>) -> Self {
         self.settings.time = time.into();
         self

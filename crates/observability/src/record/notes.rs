@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 /// The field that holds the notes.
 pub(crate) const FIELD: &str = "notes";
 
-/// The notes as a JSON object; `None` if there are none.
+/// Returns the notes as a JSON object, or `None` if the request has none.
 ///
-/// A tracing event's fields are fixed, so the notes are one field of text. [`Logs`](crate::Logs)
+/// A tracing event's fields are fixed, so all notes are one text field. [`Logs`](crate::Logs)
 /// writes it as an object.
 pub(super) fn json(context: &RequestContext) -> Option<Value> {
     context.with_notes(|notes| {

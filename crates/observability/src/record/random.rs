@@ -1,11 +1,11 @@
-//! Random bytes for ids: a pool per thread, so that the system is asked once for many requests.
+//! Random bytes for ids, from a pool per thread, so that one system call serves many requests.
 
 use std::{
     cell::RefCell,
     hash::{BuildHasher, RandomState},
 };
 
-/// How many bytes the system is asked for at once: some 21 requests' worth.
+/// Bytes requested from the system at once: enough for about 21 requests.
 const POOL: usize = 512;
 
 struct Pool {
@@ -22,11 +22,11 @@ thread_local! {
     };
 }
 
-/// `N` bytes, at most [`POOL`], that no other call gets.
+/// Returns `N` bytes, at most [`POOL`], that no other call returns.
 ///
-/// They make ids unique and are no secrets: a request id is told to the client anyway.
+/// They make ids unique and are not secret: the client receives the request id anyway.
 pub(super) fn bytes<const N: usize>() -> [u8; N] {
-    // A thread that is ending has no pool any more.
+    // The pool of a thread that is ending may be gone.
     THREAD.try_with(|pool| pool.try_borrow_mut().ok()?.take()).ok().flatten().unwrap_or_else(|| {
         let mut bytes = [0; N];
         fill(&mut bytes);
@@ -46,8 +46,8 @@ impl Pool {
     }
 }
 
-/// A request is not failed for want of randomness: without the system's, the keys that std's hash
-/// maps are seeded with still differ from one id to the next.
+/// Fills `bytes` at random. A missing system source does not fail the request: the seeds of std's
+/// hash maps still differ from one id to the next.
 fn fill(bytes: &mut [u8]) {
     if getrandom::fill(bytes).is_ok() {
         return;

@@ -5,10 +5,10 @@ use hardpoint_core::{SpanId, TraceContext, TraceId};
 /// The length of version 00: `00-` 32 digits `-` 16 digits `-` 2 digits.
 const LEN: usize = 55;
 
-/// The trace in a field's value; `None` unless the standard accepts all of it.
+/// Parses the trace from a field's value. Returns `None` unless the whole value is valid.
 ///
-/// Version 00 has exactly 55 bytes. A higher one may go on after another `-`, which is not looked
-/// at; version `ff` does not exist. Digits are lower case, and no id is all zero.
+/// Version 00 has exactly 55 bytes. A higher version may continue after another `-`, which is
+/// ignored. Version `ff` does not exist. Digits are lower case, and no id is all zero.
 pub(super) fn parse(value: &[u8]) -> Option<TraceContext> {
     let value = value.trim_ascii();
     let (known, rest) = value.split_at_checked(LEN)?;

@@ -145,9 +145,8 @@ fn a_filter_that_cannot_be_read_is_an_error_with_a_remedy() {
     assert_eq!(error, ConfigError::Filter { value: "info,inof".into(), directive: "inof".into() });
     assert_eq!(
         error.to_string(),
-        "log filter `info,inof` has `inof`, which is no directive; write a level (off, error, \
-         warn, info, debug, trace), or a target and its level (hyper=warn), with commas between \
-         them"
+        "invalid directive `inof` in log filter `info,inof`; write a level (off, error, warn, \
+         info, debug, trace) or `target=level` (hyper=warn); separate directives with commas"
     );
     assert!(layer("").unwrap().to_string().contains("write a level (info)"));
 }
