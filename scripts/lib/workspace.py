@@ -7,6 +7,8 @@ usage: workspace.py features   each feature of each package alone, a line each: 
 """
 
 import json
+import pathlib
+import re
 import subprocess
 import sys
 
@@ -14,6 +16,24 @@ import sys
 FORBIDDEN_IN_CORE = {"tokio", "hyper", "axum", "redis", "opentelemetry"}
 # Crates that other crates of ours may depend on; all others are siblings.
 SHARED = {"hardpoint-core", "hardpoint-redis"}
+# The public types that may have type parameters: services, futures, bodies, and a secret's content.
+# Nobody has to name a clock, an observer or a store.
+GENERIC = {
+    "auth": {"Auth<S>", "Require<S>", "ServeJwks<S>", "ResponseFuture<S, B>"},
+    "core": {"ResponseBody<B>", "ResponseFuture<F, B>", "Secret<T>"},
+    "edge": {
+        "BodyLimit<S>", "CatchPanic<S>", "IntoAxumBody<S>", "LimitedBody<B>", "MapProblems<S>",
+        "ResolveClient<S>", "ResponseFuture<F>", "ResponseFuture<F, R>", "SetSecurityHeaders<S>",
+    },
+    "health": {"Drain<S>", "DrainListener<L>", "Probe<S>", "TappedListener<L>", "ResponseBody<B>", "ResponseFuture<F>"},
+    "observability": {"Record<S>", "RecordBody<B>", "ResponseFuture<F>"},
+    "ratelimit": {"RateLimit<S>", "ResponseBody<B>", "ResponseFuture<S, B>"},
+    "secrets": set(),
+    # The facade's stack of layers, and what it is made of.
+    "src": {"After<Outer>", "Placed<P, L>", "Stack<Top, Rest>"},
+}
+# A public type and its parameters; trait parameters count as well.
+PUBLIC_TYPE = re.compile(r"^ *pub (?:struct|enum|trait|type) (\w+)(?:<([^{;]*?)>)?[ {;(:]", re.MULTILINE)
 
 
 def output(*command):
@@ -79,9 +99,29 @@ def rules():
                 broken.append(f"{package['name']} depends on its sibling {name}")
             if dependency["req"] == "*" and name != "hardpoint-testkit":
                 broken.append(f"{package['name']} depends on any version of {name}")
+    broken += generic_types()
     for line in broken:
         print(line, file=sys.stderr)
     sys.exit(1 if broken else 0)
+
+
+def public_types(crate):
+    """Each public type of a crate, as `Name<A, B>`: without lifetimes, bounds and defaults."""
+    root = pathlib.Path("src" if crate == "src" else f"crates/{crate}/src")
+    for file in sorted(root.rglob("*.rs")):
+        if file.stem == "tests" or "tests" in file.parts:
+            continue
+        for name, parameters in PUBLIC_TYPE.findall(file.read_text()):
+            names = [part.split(":")[0].split("=")[0].strip() for part in parameters.split(",")]
+            names = [part for part in names if part and part[0] != "'" and not part.startswith("const ")]
+            yield f"{name}<{', '.join(names)}>" if names else name, file
+
+
+def generic_types():
+    for crate, allowed in GENERIC.items():
+        for name, file in public_types(crate):
+            if "<" in name and name not in allowed:
+                yield f"{file}: public type {name} has a type parameter that users would have to name"
 
 
 COMMANDS = {"features": features, "published": published, "changed": changed, "rules": rules}

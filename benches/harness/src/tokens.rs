@@ -9,7 +9,7 @@ use aws_lc_rs::{
 use hardpoint_auth::{
     Algorithm, KeySet, Scopes, SigningKey, TokenIssuer, TokenVerifier, VerifyingKey,
 };
-use hardpoint_core::{Clock, ManualClock, Secret, SystemClock};
+use hardpoint_core::{ManualClock, Secret, Time};
 
 /// Who issues all tokens of the benchmarks.
 pub const ISSUER: &str = "https://hardened-api.example";
@@ -36,7 +36,7 @@ pub struct Fixture {
 impl Fixture {
     /// The one of this algorithm.
     #[must_use]
-    pub fn of(algorithm: Algorithm) -> Self {
+    pub fn signed_with(algorithm: Algorithm) -> Self {
         let (key, token) = match algorithm {
             Algorithm::EdDsa => {
                 (include_str!("../fixtures/eddsa.pem"), include_str!("../fixtures/eddsa.jwt"))
@@ -54,7 +54,7 @@ impl Fixture {
 
     /// What verifies it, by a clock that stands still.
     #[must_use]
-    pub fn verifier(self, clock: ManualClock) -> TokenVerifier<ManualClock> {
+    pub fn verifier(self, clock: ManualClock) -> TokenVerifier {
         let key = VerifyingKey::from_pem(self.key).expect("the fixture is a key");
         let keys = KeySet::new([key]).expect("one key");
         TokenVerifier::new(keys, ISSUER, AUDIENCE).with_clock(clock)
@@ -89,7 +89,7 @@ impl TokenSet {
         let key = Arc::new(key.expect("the key was just made"));
         let scopes: Scopes = SCOPES.parse().expect("two scopes");
         let issuer = |issuer, audience, age| {
-            let clock = ManualClock::at_unix(SystemClock.unix().saturating_sub(age));
+            let clock = ManualClock::at_unix(Time::system().unix().saturating_sub(age));
             TokenIssuer::new(Arc::clone(&key), issuer, audience).with_clock(clock)
         };
         let issue = |issuer: &TokenIssuer<_>, index| {
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn every_token_is_accepted_by_its_verifier_and_the_unwelcome_are_not() {
         for algorithm in ALGORITHMS {
-            let fixture = Fixture::of(algorithm);
+            let fixture = Fixture::signed_with(algorithm);
             let verifier = fixture.verifier(ManualClock::default());
             assert!(verifier.verify(fixture.token).is_ok(), "{algorithm:?}");
         }

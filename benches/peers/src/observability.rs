@@ -33,7 +33,10 @@ pub(crate) fn contests() -> Vec<Named> {
 
 fn our_log() -> Dispatch {
     let logs =
-        Logs::json("orders", "1.4.2", "bench").layer(io::sink).expect("the filter is `info`");
+        Logs::json("orders")
+        .version("1.4.2")
+        .environment("bench")
+        .layer(io::sink).expect("the filter is `info`");
     Dispatch::new(Registry::default().with(logs))
 }
 

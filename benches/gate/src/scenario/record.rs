@@ -13,9 +13,12 @@ use tracing_subscriber::{Registry, layer::SubscriberExt};
 
 use super::Scenario;
 
-/// Makes JSON lines that nobody keeps the log of this process.
+/// Makes the log of this process: JSON lines that go to a sink.
 pub(super) fn log() {
-    let logs = Logs::json("orders", "1.4.2", "bench").with_clock(ManualClock::default());
+    let logs = Logs::json("orders")
+        .version("1.4.2")
+        .environment("bench")
+        .time(ManualClock::default());
     let subscriber = Registry::default().with(logs.layer(io::sink).expect("the filter is `info`"));
     tracing::subscriber::set_global_default(subscriber).expect("one scenario to a process");
 }
@@ -45,11 +48,11 @@ pub fn record() -> Scenario {
     record_unlogged()
 }
 
-/// One request with its ids and nobody to tell.
+/// One request with its ids, and no log.
 #[must_use]
 pub fn record_unlogged() -> Scenario {
     let mut service =
-        RecordLayer::new().accept_ids().with_clock(ManualClock::default()).layer(Pong);
+        RecordLayer::new().accept_ids().time(ManualClock::default()).layer(Pong);
     Scenario::new(request, move |request| {
         assert_eq!(exchange(&mut service, request), StatusCode::OK);
     })

@@ -3,9 +3,9 @@ use hardpoint::{
     Stack,
     auth::{Algorithm, AuthLayer},
     core::{ClientResolver, ManualClock, Peer},
-    edge::{BodyLimitLayer, ClientLayer, PanicLayer, ProblemLayer, SecurityHeadersLayer},
+    edge::{BodyLimitLayer, ClientLayer, CatchPanicLayer, ProblemLayer, SecurityHeadersLayer},
     observability::RecordLayer,
-    ratelimit::{MemoryStore, Policy, Quota, RateLimitLayer, RateLimiter, key},
+    ratelimit::{Policy, Quota, RateLimiter, key},
 };
 use hardpoint_bench_harness::{
     exchange::{Pong, exchange},
@@ -24,13 +24,13 @@ use super::{
     record::{identify, log},
 };
 
-fn limit(policy: Policy, clock: &ManualClock) -> RateLimitLayer<MemoryStore<ManualClock>> {
-    let builder = RateLimiter::builder().policy(policy);
-    builder.build_with_clock(clock.clone()).expect("one policy with a plain name").layer()
+fn limiter(policy: Policy, clock: &ManualClock) -> RateLimiter {
+    let builder = RateLimiter::builder().policy(policy).time(clock);
+    builder.build().expect("one policy with a plain name")
 }
 
 fn request() -> Request<Full<Bytes>> {
-    let bearer = format!("Bearer {}", Fixture::of(Algorithm::EdDsa).token);
+    let bearer = format!("Bearer {}", Fixture::signed_with(Algorithm::EdDsa).token);
     let mut request = Request::new(Full::default());
     let headers = request.headers_mut();
     headers.insert(AUTHORIZATION, HeaderValue::try_from(bearer).expect("a token is ASCII"));
@@ -45,19 +45,19 @@ fn request() -> Request<Full<Bytes>> {
 fn through_stack(per_client: Quota, expected: StatusCode) -> Scenario {
     let clock = ManualClock::default();
     let resolver = ClientResolver::direct;
-    let verifier = Fixture::of(Algorithm::EdDsa).verifier(clock.clone());
+    let verifier = Fixture::signed_with(Algorithm::EdDsa).verifier(clock.clone());
     let by_address = Policy::new("client", per_client, key::client_network(resolver()));
     let by_subject = Policy::new("subject", Quota::per_second(1_000), key::subject());
     let stack = Stack::new()
-        .client(ClientLayer::new(resolver()).with_clock(clock.clone()))
-        .record(RecordLayer::new().accept_ids().with_clock(clock.clone()))
-        .security_headers(SecurityHeadersLayer::default())
-        .problem(ProblemLayer::new())
-        .catch_panic(PanicLayer::new())
-        .rate_limit_by_address(limit(by_address, &clock))
-        .authenticate(AuthLayer::new(verifier))
-        .rate_limit_by_subject(limit(by_subject, &clock))
-        .body_limit(BodyLimitLayer::new(64 * 1024));
+        .layer(ClientLayer::new(resolver()).time(&clock))
+        .layer(RecordLayer::new().accept_ids().time(&clock))
+        .layer(SecurityHeadersLayer::default())
+        .layer(ProblemLayer::new())
+        .layer(CatchPanicLayer::new())
+        .layer(limiter(by_address, &clock).layer().expect("keyed by address"))
+        .layer(AuthLayer::new(verifier))
+        .layer(limiter(by_subject, &clock).by_subject().expect("keyed by subject"))
+        .layer(BodyLimitLayer::new(64 * 1024));
     let mut service = stack.layer(Pong);
     // The burst of one is used up here; a large one is not.
     let _first = exchange(&mut service, request());

@@ -4,7 +4,7 @@ use hardpoint_bench_harness::tokens::Fixture;
 use super::Scenario;
 
 fn verify(algorithm: Algorithm) -> Scenario {
-    let fixture = Fixture::of(algorithm);
+    let fixture = Fixture::signed_with(algorithm);
     let verifier = fixture.verifier(ManualClock::default());
     Scenario::new(
         move || fixture.token,
@@ -36,7 +36,7 @@ pub fn token_rs256() -> Scenario {
 /// Garbage in the form of a token: refused before any cryptography.
 #[must_use]
 pub fn token_refused() -> Scenario {
-    let fixture = Fixture::of(Algorithm::EdDsa);
+    let fixture = Fixture::signed_with(Algorithm::EdDsa);
     let verifier = fixture.verifier(ManualClock::default());
     let forged = fixture.token.replacen('.', ".!", 1);
     Scenario::new(|| (), move |()| assert!(verifier.verify(&forged).is_err()))
