@@ -1,4 +1,4 @@
-//! Accounts, in memory: who may log in.
+//! Accounts, in memory: the users that can log in.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -17,9 +17,9 @@ use serde_json::{Value, json};
 
 use crate::{error::ApiError, ids, routes::App};
 
-/// The most accounts, so that memory is bounded.
+/// The maximum number of accounts, so that memory is bounded.
 const MOST: usize = 100_000;
-/// The longest e-mail address (RFC 5321 §4.5.3.1.3).
+/// The maximum length of an e-mail address (RFC 5321 §4.5.3.1.3).
 const LONGEST_EMAIL: usize = 254;
 
 /// Accounts by e-mail address.
@@ -36,7 +36,7 @@ pub(crate) struct Account {
 }
 
 impl Accounts {
-    /// The account with this address.
+    /// Returns the account with this address.
     pub(crate) fn find(&self, email: &str) -> Option<Account> {
         self.lock().get(&normal(email)?).cloned()
     }
@@ -64,12 +64,12 @@ impl Accounts {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Account>> {
-        // Nothing panics while it is held, and a map is whole after each call.
+        // No code panics while it is held, and each call leaves the map consistent.
         self.by_email.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The address as accounts are found by it; `None` if it is none.
+/// Returns the normalised address, which accounts are stored under, or `None` if it is invalid.
 fn normal(email: &str) -> Option<String> {
     let email = email.trim();
     let (name, host) = email.rsplit_once('@')?;
@@ -93,7 +93,7 @@ pub(crate) async fn sign_up(
         normal(&sign_up.email).ok_or_else(|| refused("email", "write an e-mail address"))?;
     let weak = PasswordPolicy::default().check(&sign_up.password);
     weak.map_err(|weak| refused("password", weak.to_string()))?;
-    // Seen again when it is added: this saves the hash for most.
+    // Checked again by `add`. Checking here saves most of the hashing.
     if app.accounts.is_taken(&email) {
         return Err(taken().into());
     }
@@ -109,7 +109,7 @@ fn refused(field: &str, what: impl Into<String>) -> Problem {
 }
 
 fn taken() -> Problem {
-    Problem::new(StatusCode::CONFLICT, "account_taken", "There is an account with this address")
+    Problem::new(StatusCode::CONFLICT, "account_taken", "An account with this address exists")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The admin listener: for operators and orchestrators, never for the public.
+//! The admin listener, for operators and orchestrators only.
 
 use axum::{Router, routing};
 use hardpoint::{
@@ -8,7 +8,7 @@ use hardpoint::{
 
 use crate::routes::not_built;
 
-/// Probes and the full report; what is not built yet answers 501.
+/// Probes and the full health report. Routes that are not built yet respond with 501.
 pub(crate) fn router(lifecycle: &Lifecycle) -> Router {
     Router::new()
         .route("/metrics", routing::get(not_built))

@@ -1,4 +1,4 @@
-//! What a handler refuses with.
+//! The error type of the handlers.
 
 use axum::response::{IntoResponse, Response};
 use hardpoint::{
@@ -7,7 +7,7 @@ use hardpoint::{
     edge::axum::{ProblemResponse, RejectionResponse},
 };
 
-/// A problem, or a refusal of one of the layers' kinds: both are sent with the request's id.
+/// A problem, or a rejection of the layers' kinds. Both are sent with the request's id.
 #[derive(Debug)]
 pub(crate) enum ApiError {
     Problem(Problem),

@@ -1,6 +1,6 @@
-//! Ids that nobody can guess.
+//! Ids that cannot be guessed.
 
-/// 128 random bits as hexadecimal digits; `None` if the system gives no randomness.
+/// Returns 128 random bits in hexadecimal, or `None` if the system provides no randomness.
 pub(crate) fn random() -> Option<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).ok()?;

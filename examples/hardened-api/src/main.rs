@@ -1,8 +1,9 @@
-//! An axum service on everything that hardpoint has.
+//! An axum service that uses every hardpoint crate.
 //!
-//! `cargo run -p hardened-api` serves it, with nothing installed; `cargo run -p hardened-api -- tour`
-//! starts it and drives it over real HTTP, printing what each scene showed; `-- token` makes and
-//! checks keys and tokens. The routes and the variables stand in the project's README.
+//! `cargo run -p hardened-api` serves it without any other software installed. `cargo run -p
+//! hardened-api -- tour` starts it, drives it over real HTTP and prints what each scene showed. `--
+//! token` makes and checks keys and tokens. The project's README lists the routes and the
+//! variables.
 
 mod accounts;
 mod admin;
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 
 use hardpoint::secrets::Environment;
 
-/// The command line makes no sense (`EX_USAGE` of sysexits).
+/// The command line is invalid (`EX_USAGE` of sysexits).
 const USAGE: u8 = 64;
 
 fn main() -> ExitCode {
@@ -38,7 +39,7 @@ fn main() -> ExitCode {
 }
 
 fn serve() -> ExitCode {
-    // The environment holds secrets: it is wiped as soon as the settings are read.
+    // The environment contains secrets, so it is wiped as soon as the settings are read.
     let settings = settings::Settings::read(&Environment::from_process());
     match settings {
         Ok(settings) => block_on(service::run(settings)),
@@ -53,12 +54,12 @@ fn block_on(work: impl Future<Output = ExitCode>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("the runtime cannot start: {error}");
+            eprintln!("cannot start the runtime: {error}");
             return ExitCode::FAILURE;
         }
     };
     let code = runtime.block_on(work);
-    // A password that is being hashed would hold up the end: nobody waits for it any more.
+    // Does not wait for a password that is still being hashed: its client is gone.
     runtime.shutdown_background();
     code
 }

@@ -1,4 +1,4 @@
-//! Notes, in memory: something that scopes are about.
+//! Notes, in memory: a resource protected by scopes.
 
 use std::{
     collections::HashMap,
@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 
 use crate::{error::ApiError, ids, routes::App};
 
-/// The most notes of one subject and of all together, and the longest text in bytes: together they
-/// take at most 40 MiB.
+/// The maximum number of notes per subject and in total, and the maximum length of a text in bytes.
+/// Together they limit memory to 40 MiB.
 const MOST: usize = 100;
 const MOST_OF_ALL: usize = 10_000;
 const LONGEST: usize = 4096;
@@ -56,9 +56,9 @@ impl Notes {
         }
         let own = kept.by_subject.entry(subject.to_owned()).or_default();
         if own.len() >= MOST {
-            let title = "There is no room for another note";
+            let title = "No more notes can be added";
             return Err(Problem::new(StatusCode::CONFLICT, "notes_full", title)
-                .detail(format!("An account has at most {MOST} notes.")));
+                .detail(format!("An account can have at most {MOST} notes.")));
         }
         own.push(note);
         kept.count += 1;
@@ -66,7 +66,7 @@ impl Notes {
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
-        // Nothing panics while it is held.
+        // No code panics while it is held.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

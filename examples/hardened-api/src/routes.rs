@@ -1,4 +1,4 @@
-//! The public router, and the stack of layers around it.
+//! The public router and the stack of layers around it.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ const SIGN_UP: &str = "/api/v1/accounts";
 const LOG_IN: &str = "/api/v1/session";
 const MAX_BODY: u64 = 64 * 1024;
 
-/// What handlers share.
+/// The state shared by the handlers.
 #[derive(Clone, Debug)]
 pub(crate) struct App {
     pub(crate) accounts: Arc<Accounts>,
@@ -50,7 +50,7 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// The application, and the verifier of its own tokens.
+    /// Returns the application and the verifier of its own tokens.
     pub(crate) fn new(
         keys: &Keys,
         accounts: Arc<Accounts>,
@@ -69,7 +69,7 @@ impl App {
     }
 }
 
-/// The whole service.
+/// The complete service.
 pub(crate) fn router(
     app: App,
     verifier: TokenVerifier,
@@ -89,8 +89,8 @@ pub(crate) fn router(
         .authenticate(AuthLayer::new(verifier).optional())
         .rate_limit_by_subject(by_subject(settings)?)
         .body_limit(BodyLimitLayer::new(MAX_BODY).with_axum_body());
-    // Whoever verifies tokens may fetch the keys as often as it likes: no limit stands before them,
-    // and so no cryptography either.
+    // Services that verify tokens may fetch the keys without a limit. Serving them must therefore
+    // not involve cryptography.
     let keys = Router::new().route(JWKS, get(jwks)).with_state(app.clone());
     let api = Router::new()
         .route(SIGN_UP, post(accounts::sign_up))
@@ -107,8 +107,8 @@ pub(crate) fn router(
     Ok(api.merge(keys).layer(outer))
 }
 
-/// Every client address; and more strictly whoever tries out which addresses have an account, or
-/// guesses passwords.
+/// Limits every client address, and more strictly clients that probe which addresses have an
+/// account or guess passwords.
 fn by_address(settings: &Settings) -> Result<RateLimitLayer, ConfigError> {
     let Some(quota) = settings.rate_limit else { return Ok(RateLimitLayer::off()) };
     let client = || key::client_network(settings.resolver.clone());
@@ -137,7 +137,7 @@ async fn jwks(State(app): State<App>) -> Response {
     ([fresh], Json(Value::clone(&app.jwks))).into_response()
 }
 
-/// For routes whose capability is not there yet.
+/// For routes that are not built yet.
 pub(crate) async fn not_built() -> ProblemResponse {
     ProblemResponse(of_status(StatusCode::NOT_IMPLEMENTED))
 }

@@ -1,4 +1,4 @@
-//! Starting, serving, draining.
+//! Starting, serving and draining.
 
 use std::{error::Error, io, net::SocketAddr, process::ExitCode, sync::Arc};
 
@@ -15,7 +15,7 @@ use crate::{
     settings::{Env, Settings},
 };
 
-/// Serves until a signal, and says what the process should exit with.
+/// Serves until a signal arrives and returns the exit code of the process.
 pub(crate) async fn run(settings: Settings) -> ExitCode {
     match serve(settings).await {
         Ok(code) => code,
@@ -49,7 +49,7 @@ async fn serve(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
     let (app, verifier) = App::new(&settings.keys, accounts)?;
     let router = routes::router(app, verifier, &settings, &lifecycle)?;
 
-    // Probes answer until the process ends: this task is not drained.
+    // This task is not drained: probes are served until the process ends.
     tokio::spawn(axum::serve(admin, admin::router(&lifecycle)).into_future());
     lifecycle.started();
     let server = axum::serve(
@@ -61,7 +61,7 @@ async fn serve(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
 
 async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let explain = |error: io::Error| {
-        io::Error::new(error.kind(), format!("{address} cannot be listened on: {error}"))
+        io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
     };
     TcpListener::bind(address).await.map_err(explain)
 }
@@ -73,7 +73,7 @@ fn warn(settings: &Settings) {
     if settings.keys.generated {
         tracing::warn!(
             key_id = settings.keys.signing.key_id(),
-            "signing with a generated key: tokens end with this process"
+            "signing with a generated key: tokens become invalid when this process ends"
         );
     }
 }

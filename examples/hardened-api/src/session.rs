@@ -1,4 +1,4 @@
-//! Logging in, and what a token says.
+//! Logging in, and the contents of a token.
 
 use std::{error::Error, fmt};
 
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::{error::ApiError, ids, routes::App};
 
-/// What a session may do if nothing less was asked for.
+/// The scopes granted by default.
 const SCOPES: &str = "notes:read notes:write";
 
 /// `POST /api/v1/session`
@@ -50,24 +50,24 @@ pub(crate) async fn log_in(
     })))
 }
 
-/// Scopes may be narrowed, not widened.
+/// Returns the scopes of a session. A client may ask for fewer scopes, but not for more.
 fn asked_for(scope: Option<&str>) -> Result<Scopes, Problem> {
     let all: Scopes = SCOPES.parse().unwrap_or_default();
     let Some(scope) = scope else { return Ok(all) };
     let asked = scope.parse::<Scopes>().ok().filter(|asked| asked.is_subset_of(&all));
     asked.ok_or_else(|| {
         Problem::new(StatusCode::BAD_REQUEST, "invalid_scope", "The scope cannot be granted")
-            .detail(format!("Ask for some of: {SCOPES}"))
+            .detail(format!("Request some of: {SCOPES}"))
     })
 }
 
-/// The address or the password is wrong: the same answer for both.
+/// The address or the password is wrong. The response is the same for both.
 #[derive(Debug)]
 struct LogInFailed;
 
 impl fmt::Display for LogInFailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a log-in failed")
+        f.write_str("login failed")
     }
 }
 

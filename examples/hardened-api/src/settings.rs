@@ -1,4 +1,4 @@
-//! Everything that can be set, read once at start; everything that is wrong with it, at once.
+//! All settings, read once at start. All mistakes are reported at once.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -15,7 +15,7 @@ use hardpoint::{
     secrets::{Environment, Finding, Mode, Report, Secrets, Spec},
 };
 
-/// Names of all variables that begin with `HARDPOINT_`: any other one is a mistake.
+/// All variables that begin with `HARDPOINT_`. Any other is a mistake.
 const KNOWN: [&str; 14] = [
     "HARDPOINT_ADMIN_LISTEN",
     "HARDPOINT_DRAIN_DEADLINE",
@@ -33,13 +33,13 @@ const KNOWN: [&str; 14] = [
     "HARDPOINT_TRUSTED_PROXIES",
 ];
 
-/// Variables of capabilities that are not there yet: setting one must not look as if it worked.
+/// Variables of features that are not built yet: setting one must not appear to work.
 const NOT_BUILT: [(&str, &str); 2] = [
     ("HARDPOINT_REDIS_URL", "moves state to Redis, which is not built yet"),
     ("HARDPOINT_REFRESH_GRACE", "belongs to refresh tokens, which are not built yet"),
 ];
 
-/// Where the service runs.
+/// The environment the service runs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Env {
     Dev,
@@ -55,7 +55,7 @@ impl Env {
     }
 }
 
-/// What the service runs with.
+/// The service's settings.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) env: Env,
@@ -71,7 +71,7 @@ pub(crate) struct Settings {
     pub(crate) warnings: Vec<Finding>,
 }
 
-/// The key that signs, and those that only verify.
+/// The signing key and the keys that only verify.
 #[derive(Debug)]
 pub(crate) struct Keys {
     pub(crate) signing: Arc<SigningKey>,
@@ -83,7 +83,7 @@ impl Settings {
     /// Reads the settings from a snapshot of the environment.
     ///
     /// # Errors
-    /// The report has every problem of every variable.
+    /// The report contains every mistake in every variable.
     pub(crate) fn read(environment: &Environment) -> Result<Self, Report> {
         let mut reader = Reader { environment, report: Report::new() };
         let env = reader.parsed("HARDPOINT_ENV", Env::Dev, env);
@@ -108,14 +108,14 @@ impl Settings {
             ),
             log: reader.parsed("HARDPOINT_LOG", "info".to_owned(), log_filter),
             warnings: secrets.map(|secrets| secrets.warnings().to_vec()).unwrap_or_default(),
-            // Last, since it ends the reading: whatever else is wrong is in the report by now.
+            // Last, because it returns early: the report is complete at this point.
             keys: keys.ok_or_else(|| reader.report.clone())?,
         };
         reader.report.into_result().map(|()| read)
     }
 }
 
-/// Collects problems instead of stopping at the first.
+/// Collects mistakes instead of stopping at the first.
 struct Reader<'e> {
     environment: &'e Environment,
     report: Report,
@@ -127,7 +127,7 @@ impl Reader<'_> {
         self.report.collect(value).flatten()
     }
 
-    /// The value, or the default if it is not set or no good.
+    /// Returns the value, or the default if the variable is unset or invalid.
     fn parsed<T>(
         &mut self,
         name: &'static str,
@@ -150,7 +150,7 @@ impl Reader<'_> {
         let nobody = TrustedProxies::none();
         let proxies = self.parsed("HARDPOINT_TRUSTED_PROXIES", nobody, |text| {
             let networks = text.split(',').map(str::trim).filter(|network| !network.is_empty());
-            TrustedProxies::new(networks).map_err(|error| format!("mend it: {error}"))
+            TrustedProxies::new(networks).map_err(|error| format!("fix it: {error}"))
         });
         ClientResolver::new(proxies, family)
     }
@@ -167,7 +167,8 @@ impl Reader<'_> {
         self.report.collect(loaded)
     }
 
-    /// The keys that were given, and a generated one if none was; `None` if that failed.
+    /// Returns the configured keys, with a generated signing key if none is set, or `None` if one
+    /// is invalid.
     fn keys(&mut self, secrets: Option<&Secrets>) -> Option<Keys> {
         const SIGNING: &str = "JWT_SIGNING_KEY";
         const PREVIOUS: &str = "JWT_PREVIOUS_KEYS";
@@ -232,16 +233,16 @@ fn quota(text: &str) -> Result<Option<Quota>, String> {
     }
 }
 
-/// A drain needs a moment to settle before it can end.
+/// Parses the drain deadline, which must leave time for the drain to settle.
 fn drain_deadline(text: &str) -> Result<Duration, String> {
     let deadline = duration(text)?;
     let possible = Lifecycle::builder().drain_deadline(deadline).build();
-    possible.map(|_| deadline).map_err(|error| format!("mend it: {error}"))
+    possible.map(|_| deadline).map_err(|error| format!("fix it: {error}"))
 }
 
 fn log_filter(text: &str) -> Result<String, String> {
     let checked = Logs::human().filter(text).check();
-    checked.map(|()| text.to_owned()).map_err(|error| format!("mend it: {error}"))
+    checked.map(|()| text.to_owned()).map_err(|error| format!("fix it: {error}"))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -1,10 +1,10 @@
-//! The words behind a command.
+//! The arguments of a command.
 
 use hardpoint::auth::{Algorithm, Profile};
 
 use super::Failure;
 
-/// Options, each with a value (`--name value` or `--name=value`), and operands, which are the rest.
+/// Options with their values (`--name value` or `--name=value`), and operands: all other words.
 #[derive(Debug)]
 pub(super) struct Arguments<'a> {
     options: Vec<(&'a str, &'a str)>,
@@ -12,9 +12,9 @@ pub(super) struct Arguments<'a> {
 }
 
 impl<'a> Arguments<'a> {
-    /// Reads the words of a command that knows these options.
+    /// Parses the words of a command that has these options.
     ///
-    /// What is wrong is named without its value: somebody may have put a secret there.
+    /// Errors name an option but never its value, which may be a secret.
     pub(super) fn read(words: &[&'a str], known: &[&str]) -> Result<Self, Failure> {
         let mut read = Self { options: Vec::new(), operands: Vec::new() };
         let mut words = words.iter().copied();
@@ -28,7 +28,7 @@ impl<'a> Arguments<'a> {
                 None => (word, None),
             };
             if !known.contains(&name) {
-                return Err(Failure::usage(format!("{name} is no option of this command")));
+                return Err(Failure::usage(format!("this command has no option {name}")));
             }
             let missing = || Failure::usage(format!("{name} needs a value"));
             read.options.push((name, value.or_else(|| words.next()).ok_or_else(missing)?));
@@ -36,12 +36,12 @@ impl<'a> Arguments<'a> {
         Ok(read)
     }
 
-    /// What is no option.
+    /// Returns the words that are not options.
     pub(super) fn operands(&self) -> &[&'a str] {
         &self.operands
     }
 
-    /// The values of an option that may be given several times.
+    /// Returns the values of an option that may be given several times.
     pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &'a str> {
         self.options.iter().filter(move |(own, _)| *own == name).map(|(_, value)| *value)
     }
@@ -67,11 +67,11 @@ impl<'a> Arguments<'a> {
         match self.optional("--profile")? {
             None | Some("rfc9068") => Ok(Profile::rfc9068()),
             Some("plain") => Ok(Profile::plain()),
-            Some(_) => Err(Failure::usage("--profile is rfc9068 or plain")),
+            Some(_) => Err(Failure::usage("--profile must be rfc9068 or plain")),
         }
     }
 }
 
 pub(super) fn algorithm(name: &str) -> Result<Algorithm, Failure> {
-    Algorithm::from_name(name).ok_or_else(|| Failure::usage("that is no ALGORITHM"))
+    Algorithm::from_name(name).ok_or_else(|| Failure::usage("unknown ALGORITHM"))
 }

@@ -1,4 +1,4 @@
-//! `issue`: a signed token.
+//! `issue`: signs a token.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const OPTIONS: [&str; 9] = [
 pub(super) fn run(words: &[&str]) -> Printed {
     let arguments = Arguments::read(words, &OPTIONS)?;
     if !arguments.operands().is_empty() {
-        return Err(Failure::usage("issue takes options alone"));
+        return Err(Failure::usage("issue takes only options"));
     }
     let (path, algorithm) = (arguments.required("--key")?, arguments.algorithm()?);
     let (issuer, audience) = (arguments.required("--issuer")?, arguments.required("--audience")?);
@@ -51,7 +51,7 @@ pub(super) fn run(words: &[&str]) -> Printed {
 
 fn duration(text: &str) -> Result<Duration, Failure> {
     humantime::parse_duration(text)
-        .map_err(|_| Failure::usage("--ttl is a duration, such as 90s, 15m or 1day"))
+        .map_err(|_| Failure::usage("--ttl must be a duration, such as 90s, 15m or 1day"))
 }
 
 fn claim(text: &str) -> Result<(&str, Value), Failure> {
@@ -59,7 +59,7 @@ fn claim(text: &str) -> Result<(&str, Value), Failure> {
     match serde_json::from_str(json) {
         Ok(value) if !name.is_empty() => Ok((name, value)),
         _ => Err(Failure::usage(
-            r#"--claim is a name, `=` and JSON, such as admin=true or name='"Alice"'"#,
+            r#"--claim must be a name, `=` and JSON, such as admin=true or name='"Alice"'"#,
         )),
     }
 }

@@ -1,4 +1,4 @@
-//! `jwks`: the public halves of keys, for those who verify.
+//! `jwks`: prints the public halves of keys, for verifiers.
 
 use hardpoint::auth::{KeySet, VerifyingKey};
 
@@ -10,22 +10,22 @@ pub(super) fn run(words: &[&str]) -> Printed {
     let is_pem = match arguments.optional("--format")? {
         None | Some("jwk") => false,
         Some("pem") => true,
-        Some(_) => return Err(Failure::usage("--format is jwk or pem")),
+        Some(_) => return Err(Failure::usage("--format must be jwk or pem")),
     };
     if arguments.operands().is_empty() {
-        return Err(Failure::usage("jwks takes at least one FILE"));
+        return Err(Failure::usage("jwks requires at least one FILE"));
     }
     let mut keys = Vec::new();
     for path in arguments.operands() {
         let (found, skipped) = key_file::verifying(path, algorithm)?;
-        // Whoever publishes a set wants all of its keys in it.
+        // A published set must contain all of its keys.
         if let Some(first) = skipped.first() {
             return Err(Failure::data(format!("{path}: {first}")));
         }
         if found.iter().any(|key| key.algorithm().is_symmetric()) {
             return Err(Failure::data(format!(
-                "{path} is a secret, which has no public half: whoever verifies with it can sign \
-                 with it; hand it to them as you would a password, or use a key pair"
+                "{path} is a secret, which has no public half: anyone who can verify with it can \
+                 also sign; share it like a password, or use a key pair"
             )));
         }
         keys.extend(found);

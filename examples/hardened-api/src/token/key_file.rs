@@ -1,4 +1,4 @@
-//! Keys in files: PEM, a JWK, or a JWK set. Which one it is shows in the text.
+//! Reads keys from files that contain PEM, a JWK or a JWK set. The format is detected.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, de::IgnoredAny};
 
 use super::Failure;
 
-/// The key of a file that signs; for another algorithm than its own, if one is given.
+/// Reads a signing key. If `algorithm` is given, it replaces the key's own.
 pub(super) fn signing(path: &str, algorithm: Option<Algorithm>) -> Result<SigningKey, Failure> {
     let text = read(path)?;
     let text = text.expose();
@@ -26,7 +26,7 @@ pub(super) fn signing(path: &str, algorithm: Option<Algorithm>) -> Result<Signin
     key.map_err(|error| no_key(path, error))
 }
 
-/// The keys of a file that verify, and those of a set that cannot.
+/// Reads the verifying keys of a file, and the keys of a set that cannot be used.
 pub(super) fn verifying(
     path: &str,
     algorithm: Option<Algorithm>,
@@ -37,7 +37,7 @@ pub(super) fn verifying(
         match KeySet::from_jwks(text.as_bytes()) {
             Ok(_) if algorithm.is_some() => {
                 return Err(Failure::usage(
-                    "--algorithm is for one key: those of a set say theirs",
+                    "--algorithm applies to a single key; the keys of a set name their own",
                 ));
             }
             Ok((set, skipped)) => return Ok((set.iter().cloned().collect(), skipped)),
@@ -54,7 +54,7 @@ pub(super) fn verifying(
     Ok((keys.map_err(|error| no_key(path, error))?, Vec::new()))
 }
 
-/// The key of a JWK, or the public half of a private one.
+/// Reads the key of a public JWK, or the public half of a private one.
 fn verifying_jwk(json: &[u8]) -> Result<VerifyingKey, KeyError> {
     #[derive(Deserialize)]
     struct Private {
@@ -70,7 +70,7 @@ fn verifying_jwk(json: &[u8]) -> Result<VerifyingKey, KeyError> {
 
 fn read(path: &str) -> Result<Secret<str>, Failure> {
     let text = fs::read_to_string(path).map(Secret::from);
-    text.map_err(|error| Failure::unreadable(format!("{path} cannot be read: {error}")))
+    text.map_err(|error| Failure::unreadable(format!("cannot read {path}: {error}")))
 }
 
 fn is_json(text: &str) -> bool {

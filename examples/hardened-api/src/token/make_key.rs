@@ -1,4 +1,4 @@
-//! `make-key`: a new private key.
+//! `make-key`: generates a private key.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hardpoint::auth::{Algorithm, SigningKey};
@@ -21,9 +21,9 @@ pub(super) fn run(words: &[&str]) -> Printed {
     SigningKey::generate_for(algorithm).and_then(|key| key.to_pem()).map_err(Failure::system)
 }
 
-/// A secret has no other form that says which algorithm it is for than a JWK of the kind `oct`.
+/// Generates a secret as a JWK of type `oct`, the only format that names its algorithm.
 fn secret(algorithm: Algorithm) -> Printed {
-    // As long as the hash (RFC 7518 §3.2).
+    // Same length as the hash (RFC 7518 §3.2).
     let mut bytes = match algorithm {
         Algorithm::Hs512 => vec![0; 64],
         Algorithm::Hs384 => vec![0; 48],

@@ -1,6 +1,8 @@
-//! The command line for tokens: it makes keys and tokens that others can check, and checks theirs.
+//! The command line for tokens: makes keys and tokens that other software can verify, and verifies
+//! the tokens of other software.
 //!
-//! Keys are read from files alone, since everybody on a machine sees the arguments of a process.
+//! Keys are read only from files, because the arguments of a process are visible to all users of a
+//! machine.
 //! `make-key` is the only command that prints a secret.
 
 mod arguments;
@@ -28,20 +30,20 @@ usage: hardened-api token make-key ALGORITHM
            --audience AUDIENCE [--profile rfc9068|plain] [TOKEN|-]
 
 ALGORITHM is EdDSA, ES256, ES384, RS256, RS384, RS512, PS256, PS384, PS512, HS256, HS384 or HS512.
-An RSA key in PEM does not say its own: without --algorithm it is RS256.
-A FILE holds PEM, a JWK or, for jwks and verify, a JWK set. Without TOKEN it is read from stdin.
+An RSA key in PEM does not name its algorithm; without --algorithm it is RS256.
+A FILE contains PEM, a JWK or, for jwks and verify, a JWK set. Without TOKEN, reads it from stdin.
 
-Exit codes: 1 the token was refused, 64 this usage, 65 a file holds no such key, 66 a file cannot be
-read, 71 the system failed.";
+Exit codes: 1 the token was rejected, 64 invalid usage, 65 a file contains no such key, 66 a file
+cannot be read, 71 the system failed.";
 
-/// Runs one of the commands: the words behind `token`.
+/// Runs a command, given the words after `token`.
 pub(crate) fn run(words: &[&str]) -> ExitCode {
     let done = match words {
         ["make-key", rest @ ..] => make_key::run(rest),
         ["jwks", rest @ ..] => jwks::run(rest),
         ["issue", rest @ ..] => issue::run(rest),
         ["verify", rest @ ..] => verify::run(rest),
-        _ => Err(Failure::usage("a command is make-key, jwks, issue or verify")),
+        _ => Err(Failure::usage("the command must be make-key, jwks, issue or verify")),
     };
     match done.and_then(|text| print(&text)) {
         Ok(()) => ExitCode::SUCCESS,
@@ -55,25 +57,25 @@ pub(crate) fn run(words: &[&str]) -> ExitCode {
     }
 }
 
-/// Unlike `println`, it does not panic when nobody reads any more.
+/// Unlike `println`, does not panic if stdout is closed.
 fn print(text: &Secret<str>) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     let printed = writeln!(out, "{}", text.expose().trim_end()).and_then(|()| out.flush());
-    printed.map_err(|error| Failure::system(format!("stdout cannot be written: {error}")))
+    printed.map_err(|error| Failure::system(format!("cannot write to stdout: {error}")))
 }
 
-/// What a command prints, wiped when it is dropped, since it may be a key.
+/// The output of a command. It is wiped on drop, because it may be a key.
 type Printed = Result<Secret<str>, Failure>;
 
-/// Why a command did not do what it was asked to, and the code that the process ends with.
+/// Why a command failed, and the exit code.
 #[derive(Debug)]
 struct Failure {
     code: u8,
     message: String,
 }
 
-/// Codes of sysexits, but for the first: so that a script can tell a token that was refused from
-/// everything else that may go wrong.
+/// The codes are those of sysexits, except for 1, so that a script can distinguish a rejected token
+/// from every other failure.
 impl Failure {
     fn refused(reason: impl Display) -> Self {
         Self { code: 1, message: reason.to_string() }

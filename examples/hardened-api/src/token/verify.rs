@@ -1,4 +1,4 @@
-//! `verify`: the claims of a token, if it is good.
+//! `verify`: prints the claims of a valid token.
 
 use std::io::{self, Read};
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{Failure, Printed, arguments::Arguments, key_file};
 
 const OPTIONS: [&str; 5] = ["--algorithm", "--audience", "--issuer", "--keys", "--profile"];
-/// More than any token that is accepted: no more is read.
+/// Longer than any accepted token. No more is read.
 const ENOUGH: u64 = 64 * 1024;
 
 pub(super) fn run(words: &[&str]) -> Printed {
@@ -44,6 +44,6 @@ pub(super) fn run(words: &[&str]) -> Printed {
 fn from_stdin() -> Result<Secret<str>, Failure> {
     let mut text = String::new();
     let read = io::stdin().take(ENOUGH).read_to_string(&mut text);
-    read.map_err(|error| Failure::unreadable(format!("stdin cannot be read: {error}")))?;
+    read.map_err(|error| Failure::unreadable(format!("cannot read stdin: {error}")))?;
     Ok(text.into())
 }

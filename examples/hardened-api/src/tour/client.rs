@@ -1,4 +1,4 @@
-//! A client that speaks HTTP to the service, as anybody would.
+//! An HTTP client of the service.
 
 use std::net::SocketAddr;
 
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::Failure;
 
-/// Talks to one listener.
+/// A client of one listener.
 #[derive(Clone, Debug)]
 pub(super) struct Client {
     address: SocketAddr,
@@ -21,7 +21,7 @@ pub(super) struct Client {
     pool: Pool<HttpConnector, Full<Bytes>>,
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) status: StatusCode,
@@ -34,7 +34,7 @@ impl Client {
         Self { address, token: None, pool: Pool::builder(TokioExecutor::new()).build_http() }
     }
 
-    /// The same client with a bearer token on each request.
+    /// Returns the same client with a bearer token on each request.
     pub(super) fn with_token(&self, token: &str) -> Self {
         Self { token: Some(token.to_owned()), ..self.clone() }
     }
@@ -73,7 +73,7 @@ impl Reply {
         Ok(serde_json::from_slice(&self.body)?)
     }
 
-    /// A member of the body that is text.
+    /// Returns a text member of the body.
     pub(super) fn text(&self, member: &str) -> Result<String, Failure> {
         let body = self.json()?;
         let text = body.get(member).and_then(Value::as_str);
@@ -84,7 +84,7 @@ impl Reply {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// Goes on only if the status is this one.
+    /// Returns an error unless the response has this status.
     pub(super) fn expect(self, status: StatusCode) -> Result<Self, Failure> {
         if self.status == status {
             return Ok(self);

@@ -6,14 +6,14 @@ mod server;
 
 use std::process::ExitCode;
 
-/// What went wrong in a scene, in words.
+/// Why a scene failed.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Plays all scenes; fails if one of them does.
+/// Plays all scenes. Fails if one of them fails.
 pub(crate) async fn run() -> ExitCode {
     match scenes::play().await {
         Ok(count) => {
-            println!("\n{count} scenes, all as they should be");
+            println!("\nall {count} scenes passed");
             ExitCode::SUCCESS
         }
         Err(failure) => {

@@ -1,4 +1,4 @@
-//! The scenes, in order. Each prints what it showed, and fails if it did not show it.
+//! The scenes, in order. Each prints what it shows and fails if its expectations do not hold.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::{
 const EMAIL: &str = "alice@example.org";
 const PASSWORD: &str = "correct horse battery staple";
 
-/// What scenes hand on to each other.
+/// The state that scenes pass to each other.
 struct Stage {
     server: Server,
     client: Client,
@@ -25,7 +25,7 @@ struct Stage {
     printed: usize,
 }
 
-/// Plays all scenes, and returns how many there were.
+/// Plays all scenes and returns their number.
 pub(super) async fn play() -> Result<usize, Failure> {
     let server = Server::start().await?;
     let (client, admin) = (Client::new(server.address), Client::new(server.admin));
@@ -51,7 +51,7 @@ impl Stage {
     }
 
     async fn configuration(&mut self) -> Result<(), Failure> {
-        self.scene("A configuration that is wrong is refused whole, before anything starts");
+        self.scene("An invalid configuration is rejected, with all mistakes at once");
         let wrong = [
             ("HARDPOINT_ENV", "prod"),
             ("HARDPOINT_LISTEN", "localhost"),
@@ -68,12 +68,12 @@ impl Stage {
         }
         expect(!report.contains("changeme"), "no secret in the report")?;
         report.lines().for_each(|line| println!("    {line}"));
-        show("exit code 78, and the secret's value is not in it");
+        show("exit code 78; the report does not contain the secret");
         Ok(())
     }
 
     async fn probes(&mut self) -> Result<(), Failure> {
-        self.scene("Probes tell an orchestrator what to do");
+        self.scene("Probes report the service's state to an orchestrator");
         let live = self.client.get("/livez").await?.expect(StatusCode::OK)?;
         let ready = self.client.get("/readyz").await?.expect(StatusCode::OK)?;
         let report = self.admin.get("/health").await?.expect(StatusCode::OK)?;
@@ -96,12 +96,12 @@ impl Stage {
         show(&format!("created: {}", text(&made)));
         let again =
             self.client.post("/api/v1/accounts", &account).await?.expect(StatusCode::CONFLICT)?;
-        show(&format!("once more: {}", problem(&again)?));
+        show(&format!("a second time: {}", problem(&again)?));
         Ok(())
     }
 
     async fn log_in(&mut self) -> Result<(), Failure> {
-        self.scene("Logging in: an unknown address and a wrong password are told apart by nobody");
+        self.scene("Logging in: an unknown address and a wrong password get the same response");
         let wrong = json!({ "email": EMAIL, "password": "wrong password" });
         let unknown = json!({ "email": "nobody@example.org", "password": "wrong password" });
         let start = SystemClock.now();
@@ -115,7 +115,7 @@ impl Stage {
             .expect(StatusCode::UNAUTHORIZED)?;
         let first = middle.saturating_since(start);
         let second = SystemClock.now().saturating_since(middle);
-        expect(same_but_for_the_id(&wrong)? == same_but_for_the_id(&unknown)?, "the same answer")?;
+        expect(same_but_for_the_id(&wrong)? == same_but_for_the_id(&unknown)?, "equal responses")?;
         show(&format!("both: {}, after {first:.0?} and {second:.0?}", problem(&wrong)?));
         let right = json!({ "email": EMAIL, "password": PASSWORD });
         let session = self.client.post("/api/v1/session", &right).await?.expect(StatusCode::OK)?;
@@ -123,7 +123,7 @@ impl Stage {
         let me =
             self.client.with_token(&self.token).get("/api/v1/me").await?.expect(StatusCode::OK)?;
         show(&format!(
-            "the right one gets a token of {} bytes, which says: {}",
+            "the right password gets a token of {} bytes with the claims {}",
             self.token.len(),
             text(&me)
         ));
@@ -131,7 +131,7 @@ impl Stage {
     }
 
     async fn forged_token(&mut self) -> Result<(), Failure> {
-        self.scene("A forged token is refused, and not told why");
+        self.scene("A forged token is rejected without a reason");
         let (header, rest) = self.token.split_once('.').ok_or("a token has dots")?;
         let (claims, signature) = rest.split_once('.').ok_or("a token has two dots")?;
         let unsigned = format!("eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0.{claims}.");
@@ -147,12 +147,12 @@ impl Stage {
         }
         let jwks = self.client.get("/.well-known/jwks.json").await?.expect(StatusCode::OK)?;
         expect(!text(&jwks).contains("\"d\""), "no private member in the key set")?;
-        show(&format!("whoever wants to verify tokens finds the public keys: {}", text(&jwks)));
+        show(&format!("the public keys, for services that verify tokens: {}", text(&jwks)));
         Ok(())
     }
 
     async fn scopes(&mut self) -> Result<(), Failure> {
-        self.scene("Scopes: a token may be narrowed, and does no more than it says");
+        self.scene("Scopes: a token can be narrowed, and grants no more than its scopes");
         let narrow = json!({ "email": EMAIL, "password": PASSWORD, "scope": "notes:read" });
         let narrow = self.client.post("/api/v1/session", &narrow).await?.expect(StatusCode::OK)?;
         let reader = self.client.with_token(&narrow.text("access_token")?);
@@ -166,12 +166,12 @@ impl Stage {
         let wider = json!({ "email": EMAIL, "password": PASSWORD, "scope": "admin" });
         let wider =
             self.client.post("/api/v1/session", &wider).await?.expect(StatusCode::BAD_REQUEST)?;
-        show(&format!("asking for more: {}", problem(&wider)?));
+        show(&format!("requesting more: {}", problem(&wider)?));
         Ok(())
     }
 
     async fn errors(&mut self) -> Result<(), Failure> {
-        self.scene("Every error has one shape, and says nothing of what is inside");
+        self.scene("Every error has the same format and reveals no internals");
         let huge = format!("\"{}\"", "x".repeat(70_000));
         let cases = [
             (Method::GET, "/nowhere", None, StatusCode::NOT_FOUND),
@@ -194,7 +194,7 @@ impl Stage {
     }
 
     async fn security_headers(&mut self) -> Result<(), Failure> {
-        self.scene("Answers carry the headers that browsers protect users by");
+        self.scene("Responses carry headers that protect browser users");
         let reply = self.client.get("/nowhere").await?;
         for name in
             ["content-security-policy", "x-content-type-options", "referrer-policy", "x-request-id"]
@@ -206,7 +206,7 @@ impl Stage {
     }
 
     async fn limit(&mut self) -> Result<(), Failure> {
-        self.scene("Whoever asks for too much is told when to come back");
+        self.scene("A client that exceeds its limit learns when to retry");
         let client = self.client.with_token(&self.token);
         let mut served = 0;
         let refused = loop {
@@ -219,18 +219,18 @@ impl Stage {
             expect(served < 10_000, "a limit")?;
         };
         let wait: u64 = refused.header("retry-after").parse()?;
-        show(&format!("after {served} more: {}, Retry-After {wait}", problem(&refused)?));
+        show(&format!("after {served} more requests: {}, Retry-After {wait}", problem(&refused)?));
         show(&format!("RateLimit: {}", refused.header("ratelimit")));
         self.client.get("/livez").await?.expect(StatusCode::OK)?;
-        show("probes are answered all the same");
+        show("probes are still served");
         tokio::time::sleep(Duration::from_secs(wait)).await;
         client.get("/api/v1/ping").await?.expect(StatusCode::OK)?;
-        show(&format!("{wait} s later it is served again"));
+        show(&format!("{wait} s later the client is served again"));
         Ok(())
     }
 
     async fn access_line(&mut self) -> Result<(), Failure> {
-        self.scene("Each request leaves one line, with an id that the client was told too");
+        self.scene("Each request writes one access line, with the id that the client received");
         let client = self.client.with_token(&self.token);
         let reply =
             client.get("/api/v1/notes?secret=in-the-query").await?.expect(StatusCode::OK)?;
@@ -247,7 +247,7 @@ impl Stage {
     }
 
     async fn drain(mut self) -> Result<usize, Failure> {
-        self.scene("Asked to end, it finishes what it has begun");
+        self.scene("On SIGTERM, the service finishes the requests in flight");
         let mut logging_in = JoinSet::new();
         for _ in 0..30 {
             let client = Client::new(self.server.address);
@@ -263,7 +263,7 @@ impl Stage {
         show(&format!("SIGTERM with {in_flight} log-ins in flight"));
         let mut finished = 0;
         while let Some(reply) = logging_in.join_next().await {
-            // Those whose connection was not accepted yet are somebody else's to answer.
+            // Connections that were not accepted yet are not served by this process.
             if let Ok(reply) = reply? {
                 reply.expect(StatusCode::OK)?;
                 finished += 1;
@@ -272,7 +272,7 @@ impl Stage {
         expect(finished >= in_flight, "every request in flight finished")?;
         let code = self.server.ended().await?;
         expect(code == Some(0), "exit code 0")?;
-        show(&format!("{finished} finished, none failed, and the process ended by itself with 0"));
+        show(&format!("{finished} finished, none failed, and the process exited with 0"));
         Ok(self.printed)
     }
 }
@@ -289,7 +289,7 @@ fn text(reply: &Reply) -> String {
     String::from_utf8_lossy(&reply.body).into_owned()
 }
 
-/// The problem in a line, after checking that it is one.
+/// Returns the problem in one line, after checking that the response is one.
 fn problem(reply: &Reply) -> Result<String, Failure> {
     expect(reply.header("content-type") == "application/problem+json", "a problem")?;
     expect(reply.text("request_id")? == reply.header("x-request-id"), "the request's id")?;

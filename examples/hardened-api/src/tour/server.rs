@@ -1,4 +1,4 @@
-//! The service as a process of its own, on free ports.
+//! The service as a separate process, on free ports.
 
 use std::{net::SocketAddr, process::Stdio, sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ use tokio::{
 
 use super::Failure;
 
-/// How long anything here may take before the tour gives up.
+/// How long any step may take before the tour gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running service.
@@ -25,7 +25,7 @@ pub(super) struct Server {
     pub(super) admin: SocketAddr,
 }
 
-/// The service's program with an environment that holds nothing else.
+/// Returns the service's program with only these environment variables.
 pub(super) fn command(variables: &[(&str, &str)]) -> Result<Command, Failure> {
     let mut command = Command::new(std::env::current_exe()?);
     command.env_clear().envs(variables.iter().copied()).kill_on_drop(true);
@@ -33,7 +33,7 @@ pub(super) fn command(variables: &[(&str, &str)]) -> Result<Command, Failure> {
 }
 
 impl Server {
-    /// Starts the service as in production, with secrets made for this tour.
+    /// Starts the service as in production, with secrets generated for this tour.
     pub(super) async fn start() -> Result<Self, Failure> {
         let key = SigningKey::generate_pem()?;
         let mut root = [0; 32];
@@ -67,7 +67,7 @@ impl Server {
         Ok(Self { child, lines, address: address("address")?, admin: address("admin_address")? })
     }
 
-    /// The first log line that `wanted` says yes to, once it is there.
+    /// Waits for a log line that `wanted` accepts, and returns the first.
     pub(super) async fn line(&self, wanted: impl Fn(&Value) -> bool) -> Result<Value, Failure> {
         let search = async {
             loop {
@@ -77,18 +77,18 @@ impl Server {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        Ok(timeout(PATIENCE, search).await.map_err(|_| "the log line did not come")?)
+        Ok(timeout(PATIENCE, search).await.map_err(|_| "the expected log line did not appear")?)
     }
 
-    /// Asks the service to end, as an orchestrator does.
+    /// Sends SIGTERM, as an orchestrator does.
     pub(super) async fn terminate(&self) -> Result<(), Failure> {
-        let id = self.child.id().ok_or("the service has ended already")?;
-        // The shell has `kill` built in where the program is not installed.
+        let id = self.child.id().ok_or("the service has already ended")?;
+        // `kill` is a shell builtin where the program is not installed.
         let sent = Command::new("sh").args(["-c", &format!("kill -TERM {id}")]).status().await?;
         if sent.success() { Ok(()) } else { Err("SIGTERM was not sent".into()) }
     }
 
-    /// The code that the service ended with.
+    /// Returns the exit code of the service.
     pub(super) async fn ended(mut self) -> Result<Option<i32>, Failure> {
         Ok(timeout(PATIENCE, self.child.wait()).await??.code())
     }
