@@ -1,9 +1,11 @@
 use std::{
+    fmt,
     io::{self, IsTerminal},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use hardpoint_core::Time;
@@ -15,7 +17,8 @@ use tracing_subscriber::{
 use super::{
     ConfigError, filter,
     layer::LogLayer,
-    line::{Format, Resource},
+    line::{Format, Line, Resource, Value},
+    queue::{Lines, Queue},
     sink::Sink,
 };
 
@@ -30,12 +33,14 @@ pub struct Logs {
     format: Format,
     handle: LogsHandle,
     resource: Option<Resource>,
+    queue_bytes: usize,
 }
 
-/// Observes the lines of one [`Logs`] value and its clones.
-#[derive(Clone, Debug, Default)]
+/// Observes and flushes the lines of one [`Logs`] value and its clones.
+#[derive(Clone, Default)]
 pub struct LogsHandle {
     dropped: Arc<AtomicU64>,
+    queue: Arc<OnceLock<Arc<Queue>>>,
 }
 
 impl Logs {
@@ -59,6 +64,7 @@ impl Logs {
             format,
             handle: LogsHandle::default(),
             resource,
+            queue_bytes: 8 << 20,
         }
     }
 
@@ -100,7 +106,18 @@ impl Logs {
         self
     }
 
-    /// Returns a handle that counts lost lines.
+    /// Sets how many bytes of lines may wait for the output of [`init`](Self::init) and
+    /// [`queued_layer`](Self::queued_layer). Default: 8 MiB, about 28,000 access lines.
+    ///
+    /// A larger queue costs memory only while the output is slower than the service, and bridges
+    /// longer stalls. Lines for which there is no room are dropped and counted. An eighth of the
+    /// room is reserved for warnings and errors. At 0 every line is dropped.
+    pub fn queue_bytes(mut self, bytes: usize) -> Self {
+        self.queue_bytes = bytes;
+        self
+    }
+
+    /// Returns a handle that counts lost lines, and flushes.
     #[must_use]
     pub fn handle(&self) -> LogsHandle {
         self.handle.clone()
@@ -115,8 +132,9 @@ impl Logs {
         filter::parse(&self.filter).map(drop)
     }
 
-    /// Creates a layer, with its filter, for your own subscriber. Each line is one call of the
-    /// writer's `write`.
+    /// Creates a layer, with its filter, for your own subscriber. The thread that logs a line writes
+    /// it, in one call of the writer's `write`, and waits if the writer waits: see
+    /// [`queued_layer`](Self::queued_layer).
     ///
     /// # Errors
     /// [`ConfigError`] if the filter is invalid.
@@ -126,17 +144,55 @@ impl Logs {
         W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
     {
         let filter = filter::parse(&self.filter)?;
+        let resource = self.encoded_resource();
         let layer = LogLayer {
             time: self.time,
             format: self.format,
-            resource: self.resource.map(|resource| resource.encode()).unwrap_or_default(),
+            resource,
             sink: Sink::new(writer, self.handle.dropped),
         };
         Ok(layer.with_filter(filter))
     }
 
-    /// Installs this as the program's global log on standard output. Lines for people are coloured
-    /// if standard output is a terminal.
+    /// Creates a layer, with its filter, for your own subscriber. A thread of its own writes the
+    /// lines to `output`, so no request waits for it.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the filter is invalid or the thread cannot be started.
+    pub fn queued_layer<S>(
+        self,
+        output: impl io::Write + Send + 'static,
+    ) -> Result<impl Layer<S> + Send + Sync, ConfigError>
+    where
+        S: Subscriber + for<'s> LookupSpan<'s>,
+    {
+        self.check()?;
+        let (time, format) = (self.time.clone(), self.format);
+        let resource = self.encoded_resource();
+        let report = move |lost: u64, text: &mut String| {
+            let mut names = Vec::new();
+            let head = (time.unix(), "WARN", "hardpoint::observability::logs");
+            let message = |write: &mut dyn FnMut(&dyn fmt::Debug)| {
+                write(&format_args!("log lines dropped"));
+            };
+            let mut line = Line::begin(text, &mut names, format, head, message, &resource);
+            line.field("dropped", Value::U64(lost));
+            line.end();
+        };
+        let dropped = Arc::clone(&self.handle.dropped);
+        let queue = Queue::start(self.queue_bytes, dropped, output, Box::new(report))
+            .map_err(|error| ConfigError::Thread { kind: error.kind() })?;
+        // The handle flushes the first queue, if there are several.
+        let queue = Arc::clone(self.handle.queue.get_or_init(|| queue));
+        queue.flush_at_end_of_thread();
+        self.layer(Lines(queue))
+    }
+
+    /// Installs this as the program's global log on standard output, through a
+    /// [queue](Self::queued_layer). Lines for people are coloured if standard output is a terminal.
+    ///
+    /// Call it on the main thread: lines are then kept when `main` returns or calls
+    /// `process::exit`.
     ///
     /// ```
     /// use hardpoint_observability::{ConfigError, Logs};
@@ -146,23 +202,50 @@ impl Logs {
     /// ```
     ///
     /// # Errors
-    /// [`ConfigError`] if the filter is invalid or the program already has a subscriber.
+    /// [`ConfigError`] if the filter is invalid, the program already has a subscriber, or the
+    /// queue's thread cannot be started.
     pub fn init(mut self) -> Result<LogsHandle, ConfigError> {
         if let Format::Human { colours } = &mut self.format {
             *colours = io::stdout().is_terminal();
         }
+        self.check()?;
+        // Before a thread is started that a failure would leave behind.
+        if tracing::dispatcher::has_been_set() {
+            return Err(ConfigError::AlreadyInstalled);
+        }
         let handle = self.handle();
-        let subscriber = Registry::default().with(self.layer(io::stdout)?);
+        let subscriber = Registry::default().with(self.queued_layer(io::stdout())?);
         tracing::subscriber::set_global_default(subscriber)
             .map_err(|_| ConfigError::AlreadyInstalled)?;
         Ok(handle)
     }
+
+    fn encoded_resource(&self) -> String {
+        self.resource.as_ref().map(Resource::encode).unwrap_or_default()
+    }
 }
 
 impl LogsHandle {
-    /// Returns how many lines could not be written, for example to a broken pipe or a full disk.
+    /// Returns how many lines were lost: those that could not be written, for example to a broken
+    /// pipe or a full disk, and those that found no room in the queue.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Waits, at most for `within`, until the queue's thread has written every line that was logged
+    /// before this call. Returns whether it has. Without a queue it returns `true` at once.
+    ///
+    /// It blocks the thread. Call it last, before a process ends in another way than by returning
+    /// from `main`.
+    #[must_use = "`false` means that lines are still waiting"]
+    pub fn flush(&self, within: Duration) -> bool {
+        self.queue.get().is_none_or(|queue| queue.flush(within))
+    }
+}
+
+impl fmt::Debug for LogsHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogsHandle").field("dropped", &self.dropped()).finish_non_exhaustive()
     }
 }

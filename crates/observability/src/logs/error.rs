@@ -1,4 +1,4 @@
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, io};
 
 /// A mistake in the configuration of logs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,11 @@ pub enum ConfigError {
         value: String,
         /// The invalid directive.
         directive: String,
+    },
+    /// The operating system did not start the thread that writes the lines.
+    Thread {
+        /// The kind of its error.
+        kind: io::ErrorKind,
     },
 }
 
@@ -32,6 +37,11 @@ impl fmt::Display for ConfigError {
                 "invalid directive `{directive}` in log filter `{value}`; write a level (off, \
                  error, warn, info, debug, trace) or `target=level` (hyper=warn); separate \
                  directives with commas"
+            ),
+            Self::Thread { kind } => write!(
+                f,
+                "the log's thread cannot be started ({kind}); raise the limit on threads of this \
+                 process or its container"
             ),
         }
     }

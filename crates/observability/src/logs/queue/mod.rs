@@ -1,0 +1,199 @@
+//! Log lines on their way to a thread of their own, so that no request waits for a reader.
+//!
+//! Each thread appends to one of several lanes; a line never takes a lock that all threads share.
+//! The writer thread swaps the lanes' buffers for empty ones and writes them. The order of one
+//! thread's lines is kept; lines of different threads may be exchanged within one round.
+
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    io,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    thread::{self, Thread},
+    time::Duration,
+};
+
+use tracing::{Level, Metadata};
+use tracing_subscriber::fmt::MakeWriter;
+
+/// More lanes than a typical service has worker threads.
+const LANES: usize = 16;
+
+/// A buffer that grew beyond this is not kept for the next round.
+const KEPT_MAX: usize = 1 << 20;
+
+/// How long a thread that ends waits until its lines are written.
+const END_PATIENCE: Duration = Duration::from_millis(200);
+
+/// Writes the line that reports how many lines were lost since the last report.
+pub(super) type Report = Box<dyn Fn(u64, &mut String) + Send>;
+
+/// Lines that wait for the writer: at most `limit` bytes, those being written included.
+pub(super) struct Queue {
+    lanes: [Mutex<Vec<u8>>; LANES],
+    bytes: AtomicUsize,
+    limit: usize,
+    dropped: Arc<AtomicU64>,
+    /// Whether the writer sleeps until it is woken.
+    parked: AtomicBool,
+    writer: OnceLock<Thread>,
+    flushes: Mutex<Flushes>,
+    flushed: Condvar,
+}
+
+/// Flushes that were requested, and those that are done.
+#[derive(Default)]
+struct Flushes {
+    requested: u64,
+    done: u64,
+}
+
+impl Queue {
+    /// A queue whose thread writes to `to`.
+    ///
+    /// # Errors
+    /// The operating system's, if it does not start the thread.
+    pub(super) fn start(
+        limit: usize,
+        dropped: Arc<AtomicU64>,
+        to: impl io::Write + Send + 'static,
+        report: Report,
+    ) -> io::Result<Arc<Self>> {
+        let queue = Arc::new(Self {
+            lanes: Default::default(),
+            bytes: AtomicUsize::new(0),
+            limit,
+            dropped,
+            parked: AtomicBool::new(false),
+            writer: OnceLock::new(),
+            flushes: Mutex::default(),
+            flushed: Condvar::new(),
+        });
+        let own = Arc::clone(&queue);
+        let thread = thread::Builder::new()
+            .name("hardpoint-logs".to_owned())
+            .spawn(move || writer::run(&own, to, &report))?;
+        // This is the only place that sets it.
+        let _first = queue.writer.set(thread.thread().clone());
+        Ok(queue)
+    }
+
+    /// Appends a line, or counts it as dropped if there is no room. An eighth of the room is
+    /// reserved for urgent lines.
+    pub(super) fn push(&self, line: &[u8], urgent: bool) {
+        let limit = if urgent { self.limit } else { self.limit - self.limit / 8 };
+        // Reserved before, and returned if it was too much: however many threads push, the sum of
+        // what is accepted never exceeds the limit. SeqCst: see `writer::rest`.
+        let before = self.bytes.fetch_add(line.len(), Ordering::SeqCst);
+        if before.saturating_add(line.len()) > limit {
+            self.bytes.fetch_sub(line.len(), Ordering::SeqCst);
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        self.lane().extend_from_slice(line);
+        if self.parked.load(Ordering::SeqCst) && self.parked.swap(false, Ordering::SeqCst) {
+            self.wake();
+        }
+    }
+
+    /// Waits until every line that was pushed before this call is written, at most for `within`.
+    /// Returns whether they are.
+    pub(super) fn flush(&self, within: Duration) -> bool {
+        let mut flushes = self.flushes();
+        flushes.requested += 1;
+        let own = flushes.requested;
+        self.parked.store(false, Ordering::SeqCst);
+        self.wake();
+        let waiting = self
+            .flushed
+            .wait_timeout_while(flushes, within, |flushes| flushes.done < own)
+            .unwrap_or_else(PoisonError::into_inner);
+        !waiting.1.timed_out()
+    }
+
+    /// Flushes when this thread ends, and so when the program returns from `main` or calls
+    /// `process::exit` on this thread.
+    pub(super) fn flush_at_end_of_thread(self: &Arc<Self>) {
+        let queue = Arc::clone(self);
+        // A thread that is ending already has no such guard.
+        let _ending = AT_END.try_with(|guard| guard.0.set(queue));
+    }
+
+    fn lane(&self) -> MutexGuard<'_, Vec<u8>> {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        thread_local! {
+            static LANE: usize = NEXT.fetch_add(1, Ordering::Relaxed) % LANES;
+        }
+        let [first, ..] = &self.lanes;
+        let lane = LANE.try_with(|lane| self.lanes.get(*lane)).ok().flatten().unwrap_or(first);
+        lane.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self) {
+        if let Some(writer) = self.writer.get() {
+            writer.unpark();
+        }
+    }
+
+    fn flushes(&self) -> MutexGuard<'_, Flushes> {
+        self.flushes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Flushes when the thread ends.
+#[derive(Default)]
+struct AtEnd(OnceLock<Arc<Queue>>);
+
+thread_local! {
+    static AT_END: AtEnd = const { AtEnd(OnceLock::new()) };
+}
+
+impl Drop for AtEnd {
+    fn drop(&mut self) {
+        if let Some(queue) = self.0.get()
+            && queue.bytes.load(Ordering::SeqCst) > 0
+        {
+            queue.flush(END_PATIENCE);
+        }
+    }
+}
+
+/// Makes the writers through which a subscriber's layer pushes lines.
+pub(super) struct Lines(pub(super) Arc<Queue>);
+
+/// Pushes what is written in one call as one line.
+pub(super) struct LineWriter<'a> {
+    queue: &'a Arc<Queue>,
+    urgent: bool,
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = LineWriter<'a>;
+
+    fn make_writer(&'a self) -> LineWriter<'a> {
+        LineWriter { queue: &self.0, urgent: false }
+    }
+
+    fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> LineWriter<'a> {
+        // A level is smaller the more urgent it is.
+        LineWriter { queue: &self.0, urgent: *metadata.level() <= Level::WARN }
+    }
+}
+
+impl io::Write for LineWriter<'_> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.queue.flush_at_end_of_thread();
+        self.queue.push(line, self.urgent);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
