@@ -1,7 +1,7 @@
 //! The accessors that every service has.
 
-/// Writes `get_ref`, `get_mut` and `into_inner` of a service whose field `inner` is an `S`, inside
-/// of its `impl<S>`.
+/// Generates `get_ref`, `get_mut` and `into_inner` inside the `impl<S>` of a service whose field
+/// `inner` is an `S`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! inner_accessors {

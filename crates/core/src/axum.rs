@@ -1,4 +1,4 @@
-//! Rejections as axum's responses.
+//! Rejections as axum responses.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use crate::{HeadFacts, Problem, Refusals, Rejection};
 
 /// A handler's or an extractor's refusal: any [`Rejection`], with its header fields.
 ///
-/// The response is `application/problem+json`, and it carries the rejection in its extensions. An
-/// outer problem layer renders it again, with the request's id and the service's [`Refusals`].
+/// The response is `application/problem+json` and carries the rejection in its extensions. An outer
+/// problem layer renders it again, with the request's id and the service's [`Refusals`].
 ///
 /// ```
 /// use axum::{Json, extract::Path};
@@ -28,7 +28,7 @@ use crate::{HeadFacts, Problem, Refusals, Rejection};
 /// # let _ = note;
 /// ```
 ///
-/// A [`Problem`] is a response, too: `Result<Json<String>, Problem>` works the same.
+/// A [`Problem`] is also a response: `Result<Json<String>, Problem>` works the same way.
 #[derive(Clone, Debug)]
 pub struct RejectionResponse(Arc<dyn Rejection>);
 

@@ -1,4 +1,4 @@
-//! The body of a response that a layer either passed through or made itself.
+//! The response body of a layer that forwards a response or makes its own.
 
 use std::{
     pin::Pin,
@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 pin_project! {
     /// The inner service's body, unchanged, or the body of a refusal.
     ///
-    /// Frames, trailers, `size_hint` and `is_end_stream` of the inner body are forwarded.
+    /// Forwards the frames, trailers, `size_hint` and `is_end_stream` of the inner body.
     #[derive(Debug)]
     pub struct ResponseBody<B> {
         #[pin]
@@ -30,19 +30,19 @@ pin_project! {
 }
 
 impl<B> ResponseBody<B> {
-    /// The inner service's body.
+    /// Wraps the inner service's body.
     #[must_use]
     pub const fn inner(body: B) -> Self {
         Self { kind: Kind::Inner { body } }
     }
 
-    /// A body of these bytes.
+    /// Creates a body that contains `bytes`.
     #[must_use]
     pub fn full(bytes: Bytes) -> Self {
         Self { kind: Kind::Own { bytes: (!bytes.is_empty()).then_some(bytes) } }
     }
 
-    /// A body without bytes.
+    /// Creates an empty body.
     #[must_use]
     pub const fn empty() -> Self {
         Self { kind: Kind::Own { bytes: None } }

@@ -1,4 +1,4 @@
-//! What the layers of one request share.
+//! The data that the layers of one request share.
 
 use std::{
     borrow::Cow,
@@ -9,14 +9,14 @@ use http::Extensions;
 
 use crate::{Client, Identity, Mono, Outcome, RequestId, Route, Time, TraceContext};
 
-/// The data of one request that hardpoint layers share, inwards and outwards.
+/// The data of one request that outer and inner hardpoint layers share.
 ///
 /// The first hardpoint layer that has something to store creates it, as one `Arc` in the request's
-/// extensions. An outer layer that keeps a clone of the `Arc` reads, once the response is there,
-/// what inner layers stored: the caller's identity, the notes of the handler.
+/// extensions. An outer layer that keeps a clone of the `Arc` can read what inner layers stored
+/// once the response is ready, such as the caller's identity or the handler's notes.
 ///
-/// A slot is written once. A later write is ignored and its setter returns `false`, so an inner
-/// layer cannot change what an outer one established.
+/// Each slot is written once. Later writes are ignored and their setters return `false`, so an
+/// inner layer cannot change a value that an outer layer set.
 ///
 /// ```
 /// use hardpoint_core::{Identity, RequestContext, Time};
@@ -49,13 +49,14 @@ struct Note {
 }
 
 impl RequestContext {
-    /// How many notes a request may have.
+    /// The maximum number of notes of a request.
     pub const MAX_NOTES: usize = 8;
 
-    /// The longest value of a note, in bytes.
+    /// The maximum length of a note's value, in bytes.
     pub const MAX_NOTE_LEN: usize = 256;
 
-    /// The request's context, created if it is absent. Creating it costs two allocations.
+    /// Returns the request's context, or creates it if it is absent. Creating it costs two
+    /// allocations.
     pub fn ensure(extensions: &mut Extensions, time: &Time) -> Arc<Self> {
         if let Some(context) = extensions.get::<Arc<Self>>() {
             return Arc::clone(context);
@@ -72,7 +73,7 @@ impl RequestContext {
         extensions.get()
     }
 
-    /// An empty context of a request received at `received`.
+    /// Creates an empty context of a request received at `received`.
     #[must_use]
     pub fn received_at(received: Mono) -> Self {
         Self {
@@ -93,13 +94,13 @@ impl RequestContext {
         self.received
     }
 
-    /// The id that logs and problems name the request by.
+    /// The id that identifies the request in logs and problems.
     #[must_use]
     pub fn request_id(&self) -> Option<&RequestId> {
         self.request_id.get()
     }
 
-    /// Sets the request id. Returns `false` if it is set already.
+    /// Sets the request id. Returns `false` if it is already set.
     pub fn set_request_id(&self, id: RequestId) -> bool {
         self.request_id.set(id).is_ok()
     }
@@ -110,7 +111,7 @@ impl RequestContext {
         self.trace.get().copied()
     }
 
-    /// Sets the trace. Returns `false` if it is set already.
+    /// Sets the trace. Returns `false` if it is already set.
     pub fn set_trace(&self, trace: TraceContext) -> bool {
         self.trace.set(trace).is_ok()
     }
@@ -122,7 +123,7 @@ impl RequestContext {
         self.client.get()
     }
 
-    /// Sets the client. Returns `false` if it is set already.
+    /// Sets the client. Returns `false` if it is already set.
     pub fn set_client(&self, client: Client) -> bool {
         self.client.set(client).is_ok()
     }
@@ -140,45 +141,46 @@ impl RequestContext {
         self.identity().map(Identity::subject)
     }
 
-    /// Sets the authenticated caller. Returns `false` if it is set already.
+    /// Sets the authenticated caller. Returns `false` if it is already set.
     pub fn set_identity(&self, identity: Identity) -> bool {
         self.identity.set(identity).is_ok()
     }
 
-    /// The matched route, if a layer or a handler stored it here. Use [`Route::find`] to look in
-    /// all places.
+    /// The matched route, if a layer or a handler stored it here. Use [`Route::find`] to search all
+    /// sources.
     #[must_use]
     pub fn route(&self) -> Option<&Route> {
         self.route.get()
     }
 
-    /// Sets the matched route. Returns `false` if it is set already.
+    /// Sets the matched route. Returns `false` if it is already set.
     pub fn set_route(&self, route: Route) -> bool {
         self.route.set(route).is_ok()
     }
 
-    /// Why the request ended after the response's head was sent, such as a body that a limit cut.
+    /// How the request ended after the head of the response was sent, for example because a limit
+    /// cut the body off. `None` if nothing was reported.
     ///
-    /// What is known before the head is sent is in the response's [`Refused`](crate::Refused).
+    /// An outcome that is known before the head is sent is in the response's
+    /// [`Refused`](crate::Refused).
     #[must_use]
     pub fn body_outcome(&self) -> Option<Outcome> {
         self.body_outcome.get().copied()
     }
 
-    /// Sets the outcome of a body. Returns `false` if it is set already: the first cause counts.
+    /// Sets the outcome of a body. Returns `false` if it is already set: the first cause counts.
     pub fn set_body_outcome(&self, outcome: Outcome) -> bool {
         self.body_outcome.set(outcome).is_ok()
     }
 
     /// Adds a fact to the request's access line, such as the tenant or the plan.
     ///
-    /// At most [`MAX_NOTES`](Self::MAX_NOTES) notes of at most
-    /// [`MAX_NOTE_LEN`](Self::MAX_NOTE_LEN) bytes are kept; a longer value is cut at a character
-    /// boundary, and a repeated key replaces its value. Returns `false` if there is no room for
-    /// another key.
+    /// At most [`MAX_NOTES`](Self::MAX_NOTES) notes of at most [`MAX_NOTE_LEN`](Self::MAX_NOTE_LEN)
+    /// bytes are kept. A longer value is cut at a character boundary. A repeated key replaces its
+    /// value. Returns `false` if the key is new and the maximum number of notes is reached.
     ///
-    /// `tracing::Span::record` cannot do this: it reaches only fields that the span declared when
-    /// it was made, and under `#[instrument]` the current span is another one.
+    /// `tracing::Span::record` does not replace this method: it reaches only fields that the span
+    /// declared when it was created, and under `#[instrument]` the current span is a different one.
     ///
     /// ```
     /// # use hardpoint_core::{Mono, RequestContext};
@@ -245,7 +247,7 @@ mod tests {
         for (index, key) in KEYS.into_iter().enumerate() {
             assert_eq!(context.note(key, "\u{e9}".repeat(200)), index < 8, "{key}");
         }
-        assert!(context.note("a", "short"), "a key that is there has room");
+        assert!(context.note("a", "short"), "an existing key can be overwritten");
         context.with_notes(|notes| {
             assert_eq!(notes.len(), RequestContext::MAX_NOTES);
             assert_eq!(notes.next(), Some(("a", "short")));

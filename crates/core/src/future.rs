@@ -1,4 +1,4 @@
-//! The future of a layer that forwards a request or refuses it.
+//! The response future of a layer that forwards or refuses a request.
 
 use std::{
     fmt,
@@ -12,9 +12,9 @@ use pin_project_lite::pin_project;
 use crate::ResponseBody;
 
 pin_project! {
-    /// Forwards to the inner service's future, or is ready at once with a refusal.
+    /// Resolves to the inner service's response, or immediately to a refusal.
     ///
-    /// Dropping it drops the inner future: nothing else is held.
+    /// Dropping it drops the inner future and has no other effect.
     pub struct ResponseFuture<F, B> {
         #[pin]
         state: State<F, B>,
@@ -30,13 +30,13 @@ pin_project! {
 }
 
 impl<F, B> ResponseFuture<F, B> {
-    /// Resolves to what `inner` resolves to.
+    /// Creates a future that forwards the output of `inner`.
     #[must_use]
     pub const fn forward(inner: F) -> Self {
         Self { state: State::Forward { inner } }
     }
 
-    /// Resolves to `response` at once.
+    /// Creates a future that resolves to `response` immediately.
     #[must_use]
     pub const fn refuse(response: Response<ResponseBody<B>>) -> Self {
         Self { state: State::Refuse { response: Some(response) } }
@@ -55,7 +55,8 @@ where
                 let response = ready!(inner.poll(cx))?;
                 Poll::Ready(Ok(response.map(ResponseBody::inner)))
             }
-            // A future is not polled again after it was ready; if it is, there is nothing to give.
+            // The response is absent only if the caller polls again after `Ready`, which it must
+            // not do.
             StateProject::Refuse { response } => {
                 response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response)))
             }

@@ -8,7 +8,8 @@ use crate::{RequestContext, RequestId};
 
 /// A borrowed view of a request's head, from which keys and filters are computed.
 ///
-/// `Debug` shows the method and the header names; paths, queries and values may be secret.
+/// `Debug` shows only the method and the header names, because paths, queries and values may be
+/// secret.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Head<'a> {
@@ -18,7 +19,7 @@ pub struct Head<'a> {
     pub uri: &'a Uri,
     /// The header fields.
     pub headers: &'a HeaderMap,
-    /// What the server and other layers attached.
+    /// The values that the server and other layers attached.
     pub extensions: &'a Extensions,
 }
 
@@ -35,7 +36,7 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// The head that these parts came from.
+    /// The head of the request with these parts.
     #[must_use]
     pub fn from_parts(parts: &'a Parts) -> Self {
         Self {
@@ -63,10 +64,10 @@ impl fmt::Debug for Head<'_> {
     }
 }
 
-/// What rendering a refusal needs to know of the request, kept after the request is gone.
+/// The facts about a request that rendering a refusal needs. They outlive the request.
 ///
-/// [`Refusals::facts`](crate::Refusals::facts) collects it and allocates nothing. The request id is
-/// read when a refusal is rendered, so an id that an inner layer sets later is found too.
+/// [`Refusals::facts`](crate::Refusals::facts) collects them without allocating. The request id is
+/// read when a refusal is rendered, so an id that an inner layer sets later is also found.
 #[derive(Clone, Debug, Default)]
 pub struct HeadFacts {
     pub(crate) grpc: bool,
@@ -95,13 +96,13 @@ impl HeadFacts {
         self.head_only
     }
 
-    /// The context of the request, if a layer had created it.
+    /// The context of the request, if a layer created it before the facts were collected.
     #[must_use]
     pub fn context(&self) -> Option<&RequestContext> {
         self.context.as_deref()
     }
 
-    /// The request's id, if it has one by now.
+    /// The request's id, if a layer has set it.
     #[must_use]
     pub fn request_id(&self) -> Option<&RequestId> {
         self.context()?.request_id()

@@ -2,12 +2,12 @@
 
 use std::{any::Any, fmt, sync::Arc, time::Duration};
 
-/// The authenticated caller of a request: who it is, and what it may do.
+/// The authenticated caller of a request and its permissions.
 ///
-/// An authentication layer puts it into the
-/// [`RequestContext`](crate::RequestContext::set_identity). Limits count by its issuer and
-/// subject, the access line names its subject, and handlers read all of it. Cloning it costs no
-/// allocation; `Debug` shows only the method, since the rest is personal data.
+/// An authentication layer stores it in the
+/// [`RequestContext`](crate::RequestContext::set_identity). Limits count by its issuer and subject,
+/// the access line contains its subject, and handlers can read all of it. Cloning it does not
+/// allocate. `Debug` shows only the method, because the rest is personal data.
 ///
 /// ```
 /// use hardpoint_core::{AuthMethod, Identity};
@@ -21,25 +21,27 @@ use std::{any::Any, fmt, sync::Arc, time::Duration};
 pub struct Identity(Arc<dyn Principal>);
 
 impl Identity {
-    /// The identity that `principal` describes.
+    /// Creates the identity that `principal` describes.
     #[must_use]
     pub fn new(principal: Arc<impl Principal>) -> Self {
         Self(principal)
     }
 
-    /// A caller that another system authenticated: it has a subject, and neither issuer nor scopes.
+    /// Creates the identity of a caller that another system authenticated. It has a subject, but no
+    /// issuer and no scopes.
     #[must_use]
     pub fn from_subject(subject: impl Into<Box<str>>) -> Self {
         Self::new(Arc::new(Named(subject.into())))
     }
 
-    /// The caller's name within its issuer: the `sub` of a token, the owner of an API key.
+    /// The caller's name within its issuer, such as the `sub` of a token or the owner of an API
+    /// key.
     #[must_use]
     pub fn subject(&self) -> &str {
         self.0.subject()
     }
 
-    /// Who vouches for the subject. Only issuer and subject together identify a caller.
+    /// The issuer that vouches for the subject. Only issuer and subject together identify a caller.
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
         self.0.issuer()
@@ -56,7 +58,8 @@ impl Identity {
         self.0.scope().split(' ').filter(|name| !name.is_empty())
     }
 
-    /// Whether the caller was granted this scope. Names are compared exactly; none implies another.
+    /// Whether the caller was granted this scope. Names are compared exactly; no scope implies
+    /// another.
     #[must_use]
     pub fn has_scope(&self, name: &str) -> bool {
         self.scopes().any(|own| own == name)
@@ -68,7 +71,7 @@ impl Identity {
         self.0.has_role(claim, role)
     }
 
-    /// When the caller last proved who it is (`auth_time`), since 1970; `None` if not known.
+    /// When the caller last authenticated (`auth_time`), as the time since 1970. `None` if unknown.
     #[must_use]
     pub fn logged_in(&self) -> Option<Duration> {
         self.0.logged_in()
@@ -86,7 +89,7 @@ impl Identity {
         self.issuer() == other.issuer() && self.subject() == other.subject()
     }
 
-    /// What the identity was made from, if that is a `P`. Costs no allocation.
+    /// The principal that the identity was made from, if it is a `P`. Does not allocate.
     #[must_use]
     pub fn downcast<P: Principal>(&self) -> Option<Arc<P>> {
         let principal: Arc<dyn Any + Send + Sync> = Arc::clone(&self.0) as _;
@@ -100,7 +103,7 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// What an [`Identity`] is made from: a verified token, an API key, a session.
+/// The source of an [`Identity`]: a verified token, an API key, a session.
 pub trait Principal: Any + Send + Sync {
     /// The caller's name within its issuer.
     fn subject(&self) -> &str;
@@ -108,7 +111,7 @@ pub trait Principal: Any + Send + Sync {
     /// The kind of credential.
     fn method(&self) -> AuthMethod;
 
-    /// Who vouches for the subject. Default: not known.
+    /// The issuer that vouches for the subject. Default: unknown.
     fn issuer(&self) -> Option<&str> {
         None
     }
@@ -128,7 +131,7 @@ pub trait Principal: Any + Send + Sync {
         false
     }
 
-    /// When the caller last proved who it is, since 1970. Default: not known.
+    /// When the caller last authenticated, as the time since 1970. Default: unknown.
     fn logged_in(&self) -> Option<Duration> {
         None
     }
@@ -140,7 +143,7 @@ pub trait Principal: Any + Send + Sync {
 pub enum AuthMethod {
     /// An API key.
     ApiKey,
-    /// Something that hardpoint does not know.
+    /// A kind of credential that hardpoint does not know.
     Other,
     /// A session cookie.
     Session,
@@ -149,9 +152,9 @@ pub enum AuthMethod {
 }
 
 impl AuthMethod {
-    /// The method as one lower-case word.
+    /// The method as one lowercase word.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::ApiKey => "api_key",
             Self::Other => "other",

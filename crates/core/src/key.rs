@@ -1,14 +1,15 @@
-//! What a limit or a lockout is counted under.
+//! Keys of rate limits and lockouts.
 
 use std::{error::Error, fmt, net::IpAddr};
 
 use crate::Head;
 
-/// The bytes that tell one caller from another: borrowed from the request, held inline, or owned.
+/// The bytes that distinguish one caller from another. A key borrows them from the request, holds
+/// them inline, or owns them.
 ///
-/// A key is never stored nor sent anywhere as it is. The store digests it first: memory with a key
-/// drawn at random when the process starts, a shared store with a digest key that all instances
-/// hold. `Debug` shows its length alone.
+/// A store never keeps or sends a key as it is, but digests it first. The memory store uses a
+/// digest key drawn at random when the process starts; a shared store uses one that all instances
+/// hold. `Debug` shows only the length.
 #[derive(Clone)]
 pub struct Key<'a> {
     bytes: Repr<'a>,
@@ -22,17 +23,18 @@ enum Repr<'a> {
 }
 
 impl<'a> Key<'a> {
-    /// How many bytes fit into a key that borrows nothing.
+    /// The maximum number of bytes that a key holds inline.
     pub const INLINE: usize = 40;
 
-    /// A key that borrows its bytes.
+    /// Creates a key that borrows its bytes.
     #[inline]
     #[must_use]
     pub const fn borrowed(bytes: &'a [u8]) -> Self {
         Self { bytes: Repr::Borrowed(bytes) }
     }
 
-    /// A key that holds a copy of up to [`INLINE`](Self::INLINE) bytes; `None` if there are more.
+    /// Creates a key that holds a copy of `bytes` inline. Returns `None` if there are more than
+    /// [`INLINE`](Self::INLINE) bytes.
     #[must_use]
     pub fn inline(bytes: &[u8]) -> Option<Key<'static>> {
         let mut buffer = [0; Key::INLINE];
@@ -41,11 +43,11 @@ impl<'a> Key<'a> {
         Some(Key { bytes: Repr::Inline { len, buffer } })
     }
 
-    /// The key of several parts together, in this order. Keys of other parts, or of the same bytes
-    /// divided otherwise, are other keys.
+    /// Creates one key from several parts, in this order. Different parts, or the same bytes
+    /// divided differently, give a different key.
     ///
-    /// Parts of up to [`INLINE`](Self::INLINE) bytes together, and one more for each, cost no
-    /// allocation; longer ones cost one.
+    /// Does not allocate if the parts, plus one byte for each, fit into [`INLINE`](Self::INLINE)
+    /// bytes. Longer parts are copied to the heap.
     ///
     /// ```
     /// use hardpoint_core::Key;
@@ -81,7 +83,8 @@ impl<'a> Key<'a> {
         Key { bytes: Repr::Owned(bytes.into()) }
     }
 
-    /// The key of an address: 4 bytes for IPv4, 16 for IPv6. An IPv4-mapped address is IPv4.
+    /// Creates the key of an address: 4 bytes for IPv4, 16 for IPv6. An IPv4-mapped address has the
+    /// key of the IPv4 address.
     #[inline]
     #[must_use]
     pub fn address(address: IpAddr) -> Key<'static> {
@@ -101,7 +104,7 @@ impl<'a> Key<'a> {
         Key { bytes: Repr::Inline { len, buffer } }
     }
 
-    /// The bytes, to be digested.
+    /// The bytes that a store digests.
     #[inline]
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
@@ -127,10 +130,10 @@ impl PartialEq for Key<'_> {
 
 impl Eq for Key<'_> {}
 
-/// Finds the key of a request.
+/// Extracts the key of a request.
 ///
-/// Functions `for<'a> fn(Head<'a>) -> Result<Key<'a>, KeyMissing>` are extractors. A closure is one
-/// where its type is spelled out, which `hardpoint_ratelimit::key::from_fn` does.
+/// Implemented for functions `for<'a> fn(Head<'a>) -> Result<Key<'a>, KeyMissing>`. A closure needs
+/// its signature spelled out, which `hardpoint_ratelimit::key::from_fn` does.
 ///
 /// ```
 /// use hardpoint_core::{Head, Key, KeyExtractor, KeyMissing};
@@ -145,10 +148,11 @@ impl Eq for Key<'_> {}
 /// }
 /// ```
 pub trait KeyExtractor: Send + Sync + 'static {
-    /// The key of the request with this head.
+    /// Returns the key of the request with this head.
     ///
     /// # Errors
-    /// [`KeyMissing`] if the request has no such key: whoever asked decides what that means.
+    /// Returns [`KeyMissing`] if the request does not have the key. The caller decides how to treat
+    /// such a request.
     fn key<'a>(&self, head: Head<'a>) -> Result<Key<'a>, KeyMissing>;
 }
 
@@ -161,22 +165,23 @@ where
     }
 }
 
-/// A request does not have the key that was asked for.
+/// The request does not have the key that an extractor looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyMissing {
     what: &'static str,
 }
 
 impl KeyMissing {
-    /// `what` names the part of the request that is absent: a header's name, `client address`.
+    /// Creates the error. `what` names the missing part of the request, such as a header name or
+    /// `client address`.
     #[must_use]
     pub const fn new(what: &'static str) -> Self {
         Self { what }
     }
 
-    /// The part of the request that is absent.
+    /// The missing part of the request.
     #[must_use]
-    pub const fn what(&self) -> &'static str {
+    pub fn what(&self) -> &'static str {
         self.what
     }
 }

@@ -1,14 +1,15 @@
 //! The types that all hardpoint crates share.
 //!
-//! This crate holds what two or more hardpoint crates need *and* what is in their public API or
-//! would be a security bug if they disagreed: time, the context of a request, the client's address,
-//! the matched route, the key of a limit, the shape of a refusal, secrets and events. It has no
-//! middleware, starts no task, does no I/O, and by default depends on no runtime and no web
-//! framework.
+//! A type belongs in this crate if two or more hardpoint crates need it *and* it is in their public
+//! API or would cause a security bug if they disagreed on it. The types cover time, the context of
+//! a request, the client's address, the matched route, the key of a limit, the shape of a refusal,
+//! secrets and events. The crate has no middleware, starts no tasks, does no I/O, and by default
+//! depends on neither a runtime nor a web framework.
 //!
 //! # Quick start
 //!
-//! Most services use this crate through another one. By itself it finds the client behind a proxy:
+//! Most services use this crate through another hardpoint crate. On its own, it finds the client
+//! behind a proxy:
 //!
 //! ```
 //! use hardpoint_core::{ClientResolver, Family, TrustedProxies};
@@ -18,11 +19,11 @@
 //! let mut headers = HeaderMap::new();
 //! headers.insert("x-forwarded-for", "6.6.6.6, 203.0.113.9, 10.1.2.3".parse()?);
 //!
-//! // The peer is a trusted proxy: walk from the right, over trusted hops, to the first untrusted one.
+//! // The peer is a trusted proxy: the client is the first untrusted address from the right.
 //! let client = resolver.resolve(Some("10.0.0.1".parse()?), &headers);
 //! assert_eq!(client.ip(), Some("203.0.113.9".parse()?));
 //!
-//! // The peer is not a trusted proxy, so it is the client and the headers are ignored.
+//! // The peer is not a trusted proxy: it is the client, and the headers are ignored.
 //! let client = resolver.resolve(Some("198.51.100.7".parse()?), &headers);
 //! assert_eq!(client.ip(), Some("198.51.100.7".parse()?));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -47,7 +48,7 @@
 //!
 //! | name | adds | default |
 //! |---|---|---|
-//! | `axum` | the peer and the route that axum stores; rejections as axum's responses: the module `axum` | no |
+//! | `axum` | the peer and route that axum stores; rejections as axum responses (module `axum`) | no |
 //! | `serde` | `Deserialize` for `Secret<str>` and `Secret<[u8]>` | no |
 //!
 //! The minimum supported Rust version is 1.95.

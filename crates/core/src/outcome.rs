@@ -1,6 +1,6 @@
 //! How a request ended.
 
-/// How a request ended, where the status does not show it.
+/// How a request ended, if the status does not show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -17,7 +17,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The outcome as one lower-case word.
+    /// The outcome as one lowercase word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -2,10 +2,10 @@
 
 use crate::{Refusals, Telemetry};
 
-/// A position in the order of a stack's layers: the smaller, the further out.
+/// A position in the order of a stack's layers. A smaller place is further out.
 ///
-/// The facade's `Stack` accepts layers outermost first and refuses a wrong order when the program is
-/// built. The constants leave gaps, so [`after`](Self::after) has room for foreign layers.
+/// The facade's `Stack` accepts layers outermost first and rejects a wrong order at compile time.
+/// The constants leave gaps, so [`after`](Self::after) has room for foreign layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place(u16);
 
@@ -44,27 +44,27 @@ impl Place {
     pub const RATE_LIMIT_BY_SUBJECT: Self = Self(1500);
     /// Limits bodies before a handler buffers them.
     pub const BODY_LIMIT: Self = Self(1600);
-    /// Answers a repeated request from the first one's response.
+    /// Answers a repeated request with the response to the first one.
     pub const IDEMPOTENCY: Self = Self(1700);
     /// The handler's own layers.
     pub const HANDLER: Self = Self(1800);
 
-    /// The gap directly inside of this place.
+    /// The gap directly inside this place.
     #[must_use]
     pub const fn after(self) -> Self {
         Self(self.0 + 50)
     }
 
-    /// Whether a layer here belongs inside of a layer at `other`.
+    /// Whether a layer at this place belongs inside a layer at `other`.
     #[must_use]
     pub const fn is_inside(self, other: Self) -> bool {
         self.0 > other.0
     }
 }
 
-/// A layer that declares its place, and takes what a stack hands to all of its layers.
+/// A layer that declares its place and accepts the settings that a stack gives to all its layers.
 pub trait StackLayer: Sized {
-    /// Where the layer belongs.
+    /// The layer's place in a stack.
     const PLACE: Place;
 
     /// Reports to `telemetry`, unless the layer reports to an observer of its own.

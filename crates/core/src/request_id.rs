@@ -6,17 +6,18 @@ use http::HeaderValue;
 
 /// The id of one request: 1 to 128 bytes of visible ASCII, ready to be sent as a header.
 ///
-/// Cloning it costs no allocation.
+/// Cloning it does not allocate.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RequestId(HeaderValue);
 
 impl RequestId {
-    /// The longest id that is accepted, in bytes.
+    /// The length of the longest accepted id, in bytes.
     pub const MAX_LEN: usize = 128;
 
-    /// Accepts a header's value of 1 to 128 bytes of `A-Z a-z 0-9 . _ : + / = -`.
+    /// Accepts a header value of 1 to 128 bytes of `A-Z a-z 0-9 . _ : + / = -`.
     ///
-    /// These cannot break out of a log line, a header or a URL, so the sender does not matter.
+    /// These bytes cannot break out of a log line, a header or a URL, so an id is safe from any
+    /// sender.
     #[must_use]
     pub fn from_header(value: &HeaderValue) -> Option<Self> {
         let bytes = value.as_bytes();
@@ -31,14 +32,14 @@ impl RequestId {
         self.0.to_str().unwrap_or_default()
     }
 
-    /// The id as a header's value.
+    /// The id as a header value.
     #[must_use]
     pub fn as_header(&self) -> &HeaderValue {
         &self.0
     }
 }
 
-const fn allowed(byte: u8) -> bool {
+fn allowed(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b':' | b'+' | b'/' | b'=' | b'-')
 }
 

@@ -6,8 +6,8 @@ use http::Extensions;
 
 use crate::RequestContext;
 
-/// The matched route as a template, such as `/users/{id}`: bounded in number, so a metric may be
-/// labelled with it.
+/// The matched route as a template, such as `/users/{id}`. The number of templates is bounded, so a
+/// metric can use it as a label.
 ///
 /// With the feature `axum`, [`find`](Self::find) reads axum's `MatchedPath`. Any other service
 /// supplies the route as an extension of the request:
@@ -20,7 +20,7 @@ use crate::RequestContext;
 /// assert_eq!(Route::find(request.extensions()), Some(Route::from_static("/users/{id}")));
 /// ```
 ///
-/// Cloning it costs no allocation.
+/// Cloning it does not allocate.
 #[derive(Clone)]
 pub struct Route(Template);
 
@@ -33,17 +33,17 @@ enum Template {
 }
 
 impl Route {
-    /// A route that is known at compile time.
+    /// Creates a route from a template that is known at compile time.
     #[must_use]
     pub const fn from_static(template: &'static str) -> Self {
         Self(Template::Static(template))
     }
 
-    /// The route that a request matched: the [`Route`] in its extensions, else axum's
-    /// `MatchedPath` (feature `axum`), else the route in its [`RequestContext`].
+    /// Finds the route that a request matched: the [`Route`] in its extensions, otherwise axum's
+    /// `MatchedPath` (feature `axum`), otherwise the route in its [`RequestContext`].
     ///
     /// All hardpoint layers use this function, so a limit, a filter and a log line agree on the
-    /// route. axum knows it inside `Router::layer`, but not around the router.
+    /// route. axum supplies it inside `Router::layer`, but not around the router.
     #[must_use]
     pub fn find(extensions: &Extensions) -> Option<Self> {
         extensions

@@ -5,18 +5,20 @@ use std::{fmt, sync::Arc};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
-/// A secret in memory: hidden from `Debug`, never `Display` nor `Serialize`, wiped when dropped.
+/// A secret in memory. `Debug` redacts it, `Display` and `Serialize` are not implemented, and
+/// dropping it wipes the value.
 ///
-/// The value sits in an allocation of its exact size, and is overwritten before that is freed. A
-/// `String` or `Vec` that is turned into a secret is copied and its whole capacity wiped, so that
-/// no second copy stays behind in the allocator.
+/// The value has an allocation of its exact size, which is overwritten before it is freed.
+/// Converting a `String` or `Vec` copies the content and wipes the whole capacity of the original,
+/// so the allocator keeps no second copy.
 ///
-/// There is no `Clone` and no `Deref`: a copy of the value is made only where the text
-/// [`expose`](Self::expose) stands. Share one secret with [`Arc`] (see [`into_shared`]).
+/// `Clone` and `Deref` are not implemented, so code can copy the value only where it calls
+/// [`expose`](Self::expose). To share one secret between several owners, use [`Arc`] (see
+/// [`into_shared`]).
 ///
-/// What wiping cannot reach: buffers of the HTTP and TLS libraries that the value came through, the
-/// scratch buffer into which `serde_json` copies a string that contains an escape, the environment
-/// block of the process, swap, and core dumps.
+/// Wiping does not reach the buffers of the HTTP and TLS libraries that the value passed through,
+/// the scratch buffer into which `serde_json` copies a string that contains an escape, the
+/// environment block of the process, swap, and core dumps.
 ///
 /// ```
 /// use hardpoint_core::Secret;
@@ -33,10 +35,10 @@ pub struct Secret<T: ?Sized + Zeroize> {
 }
 
 impl<T: Zeroize> Secret<T> {
-    /// Hides `value`.
+    /// Wraps `value`.
     ///
-    /// A copy that the caller's stack frame held before the move is beyond reach: for keys of a
-    /// fixed size prefer [`Secret::from_fill`], which writes them in place.
+    /// The move can leave a copy in the caller's stack frame, which is not wiped. For keys of a
+    /// fixed size, prefer [`Secret::from_fill`], which writes them in place.
     #[must_use]
     pub fn new(value: T) -> Self {
         Self { value: Box::new(value) }
@@ -44,10 +46,10 @@ impl<T: Zeroize> Secret<T> {
 }
 
 impl<const N: usize> Secret<[u8; N]> {
-    /// A key of `N` bytes, written in place by `fill`, so that no copy is left on a stack.
+    /// Creates a key of `N` bytes. `fill` writes it in place, so no copy remains on the stack.
     ///
     /// # Errors
-    /// Whatever `fill` returns; the half-written key is wiped.
+    /// Returns the error of `fill`, after wiping the half-written key.
     pub fn from_fill<E>(fill: impl FnOnce(&mut [u8; N]) -> Result<(), E>) -> Result<Self, E> {
         let mut secret = Self { value: Box::new([0; N]) };
         fill(&mut secret.value)?;
@@ -56,13 +58,13 @@ impl<const N: usize> Secret<[u8; N]> {
 }
 
 impl<T: ?Sized + Zeroize> Secret<T> {
-    /// The value. Every use of a secret is found by searching for this name.
+    /// Exposes the value. Searching for this name finds every use of a secret.
     #[must_use]
     pub fn expose(&self) -> &T {
         &self.value
     }
 
-    /// The same secret behind a reference count, for several owners of one copy.
+    /// Puts the secret behind a reference count, for several owners of one copy.
     #[must_use]
     pub fn into_shared(self) -> Arc<Self> {
         Arc::new(self)
@@ -70,7 +72,8 @@ impl<T: ?Sized + Zeroize> Secret<T> {
 }
 
 impl<T: ?Sized + Zeroize + AsRef<[u8]>> Secret<T> {
-    /// Whether `other` has the same bytes, in a time that depends on the lengths alone.
+    /// Whether `other` has the same bytes. The comparison takes a time that depends only on the
+    /// lengths.
     #[must_use]
     pub fn ct_eq(&self, other: impl AsRef<[u8]>) -> bool {
         let (ours, theirs): (&[u8], &[u8]) = ((*self.value).as_ref(), other.as_ref());
@@ -85,7 +88,7 @@ impl From<String> for Secret<str> {
 }
 
 impl From<&str> for Secret<str> {
-    /// Copies the text. The original stays where it is: prefer the conversion from `String`.
+    /// Copies the text. The original is not wiped, so prefer the conversion from `String`.
     fn from(source: &str) -> Self {
         Self { value: source.into() }
     }
@@ -98,7 +101,7 @@ impl From<Vec<u8>> for Secret<[u8]> {
 }
 
 impl From<&[u8]> for Secret<[u8]> {
-    /// Copies the bytes. The original stays where it is: prefer the conversion from `Vec`.
+    /// Copies the bytes. The original is not wiped, so prefer the conversion from `Vec`.
     fn from(source: &[u8]) -> Self {
         Self { value: source.into() }
     }
@@ -165,7 +168,7 @@ mod deserialize {
                     let mut bytes = Zeroizing::new(Vec::with_capacity(64));
                     while let Some(byte) = seq.next_element::<u8>()? {
                         if bytes.len() == bytes.capacity() {
-                            // A vector that grows by itself leaves its old buffer unwiped.
+                            // A vector that reallocates does not wipe its old buffer.
                             let mut larger = Zeroizing::new(Vec::with_capacity(bytes.len() * 2));
                             larger.extend_from_slice(&bytes);
                             bytes = larger;

@@ -1,4 +1,4 @@
-//! Where layers report what they decide.
+//! The handle through which layers report events.
 
 use std::{
     fmt,
@@ -9,8 +9,8 @@ use crate::Event;
 
 /// Receives one borrowed event for each decision.
 ///
-/// A layer calls it in the middle of a request: it must not block, and should take nanoseconds.
-/// Two observers form a pair `(A, B)`, and a closure `Fn(&Event<'_>)` is an observer.
+/// A layer calls it while it handles a request, so it must not block and should take only
+/// nanoseconds. A pair `(A, B)` of observers is an observer, and so is a closure `Fn(&Event<'_>)`.
 ///
 /// ```
 /// use hardpoint_core::{Event, Observer, event::Limited};
@@ -45,9 +45,9 @@ where
 
 /// A handle to an [`Observer`], or to none.
 ///
-/// `Stack::telemetry` gives one handle to every layer of a stack; each layer, and each builder of
-/// something that is not a layer, also has a `telemetry` setter, which takes precedence. Without an
-/// observer an event costs one branch.
+/// `Stack::telemetry` gives one handle to every layer of a stack. Every layer, and every builder of
+/// a type that is not a layer, also has a `telemetry` setter, which takes precedence. Without an
+/// observer, an event costs one branch.
 ///
 /// ```
 /// use hardpoint_core::{Event, Telemetry, event::PasswordChecked, event::PasswordResult};
@@ -67,13 +67,13 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// No observer.
+    /// Creates a handle without an observer.
     #[must_use]
     pub const fn none() -> Self {
         Self { observer: None }
     }
 
-    /// Reports to `observer`.
+    /// Creates a handle that reports to `observer`.
     #[must_use]
     pub fn new(observer: impl Observer) -> Self {
         Self { observer: Some(Arc::new(observer)) }
@@ -87,17 +87,17 @@ impl Telemetry {
         }
     }
 
-    /// Whether there is no observer.
+    /// Whether the handle has no observer.
     #[must_use]
     pub fn is_none(&self) -> bool {
         self.observer.is_none()
     }
 
-    /// Puts this handle into a layer's slot, unless the slot is set already or there is no
-    /// observer: the first setter wins.
+    /// Stores this handle in a layer's slot, unless the slot is already set or the handle has no
+    /// observer. The first setter wins.
     pub fn fill(&self, slot: &OnceLock<Self>) {
         if !self.is_none() {
-            // Losing the race means that another setter came first.
+            // An error means that another setter came first.
             let _already_set = slot.set(self.clone());
         }
     }

@@ -1,4 +1,4 @@
-//! Time, injected: every hardpoint crate reads a [`Time`], so a test can move it by hand.
+//! Injected time: every hardpoint crate reads a [`Time`], so a test can move it by hand.
 
 use std::{
     fmt,
@@ -11,7 +11,7 @@ use std::{
 
 /// A point on a monotonic clock, in nanoseconds since an origin that the clock chooses.
 ///
-/// Only differences are meaningful. 64 bits last 584 years.
+/// Only differences are meaningful. 64 bits cover 584 years.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mono(u64);
 
@@ -33,9 +33,9 @@ impl Mono {
         self.0
     }
 
-    /// The time from `earlier` to this point; zero if `earlier` is later.
+    /// The time from `earlier` to this point. Zero if `earlier` is later.
     #[must_use]
-    pub const fn saturating_since(self, earlier: Self) -> Duration {
+    pub fn saturating_since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
@@ -48,17 +48,17 @@ impl Mono {
 
 /// A source of time.
 ///
-/// [`now`](Self::now) never goes back; durations and deadlines are measured with it.
-/// [`unix`](Self::unix) is the calendar. It may step either way, so only values that leave the
-/// process use it: the claims of a token, a date in a header, the timestamp of a log line.
+/// [`now`](Self::now) never goes back and measures durations and deadlines. [`unix`](Self::unix) is
+/// the calendar. It may step either way, so only values that leave the process use it: the claims
+/// of a token, a date in a header, the timestamp of a log line.
 ///
-/// A service uses [`Time`], which reads the operating system's clocks by default, and implements
-/// this trait only for a clock of its own.
+/// Most services use [`Time`], which reads the operating system's clocks by default. Implement this
+/// trait only for a custom clock.
 pub trait Clock: Send + Sync + 'static {
     /// The monotonic time.
     fn now(&self) -> Mono;
 
-    /// The time since 1970-01-01T00:00:00Z; zero if the calendar is set to an earlier date.
+    /// The time since 1970-01-01T00:00:00Z. Zero if the calendar is set to an earlier date.
     fn unix(&self) -> Duration;
 }
 
@@ -66,8 +66,8 @@ pub trait Clock: Send + Sync + 'static {
 /// other [`Clock`].
 ///
 /// Every hardpoint builder that measures time has a `time` setter that takes one. Clones read the
-/// same clock. No type of hardpoint has a clock as a type parameter, so a struct that holds a
-/// limiter or a verifier is the same type in production and in tests.
+/// same clock. No hardpoint type has a clock as a type parameter, so a struct that holds a limiter
+/// or a verifier has the same type in production and in tests.
 ///
 /// ```
 /// use hardpoint_core::{ManualClock, Time};
@@ -93,20 +93,20 @@ enum Source {
 }
 
 impl Time {
-    /// The operating system's clocks. All handles share one origin: the first reading of the
+    /// Reads the operating system's clocks. All handles share one origin: the first reading of the
     /// process.
     #[must_use]
     pub const fn system() -> Self {
         Self { source: Source::System }
     }
 
-    /// The hands of `clock`.
+    /// Reads `clock`.
     #[must_use]
     pub fn manual(clock: &ManualClock) -> Self {
         Self { source: Source::Manual(clock.clone()) }
     }
 
-    /// Any other clock, behind one virtual call per reading.
+    /// Reads any other clock, at the cost of one virtual call per reading.
     #[must_use]
     pub fn custom(clock: impl Clock) -> Self {
         Self { source: Source::Custom(Arc::new(clock)) }
@@ -123,7 +123,7 @@ impl Time {
         }
     }
 
-    /// The time since 1970-01-01T00:00:00Z; zero if the calendar is set to an earlier date.
+    /// The time since 1970-01-01T00:00:00Z. Zero if the calendar is set to an earlier date.
     #[inline]
     #[must_use]
     pub fn unix(&self) -> Duration {
@@ -169,7 +169,7 @@ fn system_unix() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// A clock that moves only when a test moves it. Clones share the same hands.
+/// A clock that moves only when a test moves it. Clones share one reading.
 ///
 /// ```
 /// use hardpoint_core::{Clock, ManualClock};
@@ -193,7 +193,7 @@ struct Hands {
 }
 
 impl ManualClock {
-    /// A clock whose calendar shows `unix` since 1970.
+    /// Creates a clock whose calendar shows `unix` since 1970.
     ///
     /// The monotonic reading starts one hour after its origin, so a test can also use earlier
     /// points.
@@ -216,7 +216,7 @@ impl ManualClock {
 }
 
 impl Default for ManualClock {
-    /// A clock that shows 2027-01-15T08:00:00Z.
+    /// Creates a clock whose calendar shows 2027-01-15T08:00:00Z.
     fn default() -> Self {
         Self::at_unix(Duration::from_secs(1_800_000_000))
     }

@@ -7,7 +7,8 @@ use std::fmt;
 pub struct TraceId([u8; 16]);
 
 impl TraceId {
-    /// The id with these bytes; `None` if all are zero, which the standard calls invalid.
+    /// Creates an id from these bytes. Returns `None` if all are zero, which the standard defines
+    /// as invalid.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 16]) -> Option<Self> {
         (bytes != [0; 16]).then_some(Self(bytes))
@@ -15,13 +16,13 @@ impl TraceId {
 
     /// The 16 bytes.
     #[must_use]
-    pub const fn to_bytes(self) -> [u8; 16] {
+    pub fn to_bytes(self) -> [u8; 16] {
         self.0
     }
 }
 
 impl fmt::Display for TraceId {
-    /// 32 lower-case hexadecimal digits.
+    /// Writes 32 lowercase hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_hex::<16, 32>(self.0, f)
     }
@@ -32,7 +33,8 @@ impl fmt::Display for TraceId {
 pub struct SpanId([u8; 8]);
 
 impl SpanId {
-    /// The id with these bytes; `None` if all are zero, which the standard calls invalid.
+    /// Creates an id from these bytes. Returns `None` if all are zero, which the standard defines
+    /// as invalid.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 8]) -> Option<Self> {
         (bytes != [0; 8]).then_some(Self(bytes))
@@ -40,32 +42,33 @@ impl SpanId {
 
     /// The 8 bytes.
     #[must_use]
-    pub const fn to_bytes(self) -> [u8; 8] {
+    pub fn to_bytes(self) -> [u8; 8] {
         self.0
     }
 }
 
 impl fmt::Display for SpanId {
-    /// 16 lower-case hexadecimal digits.
+    /// Writes 16 lowercase hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_hex::<8, 16>(self.0, f)
     }
 }
 
-/// The trace that a request belongs to, as its `traceparent` named it or as this service began it.
+/// The trace that a request belongs to: the one that its `traceparent` names, or one that this
+/// service started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TraceContext {
     /// The trace.
     pub trace_id: TraceId,
-    /// The caller's span; `None` if the trace begins here.
+    /// The caller's span. `None` if the trace starts here.
     pub parent_id: Option<SpanId>,
     /// The caller's flags. Bit 0 is *sampled*.
     pub flags: u8,
 }
 
 impl TraceContext {
-    /// A trace with these parts.
+    /// Creates a trace context with these parts.
     #[must_use]
     pub const fn new(trace_id: TraceId, parent_id: Option<SpanId>, flags: u8) -> Self {
         Self { trace_id, parent_id, flags }
@@ -73,12 +76,12 @@ impl TraceContext {
 
     /// Whether the caller may have recorded the trace.
     #[must_use]
-    pub const fn is_sampled(self) -> bool {
+    pub fn is_sampled(self) -> bool {
         self.flags & 1 != 0
     }
 }
 
-/// Writes the digits in one piece, so an adapter that escapes or cuts is called once.
+/// Writes all digits at once, so an adapter that escapes or truncates is called once.
 fn write_hex<const N: usize, const DIGITS: usize>(
     bytes: [u8; N],
     f: &mut fmt::Formatter<'_>,

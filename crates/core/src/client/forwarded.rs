@@ -1,7 +1,7 @@
 //! `Forwarded` (RFC 7239).
 //!
-//! Elements are split from the right: what a client left open on the left, such as a quote, cannot
-//! swallow what our proxy appended.
+//! Elements are split from the right, so a quote that a client leaves open on the left cannot
+//! swallow the element that a trusted proxy appended.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ use super::{
     x_forwarded::trim,
 };
 
-/// Walks from the right to the first address that is not ours.
+/// Walks from the right to the first untrusted address.
 pub(super) fn walk(headers: &HeaderMap, trusted: &TrustedProxies) -> Hop {
     let mut reached = Hop::default();
     let elements = headers.get_all(FORWARDED).iter().rev().flat_map(|value| {
@@ -31,14 +31,15 @@ pub(super) fn walk(headers: &HeaderMap, trusted: &TrustedProxies) -> Hop {
     reached
 }
 
-/// One element: `for=192.0.2.60;proto=http;by=203.0.113.43`. `None` if it is malformed.
+/// Parses one element, such as `for=192.0.2.60;proto=http;by=203.0.113.43`. Returns `None` if it is
+/// malformed.
 fn parse(value: &HeaderValue, element: Range<usize>) -> Option<Hop> {
     let bytes = value.as_bytes();
     let (mut hop, mut seen_for, mut seen_proto, mut seen_host) =
         (Hop::default(), false, false, false);
     let pairs =
         Splits { bytes: bytes.get(..element.end)?, end: Some(element.end), separator: b';' };
-    // The splitter runs to the left end of the line: stop at the left end of this element.
+    // The splitter continues to the left end of the line, so stop at the left end of this element.
     for pair in pairs {
         let done = pair.start <= element.start;
         let pair = trim(bytes, pair.start.max(element.start)..pair.end);
@@ -69,9 +70,10 @@ fn parse(value: &HeaderValue, element: Range<usize>) -> Option<Hop> {
     Some(hop)
 }
 
-/// The content of a quoted string, or a token as it is. `None` if a quote stands alone.
+/// Returns the content of a quoted string, or a token as it is. Returns `None` if a quote is
+/// unpaired.
 ///
-/// Escapes stay as they are: nothing that we read may contain a backslash, so it fails there.
+/// Escapes are kept. No value that is read may contain a backslash, so its parser rejects one.
 fn unquote(bytes: &[u8], part: Range<usize>) -> Option<Range<usize>> {
     let text = bytes.get(part.clone())?;
     match text.strip_prefix(b"\"") {
@@ -83,7 +85,7 @@ fn unquote(bytes: &[u8], part: Range<usize>) -> Option<Range<usize>> {
     }
 }
 
-/// The parts between separators that stand outside quotes, from right to left.
+/// The parts between separators outside quotes, from right to left.
 struct Splits<'a> {
     bytes: &'a [u8],
     end: Option<usize>,
@@ -110,7 +112,7 @@ impl Iterator for Splits<'_> {
     }
 }
 
-/// Whether an odd number of backslashes stands before `index`.
+/// Whether an odd number of backslashes precedes `index`.
 fn escaped(text: &[u8], index: usize) -> bool {
     let before = text.get(..index).unwrap_or_default();
     before.iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 1

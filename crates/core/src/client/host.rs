@@ -1,10 +1,10 @@
-//! The host that a client asked for.
+//! The host that a client requested.
 
 use std::{fmt, ops::Range};
 
 use http::{HeaderValue, uri::Authority};
 
-/// A host with an optional port, checked to hold nothing else. Cloning it costs no allocation.
+/// A host with an optional port, validated to contain nothing else. Cloning it does not allocate.
 #[derive(Clone)]
 pub struct Host {
     text: Repr,
@@ -17,23 +17,24 @@ enum Repr {
 }
 
 impl Host {
-    /// The longest host that is accepted, in bytes: a DNS name of 255, a colon and a port.
+    /// The length of the longest accepted host, in bytes: a DNS name of 255, a colon and a port.
     pub const MAX_LEN: usize = 261;
 
-    /// The host of a request's target (`:authority` of HTTP/2). User information is refused.
+    /// The host of a request's target (`:authority` in HTTP/2). Returns `None` if the authority
+    /// contains user information or is not a valid host.
     #[must_use]
     pub fn from_authority(authority: &Authority) -> Option<Self> {
         valid(authority.as_str().as_bytes())
             .then(|| Self { text: Repr::Authority(authority.clone()) })
     }
 
-    /// The host in these bytes of a header's value.
+    /// The host in these bytes of a header value.
     pub(super) fn from_header(value: &HeaderValue, part: Range<usize>) -> Option<Self> {
         let bytes = value.as_bytes().get(part.clone())?;
         valid(bytes).then(|| Self { text: Repr::Header { value: value.clone(), part } })
     }
 
-    /// The host as it was sent.
+    /// The host as received.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match &self.text {
@@ -57,7 +58,7 @@ impl Host {
     }
 }
 
-/// Letters, digits and `. - _ : [ ]`: what a DNS name, an address and a port are written with.
+/// Accepts letters, digits and `. - _ : [ ]`, the characters of DNS names, addresses and ports.
 fn valid(bytes: &[u8]) -> bool {
     let allowed = |byte: u8| {
         byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']')
@@ -66,7 +67,7 @@ fn valid(bytes: &[u8]) -> bool {
 }
 
 impl PartialEq for Host {
-    /// Hosts are compared without regard to the case of ASCII letters.
+    /// Compares hosts without regard to the case of ASCII letters.
     fn eq(&self, other: &Self) -> bool {
         self.as_str().eq_ignore_ascii_case(other.as_str())
     }

@@ -1,4 +1,4 @@
-//! Who is calling: the client's address, scheme and host behind trusted proxies.
+//! The client of a request: its address, scheme and host behind trusted proxies.
 
 mod forwarded;
 mod host;
@@ -22,9 +22,9 @@ pub use self::{
     trusted::{ConfigError, TrustedProxies},
 };
 
-/// Who sent a request: found by [`ClientResolver::resolve`].
+/// The client that sent a request, as found by [`ClientResolver::resolve`].
 ///
-/// An address is personal data: `Debug` hides it.
+/// `Debug` hides the address, which is personal data.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Client {
     ip: Option<IpAddr>,
@@ -34,25 +34,25 @@ pub struct Client {
 }
 
 impl Client {
-    /// The client's address, never IPv4-mapped; `None` if the peer's address is not known, as on a
+    /// The client's address, never IPv4-mapped. `None` if the peer's address is unknown, as on a
     /// Unix socket.
     #[must_use]
-    pub const fn ip(&self) -> Option<IpAddr> {
+    pub fn ip(&self) -> Option<IpAddr> {
         self.ip
     }
 
-    /// What to count the client under: its address, or for IPv6 the `/64` it lies in, since one
-    /// customer is given at least that many addresses.
+    /// The network that limits count the client under: the address for IPv4, the `/64` for IPv6.
+    /// One IPv6 customer gets at least a `/64`.
     #[must_use]
     pub fn network(&self) -> Option<IpAddr> {
         self.network_prefix(32, 64)
     }
 
-    /// The network of so many bits that the client's address lies in. More bits than an address has
-    /// mean the whole address.
+    /// The client's network with a prefix of `ipv4_bits` or `ipv6_bits`. A prefix longer than the
+    /// address means the whole address.
     ///
-    /// An address that a translator made of an IPv4 one (`64:ff9b::/96`, RFC 6052) counts as that:
-    /// behind it stands one customer, not the whole internet.
+    /// An IPv6 address that a translator made from an IPv4 address (`64:ff9b::/96`, RFC 6052)
+    /// counts as the IPv4 address: one customer is behind it, not the whole internet.
     #[must_use]
     pub fn network_prefix(&self, ipv4_bits: u8, ipv6_bits: u8) -> Option<IpAddr> {
         Some(network_prefix(self.ip?, ipv4_bits, ipv6_bits))
@@ -60,24 +60,25 @@ impl Client {
 
     /// The scheme that the client used.
     #[must_use]
-    pub const fn scheme(&self) -> Scheme {
+    pub fn scheme(&self) -> Scheme {
         self.scheme
     }
 
-    /// The host that the client asked for, with its port if one was given.
+    /// The host that the client requested, with its port if it sent one.
     #[must_use]
-    pub const fn host(&self) -> Option<&Host> {
+    pub fn host(&self) -> Option<&Host> {
         self.host.as_ref()
     }
 
-    /// Whether the request came from a trusted proxy: then what the proxy is known to overwrite,
-    /// such as a request id, may be believed.
+    /// Whether the request came from a trusted proxy. If so, a header that the proxy is known to
+    /// overwrite, such as a request id, can be trusted.
     #[must_use]
-    pub const fn through_proxy(&self) -> bool {
+    pub fn through_proxy(&self) -> bool {
         self.through_proxy
     }
 
-    /// Uses `host` if no header named one: HTTP/2 carries it in the target's authority.
+    /// Uses `host` if no header contained one. HTTP/2 sends the host in the authority of the
+    /// target.
     #[must_use]
     pub fn or_host(mut self, host: Option<Host>) -> Self {
         self.host = self.host.or(host);
@@ -110,7 +111,8 @@ fn network_prefix(address: IpAddr, ipv4_bits: u8, ipv6_bits: u8) -> IpAddr {
     }
 }
 
-/// The IPv4 address that a translator embedded under the well-known prefix, or the address itself.
+/// Returns the IPv4 address that a translator embedded under the well-known prefix, or `address`
+/// itself.
 fn untranslated(address: IpAddr) -> IpAddr {
     const PREFIX: [u16; 6] = [0x64, 0xff9b, 0, 0, 0, 0];
 
@@ -133,22 +135,23 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// The scheme as it stands in a URL.
+    /// The scheme as written in a URL.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
             Self::Https => "https",
         }
     }
 
-    /// What a proxy's text says; anything but `https` counts as unprotected.
+    /// Parses the scheme that a proxy wrote. Anything but `https` counts as plain HTTP.
     fn parse(text: &[u8]) -> Self {
         if text.eq_ignore_ascii_case(b"https") { Self::Https } else { Self::Http }
     }
 }
 
-/// An address as proxies write it: with or without a port, brackets, an IPv6 zone. Never mapped.
+/// Parses an address as proxies write it: with or without a port, brackets or an IPv6 zone. The
+/// result is never IPv4-mapped.
 fn parse_address(text: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok()?.trim_matches([' ', '\t']);
     let address = match text.strip_prefix('[') {
@@ -159,7 +162,7 @@ fn parse_address(text: &[u8]) -> Option<IpAddr> {
             }
             parse_v6(address)?
         }
-        // One colon separates a port; more of them are an IPv6 address without brackets.
+        // One colon precedes a port. Several colons mean an IPv6 address without brackets.
         None => match text.split_once(':') {
             Some((address, port)) if !port.contains(':') => {
                 parse_port(port)?;

@@ -1,10 +1,10 @@
-//! The socket's other end.
+//! The remote address of a connection.
 
 use std::net::{IpAddr, SocketAddr};
 
 use http::Extensions;
 
-/// The address that a connection comes from, as an extension of its requests.
+/// The remote address of a connection, stored in the extensions of its requests.
 ///
 /// A server that accepts connections itself inserts it. With the feature `axum`,
 /// [`find`](Self::find) also reads axum's `ConnectInfo<SocketAddr>`.
@@ -12,15 +12,16 @@ use http::Extensions;
 pub struct Peer(SocketAddr);
 
 impl Peer {
-    /// A peer at this address.
+    /// Creates a peer with this address.
     #[must_use]
     pub const fn new(address: SocketAddr) -> Self {
         Self(address)
     }
 
-    /// The peer that sent a request: the [`Peer`] in its extensions, else axum's
-    /// `ConnectInfo<SocketAddr>`, else the `MockConnectInfo<SocketAddr>` of a test (the last two
-    /// with the feature `axum`). `None` if the server does not supply it, as on a Unix socket.
+    /// Finds the peer that sent a request: the [`Peer`] in its extensions, otherwise axum's
+    /// `ConnectInfo<SocketAddr>`, otherwise the `MockConnectInfo<SocketAddr>` of a test (the last
+    /// two with the feature `axum`). Returns `None` if the server does not supply it, as on a Unix
+    /// socket.
     ///
     /// All hardpoint layers use this function, so limits, logs and allow lists agree on the
     /// caller.
@@ -30,9 +31,9 @@ impl Peer {
         extensions.get::<Self>().copied().or_else(|| connect_info(extensions))
     }
 
-    /// The address without its port. An IPv4-mapped address becomes IPv4.
+    /// The address without its port. An IPv4-mapped address is converted to IPv4.
     #[must_use]
-    pub const fn ip(self) -> IpAddr {
+    pub fn ip(self) -> IpAddr {
         self.0.ip().to_canonical()
     }
 }

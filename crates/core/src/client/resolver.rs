@@ -1,4 +1,4 @@
-//! Finding the client behind trusted proxies.
+//! Finds the client behind trusted proxies.
 
 use std::net::IpAddr;
 
@@ -6,39 +6,40 @@ use http::{HeaderMap, header::HOST};
 
 use super::{Client, Host, Scheme, TrustedProxies, forwarded, network_prefix, x_forwarded};
 
-/// How many hops are looked at before the walk stops: bounds the work that a huge header causes.
+/// The maximum number of hops that are read. Bounds the work that a huge header causes.
 pub(super) const MAX_HOPS: usize = 32;
 
-/// The headers that our proxies write.
+/// The headers that the trusted proxies write.
 ///
-/// Exactly one family is read. Whatever a client sends in the other one is ignored, since no proxy
-/// of ours overwrites it.
+/// The resolver reads exactly one family. It ignores the other one, because no trusted proxy
+/// overwrites the values that a client sends in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Family {
     /// `Forwarded` (RFC 7239).
     Forwarded,
-    /// `X-Forwarded-For`, with `X-Forwarded-Proto` and `X-Forwarded-Host`. The default: what
-    /// nearly every proxy writes.
+    /// `X-Forwarded-For`, with `X-Forwarded-Proto` and `X-Forwarded-Host`. The default, because
+    /// nearly every proxy writes them.
     #[default]
     XForwarded,
 }
 
-/// Tells who sent a request.
+/// Finds the client that sent a request.
 ///
 /// # Semantics
-/// 1. A peer that is no trusted proxy is the client; no forwarding header is looked at.
-/// 2. Otherwise all lines of the one configured header are read as one list, from the right, which
-///    is what the nearest proxy wrote, to the left, which is what anyone may have written.
-/// 3. The walk goes on over trusted addresses and ends at the first untrusted one: the client.
-/// 4. An entry that is no address (`unknown`, an obfuscated name, junk, nothing) ends the walk at
-///    the last address that was reached. Nothing left of it is ever looked at.
-/// 5. Scheme and host are what was written about the same hop.
-/// 6. Addresses are made canonical before they are compared: `::ffff:10.0.0.1` is `10.0.0.1`.
+/// 1. A peer that is not a trusted proxy is the client. Its forwarding headers are ignored.
+/// 2. Otherwise all lines of the configured header are read as one list, from right to left. The
+///    nearest proxy wrote the rightmost entry; anyone may have written the leftmost.
+/// 3. The walk skips trusted addresses and ends at the first untrusted one, which is the client.
+/// 4. An entry that is not an address (`unknown`, an obfuscated name, junk, nothing) ends the walk.
+///    The client is then the last address that was reached. Entries further left are never read.
+/// 5. The scheme and the host are the ones that were written for the client's hop.
+/// 6. Addresses are converted to canonical form before they are compared: `::ffff:10.0.0.1` is
+///    `10.0.0.1`.
 ///
-/// Ports, brackets and zones are understood and dropped. At most 32 hops are read.
+/// Ports, brackets and zones are parsed and discarded. At most 32 hops are read.
 ///
-/// The proxies must each append to the header they are handed or overwrite it, and the outermost
-/// must not pass on a scheme or a host that the client invented.
+/// Each proxy must append to the header that it receives, or overwrite it. The outermost proxy must
+/// not pass on a forwarded scheme or host that the client sent.
 #[derive(Clone, Debug, Default)]
 pub struct ClientResolver {
     trusted: TrustedProxies,
@@ -46,7 +47,7 @@ pub struct ClientResolver {
     direct_scheme: Option<Scheme>,
 }
 
-/// What a family's headers say about the connection of one hop.
+/// The connection of one hop, as the headers of a family describe it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Hop {
     pub(super) address: Option<IpAddr>,
@@ -55,30 +56,30 @@ pub(super) struct Hop {
 }
 
 impl ClientResolver {
-    /// Believes `family` when it comes from one of the `trusted` proxies.
+    /// Creates a resolver that reads `family` if the peer is one of the `trusted` proxies.
     #[must_use]
     pub const fn new(trusted: TrustedProxies, family: Family) -> Self {
         Self { trusted, family, direct_scheme: None }
     }
 
-    /// Believes nobody: the peer is the client.
+    /// Creates a resolver that trusts no proxy: the peer is the client.
     #[must_use]
     pub const fn direct() -> Self {
         Self::new(TrustedProxies::none(), Family::XForwarded)
     }
 
-    /// The scheme of connections that no proxy tells about. Default: plain HTTP; a service that
-    /// ends TLS itself says [`Scheme::Https`].
+    /// Sets the scheme of requests for which no trusted proxy sent one. Default: [`Scheme::Http`].
+    /// A service that terminates TLS itself sets [`Scheme::Https`].
     #[must_use]
-    pub const fn direct_scheme(mut self, scheme: Scheme) -> Self {
+    pub fn direct_scheme(mut self, scheme: Scheme) -> Self {
         self.direct_scheme = Some(scheme);
         self
     }
 
-    /// Who sent a request that came from `peer` with these headers.
+    /// Finds the client of a request that came from `peer` with these headers.
     ///
-    /// `None` as the peer means that its address is not known (a Unix socket, a server that does
-    /// not say): then no header is believed either.
+    /// `peer` is `None` if its address is unknown (a Unix socket, a server that does not supply
+    /// it). Forwarding headers are then ignored too.
     #[must_use]
     pub fn resolve(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Client {
         let peer = peer.map(|address| address.to_canonical());
@@ -92,9 +93,11 @@ impl ClientResolver {
         }
     }
 
-    /// The network of so many bits that the client's address lies in: as
-    /// [`Client::network_prefix`] of what [`resolve`](Self::resolve) finds, without looking at what else a
-    /// request says. `None` if the peer's address is not known.
+    /// The client's network with a prefix of `ipv4_bits` or `ipv6_bits`. `None` if the peer's
+    /// address is unknown.
+    ///
+    /// Equals [`Client::network_prefix`] of the client that [`resolve`](Self::resolve) finds,
+    /// without building a [`Client`].
     #[must_use]
     pub fn network_prefix(
         &self,
@@ -118,12 +121,12 @@ impl ClientResolver {
 
     /// The headers that this resolver reads.
     #[must_use]
-    pub const fn family(&self) -> Family {
+    pub fn family(&self) -> Family {
         self.family
     }
 }
 
-/// The host of the `Host` header: one line, or none.
+/// The host of the `Host` header. `None` if the header is absent, repeated or not a valid host.
 fn asked_for(headers: &HeaderMap) -> Option<Host> {
     let mut lines = headers.get_all(HOST).iter();
     let value = lines.next()?;

@@ -1,4 +1,4 @@
-//! Every way in which a header may name a client, or lie about it.
+//! Every form in which a header can name a client, including spoofed ones.
 
 use std::net::IpAddr;
 
@@ -80,7 +80,7 @@ const X_FORWARDED_FOR: &[Case] = &[
     case("empty entry on the right", &["203.0.113.9,"], PROXY),
     case("empty entry in the middle", &["6.6.6.6,, 10.1.1.1"], "10.1.1.1"),
     case("empty line below", &["203.0.113.9", ""], PROXY),
-    case("commas alone", &[",,,"], PROXY),
+    case("only commas", &[",,,"], PROXY),
     case("blanks and tabs", &["  203.0.113.9\t ,\t10.1.1.1 "], "203.0.113.9"),
     case("leading zeroes", &["6.6.6.6, 203.0.113.009"], PROXY),
     case("short form", &["6.6.6.6, 127.1"], PROXY),
@@ -214,7 +214,7 @@ fn scheme_and_host_are_those_of_the_same_hop() {
     let client = resolve(Family::XForwarded, PROXY, &map);
     assert_eq!((client.scheme(), client.host().unwrap().as_str()), (Scheme::Http, "inner.example"));
 
-    // As long as the list of addresses: the entry in the same place.
+    // The list is as long as the list of addresses: the entry at the same position counts.
     map.extend(headers("x-forwarded-proto", &["http, https, http"]));
     map.extend(headers("x-forwarded-host", &["evil.example, api.example:8443", "inner.example"]));
     let client = resolve(Family::XForwarded, PROXY, &map);
@@ -222,11 +222,11 @@ fn scheme_and_host_are_those_of_the_same_hop() {
     assert_eq!(client.host().unwrap().as_str(), "api.example:8443");
     assert_eq!(client.host().unwrap().name(), "api.example");
 
-    // Of another length: nobody can tell which entry is whose.
+    // The lengths differ: the entries cannot be assigned to hops.
     map.insert("x-forwarded-proto", HeaderValue::from_static("https, https"));
     assert_eq!(resolve(Family::XForwarded, PROXY, &map).scheme(), Scheme::Http);
 
-    // Overwritten by one proxy: the only one there is.
+    // One proxy overwrote the header: its only entry counts.
     map.insert("x-forwarded-proto", HeaderValue::from_static("HTTPS"));
     assert_eq!(resolve(Family::XForwarded, PROXY, &map).scheme(), Scheme::Https);
 
@@ -276,7 +276,7 @@ fn networks_of_any_size_are_counted_together() {
     assert_eq!(v4.network_prefix(24, 64), ip("203.0.113.0"));
     assert_eq!(v4.network_prefix(0, 64), ip("0.0.0.0"));
     assert_eq!(v4.network_prefix(99, 64), ip("203.0.113.9"));
-    // A translator between IPv4 and IPv6 does not put the whole internet into one bucket.
+    // Clients behind a translator between IPv4 and IPv6 do not share one bucket.
     assert_eq!(client("64:ff9b::203.0.113.9").network(), ip("203.0.113.9"));
     assert_eq!(client("64:ff9b::203.0.113.10").network(), ip("203.0.113.10"));
 }
@@ -317,7 +317,7 @@ fn networks_are_checked_where_they_are_written() {
 }
 
 proptest! {
-    /// Whatever a client writes on the left, what our proxy appended decides.
+    /// The entry that the proxy appended decides, regardless of the text to its left.
     #[test]
     fn nothing_on_the_left_changes_the_client(junk in "[ -~]{0,60}", second in any::<bool>()) {
         for (family, name, appended) in [
@@ -331,7 +331,7 @@ proptest! {
         }
     }
 
-    /// No bytes make the resolver panic or believe an untrusted peer.
+    /// No bytes make the resolver panic or trust an untrusted peer.
     #[test]
     fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         if let Ok(value) = HeaderValue::from_bytes(&bytes) {

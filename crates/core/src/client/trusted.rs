@@ -1,30 +1,31 @@
-//! The networks whose forwarding headers are believed.
+//! The networks whose forwarding headers are trusted.
 
 use std::{error::Error, fmt, net::IpAddr};
 
 use ipnet::{IpNet, Ipv4Net};
 
-/// The networks that our own proxies stand in.
+/// The networks of the service's own proxies.
 ///
-/// A header that names the client is believed only if the peer that sent it stands in one of them.
-/// Default: none, so that no header is believed.
+/// A forwarding header is trusted only if the peer that sent it is in one of these networks.
+/// Default: none, so no forwarding header is trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies {
     networks: Vec<IpNet>,
 }
 
 impl TrustedProxies {
-    /// No proxy: the peer is the client, whatever its headers say.
+    /// Trusts no proxy: the peer is the client and its forwarding headers are ignored.
     #[must_use]
     pub const fn none() -> Self {
         Self { networks: Vec::new() }
     }
 
-    /// Trusts these networks, each an address (`10.0.0.1`) or in CIDR notation (`10.0.0.0/8`).
+    /// Trusts these networks. Each is an address (`10.0.0.1`) or a network in CIDR notation
+    /// (`10.0.0.0/8`).
     ///
     /// # Errors
-    /// [`ConfigError`] names the first text that is no network, has bits set beyond its prefix, or
-    /// covers every address there is.
+    /// Returns a [`ConfigError`] for the first text that is not a network, has bits set beyond its
+    /// prefix, or covers every address.
     pub fn new<I>(networks: I) -> Result<Self, ConfigError>
     where
         I: IntoIterator,
@@ -35,16 +36,16 @@ impl TrustedProxies {
         Ok(Self { networks })
     }
 
-    /// Trusts whoever connects. Only for a service that nothing but its proxies can reach, on a
-    /// network where the proxies' addresses cannot be known.
+    /// Trusts every peer. Use it only for a service that only its proxies can reach, on a network
+    /// where the proxies' addresses cannot be known.
     ///
-    /// What it costs: anyone who does reach the service chooses the address it is counted under.
+    /// Anyone else who reaches the service can choose the address they are counted under.
     #[must_use]
     pub fn insecure_everyone() -> Self {
         Self { networks: vec![Ipv4Net::default().into(), ipnet::Ipv6Net::default().into()] }
     }
 
-    /// Whether this address is one of our proxies.
+    /// Whether `address` is in one of these networks.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
@@ -72,7 +73,8 @@ fn parse(text: &str) -> Result<IpNet, ConfigError> {
     Ok(network)
 }
 
-/// `::ffff:10.0.0.0/104` is `10.0.0.0/8`: addresses are compared in their canonical form.
+/// Converts `::ffff:10.0.0.0/104` to `10.0.0.0/8`, because addresses are compared in canonical
+/// form.
 fn canonical(network: IpNet) -> Option<IpNet> {
     let IpNet::V6(v6) = network else {
         return Some(network);
@@ -83,25 +85,25 @@ fn canonical(network: IpNet) -> Option<IpNet> {
     }
 }
 
-/// A mistake in the configuration of client addresses.
+/// A mistake in the configuration of trusted proxies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// A network that covers every address.
     ProxyEveryone {
-        /// What was written.
+        /// The configured text.
         value: String,
     },
     /// A network with bits set beyond its prefix.
     ProxyHostBits {
-        /// What was written.
+        /// The configured text.
         value: String,
-        /// The network that it lies in.
+        /// The network that contains it.
         network: String,
     },
-    /// A text that is no network.
+    /// A text that is not a network.
     ProxyNetwork {
-        /// What was written.
+        /// The configured text.
         value: String,
     },
 }
@@ -111,18 +113,18 @@ impl fmt::Display for ConfigError {
         match self {
             Self::ProxyEveryone { value } => write!(
                 f,
-                "trusted proxy `{value}` covers every address, so that anyone could choose the \
+                "trusted proxy `{value}` covers every address, so any client could choose the \
                  address it is counted under; write the network of the proxies, such as 10.0.0.0/8"
             ),
             Self::ProxyHostBits { value, network } => write!(
                 f,
                 "trusted proxy `{value}` has bits set beyond its prefix; write `{network}` for the \
-                 network, or the address alone for one proxy"
+                 network, or only the address for one proxy"
             ),
             Self::ProxyNetwork { value } => write!(
                 f,
-                "trusted proxy `{value}` is no network; write an address (192.0.2.7) or a network in \
-                 CIDR notation (10.0.0.0/8, 2001:db8::/32)"
+                "trusted proxy `{value}` is not a network; write an address (192.0.2.7) or a \
+                 network in CIDR notation (10.0.0.0/8, 2001:db8::/32)"
             ),
         }
     }

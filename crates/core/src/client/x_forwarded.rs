@@ -1,4 +1,4 @@
-//! `X-Forwarded-For`, `-Proto` and `-Host`: no standard, one custom.
+//! `X-Forwarded-For`, `-Proto` and `-Host`: a convention without a standard.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ static FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 static HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// Walks from the right to the first address that is not ours.
+/// Walks from the right to the first untrusted address.
 pub(super) fn walk(headers: &HeaderMap, trusted: &TrustedProxies) -> Hop {
     let mut reached = None;
     for (index, (value, part)) in entries(headers, &FOR).take(MAX_HOPS).enumerate() {
@@ -36,8 +36,9 @@ pub(super) fn walk(headers: &HeaderMap, trusted: &TrustedProxies) -> Hop {
     Hop { address: Some(address), scheme, host }
 }
 
-/// The entry of `name` that was written about the hop at `index` from the right: in a list as long
-/// as that of the addresses the one in the same place, else the only one there is.
+/// Returns the entry of `name` for the hop at `index` from the right. A list as long as the list of
+/// addresses has it at the same position; a list with one entry applies to every hop. `None` for
+/// any other length.
 fn about<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
@@ -53,7 +54,7 @@ fn about<'a>(
     (others + 1 == hops).then(|| entries(headers, name).nth(index))?
 }
 
-/// The entries of all lines of `name`, from right to left, without surrounding blanks.
+/// The entries of all lines of `name`, from right to left, without surrounding spaces and tabs.
 fn entries<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
@@ -70,7 +71,7 @@ fn entries<'a>(
     })
 }
 
-/// The part without spaces and tabs around it.
+/// Returns `part` without surrounding spaces and tabs.
 pub(super) fn trim(bytes: &[u8], part: Range<usize>) -> Range<usize> {
     let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     let text = bytes.get(part.clone()).unwrap_or_default();

@@ -1,21 +1,21 @@
-//! The labels of events: what a metric may be split by.
+//! The labels of events, by which a metric can be split.
 
-/// What the keys of an issuer are worth.
+/// The state of an issuer's keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeySetState {
-    /// They are too old to be used.
+    /// The keys are too old to be used.
     Expired,
-    /// They were fetched recently enough.
+    /// The keys were fetched recently enough.
     Fresh,
-    /// A refresh is overdue; they are still used.
+    /// A refresh is overdue. The keys are still used.
     Stale,
 }
 
 impl KeySetState {
-    /// The label: one lower-case word.
+    /// The label as one lowercase word.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Expired => "expired",
             Self::Fresh => "fresh",
@@ -24,7 +24,7 @@ impl KeySetState {
     }
 }
 
-/// How a password operation ended.
+/// The result of a password operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PasswordResult {
@@ -39,9 +39,9 @@ pub enum PasswordResult {
 }
 
 impl PasswordResult {
-    /// The label: one lower-case word.
+    /// The label as one lowercase word.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Hashed => "hashed",
             Self::Matched => "matched",
@@ -51,24 +51,24 @@ impl PasswordResult {
     }
 }
 
-/// Whether a service takes new work.
+/// Whether a service accepts new work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Readiness {
-    /// It is shutting down: requests in flight finish, new ones should go elsewhere.
+    /// The service is shutting down: requests in flight finish, new ones should go elsewhere.
     Draining,
     /// A check that gates readiness fails.
     NotReady,
-    /// It takes work.
+    /// The service accepts new work.
     Ready,
-    /// It has not finished starting.
+    /// The service has not finished starting.
     Starting,
 }
 
 impl Readiness {
-    /// The label: one lower-case word.
+    /// The label as one lowercase word.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Draining => "draining",
             Self::NotReady => "not_ready",
@@ -84,23 +84,23 @@ impl Readiness {
 pub enum RefreshErrorKind {
     /// The set has no usable key.
     Empty,
-    /// The discovery document points to plain http.
+    /// The discovery document points to plain HTTP.
     Insecure,
     /// The discovery document names another issuer.
     Issuer,
-    /// The answer is neither a key set nor a discovery document.
+    /// The response is neither a key set nor a discovery document.
     Malformed,
-    /// The server answered 304 to a request that was not conditional on the keys that are held.
+    /// The server answered 304 to a request that was not conditional on the current keys.
     NotModified,
-    /// A redirect that is not followed.
+    /// The server answered with a redirect that is not followed.
     Redirect,
-    /// A status other than 200.
+    /// The server answered with a status other than 200.
     Status,
-    /// The task that fetches has ended, or the fetch panicked.
+    /// The fetching task has ended, or the fetch panicked.
     Stopped,
     /// The server took too long.
     Timeout,
-    /// The answer is larger than 256 KiB or has more than 100 keys.
+    /// The response is larger than 256 KiB or has more than 100 keys.
     TooLarge,
     /// The server did not answer.
     Unreachable,
@@ -109,9 +109,9 @@ pub enum RefreshErrorKind {
 }
 
 impl RefreshErrorKind {
-    /// The label: one lower-case word.
+    /// The label as one lowercase word.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Empty => "empty",
             Self::Insecure => "insecure",
@@ -142,9 +142,9 @@ pub enum StoreErrorKind {
 }
 
 impl StoreErrorKind {
-    /// The label: one lower-case word.
+    /// The label as one lowercase word.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Corrupt => "corrupt",
             Self::Timeout => "timeout",
@@ -153,7 +153,7 @@ impl StoreErrorKind {
     }
 }
 
-/// What a store is for.
+/// The purpose of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreKind {
@@ -164,9 +164,9 @@ pub enum StoreKind {
 }
 
 impl StoreKind {
-    /// The label: one lower-case word.
+    /// The label as one lowercase word.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::RateLimit => "ratelimit",
             Self::Revocation => "revocation",
@@ -178,7 +178,7 @@ impl StoreKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum VerifyErrorKind {
-    /// The header names an algorithm that is not the key's.
+    /// The header names an algorithm other than the key's.
     Algorithm,
     /// The token is meant for another audience, or names none.
     Audience,
@@ -190,7 +190,7 @@ pub enum VerifyErrorKind {
     Expired,
     /// The header is not a JSON object, or has a member that is duplicated or of the wrong type.
     Header,
-    /// Another issuer made the token, or it names none.
+    /// The token is from another issuer, or names none.
     Issuer,
     /// No key of the set has this id.
     KeyId,
@@ -198,7 +198,7 @@ pub enum VerifyErrorKind {
     Malformed,
     /// The token is not valid yet, or was issued in the future.
     NotYetValid,
-    /// Whether the token was revoked is not known. The token itself may be good.
+    /// The verifier does not know whether the token was revoked. The token itself may be valid.
     RevocationUnknown,
     /// The token was revoked.
     Revoked,
@@ -210,14 +210,14 @@ pub enum VerifyErrorKind {
     TooOld,
     /// The token is of another kind, such as an ID token.
     Type,
-    /// The keys that would verify the token are not known now. The token itself may be good.
+    /// The keys that would verify the token are currently unknown. The token itself may be valid.
     UnknownKeys,
 }
 
 impl VerifyErrorKind {
-    /// The label: one lower-case word.
+    /// The label as one lowercase word.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Algorithm => "algorithm",
             Self::Audience => "audience",

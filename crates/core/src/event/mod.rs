@@ -1,8 +1,9 @@
-//! What hardpoint's layers report to an [`Observer`](crate::Observer): one struct for each kind of
-//! event.
+//! The events that hardpoint's layers report to an [`Observer`](crate::Observer): one struct for
+//! each kind of event.
 //!
-//! An event holds nothing secret or personal: no key, token, address or claim. It borrows, so an
-//! observer copies what it keeps. Minor versions add kinds, fields and labels.
+//! An event contains no secrets and no personal data: no keys, tokens, addresses or claims. It
+//! borrows its fields, so an observer copies the ones it keeps. Minor versions add kinds, fields
+//! and labels.
 
 mod label;
 
@@ -45,12 +46,12 @@ pub enum Event<'a> {
 pub struct CheckChanged<'a> {
     /// The check's name.
     pub check: &'a str,
-    /// Whether it passes now.
+    /// Whether the check passes now.
     pub healthy: bool,
 }
 
 impl<'a> CheckChanged<'a> {
-    /// An event with these fields.
+    /// Creates an event with these fields.
     #[must_use]
     pub const fn new(check: &'a str, healthy: bool) -> Self {
         Self { check, healthy }
@@ -69,14 +70,14 @@ impl<'a> From<CheckChanged<'a>> for Event<'a> {
 pub struct KeySetChanged<'a> {
     /// The key set's name.
     pub key_set: &'a str,
-    /// Keys that were not held before.
+    /// The number of keys that were not held before.
     pub added: usize,
-    /// Keys that are no longer held.
+    /// The number of keys that are no longer held.
     pub removed: usize,
 }
 
 impl<'a> KeySetChanged<'a> {
-    /// An event with these fields.
+    /// Creates an event with these fields.
     #[must_use]
     pub const fn new(key_set: &'a str, added: usize, removed: usize) -> Self {
         Self { key_set, added, removed }
@@ -89,18 +90,18 @@ impl<'a> From<KeySetChanged<'a>> for Event<'a> {
     }
 }
 
-/// The keys of an issuer could not be fetched. The keys that are held stay.
+/// The keys of an issuer could not be fetched. The current keys are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeySetFetchFailed<'a> {
     /// The key set's name.
     pub key_set: &'a str,
-    /// Why.
+    /// The reason.
     pub kind: RefreshErrorKind,
 }
 
 impl<'a> KeySetFetchFailed<'a> {
-    /// An event with these fields.
+    /// Creates an event with these fields.
     #[must_use]
     pub const fn new(key_set: &'a str, kind: RefreshErrorKind) -> Self {
         Self { key_set, kind }
@@ -119,12 +120,12 @@ impl<'a> From<KeySetFetchFailed<'a>> for Event<'a> {
 pub struct KeySetStateChanged<'a> {
     /// The key set's name.
     pub key_set: &'a str,
-    /// Its state now.
+    /// The new state.
     pub state: KeySetState,
 }
 
 impl<'a> KeySetStateChanged<'a> {
-    /// An event with these fields.
+    /// Creates an event with these fields.
     #[must_use]
     pub const fn new(key_set: &'a str, state: KeySetState) -> Self {
         Self { key_set, state }
@@ -137,7 +138,7 @@ impl<'a> From<KeySetStateChanged<'a>> for Event<'a> {
     }
 }
 
-/// A rate limiter decided a request.
+/// A rate limiter decided on a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limited<'a> {
@@ -150,7 +151,7 @@ pub struct Limited<'a> {
 }
 
 impl<'a> Limited<'a> {
-    /// An event with these fields.
+    /// Creates an event with these fields.
     #[must_use]
     pub const fn new(policy: &'a str, allowed: bool, enforced: bool) -> Self {
         Self { policy, allowed, enforced }
@@ -174,7 +175,7 @@ pub struct NearLimit<'a> {
 }
 
 impl<'a> NearLimit<'a> {
-    /// An event with these fields.
+    /// Creates an event with these fields.
     #[must_use]
     pub const fn new(policy: &'a str, remaining: u64) -> Self {
         Self { policy, remaining }
@@ -196,7 +197,7 @@ pub struct PasswordChecked {
 }
 
 impl PasswordChecked {
-    /// An event with these fields.
+    /// Creates an event with these fields.
     #[must_use]
     pub const fn new(result: PasswordResult) -> Self {
         Self { result }
@@ -213,12 +214,12 @@ impl<'a> From<PasswordChecked> for Event<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReadinessChanged {
-    /// The readiness now.
+    /// The new readiness.
     pub readiness: Readiness,
 }
 
 impl ReadinessChanged {
-    /// An event with these fields.
+    /// Creates an event with these fields.
     #[must_use]
     pub const fn new(readiness: Readiness) -> Self {
         Self { readiness }
@@ -231,18 +232,19 @@ impl<'a> From<ReadinessChanged> for Event<'a> {
     }
 }
 
-/// A store could not queue or send settlements: the cells they hold stay charged until they time out.
+/// A store could not queue or send settlements. The cells that they hold stay charged until they
+/// time out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SettlementsLost {
     /// The store.
     pub store: StoreKind,
-    /// How many were lost.
+    /// The number of lost settlements.
     pub lost: u64,
 }
 
 impl SettlementsLost {
-    /// An event with these fields.
+    /// Creates an event with these fields.
     #[must_use]
     pub const fn new(store: StoreKind, lost: u64) -> Self {
         Self { store, lost }
@@ -255,18 +257,18 @@ impl<'a> From<SettlementsLost> for Event<'a> {
     }
 }
 
-/// A store did not decide, so the failure policy did.
+/// A store did not decide, so the failure policy decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoreFailed {
     /// The store.
     pub store: StoreKind,
-    /// Why.
+    /// The reason.
     pub kind: StoreErrorKind,
 }
 
 impl StoreFailed {
-    /// An event with these fields.
+    /// Creates an event with these fields.
     #[must_use]
     pub const fn new(store: StoreKind, kind: StoreErrorKind) -> Self {
         Self { store, kind }
@@ -283,12 +285,12 @@ impl<'a> From<StoreFailed> for Event<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenVerified {
-    /// Acceptance, or the reason for the refusal.
+    /// `Ok` if the token was accepted, otherwise the reason for the refusal.
     pub result: Result<(), VerifyErrorKind>,
 }
 
 impl TokenVerified {
-    /// An event with these fields.
+    /// Creates an event with these fields.
     #[must_use]
     pub const fn new(result: Result<(), VerifyErrorKind>) -> Self {
         Self { result }

@@ -1,4 +1,4 @@
-//! The one error model: Problem Details for HTTP APIs, RFC 9457.
+//! The error model: Problem Details for HTTP APIs (RFC 9457).
 
 mod challenge;
 mod status;
@@ -11,14 +11,14 @@ use serde_json::{Map, Value};
 pub use self::challenge::Challenge;
 use crate::{GrpcCode, Outcome};
 
-/// What a client may read about a refusal.
+/// The description of a refusal that the client receives.
 ///
 /// [`Refusals`](crate::Refusals) renders it as `application/problem+json` with the members `type`,
 /// `title`, `status` and `code`, and, where present, `detail`, `request_id` and extensions.
 /// `docs/problems.md` lists every code that hardpoint uses.
 ///
 /// A problem is a [`Rejection`](crate::Rejection), so a layer or a handler can refuse with it
-/// directly. It is for the client: never put the text of an internal error into
+/// directly. Clients read it: never put the text of an internal error into
 /// [`detail`](Self::detail).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
@@ -35,9 +35,9 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem of this kind.
+    /// Creates a problem of this kind.
     ///
-    /// Programs compare `code` (`rate_limited`), people read `title`; neither changes from one
+    /// Programs compare `code` (`rate_limited`), people read `title`. Neither changes from one
     /// occurrence to the next. A `status` outside 400 to 599 becomes 500, because a refusal must
     /// never look like a success.
     #[must_use]
@@ -57,8 +57,7 @@ impl Problem {
         }
     }
 
-    /// The problem that a status represents when nothing more is known, such as `not_found` for
-    /// 404.
+    /// Creates the general problem of a status, such as `not_found` for 404.
     ///
     /// ```
     /// use hardpoint_core::Problem;
@@ -87,29 +86,30 @@ impl Problem {
         self
     }
 
-    /// When to try again; sent as `Retry-After` in whole seconds, rounded up and at least 1.
+    /// Sets the delay after which the client may retry. Sent as `Retry-After` in whole seconds,
+    /// rounded up and at least 1.
     #[must_use]
     pub fn retry_after(mut self, after: Duration) -> Self {
         self.retry_after = Some(after);
         self
     }
 
-    /// The code that a gRPC client gets. Default: [`GrpcCode::from_status`].
+    /// Sets the code that a gRPC client receives. Default: [`GrpcCode::from_status`].
     #[must_use]
     pub fn grpc_code(mut self, code: GrpcCode) -> Self {
         self.grpc_code = Some(code);
         self
     }
 
-    /// How the refused request ended, for records and metrics. Default: rejected for a status below
-    /// 500 and for 501, else failed.
+    /// Sets how the refused request ended, for records and metrics. Default: [`Outcome::Rejected`]
+    /// for a status below 500 and for 501, otherwise [`Outcome::Failed`].
     #[must_use]
     pub fn outcome(mut self, outcome: Outcome) -> Self {
         self.outcome = Some(outcome);
         self
     }
 
-    /// The facts that an authentication layer writes `WWW-Authenticate` from. Default: none.
+    /// Sets the facts from which an authentication layer writes `WWW-Authenticate`. Default: none.
     #[must_use]
     pub fn challenge(mut self, challenge: Challenge) -> Self {
         self.challenge = Some(challenge);
@@ -147,13 +147,13 @@ impl Problem {
         self.detail.as_deref()
     }
 
-    /// When to try again, exactly.
+    /// The delay after which the client may retry, not rounded.
     #[must_use]
     pub fn retry_delay(&self) -> Option<Duration> {
         self.retry_after
     }
 
-    /// `Retry-After` in seconds, rounded up so that a client that waits so long is not early.
+    /// `Retry-After` in seconds, rounded up so that a client that waits this long is not early.
     #[must_use]
     pub fn retry_after_seconds(&self) -> Option<u64> {
         let after = self.retry_after?;
@@ -174,7 +174,7 @@ impl Problem {
         self.challenge.take()
     }
 
-    /// The body, as JSON.
+    /// Renders the body as JSON.
     #[must_use]
     pub fn to_json(&self, request_id: Option<&str>) -> Vec<u8> {
         let mut body = self.members.clone();

@@ -1,6 +1,7 @@
-//! The fixed table of problems that a bare status represents.
+//! The problem of each status code.
 
-/// Code and title. A status that no framework answers with by itself falls to its class.
+/// Returns the code and title of a status. A status that no framework sends on its own gets those
+/// of its class.
 pub(super) fn code_and_title(status: u16) -> (&'static str, &'static str) {
     match status {
         400 => ("bad_request", "The request is malformed"),

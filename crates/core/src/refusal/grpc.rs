@@ -1,4 +1,4 @@
-//! Refusals as gRPC clients read them.
+//! Renders refusals for gRPC clients.
 
 use std::time::Duration;
 
@@ -7,18 +7,18 @@ use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 
 use crate::{Problem, ResponseBody};
 
-/// The status codes of gRPC that a refusal can have.
+/// The gRPC status codes that a refusal can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[repr(u16)]
 pub enum GrpcCode {
-    /// The request is wrong in any state of the system.
+    /// The request is invalid in any state of the system.
     InvalidArgument = 3,
     /// The deadline passed.
     DeadlineExceeded = 4,
     /// The entity does not exist.
     NotFound = 5,
-    /// The caller is known and not permitted.
+    /// The caller is known but lacks the permission.
     PermissionDenied = 7,
     /// A quota is exhausted.
     ResourceExhausted = 8,
@@ -33,8 +33,8 @@ pub enum GrpcCode {
 }
 
 impl GrpcCode {
-    /// The code that stands for an HTTP status. A path without a route is a method that does not
-    /// exist, so 404 becomes `UNIMPLEMENTED`.
+    /// The code for an HTTP status. A path without a route is a method that does not exist, so 404
+    /// becomes `UNIMPLEMENTED`.
     #[must_use]
     pub fn from_status(status: StatusCode) -> Self {
         match status.as_u16() {
@@ -51,14 +51,14 @@ impl GrpcCode {
     }
 }
 
-/// The response that gRPC calls *trailers-only*: its head ends the stream.
+/// Makes the response that gRPC calls *trailers-only*: its head ends the stream.
 pub(super) fn trailers_only<B>(problem: &Problem) -> Response<ResponseBody<B>> {
     let code = problem.grpc_code_or_default();
     let mut response = Response::new(ResponseBody::empty());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert("grpc-status", (code as u16).into());
-    // Percent-encoding leaves printable ASCII, which is always a header's value.
+    // Percent-encoded text is printable ASCII, which is always a valid header value.
     if let Ok(message) = HeaderValue::from_str(&percent_encode(problem.title())) {
         headers.insert("grpc-message", message);
     }
@@ -70,8 +70,8 @@ pub(super) fn trailers_only<B>(problem: &Problem) -> Response<ResponseBody<B>> {
     response
 }
 
-/// A `google.rpc.Status` with a `google.rpc.RetryInfo`, which gRPC clients look for: protocol buffers
-/// in base64 without padding.
+/// Encodes a `google.rpc.Status` with a `google.rpc.RetryInfo`, which gRPC clients look for, as
+/// protocol buffers in base64 without padding.
 fn retry_info(code: GrpcCode, message: &str, after: Duration) -> String {
     const VARINT: u64 = 0;
     const BYTES: u64 = 2;
@@ -84,7 +84,7 @@ fn retry_info(code: GrpcCode, message: &str, after: Duration) -> String {
         into.push(value.to_le_bytes()[0]);
     }
     let number = |into: &mut Vec<u8>, field: u64, value: u64| {
-        // proto3 leaves out a field that is zero.
+        // proto3 omits a field that is zero.
         if value > 0 {
             varint(into, field << 3 | VARINT);
             varint(into, value);
@@ -107,7 +107,7 @@ fn retry_info(code: GrpcCode, message: &str, after: Duration) -> String {
     STANDARD_NO_PAD.encode(status)
 }
 
-/// Percent-encodes a `grpc-message`: every byte but printable ASCII, and `%`.
+/// Percent-encodes a `grpc-message`: `%` and every byte that is not printable ASCII.
 fn percent_encode(message: &str) -> String {
     use std::fmt::Write;
 
@@ -128,8 +128,8 @@ mod tests {
 
     #[test]
     fn retry_info_equals_the_output_of_googles_classes() {
-        // The Python classes of googleapis-common-protos serialise this for code 8, message "x", and
-        // a RetryInfo of 300 s and 5 ns.
+        // The Python classes of googleapis-common-protos serialise this for code 8, message "x",
+        // and a RetryInfo of 300 s and 5 ns.
         let expected = b"\x08\x08\x12\x01x\x1a\x33\x0a\x28type.googleapis.com/google.rpc.RetryInfo\
             \x12\x07\x0a\x05\x08\xac\x02\x10\x05";
         let encoded = retry_info(GrpcCode::ResourceExhausted, "x", Duration::new(300, 5));

@@ -1,4 +1,4 @@
-//! Refusing a request, and the one place that renders it.
+//! The reasons to refuse a request, and the one place that renders them.
 
 mod grpc;
 mod refusals;
@@ -15,7 +15,7 @@ use crate::{Outcome, Problem};
 
 /// Why a layer or a handler refuses a request: one struct for each reason.
 ///
-/// Operators read `Display` and `source`; the client learns only the [`Problem`].
+/// Operators read `Display` and `source`. The client receives only the [`Problem`].
 ///
 /// ```
 /// use hardpoint_core::{Problem, Rejection};
@@ -40,7 +40,7 @@ use crate::{Outcome, Problem};
 /// }
 /// ```
 pub trait Rejection: Error + Send + Sync + 'static {
-    /// What the client may read.
+    /// Returns the problem that the client receives.
     fn problem(&self) -> Problem;
 
     /// Adds header fields to the response, such as `Allow`. Default: none.
@@ -53,9 +53,10 @@ impl Rejection for Problem {
     }
 }
 
-/// What a response was refused with, in its extensions: outer layers count and record it.
+/// The refusal behind a response, stored in its extensions. Outer layers count and record it.
 ///
-/// A gRPC refusal has status 200 on the wire, so a layer that judges responses looks here first.
+/// A gRPC refusal has status 200 on the wire, so a layer that classifies responses must look here
+/// first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused {
     status: StatusCode,

@@ -1,4 +1,4 @@
-//! Rendering, and its settings.
+//! Renders refusals.
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
@@ -13,7 +13,7 @@ use crate::{Head, HeadFacts, Problem, RequestId, ResponseBody};
 
 /// How a service renders its refusals: a cloneable handle that all layers of a stack share.
 ///
-/// `Stack::refusals` hands it to every layer; a layer that is used without a stack has a `refusals`
+/// `Stack::refusals` gives it to every layer. A layer that is used without a stack has a `refusals`
 /// setter. The default renders `application/problem+json` (RFC 9457) for every request.
 ///
 /// # A service's own error envelope
@@ -39,16 +39,16 @@ use crate::{Head, HeadFacts, Problem, RequestId, ResponseBody};
 /// ```
 ///
 /// # Semantics
-/// 1. A renderer, if set, makes status, header fields and body. A status below 400 is replaced by
-///    the problem's, because a refusal must never look like a success.
+/// 1. A renderer, if set, makes the status, header fields and body. A status below 400 is replaced
+///    by the problem's, because a refusal must never look like a success.
 /// 2. Without a renderer, the body is the problem as JSON. The response to HEAD has the length that
 ///    the response to GET would have, and no body.
 /// 3. `Cache-Control: no-store`, `Retry-After` and the header fields of the [`Rejection`] are added
-///    afterwards, so no renderer can lose them.
+///    afterwards, so a renderer cannot remove them.
 /// 4. Requests of a gRPC service get a trailers-only response instead: status 200, `grpc-status`,
-///    `grpc-message`, and a `RetryInfo` in `grpc-status-details-bin` if the problem says when to try
-///    again. The service declares which requests these are, with [`grpc`](Self::grpc) or
-///    [`grpc_under`](Self::grpc_under); the client's headers do not decide it.
+///    `grpc-message`, and a `RetryInfo` in `grpc-status-details-bin` if the problem has a retry
+///    delay. The service declares its gRPC requests with [`grpc`](Self::grpc) or
+///    [`grpc_under`](Self::grpc_under); the client's headers have no influence.
 #[derive(Clone, Default)]
 pub struct Refusals {
     settings: Option<Arc<Settings>>,
@@ -62,7 +62,7 @@ struct Settings {
 }
 
 impl Refusals {
-    /// Problems as JSON, for every request.
+    /// Renders every refusal as a JSON problem.
     #[must_use]
     pub const fn new() -> Self {
         Self { settings: None }
@@ -74,26 +74,26 @@ impl Refusals {
         self.change(|settings| settings.renderer = Some(Arc::new(renderer)))
     }
 
-    /// Renders every refusal for gRPC: for a service, or a part of a router, that serves only gRPC.
+    /// Renders every refusal for gRPC. For a service, or a part of a router, that serves only gRPC.
     #[must_use]
     pub fn grpc(self) -> Self {
         self.change(|settings| settings.grpc = true)
     }
 
     /// Renders refusals for gRPC if the request's path starts with `prefix`, such as
-    /// `/routeguide.RouteGuide/`: for a port that serves both. May be called several times.
+    /// `/routeguide.RouteGuide/`. For a port that serves both. May be called several times.
     #[must_use]
     pub fn grpc_under(self, prefix: impl Into<Cow<'static, str>>) -> Self {
         self.change(|settings| settings.grpc_prefixes.push(prefix.into()))
     }
 
-    /// These settings; `other`'s if nothing was set here.
+    /// Returns these settings, or those of `other` if nothing was set here.
     #[must_use]
     pub fn or(self, other: &Self) -> Self {
         if self.settings.is_some() { self } else { other.clone() }
     }
 
-    /// What rendering needs to know of this request. Allocates nothing.
+    /// Collects the facts about a request that rendering needs. Does not allocate.
     #[must_use]
     pub fn facts(&self, head: Head<'_>) -> HeadFacts {
         let grpc = self.settings.as_ref().is_some_and(|settings| settings.is_grpc(head.uri.path()));
@@ -154,10 +154,11 @@ impl fmt::Debug for Refusals {
     }
 }
 
-/// Makes the response to a refused request. Closures `Fn(&Refusal<'_>) -> Response<Bytes>` are
-/// renderers.
+/// Renders the response to a refused request.
+///
+/// Implemented for closures `Fn(&Refusal<'_>) -> Response<Bytes>`.
 pub trait Renderer: Send + Sync + 'static {
-    /// The response. [`Refusals`] lists what is added to it.
+    /// Renders the response. [`Refusals`] lists the header fields that are added to it.
     fn render(&self, refusal: &Refusal<'_>) -> Response<Bytes>;
 }
 
@@ -170,7 +171,7 @@ where
     }
 }
 
-/// What a [`Renderer`] renders.
+/// The refusal that a [`Renderer`] renders.
 #[derive(Clone, Copy, Debug)]
 pub struct Refusal<'a> {
     problem: &'a Problem,
@@ -178,7 +179,7 @@ pub struct Refusal<'a> {
 }
 
 impl<'a> Refusal<'a> {
-    /// What the client may read.
+    /// The problem that the client receives.
     #[must_use]
     pub fn problem(&self) -> &'a Problem {
         self.problem
@@ -212,7 +213,7 @@ fn json<B>(facts: &HeadFacts, problem: &Problem) -> Response<ResponseBody<B>> {
     finish(facts, response)
 }
 
-/// Not every server drops a body in the response to HEAD, so the length is all that is sent.
+/// Sends only the length in response to HEAD, because not every server drops the body.
 fn finish<B>(facts: &HeadFacts, mut response: Response<Bytes>) -> Response<ResponseBody<B>> {
     if !facts.is_head() {
         return response.map(ResponseBody::full);

@@ -1,4 +1,4 @@
-//! What core allocates where every request passes.
+//! The allocations on the path of every request.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,7 @@ use hardpoint_core::{
 use hardpoint_testkit::contract::allocations_in;
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 
-/// A value as a server's parser makes it: a part of the buffer that the head was read into.
+/// A header value as a server's parser makes it: a slice of the buffer that the head was read into.
 fn received(text: &str) -> HeaderValue {
     let mut buffer = BytesMut::from(text);
     buffer.extend_from_slice(b"\r\n");

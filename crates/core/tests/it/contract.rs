@@ -1,4 +1,4 @@
-//! core's future and body keep the contract of services.
+//! The service contract of core's future and body.
 
 use hardpoint_core::{
     Client, ClientResolver, Identity, Key, ManualClock, Problem, Refusals, RequestContext,

@@ -1,4 +1,4 @@
-//! The smallest layer that forwards or refuses.
+//! A minimal layer that forwards or refuses.
 
 use std::{
     error::Error,
@@ -66,7 +66,7 @@ where
     }
 }
 
-/// A refusal with the parts that a test sets.
+/// A refusal whose parts the test sets.
 #[derive(Debug)]
 pub(crate) struct Closed {
     pub(crate) problem: Problem,

@@ -1,4 +1,4 @@
-//! core as its users meet it: in a service, in memory, and on the wire.
+//! core as its users see it: in a service, in memory, and on the wire.
 #![expect(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod alloc;

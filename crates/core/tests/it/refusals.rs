@@ -1,4 +1,4 @@
-//! What a refusal looks like on the wire.
+//! Refusals on the wire.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::gate::Closed;
 
-/// A request that looks like a gRPC call in every way, with an id if there is one.
+/// A request with every sign of a gRPC call, and with `id` if there is one.
 fn request(id: Option<&'static str>) -> Request<()> {
     let mut request = Request::new(());
     *request.method_mut() = Method::POST;
@@ -90,7 +90,7 @@ async fn a_grpc_service_refuses_with_trailers_only() {
                 ("content-type", "application/grpc"),
                 ("grpc-message", "The gate is closed"),
                 ("grpc-status", "14"),
-                // google.rpc.Status with a RetryInfo of a second and a half.
+                // google.rpc.Status with a RetryInfo of 1.5 seconds.
                 (
                     "grpc-status-details-bin",
                     "CA4SElRoZSBnYXRlIGlzIGNsb3NlZBo2Cih0eXBlLmdvb2dsZWFwaXMuY29tL2dvb2dsZS5ycGMuUmV0cnlJbmZvEgoKCAgBEIDKte4B",
@@ -137,7 +137,7 @@ async fn the_rejections_own_headers_and_members_are_sent() {
     );
 }
 
-/// A service's envelope: the code and the id, with a status of its own for one code.
+/// A service's error envelope: the code and the id. The status depends on the code.
 fn envelope(refusal: &Refusal<'_>) -> Response<Bytes> {
     let id = refusal.request_id().map(RequestId::as_str);
     let body = json!({ "error": refusal.problem().code(), "id": id }).to_string();

@@ -1,19 +1,19 @@
-//! Secrets, looked for in this process's memory.
+//! Searches this process's memory for secrets.
 //!
-//! Each test has a needle of its own, larger than what an allocator writes into freed memory, and
-//! first shows that it would be found.
+//! Each test has its own needle, larger than what an allocator writes into freed memory, and first
+//! shows that the search finds it.
 
 use std::hint::black_box;
 
 use hardpoint_core::Secret;
 use hardpoint_testkit::leak::{mask, memory_contains, unmask};
 
-/// What stands before the needle, so that the allocator's own notes do not hide it.
+/// The bytes before the needle, which the allocator's metadata overwrites instead of the needle.
 const PADDING: usize = 64;
 
-/// A text that ends in the needle, in an allocation with room to spare.
+/// A text that ends in the needle, in an allocation with spare capacity.
 ///
-/// The size is none that the search itself asks for: it would write over what was freed.
+/// The search never requests an allocation of this size, which would overwrite the freed memory.
 fn text(masked: &[u8]) -> String {
     let mut text = String::with_capacity(600);
     text.extend(std::iter::repeat_n('.', PADDING));
@@ -26,7 +26,7 @@ fn an_ordinary_string_stays_behind() {
     const NEEDLE: [u8; 32] = mask(*b"ordinary needle 3f1b6c09d27e8a54");
     assert!(!memory_contains(&NEEDLE));
     drop(black_box(text(&NEEDLE)));
-    assert!(memory_contains(&NEEDLE), "then the tests below show nothing");
+    assert!(memory_contains(&NEEDLE), "otherwise the tests below prove nothing");
 }
 
 #[test]
@@ -43,11 +43,11 @@ fn a_secret_made_of_a_string_leaves_nothing_behind() {
 fn spare_capacity_is_wiped_too() {
     const NEEDLE: [u8; 32] = mask(*b"spare needle 70b2e9c4d8153fa6 sp");
     let mut source = text(&NEEDLE);
-    // An editor of the text has left its old end behind the new one.
+    // Truncating leaves the old end of the text in the spare capacity.
     source.truncate(PADDING / 2);
     assert!(memory_contains(&NEEDLE));
     let secret = Secret::<str>::from(source);
-    assert!(!memory_contains(&NEEDLE), "the secret itself has no such end");
+    assert!(!memory_contains(&NEEDLE), "the secret does not copy the old end");
     drop(secret);
 }
 
@@ -107,8 +107,9 @@ mod deserialised {
         assert!(!memory_contains(&NEEDLE));
     }
 
-    /// Frees a block of each size that a growing vector asks for, between blocks that stay: so each
-    /// growth moves, and leaves the smaller block to the allocator.
+    /// Frees a block of each size that a growing vector requests, between blocks that stay
+    /// allocated. Each growth therefore moves the vector and returns the smaller block to the
+    /// allocator.
     fn fragmented() -> Vec<Vec<u8>> {
         let sizes = [8, 16, 32, 64, 128, 256];
         let blocks = sizes.iter().flat_map(|&size| [size; 3].map(Vec::<u8>::with_capacity));
