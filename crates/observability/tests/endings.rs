@@ -76,7 +76,7 @@ fn start(ending: &str) -> Command {
 }
 
 fn parsed(text: &str) -> Vec<Json> {
-    text.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 fn every_line_is_written(ending: &str, code: i32) {
