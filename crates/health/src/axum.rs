@@ -1,11 +1,15 @@
-//! A listener for [`axum::serve()`] that loses no connection it could have answered.
+//! A listener for [`axum::serve()`] that answers just-accepted connections before the service
+//! stops.
 //!
-//! axum stops accepting and closes quiet connections in the same moment, and hyper takes a
-//! connection for quiet if it has not read a byte of it yet: a client whose connection was accepted
-//! just before the drain gets no answer, and neither do those that the kernel has accepted and axum
-//! has not. This listener separates the two: first it takes in what the kernel holds and closes
-//! the socket, then the settle time passes, in which what is arriving is read, and only then
-//! [`stop_accepting`](crate::Lifecycle::stop_accepting) resolves.
+//! axum stops accepting and closes idle connections at the same moment, and hyper considers a
+//! connection idle until it has read its first byte. A client therefore gets no response if axum
+//! accepted its connection just before that moment, or if the connection still waits in the
+//! kernel's queue.
+//!
+//! [`DrainListener`] separates the two steps. When the drain delay is over, it accepts the
+//! connections in the kernel's queue and closes the socket. During the settle time, the server
+//! reads the requests that are arriving. Only then does
+//! [`stop_accepting`](crate::Lifecycle::stop_accepting) resolve.
 //!
 //! ```no_run
 //! use axum::{Router, routing::get};
@@ -35,11 +39,11 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::Lifecycle;
 
-/// A listener that drains with its lifecycle, as axum's extractor of the peer's address needs it:
-/// only for axum's own adapter is that implemented for every listener.
+/// A [`DrainListener`] in axum's [`TapIo`] adapter. axum's `ConnectInfo` extractor for peer
+/// addresses supports arbitrary listeners only through that adapter.
 pub type TappedListener<L> = TapIo<DrainListener<L>, fn(&mut <L as Listener>::Io)>;
 
-/// Makes `listener` drain with `lifecycle`. See the [module docs](self).
+/// Returns a listener that drains with `lifecycle`. See the [module docs](self).
 pub fn drain_listener<L: Listener>(lifecycle: &Lifecycle, listener: L) -> TappedListener<L> {
     let untouched: fn(&mut L::Io) = |_| {};
     let listener = DrainListener {
@@ -50,24 +54,24 @@ pub fn drain_listener<L: Listener>(lifecycle: &Lifecycle, listener: L) -> Tapped
     listener.tap_io(untouched)
 }
 
-/// A listener that closes when the drain delay is over. Made by [`drain_listener`].
+/// A listener that closes when the drain delay is over. Created by [`drain_listener`].
 pub struct DrainListener<L> {
     stage: Stage<L>,
-    /// Kept across calls: `accept` is dropped and called again for each connection.
+    /// Kept across calls: the server drops the future of `accept` and calls it again.
     close: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
     take_in_for: Duration,
 }
 
 enum Stage<L> {
-    /// Accepts whoever comes.
+    /// Accepts every connection.
     Open(L),
-    /// Takes in those who came before, until this point at the latest.
+    /// Accepts connections from the kernel's queue, until this instant at the latest.
     Closing(L, Instant),
     /// The socket is closed.
     Closed,
 }
 
-/// How long the kernel may take to report a connection that waits in its queue.
+/// If the kernel reports no connection for this long, its queue is empty.
 const QUEUE_EMPTY_AFTER: Duration = Duration::from_millis(1);
 
 impl<L: Listener> Listener for DrainListener<L> {
@@ -76,7 +80,7 @@ impl<L: Listener> Listener for DrainListener<L> {
 
     async fn accept(&mut self) -> (L::Io, L::Addr) {
         if let Stage::Open(listener) = &mut self.stage {
-            // Biased: also if connections come without a pause, the end of the delay is seen.
+            // Biased: a steady stream of connections must not hide the end of the delay.
             tokio::select! {
                 biased;
                 () = &mut self.close => {}
@@ -102,7 +106,7 @@ impl<L: Listener> Listener for DrainListener<L> {
             Stage::Open(listener) | Stage::Closing(listener, _) => listener.local_addr(),
             Stage::Closed => Err(io::Error::new(
                 io::ErrorKind::NotConnected,
-                "the listener was closed by the drain",
+                "the drain has closed the listener",
             )),
         }
     }

@@ -24,7 +24,7 @@ use crate::{
     phase::Phase,
 };
 
-/// What readiness comes down to. Ordered by what outweighs what, in [`Board::verdict`].
+/// The overall status of the service. [`Board::verdict`] defines the precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Degraded,
@@ -44,7 +44,7 @@ impl Verdict {
         }
     }
 
-    /// The verdict as one lower-case word.
+    /// The verdict in `snake_case`, as the probes show it.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Degraded => "degraded",
@@ -59,7 +59,7 @@ impl Verdict {
 pub(crate) struct Board {
     phase: Phase,
     checks: Vec<Arc<Tracked>>,
-    /// The readiness that was last told to the observer, as its index in [`index_of`].
+    /// The readiness that the observer last received, as its index in [`index_of`].
     told: AtomicU8,
     drain_began: watch::Sender<Option<Instant>>,
     emptied: Notify,
@@ -90,7 +90,7 @@ impl Board {
         self.checks.iter().map(AsRef::as_ref)
     }
 
-    /// Whole seconds of the injected clock since the board was made.
+    /// Whole seconds since the board was created, on the injected clock.
     pub(crate) fn seconds(&self) -> u32 {
         let age = self.time.now().saturating_since(self.origin);
         u32::try_from(age.as_secs()).unwrap_or(u32::MAX)
@@ -107,7 +107,7 @@ impl Board {
         for check in &self.checks {
             match check.state().status {
                 Status::Up => {}
-                // A gate that was never seen open is closed.
+                // A gating check must pass once before the service is ready.
                 Status::Unknown | Status::Down if check.gates_readiness => {
                     return Verdict::NotReady;
                 }
@@ -118,7 +118,7 @@ impl Board {
         verdict
     }
 
-    /// `true` the first time.
+    /// Returns `true` on the first call only.
     pub(crate) fn start(&self) -> bool {
         let first = self.phase.start();
         if first {
@@ -128,9 +128,9 @@ impl Board {
         first
     }
 
-    /// `true` the first time.
+    /// Returns `true` on the first call only.
     pub(crate) fn begin_drain(&self) -> bool {
-        // The phase first: whoever is woken finds the probes and the layer draining.
+        // Set the phase first, so that a woken task already sees the probes and the layer draining.
         let first = self.phase.begin_drain();
         if first {
             self.drain_began.send_replace(Some(Instant::now()));
@@ -144,7 +144,7 @@ impl Board {
         first
     }
 
-    /// Resolves once the drain has begun, to when it did.
+    /// Waits for the drain to begin and returns the instant at which it began.
     pub(crate) async fn drain_began(&self) -> Instant {
         let mut began = self.drain_began.subscribe();
         loop {
@@ -153,27 +153,28 @@ impl Board {
                 return began;
             }
             if began.changed().await.is_err() {
-                // The sender lives in `self`.
+                // Unreachable: `self` owns the sender.
                 std::future::pending::<()>().await;
             }
         }
     }
 
-    /// Resolves once the drain has been going on for this long.
+    /// Waits until `time` has passed since the drain began.
     pub(crate) async fn drained_for(&self, time: Duration) {
         let began = self.drain_began().await;
-        // `sleep` and not a point in time: it takes durations that no `Instant` can hold. It always
-        // waits for the next tick, though, and what is over is over now.
+        // `sleep` instead of `sleep_until`: an `Instant` cannot hold the longest durations. `sleep`
+        // always waits for the next timer tick, so skip it if the time has already passed.
         let left = time.saturating_sub(began.elapsed());
         if !left.is_zero() {
             tokio::time::sleep(left).await;
         }
     }
 
-    /// Resolves once no request is in flight. Only of use once the drain has begun.
+    /// Waits until no request is in flight. Call it only after the drain has begun: `leave` does
+    /// not wake waiters before that.
     pub(crate) async fn emptied(&self) {
         loop {
-            // Made before the look at the count: a wake-up in between is not lost.
+            // Register before reading the count, so that no wake-up in between is lost.
             let emptied = self.emptied.notified();
             if self.phase.in_flight() == 0 {
                 return;
@@ -182,14 +183,14 @@ impl Board {
         }
     }
 
-    /// A request is over.
+    /// Removes one request from the in-flight count.
     pub(crate) fn leave(&self) {
         if self.phase.leave() {
             self.emptied.notify_waiters();
         }
     }
 
-    /// Takes in one result of a check.
+    /// Records one result of a check.
     pub(crate) fn record(&self, check: &Tracked, result: Result<(), Down>, took: Duration) {
         let (result, down) = match result {
             Ok(()) => (Ok(()), None),
@@ -216,17 +217,19 @@ impl Board {
         self.tell();
     }
 
-    /// Tells the observer of the readiness, if it is another one than it was told last.
+    /// Reports the readiness to the observer if it differs from the last reported one.
     ///
-    /// Whoever changes something calls this, and the last thing told is true: the observer is called
-    /// without a lock, so two calls may overtake each other, and then the later one is made again.
+    /// Every change calls this function, and the last value reported is always the current one. The
+    /// observer runs without a lock, so two reports can arrive in the wrong order; in that case the
+    /// current value is reported again.
     fn tell(&self) {
         let mut overtaken = false;
         loop {
             let readiness = self.verdict().readiness();
             let index = index_of(readiness);
             if self.told.swap(index, Ordering::AcqRel) == index && !overtaken {
-                // The swap has made visible what others changed before theirs: look again.
+                // The swap synchronizes with the swaps of other threads: compute the verdict again
+                // with their changes visible.
                 if self.verdict().readiness() == readiness {
                     return;
                 }
@@ -238,7 +241,7 @@ impl Board {
                 "readiness changed"
             );
             self.telemetry.on(&ReadinessChanged::new(readiness).into());
-            // Another one that came between the swap and here was perhaps told before this one.
+            // A value swapped in since may have reached the observer before this one.
             overtaken = self.told.load(Ordering::Acquire) != index;
         }
     }
@@ -258,7 +261,7 @@ const fn index_of(readiness: Readiness) -> u8 {
         Readiness::Starting => 0,
         Readiness::Ready => 1,
         Readiness::NotReady => 2,
-        // `Readiness` may get variants that no verdict maps to.
+        // `Draining`. `Readiness` is non-exhaustive, but no verdict maps to another variant.
         _ => 3,
     }
 }

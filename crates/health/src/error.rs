@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
-/// Every mistake that was found in a configuration, all at once.
+/// All mistakes in a configuration.
 ///
 /// `Display` lists them, separated by `; `.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,12 +11,12 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// `Err` with all of `mistakes`, or `Ok` if there are none.
+    /// Returns `Err` with all `mistakes`, or `Ok` if there are none.
     pub(crate) fn unless_empty(mistakes: Vec<Mistake>) -> Result<(), Self> {
         if mistakes.is_empty() { Ok(()) } else { Err(Self { mistakes }) }
     }
 
-    /// The mistakes, at least one.
+    /// The mistakes. Never empty.
     #[must_use]
     pub fn mistakes(&self) -> &[Mistake] {
         &self.mistakes
@@ -41,7 +41,7 @@ impl Error for ConfigError {}
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mistake {
-    /// Two checks have one name.
+    /// Two checks have the same name.
     DuplicateName {
         /// The name.
         name: Arc<str>,
@@ -50,17 +50,17 @@ pub enum Mistake {
     EmptyName,
     /// There are checks, but no tokio runtime to run them on.
     NoRuntime {
-        /// How many checks there are.
+        /// The number of checks.
         checks: usize,
     },
-    /// The settle time leaves nothing of the drain deadline.
+    /// The settle time is not shorter than the drain deadline.
     SettleNotShorter {
         /// The settle time.
         settle: Duration,
         /// The drain deadline.
         drain_deadline: Duration,
     },
-    /// A check may take as long as its period, so that two runs would meet.
+    /// The timeout of a check is not shorter than its period, so two runs could overlap.
     TimeoutNotShorter {
         /// The check's name.
         check: Arc<str>,
@@ -69,21 +69,21 @@ pub enum Mistake {
         /// Its period.
         every: Duration,
     },
-    /// A drain without time for the requests in flight.
+    /// The drain deadline is zero and leaves no time for the requests in flight.
     ZeroDrainDeadline,
-    /// A check without a pause between two runs.
+    /// The period of a check is zero.
     ZeroPeriod {
         /// The check's name.
         check: Arc<str>,
     },
-    /// A check whose status would change after no result at all.
+    /// A threshold of a check is zero, so its status would change without a result.
     ZeroThreshold {
         /// The check's name.
         check: Arc<str>,
         /// The setter: `fail_after` or `recover_after`.
         setter: &'static str,
     },
-    /// A check that could never pass.
+    /// The timeout of a check is zero, so it could never pass.
     ZeroTimeout {
         /// The check's name.
         check: Arc<str>,
@@ -94,43 +94,44 @@ impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::DuplicateName { name } => {
-                write!(f, "two checks are named `{name}`; give each check a name of its own")
+                write!(f, "two checks are named `{name}`; give each check a different name")
             }
             Self::EmptyName => f.write_str(
-                "a check has an empty name; name it after what it looks at, such as `postgres`",
+                "a check has an empty name; name it after its dependency, such as `postgres`",
             ),
             Self::NoRuntime { checks } => write!(
                 f,
-                "no tokio runtime to run {checks} checks on; build the lifecycle inside the \
-                 runtime, such as in an async main"
+                "no tokio runtime to run {checks} checks on; build the lifecycle inside a runtime, \
+                 such as in an async main"
             ),
             Self::SettleNotShorter { settle, drain_deadline } => write!(
                 f,
-                "settle time {settle:?} leaves nothing of the drain deadline {drain_deadline:?}; \
-                 write a settle time of {:?}, or a drain deadline longer than {settle:?}",
+                "settle time {settle:?} is not shorter than the drain deadline {drain_deadline:?}; \
+                 use a settle time of {:?}, or a drain deadline longer than {settle:?}",
                 *drain_deadline / 2
             ),
             Self::TimeoutNotShorter { check, timeout, every } => write!(
                 f,
-                "check `{check}` has a timeout of {timeout:?} and runs every {every:?}, so that two \
-                 runs could meet; write a timeout shorter than the period"
+                "check `{check}` has a timeout of {timeout:?} and runs every {every:?}, so two \
+                 runs could overlap; use a timeout shorter than the period"
             ),
             Self::ZeroDrainDeadline => f.write_str(
-                "a drain deadline of 0 cuts every request in flight; write at least the time of \
+                "a drain deadline of 0 cuts every request in flight; use at least the duration of \
                  the slowest request, such as 20s",
             ),
             Self::ZeroPeriod { check } => write!(
                 f,
-                "check `{check}` runs every 0s, which is all the time; write a period, such as 5s"
+                "check `{check}` has a period of 0 and would run without pause; use a period such \
+                 as 5s"
             ),
             Self::ZeroThreshold { check, setter } => write!(
                 f,
-                "check `{check}` has a `{setter}` of 0, and a status cannot change after no \
-                 result; write 1 to change with the first one"
+                "check `{check}` has a `{setter}` of 0, but a status changes only on a result; use \
+                 1 to change it on the first one"
             ),
             Self::ZeroTimeout { check } => write!(
                 f,
-                "check `{check}` has a timeout of 0 and could never pass; write a timeout, such as 1s"
+                "check `{check}` has a timeout of 0 and could never pass; use a timeout such as 1s"
             ),
         }
     }

@@ -1,8 +1,8 @@
 //! Health checks that probes read from memory, and a drain that loses no request.
 //!
-//! This crate does not serve: the listeners, the router and `main` stay yours. It has no client of
-//! any dependency: a check is any async closure. It does not restart anything, and liveness never
-//! looks at a dependency.
+//! This crate is not a server: the application keeps its listeners, router and `main`. It contains
+//! no database or HTTP clients: a check is any async closure. It never restarts the service, and
+//! liveness never depends on a check.
 //!
 //! # Quick start
 //!
@@ -48,21 +48,21 @@
 //!
 //! | concept | where |
 //! |---|---|
-//! | one test of a dependency, in the background | [`Check`], [`Checks`], [`Down`]: [`check`] |
-//! | starting, ready, draining, ended: the handle that all share | [`Lifecycle`]: [`lifecycle`] |
-//! | answers to balancers and orchestrators | [`ProbeLayer`] on the public listener, [`Probes`] on the admin one: [`probe`] |
-//! | requests in flight, and the hint to leave | [`DrainLayer`]: [`drain`] |
-//! | mistakes in all of these | [`ConfigError`], [`Mistake`] |
+//! | background tests of dependencies | [`Check`], [`Checks`], [`Down`]: [`check`] |
+//! | the shared handle: starting, ready, draining, ended | [`Lifecycle`]: [`lifecycle`] |
+//! | endpoints for balancers and orchestrators | [`ProbeLayer`] on the public listener, [`Probes`] on the admin listener: [`probe`] |
+//! | the count of requests in flight, and `Connection: close` | [`DrainLayer`]: [`drain`] |
+//! | configuration mistakes | [`ConfigError`], [`Mistake`] |
 //!
-//! Changes of a check and of readiness go to the [`Telemetry`](hardpoint_core::Telemetry) that the
-//! lifecycle was built with, and to the log with the targets `hardpoint::health::check` and
-//! `hardpoint::health::lifecycle`. What does not change is not logged.
+//! The lifecycle reports each change of a check or of readiness to its
+//! [`Telemetry`](hardpoint_core::Telemetry) and logs it with the target `hardpoint::health::check`
+//! or `hardpoint::health::lifecycle`. It does not log results that change nothing.
 //!
 //! # Features
 //!
 //! | name | adds | default |
 //! |---|---|---|
-//! | `axum` | `hardpoint_health::axum`: a listener for `axum::serve` that answers just-accepted connections too when the service drains | no |
+//! | `axum` | `hardpoint_health::axum`: a listener for `axum::serve` that also answers just-accepted connections when the service drains | no |
 //!
 //! The minimum supported Rust version is 1.95.
 

@@ -1,14 +1,14 @@
-//! Where the service stands and how many requests are in it: one atomic word.
+//! The phase of the service and the number of requests in flight, in one atomic word.
 
 use std::{
     fmt,
     sync::atomic::{AtomicU64, Ordering},
 };
 
-/// Bit 0: draining. Bit 1: started. From bit 2: requests in flight.
+/// Bit 0: draining. Bit 1: started. Bits 2 and up: requests in flight.
 ///
-/// It is one word so that a request that leaves sees in one step both that it was the last one and
-/// that somebody waits for that: with two words the wake-up could be lost between them.
+/// With one word, a leaving request learns in one step that it is the last one and that the service
+/// is draining. With two words, the wake-up could be lost between them.
 #[derive(Default)]
 pub(crate) struct Phase {
     word: AtomicU64,
@@ -19,22 +19,23 @@ impl Phase {
     const STARTED: u64 = 1 << 1;
     const ONE_REQUEST: u64 = 1 << 2;
 
-    /// `true` the first time.
+    /// Returns `true` on the first call only.
     pub(crate) fn start(&self) -> bool {
         self.word.fetch_or(Self::STARTED, Ordering::AcqRel) & Self::STARTED == 0
     }
 
-    /// `true` the first time.
+    /// Returns `true` on the first call only.
     pub(crate) fn begin_drain(&self) -> bool {
         self.word.fetch_or(Self::DRAINING, Ordering::AcqRel) & Self::DRAINING == 0
     }
 
-    /// A request came.
+    /// Adds one request to the in-flight count.
     pub(crate) fn enter(&self) {
         self.word.fetch_add(Self::ONE_REQUEST, Ordering::Relaxed);
     }
 
-    /// A request went; `true` if it was the last one of a service that drains. Once per `enter`.
+    /// Removes one request from the in-flight count. Returns `true` if it was the last one and the
+    /// service is draining. Call it once per `enter`.
     pub(crate) fn leave(&self) -> bool {
         let before = self.word.fetch_sub(Self::ONE_REQUEST, Ordering::AcqRel);
         before & Self::DRAINING != 0 && before / Self::ONE_REQUEST == 1
@@ -71,7 +72,7 @@ mod tests {
     fn only_the_last_request_of_a_drain_is_told_so() {
         let phase = Phase::default();
         phase.enter();
-        assert!(!phase.leave(), "nobody waits yet");
+        assert!(!phase.leave(), "not draining yet");
         phase.enter();
         phase.enter();
         assert!(phase.begin_drain());

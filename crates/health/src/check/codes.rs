@@ -1,4 +1,4 @@
-//! The failure codes of one check, numbered as they come up.
+//! The failure codes of one check, numbered in order of appearance.
 
 use std::sync::OnceLock;
 
@@ -6,16 +6,16 @@ use super::state::CodeIndex;
 
 /// Numbers the codes of one check, so that a code fits into the check's word.
 ///
-/// One task writes, any number of probes read without a lock.
+/// One task writes; any number of probes read without a lock.
 #[derive(Debug, Default)]
 pub(crate) struct Codes {
     slots: [OnceLock<&'static str>; Self::SLOTS],
 }
 
 impl Codes {
-    /// How many different codes of one check are told apart.
+    /// The number of codes that one check can distinguish.
     pub(crate) const SLOTS: usize = 14;
-    /// The number of whatever came up after all slots were taken.
+    /// The shared number of all codes that appear after the slots are taken.
     const OTHER: CodeIndex = 15;
 
     /// The number of `code`, from 1.

@@ -1,13 +1,13 @@
-//! Why a check failed.
+//! The failure of a check.
 
 use std::error::Error;
 
-/// A check's failure: a fixed code for whoever reads the report, and a cause for the log.
+/// The failure of a check: a constant code for the report, and an optional cause for the log.
 ///
-/// The code is all that leaves through a response. The cause is logged when the check's status
-/// changes to down, and nowhere else.
+/// Responses contain only the code. The cause is logged only when the check's status changes to
+/// down.
 ///
-/// `?` on any error makes one with the code `failed`:
+/// `?` converts any error into a `Down` with the code `failed`:
 ///
 /// ```
 /// use hardpoint_health::Down;
@@ -27,16 +27,16 @@ pub struct Down {
 }
 
 impl Down {
-    /// A failure with this code, such as `unreachable`.
+    /// Creates a failure with this code, such as `unreachable`.
     ///
-    /// Up to 14 codes of one check are told apart in the report; further ones are shown as `other`.
+    /// The report distinguishes up to 14 codes per check and shows any further one as `other`.
     /// hardpoint itself uses `failed`, `panicked` and `timeout`.
     #[must_use]
     pub const fn new(code: &'static str) -> Self {
         Self { code, cause: None }
     }
 
-    /// Keeps the error behind the failure for the log. Its text must not contain a secret.
+    /// Sets the underlying error, for the log. Its text must not contain a secret.
     #[must_use]
     pub fn caused_by(mut self, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.cause = Some(error.into());
@@ -49,7 +49,7 @@ impl Down {
         self.code
     }
 
-    /// The error behind the failure, if one was kept.
+    /// The underlying error, if one was set.
     #[must_use]
     pub fn cause(&self) -> Option<&(dyn Error + 'static)> {
         match &self.cause {
@@ -59,7 +59,7 @@ impl Down {
     }
 }
 
-// `Down` is no `Error` itself, which is what lets `?` turn every error into it.
+// `Down` does not implement `Error`, so this impl does not overlap with `From<T> for T`.
 impl<E: Error + Send + Sync + 'static> From<E> for Down {
     fn from(error: E) -> Self {
         Self::new("failed").caused_by(error)

@@ -1,8 +1,8 @@
-//! Checks: one test of a dependency each, run in the background.
+//! Checks: background tests of dependencies.
 //!
-//! A check protects the dependency and the probes from each other: however often a balancer asks,
-//! the dependency is tested once a period, and however long the dependency takes, a probe answers
-//! at once from memory.
+//! A check decouples the probes from the dependency. It tests the dependency once per period, no
+//! matter how often balancers probe, and probes answer at once from memory, no matter how slow the
+//! dependency is.
 //!
 //! ```
 //! use hardpoint_health::{Check, Checks, Down};
@@ -33,34 +33,35 @@
 //!
 //! # Semantics
 //!
-//! 1. A check is *unknown* until its first pass, which makes it *up*, or until
-//!    [`fail_after`](Check::fail_after) failures in a row, which make it *down*.
-//! 2. Up turns into down after [`fail_after`](Check::fail_after) failures in a row, and down into
-//!    up after [`recover_after`](Check::recover_after) passes in a row.
-//! 3. An error, a run longer than [`timeout`](Check::timeout), and a panic are failures. None of
-//!    them ends the check.
-//! 4. A check that is down degrades the service. Only one that
-//!    [gates readiness](Check::gates_readiness) takes it out of traffic; such a check must also
-//!    have passed once before the service is ready.
-//! 5. The first run comes within 100 ms, the second after a random part of the period, later ones
-//!    one period apart, from start to start. Two runs of one check never overlap.
+//! 1. A check starts as *unknown*. Its first pass makes it *up*;
+//!    [`fail_after`](Check::fail_after) failures in a row make it *down*.
+//! 2. An *up* check becomes *down* after [`fail_after`](Check::fail_after) failures in a row. A
+//!    *down* check becomes *up* after [`recover_after`](Check::recover_after) passes in a row.
+//! 3. An error, a panic and a run longer than [`timeout`](Check::timeout) are failures. After a
+//!    failure, the check continues to run.
+//! 4. A check that is down degrades the service. Only a check that
+//!    [gates readiness](Check::gates_readiness) takes the service out of traffic. A gating check
+//!    must also pass once before the service is ready.
+//! 5. The first run starts within 100 ms, the second after a random part of the period, and each
+//!    later run one period after the start of the previous one. Two runs of a check never overlap.
 //!
 //! # Sharing
 //!
-//! Each check has one task and one atomic word of state per [`Lifecycle`](crate::Lifecycle), shared
-//! by all its clones, layers and probes. The tasks end when the last of those is dropped.
+//! Each check has one task and one atomic word of state per [`Lifecycle`](crate::Lifecycle). All
+//! clones, layers and probes of the lifecycle share them. The tasks end when the last of these is
+//! dropped.
 //!
 //! # Cancellation
 //!
-//! At its timeout a run's future is dropped where it awaits. A check that never awaits, because it
-//! blocks its thread, cannot be timed out: use a blocking client inside
-//! [`tokio::task::spawn_blocking`].
+//! At the timeout, the future of the run is dropped. A check that blocks its thread never yields
+//! and cannot time out: call blocking clients inside [`tokio::task::spawn_blocking`].
 //!
 //! # Deployment caveats
 //!
-//! A gate on a dependency that all replicas share takes all replicas out at once when it fails,
-//! and clients get refused connections in place of an answer that says what is wrong. Gate on what
-//! this replica alone can lose, and let shared dependencies degrade.
+//! If a gating check tests a dependency that all replicas share, its failure takes all replicas out
+//! of traffic at once, and clients get refused connections instead of a response that explains the
+//! problem. Gate only on dependencies that a single replica can lose, and let shared dependencies
+//! degrade the service.
 
 use std::{
     fmt,
@@ -87,11 +88,11 @@ pub(crate) mod state;
 #[cfg(test)]
 mod tests;
 
-/// Makes a new run of a check.
+/// Starts a run of a check.
 type Run = Box<dyn FnMut() -> Pin<Box<dyn Future<Output = Result<(), Down>> + Send>> + Send>;
 
 /// One test of a dependency. See the [module docs](self).
-#[must_use = "a check runs once it is part of a lifecycle"]
+#[must_use = "a check does not run until a lifecycle is built with it"]
 pub struct Check {
     name: Arc<str>,
     run: Run,
@@ -102,10 +103,9 @@ pub struct Check {
 }
 
 impl Check {
-    /// A check that calls `run` once a period and fails if its future returns [`Down`].
+    /// Creates a check that calls `run` once per period and fails if the future returns [`Down`].
     ///
-    /// The name is shown in the report and in events; it should be short and fixed, such as
-    /// `postgres`.
+    /// The report and events contain the name. It should be short and constant, such as `postgres`.
     pub fn new<F, Fut>(name: impl Into<Arc<str>>, mut run: F) -> Self
     where
         F: FnMut() -> Fut + Send + 'static,
@@ -121,38 +121,39 @@ impl Check {
         }
     }
 
-    /// The time between the starts of two runs. Default: 5 seconds, so that with the default
-    /// thresholds an outage shows after 10 to 15 seconds, at a cost of one call per replica every 5
-    /// seconds.
+    /// Sets the time between the starts of two runs. Default: 5 seconds. With the default
+    /// thresholds, an outage shows after 10 to 15 seconds, at the cost of one call per replica
+    /// every 5 seconds.
     ///
-    /// A longer one costs the dependency less and notices an outage later. 0 is a mistake.
+    /// A longer period puts less load on the dependency and detects an outage later. 0 is a
+    /// mistake.
     pub const fn every(mut self, period: Duration) -> Self {
         self.every = period;
         self
     }
 
-    /// How long one run may take before it counts as failed. Default: 1 second; a dependency that
-    /// takes longer to say that it is there is of no use to a request either.
+    /// Sets how long a run may take before it counts as failed. Default: 1 second. A dependency
+    /// that takes longer to answer a check is not useful to requests either.
     ///
-    /// It must be shorter than the period. 0 is a mistake.
+    /// The timeout must be shorter than the period. 0 is a mistake.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// How many failures in a row make the check down. Default: 3, so that one lost packet changes
-    /// nothing.
+    /// Sets how many failures in a row make the check down. Default: 3, so that a lost packet does
+    /// not change the status.
     ///
-    /// A higher one notices an outage later. 0 is a mistake.
+    /// A higher number detects an outage later. 0 is a mistake.
     pub const fn fail_after(mut self, failures: u8) -> Self {
         self.thresholds.fail_after = failures;
         self
     }
 
-    /// How many passes in a row make a check that is down up again. Default: 2, so that a
-    /// dependency that comes and goes does not take traffic with it each time.
+    /// Sets how many passes in a row bring a check that is down back up. Default: 2, so that an
+    /// unstable dependency does not move traffic back and forth.
     ///
-    /// A higher one keeps the service degraded, or out of traffic, for longer. 0 is a mistake.
+    /// A higher number keeps the service degraded, or out of traffic, for longer. 0 is a mistake.
     pub const fn recover_after(mut self, passes: u8) -> Self {
         self.thresholds.recover_after = passes;
         self
@@ -161,7 +162,8 @@ impl Check {
     /// Takes the service out of traffic while this check is down, and until it has passed once.
     /// Default: the check degrades the service and leaves it in traffic.
     ///
-    /// What it costs: a dependency that all replicas share takes all of them out at once.
+    /// Do not use it for a dependency that all replicas share: its failure takes all of them out of
+    /// traffic at once.
     pub const fn gates_readiness(mut self) -> Self {
         self.gates_readiness = true;
         self
@@ -190,7 +192,7 @@ impl Check {
         .flatten()
     }
 
-    /// The state that probes read, and what the task needs.
+    /// Splits the check into the state that probes read and the inputs of its task.
     pub(crate) fn into_parts(self) -> (Arc<Tracked>, Duration, Duration, Run) {
         let tracked = Tracked {
             name: self.name,
@@ -215,15 +217,15 @@ impl fmt::Debug for Check {
     }
 }
 
-/// Checks that fit together, to be run by a [`Lifecycle`](crate::Lifecycle). Default: none.
+/// A validated set of checks for a [`Lifecycle`](crate::Lifecycle). Default: empty.
 #[derive(Debug, Default)]
-#[must_use = "checks run once they are given to a lifecycle"]
+#[must_use = "checks do not run until a lifecycle is built with them"]
 pub struct Checks {
     checks: Vec<Check>,
 }
 
 impl Checks {
-    /// Starts a list of checks.
+    /// Returns an empty builder.
     pub const fn builder() -> ChecksBuilder {
         ChecksBuilder { checks: Vec::new() }
     }
@@ -241,25 +243,25 @@ impl Checks {
     }
 }
 
-/// A list of checks in the making.
+/// Builds [`Checks`]. Created by [`Checks::builder`].
 #[derive(Debug, Default)]
-#[must_use = "a list in the making does nothing until it is built"]
+#[must_use = "a builder does nothing until `build` is called"]
 pub struct ChecksBuilder {
     checks: Vec<Check>,
 }
 
 impl ChecksBuilder {
-    /// Adds a check. Each costs one task and one call of its dependency a period.
+    /// Adds a check. Each check costs one task and one call to its dependency per period.
     pub fn add_check(mut self, check: Check) -> Self {
         self.checks.push(check);
         self
     }
 
-    /// The checks, if they fit together.
+    /// Validates and returns the checks.
     ///
     /// # Errors
-    /// [`ConfigError`] lists every mistake: empty and duplicate names, periods, timeouts and
-    /// thresholds of zero, and timeouts that are not shorter than their period.
+    /// [`ConfigError`] lists every mistake: empty or duplicate names; periods, timeouts or
+    /// thresholds of zero; and timeouts that are not shorter than their period.
     pub fn build(self) -> Result<Checks, ConfigError> {
         let mut mistakes: Vec<_> = self.checks.iter().flat_map(Check::mistakes).collect();
         let mut names: Vec<_> = self.checks.iter().map(|check| &check.name).collect();
@@ -276,7 +278,7 @@ impl ChecksBuilder {
     }
 }
 
-/// What the task of a check writes and probes read.
+/// The state of a check, written by its task and read by probes.
 #[derive(Debug)]
 pub(crate) struct Tracked {
     pub(crate) name: Arc<str>,
@@ -292,13 +294,13 @@ impl Tracked {
         State::unpack(self.word.load(Ordering::Acquire))
     }
 
-    /// The last failure's code, as long as the state remembers it.
+    /// The code of the last failure, if the state still holds it.
     pub(crate) fn code(&self, state: State) -> Option<&'static str> {
         self.codes.code(state.code)
     }
 
-    /// Takes in one result and says what the state was and is. Only the check's own task calls it:
-    /// with one writer, a load and a store lose nothing.
+    /// Records one result and returns the states before and after it. Only the check's own task
+    /// calls this: with a single writer, a load followed by a store loses no update.
     pub(crate) fn record(
         &self,
         result: Result<(), &'static str>,

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{Down, Run, Tracked, schedule::Schedule};
 use crate::board::Board;
 
-/// Runs one check for as long as the task lives.
+/// Runs one check until the task is aborted.
 pub(crate) async fn run_for_ever(
     board: Arc<Board>,
     tracked: Arc<Tracked>,
@@ -29,7 +29,7 @@ pub(crate) async fn run_for_ever(
     let mut schedule = Schedule::First;
     let mut last_start = Instant::now();
     loop {
-        // `sleep` and not a point in time: it takes durations that no `Instant` can hold.
+        // `sleep` instead of `sleep_until`: an `Instant` cannot hold the longest durations.
         let pause = schedule.pause(every, random());
         sleep(pause.saturating_sub(last_start.elapsed())).await;
         last_start = Instant::now();
@@ -38,7 +38,8 @@ pub(crate) async fn run_for_ever(
     }
 }
 
-/// Runs the check once, for `limit` at most. A panic, in the check or in dropping it, is a failure.
+/// Runs the check once, for at most `limit`. A panic in the check or in its destructor is a
+/// failure.
 async fn attempt(run: &mut Run, limit: Duration) -> Result<(), Down> {
     let attempt = CatchPanic { inner: async { timeout(limit, run()).await } };
     match attempt.await {
@@ -48,7 +49,7 @@ async fn attempt(run: &mut Run, limit: Duration) -> Result<(), Down> {
     }
 }
 
-/// Random bits: enough for a spread, and there is no failure to deal with.
+/// Returns random bits. `RandomState` is good enough to spread the runs, and it cannot fail.
 fn random() -> u64 {
     RandomState::new().hash_one(())
 }
@@ -66,8 +67,8 @@ impl<F: Future> Future for CatchPanic<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let inner = self.project().inner;
-        // Unwind safe: a future that panicked is dropped and not polled again, and the state that a
-        // check shares with others is the check's own to guard.
+        // Unwind safe: after a panic the future is dropped and never polled again. State that the
+        // check shares with other code is the check's responsibility.
         match catch_unwind(AssertUnwindSafe(|| inner.poll(cx))) {
             Ok(poll) => poll.map(Some),
             Err(payload) => {
@@ -78,10 +79,10 @@ impl<F: Future> Future for CatchPanic<F> {
     }
 }
 
-/// Drops what a panic carried. It may be anything, and panic in its turn.
+/// Drops the payload of a panic. Its destructor may panic too.
 fn discard(payload: Box<dyn Any + Send>) {
     if let Err(next) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        // It might go on like that for ever: this one is leaked.
+        // The payload of that panic could panic again, and so on: leak it.
         mem::forget(next);
     }
 }

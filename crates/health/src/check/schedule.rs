@@ -1,15 +1,15 @@
-//! When a check runs. Pure: random bits in, durations out.
+//! The schedule of a check. Pure: takes random bits, returns durations.
 
 use std::time::Duration;
 
-/// The first run comes within this time, so that a service is ready soon after it started.
+/// The first run starts within this time, so that a service is ready soon after its start.
 const FIRST_WITHIN: Duration = Duration::from_millis(100);
 
 /// The pauses before the runs of one check.
 ///
-/// The first run comes soon, the second after a random part of the period, and every later one a
-/// period after the one before: replicas that a deployment started together, and the checks of one
-/// replica, spread over the period and stay spread.
+/// The first run starts soon, the second after a random part of the period, and each later run one
+/// period after the previous one. The runs of replicas that a deployment started together, and of
+/// the checks of one replica, therefore spread over the period and stay spread.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Schedule {
     First,
@@ -18,7 +18,7 @@ pub(super) enum Schedule {
 }
 
 impl Schedule {
-    /// The time from the start of the last run (or from the start of all) to that of the next.
+    /// The time from the start of the previous run, or of the task, to the start of the next run.
     pub(super) fn pause(&mut self, every: Duration, random: u64) -> Duration {
         match self {
             Self::First => {
@@ -34,7 +34,8 @@ impl Schedule {
     }
 }
 
-/// A part of `whole`, evenly distributed in `0..=whole` as `random` is over all of `u64`.
+/// Scales `random` to a part of `whole`: uniform over `0..=whole` if `random` is uniform over
+/// `u64`.
 fn part_of(whole: Duration, random: u64) -> Duration {
     let nanos = (whole.as_nanos().min(u128::from(u64::MAX)) * u128::from(random)) >> 64;
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))

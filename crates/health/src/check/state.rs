@@ -1,6 +1,6 @@
-//! What a check's results make of its status. Pure: results and seconds in, one word out.
+//! The state machine of a check. Pure: takes results and seconds, returns one word.
 
-/// What is known of the thing that a check looks at.
+/// The status of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
     /// The check has neither passed once nor failed often enough.
@@ -19,39 +19,39 @@ impl Status {
     }
 }
 
-/// How many results in a row change a status.
+/// The numbers of results in a row that change the status.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Thresholds {
     pub(crate) fail_after: u8,
     pub(crate) recover_after: u8,
 }
 
-/// Number of a failure code in a check's [`Codes`](super::codes::Codes); 0 is none.
+/// The number of a failure code in a check's [`Codes`](super::codes::Codes). 0 means no code.
 pub(crate) type CodeIndex = u8;
 
-/// All that a probe may ask about one check; fits into one word, so that a reader never sees half
-/// of a change.
+/// The state of one check, as probes read it. It fits into one word, so that a reader never sees
+/// half of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct State {
     pub(crate) status: Status,
-    /// Results in a row that speak against the status.
+    /// The number of results in a row that contradict the status.
     pub(crate) streak: u8,
-    /// The last failure, until it is forgotten: once the status is up and the last result passed.
+    /// The code of the last failure. Cleared once the status is up and the last run passed.
     pub(crate) code: CodeIndex,
-    /// How long the last run took, in milliseconds. Saturates.
+    /// The duration of the last run in milliseconds, saturating.
     pub(crate) took_ms: u16,
-    /// When the status began, in seconds of the board's clock.
+    /// The time of the last status change, in seconds of the board's clock.
     pub(crate) since: u32,
 }
 
 impl State {
-    /// Before the first result.
+    /// The state before the first result.
     pub(crate) const START: Self =
         Self { status: Status::Unknown, streak: 0, code: 0, took_ms: 0, since: 0 };
 
     /// The state after one more result.
     ///
-    /// The first pass of all settles the status at once: nothing has spoken against it yet.
+    /// An unknown check is up after its first pass, regardless of `recover_after`.
     pub(crate) fn after(
         self,
         thresholds: Thresholds,
@@ -88,7 +88,7 @@ impl State {
         };
         let [took_high, took_low] = self.took_ms.to_be_bytes();
         let [a, b, c, d] = self.since.to_be_bytes();
-        // The code is below 16 (see `Codes`), the status below 4: they share a byte.
+        // The code is below 16 (see `Codes`) and the status below 4, so they share a byte.
         u64::from_be_bytes([
             (status << 4) | (self.code & 0x0f),
             self.streak,

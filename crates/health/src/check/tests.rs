@@ -23,7 +23,7 @@ prop_compose! {
     }
 }
 
-/// The states after each of these results; the n-th comes at second n + 1.
+/// The states after each of these results. Results arrive one per second, starting at second 1.
 fn run(thresholds: Thresholds, passes: &[bool]) -> Vec<State> {
     let mut state = State::START;
     (1..)
@@ -36,7 +36,7 @@ fn run(thresholds: Thresholds, passes: &[bool]) -> Vec<State> {
         .collect()
 }
 
-/// What the rules say, by looking at the whole history instead of a streak.
+/// The status that the rules require, computed from the whole history instead of a streak.
 fn expected(thresholds: Thresholds, history: &[bool]) -> Status {
     let all_of_last = |count: u8, pass: bool, history: &[bool]| {
         let count = usize::from(count);
@@ -163,7 +163,7 @@ fn every_mistake_is_listed_at_once() {
     );
     let text = error.to_string();
     assert!(text.starts_with("a check has an empty name; name it after"));
-    assert!(text.ends_with("two checks are named `dup`; give each check a name of its own"));
+    assert!(text.ends_with("two checks are named `dup`; give each check a different name"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The body of a counted request's response.
+//! The response body of a counted request.
 
 use std::{
     fmt,
@@ -12,8 +12,8 @@ use pin_project_lite::pin_project;
 use super::in_flight::InFlight;
 
 pin_project! {
-    /// The inner service's body, unchanged. Its request counts as in flight until it has ended or
-    /// failed or is dropped.
+    /// The inner service's body, unchanged. The request counts as in flight until the body ends,
+    /// fails or is dropped.
     pub struct ResponseBody<B> {
         #[pin]
         inner: B,

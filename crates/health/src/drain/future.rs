@@ -1,4 +1,4 @@
-//! The future of a counted request.
+//! The response future of a counted request.
 
 use std::{
     fmt,
@@ -12,8 +12,8 @@ use pin_project_lite::pin_project;
 use super::{ResponseBody, in_flight::InFlight};
 
 pin_project! {
-    /// Resolves to the inner service's response, which says `Connection: close` while the service
-    /// drains.
+    /// Resolves to the inner service's response. While the service drains, HTTP/1 responses get
+    /// `Connection: close`.
     pub struct ResponseFuture<F> {
         #[pin]
         inner: F,
@@ -41,7 +41,8 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let response = ready!(this.inner.poll(cx));
-        // Taken in either case: a failed request leaves the count now, not with its future.
+        // Taken before `?`, so that a failed request leaves the count now and not when its future
+        // is dropped.
         let in_flight = this.in_flight.take();
         let mut response = response?;
         let leave = *this.has_connection_header

@@ -1,7 +1,8 @@
-//! Counts requests in flight, and sends clients elsewhere while the service drains.
+//! Counts the requests in flight and closes client connections while the service drains.
 //!
-//! It protects requests from being cut when the service ends: the drain waits for those it counts,
-//! and clients that keep their connections open are told to leave before the connections close.
+//! The count keeps requests from being cut when the service stops: the drain waits for them.
+//! Clients that keep connections open receive `Connection: close` and leave before the server
+//! closes the connections.
 //!
 //! ```
 //! use hardpoint_health::{DrainLayer, Lifecycle};
@@ -14,14 +15,14 @@
 //!     Ok::<_, std::convert::Infallible>(Response::new(()))
 //! }));
 //!
-//! // Ready: the response passes unchanged, and is counted until its body is done.
+//! // Ready: the response is unchanged, and the request counts until the response body is dropped.
 //! let response = service.clone().oneshot(Request::new(())).await?;
 //! assert!(response.headers().is_empty());
 //! assert_eq!(lifecycle.in_flight(), 1);
 //! drop(response);
 //! assert_eq!(lifecycle.in_flight(), 0);
 //!
-//! // Draining: requests are still answered, and the client is told to leave.
+//! // Draining: the service still answers, and asks the client to close the connection.
 //! lifecycle.begin_drain();
 //! let response = service.oneshot(Request::new(())).await?;
 //! assert_eq!(response.headers()[CONNECTION], "close");
@@ -33,12 +34,12 @@
 //!
 //! # Semantics
 //!
-//! 1. A request counts from the call until its response's body has ended or failed or is dropped,
-//!    until the service fails, or until the response's future is dropped.
-//! 2. While the service drains, a response to an HTTP/1 request gets `Connection: close`, in place
-//!    of whatever the service said about its connection. A 101 keeps its own.
-//! 3. HTTP/2 has no such header; the server says goodbye with GOAWAY when it stops accepting.
-//! 4. Nothing is refused: a request that comes during the drain is served like any other.
+//! 1. A request counts from the call until the response body ends, fails or is dropped, until the
+//!    inner service fails, or until the response future is dropped.
+//! 2. While the service drains, a response to an HTTP/1 request gets `Connection: close`, which
+//!    replaces any `Connection` header of the inner service. A 101 response keeps its own.
+//! 3. HTTP/2 has no such header: the server sends GOAWAY when it stops accepting.
+//! 4. The layer rejects no request: one that arrives during the drain is served like any other.
 //!
 //! # Sharing
 //!
@@ -46,17 +47,18 @@
 //!
 //! # Cancellation
 //!
-//! A dropped future or body leaves the count at once.
+//! Dropping the response future or body removes the request from the count at once.
 //!
 //! # Deployment caveats
 //!
-//! An upgraded connection leaves the count with its 101 response: what goes on after that should
-//! watch [`Lifecycle::draining`](crate::Lifecycle::draining).
+//! An upgraded connection leaves the count with its 101 response. Its task should await
+//! [`Lifecycle::draining`](crate::Lifecycle::draining).
 //!
 //! # Where to put this layer
 //!
-//! Directly inside the [`ProbeLayer`](crate::ProbeLayer), whose answers are not in flight, and outside
-//! everything else, so that refusals too count and tell clients to leave.
+//! Directly inside the [`ProbeLayer`](crate::ProbeLayer), whose responses do not count as in
+//! flight, and outside every other layer, so that refused requests count too and their responses
+//! also get `Connection: close`.
 
 pub use self::{
     body::ResponseBody,

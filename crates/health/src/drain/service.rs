@@ -10,7 +10,7 @@ use tower_service::Service;
 use super::{ResponseBody, ResponseFuture, in_flight::InFlight};
 use crate::Lifecycle;
 
-/// Counts requests in flight, and sends clients elsewhere while the service drains. See the
+/// Counts the requests in flight and closes client connections while the service drains. See the
 /// [module docs](super).
 #[derive(Clone, Debug)]
 #[must_use = "a layer does nothing until it is applied to a service"]
@@ -19,12 +19,12 @@ pub struct DrainLayer {
 }
 
 impl DrainLayer {
-    /// A layer that counts into `lifecycle`.
+    /// Creates a layer that counts requests for `lifecycle`.
     pub fn new(lifecycle: &Lifecycle) -> Self {
         Self { lifecycle: Some(lifecycle.clone()) }
     }
 
-    /// A layer of the same type that does nothing.
+    /// Creates a layer of the same type that does nothing.
     pub const fn off() -> Self {
         Self { lifecycle: None }
     }
@@ -50,7 +50,7 @@ pub struct Drain<S> {
 }
 
 impl<S> Drain<S> {
-    /// A service that counts into `lifecycle`.
+    /// Creates a service that counts requests for `lifecycle`.
     pub fn new(inner: S, lifecycle: &Lifecycle) -> Self {
         DrainLayer::new(lifecycle).layer(inner)
     }

@@ -1,4 +1,4 @@
-//! What a lifecycle can be told.
+//! The builder of a lifecycle.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,9 +12,9 @@ use crate::{
     error::{ConfigError, Mistake},
 };
 
-/// A lifecycle in the making. Made by [`Lifecycle::builder`].
+/// Builds a [`Lifecycle`]. Created by [`Lifecycle::builder`].
 #[derive(Debug)]
-#[must_use = "a lifecycle in the making does nothing until it is built"]
+#[must_use = "a builder does nothing until `build` is called"]
 pub struct LifecycleBuilder {
     checks: Checks,
     plan: Plan,
@@ -36,66 +36,67 @@ impl LifecycleBuilder {
         }
     }
 
-    /// The checks to run. Default: none; then the service is ready once it has started.
+    /// Sets the checks to run. Default: none, so the service is ready once it has started.
     pub fn checks(mut self, checks: Checks) -> Self {
         self.checks = checks;
         self
     }
 
-    /// How long the service goes on accepting connections after the drain began, while its readiness
-    /// probe already refuses. Default: 5 seconds, in which a balancer that asks every second or two,
-    /// or a cluster that updates its endpoints, has stopped sending.
+    /// Sets how long the service keeps accepting connections after the drain begins, while its
+    /// readiness probe already fails. Default: 5 seconds, enough for a balancer that probes every
+    /// second or two, or a cluster that updates its endpoints, to stop sending requests.
     ///
-    /// A longer one makes every deployment slower; it should cover the balancer's probe period times
-    /// its threshold. 0 stops accepting at once: right where nothing routes to the service, as on a
-    /// developer's machine.
+    /// The delay should cover the balancer's probe period times its failure threshold. A longer
+    /// delay slows down every deployment. 0 stops accepting at once, which suits a service without
+    /// a balancer, as on a developer's machine.
     pub fn drain_delay(mut self, delay: Duration) -> Self {
         self.plan.delay = delay;
         self
     }
 
-    /// How long the requests in flight may take after the [`drain_delay`](Self::drain_delay).
-    /// Default: 20 seconds; with the default delay that is 25, within the 30 that Kubernetes
-    /// grants.
+    /// Sets how long the requests in flight may take after the [`drain_delay`](Self::drain_delay).
+    /// Default: 20 seconds. With the default delay the drain takes at most 25 seconds, within the
+    /// 30 that Kubernetes grants.
     ///
-    /// A longer one lets slower requests finish, and lets one stuck client hold up the deployment
-    /// for so long; delay and deadline together must stay below what the platform grants before it
-    /// kills. 0 is a mistake.
+    /// A longer deadline lets slower requests finish, but also lets one stuck client delay the
+    /// deployment by as much. Delay and deadline together must be shorter than the time after which
+    /// the platform kills the process. 0 is a mistake.
     pub fn drain_deadline(mut self, deadline: Duration) -> Self {
         self.plan.deadline = deadline;
         self
     }
 
-    /// The time between accepting the last connection and telling the server to close the quiet
-    /// ones, so that a request which is just arriving is read first. Part of the drain deadline.
-    /// Default: 50 milliseconds, many times what a first byte needs after its connection within a
-    /// data centre.
+    /// Sets the time between the end of the drain delay and the moment at which the server closes
+    /// idle connections, so that a request that is just arriving is read first. It is part of the
+    /// drain deadline. Default: 50 milliseconds, many times longer than the first byte of a new
+    /// connection takes within a data center.
     ///
-    /// A longer one covers clients that are further away and lengthens the drain by as much. 0
-    /// closes at once: connections that were accepted a moment before lose their first request.
+    /// A longer time covers more distant clients and lengthens the drain by as much. With 0, the
+    /// server closes idle connections at once, and a connection accepted just before loses its
+    /// first request.
     pub fn settle(mut self, settle: Duration) -> Self {
         self.plan.settle = settle;
         self
     }
 
-    /// The clock that the report's ages are measured with. Default: the system's. Waiting always
-    /// uses tokio's time.
+    /// Sets the clock that measures the ages in the report. Default: the system clock. Timers
+    /// always use tokio's time.
     pub fn time(mut self, time: impl Into<Time>) -> Self {
         self.time = time.into();
         self
     }
 
-    /// Reports every change of a check and of readiness. Default: to no observer.
+    /// Reports every change of a check and of readiness to `telemetry`. Default: no observer.
     pub fn telemetry(mut self, telemetry: &Telemetry) -> Self {
         self.telemetry = telemetry.clone();
         self
     }
 
-    /// The lifecycle. Its checks begin to run, on the tokio runtime that this is called in.
+    /// Builds the lifecycle and starts its checks on the current tokio runtime.
     ///
     /// # Errors
     /// [`ConfigError`] lists every mistake: a drain deadline of zero, a settle time that is not
-    /// shorter than it, and checks without a runtime to run on.
+    /// shorter than the drain deadline, or checks without a runtime to run on.
     pub fn build(self) -> Result<Lifecycle, ConfigError> {
         let Plan { settle, deadline, .. } = self.plan;
         let mut mistakes = Vec::new();

@@ -1,7 +1,7 @@
 //! The life of a service: starting, ready, draining, ended.
 //!
-//! It protects the requests that are in a service when the service must end, and the deployment
-//! from a service that does not end.
+//! A [`Lifecycle`] lets the requests in flight finish when the service has to stop, and keeps a
+//! service that never finishes from blocking the deployment.
 //!
 //! ```
 //! use axum::{Router, routing::get};
@@ -29,64 +29,67 @@
 //!
 //! # Semantics
 //!
-//! The drain, from the first SIGTERM or SIGINT (Ctrl-C outside Unix), or from
-//! [`begin_drain`](Lifecycle::begin_drain):
+//! The first SIGTERM or SIGINT (Ctrl-C outside Unix) or a call of
+//! [`begin_drain`](Lifecycle::begin_drain) begins the drain:
 //!
-//! 1. At once the readiness probe refuses, and responses that pass a [`DrainLayer`] or come from a
-//!    [`ProbeLayer`] say `Connection: close` on HTTP/1, so that clients with open connections leave
-//!    for another replica. The liveness probe goes on passing. New connections are accepted.
+//! 1. At once, the readiness probe fails. HTTP/1 responses that pass a [`DrainLayer`] or come from
+//!    a [`ProbeLayer`] carry `Connection: close`, so that clients with open connections move to
+//!    another replica. The liveness probe still passes. The server still accepts connections.
 //! 2. After [`drain_delay`](LifecycleBuilder::drain_delay), a `DrainListener` (feature `axum`)
-//!    takes in the connections that wait in the kernel and closes the socket.
-//! 3. After [`settle`](LifecycleBuilder::settle) more, [`stop_accepting`](Lifecycle::stop_accepting)
-//!    resolves, and the server closes the connections that are quiet.
-//! 4. [`run`](Lifecycle::run) ends as soon as the server is done and no request is in flight, and
-//!    at the latest [`drain_deadline`](LifecycleBuilder::drain_deadline) after the delay: also if a
-//!    client never finishes its request's headers, for which axum and hyper would wait for ever.
+//!    accepts the connections that wait in the kernel's queue and closes the socket.
+//! 3. After a further [`settle`](LifecycleBuilder::settle),
+//!    [`stop_accepting`](Lifecycle::stop_accepting) resolves, and the server closes idle
+//!    connections.
+//! 4. [`run`](Lifecycle::run) returns as soon as the server has finished and no request is in
+//!    flight, and at the latest [`drain_deadline`](LifecycleBuilder::drain_deadline) after the
+//!    delay. The deadline also covers a client that never finishes its request headers, for which
+//!    axum and hyper would wait forever.
 //!
 //! A second signal ends the run at once. Signals before `run` have their usual effect.
 //!
-//! | exit code | how it ended |
+//! | exit code | meaning |
 //! |---|---|
 //! | 0 | no request was cut |
-//! | 70 | the server failed, or signals cannot be listened for |
-//! | 75 | the deadline passed, and what was left is cut |
-//! | 130, 143 | a second signal: SIGINT, SIGTERM |
+//! | 70 | the server failed, or the signal handlers could not be installed |
+//! | 75 | the deadline passed, and the remaining requests were cut |
+//! | 130, 143 | a second signal arrived: SIGINT, SIGTERM |
 //!
 //! # Sharing
 //!
-//! A [`Lifecycle`] is a handle. All clones, and the layers and probes made from it, share one state.
-//! It knows nothing of other processes.
+//! A [`Lifecycle`] is a handle. All clones, and all layers and probes made from it, share one
+//! state. The state is local to the process.
 //!
 //! # Cancellation
 //!
-//! Dropping the future of [`run`](Lifecycle::run) drops the server and leaves the state as it is.
-//! Any number of [`stop_accepting`](Lifecycle::stop_accepting) and [`draining`](Lifecycle::draining)
-//! futures may be made and dropped.
+//! Dropping the future of [`run`](Lifecycle::run) drops the server and leaves the state unchanged.
+//! [`stop_accepting`](Lifecycle::stop_accepting) and [`draining`](Lifecycle::draining) may be
+//! called any number of times, and their futures may be dropped.
 //!
 //! # Deployment caveats
 //!
-//! - What is given to [`run`](Lifecycle::run) must await its connections before it ends, as
-//!   `axum::serve(..).with_graceful_shutdown(..)` does. An accept loop of your own that spawns a task
-//!   for each connection must join these tasks: `run` counts requests, not what is still to be
-//!   written to a socket, and returns 0 while the end of a response is being cut.
-//! - Cutting happens when `main` returns the exit code and the runtime is dropped with the tasks of
-//!   its connections. A thread that blocks in [`tokio::task::spawn_blocking`] holds up that drop:
-//!   bound such work, or call [`Runtime::shutdown_background`] instead of using the macro.
-//! - Without a `DrainListener`, a connection that was accepted within the last moments before
-//!   step 3 and has not sent a byte yet is closed unanswered, and so are connections that wait in
-//!   the kernel: hyper counts them as idle. The drain delay makes that rare, since by then nobody
-//!   should open connections; the listener closes all but the moment between its last look into the
-//!   kernel's queue and the closing of the socket.
-//! - A client may send a request on an idle connection in the moment in which the server closes
-//!   it. HTTP/1 has no way to tell it; clients retry such requests if they are idempotent (RFC 9110
-//!   §9.2.2). The longer the drain delay, the fewer connections are still there.
-//! - Give the admin listener, with [`Probes`](crate::Probes), to a task of its own without a
-//!   graceful shutdown, so that probes are answered until the process ends.
-//! - Kubernetes counts a `preStop` hook and both times against `terminationGracePeriodSeconds`.
-//! - Upgraded connections (WebSockets) are not waited for once upgraded: their tasks should listen
-//!   to [`draining`](Lifecycle::draining) and say goodbye.
-//! - As PID 1 of a container, a process without a handler ignores SIGTERM: what runs before
-//!   [`run`](Lifecycle::run) should be short.
+//! - The future passed to [`run`](Lifecycle::run) must await its connections, as
+//!   `axum::serve(..).with_graceful_shutdown(..)` does. An accept loop that spawns a task per
+//!   connection must join those tasks. `run` counts requests, not bytes still to be written to a
+//!   socket, so without the join it returns 0 while the end of a response is cut.
+//! - Requests are cut when `main` returns the exit code and the runtime drops the tasks of its
+//!   connections. A thread that blocks in [`tokio::task::spawn_blocking`] delays that drop: bound
+//!   such work, or call [`Runtime::shutdown_background`] instead of using the macro.
+//! - Without a `DrainListener`, the server closes some connections without a response at step 3:
+//!   those it accepted just before and that have not sent a byte yet, which hyper counts as idle,
+//!   and those that wait in the kernel's queue. The drain delay makes this rare, since by then
+//!   clients should no longer open connections. With the listener, only the moment between its last
+//!   look at the kernel's queue and the closing of the socket remains.
+//! - A client may send a request on an idle connection just as the server closes it. HTTP/1 cannot
+//!   announce that in advance; clients retry such requests if they are idempotent (RFC 9110
+//!   §9.2.2). A longer drain delay leaves fewer idle connections.
+//! - Serve [`Probes`](crate::Probes) on the admin listener from a separate task without a graceful
+//!   shutdown, so that probes are answered until the process ends.
+//! - Kubernetes counts the `preStop` hook, the delay and the deadline against
+//!   `terminationGracePeriodSeconds`.
+//! - The drain does not wait for upgraded connections (WebSockets). Their tasks should await
+//!   [`draining`](Lifecycle::draining) and close the connection.
+//! - As PID 1 of a container, a process without a signal handler ignores SIGTERM. Keep the work
+//!   before [`run`](Lifecycle::run) short.
 //!
 //! [`DrainLayer`]: crate::DrainLayer
 //! [`ProbeLayer`]: crate::ProbeLayer
@@ -107,13 +110,12 @@ mod signals;
 #[cfg(test)]
 mod tests;
 
-/// The handle on a service's life: it starts, watches its checks, and drains. See the
-/// [module docs](self).
+/// A handle that starts a service, runs its checks and drains it. See the [module docs](self).
 ///
-/// Cheap to clone. The checks run until the last clone is dropped, together with the layers and
-/// probes that were made from it.
+/// Cheap to clone. The checks run until the last clone and all layers and probes made from it are
+/// dropped.
 #[derive(Clone, Debug)]
-#[must_use = "a lifecycle that is dropped watches nothing"]
+#[must_use = "dropping a lifecycle stops its checks"]
 pub struct Lifecycle {
     inner: Arc<Inner>,
 }
@@ -122,11 +124,11 @@ pub struct Lifecycle {
 struct Inner {
     board: Arc<Board>,
     plan: Plan,
-    /// Held so that the checks end with the last handle: dropping the set aborts them.
+    /// Dropping the set aborts the checks, so they end with the last handle.
     _tasks: JoinSet<()>,
 }
 
-/// When things happen, counted from the beginning of the drain.
+/// The timing of the drain. `delay` counts from its beginning, the others from the end of `delay`.
 #[derive(Clone, Copy, Debug)]
 struct Plan {
     delay: Duration,
@@ -145,48 +147,48 @@ impl Plan {
 }
 
 impl Lifecycle {
-    /// Starts building a lifecycle: without checks, with a drain delay of 5 seconds, a settle time
-    /// of 50 milliseconds, and a drain deadline of 20 seconds.
+    /// Returns a builder with the defaults: no checks, a drain delay of 5 seconds, a settle time of
+    /// 50 milliseconds and a drain deadline of 20 seconds.
     pub const fn builder() -> LifecycleBuilder {
         LifecycleBuilder::new()
     }
 
-    /// Says that the service has done what must be done before its first request: the startup
-    /// probe passes, and readiness is up to the checks. Calling it again does nothing.
+    /// Marks the service as ready for its first request: the startup probe passes from now on, and
+    /// readiness depends on the checks. Further calls have no effect.
     pub fn started(&self) {
         self.inner.board.start();
     }
 
-    /// Begins the drain, as the first signal does. Calling it again does nothing, and a signal
-    /// after it is a first one.
+    /// Begins the drain, as the first signal does. Further calls have no effect. A signal after
+    /// this call still counts as the first one.
     ///
-    /// For whatever else decides that a service should end: an admin route that a `preStop` hook
-    /// calls, a lost lease, a job that is done.
+    /// Use it for reasons to stop other than a signal: an admin route that a `preStop` hook calls,
+    /// a lost lease, a finished job.
     pub fn begin_drain(&self) {
         self.inner.board.begin_drain();
     }
 
-    /// Whether the service takes new work, and if not, why. Reads memory only.
+    /// Returns whether the service takes new work and, if not, why. Reads only memory.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
         self.inner.board.verdict().readiness()
     }
 
-    /// Whether the drain has begun.
+    /// Returns whether the drain has begun.
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.inner.board.phase().is_draining()
     }
 
-    /// How many requests are between a [`DrainLayer`](crate::DrainLayer) of this lifecycle and the
-    /// end of their response's body.
+    /// Returns the number of requests that have entered a [`DrainLayer`](crate::DrainLayer) of this
+    /// lifecycle and whose response body has not ended.
     #[must_use]
     pub fn in_flight(&self) -> u64 {
         self.inner.board.phase().in_flight()
     }
 
-    /// Resolves when the drain begins; at once if it has begun. For long streams, so that they say
-    /// goodbye, and for loops that should take no more work.
+    /// Resolves when the drain begins, or at once if it has already begun. Long streams await it to
+    /// close in time, and worker loops to stop taking work.
     pub fn draining(&self) -> impl Future<Output = ()> + Send + Sync + use<> {
         let board = Arc::clone(&self.inner.board);
         async move {
@@ -194,15 +196,15 @@ impl Lifecycle {
         }
     }
 
-    /// Resolves when servers should stop accepting and let their connections end: what
-    /// `axum::serve(..).with_graceful_shutdown(..)` takes. Each listener gets a future of its own.
+    /// Resolves when servers should stop accepting and let their connections end. Pass it to
+    /// `axum::serve(..).with_graceful_shutdown(..)`, one future per listener.
     pub fn stop_accepting(&self) -> impl Future<Output = ()> + Send + Sync + use<> {
         let board = Arc::clone(&self.inner.board);
         let stop_after = self.inner.plan.stop_after();
         async move { board.drained_for(stop_after).await }
     }
 
-    /// Resolves when listeners should take in what waits in the kernel and close.
+    /// Resolves when listeners should accept the connections in the kernel's queue and close.
     #[cfg(feature = "axum")]
     pub(crate) fn close_listeners(&self) -> impl Future<Output = ()> + Send + Sync + use<> {
         let board = Arc::clone(&self.inner.board);
@@ -210,8 +212,8 @@ impl Lifecycle {
         async move { board.drained_for(delay).await }
     }
 
-    /// How long a listener may go on taking in what waits in the kernel: half the settle time, so
-    /// that the other half is left to the last connection.
+    /// How long a closing listener may keep accepting connections from the kernel's queue: half the
+    /// settle time, which leaves the other half to the last connection.
     #[cfg(feature = "axum")]
     pub(crate) fn take_in_for(&self) -> Duration {
         self.inner.plan.settle / 2
@@ -221,17 +223,18 @@ impl Lifecycle {
         &self.inner.board
     }
 
-    /// Runs `serve` until it has drained, listening for SIGTERM and SIGINT meanwhile, and says what
-    /// the process should exit with. It logs how it ended.
+    /// Runs `serve` until it has drained, handles SIGTERM and SIGINT meanwhile, logs how the run
+    /// ended and returns the exit code for the process.
     ///
-    /// `serve` must await its connections, as `axum::serve` does with a graceful shutdown: one that
-    /// leaves them to detached tasks ends the run, with 0, before their responses are written.
+    /// `serve` must await its connections, as `axum::serve` does with a graceful shutdown. If it
+    /// leaves them to detached tasks, the run ends with 0 before their responses are written.
     ///
-    /// Several listeners go into one future, as with `tokio::try_join!`. A `serve` that ends
-    /// without a drain ends the run: with 0 if it was `Ok`, with 70 if it was not.
+    /// Combine several listeners into one future, for example with `tokio::try_join!`. If `serve`
+    /// ends without a drain, the run ends too: with 0 if it returned `Ok`, with 70 if it returned
+    /// an error.
     ///
-    /// Return the code from `main`. After that, or after the last await of it, signals are
-    /// swallowed: what follows must be short.
+    /// Return the code from `main`. Once `run` has returned or its future is dropped, the process
+    /// ignores these signals: keep the remaining work short.
     pub async fn run<F, T, E>(&self, serve: F) -> ExitCode
     where
         F: IntoFuture<Output = Result<T, E>>,

@@ -1,4 +1,4 @@
-//! Running a server until it has drained, or until it must not wait any longer.
+//! Runs a server until it has drained or the drain deadline passes.
 
 use std::{error::Error, pin::pin, process::ExitCode};
 
@@ -14,24 +14,24 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// How a run ended.
 #[derive(Debug)]
 pub(super) enum Ended {
-    /// Requests were cut at the deadline.
+    /// The drain deadline passed; the remaining requests are cut.
     DeadlinePassed,
-    /// The server is done, and no request is left.
+    /// The server finished and no request is in flight.
     Drained,
     /// The server failed.
     Failed(BoxError),
-    /// A second signal came during the drain.
+    /// A second signal arrived during the drain.
     Interrupted(Signal),
 }
 
 impl Ended {
-    /// Says so in the log, once. `in_flight` requests are cut.
+    /// Logs the outcome. `in_flight` is the number of requests that are cut.
     pub(super) fn log(&self, in_flight: u64) {
         match self {
             Self::DeadlinePassed => warn!(
                 target: "hardpoint::health::lifecycle",
                 in_flight,
-                "drain deadline passed, cutting what is left"
+                "drain deadline passed, cutting the remaining requests"
             ),
             Self::Drained => info!(target: "hardpoint::health::lifecycle", "drained"),
             Self::Failed(error) => {
@@ -47,7 +47,7 @@ impl Ended {
                 target: "hardpoint::health::lifecycle",
                 signal = signal.as_str(),
                 in_flight,
-                "second signal, ending at once"
+                "second signal received, exiting at once"
             ),
         }
     }
@@ -65,7 +65,7 @@ impl From<Ended> for ExitCode {
 }
 
 impl Lifecycle {
-    /// Drives `serve` to one of the ends.
+    /// Drives `serve` until the run ends.
     pub(super) async fn drive<F, T, E>(&self, serve: F, mut signals: impl Source) -> Ended
     where
         F: Future<Output = Result<T, E>>,
@@ -73,16 +73,16 @@ impl Lifecycle {
     {
         let serve = pin!(async {
             serve.await?;
-            // A server that hands its connections to tasks may be done before they are. This waits
-            // for what `DrainLayer` counts: handlers and their bodies. What a connection's task
-            // has still to write, the server alone can wait for.
+            // A server that spawns a task per connection may finish before those tasks do. This
+            // waits for the requests that `DrainLayer` counts: handlers and response bodies. Only
+            // the server can wait for bytes that a connection's task has yet to write.
             if self.is_draining() {
                 self.inner.board.emptied().await;
             }
             Ok(())
         });
         let cut_after = self.inner.plan.cut_after();
-        // Biased: whoever is done in time is not cut.
+        // Biased: a server that finishes at the deadline counts as drained.
         tokio::select! {
             biased;
             served = serve => served.map_or_else(|error: E| Ended::Failed(error.into()), |()| Ended::Drained),
@@ -93,8 +93,8 @@ impl Lifecycle {
 
     /// Begins the drain at the first signal and resolves at the second.
     ///
-    /// Signals are counted, and not drains: a drain that the program began itself, as in a hook that
-    /// runs before the platform's signal, is not cut short by that signal.
+    /// Only signals count. If the program has already begun the drain itself, for example in a hook
+    /// that runs before the platform's signal, that signal does not cut the drain short.
     async fn second(&self, signals: &mut impl Source) -> Signal {
         let first = signals.next().await;
         info!(

@@ -1,14 +1,14 @@
-//! The operating system's wish that the process ends.
+//! The signals that ask the process to exit.
 
 use std::{future, io};
 
-/// A signal that ends a process politely.
+/// A signal that asks the process to exit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Signal {
     /// SIGINT, or Ctrl-C.
     Interrupt,
     /// SIGTERM.
-    #[cfg_attr(not(unix), expect(dead_code, reason = "there is no SIGTERM outside Unix"))]
+    #[cfg_attr(not(unix), expect(dead_code, reason = "only Unix has SIGTERM"))]
     Terminate,
 }
 
@@ -20,7 +20,7 @@ impl Signal {
         }
     }
 
-    /// 128 and the signal's number, as shells report a process that a signal ended.
+    /// 128 plus the signal's number, as shells report a process that a signal ended.
     pub(super) const fn exit_code(self) -> u8 {
         match self {
             Self::Interrupt => 130,
@@ -29,13 +29,13 @@ impl Signal {
     }
 }
 
-/// Where signals come from: the system, or a test.
+/// A source of signals: the system or a test.
 pub(super) trait Source {
-    /// The next signal. Never resolves if there will be none.
+    /// Waits for the next signal. Never resolves if none can arrive.
     fn next(&mut self) -> impl Future<Output = Signal> + Send;
 }
 
-/// SIGTERM and SIGINT, which from now on do not end the process by themselves.
+/// Receives SIGTERM and SIGINT. Once it is created, they no longer end the process by default.
 #[cfg(unix)]
 pub(super) struct System {
     interrupt: tokio::signal::unix::Signal,
@@ -65,7 +65,7 @@ impl Source for System {
     }
 }
 
-/// Ctrl-C, which from now on does not end the process by itself.
+/// Receives Ctrl-C. After the first wait, Ctrl-C no longer ends the process by default.
 #[cfg(not(unix))]
 pub(super) struct System;
 
@@ -73,7 +73,7 @@ pub(super) struct System;
 impl System {
     #[expect(
         clippy::unnecessary_wraps,
-        reason = "listening fails on Unix alone; the callers are the same"
+        reason = "listening can fail only on Unix, and both platforms share the callers"
     )]
     pub(super) const fn listen() -> io::Result<Self> {
         Ok(Self)

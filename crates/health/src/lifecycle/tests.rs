@@ -39,7 +39,7 @@ async fn idle(lifecycle: &Lifecycle) -> Result<(), Infallible> {
     Ok(())
 }
 
-/// A server that waits for a client for ever.
+/// A server that waits for a client forever.
 async fn stuck() -> Result<(), Infallible> {
     future::pending().await
 }
@@ -187,6 +187,6 @@ fn every_mistake_is_listed_at_once_also_outside_a_runtime() {
         Lifecycle::builder().checks(checks).drain_deadline(Duration::ZERO).build().unwrap_err();
     assert_eq!(error.mistakes(), [Mistake::ZeroDrainDeadline, Mistake::NoRuntime { checks: 1 }]);
     let error = Lifecycle::builder().drain_deadline(SETTLE).build().unwrap_err();
-    assert!(error.to_string().contains("settle time 50ms leaves nothing"));
-    assert!(Lifecycle::builder().build().is_ok(), "no checks, no runtime");
+    assert!(error.to_string().contains("settle time 50ms is not shorter than the drain deadline"));
+    assert!(Lifecycle::builder().build().is_ok(), "without checks, no runtime is needed");
 }

@@ -24,7 +24,7 @@ use crate::{
     check::{Tracked, state::Status},
 };
 
-/// All probes and the full report, as a service of its own for the admin listener. See the
+/// A service for the admin listener that answers all probes and the full report. See the
 /// [module docs](super).
 #[derive(Clone, Debug)]
 pub struct Probes {
@@ -32,7 +32,7 @@ pub struct Probes {
 }
 
 impl Probes {
-    /// A service that answers for `lifecycle`.
+    /// Creates a service that answers for `lifecycle`.
     #[must_use]
     pub fn new(lifecycle: &Lifecycle) -> Self {
         Self { lifecycle: lifecycle.clone() }
@@ -76,7 +76,7 @@ impl<B> Service<Request<B>> for Probes {
     }
 }
 
-/// The body of an inner service where there is none.
+/// The inner body type of responses that have no inner service. It has no values.
 #[derive(Clone, Copy, Debug)]
 pub enum NoBody {}
 
@@ -105,9 +105,9 @@ fn report(board: &Board) -> Value {
     })
 }
 
-/// What is known of one check: everything but the text of its errors.
+/// The report's entry for one check. It never contains the text of an error.
 fn line(check: &Tracked, now: u32) -> Value {
-    // One load: what is shown together was true together.
+    // A single load, so that all fields belong to the same moment.
     let state = check.state();
     let ran = state.status != Status::Unknown || state.streak > 0;
     json!({

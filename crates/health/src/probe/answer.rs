@@ -1,4 +1,5 @@
-//! What short probes say: constants, so that a probe in an overloaded process formats nothing.
+//! The responses of the short probes. They are constants: a probe formats nothing, even in an
+//! overloaded process.
 
 use bytes::Bytes;
 use hardpoint_core::ResponseBody;
@@ -9,7 +10,7 @@ use http::{
 
 use crate::board::{Board, Verdict};
 
-/// When to ask again: what a balancer's probe period is about.
+/// The wait before the next attempt: about one probe period of a balancer.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
 const OK: Answer = Answer::pass(r#"{"status":"ok"}"#);
@@ -24,7 +25,7 @@ const STARTING: Answer = Answer::fail(
     r#"{"code":"starting","status":503,"title":"The service is starting","type":"urn:hardpoint:problem:starting"}"#,
 );
 
-/// The answer of a short probe.
+/// The response to a short probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Answer {
     pass: bool,
@@ -40,8 +41,8 @@ impl Answer {
         Self { pass: false, body }
     }
 
-    /// Whether the process works at all. That it can answer is the proof: nothing else is asked, so
-    /// that no dependency can have all replicas killed.
+    /// Whether the process responds at all. The response is itself the proof: liveness looks at
+    /// nothing else, so that a failing dependency cannot get all replicas killed.
     pub(super) const fn liveness() -> Self {
         OK
     }
@@ -57,7 +58,7 @@ impl Answer {
         }
     }
 
-    /// Whether the service has started. It stays so.
+    /// Whether the service has started. A started service stays started.
     pub(super) fn startup(board: &Board) -> Self {
         if board.phase().is_started() { OK } else { STARTING }
     }
@@ -77,7 +78,7 @@ impl Answer {
     }
 }
 
-/// A response with `body`; for HEAD without it, but with its length.
+/// A response with `body`. For HEAD, only the length of the body.
 pub(super) fn respond<B>(
     method: &Method,
     content_type: &'static str,

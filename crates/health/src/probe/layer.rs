@@ -10,7 +10,7 @@ use tower_service::Service;
 use super::{answer::Answer, rejection::MethodNotAllowed};
 use crate::Lifecycle;
 
-/// Answers `/livez` and `/readyz` before everything else. See the [module docs](super).
+/// Answers `/livez` and `/readyz` and forwards all other requests. See the [module docs](super).
 #[derive(Clone, Debug)]
 #[must_use = "a layer does nothing until it is applied to a service"]
 pub struct ProbeLayer {
@@ -19,17 +19,17 @@ pub struct ProbeLayer {
 }
 
 impl ProbeLayer {
-    /// A layer that answers for `lifecycle`.
+    /// Creates a layer that answers for `lifecycle`.
     pub fn new(lifecycle: &Lifecycle) -> Self {
         Self { lifecycle: Some(lifecycle.clone()), refusals: Refusals::new() }
     }
 
-    /// A layer of the same type that forwards everything.
+    /// Creates a layer of the same type that forwards every request.
     pub const fn off() -> Self {
         Self { lifecycle: None, refusals: Refusals::new() }
     }
 
-    /// How a 405 is rendered. Default: as a problem, or as the stack says.
+    /// Sets how a 405 is rendered. Default: the stack's setting, or else a problem.
     pub fn refusals(self, refusals: &Refusals) -> Self {
         Self { refusals: refusals.clone(), ..self }
     }
@@ -60,7 +60,7 @@ pub struct Probe<S> {
 }
 
 impl<S> Probe<S> {
-    /// A service that answers for `lifecycle` and forwards the rest to `inner`.
+    /// Creates a service that answers for `lifecycle` and forwards other requests to `inner`.
     pub fn new(inner: S, lifecycle: &Lifecycle) -> Self {
         ProbeLayer::new(lifecycle).layer(inner)
     }
@@ -92,7 +92,7 @@ where
     }
 }
 
-/// The answer to a probe; `None` for every other request.
+/// The response to a probe, or `None` for any other request.
 fn answer<ReqB, ResB>(
     lifecycle: &Lifecycle,
     refusals: &Refusals,
@@ -111,7 +111,7 @@ fn answer<ReqB, ResB>(
     } else {
         Answer::liveness().response(request.method())
     };
-    // As the drain layer does, which probes do not reach.
+    // As the drain layer does: probes do not pass through it.
     if request.version() <= Version::HTTP_11 && board.phase().is_draining() {
         let headers = response.headers_mut();
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -119,12 +119,12 @@ fn answer<ReqB, ResB>(
     Some(response)
 }
 
-/// Whether a probe answers this method.
+/// Whether probes answer this method.
 pub(super) fn is_read(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
-/// The refusal of any other method.
+/// The 405 response to any other method.
 pub(super) fn method_not_allowed<ReqB, ResB>(
     refusals: &Refusals,
     request: &Request<ReqB>,

@@ -1,8 +1,8 @@
-//! Probes: what balancers, orchestrators and people ask about a service.
+//! Probes: the endpoints through which balancers, orchestrators and operators observe a service.
 //!
-//! They protect the service from being killed or starved of traffic by its own probes: a probe
-//! reads memory, so it never waits for a dependency, and it is answered before anything that could
-//! shed, limit or authenticate it.
+//! They keep a slow dependency or an overload from getting the service killed or taken out of
+//! traffic. A probe reads only memory, so it never waits for a dependency. [`ProbeLayer`] answers
+//! it before any layer that could shed, limit or authenticate it.
 //!
 //! ```
 //! use hardpoint_health::{Lifecycle, ProbeLayer};
@@ -41,43 +41,45 @@
 //! | `/startupz` | no | yes | from [`started`](crate::Lifecycle::started) on | `starting` |
 //! | `/health` | no | yes | always: it is a report | never |
 //!
-//! 1. Readiness is: started, not draining, and every gating check up.
-//! 2. A pass is `application/json`: `{"status":"ok"}`, or `{"status":"degraded"}`. A 503 has the
-//!    members of a problem, `application/problem+json` with the reason as its `code`, and
-//!    `Retry-After: 5`. All three of its reasons are constants: they have no request's id, and a gRPC
-//!    caller gets them as JSON too. Everything is `Cache-Control: no-store`.
-//! 3. GET and HEAD are answered. Another method on a probe's path gets 405 with `Allow`. Other
-//!    paths, `/livez/` with a slash among them, are forwarded by [`ProbeLayer`] and get 404 from
-//!    [`Probes`].
-//! 4. While the service drains, [`ProbeLayer`] answers HTTP/1 with `Connection: close`.
-//! 5. `/health` shows whether the service is `ok`, `degraded`, `not_ready`, `starting` or `draining`,
-//!    whether it has started and drains, and how many requests are in flight; of each check its name, status (`unknown`, `up`, `down`), the code of its last
-//!    failure as long as that matters, whether it gates readiness, since when it has its status (in
-//!    seconds), and how long its last run took (in milliseconds, at most 65,535). It never shows
-//!    the text of an error.
+//! 1. The service is ready if it has started, is not draining, and every gating check is up.
+//! 2. A 200 is `application/json`: `{"status":"ok"}` or `{"status":"degraded"}`. A 503 is
+//!    `application/problem+json` with the reason as its `code` and `Retry-After: 5`. The three 503
+//!    bodies are constants: they contain no request id, and gRPC callers get them as JSON too.
+//!    Every response carries `Cache-Control: no-store`.
+//! 3. Probes answer GET and HEAD. Any other method on a probe's path gets a 405 with `Allow`. Any
+//!    other path, including `/livez/` with a trailing slash, is forwarded by [`ProbeLayer`] and
+//!    gets a 404 from [`Probes`].
+//! 4. While the service drains, [`ProbeLayer`] answers HTTP/1 requests with `Connection: close`.
+//! 5. `/health` shows the status of the service (`ok`, `degraded`, `not_ready`, `starting` or
+//!    `draining`), whether it has started, whether it is draining, and the number of requests in
+//!    flight. For each check it shows the name, the status (`unknown`, `up` or `down`), the code of
+//!    the last failure (until the check is up and its last run passed), whether the check gates
+//!    readiness, the seconds since its status last changed, and the duration of its last run in
+//!    milliseconds (at most 65,535). It never shows the text of an error.
 //!
 //! # Sharing
 //!
-//! All read the state of the [`Lifecycle`](crate::Lifecycle) that they were made from.
+//! All probes read the state of the [`Lifecycle`](crate::Lifecycle) they were created from.
 //!
 //! # Cancellation
 //!
-//! Nothing is held: dropping a forwarded request's future drops the inner one.
+//! The layer holds no state per request. Dropping the future of a forwarded request drops the inner
+//! future.
 //!
 //! # Deployment caveats
 //!
-//! - Liveness looks at nothing but the process. A runtime whose every worker is blocked does not
-//!   answer, which is what makes an orchestrator restart it.
+//! - Liveness looks only at the process. A runtime whose workers are all blocked does not answer,
+//!   so the orchestrator restarts it.
 //! - The report names dependencies: keep the admin listener off the public network.
-//! - Serve [`Probes`] from a task without a graceful shutdown, so that it answers during the drain,
-//!   when the public listener no longer accepts.
+//! - Serve [`Probes`] from a task without a graceful shutdown, so that it still answers when the
+//!   public listener no longer accepts connections.
 //!
 //! # Where to put this layer
 //!
-//! Outermost, directly around the [`DrainLayer`](crate::DrainLayer), so that a probe passes no limit,
-//! no load shedding and no authentication, and is not in flight. An inner
-//! service that is not ready holds probes up with all other requests: put what waits in
-//! `poll_ready` behind a load shedder, or on the admin listener.
+//! Outermost, directly around the [`DrainLayer`](crate::DrainLayer), so that no layer limits, sheds
+//! or authenticates a probe, and probes do not count as in flight. An inner service that is not
+//! ready delays probes along with all other requests: put a load shedder around services that wait
+//! in `poll_ready`, or use the probes on the admin listener.
 
 pub use self::{
     admin::{NoBody, Probes},

@@ -1,17 +1,17 @@
-//! Requests that no probe answers.
+//! The rejection of a probe request with the wrong method.
 
 use std::{error::Error, fmt};
 
 use hardpoint_core::{Problem, Rejection};
 use http::{HeaderMap, HeaderValue, StatusCode, header::ALLOW};
 
-/// A probe was asked with another method than GET or HEAD.
+/// A probe received a method other than GET or HEAD.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MethodNotAllowed;
 
 impl fmt::Display for MethodNotAllowed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a probe answers GET and HEAD alone")
+        f.write_str("a probe answers only GET and HEAD")
     }
 }
 
