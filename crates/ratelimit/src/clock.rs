@@ -1,29 +1,45 @@
-//! The clock of limiters whose state lies in this process.
+//! The time that a limiter decides by.
 
 use std::{sync::LazyLock, time::Duration};
 
-use hardpoint_core::{Clock, Mono, SystemClock};
+use hardpoint_core::{Mono, Time};
 
-/// The processor's own counter, where that runs at one rate (an invariant TSC, the generic timer of
-/// ARM), and the operating system's monotonic clock elsewhere. The calendar is the system's. All values
-/// share one origin: the first reading of the process.
+/// Where a limiter reads the time.
 ///
-/// A limiter reads the time for each request, and the counter takes a third of what the system's clock
-/// takes. It is for limits, where being off by a little gives a cell a little early or late, and not
-/// for deadlines on which security depends:
+/// The default is the processor's own counter where it runs at one rate (an invariant TSC, the
+/// generic timer of ARM), and the operating system's monotonic clock elsewhere. A limiter reads the
+/// time for each request, and the counter takes a third of the time that the system's clock takes.
+/// It suits limits, which can bear to be off by a little:
 /// - The rate is measured against the system's clock at the first reading, which takes about a
-///   millisecond (on a machine that is very busy up to 200, and then it is measured less well), and stays
-///   as it was measured, within some millionths. A [`MemoryStore`](crate::MemoryStore) reads it when it
-///   is made, so that no request waits for it.
-/// - A counter that began anew, because the machine was suspended or the process moved to another one,
-///   is left for the system's clock. One that jumped ahead fills all buckets.
-/// - Two threads that read it within a few nanoseconds of each other may see them the other way round.
-///
-/// [`build_with_clock`](crate::Builder::build_with_clock) takes any other clock.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CounterClock;
+///   millisecond (up to 200 on a very busy machine, with a less exact result), and stays as
+///   measured, within some millionths. A limiter reads it when it is built, so no request waits.
+/// - If the counter starts anew, because the machine was suspended or the process was moved, the
+///   limiter uses the system's clock. If it jumps ahead, all buckets fill.
+/// - Two threads that read it within a few nanoseconds of each other may see the wrong order.
+#[derive(Clone, Debug)]
+pub(crate) enum Ticks {
+    Counter,
+    Time(Time),
+}
 
-/// What counts, and what it and the system's clock showed at the first reading.
+impl Ticks {
+    #[inline]
+    pub(crate) fn now(&self) -> Mono {
+        match self {
+            Self::Counter => counter(),
+            Self::Time(time) => time.now(),
+        }
+    }
+
+    pub(crate) fn unix(&self) -> Duration {
+        match self {
+            Self::Counter => Time::system().unix(),
+            Self::Time(time) => time.unix(),
+        }
+    }
+}
+
+/// The counter, and what it and the system's clock showed at the first reading.
 struct Counter {
     clock: quanta::Clock,
     origin: u64,
@@ -32,29 +48,23 @@ struct Counter {
 
 static COUNTER: LazyLock<Counter> = LazyLock::new(|| {
     let clock = quanta::Clock::new();
-    Counter { origin: clock.raw(), system: SystemClock.now(), clock }
+    Counter { origin: clock.raw(), system: Time::system().now(), clock }
 });
 
-impl Clock for CounterClock {
-    #[inline]
-    fn now(&self) -> Mono {
-        let Counter { clock, origin, system } = &*COUNTER;
-        let raw = clock.raw();
-        if raw < *origin {
-            return since(*system);
-        }
-        Mono::from_nanos(clock.delta_as_nanos(*origin, raw))
+#[inline]
+fn counter() -> Mono {
+    let Counter { clock, origin, system } = &*COUNTER;
+    let raw = clock.raw();
+    if raw < *origin {
+        return since(*system);
     }
-
-    fn unix(&self) -> Duration {
-        SystemClock.unix()
-    }
+    Mono::from_nanos(clock.delta_as_nanos(*origin, raw))
 }
 
 /// The time since the first reading by the system's clock.
 #[cold]
 fn since(first: Mono) -> Mono {
-    Mono::ZERO.saturating_add(SystemClock.now().saturating_since(first))
+    Mono::ZERO.saturating_add(Time::system().now().saturating_since(first))
 }
 
 #[cfg(test)]
@@ -62,24 +72,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_does_not_go_back_and_shares_one_origin() {
-        let first = CounterClock.now();
-        let second = CounterClock.now();
+    fn the_counter_does_not_go_back_and_has_one_origin() {
+        let first = Ticks::Counter.now();
+        let second = Ticks::Counter.now();
         assert!(second >= first);
         assert!(first < Mono::ZERO.saturating_add(Duration::from_hours(1)));
-        assert!(CounterClock.unix() > Duration::from_secs(1_700_000_000));
+        assert!(Ticks::Counter.unix() > Duration::from_secs(1_700_000_000));
     }
 
     #[test]
-    fn it_runs_as_fast_as_the_systems_clock_and_so_does_what_stands_in_for_it() {
+    fn the_counter_and_its_substitute_run_as_fast_as_the_systems_clock() {
+        let system = Time::system();
         // Between two readings of the other: this thread may lose the processor at any point.
-        let both = |read: &dyn Fn() -> Mono| (SystemClock.now(), read(), SystemClock.now());
-        let _measured = CounterClock.now();
-        let start = SystemClock.now();
-        let readings: [&dyn Fn() -> Mono; 2] = [&|| CounterClock.now(), &|| since(start)];
+        let both = |read: &dyn Fn() -> Mono| (system.now(), read(), system.now());
+        let _measured = counter();
+        let start = system.now();
+        let readings: [&dyn Fn() -> Mono; 2] = [&counter, &|| since(start)];
         for read in readings {
             let (outer, begin, inner) = both(read);
-            while SystemClock.now().saturating_since(inner) < Duration::from_millis(50) {
+            while system.now().saturating_since(inner) < Duration::from_millis(50) {
                 std::hint::spin_loop();
             }
             let (before, end, after) = both(read);

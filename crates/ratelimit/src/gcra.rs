@@ -5,6 +5,8 @@
 //! nothing. The *debt* of a key is the time from now to that point; it may be as long as a full
 //! bucket takes to fill.
 //!
+//! A policy that charges by the response keeps a second number for each key: see [`Holding`].
+//!
 //! ```
 //! use hardpoint_core::Mono;
 //! use hardpoint_ratelimit::{Quota, gcra::{State, decide}};
@@ -16,15 +18,19 @@
 //! let third = decide(quota, second.state, now, 1);
 //! assert!(first.allowed && second.allowed && !third.allowed);
 //!
-//! // Whoever waits as long as it was told is admitted.
+//! // A client that waits for `retry_after` is admitted.
 //! let later = now.saturating_add(third.retry_after.expect("the cost fits into the burst"));
 //! assert!(decide(quota, third.state, later, 1).allowed);
 //! ```
+
+mod holding;
 
 use std::time::Duration;
 
 use hardpoint_core::Mono;
 
+pub(crate) use self::holding::Since;
+pub use self::holding::{HOLD_TIMEOUT, Hold, Holding};
 use crate::Quota;
 
 /// When a bucket will be full: the theoretical arrival time of the algorithm.
@@ -73,16 +79,15 @@ impl State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Decision {
-    /// Whether the request may go on.
+    /// Whether the request is admitted.
     pub allowed: bool,
-    /// The state to keep. A refusal leaves it as it was, but for one that is further ahead than a
-    /// whole bucket, which a longer quota or another clock has left behind: that is cut.
+    /// The state to keep. A refusal leaves it unchanged, unless it is further ahead than a whole
+    /// bucket, as a longer quota or another clock leaves it: then it is cut.
     pub state: State,
     /// Cells that are left now.
     pub remaining: u32,
-    /// For a refused request the time after which the same cost is admitted, if nothing else
-    /// consumes meanwhile. `None` for one that was let in, and for a cost above the burst, which is
-    /// never admitted.
+    /// The time after which the same cost is admitted, if nothing else consumes meanwhile. `None`
+    /// if it was admitted, or if it exceeds the burst and never will be.
     pub retry_after: Option<Duration>,
     /// The time after which the bucket is full, if nothing consumes meanwhile.
     pub full_after: Duration,
@@ -115,17 +120,17 @@ pub(crate) const fn charge(quota: Quota, debt: u64, cost: u32) -> Option<u64> {
     if debt <= quota.tolerance() { Some(debt) } else { None }
 }
 
-/// The debt after `cost` more cells, room or not: at most that of an empty bucket.
+/// The debt after `cost` more cells, whether or not they fit: at most that of an empty bucket.
 pub(crate) fn force(quota: Quota, debt: u64, cost: u32) -> u64 {
     debt.saturating_add(price(quota, cost)).min(quota.tolerance())
 }
 
-/// The debt after `cost` cells were given back: at least none.
+/// The debt after `cost` cells were given back: at least zero.
 pub(crate) fn refund(quota: Quota, debt: u64, cost: u32) -> u64 {
     debt.saturating_sub(price(quota, cost))
 }
 
-/// What so many cells cost, in nanoseconds of debt.
+/// The debt that `cost` cells add, in nanoseconds.
 pub(crate) const fn price(quota: Quota, cost: u32) -> u64 {
     quota.interval_nanos().saturating_mul(cost as u64)
 }
@@ -143,7 +148,7 @@ pub(crate) const fn after(now: Mono, debt: u64) -> State {
     State(now.as_nanos().saturating_add(debt))
 }
 
-/// The power of two that a debt lies above, from 0 to 63.
+/// The largest power of two that is at most the debt, as an exponent from 0 to 63.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "a number of 64 bits has at most 63 others")]
 pub(crate) const fn size(debt: u64) -> u8 {

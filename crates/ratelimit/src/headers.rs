@@ -1,4 +1,4 @@
-//! What responses say about limits.
+//! Header fields that describe limits.
 
 use std::{fmt::Write, mem, time::Duration};
 
@@ -8,7 +8,10 @@ use http::{
     header::{ACCESS_CONTROL_EXPOSE_HEADERS, RETRY_AFTER},
 };
 
-use crate::{Batch, Policy, Verdicts};
+use crate::{
+    Policy, Verdicts,
+    store::{Questions, Verdict},
+};
 
 static RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 static RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -16,7 +19,7 @@ static X_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 static X_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 static X_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
-/// Which headers tell clients about their limits. `Retry-After` stands on every refusal in any case.
+/// Which header fields describe a client's limits. Every refusal has `Retry-After` in any case.
 ///
 /// ```
 /// use hardpoint_ratelimit::{Draft, Headers, LegacyReset};
@@ -31,15 +34,15 @@ pub struct Headers {
     expose: bool,
 }
 
-/// A version of draft-ietf-httpapi-ratelimit-headers. Its fields still change from one to another.
+/// A version of draft-ietf-httpapi-ratelimit-headers, whose fields still change between versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Draft {
-    /// Version 11 of May 2026, whose fields are those of versions 8 to 10 too.
+    /// Version 11 of May 2026. Versions 8 to 10 have the same fields.
     V11,
 }
 
-/// What `X-RateLimit-Reset` says: there is no standard, and clients expect one or the other.
+/// What `X-RateLimit-Reset` contains. No standard defines it, and clients differ in what they expect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LegacyReset {
@@ -50,8 +53,8 @@ pub enum LegacyReset {
 }
 
 impl Headers {
-    /// None: the default. Headers tell an attacker as much as a friend, and cost two allocations or
-    /// more on every response.
+    /// None: the default. The fields inform attackers too, and cost two allocations or more on every
+    /// response.
     #[must_use]
     pub const fn none() -> Self {
         Self { draft: None, legacy: None, expose: false }
@@ -64,8 +67,8 @@ impl Headers {
     /// RateLimit: "client";r=39;t=1
     /// ```
     ///
-    /// `q` is the burst and `w` the seconds in which it fills; `r` is the cells left and `t` the
-    /// seconds until another one is there, or for a refused request until it is let in. Seconds are
+    /// `q` is the burst and `w` the seconds in which it fills. `r` is the cells that are left, and
+    /// `t` the seconds until the next cell, or until a refused request is admitted. Seconds are
     /// rounded up.
     #[must_use]
     pub const fn ietf(draft: Draft) -> Self {
@@ -73,15 +76,15 @@ impl Headers {
     }
 
     /// `X-RateLimit-Limit`, `-Remaining` and `-Reset` of the policy nearest to its bound, on every
-    /// response. The reset is when its bucket is full.
+    /// response. The reset is the time when its bucket is full.
     #[must_use]
     pub const fn legacy(mut self, reset: LegacyReset) -> Self {
         self.legacy = Some(reset);
         self
     }
 
-    /// Names these headers and `Retry-After` in `Access-Control-Expose-Headers`, without which a
-    /// script of another origin cannot read them. It does nothing where there are none of these.
+    /// Names these fields and `Retry-After` in `Access-Control-Expose-Headers`, so that scripts of
+    /// other origins can read them. Without any of the fields it does nothing.
     #[must_use]
     pub const fn expose(mut self) -> Self {
         self.expose = true;
@@ -89,15 +92,15 @@ impl Headers {
     }
 }
 
-/// What is the same on every response of a limiter, rendered once.
+/// The parts that all responses of a limiter share, rendered once.
 #[derive(Clone, Debug)]
 pub(crate) struct Rendered {
     draft: Option<Draft>,
     legacy: Option<LegacyReset>,
-    /// `RateLimit-Policy`, and `Access-Control-Expose-Headers`: empty where there is none.
+    /// `RateLimit-Policy` and `Access-Control-Expose-Headers`; empty if they are not sent.
     policies: String,
     exposed: String,
-    /// How each policy's item in `RateLimit` begins; empty for those that stand in no header.
+    /// How each policy's item in `RateLimit` begins; empty for shadows.
     items: Vec<String>,
 }
 
@@ -112,18 +115,18 @@ impl Rendered {
         }
     }
 
-    /// The headers of one response; `None` if there are none.
+    /// The fields of one response; `None` if it has none.
     #[inline]
     pub(crate) fn fields(
         &self,
-        batch: &Batch,
+        questions: &Questions,
         verdicts: &Verdicts,
         unix: impl FnOnce() -> Duration,
     ) -> Option<Fields> {
-        if self.is_silent() { None } else { self.render(batch, verdicts, unix) }
+        if self.is_silent() { None } else { self.render(questions, verdicts, unix) }
     }
 
-    /// Whether there never are any.
+    /// Whether no response has any.
     pub(crate) const fn is_silent(&self) -> bool {
         self.draft.is_none() && self.legacy.is_none()
     }
@@ -131,13 +134,13 @@ impl Rendered {
     #[inline(never)]
     fn render(
         &self,
-        batch: &Batch,
+        questions: &Questions,
         verdicts: &Verdicts,
         unix: impl FnOnce() -> Duration,
     ) -> Option<Fields> {
-        let told = || {
-            verdicts.of(batch).filter_map(|(entry, verdict)| {
-                let item = self.items.get(usize::from(entry.policy))?;
+        let shown = || {
+            verdicts.each(questions).filter_map(|(question, verdict)| {
+                let item = self.items.get(usize::from(question.policy))?;
                 (!item.is_empty()).then_some((item, verdict))
             })
         };
@@ -145,7 +148,7 @@ impl Rendered {
         fields.text.extend_from_slice(self.policies.as_bytes());
         fields.end(POLICIES);
         let mut is_silent = true;
-        for (item, verdict) in told() {
+        for (item, verdict) in shown() {
             if self.draft.is_some() {
                 if !is_silent {
                     fields.text.extend_from_slice(b", ");
@@ -163,19 +166,14 @@ impl Rendered {
         }
         fields.end(LIMITS);
         if let Some(reset) = self.legacy
-            && let Some((_, nearest)) = told().min_by_key(|(_, verdict)| verdict.nearness())
+            && let Some((_, nearest)) = shown().min_by_key(|(_, verdict)| verdict.nearness())
         {
             let full_after = nearest.full_after();
             let reset = match reset {
                 LegacyReset::DeltaSeconds => full_after,
                 LegacyReset::UnixSeconds => unix().saturating_add(full_after),
             };
-            number(&mut fields.text, nearest.quota().capacity().into());
-            fields.end(LIMIT);
-            number(&mut fields.text, nearest.remaining().into());
-            fields.end(REMAINING);
-            number(&mut fields.text, seconds_up(reset));
-            fields.end(RESET);
+            fields.legacy(&nearest, reset);
         }
         fields.text.extend_from_slice(self.exposed.as_bytes());
         fields.end(EXPOSED);
@@ -191,7 +189,7 @@ fn render_policies(policies: &[Policy]) -> String {
         }
         quoted(&mut text, policy.name());
         let quota = policy.quota();
-        // The pace is rounded up to whole nanoseconds a cell: that is no second more.
+        // The interval of a cell is rounded up to whole nanoseconds, which must not add a second.
         let rounding = Duration::from_nanos(quota.capacity().into());
         let window = seconds_up(quota.window().saturating_sub(rounding)).max(1);
         // Writing to a String does not fail.
@@ -221,14 +219,14 @@ fn exposed_names(headers: Headers) -> String {
     names.join(", ")
 }
 
-/// The headers of one response.
+/// The header fields of one response.
 ///
-/// All their values stand in one buffer, of which each header gets its part: one allocation, small
-/// enough to be handed from the decision to the response, and no counter that other requests share.
+/// All values are in one buffer, of which each field gets its part: one allocation, small enough to
+/// pass from the decision to the response, and no counter that other requests share.
 #[derive(Clone, Debug)]
 pub(crate) struct Fields {
     text: Vec<u8>,
-    /// Where each value ends; it begins where the one before ends. Values that are not sent are empty.
+    /// Where each value ends; it begins where the one before ends. Unsent values are empty.
     ends: [u16; VALUES],
 }
 
@@ -246,26 +244,34 @@ impl Fields {
         Self { text: Vec::with_capacity(bytes), ends: [0; VALUES] }
     }
 
-    /// The value with this number is written, and those behind it are empty so far.
+    fn legacy(&mut self, nearest: &Verdict, reset: Duration) {
+        number(&mut self.text, nearest.quota.capacity().into());
+        self.end(LIMIT);
+        number(&mut self.text, nearest.remaining().into());
+        self.end(REMAINING);
+        number(&mut self.text, seconds_up(reset));
+        self.end(RESET);
+    }
+
+    /// Marks the end of the value with this number; the values after it are empty so far.
     fn end(&mut self, value: usize) {
-        // Eight names of 64 letters and what stands around them are far below 64 KiB.
+        // Eight names of 64 letters and their parameters are far below 64 KiB.
         let end = u16::try_from(self.text.len()).unwrap_or(u16::MAX);
         self.ends.iter_mut().skip(value).for_each(|place| *place = end);
     }
 
-    /// Adds to what a limiter further in has said: lists grow, and single values stay if they leave
-    /// less.
+    /// Adds to the fields of an inner limiter: lists grow, and single values stay if they leave less.
     pub(crate) fn insert_into(self, headers: &mut HeaderMap) {
         let Self { text, ends } = self;
         let mut rest = Bytes::from(text);
-        // The last first: each takes the end off the rest, and the first takes what is left.
+        // The last first: each takes the end of the rest, and the first takes all that remains.
         let mut value = |number: usize| {
             let begin = number.checked_sub(1).map_or(0, |before| usize::from(ends[before]));
             if begin >= rest.len() {
                 return None;
             }
             let part = if begin == 0 { mem::take(&mut rest) } else { rest.split_off(begin) };
-            // What is not empty was rendered from printable ASCII.
+            // Every value was rendered from printable ASCII.
             HeaderValue::from_maybe_shared(part).ok()
         };
         if let Some(exposed) = value(EXPOSED) {
@@ -288,7 +294,7 @@ impl Fields {
     }
 }
 
-/// Whether this leaves less than what a limiter further in has said.
+/// Whether this leaves less than the inner limiter's field.
 fn is_nearer(remaining: &HeaderValue, headers: &HeaderMap) -> bool {
     let figure = |value: &HeaderValue| value.to_str().ok()?.parse::<u32>().ok();
     let inner = headers.get(&X_REMAINING).and_then(figure);
@@ -307,7 +313,7 @@ fn quoted(text: &mut String, name: &str) {
     text.push('"');
 }
 
-/// Writes a number: the standard library's formatting takes several times as long.
+/// Writes a number several times as fast as the standard library's formatting.
 fn number(text: &mut Vec<u8>, number: u64) {
     let mut digits = [b'0'; 20];
     let (mut rest, mut first) = (number, digits.len() - 1);

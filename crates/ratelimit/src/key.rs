@@ -1,21 +1,17 @@
-//! What requests are counted under.
+//! What requests are counted by.
 
-use std::{any::type_name, fmt};
+use std::{any::Any, fmt, sync::Arc};
 
-use hardpoint_core::{ClientResolver, Head, Key, KeyExtractor, KeyMissing, RequestContext};
+use hardpoint_core::{ClientResolver, Head, Key, KeyExtractor, KeyMissing, Peer, RequestContext};
 use http::HeaderName;
 
-use crate::request;
-
-/// Counts each client address on its own, an IPv6 client by its `/64`.
+/// Counts by client address; IPv6 clients by their `/64`.
 ///
-/// The client that an outer layer has found is used; without one, `resolver` finds it from the
-/// peer's address and the headers it trusts. The peer's address is
-/// [`Peer`](hardpoint_core::Peer) in the request's extensions, or, with the feature `axum`, axum's
-/// `ConnectInfo<SocketAddr>`.
+/// If an outer layer has found the client, this uses it. Otherwise `resolver` finds the client from
+/// the peer's address ([`Peer::find`]) and the header fields that it trusts.
 ///
-/// Who owns a large IPv6 network has many `/64`. A second policy with a larger quota catches that
-/// without punishing neighbours at once:
+/// One customer can own many `/64` networks. A second policy with a larger quota limits the whole
+/// network and does not punish its neighbours at once:
 ///
 /// ```
 /// use hardpoint_core::ClientResolver;
@@ -30,33 +26,38 @@ use crate::request;
 /// # Ok::<(), hardpoint_ratelimit::ConfigError>(())
 /// ```
 #[must_use]
-pub const fn client_network(resolver: ClientResolver) -> ClientNetwork {
+pub fn client_network(resolver: ClientResolver) -> ClientNetwork {
     ClientNetwork { resolver, ipv4_prefix: 32, ipv6_prefix: 64 }
 }
 
-/// Counts each authenticated subject on its own: place the limiter inside the authentication.
+/// Counts by authenticated caller: by the issuer and the subject of the request's
+/// [`Identity`](hardpoint_core::Identity) together, so one issuer's `alice` is not another's.
 ///
-/// Combine it with [`OnMissingKey::Skip`](crate::OnMissingKey::Skip) if some routes need no
-/// credentials, and with a limit by address outside.
+/// It needs a layer by subject ([`RateLimiter::by_subject`](crate::RateLimiter::by_subject)) inside
+/// authentication. Combine it with [`OnMissingKey::Skip`](crate::OnMissingKey::Skip) if some routes
+/// need no credentials, and with a limit by address outside.
+///
+/// An issuer and a subject of more than 38 bytes together cost one allocation.
 #[must_use]
-pub const fn subject() -> Subject {
-    Subject { _private: () }
+pub fn subject() -> impl KeyExtractor + Clone + fmt::Debug {
+    Subject
 }
 
-/// Counts each value of a header on its own, such as an API key's. A request that has several lines
-/// of it lacks the key: a client may have sent one of them. The value is whatever the client
-/// sent: use it where inventing a new one gains nothing, because a gateway sets it or because an
-/// unknown key is refused before it costs anything.
+/// Counts by the value of a header field, such as an API key.
+///
+/// A request with several lines of the field has no key, because the client may have added one of
+/// them. Clients choose the value, so use this where a new value gains them nothing: because a
+/// gateway sets it, or because an unknown value is refused before it costs anything.
 #[must_use]
-pub const fn header(name: HeaderName) -> Header {
+pub fn header(name: HeaderName) -> impl KeyExtractor + Clone + fmt::Debug {
     Header { name }
 }
 
-/// Counts each route on its own, by its template, whoever asks: see
-/// [`filter::route`](crate::filter::route) for where that is known.
+/// Counts by matched route, for all callers together. [`filter::route`](crate::filter::route)
+/// describes where the route is known.
 #[must_use]
-pub const fn route() -> Route {
-    Route { _private: () }
+pub fn route() -> impl KeyExtractor + Clone + fmt::Debug {
+    Route
 }
 
 /// Counts by a value that an outer layer has put into the request's extensions.
@@ -71,23 +72,30 @@ pub const fn route() -> Route {
 /// # let _ = by_tenant;
 /// ```
 #[must_use]
-pub const fn extension<T>(key: fn(&T) -> Key<'_>) -> Extension<T>
+pub fn extension<T>(key: fn(&T) -> Key<'_>) -> impl KeyExtractor + Clone
 where
     T: Send + Sync + 'static,
 {
-    Extension { key }
+    from_fn(move |head| {
+        let value = head.extensions.get().ok_or(KeyMissing::new("extension to count by"))?;
+        Ok(key(value))
+    })
 }
 
-/// Counts each pair of keys on its own: an address and a route, say. A request that lacks one of
-/// them lacks the key. For three or more, nest it.
+/// Counts by two keys together, such as an address and a route. A request that lacks one of them
+/// has no key. Nest it for three or more.
 ///
 /// Keys of up to 38 bytes together cost no allocation.
 #[must_use]
-pub const fn both<A: KeyExtractor, B: KeyExtractor>(first: A, second: B) -> Both<A, B> {
-    Both { first, second }
+pub fn both(
+    first: impl KeyExtractor,
+    second: impl KeyExtractor,
+) -> impl KeyExtractor + Clone + fmt::Debug {
+    let needs = Needs::find(&first).max(Needs::find(&second));
+    Both { needs, first: Arc::new(first), second: Arc::new(second) }
 }
 
-/// Counts by whatever a function finds.
+/// Counts by the key that a function finds.
 ///
 /// ```
 /// use hardpoint_core::{Key, KeyMissing};
@@ -100,14 +108,40 @@ pub const fn both<A: KeyExtractor, B: KeyExtractor>(first: A, second: B) -> Both
 /// });
 /// # let _ = by_first_segment;
 /// ```
-pub const fn from_fn<F>(find: F) -> F
+pub fn from_fn<F>(find: F) -> F
 where
     F: for<'a> Fn(Head<'a>) -> Result<Key<'a>, KeyMissing> + Send + Sync + 'static,
 {
     find
 }
 
-/// See [`client_network`].
+/// Whether a key needs the authenticated caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Needs {
+    /// It never looks at the caller.
+    Nothing,
+    /// It is a function of the user's, which may.
+    Unknown,
+    /// Without a caller there is no key.
+    Identity,
+}
+
+impl Needs {
+    pub(crate) fn find<K: KeyExtractor>(key: &K) -> Self {
+        let key: &dyn Any = key;
+        if key.is::<Subject>() {
+            Self::Identity
+        } else if let Some(both) = key.downcast_ref::<Both>() {
+            both.needs
+        } else if key.is::<ClientNetwork>() || key.is::<Header>() || key.is::<Route>() {
+            Self::Nothing
+        } else {
+            Self::Unknown
+        }
+    }
+}
+
+/// The extractor of [`client_network`].
 #[derive(Clone, Debug)]
 pub struct ClientNetwork {
     resolver: ClientResolver,
@@ -116,111 +150,112 @@ pub struct ClientNetwork {
 }
 
 impl ClientNetwork {
-    /// How many bits of an IPv4 address are looked at. Default: 32, the whole address. Fewer count
-    /// neighbours together; more than 32 is taken as 32, and 0 counts all together.
+    /// The number of leading bits of an IPv4 address that count. Default: 32, the whole address.
+    /// Fewer bits count neighbours together; 0 counts all clients together. More than 32 means 32.
     #[must_use]
-    pub const fn ipv4_prefix(mut self, bits: u8) -> Self {
-        self.ipv4_prefix = if bits > 32 { 32 } else { bits };
+    pub fn ipv4_prefix(mut self, bits: u8) -> Self {
+        self.ipv4_prefix = bits.min(32);
         self
     }
 
-    /// How many bits of an IPv6 address are looked at. Default: 64, the smallest network that a
-    /// customer is given. More give each customer as many buckets as it likes; more than 128 is
-    /// taken as 128, and 0 counts all together.
+    /// The number of leading bits of an IPv6 address that count. Default: 64, the smallest network
+    /// that providers assign to a customer. With more bits a customer gets as many buckets as it
+    /// likes; 0 counts all clients together. More than 128 means 128.
     #[must_use]
-    pub const fn ipv6_prefix(mut self, bits: u8) -> Self {
-        self.ipv6_prefix = if bits > 128 { 128 } else { bits };
+    pub fn ipv6_prefix(mut self, bits: u8) -> Self {
+        self.ipv6_prefix = bits.min(128);
         self
     }
 }
 
 impl KeyExtractor for ClientNetwork {
     fn key<'a>(&self, head: Head<'a>) -> Result<Key<'a>, KeyMissing> {
-        let network =
-            request::client_network(head, &self.resolver, self.ipv4_prefix, self.ipv6_prefix);
+        let network = match head.context().and_then(RequestContext::client) {
+            Some(client) => client.network_prefix(self.ipv4_prefix, self.ipv6_prefix),
+            None => {
+                let peer = Peer::find(head.extensions).map(Peer::ip);
+                let Self { ipv4_prefix, ipv6_prefix, .. } = *self;
+                self.resolver.network_prefix(peer, head.headers, ipv4_prefix, ipv6_prefix)
+            }
+        };
         network.map(Key::address).ok_or(KeyMissing::new("client address"))
     }
 }
 
-/// See [`subject`].
 #[derive(Clone, Debug)]
-pub struct Subject {
-    _private: (),
-}
+struct Subject;
 
 impl KeyExtractor for Subject {
     fn key<'a>(&self, head: Head<'a>) -> Result<Key<'a>, KeyMissing> {
-        let subject = head.context().and_then(RequestContext::subject);
-        subject
-            .map(|subject| Key::borrowed(subject.as_str().as_bytes()))
-            .ok_or(KeyMissing::new("authenticated subject"))
+        let identity = head.context().and_then(RequestContext::identity);
+        let identity = identity.ok_or(KeyMissing::new("authenticated subject"))?;
+        let part = |text: &'a str| Key::borrowed(text.as_bytes());
+        let issuer = identity.issuer().unwrap_or_default();
+        Ok(Key::from_parts(&[part(issuer), part(identity.subject())]))
     }
 }
 
-/// See [`header`].
 #[derive(Clone, Debug)]
-pub struct Header {
+struct Header {
     name: HeaderName,
 }
 
 impl KeyExtractor for Header {
     fn key<'a>(&self, head: Head<'a>) -> Result<Key<'a>, KeyMissing> {
         let mut lines = head.headers.get_all(&self.name).iter();
-        // Of two lines nobody knows which one the gateway wrote.
+        // Of two lines, either may be the client's.
         match (lines.next(), lines.next()) {
             (Some(value), None) => Ok(Key::borrowed(value.as_bytes())),
-            _ => Err(KeyMissing::new("single header that it is counted by")),
+            _ => Err(KeyMissing::new("single header field to count by")),
         }
     }
 }
 
-/// See [`route`].
 #[derive(Clone, Debug)]
-pub struct Route {
-    _private: (),
-}
+struct Route;
 
 impl KeyExtractor for Route {
     fn key<'a>(&self, head: Head<'a>) -> Result<Key<'a>, KeyMissing> {
-        let route = request::route(head).ok_or(KeyMissing::new("matched route"))?;
-        Ok(Key::borrowed(route.as_bytes()))
+        let route = hardpoint_core::Route::find(head.extensions);
+        let route = route.ok_or(KeyMissing::new("matched route"))?;
+        // The route is a handle of its own, so its text cannot be borrowed for so long.
+        let text = Key::borrowed(route.as_str().as_bytes());
+        Ok(Key::from_parts(&[text]))
     }
 }
 
-/// See [`extension`].
-pub struct Extension<T> {
-    key: fn(&T) -> Key<'_>,
+#[derive(Clone)]
+struct Both {
+    needs: Needs,
+    first: Arc<dyn KeyExtractor>,
+    second: Arc<dyn KeyExtractor>,
 }
 
-impl<T: Send + Sync + 'static> KeyExtractor for Extension<T> {
+impl KeyExtractor for Both {
     fn key<'a>(&self, head: Head<'a>) -> Result<Key<'a>, KeyMissing> {
-        let value =
-            head.extensions.get().ok_or(KeyMissing::new("extension that it is counted by"))?;
-        Ok((self.key)(value))
+        Ok(Key::from_parts(&[self.first.key(head)?, self.second.key(head)?]))
     }
 }
 
-impl<T> Clone for Extension<T> {
-    fn clone(&self) -> Self {
-        Self { key: self.key }
-    }
-}
-
-impl<T> fmt::Debug for Extension<T> {
+impl fmt::Debug for Both {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Extension").field(&type_name::<T>()).finish()
+        f.debug_struct("Both").field("needs", &self.needs).finish_non_exhaustive()
     }
 }
 
-/// See [`both`].
-#[derive(Clone, Debug)]
-pub struct Both<A, B> {
-    first: A,
-    second: B,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl<A: KeyExtractor, B: KeyExtractor> KeyExtractor for Both<A, B> {
-    fn key<'a>(&self, head: Head<'a>) -> Result<Key<'a>, KeyMissing> {
-        Ok(Key::of_parts(&[self.first.key(head)?, self.second.key(head)?]))
+    #[test]
+    fn a_pair_needs_what_either_of_its_keys_needs() {
+        let address = || client_network(ClientResolver::direct());
+        let own = || from_fn(|_| Err(KeyMissing::new("anything")));
+        assert_eq!(Needs::find(&address()), Needs::Nothing);
+        assert_eq!(Needs::find(&both(address(), route())), Needs::Nothing);
+        assert_eq!(Needs::find(&own()), Needs::Unknown);
+        assert_eq!(Needs::find(&both(own(), address())), Needs::Unknown);
+        assert_eq!(Needs::find(&subject()), Needs::Identity);
+        assert_eq!(Needs::find(&both(address(), both(subject(), own()))), Needs::Identity);
     }
 }

@@ -1,8 +1,8 @@
-//! Rate limiting: a token bucket for each key, in bounded memory, as a tower layer or called
-//! directly.
+//! Rate limiting: a token bucket for each key, in bounded memory or in a remote store, as a tower
+//! layer or called directly.
 //!
-//! It does *not* limit how many requests run at the same time (a bulkhead does), nor decide who a
-//! client is behind a proxy (a [`ClientResolver`](hardpoint_core::ClientResolver) does).
+//! It does *not* limit how many requests run at the same time (a bulkhead does), and does not find
+//! the client behind a proxy (a [`ClientResolver`](hardpoint_core::ClientResolver) does).
 //!
 //! # Quick start
 //!
@@ -22,36 +22,34 @@
 //! # Ok::<(), hardpoint_ratelimit::ConfigError>(())
 //! ```
 //!
-//! A handler that is behind axum needs the peer's address: turn on the feature `axum` and serve with
-//! `into_make_service_with_connect_info::<SocketAddr>()`. A hyper service inserts
-//! [`Peer`](hardpoint_core::Peer) into each request.
+//! A service behind axum turns on the feature `axum` and serves with
+//! `into_make_service_with_connect_info::<SocketAddr>()`, which supplies the peer's address. A hyper
+//! service inserts [`Peer`](hardpoint_core::Peer) into each request.
 //!
 //! # Concepts
 //!
 //! | concept | types |
 //! |---|---|
 //! | how much | [`Quota`] |
-//! | what is counted, and under which name | [`Policy`], [`key`], [`filter`], [`OnMissingKey`] |
-//! | the arithmetic, for whoever wants to check it | [`gcra`] |
-//! | the middleware | [`RateLimitLayer`], [`Headers`]: [`limit`] |
-//! | without a request: jobs, messages | [`RateLimiter::check`], [`RateLimiter::reserve`] |
-//! | where the state lies | [`Store`], [`MemoryStore`], [`Either`] |
+//! | what is counted, and by what | [`Policy`], [`key`], [`filter`], [`OnMissingKey`], [`ResponseHead`] |
+//! | the arithmetic | [`gcra`] |
+//! | the middleware | [`RateLimitLayer`], [`SubjectRateLimitLayer`], [`Headers`]: [`limit`] |
+//! | without a request: jobs, messages | [`PolicyHandle`], [`Reservation`], [`Denied`] |
+//! | where the state is kept | this process, or a [`RemoteStore`] with [`OnFailure`] |
 //!
 //! # Features
 //!
 //! | name | adds | default |
 //! |---|---|---|
-//! | `axum` | the peer's address from axum's `ConnectInfo`, the route from its `MatchedPath` | no |
-//! | `governor` | a store over governor's limiters: the module `governor` | no |
+//! | `axum` | the peer and the route that axum stores in requests | no |
 //!
 //! The minimum supported Rust version is 1.95.
 
 mod clock;
 mod error;
+mod failure;
 pub mod filter;
 pub mod gcra;
-#[cfg(feature = "governor")]
-pub mod governor;
 mod headers;
 pub mod key;
 pub mod limit;
@@ -59,20 +57,23 @@ mod limiter;
 mod policy;
 mod quota;
 mod rejection;
-mod request;
+mod response;
 mod store;
 
 pub use self::{
-    clock::CounterClock,
     error::ConfigError,
+    failure::OnFailure,
     headers::{Draft, Headers, LegacyReset},
-    limit::{RateLimit, RateLimitLayer, ResponseFuture},
-    limiter::{Builder, Check, CheckError, OnFailure, RateLimiter, Reservation, Reserved},
-    policy::{OnMissingKey, Policy, ResponseHead},
+    limit::{RateLimit, RateLimitLayer, ResponseBody, ResponseFuture, SubjectRateLimitLayer},
+    limiter::{Admitted, Denied, PolicyHandle, RateLimiter, RateLimiterBuilder, Reservation},
+    policy::{OnMissingKey, Policy},
     quota::{ParseQuotaError, Quota},
-    rejection::{KeyAbsent, LimiterUnavailable, RateLimited},
+    rejection::RateLimited,
+    response::ResponseHead,
     store::{
-        Batch, BatchFull, Digest, Either, EitherPending, Entry, MemoryStore, Mode, NeverPending,
-        SnapshotError, Store, StoreError, StoreErrorKind, Verdict, Verdicts,
+        Batch, BoxFuture, Decided, Digest, Entry, Mode, Receipt, RemoteStore, Settled, Settlement,
+        StoreError, Verdicts,
     },
 };
+#[doc(no_inline)]
+pub use hardpoint_core::event::StoreErrorKind;

@@ -1,6 +1,7 @@
-//! What is limited: a quota, the key it is counted under, and when it applies.
+//! What is limited: a quota, the key it is counted by, and when it applies.
 
 use std::{
+    borrow::Cow,
     fmt,
     sync::{
         Arc,
@@ -9,104 +10,124 @@ use std::{
 };
 
 use hardpoint_core::{Head, Key, KeyExtractor, KeyMissing};
-use http::{Extensions, HeaderMap, Response, StatusCode};
 
-use crate::Quota;
+use crate::{OnFailure, Quota, ResponseHead, key::Needs};
 
 type Filter = dyn Fn(Head<'_>) -> bool + Send + Sync;
 type CostOf = dyn Fn(Head<'_>) -> u32 + Send + Sync;
 type QuotaOf = dyn Fn(Head<'_>) -> Option<Quota> + Send + Sync;
 type ChargeOn = dyn Fn(ResponseHead<'_>) -> bool + Send + Sync;
 
-/// One named limit. Cloning it shares its functions, not any state: state belongs to the limiter
-/// that a policy is built into.
+/// One named limit. Clones share its functions; the state of its keys belongs to the limiter that
+/// the policy is built into.
 ///
 /// ```
 /// use hardpoint_core::ClientResolver;
 /// use hardpoint_ratelimit::{Policy, Quota, filter, key};
 /// use http::{Method, StatusCode};
 ///
-/// /// The plan of a customer, put into the extensions by an outer layer.
+/// /// A customer's plan, which an outer layer puts into the extensions.
 /// #[derive(Clone)]
 /// struct Plan(Quota);
 ///
-/// // Five failed log-ins a minute for each address; those that succeed cost nothing.
+/// // Five failed log-ins a minute for each address. Successful ones cost nothing.
 /// let log_ins = Policy::new("log-in", Quota::per_minute(5), key::client_network(ClientResolver::direct()))
 ///     .when(filter::route("/log-in"))
 ///     .charge_on(|response| response.status == StatusCode::UNAUTHORIZED);
 ///
-/// // Each customer its plan, and writing weighs five times as much as reading.
+/// // Each customer gets the quota of its plan, and a write costs five times as much as a read.
 /// let plan = Policy::new("plan", Quota::per_minute(60), key::subject())
 ///     .quota_with(|head| head.extensions.get::<Plan>().map(|plan| plan.0))
 ///     .cost(|head| if head.method == Method::GET { 1 } else { 5 });
 /// # let _ = (log_ins, plan);
 /// ```
+///
+/// # Defaults
+///
+/// | setting | default |
+/// |---|---|
+/// | [`when`](Self::when), [`unless`](Self::unless) | applies to every request |
+/// | [`cost`](Self::cost) | 1 cell |
+/// | [`on_missing_key`](Self::on_missing_key) | [`OnMissingKey::Shared`] |
+/// | [`on_failure`](Self::on_failure) | [`OnFailure::Local`] with a share of 1 |
+/// | [`peak_keys`](Self::peak_keys) | 65,536 |
 #[derive(Clone)]
 #[must_use]
 pub struct Policy {
-    name: &'static str,
+    name: Cow<'static, str>,
     quota: Quota,
     key: Arc<dyn KeyExtractor>,
+    needs: Needs,
     when: Option<Arc<Filter>>,
     unless: Option<Arc<Filter>>,
     cost: Option<Arc<CostOf>>,
     quota_of: Option<Arc<QuotaOf>>,
     charge_on: Option<Arc<ChargeOn>>,
+    reservable: bool,
     on_missing_key: OnMissingKey,
+    on_failure: OnFailure,
     shadow: bool,
     peak_keys: usize,
+    /// Counts the changes of the quota while a limiter runs.
+    revision: u32,
     warned: Arc<AtomicBool>,
 }
 
 impl Policy {
     /// Each key may consume `quota`.
     ///
-    /// The name appears in headers, problems and metrics: 1 to 64 printable ASCII characters,
-    /// different from the names of the limiter's other policies.
-    pub fn new(name: &'static str, quota: Quota, key: impl KeyExtractor) -> Self {
+    /// The name appears in header fields, problems and metrics: 1 to 64 printable ASCII characters,
+    /// unique in the limiter. Limiters that share a remote store share the state of policies with
+    /// the same name.
+    pub fn new(name: impl Into<Cow<'static, str>>, quota: Quota, key: impl KeyExtractor) -> Self {
         Self {
-            name,
+            name: name.into(),
             quota,
+            needs: Needs::find(&key),
             key: Arc::new(key),
             when: None,
             unless: None,
             cost: None,
             quota_of: None,
             charge_on: None,
+            reservable: false,
             on_missing_key: OnMissingKey::default(),
+            on_failure: OnFailure::default(),
             shadow: false,
             peak_keys: 65_536,
+            revision: 0,
             warned: Arc::default(),
         }
     }
 
-    /// Applies the policy only to requests that `filter` is true for. Default: to all. See
-    /// [`filter`](crate::filter) for routes and methods.
+    /// Applies the policy only to requests for which `filter` is true. Default: to all.
+    /// [`filter`](crate::filter) has filters for routes and methods.
     ///
-    /// It is called for every request, so it should look at a method or a route and no more.
+    /// It runs for every request, so it should only look at a method, a route or the like.
     pub fn when(mut self, filter: impl Fn(Head<'_>) -> bool + Send + Sync + 'static) -> Self {
         self.when = Some(Arc::new(filter));
         self
     }
 
-    /// Exempts requests that `filter` is true for: an allow list. Default: none is. See
-    /// [`filter::client_in`](crate::filter::client_in) for addresses.
+    /// Exempts requests for which `filter` is true. Default: none.
+    /// [`filter::client_in`](crate::filter::client_in) exempts networks.
     pub fn unless(mut self, filter: impl Fn(Head<'_>) -> bool + Send + Sync + 'static) -> Self {
         self.unless = Some(Arc::new(filter));
         self
     }
 
-    /// How many cells a request consumes. Default: 1. 0 costs nothing and is never refused; more
-    /// than the burst is always refused, without a `Retry-After`.
+    /// The cells that a request consumes. Default: 1. A request that costs 0 is never refused; one
+    /// that costs more than the burst always is, without a `Retry-After`.
     pub fn cost(mut self, cost: impl Fn(Head<'_>) -> u32 + Send + Sync + 'static) -> Self {
         self.cost = Some(Arc::new(cost));
         self
     }
 
-    /// The quota of this request's key: by plan or tier. `None` stands for the policy's own.
+    /// The quota of a request's key, for plans and tiers. `None` means the policy's own.
     ///
-    /// A key has a bucket of its own for each quota that it comes with, so a change of plan begins
-    /// with a full one. `RateLimit-Policy` tells the policy's own quota, and so do direct checks ask.
+    /// A key has a separate bucket for each quota that it comes with, so a caller whose plan changes
+    /// starts with a full one. `RateLimit-Policy` and checks without a request use the policy's own
+    /// quota.
     pub fn quota_with(
         mut self,
         quota: impl Fn(Head<'_>) -> Option<Quota> + Send + Sync + 'static,
@@ -115,16 +136,20 @@ impl Policy {
         self
     }
 
-    /// Charges only requests whose response `charged` is true for: failed log-ins, say.
+    /// Charges only requests for whose response `charged` is true, such as failed log-ins.
     ///
-    /// The cells are taken before the request goes on, and given back if the response is not one to
-    /// charge for: however many come at once, no more than the quota are let in. What time has
-    /// replenished while the request ran is not given back a second time. A request whose future is
-    /// dropped, or whose service fails, has been charged.
+    /// The limiter holds the cells before the request runs and charges or releases them with the
+    /// response, so concurrent requests never exceed the quota. Held cells do not replenish.
+    /// [`ResponseHead`] describes what is judged.
     ///
-    /// It costs two allocations for each request that is let in. While a request is on its way it holds
-    /// its cells: the burst should cover the good ones that a key has in flight. With a remote store
-    /// the response waits for the cells to be given back.
+    /// A request is charged without being judged if its future or its response body is dropped
+    /// first, if the inner service fails, and if the service, the judgement or an observer panics.
+    ///
+    /// An admitted request costs one allocation, and a decision locks one of 64 stripes of the
+    /// table; a slot takes 40 bytes instead of 16. A key has room for `burst` requests in flight,
+    /// charged or not. A hold becomes charged after [one to two
+    /// minutes](crate::gcra::HOLD_TIMEOUT), and while requests are held, `Retry-After` may be too
+    /// early.
     pub fn charge_on(
         mut self,
         charged: impl Fn(ResponseHead<'_>) -> bool + Send + Sync + 'static,
@@ -133,29 +158,48 @@ impl Policy {
         self
     }
 
-    /// Only looks on: it counts as if it were enforced, and tells the observer what it would have
-    /// refused, but refuses nothing and stands in no header. To try a policy out.
-    pub const fn shadow(mut self) -> Self {
+    /// Lets [`PolicyHandle::reserve`](crate::PolicyHandle::reserve) hold cells of this policy. It
+    /// costs what [`charge_on`](Self::charge_on) costs, and is implied by it.
+    pub fn reservable(mut self) -> Self {
+        self.reservable = true;
+        self
+    }
+
+    /// Counts and reports what it would refuse, but refuses nothing and appears in no header field:
+    /// for trying a policy out.
+    pub fn shadow(mut self) -> Self {
         self.shadow = true;
         self
     }
 
-    /// What happens to a request that has no such key. Default: [`OnMissingKey::Shared`].
-    pub const fn on_missing_key(mut self, what: OnMissingKey) -> Self {
+    /// What happens to a request without this key. Default: [`OnMissingKey::Shared`].
+    pub fn on_missing_key(mut self, what: OnMissingKey) -> Self {
         self.on_missing_key = what;
         self
     }
 
-    /// How many keys may be in debt at the same time before the smallest debts are forgiven.
-    /// Default: 65 536, which take 1.33 MiB.
+    /// Who decides while a remote store does not. Default: [`OnFailure::Local`] with a share of 1.
+    /// A limiter in memory always decides.
     ///
-    /// Each key costs 21 bytes, all of them allocated when the limiter is built, whatever kind of
-    /// key it is. A key counts only until its bucket is full again: what matters is how many
-    /// different callers come within one [`Quota::window`], not how many there ever were. Beyond
-    /// it, limits get looser for the keys that consumed least; memory does not grow.
+    /// Policies that guard log-in, sign-up, one-time tokens or API keys should use
+    /// `LocalThenDeny { share: 0.25 }`: each of four instances then admits a quarter, and guessing
+    /// ends after a minute.
+    pub fn on_failure(mut self, what: OnFailure) -> Self {
+        self.on_failure = what;
+        self
+    }
+
+    /// The number of keys that may be in debt at the same time before the smallest debts are
+    /// forgotten. Default: 65,536, which take 1.33 MiB.
     ///
-    /// 0 is taken as 1, and more than 2^32 as that. A remote store ignores it, and so does a policy that replaces another.
-    pub const fn peak_keys(mut self, keys: usize) -> Self {
+    /// A key costs 21 bytes, or 53 if the policy holds cells; all of them are allocated when the
+    /// limiter is built. A key needs room only until its bucket is full again: count the callers
+    /// within one [`Quota::window`], not all there ever were. With more keys, limits get looser for
+    /// those that consumed least; memory does not grow.
+    ///
+    /// 0 means 1, and more than 2³² means 2³². With a remote store, the table serves
+    /// [`OnFailure::Local`]. A policy that replaces another keeps its table.
+    pub fn peak_keys(mut self, keys: usize) -> Self {
         self.peak_keys = keys;
         self
     }
@@ -163,33 +207,63 @@ impl Policy {
     /// The name.
     #[inline]
     #[must_use]
-    pub const fn name(&self) -> &'static str {
-        self.name
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The quota.
     #[inline]
     #[must_use]
-    pub const fn quota(&self) -> Quota {
+    pub fn quota(&self) -> Quota {
         self.quota
     }
 
-    pub(crate) const fn with_quota(mut self, quota: Quota) -> Self {
+    /// Whether the policy holds cells: it charges by the response or takes reservations.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.charge_on.is_some() || self.reservable
+    }
+
+    /// The name, to be kept.
+    pub(crate) fn shared_name(&self) -> Cow<'static, str> {
+        self.name.clone()
+    }
+
+    /// This policy in place of `replaced`, while a limiter runs.
+    pub(crate) fn replacing(mut self, replaced: &Self) -> Self {
+        let changed = self.quota != replaced.quota;
+        self.revision = replaced.revision.wrapping_add(u32::from(changed));
+        self
+    }
+
+    pub(crate) fn with_quota(mut self, quota: Quota) -> Self {
         self.quota = quota;
         self
     }
 
-    pub(crate) const fn keys_at_peak(&self) -> usize {
+    pub(crate) fn revision(&self) -> u32 {
+        self.revision
+    }
+
+    pub(crate) fn needs(&self) -> Needs {
+        self.needs
+    }
+
+    pub(crate) fn failure(&self) -> OnFailure {
+        self.on_failure
+    }
+
+    pub(crate) fn keys_at_peak(&self) -> usize {
         self.peak_keys
     }
 
     #[inline]
-    pub(crate) const fn missing_key(&self) -> OnMissingKey {
+    pub(crate) fn missing_key(&self) -> OnMissingKey {
         self.on_missing_key
     }
 
     #[inline]
-    pub(crate) const fn is_shadow(&self) -> bool {
+    pub(crate) fn is_shadow(&self) -> bool {
         self.shadow
     }
 
@@ -215,24 +289,25 @@ impl Policy {
         self.quota_of.as_ref().and_then(|quota| quota(head()))
     }
 
-    /// Says once that requests share a bucket because they have no key of their own: for addresses
-    /// that is a server which was not told to hand them on.
+    /// Warns once that requests without a key share a bucket: for addresses, the server does not
+    /// supply them.
+    #[cold]
     pub(crate) fn warn_of_missing_key(&self, missing: KeyMissing) {
-        // Looked at first, so that nothing is written to for every such request.
+        // A load first, so that such requests do not all write to one cache line.
         let warned = &self.warned;
         if !warned.load(Ordering::Relaxed) && !warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 target: "hardpoint::ratelimit",
-                policy = self.name,
+                policy = self.name(),
                 missing = missing.what(),
                 "requests without a key share one bucket"
             );
         }
     }
 
-    /// Whether it depends on the response if a request is charged.
+    /// Whether the response decides if a request is charged.
     #[inline]
-    pub(crate) const fn asks_the_response(&self) -> bool {
+    pub(crate) fn charges_by_response(&self) -> bool {
         self.charge_on.is_some()
     }
 
@@ -247,44 +322,23 @@ impl fmt::Debug for Policy {
             .field("name", &self.name)
             .field("quota", &self.quota)
             .field("on_missing_key", &self.on_missing_key)
+            .field("on_failure", &self.on_failure)
             .field("shadow", &self.shadow)
             .field("peak_keys", &self.peak_keys)
             .finish_non_exhaustive()
     }
 }
 
-/// A response without its body, as [`Policy::charge_on`] looks at it.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct ResponseHead<'a> {
-    /// The status.
-    pub status: StatusCode,
-    /// The header fields.
-    pub headers: &'a HeaderMap,
-    /// What the handler and the layers inside attached.
-    pub extensions: &'a Extensions,
-}
-
-impl<'a> ResponseHead<'a> {
-    pub(crate) fn of<B>(response: &'a Response<B>) -> Self {
-        Self {
-            status: response.status(),
-            headers: response.headers(),
-            extensions: response.extensions(),
-        }
-    }
-}
-
-/// What happens to a request that lacks the key of a policy.
+/// What happens to a request without the key of a policy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnMissingKey {
-    /// It is refused with 400: for keys that the API's contract demands.
+    /// It is refused with 400: for keys that the API's contract requires.
     Reject,
-    /// All such requests are counted under one key of their own, which is logged once. The default:
-    /// nobody escapes a limit by leaving something out, and nobody is refused who stays within it.
+    /// All such requests share one bucket, and the first is logged. The default: a client cannot
+    /// escape a limit by omitting something, and is not refused while it stays within the limit.
     #[default]
     Shared,
-    /// The policy does not apply to it: for a limit by subject on routes that the public may use.
+    /// The policy does not apply: for a limit by subject on routes that are also public.
     Skip,
 }

@@ -6,14 +6,14 @@ use crate::gcra;
 
 /// A sustained rate and a burst.
 ///
-/// A key owns a bucket of `burst` cells, full at first. A request consumes cells (one, if nothing
-/// else is said), and cells are replenished at an even pace: at `per_second(20)` one every 50 ms.
-/// In any span of time `t` a key consumes at most `burst + rate × t` cells.
+/// Each key has a bucket of `burst` cells, which starts full. A request consumes cells, one by
+/// default, and the bucket is replenished at an even pace: `per_second(20)` adds one cell every
+/// 50 ms. In any span of time `t` a key consumes at most `burst + rate × t` cells.
 ///
-/// The pace is kept in whole nanoseconds a cell, rounded up: never faster than was asked for, and
-/// slower by less than one part in a thousand up to a million cells a second.
+/// The interval of a cell is rounded up to whole nanoseconds. The pace is never faster than asked
+/// for, and slower by less than one part in a thousand up to a million cells a second.
 ///
-/// Written as text, as in a configuration: `CELLS/PERIOD[:BURST]`.
+/// A configuration writes it as `CELLS/PERIOD[:BURST]`.
 ///
 /// ```
 /// use hardpoint_ratelimit::Quota;
@@ -30,20 +30,20 @@ pub struct Quota {
 }
 
 impl Quota {
-    /// The longest time in which one cell is replenished: 365 days.
+    /// The longest interval of a cell: 365 days.
     pub const MAX_INTERVAL: Duration = Duration::from_hours(365 * 24);
 
-    /// `cells` every second, and as many at once.
+    /// `cells` every second, and a burst of as many.
     ///
     /// # Panics
-    /// If `cells` is zero; in a constant that is an error of compilation. A key that may do nothing
-    /// is not limited but forbidden: refuse it where it is authorised.
+    /// If `cells` is zero; in a constant that is a compile error. To forbid something, refuse it
+    /// where callers are authorised.
     #[must_use]
     pub const fn per_second(cells: u32) -> Self {
         Self::checked(cells, Duration::from_secs(1))
     }
 
-    /// `cells` every minute, and as many at once.
+    /// `cells` every minute, and a burst of as many.
     ///
     /// # Panics
     /// If `cells` is zero.
@@ -52,7 +52,7 @@ impl Quota {
         Self::checked(cells, Duration::from_secs(60))
     }
 
-    /// `cells` every hour, and as many at once.
+    /// `cells` every hour, and a burst of as many.
     ///
     /// # Panics
     /// If `cells` is zero.
@@ -61,8 +61,8 @@ impl Quota {
         Self::checked(cells, Duration::from_secs(3600))
     }
 
-    /// `cells` every `period`, and as many at once; `None` if either is zero, or if a single cell
-    /// would take longer than [`MAX_INTERVAL`](Self::MAX_INTERVAL).
+    /// `cells` every `period`, and a burst of as many. `None` if either is zero, or if a cell would
+    /// take longer than [`MAX_INTERVAL`](Self::MAX_INTERVAL).
     #[must_use]
     pub const fn new(cells: u32, period: Duration) -> Option<Self> {
         let Some(burst) = NonZeroU32::new(cells) else {
@@ -83,14 +83,13 @@ impl Quota {
         }
     }
 
-    /// How many cells a key may consume at once. Default: as many as in the period that the quota
-    /// was made with.
+    /// The cells that a key may consume at once. Default: the cells of one period.
     ///
-    /// More of it lets a client catch up after a pause, and lets it come in a heavier wave; it costs
-    /// no memory. 1 means strictly paced.
+    /// A larger burst lets a client catch up after a pause and send a heavier wave; it costs no
+    /// memory. 1 paces strictly.
     ///
     /// # Panics
-    /// If `cells` is zero; in a constant that is an error of compilation.
+    /// If `cells` is zero; in a constant that is a compile error.
     #[must_use]
     pub const fn burst(mut self, cells: u32) -> Self {
         match NonZeroU32::new(cells) {
@@ -100,19 +99,19 @@ impl Quota {
         self
     }
 
-    /// The time in which one cell is replenished.
+    /// The time that it takes to replenish one cell.
     #[must_use]
     pub const fn interval(&self) -> Duration {
         Duration::from_nanos(self.interval)
     }
 
-    /// The number of cells of a full bucket.
+    /// The cells of a full bucket: the burst.
     #[must_use]
     pub const fn capacity(&self) -> u32 {
         self.burst.get()
     }
 
-    /// The time in which an empty bucket fills up.
+    /// The time that it takes to fill an empty bucket.
     #[must_use]
     pub const fn window(&self) -> Duration {
         Duration::from_nanos(self.tolerance())
@@ -124,16 +123,33 @@ impl Quota {
         self.interval
     }
 
-    /// The power of two that a full bucket lies above, in nanoseconds: from 0 to 63.
+    /// [`gcra::size`] of a full bucket.
     #[inline]
     pub(crate) const fn size(&self) -> u8 {
         gcra::size(self.tolerance())
     }
 
-    /// Nanoseconds of a full bucket: the debt that a key may have.
+    /// Nanoseconds of a full bucket: the largest debt of a key.
     #[inline]
     pub(crate) const fn tolerance(&self) -> u64 {
         self.interval.saturating_mul(self.burst.get() as u64)
+    }
+
+    /// This share of the quota, above 0 and at most 1: at least one cell, and a slower pace.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "neither product is negative, and a cast of a larger one saturates"
+    )]
+    pub(crate) fn share(self, share: f32) -> Self {
+        let burst = (f64::from(self.burst.get()) * f64::from(share)) as u32;
+        let interval = (self.interval as f64 / f64::from(share)).ceil() as u64;
+        let longest = Self::MAX_INTERVAL.as_nanos() as u64;
+        Self {
+            burst: NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN),
+            interval: interval.clamp(self.interval, longest.max(self.interval)),
+        }
     }
 }
 
@@ -147,22 +163,18 @@ impl FromStr for Quota {
     type Err = ParseQuotaError;
 
     fn from_str(text: &str) -> Result<Self, ParseQuotaError> {
-        let error = || ParseQuotaError { text: text.to_owned() };
-        let (cells, rest) = text.trim().split_once('/').ok_or_else(error)?;
-        let (period, burst) = match rest.split_once(':') {
-            Some((period, burst)) => {
-                let burst = parse_cells(burst).and_then(NonZeroU32::new);
-                (period, Some(burst.ok_or_else(error)?))
-            }
-            None => (rest, None),
-        };
-        let period = parse_period(period.trim()).ok_or_else(error)?;
-        let quota = Self::new(parse_cells(cells).ok_or_else(error)?, period).ok_or_else(error)?;
-        Ok(match burst {
-            Some(burst) => Self { burst, ..quota },
-            None => quota,
-        })
+        parse(text).ok_or_else(|| ParseQuotaError { text: text.to_owned() })
     }
+}
+
+fn parse(text: &str) -> Option<Quota> {
+    let (cells, rest) = text.trim().split_once('/')?;
+    let (period, burst) = match rest.split_once(':') {
+        Some((period, burst)) => (period, Some(parse_cells(burst).and_then(NonZeroU32::new)?)),
+        None => (rest, None),
+    };
+    let quota = Quota::new(parse_cells(cells)?, parse_period(period.trim())?)?;
+    Some(Quota { burst: burst.unwrap_or(quota.burst), ..quota })
 }
 
 /// A whole number, without a sign.
@@ -186,20 +198,35 @@ fn parse_period(text: &str) -> Option<Duration> {
     Some(Duration::from_millis(number.parse::<u64>().ok()?.checked_mul(millis)?))
 }
 
-/// A text that is no quota.
+/// A text is not a quota.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseQuotaError {
     text: String,
 }
 
+impl ParseQuotaError {
+    /// The same text with a `1` before the unit, if that is a quota: `5/m` means `5/1m`.
+    fn suggestion(&self) -> Option<String> {
+        let (cells, rest) = self.text.trim().split_once('/')?;
+        let rest = rest.trim_start();
+        if !rest.starts_with(|unit: char| unit.is_ascii_alphabetic()) {
+            return None;
+        }
+        let suggestion = format!("{}/1{rest}", cells.trim_end());
+        parse(&suggestion).map(|_quota| suggestion)
+    }
+}
+
 impl fmt::Display for ParseQuotaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "`{}` is no quota; write CELLS/PERIOD or CELLS/PERIOD:BURST with numbers above zero and \
-             a period in ms, s, m, h or d, such as 200/1s:400",
-            self.text
-        )
+        write!(f, "`{}` is not a quota; ", self.text.escape_debug())?;
+        match self.suggestion() {
+            Some(suggestion) => write!(f, "write `{suggestion}`"),
+            None => f.write_str(
+                "write CELLS/PERIOD or CELLS/PERIOD:BURST, with numbers above zero and a period in \
+                 ms, s, m, h or d, such as `200/1s:400`",
+            ),
+        }
     }
 }
 
@@ -227,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_no_quota_is_refused_with_what_to_write() {
+    fn an_invalid_quota_is_refused_with_what_to_write() {
         for bad in [
             "",
             "5",
@@ -243,7 +270,6 @@ mod tests {
             "5/1s:+3",
             "5/1.5s",
             "5/1s:4:3",
-            "5/s",
             "99999999999/1s",
             "1/366d",
             "5/99999999999999999999s",
@@ -251,8 +277,26 @@ mod tests {
         ] {
             let error = bad.parse::<Quota>().unwrap_err();
             assert!(error.to_string().contains(&format!("`{bad}`")), "{bad}");
-            assert!(error.to_string().contains("200/1s:400"));
+            assert!(error.to_string().contains("200/1s:400"), "{error}");
         }
         assert_eq!(" 5 / 100ms : 9 ".parse(), Ok(Quota::per_second(50).burst(9)));
+    }
+
+    #[test]
+    fn a_period_without_a_number_is_refused_with_the_spelling_that_works() {
+        for (bad, good) in [("5/m", "`5/1m`"), ("10 / s:20", "`10/1s:20`"), ("1/d", "`1/1d`")] {
+            let error = bad.parse::<Quota>().unwrap_err().to_string();
+            assert!(error.ends_with(&format!("write {good}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_share_of_a_quota_is_slower_and_smaller_and_never_nothing() {
+        let quota = Quota::per_minute(10).burst(100);
+        assert_eq!(quota.share(1.0), quota);
+        assert_eq!(quota.share(0.25), Quota::new(10, Duration::from_secs(240)).unwrap().burst(25));
+        assert_eq!(Quota::per_hour(1).share(0.25).capacity(), 1);
+        let longest = Quota::new(1, Quota::MAX_INTERVAL).unwrap();
+        assert_eq!(longest.share(0.01).interval(), Quota::MAX_INTERVAL);
     }
 }

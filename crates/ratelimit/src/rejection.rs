@@ -1,45 +1,56 @@
 //! Why a limiter refuses a request.
 
-use std::{error::Error, fmt, time::Duration};
+use std::{borrow::Cow, error::Error, fmt, sync::Arc, time::Duration};
 
-use hardpoint_core::{GrpcCode, KeyMissing, Problem, Rejection};
+use hardpoint_core::{KeyMissing, Problem, Rejection};
 use http::StatusCode;
 
-/// The key has consumed its quota: 429.
-#[derive(Clone, Debug, PartialEq)]
+use crate::Denied;
+
+/// Makes the problem of a refusal.
+pub(crate) type ProblemOf = dyn Fn(&RateLimited) -> Problem + Send + Sync;
+
+/// A key has consumed its quota: 429.
+#[derive(Clone)]
 pub struct RateLimited {
-    violated: Vec<&'static str>,
+    violated: Vec<Cow<'static, str>>,
     retry_after: Option<Duration>,
-    problem: Option<Problem>,
+    problem: Option<Arc<ProblemOf>>,
 }
 
 impl RateLimited {
-    pub(crate) fn new(violated: Vec<&'static str>, retry_after: Option<Duration>) -> Self {
-        Self { violated, retry_after, problem: None }
-    }
-
-    /// The same refusal, told in another way.
-    pub(crate) fn with_problem(mut self, problem: impl Fn(&Self) -> Problem) -> Self {
-        self.problem = Some(problem(&self));
-        self
+    pub(crate) fn new(
+        violated: Vec<Cow<'static, str>>,
+        retry_after: Option<Duration>,
+        problem: Option<Arc<ProblemOf>>,
+    ) -> Self {
+        Self { violated, retry_after, problem }
     }
 
     /// The policies that refused.
-    #[must_use]
-    pub fn violated_policies(&self) -> &[&'static str] {
-        &self.violated
+    pub fn violated_policies(&self) -> impl Iterator<Item = &str> {
+        self.violated.iter().map(AsRef::as_ref)
     }
 
-    /// When the request would be let in. `None` if it costs more than the policy's whole burst.
+    /// The time after which the request would be admitted. `None` if it costs more than the burst.
     #[must_use]
-    pub const fn retry_after(&self) -> Option<Duration> {
+    pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
+    }
+}
+
+impl fmt::Debug for RateLimited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RateLimited")
+            .field("violated", &self.violated)
+            .field("retry_after", &self.retry_after)
+            .finish_non_exhaustive()
     }
 }
 
 impl fmt::Display for RateLimited {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "quota of {} consumed", self.violated.join(", "))
+        write!(f, "the quota of {} is consumed", self.violated.join(", "))
     }
 }
 
@@ -47,46 +58,33 @@ impl Error for RateLimited {}
 
 impl Rejection for RateLimited {
     fn problem(&self) -> Problem {
-        if let Some(problem) = &self.problem {
-            return problem.clone();
+        match &self.problem {
+            Some(problem) => problem(self),
+            None => {
+                let violated: Vec<_> = self.violated_policies().collect();
+                limited(self.retry_after).add_member("violated-policies", violated)
+            }
         }
-        let problem =
-            Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too many requests")
-                .iana_type("https://iana.org/assignments/http-problem-types#quota-exceeded")
-                .add_member("violated-policies", self.violated.clone());
-        match self.retry_after {
-            Some(after) => problem.retry_after(after),
-            None => problem.detail("The request costs more than the quota ever allows at once."),
-        }
-    }
-
-    fn grpc_code(&self) -> GrpcCode {
-        GrpcCode::ResourceExhausted
     }
 }
 
-/// The request lacks what the policy counts it by, and the policy says to refuse it: 400.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyAbsent {
-    policy: &'static str,
-    missing: KeyMissing,
+/// Without a request no policy is named: the caller knows which one it asked.
+impl Rejection for Denied {
+    fn problem(&self) -> Problem {
+        if self.is_undecided() { unavailable() } else { limited(self.retry_after()) }
+    }
 }
 
-impl KeyAbsent {
-    pub(crate) const fn new(policy: &'static str, missing: KeyMissing) -> Self {
-        Self { policy, missing }
-    }
-
-    /// The policy that asked for it.
-    #[must_use]
-    pub const fn policy(&self) -> &'static str {
-        self.policy
-    }
+/// A request lacks the key of a policy that rejects it then: 400.
+#[derive(Debug)]
+pub(crate) struct KeyAbsent {
+    pub(crate) policy: String,
+    pub(crate) missing: KeyMissing,
 }
 
 impl fmt::Display for KeyAbsent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "policy {} has nothing to count by", self.policy)
+        write!(f, "rate limit policy {} found no key", self.policy)
     }
 }
 
@@ -101,23 +99,11 @@ impl Rejection for KeyAbsent {
         Problem::new(StatusCode::BAD_REQUEST, "rate_limit_key_missing", "Rate limit key missing")
             .detail(format!("The request has no {}.", self.missing.what()))
     }
-
-    fn grpc_code(&self) -> GrpcCode {
-        GrpcCode::InvalidArgument
-    }
 }
 
-/// The store could not decide, and the limiter is told to refuse then: 503.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LimiterUnavailable {
-    _private: (),
-}
-
-impl LimiterUnavailable {
-    pub(crate) const fn new() -> Self {
-        Self { _private: () }
-    }
-}
+/// The store did not decide, and a policy denies then: 503.
+#[derive(Debug)]
+pub(crate) struct LimiterUnavailable;
 
 impl fmt::Display for LimiterUnavailable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -129,11 +115,20 @@ impl Error for LimiterUnavailable {}
 
 impl Rejection for LimiterUnavailable {
     fn problem(&self) -> Problem {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "limiter_unavailable", "Service unavailable")
-            .retry_after(Duration::from_secs(1))
+        unavailable()
     }
+}
 
-    fn grpc_code(&self) -> GrpcCode {
-        GrpcCode::Unavailable
+fn limited(retry_after: Option<Duration>) -> Problem {
+    let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too many requests")
+        .iana_type("https://iana.org/assignments/http-problem-types#quota-exceeded");
+    match retry_after {
+        Some(after) => problem.retry_after(after),
+        None => problem.detail("The request costs more than the quota ever allows at once."),
     }
+}
+
+fn unavailable() -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "limiter_unavailable", "Service unavailable")
+        .retry_after(Duration::from_secs(1))
 }

@@ -3,86 +3,83 @@
 use std::{
     fmt,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
-use hardpoint_core::{Answer, Head, HeadFacts, Observer, ResponseBody, refuse};
+use hardpoint_core::{Head, HeadFacts, Refusals};
 use http::{Request, Response};
+use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+use super::ResponseBody;
 use crate::{
-    Batch, RateLimiter, ResponseHead, Store, StoreError, Verdicts,
+    BoxFuture, RateLimiter, StoreError, Verdicts,
     headers::Fields,
-    limiter::{Current, Refusal, Settlement},
+    limiter::{By, Current, Refusal, Rules, SettleLater},
+    store::Questions,
 };
 
 pin_project! {
     /// Waits for the store if it must, then for the inner service, or is ready with a refusal.
-    pub struct ResponseFuture<S, Req, St, Ob>
+    pub struct ResponseFuture<S, Req>
     where
         S: Service<Req>,
-        St: Store,
-        Ob: Observer,
     {
         #[pin]
-        state: State<S, Req, St, Ob>,
+        state: State<S, Req>,
     }
 }
 
 pin_project! {
     #[project = StateProject]
-    enum State<S, Req, St, Ob>
+    enum State<S, Req>
     where
         S: Service<Req>,
-        St: Store,
-        Ob: Observer,
     {
-        /// The store is asked.
-        Wait { #[pin] pending: St::Pending, held: Option<Box<Held<S, Req, St, Ob>>> },
-        /// The inner service answers.
-        Inner { #[pin] inner: S::Future, after: After<St, Ob> },
-        /// What turned out not to be charged is given back, to a store that takes its time.
-        Settle {
-            #[pin]
-            pending: St::Pending,
-            held: Option<Box<Settling<S::Response, St, Ob>>>,
+        /// The store was asked.
+        Wait {
+            answer: BoxFuture<Result<Verdicts, StoreError>>,
+            waiting: Option<Box<Waiting<S, Req>>>,
         },
+        /// The inner service answers.
+        Inner { #[pin] inner: S::Future, after: After },
         /// The client is refused.
-        Refused { facts: HeadFacts, refusal: Option<Box<Refusal>> },
+        Refused { refused: Option<Box<Refused>> },
     }
 }
 
-/// What follows upon the response of the inner service.
-struct After<St: Store, Ob: Observer> {
+/// What follows the response of the inner service.
+struct After {
     fields: Option<Fields>,
-    settlement: Option<Box<Settlement<St, Ob>>>,
+    settle_later: Option<Box<SettleLater>>,
 }
 
-impl<St: Store, Ob: Observer> After<St, Ob> {
-    const NOTHING: Self = Self { fields: None, settlement: None };
+impl After {
+    const NOTHING: Self = Self { fields: None, settle_later: None };
 }
 
-/// What is kept while the store is asked: the ready service, its request, and the question.
-struct Held<S, Req, St, Ob> {
-    limiter: RateLimiter<St, Ob>,
-    batch: Batch,
-    ready: S,
-    request: Req,
+/// What is kept while the store is asked: the ready service, its request, and the question with the
+/// rules it was asked under.
+pub(super) struct Waiting<S, Req> {
+    pub(super) limiter: RateLimiter,
+    pub(super) refusals: Refusals,
+    pub(super) rules: Arc<Rules>,
+    pub(super) questions: Questions,
+    pub(super) ready: S,
+    pub(super) request: Req,
 }
 
-/// What is kept while the store takes back what was not charged.
-struct Settling<Res, St: Store, Ob: Observer> {
-    settlement: Box<Settlement<St, Ob>>,
-    response: Res,
-    fields: Option<Fields>,
+struct Refused {
+    facts: HeadFacts,
+    refusals: Refusals,
+    refusal: Refusal,
 }
 
-impl<S, ReqB, St, Ob> ResponseFuture<S, Request<ReqB>, St, Ob>
+impl<S, ReqB> ResponseFuture<S, Request<ReqB>>
 where
     S: Service<Request<ReqB>>,
-    St: Store,
-    Ob: Observer,
 {
     /// The answer of a service around which nothing is limited.
     #[inline]
@@ -91,87 +88,92 @@ where
     }
 
     #[cold]
-    pub(super) fn refuse(head: Head<'_>, refusal: Box<Refusal>) -> Self {
-        Self { state: State::Refused { facts: HeadFacts::of(head), refusal: Some(refusal) } }
+    pub(super) fn refuse(refusals: &Refusals, head: Head<'_>, refusal: Refusal) -> Self {
+        let facts = refusals.facts(head);
+        let refused = Refused { facts, refusals: refusals.clone(), refusal };
+        Self { state: State::Refused { refused: Some(Box::new(refused)) } }
     }
 
     #[cold]
     pub(super) fn wait(
-        pending: St::Pending,
-        limiter: RateLimiter<St, Ob>,
-        batch: Batch,
-        ready: S,
-        request: Request<ReqB>,
+        answer: BoxFuture<Result<Verdicts, StoreError>>,
+        waiting: Waiting<S, Request<ReqB>>,
     ) -> Self {
-        let held = Some(Box::new(Held { limiter, batch, ready, request }));
-        Self { state: State::Wait { pending, held } }
+        Self { state: State::Wait { answer, waiting: Some(Box::new(waiting)) } }
     }
-}
 
-impl<S, ReqB, St, Ob> ResponseFuture<S, Request<ReqB>, St, Ob>
-where
-    S: Service<Request<ReqB>>,
-    St: Store,
-    Ob: Observer,
-{
-    /// What becomes of a request whose question the store has answered.
+    /// Forwards or refuses a request that was decided.
     #[inline]
     pub(super) fn conclude(
-        limiter: &RateLimiter<St, Ob>,
+        limiter: &RateLimiter,
+        refusals: &Refusals,
         rules: &Current<'_>,
-        batch: &Batch,
-        answer: &Result<Verdicts, StoreError>,
+        (questions, verdicts, by): (&Questions, &Verdicts, By),
         (ready, request): (&mut S, Request<ReqB>),
     ) -> Self {
-        let after = match answer {
-            Ok(verdicts) if verdicts.allowed() => {
-                let tell = || limiter.tell(rules, batch, verdicts, Head::of(&request).context());
-                if rules.asks_nothing_more {
-                    tell();
-                    return Self::pass(ready.call(request));
-                }
-                // First: whatever panics from here on, what is held is settled.
-                let settlement = limiter.settlement(rules, batch, verdicts);
-                tell();
-                After { fields: limiter.fields(rules, batch, verdicts), settlement }
-            }
-            answer => {
-                let head = Head::of(&request);
-                match limiter.refuse(rules, batch, answer, head.context()) {
-                    Some(refusal) => return Self::refuse(head, refusal),
-                    None => After::NOTHING,
-                }
-            }
-        };
+        if !verdicts.allowed() {
+            let refusal = limiter.refuse(rules, questions, verdicts);
+            return Self::refuse(refusals, Head::new(&request), refusal);
+        }
+        if rules.only_admits {
+            limiter.report_decision(rules, questions, verdicts);
+            return Self::pass(ready.call(request));
+        }
+        // First: if anything panics from here on, what is held is charged.
+        let settle_later = limiter.settle_later(rules, questions, verdicts, by);
+        limiter.report_decision(rules, questions, verdicts);
+        let after = After { fields: limiter.fields(rules, questions, verdicts), settle_later };
         Self { state: State::Inner { inner: ready.call(request), after } }
+    }
+
+    /// Forwards or refuses a request by the store's answer, or by what its policies fall back to.
+    pub(super) fn conclude_answer(
+        limiter: &RateLimiter,
+        refusals: &Refusals,
+        rules: &Current<'_>,
+        (questions, answer): (Questions, Result<Verdicts, StoreError>),
+        asked: (&mut S, Request<ReqB>),
+    ) -> Self {
+        let (questions, verdicts, by) = match answer {
+            Ok(verdicts) => {
+                limiter.end_outage();
+                (questions, verdicts, By::Store(verdicts.receipt()))
+            }
+            Err(error) => match limiter.fall_back(rules, &questions, &error) {
+                Some((local, verdicts)) => (local, verdicts, By::Memory),
+                None => {
+                    let head = Head::new(&asked.1);
+                    return Self::refuse(refusals, head, Refusal::unavailable());
+                }
+            },
+        };
+        Self::conclude(limiter, refusals, rules, (&questions, &verdicts, by), asked)
     }
 }
 
-impl<S, ReqB, ResB, St, Ob> Future for ResponseFuture<S, Request<ReqB>, St, Ob>
+impl<S, ReqB, ResB> Future for ResponseFuture<S, Request<ReqB>>
 where
     S: Service<Request<ReqB>, Response = Response<ResB>>,
-    St: Store,
-    Ob: Observer,
+    ResB: Body,
 {
     type Output = Result<Response<ResponseBody<ResB>>, S::Error>;
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // The way of nearly all requests stands first, and short enough to be inlined.
-        if let StateProject::Inner { inner, after: After { fields: None, settlement: None } } =
+        // Nearly all requests take this branch, which is short enough to be inlined.
+        if let StateProject::Inner { inner, after: After { fields: None, settle_later: None } } =
             self.as_mut().project().state.project()
         {
-            return inner.poll(cx).map_ok(|response| response.map(ResponseBody::inner));
+            return inner.poll(cx).map_ok(passed);
         }
         self.poll_rest(cx)
     }
 }
 
-impl<S, ReqB, ResB, St, Ob> ResponseFuture<S, Request<ReqB>, St, Ob>
+impl<S, ReqB, ResB> ResponseFuture<S, Request<ReqB>>
 where
     S: Service<Request<ReqB>, Response = Response<ResB>>,
-    St: Store,
-    Ob: Observer,
+    ResB: Body,
 {
     #[inline(never)]
     fn poll_rest(
@@ -180,72 +182,59 @@ where
     ) -> Poll<Result<Response<ResponseBody<ResB>>, S::Error>> {
         let mut state = self.project().state;
         loop {
-            // What is taken out of a state is there: the state is replaced, or the future is over.
-            let next = match state.as_mut().project() {
-                StateProject::Wait { pending, held } => {
-                    let answer = ready!(pending.poll(cx));
-                    let Some(held) = held.take() else { return Poll::Pending };
-                    let Held { limiter, batch, mut ready, request } = *held;
-                    let asked = (&mut ready, request);
-                    Self::conclude(&limiter, &limiter.rules(), &batch, &answer, asked).state
+            // A value that is taken out of a state is there: the state is replaced, or the future
+            // is over.
+            match state.as_mut().project() {
+                StateProject::Wait { answer, waiting } => {
+                    let answer = ready!(answer.as_mut().poll(cx));
+                    let Some(waiting) = waiting.take() else { return Poll::Pending };
+                    let Waiting { limiter, refusals, rules, questions, mut ready, request } =
+                        *waiting;
+                    let (rules, asked) = (Current::Kept(&rules), (&mut ready, request));
+                    let answered = (questions, answer);
+                    let next = Self::conclude_answer(&limiter, &refusals, &rules, answered, asked);
+                    state.set(next.state);
                 }
                 StateProject::Inner { inner, after } => {
                     let response = ready!(inner.poll(cx))?;
-                    let Some(mut settlement) = after.settlement.take() else {
-                        return Poll::Ready(Ok(with_fields(response, after.fields.take())));
+                    let response = match after.settle_later.take() {
+                        Some(settle_later) => ResponseBody::judged(response, settle_later),
+                        None => passed(response),
                     };
-                    match settlement.settle(ResponseHead::of(&response)) {
-                        Answer::Now(()) => {
-                            return Poll::Ready(Ok(with_fields(response, after.fields.take())));
-                        }
-                        Answer::Later(pending) => {
-                            let fields = after.fields.take();
-                            let held = Settling { settlement, response, fields };
-                            State::Settle { pending, held: Some(Box::new(held)) }
-                        }
-                    }
+                    return Poll::Ready(Ok(with_fields(response, after.fields.take())));
                 }
-                StateProject::Settle { pending, held } => {
-                    let answer = ready!(pending.poll(cx));
-                    let Some(held) = held.take() else { return Poll::Pending };
-                    let Settling { settlement, response, fields } = *held;
-                    settlement.ended(answer);
-                    return Poll::Ready(Ok(with_fields(response, fields)));
+                StateProject::Refused { refused } => {
+                    let Some(refused) = refused.take() else { return Poll::Pending };
+                    let Refused { facts, refusals, refusal } = *refused;
+                    let response = refusals.refuse(&facts, &*refusal.rejection);
+                    let response = response.map(ResponseBody::new);
+                    return Poll::Ready(Ok(with_fields(response, refusal.fields)));
                 }
-                StateProject::Refused { facts, refusal } => {
-                    let Some(refusal) = refusal.take() else { return Poll::Pending };
-                    let Refusal { rejection, fields } = *refusal;
-                    let mut response = refuse(facts, &*rejection);
-                    if let Some(fields) = fields {
-                        fields.insert_into(response.headers_mut());
-                    }
-                    return Poll::Ready(Ok(response));
-                }
-            };
-            state.set(next);
+            }
         }
     }
 }
 
-fn with_fields<B>(response: Response<B>, fields: Option<Fields>) -> Response<ResponseBody<B>> {
-    let mut response = response.map(ResponseBody::inner);
+#[inline]
+fn passed<B>(response: Response<B>) -> Response<ResponseBody<B>> {
+    response.map(|body| ResponseBody::new(hardpoint_core::ResponseBody::inner(body)))
+}
+
+fn with_fields<B>(mut response: Response<B>, fields: Option<Fields>) -> Response<B> {
     if let Some(fields) = fields {
         fields.insert_into(response.headers_mut());
     }
     response
 }
 
-impl<S, Req, St, Ob> fmt::Debug for ResponseFuture<S, Req, St, Ob>
+impl<S, Req> fmt::Debug for ResponseFuture<S, Req>
 where
     S: Service<Req>,
-    St: Store,
-    Ob: Observer,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.state {
             State::Wait { .. } => "wait",
             State::Inner { .. } => "inner",
-            State::Settle { .. } => "settle",
             State::Refused { .. } => "refused",
         };
         f.debug_tuple("ResponseFuture").field(&state).finish()

@@ -1,71 +1,98 @@
-//! The layer.
+//! The layers: one for each place in a stack.
 
-use hardpoint_core::Clock;
+use hardpoint_core::{Place, Refusals, StackLayer, Telemetry};
 use tower_layer::Layer;
 
 use super::RateLimit;
-use crate::{ConfigError, MemoryStore, Policy, RateLimiter};
+use crate::{ConfigError, Policy, RateLimiter};
 
-/// Refuses requests over a quota. See the [module docs](super).
-#[derive(Debug)]
-#[must_use]
-pub struct RateLimitLayer<St = MemoryStore, Ob = ()> {
-    limiter: Option<RateLimiter<St, Ob>>,
+/// A layer in one place: the places differ only in their names and checks.
+macro_rules! layer {
+    ($(#[$docs:meta])* $name:ident, $place:expr, $make:ident, $new_docs:literal) => {
+        $(#[$docs])*
+        #[derive(Clone, Debug)]
+        #[must_use]
+        pub struct $name {
+            limiter: Option<RateLimiter>,
+            refusals: Refusals,
+        }
+
+        impl $name {
+            #[doc = $new_docs]
+            pub fn new(policy: Policy) -> Result<Self, ConfigError> {
+                RateLimiter::builder().policy(policy).build()?.$make()
+            }
+
+            /// The layer that limits nothing.
+            pub const fn off() -> Self {
+                Self { limiter: None, refusals: Refusals::new() }
+            }
+
+            pub(crate) const fn from_limiter(limiter: RateLimiter) -> Self {
+                Self { limiter: Some(limiter), refusals: Refusals::new() }
+            }
+
+            /// Reports every decision to `telemetry`, unless the limiter has an observer already.
+            /// It is the limiter's: all of its layers report there.
+            pub fn telemetry(self, telemetry: &Telemetry) -> Self {
+                if let Some(limiter) = &self.limiter {
+                    limiter.report_to(telemetry);
+                }
+                self
+            }
+
+            /// Renders refusals with `refusals`. Default: problems as JSON, or what
+            /// `Stack::refusals` sets.
+            pub fn refusals(mut self, refusals: &Refusals) -> Self {
+                self.refusals = refusals.clone();
+                self
+            }
+
+            /// The limiter behind this layer; `None` if it is off.
+            #[must_use]
+            pub const fn limiter(&self) -> Option<&RateLimiter> {
+                self.limiter.as_ref()
+            }
+        }
+
+        impl StackLayer for $name {
+            const PLACE: Place = $place;
+
+            fn telemetry(self, telemetry: &Telemetry) -> Self {
+                Self::telemetry(self, telemetry)
+            }
+
+            fn refusals(mut self, refusals: &Refusals) -> Self {
+                self.refusals = self.refusals.or(refusals);
+                self
+            }
+        }
+
+        impl<S> Layer<S> for $name {
+            type Service = RateLimit<S>;
+
+            fn layer(&self, inner: S) -> Self::Service {
+                RateLimit::new(inner, self.limiter.clone(), self.refusals.clone())
+            }
+        }
+    };
 }
 
-impl RateLimitLayer {
-    /// Limits by one policy, with the state in this process.
-    ///
-    /// # Errors
-    /// [`ConfigError`] if the policy's name cannot stand in a header.
-    pub fn new(policy: Policy) -> Result<Self, ConfigError> {
-        Ok(RateLimiter::builder().policy(policy).build()?.layer())
-    }
+layer! {
+    /// Refuses requests over a quota, before they are authenticated. See the [module docs](super).
+    RateLimitLayer, Place::RATE_LIMIT_BY_ADDRESS, layer,
+    "Limits by one policy, with the state in this process.
 
-    /// The layer that limits nothing.
-    pub const fn off() -> Self {
-        Self { limiter: None }
-    }
+# Errors
+[`ConfigError`] if the policy's name is unusable or the policy counts by the authenticated caller."
 }
 
-impl<C: Clock> RateLimitLayer<MemoryStore<C>> {
-    /// Limits by one policy, with the state in this process and by another clock.
-    ///
-    /// # Errors
-    /// [`ConfigError`] if the policy's name cannot stand in a header.
-    pub fn with_clock(policy: Policy, clock: C) -> Result<Self, ConfigError> {
-        Ok(RateLimiter::builder().policy(policy).build_with_clock(clock)?.layer())
-    }
-}
+layer! {
+    /// Refuses requests over a quota, inside authentication, where the caller is known. See the
+    /// [module docs](super).
+    SubjectRateLimitLayer, Place::RATE_LIMIT_BY_SUBJECT, by_subject,
+    "Limits by one policy, with the state in this process.
 
-impl<St, Ob> RateLimitLayer<St, Ob> {
-    pub(crate) const fn of(limiter: RateLimiter<St, Ob>) -> Self {
-        Self { limiter: Some(limiter) }
-    }
-
-    /// The layer that limits nothing, of the type of one over another store: for a choice at run
-    /// time.
-    pub const fn off_with_store() -> Self {
-        Self { limiter: None }
-    }
-
-    /// The limiter behind this layer; `None` if it is off.
-    #[must_use]
-    pub const fn limiter(&self) -> Option<&RateLimiter<St, Ob>> {
-        self.limiter.as_ref()
-    }
-}
-
-impl<St, Ob> Clone for RateLimitLayer<St, Ob> {
-    fn clone(&self) -> Self {
-        Self { limiter: self.limiter.clone() }
-    }
-}
-
-impl<S, St, Ob> Layer<S> for RateLimitLayer<St, Ob> {
-    type Service = RateLimit<S, St, Ob>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        RateLimit::new(inner, self.limiter.clone())
-    }
+# Errors
+[`ConfigError`] if the policy's name is unusable or the policy cannot count by the caller."
 }

@@ -6,60 +6,40 @@ use std::{
 };
 
 use bytes::Bytes;
-use hardpoint_core::{Answer, Head, Observer};
+use hardpoint_core::{Head, Refusals};
 use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::ResponseFuture;
-use crate::{Batch, MemoryStore, RateLimiter, Store};
+use super::{ResponseBody, ResponseFuture};
+use crate::{Batch, Decided, RateLimiter, limiter::By, store::Questions};
 
 /// Refuses requests over a quota. See the [module docs](super).
-#[derive(Debug)]
-pub struct RateLimit<S, St = MemoryStore, Ob = ()> {
+#[derive(Clone, Debug)]
+pub struct RateLimit<S> {
+    // A clone asks its own inner service for readiness: this service holds none.
     inner: S,
-    limiter: Option<RateLimiter<St, Ob>>,
+    limiter: Option<RateLimiter>,
+    refusals: Refusals,
 }
 
-impl<S, St, Ob> RateLimit<S, St, Ob> {
-    pub(super) const fn new(inner: S, limiter: Option<RateLimiter<St, Ob>>) -> Self {
-        Self { inner, limiter }
+impl<S> RateLimit<S> {
+    pub(super) const fn new(inner: S, limiter: Option<RateLimiter>, refusals: Refusals) -> Self {
+        Self { inner, limiter, refusals }
     }
 
-    /// The inner service.
-    pub const fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The inner service.
-    pub const fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// The inner service, without this one.
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
+    hardpoint_core::inner_accessors!();
 }
 
-impl<S: Clone, St, Ob> Clone for RateLimit<S, St, Ob> {
-    /// The clone asks its own inner service for readiness: this layer holds none.
-    fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), limiter: self.limiter.clone() }
-    }
-}
-
-impl<S, St, Ob, ReqB, ResB> Service<Request<ReqB>> for RateLimit<S, St, Ob>
+impl<S, ReqB, ResB> Service<Request<ReqB>> for RateLimit<S>
 where
-    // Clone: a store that answers later keeps the instance that is ready.
+    // Clone: while a store is asked, the future keeps the instance that is ready.
     S: Service<Request<ReqB>, Response = Response<ResB>> + Clone,
-    St: Store,
-    Ob: Observer,
     ResB: Body<Data = Bytes>,
 {
-    type Response = Response<hardpoint_core::ResponseBody<ResB>>;
+    type Response = Response<ResponseBody<ResB>>;
     type Error = S::Error;
-    type Future = ResponseFuture<S, Request<ReqB>, St, Ob>;
+    type Future = ResponseFuture<S, Request<ReqB>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -69,20 +49,32 @@ where
         let Some(limiter) = &self.limiter else {
             return ResponseFuture::pass(self.inner.call(request));
         };
+        let refusals = &self.refusals;
         let rules = limiter.rules();
-        let mut batch = Batch::new();
-        if let Err(refusal) = limiter.ask(&rules, &request, &mut batch) {
-            return ResponseFuture::refuse(Head::of(&request), refusal);
+        let mut questions = Questions::new();
+        if let Err(refusal) = limiter.ask(&rules, &request, &mut questions) {
+            return ResponseFuture::refuse(refusals, Head::new(&request), refusal);
         }
-        match limiter.store().decide(&batch) {
-            Answer::Now(ref answer) => {
+        let Some(store) = limiter.remote() else {
+            let verdicts = limiter.decide_here(&mut questions);
+            let decided = (&questions, &verdicts, By::Memory);
+            let asked = (&mut self.inner, request);
+            return ResponseFuture::conclude(limiter, refusals, &rules, decided, asked);
+        };
+        match store.decide(&Batch::new(&rules, &questions)) {
+            Decided::Now(answer) => {
                 let asked = (&mut self.inner, request);
-                ResponseFuture::conclude(limiter, &rules, &batch, answer, asked)
+                let answered = (questions, answer);
+                ResponseFuture::conclude_answer(limiter, refusals, &rules, answered, asked)
             }
-            Answer::Later(pending) => {
+            Decided::Later(answer) => {
+                let rules = rules.to_arc();
                 let clone = self.inner.clone();
                 let ready = mem::replace(&mut self.inner, clone);
-                ResponseFuture::wait(pending, limiter.clone(), batch, ready, request)
+                let (limiter, refusals) = (limiter.clone(), refusals.clone());
+                let waiting =
+                    super::future::Waiting { limiter, refusals, rules, questions, ready, request };
+                ResponseFuture::wait(answer, waiting)
             }
         }
     }

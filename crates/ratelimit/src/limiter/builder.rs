@@ -2,82 +2,81 @@
 
 use std::{
     fmt,
-    sync::{Arc, atomic::AtomicU64},
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
 };
 
-use hardpoint_core::{Clock, Observer, Problem};
+use hardpoint_core::{Problem, Telemetry, Time};
 
-use super::{ProblemOf, RateLimiter, Rules, Settings, Shared, rules::LiveRules};
-use crate::{Batch, ConfigError, CounterClock, Headers, MemoryStore, Policy, RateLimited, Store};
-
-/// What happens to requests while the store cannot decide. Deciding in this process meanwhile comes
-/// with the first remote store.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum OnFailure {
-    /// They go on, unlimited.
-    Allow,
-    /// They are refused with 503. The default of stores that have no local fallback, memory among
-    /// them, which fails only if it is asked about a policy that it was not made for.
-    #[default]
-    Deny,
-}
+use super::{RateLimiter, Rules, Settings, Shared, rules::LiveRules};
+use crate::{
+    Batch, ConfigError, Headers, Policy, RateLimited, RemoteStore, clock::Ticks, failure::Outage,
+    rejection::ProblemOf, store::Memory,
+};
 
 /// Builds a [`RateLimiter`].
+///
+/// # Defaults
+///
+/// | setting | default |
+/// |---|---|
+/// | [`headers`](Self::headers) | none except `Retry-After` |
+/// | [`near_limit`](Self::near_limit) | 0 percent: never reported |
+/// | [`problem`](Self::problem) | the problem `rate_limited` |
+/// | [`store`](Self::store) | this process |
+/// | [`local_for`](Self::local_for) | 60 seconds |
+/// | [`time`](Self::time) | the processor's counter |
+/// | [`telemetry`](Self::telemetry) | none, or the stack's |
 #[derive(Clone)]
 #[must_use]
-pub struct Builder<Ob = ()> {
+pub struct RateLimiterBuilder {
     policies: Vec<Policy>,
     headers: Headers,
-    on_failure: OnFailure,
     near_percent: u8,
     problem: Option<Arc<ProblemOf>>,
-    observer: Ob,
+    store: Option<Arc<dyn RemoteStore>>,
+    local_for: Duration,
+    time: Option<Time>,
+    telemetry: Telemetry,
 }
 
-impl Builder {
+impl RateLimiterBuilder {
     pub(super) fn new() -> Self {
         Self {
             policies: Vec::new(),
             headers: Headers::none(),
-            on_failure: OnFailure::Deny,
             near_percent: 0,
             problem: None,
-            observer: (),
+            store: None,
+            local_for: Duration::from_secs(60),
+            time: None,
+            telemetry: Telemetry::none(),
         }
     }
-}
 
-impl<Ob: Observer> Builder<Ob> {
-    /// Adds a policy. A request must satisfy all that apply to it, and consumes from all or from
-    /// none. At most [`Batch::MAX`].
+    /// Adds a policy. A request must satisfy all policies that apply to it, and consumes from all of
+    /// them or from none. At most [`Batch::MAX`].
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policies.push(policy);
         self
     }
 
-    /// The headers that tell clients about their limits. Default: none but `Retry-After`.
-    pub const fn headers(mut self, headers: Headers) -> Self {
+    /// The header fields that describe a client's limits. Default: none except `Retry-After`.
+    pub fn headers(mut self, headers: Headers) -> Self {
         self.headers = headers;
         self
     }
 
-    /// What happens while the store cannot decide. Default: [`OnFailure::Deny`].
-    pub const fn on_failure(mut self, what: OnFailure) -> Self {
-        self.on_failure = what;
+    /// Reports [`NearLimit`](hardpoint_core::event::NearLimit) for each admitted request that left
+    /// its key with less than this share of its burst, in percent. Default: 0, which reports none.
+    /// 20 is a good start; more than 100 means 100.
+    pub fn near_limit(mut self, percent: u8) -> Self {
+        self.near_percent = percent.min(100);
         self
     }
 
-    /// Tells the observer ([`Event::NearLimit`](hardpoint_core::Event::NearLimit)) of each request
-    /// that was let in and left its key with less than this share of its burst, in percent. Default:
-    /// 0, which tells of none. 20 is a good beginning; more than 100 is taken as 100.
-    pub const fn near_limit(mut self, percent: u8) -> Self {
-        self.near_percent = if percent > 100 { 100 } else { percent };
-        self
-    }
-
-    /// What refused clients are told. Default: the problem of [`RateLimited`]. If the given one says
-    /// no time to come back at, no `Retry-After` is sent.
+    /// Makes the problem that refused clients get. Default: the problem of [`RateLimited`]. Without
+    /// [`Problem::retry_after`], the response has no `Retry-After`.
     pub fn problem(
         mut self,
         problem: impl Fn(&RateLimited) -> Problem + Send + Sync + 'static,
@@ -86,55 +85,66 @@ impl<Ob: Observer> Builder<Ob> {
         self
     }
 
-    /// Tells `observer` of every decision. Default: nobody. A closure needs its argument's type:
-    /// `|event: &Event<'_>| ..`.
-    pub fn with_observer<Other: Observer>(self, observer: Other) -> Builder<Other> {
-        let Self { policies, headers, on_failure, near_percent, problem, observer: _ } = self;
-        Builder { policies, headers, on_failure, near_percent, problem, observer }
+    /// Keeps the state in `store`, which several instances share. Default: in this process.
+    pub fn store(mut self, store: impl RemoteStore) -> Self {
+        self.store = Some(Arc::new(store));
+        self
     }
 
-    /// A limiter whose state lies in this process.
-    ///
-    /// # Errors
-    /// [`ConfigError`] if there is no policy, there are too many, or their names are unusable.
-    pub fn build(self) -> Result<RateLimiter<MemoryStore, Ob>, ConfigError> {
-        self.build_with_clock(CounterClock)
+    /// How long policies with [`OnFailure::LocalThenDeny`](crate::OnFailure::LocalThenDeny) decide
+    /// locally while the store does not. Default: 60 seconds, the length of a restart. 0 denies at
+    /// once.
+    pub fn local_for(mut self, duration: Duration) -> Self {
+        self.local_for = duration;
+        self
     }
 
-    /// The same by another clock. Default: [`CounterClock`].
-    ///
-    /// # Errors
-    /// As [`build`](Self::build).
-    pub fn build_with_clock<C: Clock>(
-        self,
-        clock: C,
-    ) -> Result<RateLimiter<MemoryStore<C>, Ob>, ConfigError> {
-        let keys: Vec<_> = self.policies.iter().map(Policy::keys_at_peak).collect();
-        let store = MemoryStore::for_peak(&keys, clock);
-        self.build_with_store(store)
+    /// Decides by `time`. Default: the processor's counter, which takes a third of the time of the
+    /// system's clock to read, and the system's calendar. A remote store decides by its own clock.
+    pub fn time(mut self, time: impl Into<Time>) -> Self {
+        self.time = Some(time.into());
+        self
     }
 
-    /// A limiter whose state lies in `store`.
+    /// Reports every decision to `telemetry`. Default: none, or what `Stack::telemetry` sets.
+    pub fn telemetry(mut self, telemetry: &Telemetry) -> Self {
+        self.telemetry = telemetry.clone();
+        self
+    }
+
+    /// Builds the limiter.
     ///
     /// # Errors
-    /// As [`build`](Self::build), and what [`Store::prepare`] finds.
-    pub fn build_with_store<St: Store>(
-        self,
-        store: St,
-    ) -> Result<RateLimiter<St, Ob>, ConfigError> {
+    /// [`ConfigError`] if there is no policy, there are too many, a name or a share is unusable, or
+    /// the store cannot serve a policy.
+    pub fn build(self) -> Result<RateLimiter, ConfigError> {
         check_policies(&self.policies)?;
-        store.prepare(self.policies.len())?;
-        let Self { policies, headers, on_failure, near_percent, problem, observer } = self;
-        let rules = Rules::new(policies, headers);
-        let shared = Shared {
-            rules: LiveRules::new(rules),
-            settings: Settings { headers, on_failure, near_percent, problem },
-            store,
-            observer,
-            logged: AtomicU64::new(u64::MAX),
-            unlogged: AtomicU64::new(0),
+        if let Some(store) = &self.store {
+            store.prepare(&self.policies)?;
+        }
+        let is_remote = self.store.is_some();
+        let room = |policy: &Policy| match policy.failure().share() {
+            None if is_remote => 1,
+            _ => policy.keys_at_peak(),
         };
-        Ok(RateLimiter { shared: Arc::new(shared) })
+        let memory = Memory::new(&self.policies, room);
+        let time = self.time.map_or(Ticks::Counter, Ticks::Time);
+        // The first reading of a clock may take longer than a request should.
+        let _now = time.now();
+        let Self { policies, headers, near_percent, problem, store, local_for, .. } = self;
+        let shared = Shared {
+            rules: LiveRules::new(Rules::new(policies, headers)),
+            changes: Mutex::new(()),
+            settings: Settings { headers, near_percent, problem, local_for },
+            memory,
+            remote: store,
+            time,
+            telemetry: OnceLock::new(),
+            outage: Outage::default(),
+        };
+        let limiter = RateLimiter { shared: Arc::new(shared) };
+        limiter.report_to(&self.telemetry);
+        Ok(limiter)
     }
 }
 
@@ -154,16 +164,26 @@ fn check_policies(policies: &[Policy]) -> Result<(), ConfigError> {
         if policies.iter().take(index).any(|other| other.name() == name) {
             return Err(ConfigError::DuplicatePolicy { name: name.to_owned() });
         }
+        check_share(policy)?;
     }
     Ok(())
 }
 
-impl<Ob> fmt::Debug for Builder<Ob> {
+pub(super) fn check_share(policy: &Policy) -> Result<(), ConfigError> {
+    match policy.failure().share() {
+        Some(share) if !(share > 0.0 && share <= 1.0) => {
+            Err(ConfigError::FailureShare { policy: policy.name().to_owned(), share })
+        }
+        _ => Ok(()),
+    }
+}
+
+impl fmt::Debug for RateLimiterBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder")
+        f.debug_struct("RateLimiterBuilder")
             .field("policies", &self.policies)
             .field("headers", &self.headers)
-            .field("on_failure", &self.on_failure)
+            .field("remote", &self.store.is_some())
             .finish_non_exhaustive()
     }
 }

@@ -1,128 +1,207 @@
-//! The limiter: policies, and the store that decides by them.
+//! The limiter: its policies, and the state that it decides by.
 
+mod ask;
 mod builder;
-mod decide;
-mod direct;
+mod fall_back;
+mod handle;
+mod report;
+mod reservation;
 mod rules;
+mod settlement;
 
 use std::{
     fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
 };
 
-use hardpoint_core::Problem;
+use hardpoint_core::Telemetry;
 
-use self::rules::LiveRules;
-pub use self::{
-    builder::{Builder, OnFailure},
-    direct::{Check, CheckError, Reservation, Reserved},
-};
 pub(crate) use self::{
-    decide::{Refusal, Settlement},
+    ask::Refusal,
     rules::{Current, Rules},
+    settlement::{By, SettleLater},
 };
-use crate::{ConfigError, MemoryStore, Policy, Quota, RateLimitLayer, RateLimited, Store};
+pub use self::{
+    builder::RateLimiterBuilder,
+    handle::{Admitted, Denied, PolicyHandle},
+    reservation::Reservation,
+};
+use self::{builder::check_share, rules::LiveRules};
+use crate::{
+    ConfigError, Headers, Policy, Quota, RateLimitLayer, RemoteStore, SubjectRateLimitLayer,
+    clock::Ticks, failure::Outage, key::Needs, rejection::ProblemOf, store::Memory,
+};
 
-/// Decides requests by its policies. Clones share the state, as do the layers made from it.
+/// Decides requests by its policies. Clones, and the layers made from it, share its state.
 ///
 /// ```
-/// use hardpoint_core::{ClientResolver, Key};
+/// use hardpoint_core::{Key, ManualClock};
 /// use hardpoint_ratelimit::{Policy, Quota, RateLimiter, key};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// let messages = Policy::new("messages", Quota::per_second(5), key::subject());
 /// let limiter = RateLimiter::builder().policy(messages).build()?;
+/// let messages = limiter.policy("messages")?;
 ///
-/// // Without a request: a message on a WebSocket that weighs three cells.
-/// let verdict = limiter.check("messages", &Key::borrowed(b"alice"), 3).await?;
-/// assert!(verdict.allowed());
-/// assert_eq!(verdict.remaining(), 2);
+/// // Without a request: a WebSocket message that costs three cells.
+/// let admitted = messages.check_cost(&Key::borrowed(b"alice"), 3).await?;
+/// assert_eq!(admitted.remaining(), 2);
+/// assert!(messages.check_cost(&Key::borrowed(b"alice"), 3).await.is_err());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct RateLimiter<St = MemoryStore, Ob = ()> {
-    shared: Arc<Shared<St, Ob>>,
+#[derive(Clone)]
+pub struct RateLimiter {
+    shared: Arc<Shared>,
 }
 
-struct Shared<St, Ob> {
+struct Shared {
     rules: LiveRules,
+    /// Held while the rules change.
+    changes: Mutex<()>,
     settings: Settings,
-    store: St,
-    observer: Ob,
-    /// The second in which a failure of the store was logged last, and how many were not since.
-    logged: AtomicU64,
-    unlogged: AtomicU64,
+    /// The state, or that of policies that decide locally while the store does not.
+    memory: Memory,
+    remote: Option<Arc<dyn RemoteStore>>,
+    time: Ticks,
+    telemetry: OnceLock<Telemetry>,
+    outage: Outage,
 }
 
-/// What a refused client is told.
-type ProblemOf = dyn Fn(&RateLimited) -> Problem + Send + Sync;
-
-/// What stays as the limiter was built with it.
+/// What stays as the limiter was built.
 struct Settings {
-    headers: crate::Headers,
-    on_failure: OnFailure,
+    headers: Headers,
     near_percent: u8,
     problem: Option<Arc<ProblemOf>>,
+    local_for: Duration,
 }
 
 impl RateLimiter {
-    /// Begins a limiter.
-    pub fn builder() -> Builder {
-        Builder::new()
-    }
-}
-
-impl<St, Ob> RateLimiter<St, Ob> {
-    /// A layer that limits requests. All layers made from one limiter share its state.
-    pub fn layer(&self) -> RateLimitLayer<St, Ob> {
-        RateLimitLayer::of(self.clone())
+    /// Starts a limiter.
+    pub fn builder() -> RateLimiterBuilder {
+        RateLimiterBuilder::new()
     }
 
-    /// Where the state lies.
-    #[must_use]
-    pub fn store(&self) -> &St {
-        &self.shared.store
-    }
-
-    /// Replaces the policy of the same name, from the next request on. Other requests are not held
-    /// up, and no state is lost: a key's debt stays, and counts at most as a full bucket of the new
-    /// quota.
+    /// A layer that limits requests before they are authenticated. All layers of one limiter share
+    /// its state.
     ///
     /// # Errors
-    /// [`ConfigError::UnknownPolicy`] if there is none of this name.
+    /// [`ConfigError::SubjectPolicy`] if a policy counts by the authenticated caller.
+    pub fn layer(&self) -> Result<RateLimitLayer, ConfigError> {
+        let by_subject = |policy: &&Policy| policy.needs() == Needs::Identity;
+        match self.rules().policies.iter().find(by_subject) {
+            Some(policy) => Err(ConfigError::SubjectPolicy { policy: policy.name().to_owned() }),
+            None => Ok(RateLimitLayer::from_limiter(self.clone())),
+        }
+    }
+
+    /// A layer that limits requests inside authentication, where the caller is known.
+    ///
+    /// # Errors
+    /// [`ConfigError::NoSubjectPolicy`] if no policy can count by the caller.
+    pub fn by_subject(&self) -> Result<SubjectRateLimitLayer, ConfigError> {
+        if self.rules().policies.iter().all(|policy| policy.needs() == Needs::Nothing) {
+            return Err(ConfigError::NoSubjectPolicy);
+        }
+        Ok(SubjectRateLimitLayer::from_limiter(self.clone()))
+    }
+
+    /// A handle to one policy, for checks without a request.
+    ///
+    /// # Errors
+    /// [`ConfigError::UnknownPolicy`] if the limiter has no policy of this name.
+    pub fn policy(&self, name: &str) -> Result<PolicyHandle, ConfigError> {
+        Ok(PolicyHandle::new(self.clone(), self.number(name)?))
+    }
+
+    /// Replaces the policy of the same name, from the next request on. It delays no other request
+    /// and loses no state: each key keeps its debt, which counts at most as an empty bucket of the
+    /// new quota.
+    ///
+    /// A shorter quota cuts the debts of all keys once, in the caller, which takes about 10 ms for a
+    /// million keys: otherwise old debts would displace new keys until the old window has passed. A
+    /// request that was admitted under another quota and is judged now is charged in full.
+    ///
+    /// # Errors
+    /// [`ConfigError::UnknownPolicy`] if the limiter has no policy of this name;
+    /// [`ConfigError::Replacement`] if the new policy holds cells and the old one does not;
+    /// [`ConfigError::SubjectPolicy`] if only the new one counts by the caller; and what the store
+    /// returns.
     pub fn replace_policy(&self, policy: &Policy) -> Result<(), ConfigError> {
         self.change_policy(policy.name(), |_| policy.clone())
     }
 
-    /// Replaces the quota of a policy, as [`replace_policy`](Self::replace_policy) does. What else is
-    /// replaced at the same time stays.
+    /// Replaces the quota of a policy, as [`replace_policy`](Self::replace_policy) does.
     ///
     /// # Errors
-    /// [`ConfigError::UnknownPolicy`] if there is no policy of this name.
+    /// [`ConfigError::UnknownPolicy`] if the limiter has no policy of this name, and what the store
+    /// returns.
     pub fn set_quota(&self, policy: &str, quota: Quota) -> Result<(), ConfigError> {
         self.change_policy(policy, |policy| policy.clone().with_quota(quota))
+    }
+
+    /// How many keys in debt were forgotten in this process because a table was full. If it grows,
+    /// more callers come than [`Policy::peak_keys`] has room for.
+    #[must_use]
+    pub fn evictions(&self) -> u64 {
+        self.shared.memory.evictions()
+    }
+
+    /// The bytes that the tables of this process take. They never change.
+    #[must_use]
+    pub fn memory_size(&self) -> usize {
+        self.shared.memory.size()
+    }
+
+    /// Reports to `telemetry`, unless the limiter has an observer already.
+    pub(crate) fn report_to(&self, telemetry: &Telemetry) {
+        telemetry.fill(&self.shared.telemetry);
+        if let (Some(store), Some(telemetry)) = (&self.shared.remote, self.shared.telemetry.get()) {
+            store.telemetry(telemetry);
+        }
     }
 
     fn change_policy(
         &self,
         name: &str,
-        change: impl Fn(&Policy) -> Policy,
+        change: impl FnOnce(&Policy) -> Policy,
     ) -> Result<(), ConfigError> {
-        if self.rules().named(name).is_none() {
+        let number = usize::from(self.number(name)?);
+        let shared = &*self.shared;
+        let _turn = shared.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let rules = self.rules();
+        let mut policies = rules.policies.clone();
+        let Some(place) = policies.get_mut(number) else {
             return Err(ConfigError::UnknownPolicy { name: name.to_owned() });
+        };
+        let changed = change(place).replacing(place);
+        check_share(&changed)?;
+        if changed.holds() && !shared.memory.can_hold(number) {
+            return Err(ConfigError::Replacement { policy: name.to_owned() });
         }
-        self.shared.rules.replace(|rules| {
-            let changed = |policy: &Policy| {
-                if policy.name() == name { change(policy) } else { policy.clone() }
-            };
-            let policies: Vec<_> = rules.policies.iter().map(changed).collect();
-            Rules::new(policies, self.shared.settings.headers)
-        });
+        if changed.needs() == Needs::Identity && place.needs() != Needs::Identity {
+            return Err(ConfigError::SubjectPolicy { policy: name.to_owned() });
+        }
+        let (before, quota) = (place.quota(), changed.quota());
+        *place = changed;
+        if let Some(store) = &shared.remote {
+            store.prepare(&policies)?;
+        }
+        // First the rules, then the cut: a decision by the old quota may still come in between.
+        shared.rules.replace(Rules::new(policies, shared.settings.headers));
+        if quota.window() < before.window() {
+            shared.memory.cut(number, quota, shared.time.now());
+        }
         Ok(())
+    }
+
+    fn number(&self, name: &str) -> Result<u8, ConfigError> {
+        let policies = (0..).zip(&self.shared.rules.first().policies);
+        let found = policies.into_iter().find(|(_, policy)| policy.name() == name);
+        let unknown = || ConfigError::UnknownPolicy { name: name.to_owned() };
+        found.map(|(number, _)| number).ok_or_else(unknown)
     }
 
     /// The policies as they are now.
@@ -130,35 +209,19 @@ impl<St, Ob> RateLimiter<St, Ob> {
     pub(crate) fn rules(&self) -> Current<'_> {
         self.shared.rules.current()
     }
-}
 
-impl<St: Store, Ob> RateLimiter<St, Ob> {
-    /// Whether a failure of the store should be logged now, and how many were passed over: one a
-    /// second is enough to know, and a flood would be the next failure.
-    fn log_failure_now(&self) -> Option<u64> {
-        let now = self.shared.store.unix().as_secs();
-        let (logged, unlogged) = (&self.shared.logged, &self.shared.unlogged);
-        let last = logged.load(Ordering::Relaxed);
-        let swapped = || logged.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed);
-        if last == now || swapped().is_err() {
-            unlogged.fetch_add(1, Ordering::Relaxed);
-            return None;
-        }
-        Some(unlogged.swap(0, Ordering::Relaxed))
+    /// The store, if the state is not in this process.
+    #[inline]
+    pub(crate) fn remote(&self) -> Option<&dyn RemoteStore> {
+        self.shared.remote.as_deref()
     }
 }
 
-impl<St, Ob> Clone for RateLimiter<St, Ob> {
-    fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
-    }
-}
-
-impl<St, Ob> fmt::Debug for RateLimiter<St, Ob> {
+impl fmt::Debug for RateLimiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RateLimiter")
             .field("policies", &self.rules().policies)
-            .field("on_failure", &self.shared.settings.on_failure)
+            .field("remote", &self.shared.remote.is_some())
             .finish_non_exhaustive()
     }
 }

@@ -12,21 +12,20 @@ use arc_swap::{ArcSwap, Guard};
 
 use crate::{Headers, Policy, headers::Rendered};
 
-/// A limiter's policies, and what is rendered of them.
+/// A limiter's policies, and what is rendered from them.
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
     pub(crate) policies: Vec<Policy>,
     pub(crate) rendered: Rendered,
-    /// Whether a request that was let in is done with: nothing is sent or settled with its response.
-    pub(crate) asks_nothing_more: bool,
+    /// Whether an admitted request needs nothing more: no header field and no judgement.
+    pub(crate) only_admits: bool,
 }
 
 impl Rules {
     pub(super) fn new(policies: Vec<Policy>, headers: Headers) -> Self {
         let rendered = Rendered::new(headers, &policies);
-        let asks_nothing_more =
-            rendered.is_silent() && !policies.iter().any(Policy::asks_the_response);
-        Self { policies, rendered, asks_nothing_more }
+        let judges = policies.iter().any(Policy::charges_by_response);
+        Self { only_admits: rendered.is_silent() && !judges, policies, rendered }
     }
 
     /// The policy with this number.
@@ -34,24 +33,18 @@ impl Rules {
     pub(crate) fn policy(&self, number: u8) -> Option<&Policy> {
         self.policies.get(usize::from(number))
     }
-
-    /// The policy with this name, and its number.
-    #[inline]
-    pub(crate) fn named(&self, name: &str) -> Option<(u8, &Policy)> {
-        (0..).zip(&self.policies).find(|(_, policy)| policy.name() == name)
-    }
 }
 
-/// Rules that may be replaced. Most never are, and then to read them is to look at one flag.
+/// Rules that may be replaced. Most never are, and reading those costs one flag.
 pub(super) struct LiveRules {
     first: Arc<Rules>,
     are_replaced: AtomicBool,
     latest: ArcSwap<Rules>,
 }
 
-/// The rules as they were when they were asked for.
+/// The rules as they were when they were read.
 pub(crate) enum Current<'a> {
-    First(&'a Arc<Rules>),
+    Kept(&'a Arc<Rules>),
     Latest(Guard<Arc<Rules>>),
 }
 
@@ -62,27 +55,30 @@ impl LiveRules {
         Self { first, are_replaced: AtomicBool::new(false), latest }
     }
 
+    /// The rules that the limiter was built with: names and numbers never change.
+    pub(super) fn first(&self) -> &Rules {
+        &self.first
+    }
+
     #[inline]
     pub(super) fn current(&self) -> Current<'_> {
         if self.are_replaced.load(Ordering::Acquire) {
             Current::Latest(self.latest.load())
         } else {
-            Current::First(&self.first)
+            Current::Kept(&self.first)
         }
     }
 
-    /// Replaces them by what `next` makes of them; it may be called several times.
-    pub(super) fn replace(&self, next: impl Fn(&Rules) -> Rules) {
-        self.latest.rcu(|rules| next(rules));
+    pub(super) fn replace(&self, rules: Rules) {
+        self.latest.store(Arc::new(rules));
         self.are_replaced.store(true, Ordering::Release);
     }
 }
 
 impl Current<'_> {
-    /// The same, to be kept.
     pub(crate) fn to_arc(&self) -> Arc<Rules> {
         match self {
-            Self::First(rules) => Arc::clone(rules),
+            Self::Kept(rules) => Arc::clone(rules),
             Self::Latest(rules) => Arc::clone(rules),
         }
     }
@@ -94,7 +90,7 @@ impl Deref for Current<'_> {
     #[inline]
     fn deref(&self) -> &Rules {
         match self {
-            Self::First(rules) => rules,
+            Self::Kept(rules) => rules,
             Self::Latest(rules) => rules,
         }
     }

@@ -1,26 +1,26 @@
-//! A table of bucket states: fixed size, no lock on the way of a known key, nothing to sweep.
+//! A table of bucket states: fixed size, no lock for a known key, nothing to sweep.
 //!
-//! A line is one cache line of four slots; a key lives in one of the two lines that its digest
-//! names. A slot is a tag (the key's digest) and a state (when the bucket is full). A state that has
-//! passed is the same as none, so its slot is free for the next key without anything being lost.
+//! A line is one cache line of four slots; a key is in one of the two lines that its digest names. A
+//! slot is a tag (the key's digest) and a state (when the bucket is full). A state that has passed
+//! equals none, so the next key can have its slot and nothing is lost.
 //!
-//! When both lines are full, the key goes that owes the smallest share of its burst. Buckets of
-//! different sizes may stand in one line, so the lowest bits of a digest tell a bucket's size: the
-//! power of two that its burst, in nanoseconds, lies above; 0 is the size that the policy's own quota
-//! has at the time. Among buckets of one size the order is exact, between sizes right to within a
-//! factor of two.
+//! When both lines are full, the key that owes the smallest share of its burst is forgotten. Buckets
+//! of different sizes may share a line, so the lowest bits of a digest hold the bucket's size: the
+//! binary logarithm of its burst in nanoseconds, or 0 for the size of the policy's own quota. Among
+//! buckets of one size the order is exact, between sizes within a factor of two.
 //!
 //! # The protocol
 //! - A *known* key is changed by one compare-and-swap of its state. The tag is read before and after
 //!   the state, so a state is never taken for another key's.
 //! - An *unknown* key is inserted under a lock picked by its digest, so that two threads that meet
 //!   one key for the first time never give it two slots. The slot is claimed by swapping its tag for
-//!   [`CLAIMED`], then its state, then the new tag is published. Whoever changed the state in between
-//!   wins: the claim is undone.
-//! - Whoever inserts, or looks for a key that is not there, and meets a claimed slot waits: the key may
-//!   be in it.
+//!   [`CLAIMED`], then its state, then the new tag is published. A thread that changed the state in
+//!   between wins: the claim is undone.
+//! - A thread that inserts, or looks for a key that is not there, waits while a slot is claimed: the
+//!   key may be in it.
+//! - After a quota was shortened, [`Table::cut`] shortens every state once, by compare-and-swap.
 //!
-//! Only atomics and locks stand in this file: it is explored by loom.
+//! This file has only atomics and locks: loom explores it.
 
 use sync::{AtomicU8, AtomicU64, Mutex, MutexGuard, Ordering};
 
@@ -29,12 +29,12 @@ const SLOTS: usize = 4;
 /// The share of slots that is filled when as many keys are live as were announced: 3 of 4. Beyond
 /// it keys start to push each other out.
 const FILL: (usize, usize) = (3, 4);
-/// More keys than this take more memory than machines have.
+/// More keys than this need more memory than machines have.
 const MAX_KEYS: usize = u32::MAX as usize;
 /// Locks for insertion. More of them than threads that insert at the same time.
 const STRIPES: usize = 64;
 
-/// How many bits of a digest tell a bucket's size.
+/// How many bits of a digest hold a bucket's size.
 pub(super) const SIZE_BITS: u32 = 6;
 /// Those bits.
 pub(super) const SIZE_MASK: u64 = (1 << SIZE_BITS) - 1;
@@ -48,12 +48,12 @@ const CLAIMED: u64 = 1;
 pub(super) struct Table {
     lines: Box<[Line]>,
     stripes: Box<[Mutex<()>]>,
-    /// The size of buckets whose digests tell none.
+    /// The size of buckets whose digests name none.
     usual_size: AtomicU8,
     evictions: AtomicU64,
 }
 
-/// What became of a change.
+/// The result of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Change {
     /// The state that was decided about; 0 for a key that is not in the table.
@@ -75,9 +75,7 @@ struct Slot {
 impl Table {
     /// A table in which `keys` keys may be in debt at the same time.
     pub(super) fn for_peak(keys: usize) -> Self {
-        let (full, of) = FILL;
-        let slots = keys.clamp(1, MAX_KEYS).saturating_mul(of).div_ceil(full);
-        let lines = slots.div_ceil(SLOTS);
+        let lines = slots_for_peak(keys).div_ceil(SLOTS);
         Self {
             lines: (0..lines).map(|_| Line::new()).collect(),
             stripes: (0..STRIPES).map(|_| Mutex::new(())).collect(),
@@ -92,11 +90,11 @@ impl Table {
         self.change(digest, 0, 0, |_| None).before
     }
 
-    /// Replaces the key's state by what `next` makes of it, unless that is `None`.
+    /// Replaces the key's state by the result of `next`, unless that is `None`.
     ///
-    /// `next` may be called several times, each time with a newer state, and 0 stands for a key that
-    /// is not in the table. Slots whose state is at or before `now` are free. The bucket is of this
-    /// size, which the digest tells too if it is not the policy's own.
+    /// `next` may be called several times, each time with a newer state; 0 is the state of a key
+    /// that is not in the table. Slots whose state is at or before `now` are free. `size` is the
+    /// bucket's; the digest holds it too if it is not the policy's own.
     #[inline]
     pub(super) fn change(
         &self,
@@ -110,7 +108,7 @@ impl Table {
         loop {
             let Some(slot) = find(home, tag) else {
                 let stored = match next(0) {
-                    // Whose slot it was may be undecided yet.
+                    // A slot that is changing hands may be this key's.
                     None if is_changing_hands(home) => {
                         sync::pause();
                         continue;
@@ -133,17 +131,24 @@ impl Table {
         }
     }
 
-    /// Digest and debt of each key that owes something now.
-    pub(super) fn debts(&self, now: u64) -> impl Iterator<Item = (u64, u64)> {
-        let slots = self.lines.iter().flat_map(|line| &line.slots);
-        slots.filter_map(move |slot| {
+    /// Cuts every state of a bucket of the usual size to `latest`, by compare-and-swap, so deciders
+    /// need not wait. A claim that meets the change is undone.
+    pub(super) fn cut(&self, latest: u64) {
+        for slot in self.lines.iter().flat_map(|line| &line.slots) {
             let tag = slot.tag.load(Ordering::Acquire);
-            let debt = slot.state_of(tag)?.checked_sub(now).filter(|&debt| debt > 0)?;
-            (tag > CLAIMED).then_some((tag, debt))
-        })
+            if tag <= CLAIMED || size_in(tag) != 0 {
+                continue;
+            }
+            // A decider that changes the state meanwhile has cut it, or knows the old quota only.
+            while let Some(state) = slot.state_of(tag).filter(|state| *state > latest) {
+                if slot.swap_state(state, latest) {
+                    break;
+                }
+            }
+        }
     }
 
-    /// How many live keys were pushed out by others since the table was made.
+    /// How many live keys were forgotten for others since the table was made.
     pub(super) fn evictions(&self) -> u64 {
         self.evictions.load(Ordering::Relaxed)
     }
@@ -170,7 +175,7 @@ impl Table {
         &self.lines[usize::try_from(index).unwrap_or_default()]
     }
 
-    /// Gives the key a slot. `false` if it has one by now.
+    /// Gives the key a slot. `false` if it has one already.
     fn insert(&self, home: [&Line; 2], (tag, size): (u64, u8), state: u64, now: u64) -> bool {
         let _turn = self.turn(tag);
         if size_in(tag) == 0 && self.usual_size.load(Ordering::Relaxed) != size {
@@ -188,8 +193,8 @@ impl Table {
             if !slot.swap_tag(old_tag, CLAIMED) {
                 continue;
             }
-            // A state that equals the old one would hide the change of hands from whoever is about
-            // to swap it.
+            // A state that equals the old one would hide the change of hands from a thread that is
+            // about to swap it.
             let state = if state == old_state { state.saturating_add(1) } else { state };
             if slot.swap_state(old_state, state) {
                 slot.tag.store(tag, Ordering::Release);
@@ -204,7 +209,7 @@ impl Table {
 
     fn turn(&self, tag: u64) -> MutexGuard<'_, ()> {
         let stripe = usize::try_from((tag >> SIZE_BITS) % STRIPES as u64).unwrap_or_default();
-        // A panic elsewhere leaves nothing half done here: the lock guards no data.
+        // The lock guards no data, so a panic elsewhere leaves nothing half done.
         self.stripes[stripe].lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
@@ -233,8 +238,8 @@ impl<'a> Place<'a> {
                 if found == tag {
                     return Some(Self::Taken);
                 }
-                // The state that the rank is made of is the one that the claim swaps: a key that is
-                // charged in between keeps its slot.
+                // The claim swaps the very state that was ranked, so a key that is charged in
+                // between keeps its slot.
                 let state = slot.state.load(Ordering::Acquire);
                 let live = state > now;
                 let size = if size_in(found) == 0 { usual } else { size_in(found) };
@@ -280,8 +285,8 @@ impl Slot {
     }
 }
 
-/// All eight tags are looked at whatever is found, so that neither line waits for the other to come
-/// from memory.
+/// Reads all eight tags even after a match, so that neither line waits for the other to arrive from
+/// memory.
 #[inline]
 fn find(home: [&Line; 2], tag: u64) -> Option<&Slot> {
     let slots = home.map(|line| &line.slots);
@@ -301,20 +306,26 @@ fn is_changing_hands(home: [&Line; 2]) -> bool {
     slots.any(|slot| slot.tag.load(Ordering::Acquire) == CLAIMED)
 }
 
-/// The digest, but for the two values that mean something else.
+/// The slots of a table in which `keys` keys may be in debt at the same time.
+pub(super) fn slots_for_peak(keys: usize) -> usize {
+    let (full, of) = FILL;
+    keys.clamp(1, MAX_KEYS).saturating_mul(of).div_ceil(full)
+}
+
+/// The digest, except for the two values that have another meaning.
 #[inline]
-const fn tag(digest: u64) -> u64 {
+pub(super) const fn tag(digest: u64) -> u64 {
     if digest <= CLAIMED { digest | 1 << 63 } else { digest }
 }
 
-/// The size that a digest tells.
-const fn size_in(tag: u64) -> u8 {
+/// The size in the lowest bits of a digest; 0 is the usual size.
+pub(super) const fn size_in(tag: u64) -> u8 {
     (tag & SIZE_MASK) as u8
 }
 
-/// A debt in a bucket of a size, as a share: 2^62 is a burst of just that size, and what would be more
-/// than fits is all the same.
-const fn share(debt: u64, size: u8) -> u64 {
+/// A debt as a share of a bucket of a size: 2^62 is a burst of exactly that size. Larger shares
+/// saturate.
+pub(super) const fn share(debt: u64, size: u8) -> u64 {
     match 62_u32.checked_sub(size as u32) {
         Some(up) if up <= debt.leading_zeros() => debt << up,
         Some(_) => u64::MAX,

@@ -7,9 +7,11 @@ use hardpoint_ratelimit::{Policy, Quota, key};
 use hardpoint_testkit::TestBody;
 use http::{Request, StatusCode};
 
-use super::{Limiter, ask, limiter};
+use hardpoint_ratelimit::RateLimiter;
 
-fn per_client() -> Limiter {
+use super::{ask, limiter};
+
+fn per_client() -> RateLimiter {
     let proxies = TrustedProxies::new(["10.0.0.0/8"]).unwrap();
     let resolver = ClientResolver::new(proxies, Family::XForwarded);
     limiter(

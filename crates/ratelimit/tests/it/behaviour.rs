@@ -5,10 +5,10 @@ use std::{
     time::Duration,
 };
 
-use hardpoint_core::{Event, Key, LimitDecision, ManualClock, Refused, RequestContext, Subject};
-use hardpoint_ratelimit::{
-    ConfigError, OnMissingKey, Policy, Quota, RateLimitLayer, RateLimiter, key,
+use hardpoint_core::{
+    Event, ManualClock, Refusals, Refused, Rejection, StackLayer, Telemetry, event::Limited,
 };
+use hardpoint_ratelimit::{ConfigError, OnMissingKey, Quota, RateLimitLayer, RateLimiter};
 use hardpoint_testkit::TestBody;
 use http::{
     Method, Request, StatusCode,
@@ -16,10 +16,10 @@ use http::{
 };
 use tower::{Layer, service_fn};
 
-use super::{ask, from, limiter, per_tenant, read};
+use super::{ask, check, from, left, limiter, per_tenant, read};
 
 #[tokio::test]
-async fn whoever_waits_as_long_as_retry_after_says_is_let_in() {
+async fn a_client_that_waits_for_retry_after_is_admitted() {
     let clock = ManualClock::default();
     let limiter = limiter(&clock, [per_tenant("tenant", Quota::per_minute(4).burst(2))]);
     for round in 0..5 {
@@ -56,15 +56,17 @@ async fn a_refusal_is_a_problem_of_the_registered_type() {
 }
 
 #[tokio::test]
-async fn a_grpc_caller_gets_resource_exhausted() {
+async fn a_grpc_service_refuses_with_resource_exhausted() {
     let clock = ManualClock::default();
     let limiter = limiter(&clock, [per_tenant("tenant", Quota::per_hour(1))]);
     ask(&limiter, from("acme")).await;
-    let mut request = from("acme");
-    request.headers_mut().insert(CONTENT_TYPE, "application/grpc".parse().unwrap());
-    request.headers_mut().insert("te", "trailers".parse().unwrap());
-    *request.method_mut() = Method::POST;
-    let refused = ask(&limiter, request).await;
+    // The stack's setting applies where the layer has none of its own.
+    let layer = StackLayer::refusals(limiter.layer().unwrap(), &Refusals::new().grpc());
+    let layer = StackLayer::refusals(layer, &Refusals::new());
+    let service = layer.layer(service_fn(async |_request| {
+        Ok::<_, std::convert::Infallible>(http::Response::new(TestBody::from("ok")))
+    }));
+    let refused = read(service, from("acme")).await;
     assert_eq!(refused.status(), StatusCode::OK);
     assert_eq!(refused.headers()["grpc-status"], "8");
     assert_eq!(refused.headers()[RETRY_AFTER], "3600");
@@ -88,7 +90,7 @@ async fn keys_do_not_share_a_bucket_and_clones_of_a_layer_do() {
 }
 
 #[tokio::test]
-async fn what_one_policy_refuses_costs_nothing_under_the_others() {
+async fn a_request_that_one_policy_refuses_costs_nothing_under_the_others() {
     let clock = ManualClock::default();
     let wide = per_tenant("wide", Quota::per_hour(10));
     let narrow = per_tenant("narrow", Quota::per_hour(1));
@@ -96,8 +98,7 @@ async fn what_one_policy_refuses_costs_nothing_under_the_others() {
     for _ in 0..8 {
         ask(&limiter, from("acme")).await;
     }
-    let left = limiter.check("wide", &Key::borrowed(b"acme"), 0).await.unwrap();
-    assert_eq!(left.remaining(), 9, "one was let in and seven refused");
+    assert_eq!(left(&limiter, "wide").await, 9, "one was admitted and seven were refused");
     let refused = ask(&limiter, from("acme")).await;
     let body: serde_json::Value = serde_json::from_slice(refused.body()).unwrap();
     assert_eq!(body["violated-policies"], serde_json::json!(["narrow"]));
@@ -136,27 +137,6 @@ async fn a_missing_key_means_what_the_policy_says() {
 }
 
 #[tokio::test]
-async fn the_subject_that_was_authenticated_is_a_key() {
-    let clock = ManualClock::default();
-    let policy = Policy::new("subject", Quota::per_hour(1), key::subject())
-        .on_missing_key(OnMissingKey::Skip);
-    let limiter = limiter(&clock, [policy]);
-    let of = |subject: &str| {
-        let mut request = Request::new(TestBody::default());
-        let context = RequestContext::of(request.extensions_mut(), &clock);
-        context.set_subject(Subject::from(subject));
-        (request, context)
-    };
-    assert_eq!(ask(&limiter, of("alice").0).await.status(), StatusCode::OK);
-    let (request, context) = of("alice");
-    assert_eq!(ask(&limiter, request).await.status(), StatusCode::TOO_MANY_REQUESTS);
-    assert_eq!(context.limit(), Some(LimitDecision::new(false, 0)));
-    let (request, context) = of("bob");
-    assert_eq!(ask(&limiter, request).await.status(), StatusCode::OK);
-    assert_eq!(context.limit(), Some(LimitDecision::new(true, 0)));
-}
-
-#[tokio::test]
 async fn a_layer_that_is_off_limits_nothing() {
     let inner = service_fn(async |_request| {
         Ok::<_, std::convert::Infallible>(http::Response::new(TestBody::from("ok")))
@@ -168,21 +148,24 @@ async fn a_layer_that_is_off_limits_nothing() {
 }
 
 #[tokio::test]
-async fn every_decision_is_told_to_the_observer_once() {
+async fn every_decision_is_reported_once() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&seen);
     let observer = move |event: &Event<'_>| {
-        if let Event::Limited { policy, allowed, .. } = event {
+        if let Event::Limited(Limited { policy, allowed, .. }) = event {
             sink.lock().unwrap().push(((*policy).to_owned(), *allowed));
         }
     };
     let limiter = RateLimiter::builder()
         .policy(per_tenant("wide", Quota::per_hour(9)))
         .policy(per_tenant("narrow", Quota::per_hour(1)))
-        .with_observer(observer)
-        .build_with_clock(ManualClock::default())
+        .time(ManualClock::default())
+        .build()
         .unwrap();
-    let service = limiter.layer().layer(service_fn(async |_request| {
+    // The first observer stays, whichever layer of the limiter hands it over.
+    let layer = limiter.layer().unwrap().telemetry(&Telemetry::new(observer));
+    let layer = StackLayer::telemetry(layer, &Telemetry::new(|_: &Event<'_>| unreachable!()));
+    let service = layer.layer(service_fn(async |_request| {
         Ok::<_, std::convert::Infallible>(http::Response::new(TestBody::from("ok")))
     }));
     for _ in 0..2 {
@@ -195,7 +178,7 @@ async fn every_decision_is_told_to_the_observer_once() {
 #[test]
 fn mistakes_are_found_when_the_limiter_is_built() {
     let build = |names: &[&'static str]| {
-        let policies = names.iter().map(|name| per_tenant(name, Quota::per_hour(1)));
+        let policies = names.iter().map(|name| per_tenant(*name, Quota::per_hour(1)));
         let builder =
             policies.fold(RateLimiter::builder(), |builder, policy| builder.policy(policy));
         builder.build().map(|_| ())
@@ -211,18 +194,38 @@ fn mistakes_are_found_when_the_limiter_is_built() {
 }
 
 #[tokio::test]
-async fn a_direct_check_weighs_what_it_costs() {
+async fn a_check_without_a_request_costs_what_it_says() {
     let clock = ManualClock::default();
     let limiter = limiter(&clock, [per_tenant("bytes", Quota::per_second(100))]);
-    let key = Key::borrowed(b"acme");
-    assert!(limiter.check("bytes", &key, 60).await.unwrap().allowed());
-    let refused = limiter.check("bytes", &key, 60).await.unwrap();
-    assert!(!refused.allowed());
-    assert_eq!(
-        (refused.remaining(), refused.retry_after()),
-        (40, Some(Duration::from_millis(200)))
-    );
-    let never = limiter.check("bytes", &key, 101).await.unwrap();
-    assert_eq!((never.allowed(), never.retry_after()), (false, None));
-    assert!(limiter.check("other", &key, 1).await.unwrap_err().is_unknown_policy());
+    assert_eq!(check(&limiter, "bytes", 60).await.unwrap().remaining(), 40);
+    let denied = check(&limiter, "bytes", 60).await.unwrap_err();
+    assert_eq!(denied.remaining(), 40);
+    assert_eq!(denied.retry_after(), Some(Duration::from_millis(200)));
+    assert!(!denied.is_undecided());
+    assert_eq!(check(&limiter, "bytes", 101).await.unwrap_err().retry_after(), None);
+    assert_eq!(denied.problem().status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(denied.problem().retry_delay(), denied.retry_after());
+}
+
+/// `?` returns a denial to the caller, so it cannot be dropped by mistake.
+#[tokio::test]
+async fn a_denial_is_an_error() {
+    async fn twice(limiter: &RateLimiter) -> Result<(), Box<dyn std::error::Error>> {
+        let handle = limiter.policy("t")?;
+        let _first = handle.check(&super::ACME).await?;
+        let _second = handle.check(&super::ACME).await?;
+        Ok(())
+    }
+
+    let limiter = limiter(&ManualClock::default(), [per_tenant("t", Quota::per_hour(1))]);
+    assert_eq!(twice(&limiter).await.unwrap_err().to_string(), "the quota is consumed");
+}
+
+#[test]
+fn a_handle_to_an_unknown_policy_is_a_configuration_error() {
+    let limiter = limiter(&ManualClock::default(), [per_tenant("t", Quota::per_hour(1))]);
+    assert_eq!(limiter.policy("t").unwrap().name(), "t");
+    let error = limiter.policy("other").unwrap_err();
+    assert_eq!(error, ConfigError::UnknownPolicy { name: "other".into() });
+    assert!(error.to_string().contains("`other`"), "{error}");
 }

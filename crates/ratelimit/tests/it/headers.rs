@@ -10,15 +10,16 @@ use sfv::{BareItem, ListEntry, Parser};
 
 use tower::Layer;
 
-use super::{Limiter, ask, from, per_tenant};
+use super::{ask, from, per_tenant};
 
-fn with_headers(clock: &ManualClock, policies: impl IntoIterator<Item = Policy>) -> Limiter {
+fn with_headers(clock: &ManualClock, policies: impl IntoIterator<Item = Policy>) -> RateLimiter {
     policies
         .into_iter()
         .fold(RateLimiter::builder().headers(Headers::ietf(Draft::V11)), |builder, policy| {
             builder.policy(policy)
         })
-        .build_with_clock(clock.clone())
+        .time(clock)
+        .build()
         .unwrap()
 }
 
@@ -43,7 +44,7 @@ fn numbers(pairs: &[(&str, i64)]) -> Vec<(String, i64)> {
 }
 
 #[tokio::test]
-async fn every_answer_tells_the_policies_and_what_is_left() {
+async fn every_response_describes_the_policies_and_what_is_left() {
     let clock = ManualClock::default();
     let burst = per_tenant("burst", Quota::per_second(2).burst(3));
     let daily = per_tenant("daily", Quota::new(1_000, Duration::from_hours(24)).unwrap());
@@ -90,15 +91,17 @@ async fn the_window_is_the_one_that_was_asked_for() {
 }
 
 #[tokio::test]
-async fn two_limiters_tell_their_limits_side_by_side() {
+async fn two_limiters_describe_their_limits_side_by_side() {
     let clock = ManualClock::default();
     let outer = with_headers(&clock, [per_tenant("outer", Quota::per_hour(100))]);
     let inner = with_headers(&clock, [per_tenant("inner", Quota::per_hour(1))]);
-    let service = outer.layer().layer(inner.layer().layer(tower::service_fn(async |_request| {
-        Ok::<_, std::convert::Infallible>(http::Response::new(hardpoint_testkit::TestBody::from(
-            "ok",
-        )))
-    })));
+    let service = outer.layer().unwrap().layer(inner.layer().unwrap().layer(tower::service_fn(
+        async |_request| {
+            Ok::<_, std::convert::Infallible>(http::Response::new(
+                hardpoint_testkit::TestBody::from("ok"),
+            ))
+        },
+    )));
     super::read(service.clone(), from("acme")).await;
     let refused = super::read(service, from("acme")).await;
     assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
@@ -114,7 +117,8 @@ async fn the_old_headers_say_when_the_bucket_is_full_in_either_form() {
         let limiter = RateLimiter::builder()
             .policy(per_tenant("t", Quota::per_minute(5)))
             .headers(Headers::none().legacy(form).expose())
-            .build_with_clock(clock.clone())
+            .time(&clock)
+            .build()
             .unwrap();
         let answer = ask(&limiter, from("acme")).await;
         let number = |name: &str| answer.headers()[name].to_str().unwrap().parse::<u64>().unwrap();
@@ -129,7 +133,7 @@ async fn the_old_headers_say_when_the_bucket_is_full_in_either_form() {
 }
 
 #[tokio::test]
-async fn a_shadow_policy_stands_in_no_header() {
+async fn a_shadow_policy_appears_in_no_header() {
     let shadow = per_tenant("tried", Quota::per_hour(1)).shadow();
     let limiter =
         with_headers(&ManualClock::default(), [shadow, per_tenant("real", Quota::per_hour(9))]);
@@ -155,11 +159,11 @@ async fn retry_after_is_never_earlier_than_the_header_says() {
 proptest! {
     #[test]
     fn any_name_that_a_policy_may_have_survives_the_header(name in "[ -~]{1,64}") {
-        let name: &'static str = name.leak();
-        let limiter = with_headers(&ManualClock::default(), [per_tenant(name, Quota::per_second(5))]);
+        let policy = per_tenant(name.clone(), Quota::per_second(5));
+        let limiter = with_headers(&ManualClock::default(), [policy]);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let answer = runtime.block_on(ask(&limiter, from("acme")));
-        prop_assert_eq!(&items(answer.headers(), "ratelimit")[0].0, name);
-        prop_assert_eq!(&items(answer.headers(), "ratelimit-policy")[0].0, name);
+        prop_assert_eq!(&items(answer.headers(), "ratelimit")[0].0, &name);
+        prop_assert_eq!(&items(answer.headers(), "ratelimit-policy")[0].0, &name);
     }
 }

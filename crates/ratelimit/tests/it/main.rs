@@ -5,48 +5,64 @@
 mod address;
 mod alloc;
 mod behaviour;
+mod conformance;
 mod contract;
-#[cfg(feature = "governor")]
-mod governor;
+mod grpc;
 mod headers;
-mod later;
 mod memory;
+mod outage;
+mod places;
 mod policies;
+mod replace;
 mod settlement;
 
-use std::convert::Infallible;
+use std::{borrow::Cow, convert::Infallible};
 
 use bytes::Bytes;
-use hardpoint_core::ManualClock;
-use hardpoint_ratelimit::{MemoryStore, Policy, Quota, RateLimiter, key};
+use hardpoint_core::{Key, ManualClock};
+use hardpoint_ratelimit::{Admitted, Denied, Policy, PolicyHandle, Quota, RateLimiter, key};
 use hardpoint_testkit::TestBody;
 use http::{HeaderName, Request, Response};
 use http_body_util::BodyExt;
 use tower::{Layer, Service, ServiceExt, service_fn};
 
-type Limiter = RateLimiter<MemoryStore<ManualClock>>;
-
 const TENANT: HeaderName = HeaderName::from_static("x-tenant");
 
-fn per_tenant(name: &'static str, quota: Quota) -> Policy {
+fn per_tenant(name: impl Into<Cow<'static, str>>, quota: Quota) -> Policy {
     Policy::new(name, quota, key::header(TENANT))
 }
 
-fn limiter(clock: &ManualClock, policies: impl IntoIterator<Item = Policy>) -> Limiter {
+fn limiter(clock: &ManualClock, policies: impl IntoIterator<Item = Policy>) -> RateLimiter {
     let builder =
         policies.into_iter().fold(RateLimiter::builder(), |builder, policy| builder.policy(policy));
-    builder.build_with_clock(clock.clone()).unwrap()
+    builder.time(clock).build().unwrap()
+}
+
+static ACME: Key<'static> = Key::borrowed(b"acme");
+
+fn handle(limiter: &RateLimiter, policy: &str) -> PolicyHandle {
+    limiter.policy(policy).unwrap()
+}
+
+/// A check of the tenant `acme`.
+async fn check(limiter: &RateLimiter, policy: &str, cost: u32) -> Result<Admitted, Denied> {
+    handle(limiter, policy).check_cost(&ACME, cost).await
+}
+
+/// The cells that the tenant `acme` has left.
+async fn left(limiter: &RateLimiter, policy: &str) -> u32 {
+    check(limiter, policy, 0).await.unwrap().remaining()
 }
 
 fn from(tenant: &str) -> Request<TestBody> {
     Request::builder().header(TENANT, tenant).body(TestBody::default()).unwrap()
 }
 
-/// The answer of the limiter's layer around a service that always says `ok`.
-async fn ask(limiter: &Limiter, request: Request<TestBody>) -> Response<Bytes> {
+/// The answer of the limiter's layer around a service that always answers `ok`.
+async fn ask(limiter: &RateLimiter, request: Request<TestBody>) -> Response<Bytes> {
     let inner =
         service_fn(async |_request| Ok::<_, Infallible>(Response::new(TestBody::from("ok"))));
-    read(limiter.layer().layer(inner), request).await
+    read(limiter.layer().unwrap().layer(inner), request).await
 }
 
 async fn read<S, B>(mut service: S, request: Request<TestBody>) -> Response<Bytes>

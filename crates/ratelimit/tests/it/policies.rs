@@ -3,28 +3,18 @@
 use std::{
     convert::Infallible,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use hardpoint_core::{
-    ClientResolver, Event, Key, KeyMissing, ManualClock, Peer, Problem, TrustedProxies,
+    ClientResolver, Event, Key, KeyMissing, ManualClock, Peer, Problem, Telemetry, TrustedProxies,
+    event::{Limited, NearLimit},
 };
-use hardpoint_ratelimit::{
-    ConfigError, MemoryStore, Policy, Quota, RateLimiter, Reserved, SnapshotError, Verdicts,
-    filter, key,
-};
+use hardpoint_ratelimit::{Policy, Quota, RateLimiter, filter, key};
 use hardpoint_testkit::TestBody;
 use http::{Method, Request, Response, StatusCode, header::RETRY_AFTER};
 use tower::{Layer, service_fn};
 
-use super::{Limiter, TENANT, ask, from, limiter, per_tenant, read};
-
-const ACME: Key<'static> = Key::borrowed(b"acme");
-
-/// Cells that are left of a key's bucket.
-async fn left(limiter: &Limiter, policy: &str) -> u32 {
-    limiter.check(policy, &ACME, 0).await.unwrap().remaining()
-}
+use super::{ACME, TENANT, ask, check, from, handle, left, limiter, per_tenant, read};
 
 #[tokio::test]
 async fn a_request_costs_what_the_policy_says() {
@@ -84,7 +74,7 @@ async fn only_what_the_response_says_is_charged_and_never_more_than_the_quota_is
     let failures = per_tenant("log-in", Quota::per_hour(3))
         .charge_on(|response| response.status == StatusCode::UNAUTHORIZED);
     let limiter = limiter(&ManualClock::default(), [failures]);
-    let service = limiter.layer().layer(service_fn(obedient));
+    let service = limiter.layer().unwrap().layer(service_fn(obedient));
     let with = |status: &str| {
         let mut request = from("acme");
         request.headers_mut().insert("x-status", status.parse().unwrap());
@@ -119,7 +109,7 @@ async fn guesses_at_the_same_time_do_not_slip_past_a_charge_on_the_response() {
             }
         })
     };
-    let service = limiter.layer().layer(inner);
+    let service = limiter.layer().unwrap().layer(inner);
     let guesses: Vec<_> =
         (0..50).map(|_| tokio::spawn(read(service.clone(), from("acme")))).collect();
     for _ in 0..200 {
@@ -140,17 +130,18 @@ async fn a_shadow_policy_looks_on_and_tells() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&seen);
     let observer = move |event: &Event<'_>| {
-        if let Event::Limited { policy, allowed, enforced } = event {
+        if let Event::Limited(Limited { policy, allowed, enforced, .. }) = event {
             sink.lock().unwrap().push(((*policy).to_owned(), *allowed, *enforced));
         }
     };
     let limiter = RateLimiter::builder()
         .policy(per_tenant("tried", Quota::per_hour(1)).shadow())
         .policy(per_tenant("real", Quota::per_hour(2)))
-        .with_observer(observer)
-        .build_with_clock(ManualClock::default())
+        .telemetry(&Telemetry::new(observer))
+        .time(ManualClock::default())
+        .build()
         .unwrap();
-    let service = limiter.layer().layer(service_fn(obedient));
+    let service = limiter.layer().unwrap().layer(service_fn(obedient));
     let mut statuses = Vec::new();
     for _ in 0..3 {
         statuses.push(read(service.clone(), from("acme")).await.status().as_u16());
@@ -175,17 +166,18 @@ async fn a_key_that_comes_near_its_limit_is_told_of() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&seen);
     let observer = move |event: &Event<'_>| {
-        if let Event::NearLimit { remaining, .. } = event {
+        if let Event::NearLimit(NearLimit { remaining, .. }) = event {
             sink.lock().unwrap().push(*remaining);
         }
     };
     let limiter = RateLimiter::builder()
         .policy(per_tenant("t", Quota::per_hour(10)))
         .near_limit(30)
-        .with_observer(observer)
-        .build_with_clock(ManualClock::default())
+        .telemetry(&Telemetry::new(observer))
+        .time(ManualClock::default())
+        .build()
         .unwrap();
-    let service = limiter.layer().layer(service_fn(obedient));
+    let service = limiter.layer().unwrap().layer(service_fn(obedient));
     for _ in 0..12 {
         read(service.clone(), from("acme")).await;
     }
@@ -317,46 +309,38 @@ async fn a_wider_network_catches_who_has_many_64() {
 #[tokio::test]
 async fn cells_are_given_back_taken_and_forgotten_on_demand() {
     let limiter = limiter(&ManualClock::default(), [per_tenant("t", Quota::per_hour(10))]);
-    assert!(limiter.check("t", &ACME, 8).await.unwrap().allowed());
-    assert_eq!(limiter.refund("t", &ACME, 3).await.unwrap().remaining(), 5);
-    assert_eq!(limiter.refund("t", &ACME, 100).await.unwrap().remaining(), 10, "at most full");
-    assert_eq!(limiter.penalize("t", &ACME, 4).await.unwrap().remaining(), 6);
-    assert_eq!(limiter.penalize("t", &ACME, 100).await.unwrap().remaining(), 0, "at most empty");
-    limiter.reset("t", &ACME).await.unwrap();
+    let handle = handle(&limiter, "t");
+    let _ = handle.check_cost(&ACME, 8).await.unwrap();
+    for (refund, expected) in [(3, 5), (100, 10)] {
+        handle.refund(&ACME, refund).await.unwrap();
+        assert_eq!(left(&limiter, "t").await, expected, "at most full");
+    }
+    for (penalty, expected) in [(4, 6), (100, 0)] {
+        handle.penalize(&ACME, penalty).await.unwrap();
+        assert_eq!(left(&limiter, "t").await, expected, "at most empty");
+    }
+    handle.reset(&ACME).await.unwrap();
     assert_eq!(left(&limiter, "t").await, 10);
 }
 
 #[tokio::test]
 async fn a_reservation_is_settled_at_what_the_work_cost() {
-    let limiter = limiter(&ManualClock::default(), [per_tenant("t", Quota::per_hour(10))]);
-    let reserve = async |cost| limiter.reserve("t", &ACME, cost).await.unwrap();
+    let policy = per_tenant("t", Quota::per_hour(10)).reservable();
+    let limiter = limiter(&ManualClock::default(), [policy]);
+    let handle = handle(&limiter, "t");
     for (reserved, actual, expected) in [(6, 2, 8), (2, 5, 3), (3, 0, 3), (1, 200, 0)] {
-        let Reserved::Admitted(reservation) = reserve(reserved).await else { panic!("{reserved}") };
-        reservation.settle(actual).await.unwrap();
+        handle.reserve(&ACME, reserved).await.unwrap().settle(actual);
         assert_eq!(left(&limiter, "t").await, expected, "{reserved} reserved, {actual} used");
     }
-    assert!(matches!(reserve(1).await, Reserved::Refused(_)));
+    assert!(handle.reserve(&ACME, 1).await.is_err());
 }
 
 #[tokio::test]
 async fn a_reservation_that_is_dropped_stays_consumed() {
-    let limiter = limiter(&ManualClock::default(), [per_tenant("t", Quota::per_hour(10))]);
-    drop(limiter.reserve("t", &ACME, 4).await.unwrap());
+    let policy = per_tenant("t", Quota::per_hour(10)).reservable();
+    let limiter = limiter(&ManualClock::default(), [policy]);
+    drop(handle(&limiter, "t").reserve(&ACME, 4).await.unwrap());
     assert_eq!(left(&limiter, "t").await, 6);
-}
-
-#[tokio::test]
-async fn a_policy_is_replaced_while_its_state_stays() {
-    let limiter = limiter(&ManualClock::default(), [per_tenant("t", Quota::per_hour(10))]);
-    limiter.check("t", &ACME, 5).await.unwrap();
-    limiter.set_quota("t", Quota::per_hour(20)).unwrap();
-    // Half an hour of debt is ten cells of the new quota.
-    assert_eq!(left(&limiter, "t").await, 10);
-    limiter.replace_policy(&per_tenant("t", Quota::per_hour(10).burst(2))).unwrap();
-    assert_eq!(left(&limiter, "t").await, 0, "a debt counts at most as an empty bucket");
-    assert_eq!(ask(&limiter, from("acme")).await.status(), StatusCode::TOO_MANY_REQUESTS);
-    let unknown = limiter.set_quota("other", Quota::per_hour(1)).unwrap_err();
-    assert_eq!(unknown, ConfigError::UnknownPolicy { name: "other".into() });
 }
 
 #[tokio::test]
@@ -364,11 +348,12 @@ async fn a_refused_client_is_told_what_the_hook_says() {
     let limiter = RateLimiter::builder()
         .policy(per_tenant("t", Quota::per_hour(1)))
         .problem(|limited| {
-            assert_eq!(limited.violated_policies(), ["t"]);
+            assert!(limited.violated_policies().eq(["t"]));
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "come_back", "Come back")
                 .retry_after(limited.retry_after().unwrap())
         })
-        .build_with_clock(ManualClock::default())
+        .time(ManualClock::default())
+        .build()
         .unwrap();
     ask(&limiter, from("acme")).await;
     let refused = ask(&limiter, from("acme")).await;
@@ -377,57 +362,29 @@ async fn a_refused_client_is_told_what_the_hook_says() {
 }
 
 #[tokio::test]
-async fn a_restart_goes_on_where_the_snapshot_was_taken() {
-    let clock = ManualClock::default();
-    let limiter = limiter(&clock, [per_tenant("t", Quota::per_minute(60).burst(60))]);
-    limiter.check("t", &ACME, 50).await.unwrap();
-    let snapshot = limiter.store().snapshot();
-    assert!(!snapshot.windows(4).any(|bytes| bytes == b"acme"), "no key is in it");
-
-    // Another process, whose monotonic clock begins elsewhere, twenty seconds later.
-    let later = ManualClock::at_unix(hardpoint_core::Clock::unix(&clock) + Duration::from_secs(20));
-    let restored = |keys: &[usize]| MemoryStore::restore(&snapshot, keys, later.clone());
-    let limiter = RateLimiter::builder()
-        .policy(per_tenant("t", Quota::per_minute(60).burst(60)))
-        .build_with_store(restored(&[100]).unwrap())
-        .unwrap();
-    assert_eq!(limiter.check("t", &ACME, 0).await.unwrap().remaining(), 30);
-    let other = limiter.check("t", &Key::borrowed(b"globex"), 0).await.unwrap();
-    assert_eq!(other.remaining(), 60);
-    let wrong = restored(&[100, 100]).unwrap_err();
-    assert_eq!(wrong, SnapshotError::Policies { snapshot: 1, store: 2 });
-    assert_eq!(MemoryStore::restore(b"junk", &[1], later).unwrap_err(), SnapshotError::Malformed);
+async fn a_policy_that_is_not_reservable_denies_reservations_and_says_why() {
+    let limiter = limiter(&ManualClock::default(), [per_tenant("t", Quota::per_hour(10))]);
+    let denied = handle(&limiter, "t").reserve(&ACME, 1).await.unwrap_err();
+    assert!(denied.to_string().contains("`Policy::reservable()`"), "{denied}");
+    assert!(denied.is_undecided());
+    assert_eq!(left(&limiter, "t").await, 10);
 }
 
-#[test]
-fn a_store_serves_one_limiter_with_as_many_policies_as_it_has_tables() {
-    let build = |policies: usize, store: MemoryStore<ManualClock>| {
-        let names = ["a", "b", "c"];
-        let builder = names.iter().take(policies).fold(RateLimiter::builder(), |builder, name| {
-            builder.policy(per_tenant(name, Quota::per_hour(1)))
-        });
-        builder.build_with_store(store).map(|_| ())
-    };
-    let store = || MemoryStore::for_peak(&[10, 10], ManualClock::default());
-    assert_eq!(build(1, store()), Err(ConfigError::StoreTables { tables: 2, policies: 1 }));
-    assert_eq!(build(3, store()), Err(ConfigError::StoreTables { tables: 2, policies: 3 }));
-    let shared = store();
-    assert_eq!(build(2, shared.clone()), Ok(()));
-    assert_eq!(build(2, shared), Err(ConfigError::StoreInUse));
+#[tokio::test]
+async fn a_shadow_admits_checks_without_a_request_too() {
+    let policy = per_tenant("t", Quota::per_hour(1)).shadow().reservable();
+    let limiter = limiter(&ManualClock::default(), [policy]);
+    for _ in 0..3 {
+        assert!(check(&limiter, "t", 1).await.is_ok());
+    }
+    handle(&limiter, "t").reserve(&ACME, 1).await.unwrap().settle(0);
+    assert_eq!(left(&limiter, "t").await, 0, "what was not held is not given back");
 }
 
-#[test]
-fn a_stores_refusal_is_a_refusal() {
-    let entry = hardpoint_ratelimit::Entry {
-        policy: 0,
-        key: hardpoint_ratelimit::Digest::from_bits(1),
-        quota: Quota::per_hour(3),
-        cost: 1,
-        mode: hardpoint_ratelimit::Mode::Enforce,
-    };
-    // The debt alone would have had room: the store knows better.
-    let verdicts = Verdicts::one(&entry, 0, false);
-    assert!(!verdicts.allowed());
-    let batch = hardpoint_ratelimit::Batch::from(entry);
-    assert!(verdicts.of(&batch).all(|(_, verdict)| !verdict.allowed() && verdict.remaining() == 3));
+/// A name from a configuration file is not `'static`.
+#[tokio::test]
+async fn a_policy_takes_its_name_from_a_configuration() {
+    let name = String::from("from a file");
+    let limiter = limiter(&ManualClock::default(), [per_tenant(name.clone(), Quota::per_hour(1))]);
+    assert_eq!(limiter.policy(&name).unwrap().name(), name);
 }

@@ -1,0 +1,353 @@
+//! Limits without a request: jobs, messages, work whose cost is known afterwards.
+
+use std::{error::Error, fmt, sync::Arc, time::Duration};
+
+use hardpoint_core::Key;
+
+use super::{By, RateLimiter, Reservation, Rules, SettleLater};
+use crate::{
+    Batch, BoxFuture, Decided, Policy, Quota, StoreError, Verdicts,
+    store::{Mode, Question, Questions, Verdict},
+};
+
+/// One policy of a limiter, to be checked without a request. Clones cost one atomic increment.
+///
+/// A handle uses the policy's own quota and its buckets, not those of
+/// [`Policy::quota_with`](crate::Policy::quota_with), which needs a request. A
+/// [shadow](crate::Policy::shadow) admits everything.
+///
+/// Each check is decided when its future is first polled. With the state in this process the future
+/// is ready then. With a remote store, dropping the future after that may leave the cells consumed.
+#[derive(Clone, Debug)]
+pub struct PolicyHandle {
+    limiter: RateLimiter,
+    number: u8,
+}
+
+/// A decision that is there, or that waits for the store.
+enum Asked {
+    Now(Result<Admitted, Denied>),
+    Later(Box<Pending>),
+}
+
+struct Pending {
+    answer: BoxFuture<Result<Verdicts, StoreError>>,
+    question: Question,
+    rules: Arc<Rules>,
+}
+
+impl PolicyHandle {
+    pub(super) const fn new(limiter: RateLimiter, number: u8) -> Self {
+        Self { limiter, number }
+    }
+
+    /// The policy's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.limiter.shared.rules.first().policy(self.number).map_or("", Policy::name)
+    }
+
+    /// Consumes one cell of the key's bucket.
+    ///
+    /// # Errors
+    /// [`Denied`] if the bucket has no cell, or if the store did not decide and the policy's
+    /// [`OnFailure`](crate::OnFailure) denies.
+    #[inline]
+    pub async fn check(&self, key: &Key<'_>) -> Result<Admitted, Denied> {
+        match self.ask(key, 1) {
+            Asked::Now(answer) => answer,
+            Asked::Later(pending) => self.wait(*pending).await,
+        }
+    }
+
+    /// Consumes `cost` cells of the key's bucket. A cost of 0 looks without consuming.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    #[inline]
+    pub async fn check_cost(&self, key: &Key<'_>, cost: u32) -> Result<Admitted, Denied> {
+        match self.ask(key, cost) {
+            Asked::Now(answer) => answer,
+            Asked::Later(pending) => self.wait(*pending).await,
+        }
+    }
+
+    /// Holds `cost` cells for work whose cost is known only when it is done: an estimate, to be
+    /// [settled](Reservation::settle).
+    ///
+    /// # Errors
+    /// As [`check`](Self::check). A policy that is not [reservable](crate::Policy::reservable) denies
+    /// every reservation.
+    pub async fn reserve(&self, key: &Key<'_>, cost: u32) -> Result<Reservation, Denied> {
+        let (rules, question) = self.prepared(key, cost, Mode::Hold { enforced: true });
+        let Some(policy) = rules.policy(self.number).filter(|policy| policy.holds()) else {
+            return Err(Denied::new(&Verdict::new(&question, 0, false), Reason::NotReservable));
+        };
+        let questions = Questions::one(question);
+        let (questions, verdicts, by) = self.decide(&rules, questions).await?;
+        // First: if an observer panics, the cells are charged.
+        let held = SettleLater::new(&self.limiter, Arc::clone(&rules), &questions, &verdicts, by);
+        let admitted = self.conclude(policy, &questions, &verdicts)?;
+        Ok(Reservation::new(held, admitted))
+    }
+
+    /// Gives `cost` cells back to a key. Its bucket is at most full afterwards.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store did not take the command.
+    pub async fn refund(&self, key: &Key<'_>, cost: u32) -> Result<(), StoreError> {
+        self.command(key, cost, Mode::Refund).await
+    }
+
+    /// Takes `cost` cells from a key whether or not it has them. Its bucket is at most empty
+    /// afterwards.
+    ///
+    /// # Errors
+    /// As [`refund`](Self::refund).
+    pub async fn penalize(&self, key: &Key<'_>, cost: u32) -> Result<(), StoreError> {
+        self.command(key, cost, Mode::Force).await
+    }
+
+    /// Fills a key's bucket. Cells that are held meanwhile are charged in full when they are
+    /// settled.
+    ///
+    /// # Errors
+    /// As [`refund`](Self::refund).
+    pub async fn reset(&self, key: &Key<'_>) -> Result<(), StoreError> {
+        self.command(key, 0, Mode::Reset).await
+    }
+
+    #[inline]
+    fn ask(&self, key: &Key<'_>, cost: u32) -> Asked {
+        let limiter = &self.limiter;
+        if limiter.remote().is_some() {
+            return self.ask_store(key, cost);
+        }
+        let rules = limiter.rules();
+        // A handle's number is one of its limiter's policies.
+        let Some(policy) = rules.policy(self.number) else {
+            return Asked::Now(Err(Denied::UNDECIDED));
+        };
+        let mut question = self.question(policy, key, cost, Mode::Enforce);
+        let (debt, room) =
+            limiter.shared.memory.decide_one(&mut question, limiter.shared.time.now());
+        Asked::Now(self.answer(policy, &Verdict::new(&question, debt, room)))
+    }
+
+    #[inline(never)]
+    fn ask_store(&self, key: &Key<'_>, cost: u32) -> Asked {
+        let (rules, question) = self.prepared(key, cost, Mode::Enforce);
+        let questions = Questions::one(question);
+        let decided = self.limiter.remote().map(|s| s.decide(&Batch::new(&rules, &questions)));
+        match decided {
+            Some(Decided::Later(answer)) => {
+                Asked::Later(Box::new(Pending { answer, question, rules }))
+            }
+            Some(Decided::Now(answer)) => Asked::Now(self.answered(&rules, questions, answer)),
+            None => Asked::Now(Err(Denied::UNDECIDED)),
+        }
+    }
+
+    async fn wait(&self, pending: Pending) -> Result<Admitted, Denied> {
+        let Pending { answer, question, rules } = pending;
+        let answer = answer.await;
+        self.answered(&rules, Questions::one(question), answer)
+    }
+
+    fn answered(
+        &self,
+        rules: &Rules,
+        questions: Questions,
+        answer: Result<Verdicts, StoreError>,
+    ) -> Result<Admitted, Denied> {
+        let (questions, verdicts, _) = self.or_fall_back(rules, questions, answer)?;
+        let policy = rules.policy(self.number).ok_or(Denied::UNDECIDED)?;
+        self.conclude(policy, &questions, &verdicts)
+    }
+
+    /// Decides in memory or by the store, and falls back if that fails.
+    async fn decide(
+        &self,
+        rules: &Rules,
+        mut questions: Questions,
+    ) -> Result<(Questions, Verdicts, By), Denied> {
+        let Some(store) = self.limiter.remote() else {
+            let verdicts = self.limiter.decide_here(&mut questions);
+            return Ok((questions, verdicts, By::Memory));
+        };
+        let decided = store.decide(&Batch::new(rules, &questions));
+        let answer = match decided {
+            Decided::Now(answer) => answer,
+            Decided::Later(answer) => answer.await,
+        };
+        self.or_fall_back(rules, questions, answer)
+    }
+
+    fn or_fall_back(
+        &self,
+        rules: &Rules,
+        questions: Questions,
+        answer: Result<Verdicts, StoreError>,
+    ) -> Result<(Questions, Verdicts, By), Denied> {
+        match answer {
+            Ok(verdicts) => {
+                self.limiter.end_outage();
+                Ok((questions, verdicts, By::Store(verdicts.receipt())))
+            }
+            Err(error) => {
+                let local = self.limiter.fall_back(rules, &questions, &error);
+                let (questions, verdicts) = local.ok_or(Denied::UNDECIDED)?;
+                Ok((questions, verdicts, By::Memory))
+            }
+        }
+    }
+
+    /// The answer to the only question. A policy that allows without deciding asks none.
+    fn conclude(
+        &self,
+        policy: &Policy,
+        questions: &Questions,
+        verdicts: &Verdicts,
+    ) -> Result<Admitted, Denied> {
+        match questions.as_slice().first() {
+            Some(question) => self.answer(policy, &verdicts.first(question)),
+            None => Ok(Admitted { quota: policy.quota(), debt: 0 }),
+        }
+    }
+
+    #[inline]
+    fn answer(&self, policy: &Policy, verdict: &Verdict) -> Result<Admitted, Denied> {
+        self.limiter.report_check(policy, verdict);
+        if verdict.room || policy.is_shadow() {
+            Ok(Admitted { quota: verdict.quota, debt: verdict.debt })
+        } else {
+            Err(Denied::new(verdict, Reason::Quota))
+        }
+    }
+
+    async fn command(&self, key: &Key<'_>, cost: u32, mode: Mode) -> Result<(), StoreError> {
+        let (rules, question) = self.prepared(key, cost, mode);
+        let mut questions = Questions::one(question);
+        let Some(store) = self.limiter.remote() else {
+            let _done = self.limiter.decide_here(&mut questions);
+            return Ok(());
+        };
+        let decided = store.decide(&Batch::new(&rules, &questions));
+        let answer = match decided {
+            Decided::Now(answer) => answer,
+            Decided::Later(answer) => answer.await,
+        };
+        answer.map(|_verdicts| ()).inspect_err(|error| self.limiter.report_failure(error))
+    }
+
+    /// A question and the rules it is asked under.
+    fn prepared(&self, key: &Key<'_>, cost: u32, mode: Mode) -> (Arc<Rules>, Question) {
+        let rules = self.limiter.rules().to_arc();
+        let policy = rules.policy(self.number).or(rules.policies.first());
+        let question = match policy {
+            Some(policy) => self.question(policy, key, cost, mode),
+            None => Question::UNUSED,
+        };
+        (rules, question)
+    }
+
+    #[inline]
+    fn question(&self, policy: &Policy, key: &Key<'_>, cost: u32, mode: Mode) -> Question {
+        let mode = match mode {
+            Mode::Enforce if policy.is_shadow() => Mode::Observe,
+            Mode::Hold { .. } => Mode::Hold { enforced: !policy.is_shadow() },
+            mode => mode,
+        };
+        Question::new(self.number, self.limiter.digest(key), policy.quota(), cost, mode)
+    }
+}
+
+/// A key had room, and its cells are consumed.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "the cells are consumed"]
+pub struct Admitted {
+    quota: Quota,
+    debt: u64,
+}
+
+impl Admitted {
+    /// The cells that are left.
+    #[must_use]
+    pub fn remaining(&self) -> u32 {
+        crate::gcra::remaining(self.quota, self.debt)
+    }
+
+    /// The time after which the bucket is full.
+    #[must_use]
+    pub fn full_after(&self) -> Duration {
+        Duration::from_nanos(self.debt)
+    }
+}
+
+/// A key had no room, or the limiter could not decide.
+///
+/// It is a [`Rejection`](hardpoint_core::Rejection), so a handler can refuse with it.
+#[derive(Clone, Copy, Debug)]
+pub struct Denied {
+    quota: Quota,
+    debt: u64,
+    cost: u32,
+    reason: Reason,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
+    NotReservable,
+    Quota,
+    Undecided,
+}
+
+impl Denied {
+    const UNDECIDED: Self =
+        Self { quota: Quota::per_second(1), debt: 0, cost: 0, reason: Reason::Undecided };
+
+    #[inline]
+    fn new(verdict: &Verdict, reason: Reason) -> Self {
+        Self { quota: verdict.quota, debt: verdict.debt, cost: verdict.cost, reason }
+    }
+
+    /// The time after which the same cost is admitted, if nothing else consumes meanwhile. `None`
+    /// if it exceeds the burst; one second if the limiter could not decide.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self.reason {
+            Reason::NotReservable => None,
+            Reason::Quota => crate::gcra::retry_after(self.quota, self.debt, self.cost),
+            Reason::Undecided => Some(Duration::from_secs(1)),
+        }
+    }
+
+    /// The cells that are left.
+    #[must_use]
+    pub fn remaining(&self) -> u32 {
+        match self.reason {
+            Reason::Quota => crate::gcra::remaining(self.quota, self.debt),
+            Reason::NotReservable | Reason::Undecided => 0,
+        }
+    }
+
+    /// Whether the limiter could not decide: the denial is not about the key.
+    #[must_use]
+    pub fn is_undecided(&self) -> bool {
+        self.reason != Reason::Quota
+    }
+}
+
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.reason {
+            Reason::NotReservable => {
+                "the rate limit policy takes no reservations; build it with `Policy::reservable()`"
+            }
+            Reason::Quota => "the quota is consumed",
+            Reason::Undecided => "the rate limiter's store did not decide",
+        })
+    }
+}
+
+impl Error for Denied {}
