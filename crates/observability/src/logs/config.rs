@@ -110,14 +110,14 @@ impl Logs {
     /// [`queued_layer`](Self::queued_layer). Default: 8 MiB, about 28,000 access lines.
     ///
     /// A larger queue costs memory only while the output is slower than the service, and bridges
-    /// longer stalls. Lines for which there is no room are dropped and counted. An eighth of the
-    /// room is reserved for warnings and errors. At 0 every line is dropped.
+    /// longer stalls. Lines that do not fit are dropped and counted. An eighth of the queue is
+    /// reserved for warnings and errors. At 0 every line is dropped.
     pub fn queue_bytes(mut self, bytes: usize) -> Self {
         self.queue_bytes = bytes;
         self
     }
 
-    /// Returns a handle that counts lost lines, and flushes.
+    /// Returns a handle that counts lost lines and flushes the queue.
     #[must_use]
     pub fn handle(&self) -> LogsHandle {
         self.handle.clone()
@@ -132,9 +132,9 @@ impl Logs {
         filter::parse(&self.filter).map(drop)
     }
 
-    /// Creates a layer, with its filter, for your own subscriber. The thread that logs a line writes
-    /// it, in one call of the writer's `write`, and waits if the writer waits: see
-    /// [`queued_layer`](Self::queued_layer).
+    /// Creates a layer, with its filter, for your own subscriber. The thread that logs a line
+    /// writes it, in one call of the writer's `write`, and blocks if the writer blocks. To avoid
+    /// that, use [`queued_layer`](Self::queued_layer).
     ///
     /// # Errors
     /// [`ConfigError`] if the filter is invalid.
@@ -154,8 +154,8 @@ impl Logs {
         Ok(layer.with_filter(filter))
     }
 
-    /// Creates a layer, with its filter, for your own subscriber. A thread of its own writes the
-    /// lines to `output`, so no request waits for it.
+    /// Creates a layer, with its filter, for your own subscriber. A dedicated thread writes the
+    /// lines to `output`, so requests do not wait for it.
     ///
     /// # Errors
     /// [`ConfigError`] if the filter is invalid or the thread cannot be started.
@@ -182,7 +182,7 @@ impl Logs {
         let dropped = Arc::clone(&self.handle.dropped);
         let queue = Queue::start(self.queue_bytes, dropped, output, Box::new(report))
             .map_err(|error| ConfigError::Thread { kind: error.kind() })?;
-        // The handle flushes the first queue, if there are several.
+        // With several queues, the handle flushes the first.
         let queue = Arc::clone(self.handle.queue.get_or_init(|| queue));
         queue.flush_at_end_of_thread();
         self.layer(Lines(queue))
@@ -209,7 +209,7 @@ impl Logs {
             *colours = io::stdout().is_terminal();
         }
         self.check()?;
-        // Before a thread is started that a failure would leave behind.
+        // Checked before the thread starts, because a later failure would leave it running.
         if tracing::dispatcher::has_been_set() {
             return Err(ConfigError::AlreadyInstalled);
         }
@@ -227,17 +227,16 @@ impl Logs {
 
 impl LogsHandle {
     /// Returns how many lines were lost: those that could not be written, for example to a broken
-    /// pipe or a full disk, and those that found no room in the queue.
+    /// pipe or a full disk, and those that did not fit into the queue.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Waits, at most for `within`, until the queue's thread has written every line that was logged
-    /// before this call. Returns whether it has. Without a queue it returns `true` at once.
+    /// Blocks until the queue's thread has written every line logged before this call, for at most
+    /// `within`. Returns `false` if the time ran out. Without a queue, returns `true` immediately.
     ///
-    /// It blocks the thread. Call it last, before a process ends in another way than by returning
-    /// from `main`.
+    /// Call it last, before a process that ends in any other way than by returning from `main`.
     #[must_use = "`false` means that lines are still waiting"]
     pub fn flush(&self, within: Duration) -> bool {
         self.queue.get().is_none_or(|queue| queue.flush(within))

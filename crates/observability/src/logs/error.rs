@@ -17,7 +17,7 @@ pub enum ConfigError {
     },
     /// The operating system did not start the thread that writes the lines.
     Thread {
-        /// The kind of its error.
+        /// The kind of the operating system's error.
         kind: io::ErrorKind,
     },
 }
@@ -40,8 +40,8 @@ impl fmt::Display for ConfigError {
             ),
             Self::Thread { kind } => write!(
                 f,
-                "the log's thread cannot be started ({kind}); raise the limit on threads of this \
-                 process or its container"
+                "cannot start the thread that writes the log ({kind}); raise the thread limit of \
+                 this process or its container"
             ),
         }
     }

@@ -35,14 +35,14 @@
 //!    escaped in both formats. A float that is NaN or infinite is `null` in JSON.
 //! 5. An error is written with up to 16 of its causes.
 //! 6. A value longer than 8 KiB is truncated and ends in `[cut]`.
-//! 7. With [`Logs::init`] and [`Logs::queued_layer`], a thread of its own writes the lines. No
-//!    request waits for the output, and no line takes a lock that all threads share. One thread's
-//!    lines keep their order; lines of different threads may be exchanged within one round of the
-//!    writer, about a millisecond, and each has its time. With [`Logs::layer`], a line is written in
-//!    one call.
-//! 8. Lines that cannot be written, or that find no room in the [queue](Logs::queue_bytes), cause
+//! 7. With [`Logs::init`] and [`Logs::queued_layer`], a dedicated thread writes the lines. No
+//!    request waits for the output, and no line takes a lock that all threads share. The lines of
+//!    one thread keep their order. Lines of different threads may be swapped within one round of
+//!    the writer, about a millisecond; their timestamps are unaffected. With [`Logs::layer`], each
+//!    line is written in one call.
+//! 8. Lines that cannot be written, or that do not fit into the [queue](Logs::queue_bytes), cause
 //!    neither a panic nor an error. [`LogsHandle::dropped`] counts them exactly, and a later line
-//!    `log lines dropped` reports how many were lost.
+//!    `log lines dropped` reports their number.
 //!
 //! # Sharing
 //! A [`Logs`] value and its clones count lost lines together. Each thread formats lines in its own
@@ -54,7 +54,7 @@
 //! # Deployment caveats
 //! - The queue is written when `main` returns, when the thread that called [`Logs::init`] or one
 //!   that logged a line calls `process::exit`, and after a panic that unwinds. `abort`, `_exit` and
-//!   SIGKILL lose at most one round. A reader that stalls delays the end by at most 200 ms.
+//!   SIGKILL lose at most one round. A stalled reader delays the exit by at most 200 ms.
 //! - The output of `Debug` and `Display` is written as it is. Never log a request, its headers or a
 //!   token. Wrap secrets in [`Secret`](hardpoint_core::Secret), whose `Debug` hides them.
 //! - Records of the `log` crate are not collected.

@@ -1,8 +1,8 @@
-//! Log lines on their way to a thread of their own, so that no request waits for a reader.
+//! Passes log lines to a dedicated writer thread, so that requests do not wait for the output.
 //!
 //! Each thread appends to one of several lanes; a line never takes a lock that all threads share.
-//! The writer thread swaps the lanes' buffers for empty ones and writes them. The order of one
-//! thread's lines is kept; lines of different threads may be exchanged within one round.
+//! The writer thread swaps the lanes' buffers for empty ones and writes them. The lines of one
+//! thread keep their order; lines of different threads may be swapped within one round.
 
 mod writer;
 
@@ -25,16 +25,16 @@ use tracing_subscriber::fmt::MakeWriter;
 /// More lanes than a typical service has worker threads.
 const LANES: usize = 16;
 
-/// A buffer that grew beyond this is not kept for the next round.
+/// A buffer that grew beyond this is not reused for the next round.
 const KEPT_MAX: usize = 1 << 20;
 
-/// How long a thread that ends waits until its lines are written.
+/// How long an ending thread waits for its lines to be written.
 const END_PATIENCE: Duration = Duration::from_millis(200);
 
 /// Writes the line that reports how many lines were lost since the last report.
 pub(super) type Report = Box<dyn Fn(u64, &mut String) + Send>;
 
-/// Lines that wait for the writer: at most `limit` bytes, those being written included.
+/// Lines that wait for the writer: at most `limit` bytes, including those being written.
 pub(super) struct Queue {
     lanes: [Mutex<Vec<u8>>; LANES],
     bytes: AtomicUsize,
@@ -47,7 +47,7 @@ pub(super) struct Queue {
     flushed: Condvar,
 }
 
-/// Flushes that were requested, and those that are done.
+/// The numbers of requested and completed flushes.
 #[derive(Default)]
 struct Flushes {
     requested: u64,
@@ -55,10 +55,10 @@ struct Flushes {
 }
 
 impl Queue {
-    /// A queue whose thread writes to `to`.
+    /// Starts a queue whose thread writes to `to`.
     ///
     /// # Errors
-    /// The operating system's, if it does not start the thread.
+    /// The operating system's error if the thread cannot be started.
     pub(super) fn start(
         limit: usize,
         dropped: Arc<AtomicU64>,
@@ -84,12 +84,12 @@ impl Queue {
         Ok(queue)
     }
 
-    /// Appends a line, or counts it as dropped if there is no room. An eighth of the room is
+    /// Appends a line, or counts it as dropped if it does not fit. An eighth of the limit is
     /// reserved for urgent lines.
     pub(super) fn push(&self, line: &[u8], urgent: bool) {
         let limit = if urgent { self.limit } else { self.limit - self.limit / 8 };
-        // Reserved before, and returned if it was too much: however many threads push, the sum of
-        // what is accepted never exceeds the limit. SeqCst: see `writer::rest`.
+        // Reserved first and released if it exceeds the limit, so that concurrent pushes never
+        // exceed the limit together. SeqCst: see `writer::rest`.
         let before = self.bytes.fetch_add(line.len(), Ordering::SeqCst);
         if before.saturating_add(line.len()) > limit {
             self.bytes.fetch_sub(line.len(), Ordering::SeqCst);
@@ -102,8 +102,8 @@ impl Queue {
         }
     }
 
-    /// Waits until every line that was pushed before this call is written, at most for `within`.
-    /// Returns whether they are.
+    /// Waits until every line pushed before this call is written, for at most `within`. Returns
+    /// `false` if the time ran out.
     pub(super) fn flush(&self, within: Duration) -> bool {
         let mut flushes = self.flushes();
         flushes.requested += 1;
@@ -121,7 +121,7 @@ impl Queue {
     /// `process::exit` on this thread.
     pub(super) fn flush_at_end_of_thread(self: &Arc<Self>) {
         let queue = Arc::clone(self);
-        // A thread that is ending already has no such guard.
+        // The guard of a thread that is already ending is gone.
         let _ending = AT_END.try_with(|guard| guard.0.set(queue));
     }
 
@@ -167,7 +167,7 @@ impl Drop for AtEnd {
 /// Makes the writers through which a subscriber's layer pushes lines.
 pub(super) struct Lines(pub(super) Arc<Queue>);
 
-/// Pushes what is written in one call as one line.
+/// Pushes the bytes of each `write` call as one line.
 pub(super) struct LineWriter<'a> {
     queue: &'a Arc<Queue>,
     urgent: bool,
@@ -181,7 +181,7 @@ impl<'a> MakeWriter<'a> for Lines {
     }
 
     fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> LineWriter<'a> {
-        // A level is smaller the more urgent it is.
+        // More urgent levels compare as smaller.
         LineWriter { queue: &self.0, urgent: *metadata.level() <= Level::WARN }
     }
 }

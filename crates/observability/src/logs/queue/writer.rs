@@ -1,4 +1,4 @@
-//! The thread that writes.
+//! The writer thread.
 
 use std::{
     io::{self, ErrorKind},
@@ -10,13 +10,13 @@ use std::{
 
 use super::{KEPT_MAX, Queue, Report};
 
-/// The pause between two rounds under load, which makes batches; also how long a flush waits.
+/// The pause between two rounds under load, which forms batches; also how long a flush waits.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// After so many rounds without a line the writer sleeps until it is woken.
+/// After this many rounds without a line, the writer sleeps until it is woken.
 const QUIET_ROUNDS: u32 = 50;
 
-/// A sleeping writer looks again after this long, although every push wakes it.
+/// A sleeping writer checks the lanes after this time, although every push wakes it.
 const SLEEP: Duration = Duration::from_secs(1);
 
 /// Writes for as long as the process lives.
@@ -41,14 +41,14 @@ pub(super) fn run(queue: &Queue, to: impl io::Write, report: &Report) {
     }
 }
 
-/// What a round did.
+/// The result of a round.
 #[derive(Default)]
 struct Wrote {
     any: bool,
     failed: bool,
 }
 
-/// Writes what is in the lanes.
+/// Writes the contents of the lanes.
 fn round(queue: &Queue, output: &mut Output<impl io::Write>, batch: &mut Vec<u8>) -> Wrote {
     let mut wrote = Wrote::default();
     for lane in &queue.lanes {
@@ -69,7 +69,7 @@ fn round(queue: &Queue, output: &mut Output<impl io::Write>, batch: &mut Vec<u8>
     wrote
 }
 
-/// Ends the flushes that were requested before the round began: their lines were in the lanes.
+/// Completes the flushes requested before the round began, whose lines were in the lanes.
 fn finish(queue: &Queue, requested: u64) {
     let mut flushes = queue.flushes();
     if flushes.done < requested {
@@ -85,14 +85,15 @@ fn rest(queue: &Queue, quiet: u32) {
     }
     queue.parked.store(true, Ordering::SeqCst);
     // A push adds its bytes, then reads `parked`; this thread sets `parked`, then reads the bytes.
-    // In one total order of the four, one of the two sees the other, so no line waits for `SLEEP`.
+    // In the single total order of these four, one thread sees the other's store, so no line waits
+    // for `SLEEP`.
     if queue.bytes.load(Ordering::SeqCst) == 0 {
         thread::park_timeout(SLEEP);
     }
     queue.parked.store(false, Ordering::SeqCst);
 }
 
-/// Where lines go.
+/// The destination of the lines.
 struct Output<W> {
     to: W,
     /// Whether the last line was written only in part.
@@ -120,7 +121,7 @@ impl<W: io::Write> Output<W> {
                 Ok(0) => break,
                 Ok(some) => written += some,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // A pipe that another process made non-blocking: this thread may wait.
+                // Another process made the pipe non-blocking. This thread may wait.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => thread::park_timeout(PAUSE),
                 Err(_) => break,
             }
