@@ -1,4 +1,4 @@
-//! The variables of the process, read once.
+//! The snapshot of the environment variables.
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -12,10 +12,10 @@ use crate::{Finding, names};
 
 /// A snapshot of environment variables.
 ///
-/// It is read once, when the service starts, and handed to whatever needs a variable, so that tests
-/// supply their own and nothing reads the process' environment behind anybody's back. It holds
-/// secrets: it cannot be cloned, its `Debug` shows how many variables there are and no more, and
-/// the values are wiped when it is dropped.
+/// The service reads its environment once at startup and passes the snapshot to the code that needs
+/// it, so no other code reads the process environment, and tests can supply their own variables.
+/// Because the snapshot holds secrets, it is not `Clone`, its `Debug` output contains only the
+/// number of variables, and it wipes the values on drop.
 ///
 /// ```
 /// use hardpoint_secrets::Environment;
@@ -29,14 +29,14 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// The variables of this process, as they are now.
+    /// Takes a snapshot of the variables of this process.
     #[must_use]
     pub fn from_process() -> Self {
         std::env::vars_os().collect()
     }
 
-    /// The value of a variable that is not secret; `None` if it is not set. A variable that is set
-    /// to nothing has the value `""`.
+    /// Returns the value of a variable that is not secret, or `None` if it is not set. An empty
+    /// variable has the value `""`.
     ///
     /// # Errors
     /// A [`Finding`] if the value is not UTF-8.
@@ -45,16 +45,16 @@ impl Environment {
             return Ok(None);
         };
         str::from_utf8(value).map(Some).map_err(|_| {
-            Finding::new(name.to_owned(), "is not UTF-8", "write it in UTF-8, or unset it")
+            Finding::new(name.to_owned(), "is not UTF-8", "encode it as UTF-8, or unset it")
         })
     }
 
-    /// The variables that start with `prefix` and are not `known`, each with the known name nearest
-    /// to it: a setting with a typing error must not be ignored in silence.
+    /// Reports the variables that start with `prefix` and are not in `known`, each with the nearest
+    /// known name, so that the service does not silently ignore a misspelled setting.
     ///
-    /// A secret `NAME` that starts with the prefix has two known names, `NAME` and `NAME_FILE`.
-    /// Variables that Kubernetes and Docker set for a service whose name is the prefix
-    /// (`APP_SERVICE_HOST`, `APP_PORT_80_TCP`) are left out: nobody wrote them.
+    /// For a secret `NAME` that starts with the prefix, pass both `NAME` and `NAME_FILE` as known.
+    /// The method skips the variables that Kubernetes and Docker set for a service with the prefix
+    /// as its name (`APP_SERVICE_HOST`, `APP_PORT_80_TCP`).
     ///
     /// ```
     /// use hardpoint_secrets::Environment;
@@ -102,12 +102,12 @@ where
     K: Into<OsString>,
     V: Into<OsString>,
 {
-    /// A snapshot of these variables. Of two with the same name the first counts, as it does for
-    /// `getenv`; one whose name is not UTF-8 cannot be asked for and is left out.
+    /// Creates a snapshot of these variables. If two have the same name, the first one counts, as
+    /// with `getenv`. Variables whose name is not UTF-8 are left out.
     fn from_iter<I: IntoIterator<Item = (K, V)>>(variables: I) -> Self {
         let mut snapshot = BTreeMap::new();
         for (name, value) in variables {
-            // The very allocation of the value is kept, so that no copy stays behind.
+            // Keeps the allocation of the value, so that no unwiped copy remains.
             let value = Zeroizing::new(value.into().into_encoded_bytes());
             let Ok(name) = name.into().into_string() else {
                 continue;

@@ -1,4 +1,4 @@
-//! Reading a file that holds a secret.
+//! Reads a file that contains a secret.
 
 use std::{
     fs::{self, File, Metadata},
@@ -10,11 +10,11 @@ use zeroize::Zeroizing;
 
 use crate::{platform, value};
 
-/// A file's bytes, and what is known of the file that they were read from.
+/// The bytes of a file, with its metadata and path.
 pub(crate) struct Contents {
     pub(crate) bytes: Zeroizing<Vec<u8>>,
     pub(crate) metadata: Metadata,
-    /// Where it really lies, if that can be told.
+    /// The path of the file after resolving links, if known.
     pub(crate) real: Option<PathBuf>,
 }
 
@@ -28,13 +28,13 @@ pub(crate) enum Failure {
     TooLarge,
 }
 
-/// Reads a regular file of at most [`value::MAX_BYTES`], through symbolic links, which is how
-/// Kubernetes and systemd lay secrets out.
+/// Reads a regular file of at most [`value::MAX_BYTES`]. It follows symbolic links, which
+/// Kubernetes and systemd use.
 ///
-/// What is opened is what is checked and read, so that a link that is swapped meanwhile cannot mix
-/// two versions.
+/// The checks apply to the opened file, so a link that is swapped meanwhile cannot mix two
+/// versions.
 pub(crate) fn read(path: &Path) -> Result<Contents, Failure> {
-    // To open a pipe would wait for its writer: look before, and again at what was opened.
+    // Opening a pipe waits for its writer: check before opening, and check the opened file again.
     if !fs::metadata(path)?.is_file() {
         return Err(Failure::NotRegular);
     }
@@ -47,8 +47,8 @@ pub(crate) fn read(path: &Path) -> Result<Contents, Failure> {
     Ok(Contents { bytes: read_bounded(file)?, metadata, real })
 }
 
-/// Reads into one buffer that never grows: growing leaves copies behind, and `read_to_end` probes
-/// for the end through a buffer of its own.
+/// Reads into one buffer that never grows. Growing would leave unwiped copies behind, and
+/// `read_to_end` probes for the end with a separate buffer.
 fn read_bounded(mut file: impl Read) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let mut bytes = Zeroizing::new(vec![0; value::MAX_BYTES + 1]);
     let mut filled = 0;
@@ -80,7 +80,7 @@ impl From<io::Error> for Failure {
 mod tests {
     use super::*;
 
-    /// Gives one byte at a time and is interrupted before each.
+    /// Returns one byte per read, with an interrupted read before each.
     struct Trickle<'a>(&'a [u8], bool);
 
     impl Read for Trickle<'_> {

@@ -1,12 +1,13 @@
 //! Secrets from the environment and from files, checked all at once when the service starts.
 //!
-//! Every secret that a service needs is declared as a [`Spec`]; [`Loader::load`] finds each one,
-//! checks it, and answers with all of them or with a [`Report`] of everything that is wrong: the
-//! operator mends the configuration once, not once a restart. No value, and no part of one, ever
-//! stands in a report, a `Debug` text or an error.
+//! A service declares each secret it needs as a [`Spec`]. [`Loader::load`] finds and checks the
+//! secrets and returns either all of them or a [`Report`] with every problem, so the operator fixes
+//! the configuration once instead of once per restart. Reports, `Debug` output and errors never
+//! contain a value or a part of one.
 //!
-//! What it does not do: it reads no `.env` file, changes no variable of the process, and parses no
-//! settings that are not secret. It reads once, when it is asked to.
+//! This crate does not read `.env` files, change environment variables, or parse settings that are
+//! not secret. It reads the secrets once, when [`Loader::load`] is called, and does not watch them
+//! for changes.
 //!
 //! # Quick start
 //!
@@ -36,8 +37,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Everything that is wrong comes at once, together with what the application finds in its own
-//! settings, and ends the process with the exit code for configurations, 78:
+//! The report contains all problems at once, including those that the application finds in its own
+//! settings. The process then ends with 78, the exit code for configuration errors:
 //!
 //! ```
 //! use hardpoint_secrets::{Environment, Report, Secrets, Spec};
@@ -56,65 +57,69 @@
 //! );
 //! let listen = report.collect(environment.get("APP_LISTEN")).flatten();
 //! if listen.is_some_and(|text| text.parse::<std::net::SocketAddr>().is_err()) {
-//!     report.add("APP_LISTEN", "is no socket address", "write one, such as 127.0.0.1:80");
+//!     report.add("APP_LISTEN", "is not a socket address", "write one, such as 127.0.0.1:80");
 //! }
 //! report.extend(environment.unknown("APP_", ["APP_LISTEN"]));
 //!
 //! assert!(secrets.is_none());
 //! assert_eq!(report.to_string().lines().count(), 4);
 //! assert!(!report.to_string().contains("changeme"));
-//! let code = report.exit_code(); // what `main` returns after printing the report
+//! let code = report.exit_code(); // `main` prints the report and returns this code
 //! # let _ = code;
 //! ```
 //!
-//! # Where a secret is looked for
+//! # Lookup order
 //!
-//! For the secret `NAME`, in this order; the first place that has it is used:
+//! The loader looks for the secret `NAME` in these places and uses the first one that has it:
 //!
-//! 1. the variable `NAME`, whose value is the secret, or the variable `NAME_FILE`, whose value is
-//!    the path of a file that holds it. Both set is a problem: nobody could say which one was
-//!    meant. A variable that is set to nothing is set;
-//! 2. the file `$CREDENTIALS_DIRECTORY/<name>`, as systemd passes credentials;
-//! 3. the file `/run/secrets/<name>`, as Docker and Podman mount them (Unix only by default, see
-//!    [`Loader::directory`]).
+//! 1. The variable `NAME`, which contains the secret, or the variable `NAME_FILE`, which contains
+//!    the path of a file with the secret. Setting both is a problem, since the loader cannot know
+//!    which one is meant. An empty variable counts as set.
+//! 2. The file `$CREDENTIALS_DIRECTORY/<name>`, where systemd puts credentials.
+//! 3. The file `/run/secrets/<name>`, where Docker and Podman mount secrets. By default only on
+//!    Unix; see [`Loader::directory`].
 //!
-//! In 2 and 3 `<name>` is the name in lower case. From a file exactly one line break is taken off
-//! the end; a variable is taken as it stands. A value has at most 64 KiB.
+//! In 2 and 3, `<name>` is the name in lower case. The loader removes exactly one line break from
+//! the end of a file and uses a variable unchanged. A value may have at most 64 KiB.
 //!
-//! # Who else can read the file
+//! # File permissions
 //!
-//! A file that others can write is a problem wherever it lies, and so is one that others can read,
-//! except below the two directories of 2 and 3. Those are mounted into one container or for one
-//! service: Docker's mode there is 0444 and Kubernetes' 0644 by default, the "others" are processes
-//! of the same container, and refusing them would refuse every default deployment. Of
-//! `$CREDENTIALS_DIRECTORY` that holds for the file that was looked up there by its name, not for one
-//! that `NAME_FILE` names.
+//! A file that others can write is always a problem. A file that others can read is a problem
+//! unless it is below a directory of 2 or 3. Those directories are mounted into one
+//! container or for one service. Docker mounts secrets with mode 0444 and Kubernetes with 0644 by
+//! default, and the "others" are processes of the same container, so refusing such files would
+//! refuse every default deployment. `$CREDENTIALS_DIRECTORY` is exempt only for the lookup by name,
+//! not for a path in `NAME_FILE`.
 //!
-//! Outside of them it is a problem too if a directory on the way to the file can be written by
-//! others and is not sticky, since they can put another file in its place; and, where `/proc` tells
-//! the user of this process, if the file belongs to neither that user nor root. In
-//! [`Mode::Lenient`] all of these are warnings.
+//! Outside these directories, two more conditions are problems:
 //!
-//! # What wiping covers
+//! - Others can write a directory on the path to the file, and the directory is not sticky. They
+//!   could put another file in its place.
+//! - The file belongs to neither root nor the user of the process. The loader checks this only
+//!   where `/proc` shows that user.
 //!
-//! Variables of the snapshot, buffers that files are read into, decoded keys and the secrets
-//! themselves are overwritten before their memory is freed. Drop the [`Environment`] when the
-//! configuration is read. Out of reach: the environment block that the system gave the process
-//! (`/proc/<pid>/environ`), swap and core dumps; prefer files where that matters.
+//! In [`Mode::Lenient`] all of these are warnings.
+//!
+//! # Wiping
+//!
+//! The crate overwrites the variables of the snapshot, the buffers it reads files into, decoded
+//! keys and the secrets themselves before it frees their memory. Drop the [`Environment`] once the
+//! configuration is read. The crate cannot wipe the environment block that the system passes to the
+//! process (`/proc/<pid>/environ`), swap or core dumps; use files where that matters.
 //!
 //! # Concepts
 //!
 //! | concept | types |
 //! |---|---|
-//! | a snapshot of the variables | [`Environment`] |
-//! | what a secret must be like | [`Spec`] |
-//! | finding and checking them | [`Loader`], [`Mode`] |
-//! | what was found, and where | [`Secrets`], [`Provenance`] |
-//! | what is wrong | [`Report`], [`Finding`] |
+//! | a snapshot of the environment variables | [`Environment`] |
+//! | the requirements for a secret | [`Spec`] |
+//! | finding and checking secrets | [`Loader`], [`Mode`] |
+//! | the secrets and their origins | [`Secrets`], [`Provenance`] |
+//! | the problems | [`Report`], [`Finding`] |
 //!
 //! # Features
 //!
-//! There are none.
+//! This crate has no features.
 //!
 //! The minimum supported Rust version is 1.95.
 

@@ -1,4 +1,4 @@
-//! Finding and checking every secret, and telling everything that is wrong.
+//! Finds and checks every secret and reports every problem.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,21 +14,21 @@ use crate::{
     value,
 };
 
-/// What becomes of a secret that can be used but should not be.
+/// How the loader treats weak secrets.
 ///
-/// Weak are: a placeholder, a value that is its own name, one that repeats itself, a key that
-/// cannot be random, the same value under two names, and a file that others can read, write or
-/// replace, or that belongs to somebody else.
+/// A secret is weak if its value is a placeholder, its own name, repetitive, a key that cannot be
+/// random, or the value of another secret, or if other users own its file or can read, write or
+/// replace it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// Weakness is a warning: for development. What is missing or malformed is still a problem.
+    /// A weak secret is a warning, for development. A missing or malformed one is still a problem.
     Lenient,
-    /// Weakness is a problem. The default: who forgets to choose is safe.
+    /// A weak secret is a problem. The default, so that a service without an explicit mode is safe.
     #[default]
     Strict,
 }
 
-/// Loads secrets: made by [`Secrets::loader`].
+/// Loads secrets. Created by [`Secrets::loader`].
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Loader<'e> {
@@ -48,18 +48,18 @@ impl<'e> Loader<'e> {
         }
     }
 
-    /// What becomes of weak secrets. Default: [`Mode::Strict`].
+    /// Sets how weak secrets are treated. Default: [`Mode::Strict`].
     pub const fn mode(mut self, mode: Mode) -> Self {
         self.mode = mode;
         self
     }
 
-    /// The directory in which to look for a file with the secret's name in lower case, if neither
-    /// of its variables is set. Default: `/run/secrets` on Unix, where Docker and Podman mount
-    /// them; none elsewhere. A directory that does not exist holds no secrets, and is no problem.
+    /// Sets the directory to search for a file with the secret's name in lower case if neither of
+    /// its variables is set. Default: on Unix `/run/secrets`, where Docker and Podman mount
+    /// secrets; elsewhere none. The directory need not exist.
     ///
-    /// Files in it may be readable by others, since platforms mount them so; name only a directory
-    /// that is mounted for this service alone.
+    /// Files in it may be readable by others, because platforms mount them that way. Use only a
+    /// directory that is mounted exclusively for this service.
     pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());
         self
@@ -71,11 +71,11 @@ impl<'e> Loader<'e> {
         self
     }
 
-    /// Finds and checks every secret. It reads files, and blocks meanwhile: call it before the
+    /// Finds and checks every secret. It reads files and blocks the thread: call it before the
     /// service starts.
     ///
     /// # Errors
-    /// Every problem of every secret, in the order in which they were added.
+    /// A [`Report`] of every problem with every secret, in the order in which the specs were added.
     pub fn load(self) -> Result<Secrets, Report> {
         let mut report = Report::new();
         let credentials = report.collect(credentials_directory(self.environment)).flatten();
@@ -101,7 +101,7 @@ impl<'e> Loader<'e> {
     }
 }
 
-/// Where systemd put the credentials, if it did.
+/// The directory of systemd's credentials, if set.
 fn credentials_directory(environment: &Environment) -> Result<Option<PathBuf>, Finding> {
     const NAME: &str = "CREDENTIALS_DIRECTORY";
     let Some(path) = environment.get(NAME)?.filter(|path| !path.is_empty()).map(PathBuf::from)
@@ -115,26 +115,26 @@ fn credentials_directory(environment: &Environment) -> Result<Option<PathBuf>, F
     }
     Err(Finding::new(
         NAME,
-        "is not the absolute path of a directory for this service alone",
-        "leave it to systemd, or unset it",
+        "is not the absolute path of a directory dedicated to this service",
+        "let systemd set it, or unset it",
     ))
 }
 
-/// Mistakes of whoever wrote the program.
+/// Reports an invalid or duplicate name: a mistake in the program, not in the configuration.
 fn misnamed<'s>(spec: &'s Spec, declared: &mut BTreeSet<&'s str>) -> Option<Finding> {
     let name = spec.name();
     if !names::is_secret_name(name) {
         return Some(Finding::new(
             name,
-            "is not a name for a secret",
-            "use letters, digits and `_` in its spec, and no `_FILE` at the end",
+            "is not a valid name for a secret",
+            "use only letters, digits and `_` in its spec, and no `_FILE` at the end",
         ));
     }
     let first = declared.insert(name);
-    (!first).then(|| Finding::new(name, "is declared twice", "add one spec for it"))
+    (!first).then(|| Finding::new(name, "is declared twice", "add only one spec for it"))
 }
 
-/// What has come of the secrets so far.
+/// The secrets loaded so far and the findings.
 struct Loading {
     mode: Mode,
     report: Report,
@@ -171,33 +171,33 @@ impl Loading {
         }
     }
 
-    /// Whoever learns one of two equal secrets has the other as well.
+    /// Reports a value that another secret has too: a leak of one would reveal the other.
     fn reused(&self, spec: &Spec, place: &Provenance, value: &value::Value) -> Option<Finding> {
         let (other, _) = self.loaded.iter().find(|(_, loaded)| loaded.value.same_as(value))?;
         let what = format!("has the same value as `{other}`");
-        let remedy = spec.advise("give each its own");
+        let remedy = spec.advise("use a different value for each");
         Some(Finding::new(spec.name(), what, remedy).place(place))
     }
 }
 
-/// A file that users who have no business with it can touch.
+/// The finding for a file that other users can access or replace.
 fn exposed(spec: &Spec, place: &Provenance, exposure: Exposure) -> Finding {
     let (what, remedy) = match exposure {
         Exposure::Writable => (
-            "can be written by every user of the machine",
-            "take the rights of others away: `chmod o-rwx`",
+            "is writable by every user of the machine",
+            "remove the permissions of others: `chmod o-rwx`",
         ),
         Exposure::Replaceable => (
-            "lies below a directory that every user of the machine can write",
-            "take that right away from the directory: `chmod o-w`",
+            "is below a directory that is writable by every user of the machine",
+            "remove the write permission of others from the directory: `chmod o-w`",
         ),
         Exposure::Foreign => (
-            "belongs to a user who is neither root nor the one of this process",
-            "give it to one of them: `chown`",
+            "belongs to neither root nor the user of this process",
+            "change its owner to one of them: `chown`",
         ),
         Exposure::Readable => (
-            "can be read by every user of the machine",
-            "take the rights of others away: `chmod o-rwx`, or `defaultMode: 0440` in Kubernetes",
+            "is readable by every user of the machine",
+            "remove the permissions of others: `chmod o-rwx`, or `defaultMode: 0440` in Kubernetes",
         ),
     };
     Finding::new(spec.name(), what, remedy).place(place)

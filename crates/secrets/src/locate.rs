@@ -1,4 +1,4 @@
-//! Finding a secret in the places where one may be.
+//! Finds a secret in one of its possible places.
 
 use std::{
     fmt, fs,
@@ -15,11 +15,11 @@ use crate::{
     value,
 };
 
-/// Where a secret came from.
+/// The origin of a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Provenance {
-    /// The file with this path: the one that `NAME_FILE` named, or one in a directory of secrets.
+    /// The file with this path, from `NAME_FILE` or from a directory of secrets.
     File(PathBuf),
     /// The environment variable with this name.
     Variable(String),
@@ -34,7 +34,7 @@ impl fmt::Display for Provenance {
     }
 }
 
-/// A value that was found, as it is written.
+/// A value that was found, in its encoded form.
 pub(crate) struct Found<'e> {
     raw: Raw<'e>,
     pub(crate) provenance: Provenance,
@@ -56,12 +56,13 @@ impl Found<'_> {
     }
 }
 
-/// The places to look.
+/// The places to search.
 pub(crate) struct Places<'e> {
     environment: &'e Environment,
-    /// What systemd passed: looked at first, and for files of the secrets' names alone.
+    /// The directory of systemd's credentials. Searched first. It counts as mounted only for files
+    /// that are looked up by name.
     credentials: Option<PathBuf>,
-    /// Where containers find theirs.
+    /// The directory where container platforms mount secrets.
     directory: Option<PathBuf>,
 }
 
@@ -74,7 +75,7 @@ impl<'e> Places<'e> {
         Self { environment, credentials, directory }
     }
 
-    /// The secret in the first place that has it, if one has.
+    /// Returns the secret from the first place that has it.
     pub(crate) fn find(&self, spec: &Spec) -> Result<Option<Found<'e>>, Finding> {
         let name = spec.name();
         let file_variable = file_variable(name);
@@ -94,10 +95,10 @@ impl<'e> Places<'e> {
         }
     }
 
-    /// The file that `NAME_FILE` names.
+    /// Reads the file that `NAME_FILE` names.
     fn named(&self, spec: &Spec, variable: &str, path: &[u8]) -> Result<Found<'e>, Finding> {
         let flaw = |what| {
-            let remedy = format!("set `{variable}` to the path of the file that holds the secret");
+            let remedy = format!("set `{variable}` to the path of a file with the secret");
             Finding::new(spec.name(), what, remedy).place(format_args!("variable `{variable}`"))
         };
         let path = str::from_utf8(path).map_err(|_| flaw("is a path that is not UTF-8"))?;
@@ -109,15 +110,15 @@ impl<'e> Places<'e> {
             if is_surely_a_path(path) {
                 unreadable(spec, path, failure)
             } else {
-                flaw("is not the path of a file that can be read")
+                flaw("is not the path of a readable file")
             }
         })
     }
 
-    /// The file in the first directory that has one of the secret's name.
+    /// Reads the file with the secret's name from the first directory that has it.
     fn mounted(&self, spec: &Spec) -> Result<Option<Found<'e>>, Finding> {
         self.candidates(spec)
-            // The link itself: one that points to nothing is a mistake, not an absence.
+            // Does not follow links: a dangling link is a mistake, not an absent secret.
             .find(|(_, path)| match fs::symlink_metadata(path).map_err(Failure::from) {
                 Ok(_) => true,
                 Err(failure) => failure != Failure::Missing,
@@ -129,11 +130,11 @@ impl<'e> Places<'e> {
             .transpose()
     }
 
-    /// `looked_up` is the directory in which it was looked for by its name, if it was.
+    /// `looked_up` is the directory of a lookup by name.
     fn read(&self, path: &Path, looked_up: Option<&Path>) -> Result<Found<'e>, Failure> {
         let contents = file::read(path)?;
         let real = contents.real.as_deref();
-        // Judged by the file that was opened, whatever links led to it.
+        // Judged by the path of the opened file, after all links.
         let is_mounted = real.is_some_and(|real| {
             looked_up.into_iter().chain(self.directory.as_deref()).any(|dir| lies_in(dir, real))
         });
@@ -152,7 +153,7 @@ impl<'e> Places<'e> {
         directories.map(move |directory| (directory.as_path(), directory.join(&file_name)))
     }
 
-    /// The secret is nowhere.
+    /// The finding for a secret that is in none of the places.
     pub(crate) fn missing(&self, spec: &Spec) -> Finding {
         let (name, file_variable) = (spec.name(), file_variable(spec.name()));
         let mut what =
@@ -160,14 +161,15 @@ impl<'e> Places<'e> {
         for (_, path) in self.candidates(spec) {
             what.push_str(&format!(", and there is no file `{}`", path.display()));
         }
-        let remedy =
-            format!("set `{file_variable}` to the path of a file that holds it, or `{name}` to it");
+        let remedy = format!(
+            "set `{file_variable}` to the path of a file with the secret, or `{name}` to the secret"
+        );
         Finding::new(name, what, spec.advise(&remedy))
     }
 }
 
-/// Whether a file lies below a directory. The root is none that could have been mounted for this
-/// service.
+/// Whether a file is below a directory. Always `false` for the root directory, which cannot be
+/// dedicated to this service.
 fn lies_in(directory: &Path, real: &Path) -> bool {
     fs::canonicalize(directory)
         .is_ok_and(|directory| directory.parent().is_some() && real.starts_with(directory))
@@ -177,9 +179,10 @@ fn file_variable(name: &str) -> String {
     format!("{name}_FILE")
 }
 
-/// Whether a text that was given as a path can be printed: somebody may have put the secret itself
-/// there. A file that exists is a path, and so is what stands in a directory that exists and is
-/// named: base64 may start with a slash, a password with `./`.
+/// Whether the value of `NAME_FILE` is surely a path and may be printed. An operator may have put
+/// the secret itself there. A value is a path if the file exists, or if its parent directory exists
+/// and has a named component. Other values may be secrets: base64 can start with a slash, and a
+/// password with `./`.
 fn is_surely_a_path(path: &Path) -> bool {
     let named = |directory: &Path| {
         let mut parts = directory.components();
@@ -190,15 +193,16 @@ fn is_surely_a_path(path: &Path) -> bool {
 
 fn unreadable(spec: &Spec, path: &Path, failure: Failure) -> Finding {
     let (what, remedy) = match failure {
-        Failure::Denied => {
-            ("may not be read by this process".to_owned(), "let its user or its group read it")
-        }
-        Failure::Missing => ("does not exist".to_owned(), "write the file, or correct its path"),
+        Failure::Denied => (
+            "cannot be read: permission denied".to_owned(),
+            "let this process's user or group read it",
+        ),
+        Failure::Missing => ("does not exist".to_owned(), "create the file, or correct its path"),
         Failure::NotRegular => {
-            ("is not a regular file".to_owned(), "name a file, not a directory, a pipe or a device")
+            ("is not a regular file".to_owned(), "name a file, not a directory, pipe or device")
         }
         Failure::Other(kind) => (format!("cannot be read ({kind})"), "make it readable"),
-        Failure::TooLarge => (value::Flaw::TooLarge.what().into_owned(), "write the secret alone"),
+        Failure::TooLarge => (value::Flaw::TooLarge.what().into_owned(), "write only the secret"),
     };
     Finding::new(spec.name(), what, remedy).place(Provenance::File(path.to_owned()))
 }

@@ -1,15 +1,15 @@
-//! Names of variables: which are valid, which were meant, which nobody wrote.
+//! Names of variables: valid names, likely typos, and names that the platform sets.
 
-/// Whether a secret may have this name: it becomes a variable, the same with `_FILE` at its end,
-/// and a file's name.
+/// Whether this is a valid name for a secret. It must work as a variable, as a variable with the
+/// suffix `_FILE`, and as a file name.
 pub(crate) fn is_secret_name(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     !name.is_empty() && name.bytes().all(allowed) && !name.to_ascii_uppercase().ends_with("_FILE")
 }
 
-/// The known name that was most likely meant, if one is near enough to say so.
+/// The known name that is nearest to `name`, if one is near enough.
 ///
-/// What follows the prefix is compared; more than half of it being different is not near.
+/// Compares the parts after the prefix. Names that differ in more than half of it are not near.
 pub(crate) fn nearest<'a>(
     prefix: &str,
     name: &str,
@@ -20,7 +20,7 @@ pub(crate) fn nearest<'a>(
         .filter_map(|candidate| {
             let other = candidate.strip_prefix(prefix)?;
             let bound = tail.len().max(other.len()) / 2;
-            // The lengths alone show that most are too far away.
+            // Rejects most candidates by their length, without computing the distance.
             (tail.len().abs_diff(other.len()) <= bound)
                 .then(|| (distance(tail, other), candidate))
                 .filter(|(distance, _)| *distance <= bound)
@@ -29,7 +29,7 @@ pub(crate) fn nearest<'a>(
         .map(|(_, candidate)| candidate)
 }
 
-/// How many bytes must be inserted, removed or replaced to turn `a` into `b` (Levenshtein).
+/// The Levenshtein distance in bytes.
 fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (1..=b.len()).collect();
     for (i, x) in a.bytes().enumerate() {
@@ -44,10 +44,10 @@ fn distance(a: &str, b: &str) -> usize {
     row.last().copied().unwrap_or(a.len())
 }
 
-/// Whether Kubernetes or Docker set this variable for a service of the same name.
+/// Whether Kubernetes or Docker set this variable for a service with this prefix as its name.
 ///
-/// They are `X_SERVICE_HOST`, `X_SERVICE_PORT`, `X_SERVICE_PORT_<PORT NAME>`, `X_PORT` with a URL,
-/// `X_PORT_<N>_<PROTOCOL>` and the latter with `_PROTO`, `_PORT` or `_ADDR`.
+/// They set `X_SERVICE_HOST`, `X_SERVICE_PORT`, `X_SERVICE_PORT_<PORT NAME>`, `X_PORT` with a URL,
+/// and `X_PORT_<N>_<PROTOCOL>`, also with the suffix `_PROTO`, `_PORT` or `_ADDR`.
 pub(crate) fn is_service_link(name: &str, value: &[u8]) -> bool {
     let url = |scheme: &str| value.starts_with(scheme.as_bytes());
     name.ends_with("_SERVICE_HOST")
@@ -57,7 +57,7 @@ pub(crate) fn is_service_link(name: &str, value: &[u8]) -> bool {
         || name.split_once("_PORT_").is_some_and(|(_, tail)| is_port_of_link(tail))
 }
 
-/// `80_TCP`, `80_TCP_ADDR` and the like.
+/// Whether the part after `_PORT_` is like `80_TCP` or `80_TCP_ADDR`.
 fn is_port_of_link(tail: &str) -> bool {
     let mut parts = tail.split('_');
     let port = parts.next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Everything that is wrong with a configuration, at once.
+//! Reports every problem of a configuration at once.
 
 use std::{
     borrow::Cow,
@@ -7,11 +7,11 @@ use std::{
     process::ExitCode,
 };
 
-/// One thing that is wrong: what it concerns, where that was found, what is wrong with it, and what
-/// to write instead. Never a value.
+/// A problem with a secret or a setting: its name, where it was found, the problem and the remedy.
+/// It never contains the value of a secret.
 ///
-/// `Display` is one line whatever was put in: control characters are escaped, and those that are
-/// invisible or turn the direction of text around.
+/// `Display` always writes one line. It escapes control characters, invisible characters and
+/// characters that change the direction of text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     name: String,
@@ -21,11 +21,10 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Says that `name` `what`; and what to do about it. Both are clauses that go on after the
-    /// name: `is no socket address`, `write one, such as 127.0.0.1:80`.
+    /// Creates a finding. `what` and `remedy` are clauses that follow the name, such as `is not a
+    /// socket address` and `write one, such as 127.0.0.1:80`.
     ///
-    /// The texts are printed: put the value of a setting into them if it helps, but never that of a
-    /// secret.
+    /// Both are printed. They may contain the value of a setting, but never that of a secret.
     #[must_use]
     pub fn new(
         name: impl Into<String>,
@@ -35,38 +34,38 @@ impl Finding {
         Self { name: name.into(), place: None, what: what.into(), remedy: remedy.into() }
     }
 
-    /// Says where it was found, or looked for. Default: nothing more than the name.
+    /// Sets where the value was found or looked up. Default: none.
     #[must_use]
     pub fn place(mut self, place: impl fmt::Display) -> Self {
         self.place = Some(place.to_string());
         self
     }
 
-    /// The secret or the setting.
+    /// The name of the secret or the setting.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Where it was found, if that says more than the name.
+    /// Where the value was found or looked up, if set.
     #[must_use]
     pub fn found_in(&self) -> Option<&str> {
         self.place.as_deref()
     }
 
-    /// What is wrong.
+    /// The problem.
     #[must_use]
     pub fn what(&self) -> &str {
         &self.what
     }
 
-    /// What to do about it.
+    /// The remedy.
     #[must_use]
     pub fn remedy(&self) -> &str {
         &self.remedy
     }
 
-    /// One line, with the name in a column of this width.
+    /// Writes one line, with the name padded to `width`.
     fn line(&self, f: &mut fmt::Formatter<'_>, width: usize) -> fmt::Result {
         one_line(f, &self.name)?;
         for _ in self.name.chars().count()..width {
@@ -90,7 +89,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Paths come from outside: none of them breaks the list or speaks to the terminal.
+/// Escapes untrusted text such as paths, so that it cannot add a line or control the terminal.
 fn one_line(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     text.chars().try_for_each(|c| {
         if c.is_control() || is_invisible(c) {
@@ -101,7 +100,7 @@ fn one_line(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     })
 }
 
-/// What shows nothing, ends a line, or turns the direction of the text around.
+/// Whether a character is invisible, ends a line, or changes the direction of the text.
 const fn is_invisible(c: char) -> bool {
     matches!(
         c,
@@ -113,10 +112,10 @@ const fn is_invisible(c: char) -> bool {
     )
 }
 
-/// Every problem of a configuration: of the secrets, and of whatever else the application adds.
+/// All problems of a configuration: those of the secrets and those that the application adds.
 ///
-/// `Display` is a list of one problem a line, with nothing above or below it. A service prints it
-/// and ends with [`exit_code`](Self::exit_code):
+/// `Display` writes one problem per line, without a header or footer. A service prints the report
+/// and exits with [`exit_code`](Self::exit_code):
 ///
 /// ```
 /// use std::process::ExitCode;
@@ -143,17 +142,17 @@ pub struct Report {
 }
 
 impl Report {
-    /// What a process exits with when its configuration is wrong: `EX_CONFIG` of `sysexits.h`, so
-    /// that a supervisor can tell it from a crash and need not start it again.
+    /// The exit code of a process with an invalid configuration: `EX_CONFIG` of `sysexits.h`. It
+    /// lets a supervisor distinguish the exit from a crash and skip the restart.
     pub const EXIT_CODE: u8 = 78;
 
-    /// A report without problems.
+    /// Creates an empty report.
     #[must_use]
     pub const fn new() -> Self {
         Self { findings: Vec::new() }
     }
 
-    /// Adds a problem of the application's own: see [`Finding::new`].
+    /// Adds a problem found by the application. See [`Finding::new`] for the arguments.
     pub fn add(
         &mut self,
         name: impl Into<String>,
@@ -163,7 +162,8 @@ impl Report {
         self.findings.push(Finding::new(name, what, remedy));
     }
 
-    /// Takes the value out of a result, or the problems: then there is no value.
+    /// Returns the value of an `Ok` result. Adds the problems of an `Err` to the report and returns
+    /// `None`.
     pub fn collect<T, E: Into<Self>>(&mut self, result: Result<T, E>) -> Option<T> {
         match result {
             Ok(value) => Some(value),
@@ -180,13 +180,13 @@ impl Report {
         &self.findings
     }
 
-    /// Whether nothing is wrong.
+    /// Whether the report has no problems.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.findings.is_empty()
     }
 
-    /// How many problems there are.
+    /// The number of problems.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.findings.len()
@@ -198,7 +198,7 @@ impl Report {
         ExitCode::from(Self::EXIT_CODE)
     }
 
-    /// `Ok` if nothing is wrong.
+    /// Returns `Ok` if the report is empty.
     ///
     /// # Errors
     /// The report itself, if it has a problem.

@@ -6,10 +6,10 @@ use hardpoint_core::Secret;
 
 use crate::{Environment, Finding, Loader, Provenance, value::Value};
 
-/// The secrets of a service, all of them found and checked.
+/// The loaded and checked secrets of a service.
 ///
-/// They are the values of the moment when they were loaded, wiped when this is dropped. `Debug`
-/// shows names and places.
+/// The values do not change after loading and are wiped on drop. `Debug` shows names and places,
+/// but no values.
 #[derive(Debug)]
 pub struct Secrets {
     loaded: BTreeMap<String, Loaded>,
@@ -23,7 +23,7 @@ pub(crate) struct Loaded {
 }
 
 impl Secrets {
-    /// Starts to load secrets: see [`Loader`]. The crate's page says where they are looked for.
+    /// Creates a [`Loader`]. See the [crate docs](crate#lookup-order) for the lookup order.
     pub fn loader(environment: &Environment) -> Loader<'_> {
         Loader::new(environment)
     }
@@ -32,8 +32,8 @@ impl Secrets {
         Self { loaded, warnings }
     }
 
-    /// A secret that was declared by [`Spec::text`](crate::Spec::text) or
-    /// [`Spec::pem`](crate::Spec::pem); `None` if it is not set, or was not declared as such.
+    /// Returns a secret declared with [`Spec::text`](crate::Spec::text) or
+    /// [`Spec::pem`](crate::Spec::pem), or `None` if it is not set or not declared as such.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&Secret<str>> {
         match &self.loaded.get(name)?.value {
@@ -42,8 +42,8 @@ impl Secrets {
         }
     }
 
-    /// The decoded bytes of a secret that was declared by [`Spec::base64`](crate::Spec::base64);
-    /// `None` if it is not set, or was not declared as such.
+    /// Returns the decoded bytes of a secret declared with [`Spec::base64`](crate::Spec::base64),
+    /// or `None` if it is not set or not declared as such.
     #[must_use]
     pub fn bytes(&self, name: &str) -> Option<&Secret<[u8]>> {
         match &self.loaded.get(name)?.value {
@@ -52,14 +52,14 @@ impl Secrets {
         }
     }
 
-    /// Where a secret came from; `None` if it is not set.
+    /// Returns the origin of a secret, or `None` if it is not set.
     #[must_use]
     pub fn provenance(&self, name: &str) -> Option<&Provenance> {
         self.loaded.get(name).map(|loaded| &loaded.provenance)
     }
 
-    /// What would have been a problem in [`Mode::Strict`](crate::Mode::Strict): to be logged once
-    /// there is a log. Empty if the secrets were loaded in that mode.
+    /// Returns the findings that would be problems in [`Mode::Strict`](crate::Mode::Strict). Log
+    /// them once logging is set up. Empty if the secrets were loaded in that mode.
     #[must_use]
     pub fn warnings(&self) -> &[Finding] {
         &self.warnings

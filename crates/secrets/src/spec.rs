@@ -1,17 +1,17 @@
-//! What a secret must be like.
+//! The specification of a secret.
 
 use std::borrow::Cow;
 
 use crate::Mode;
 
-/// What one secret is called and must be like.
+/// The name of a secret and its requirements.
 ///
-/// Every secret is required unless its spec says otherwise, and is refused if it is a placeholder
-/// (`changeme`, `your-256-bit-secret`, `<key>`, `${KEY}`, `xxxx`), its own name, or one byte over
-/// and over. In [`Mode::Lenient`] such weakness is a warning.
+/// A secret is required by default. The loader refuses a value that is a placeholder (`changeme`,
+/// `your-256-bit-secret`, `<key>`, `${KEY}`, `xxxx`), the secret's own name, or a single repeated
+/// byte. In [`Mode::Lenient`] such a value is a warning.
 ///
-/// A name consists of letters, digits and `_`, and does not end in `_FILE`: anything else is a
-/// problem when the secrets are loaded.
+/// A name consists of letters, digits and `_`, and does not end in `_FILE`. The loader reports any
+/// other name as a problem.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Spec {
@@ -22,7 +22,7 @@ pub struct Spec {
     hint: Option<Cow<'static, str>>,
 }
 
-/// How the value is written.
+/// The format of the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Base64,
@@ -38,25 +38,26 @@ enum Presence {
 }
 
 impl Spec {
-    /// A password, a token, a URL with credentials: UTF-8 without white space at either end. Read
-    /// it with [`Secrets::text`](crate::Secrets::text).
+    /// A text in UTF-8 without whitespace at either end, such as a password, a token or a URL with
+    /// credentials. Read it with [`Secrets::text`](crate::Secrets::text).
     pub fn text(name: impl Into<Cow<'static, str>>) -> Self {
         Self::new(name.into(), Kind::Text, 1)
     }
 
-    /// Key material in base64, on one line. The alphabet may be the standard or the URL-safe one,
-    /// padding may be left out. Read the decoded bytes with
-    /// [`Secrets::bytes`](crate::Secrets::bytes).
+    /// Key material in base64 on one line, in the standard or the URL-safe alphabet, with or
+    /// without padding. Read the decoded bytes with [`Secrets::bytes`](crate::Secrets::bytes).
     ///
-    /// A key that repeats a pattern, counts, or whose bytes are too uneven to be random (16 bytes
-    /// or more with less than 3 bits of Shannon entropy a byte, or 0.6 of what so few bytes can
-    /// have) is weak. A random key is not by chance: of 32 bytes fewer than one in 2^80.
+    /// A key is weak if it repeats a pattern, is a counting sequence, or has too little entropy to
+    /// be random. The entropy check applies from 16 bytes on and requires 3 bits of Shannon entropy
+    /// per byte, or 0.6 of the maximum for the key's length if that is lower. The checks misjudge
+    /// fewer than one in 2^80 random keys of 32 bytes.
     pub fn base64(name: impl Into<Cow<'static, str>>) -> Self {
         Self::new(name.into(), Kind::Base64, 32)
     }
 
-    /// One or more PEM blocks (RFC 7468). That the lines are complete is checked here, what is in
-    /// them by whoever uses the key. Read it with [`Secrets::text`](crate::Secrets::text).
+    /// One or more PEM blocks (RFC 7468). The loader checks only that the blocks are complete; the
+    /// code that uses the key checks its content. Read it with
+    /// [`Secrets::text`](crate::Secrets::text).
     pub fn pem(name: impl Into<Cow<'static, str>>) -> Self {
         Self::new(name.into(), Kind::Pem, 1)
     }
@@ -65,39 +66,40 @@ impl Spec {
         Self { name, kind, presence: Presence::Required, min_bytes, hint: None }
     }
 
-    /// Its absence is a problem. This is the default: whoever forgets to say so is safe.
+    /// Makes the absence of the secret a problem. This is the default.
     pub const fn required(mut self) -> Self {
         self.presence = Presence::Required;
         self
     }
 
-    /// Its absence is a problem in [`Mode::Strict`], and fine in [`Mode::Lenient`]: for a key that
-    /// the application makes up for itself in development. Default: required in both.
+    /// Makes the absence of the secret a problem only in [`Mode::Strict`], for a key that the
+    /// application generates itself in development. Default: required in both modes.
     pub const fn required_when_strict(mut self) -> Self {
         self.presence = Presence::RequiredWhenStrict;
         self
     }
 
-    /// Its absence is fine. If it is there, it must be good all the same. Default: required.
+    /// Allows the absence of the secret. If it is present, all checks still apply. Default:
+    /// required.
     pub const fn optional(mut self) -> Self {
         self.presence = Presence::Optional;
         self
     }
 
-    /// The fewest bytes that the value may have, as it is handed out: UTF-8 for a text, decoded for
-    /// base64. It holds in every [`Mode`], so that whoever uses the key can rely on it.
+    /// Sets the minimum length in bytes of the value as returned: UTF-8 for text, decoded for
+    /// base64. It applies in every [`Mode`], so that the code that uses the key can rely on it.
     ///
-    /// Default: 32 for base64, the 256 bits that HMAC-SHA-256, HKDF and AES-256 want; 1 for text
-    /// and PEM, whose length was somebody else's choice. Raising it costs nothing but secrets that
-    /// have to be made anew. 0 acts as 1: an empty secret is never accepted.
+    /// Default: 32 for base64, the 256 bits that HMAC-SHA-256, HKDF and AES-256 need; 1 for text
+    /// and PEM, whose length the application usually cannot choose. A higher minimum only requires
+    /// shorter secrets to be replaced. 0 acts as 1: an empty secret is never accepted.
     pub const fn min_bytes(mut self, bytes: usize) -> Self {
         self.min_bytes = if bytes == 0 { 1 } else { bytes };
         self
     }
 
-    /// How to get a good value, added to what the report advises: ``take the output of `openssl
-    /// genpkey -algorithm ed25519` ``. Default: for base64 the command that makes one, else
-    /// nothing.
+    /// Sets a hint on how to get a good value, which the report adds to its remedy: ``take the
+    /// output of `openssl genpkey -algorithm ed25519` ``. Default: for base64 the command that
+    /// generates a key, otherwise none.
     pub fn hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
         self.hint = Some(hint.into());
         self
@@ -125,7 +127,7 @@ impl Spec {
         }
     }
 
-    /// `remedy`, and how to get a good value if that is known.
+    /// Appends the hint to `remedy`, if there is one.
     pub(crate) fn advise(&self, remedy: &str) -> String {
         match (&self.hint, self.kind) {
             (Some(hint), _) => format!("{remedy}: {hint}"),

@@ -1,4 +1,4 @@
-//! What differs between operating systems.
+//! The code that differs between operating systems.
 
 #[cfg(not(unix))]
 mod other;
@@ -10,15 +10,15 @@ pub(crate) use self::other::{default_directory, exposure, opened_path};
 #[cfg(unix)]
 pub(crate) use self::unix::{default_directory, exposure, opened_path};
 
-/// What makes a file a bad place for a secret. Of several the first.
+/// Why a file is an unsafe place for a secret. If several apply, the first one is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exposure {
-    /// Everybody can write it.
+    /// Every user can write the file.
     Writable,
-    /// Everybody can put another file in its place.
+    /// Every user can put another file in its place.
     Replaceable,
-    /// It belongs to somebody else.
+    /// The file belongs to another user.
     Foreign,
-    /// Everybody can read it.
+    /// Every user can read the file.
     Readable,
 }

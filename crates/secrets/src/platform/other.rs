@@ -1,4 +1,4 @@
-//! Where files have no mode to look at.
+//! Systems other than Unix. Their files have no mode to check.
 
 use std::{
     fs::{self, File, Metadata},
@@ -7,7 +7,7 @@ use std::{
 
 use super::Exposure;
 
-/// No such directory is customary.
+/// Always `None`: these systems have no conventional directory for secrets.
 pub(crate) const fn default_directory() -> Option<PathBuf> {
     None
 }

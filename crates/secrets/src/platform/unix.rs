@@ -1,4 +1,4 @@
-//! Unix: modes and owners of files, and the directory where containers find their secrets.
+//! Unix: file modes and owners, and the directory where container platforms mount secrets.
 
 use std::{
     fs::{self, File, Metadata},
@@ -13,14 +13,14 @@ const OTHERS_WRITE: u32 = 0o002;
 const STICKY: u32 = 0o1000;
 const ROOT: u32 = 0;
 
-/// Where Docker and Podman mount secrets.
+/// The directory where Docker and Podman mount secrets.
 pub(crate) fn default_directory() -> Option<PathBuf> {
     Some(PathBuf::from("/run/secrets"))
 }
 
-/// Where the file that was opened by `path` really lies. `None` if that cannot be told.
+/// The path, after all links, of the file that was opened through `path`. `None` if unknown.
 pub(crate) fn opened_path(file: &File, metadata: &Metadata, path: &Path) -> Option<PathBuf> {
-    // Linux knows it, whatever the links on the way point to by now.
+    // Linux knows the path of an open file, even if the links have changed since.
     if let Ok(real) = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())) {
         return Some(real);
     }
@@ -30,9 +30,9 @@ pub(crate) fn opened_path(file: &File, metadata: &Metadata, path: &Path) -> Opti
     same.then_some(real)
 }
 
-/// The worst thing about a file that was opened, and that these absolute `paths` lead to.
+/// The most severe exposure of an opened file that `paths` lead to.
 ///
-/// Who may read and replace what a platform has mounted, and whose it is, is the platform's choice.
+/// For a mounted file, the platform decides who may read or replace it and who owns it.
 pub(crate) fn exposure(metadata: &Metadata, paths: &[&Path], is_mounted: bool) -> Option<Exposure> {
     if metadata.mode() & OTHERS_WRITE != 0 {
         Some(Exposure::Writable)
@@ -49,8 +49,8 @@ pub(crate) fn exposure(metadata: &Metadata, paths: &[&Path], is_mounted: bool) -
     }
 }
 
-/// Whether everybody can rename the file, or a directory on the way to it. In a sticky one, such as
-/// `/tmp`, only owners can.
+/// Whether every user can rename the file or a directory on its path. In a sticky directory, such
+/// as `/tmp`, only owners can.
 fn is_replaceable(path: &Path) -> bool {
     let Ok(path) = path::absolute(path) else {
         return true;
@@ -61,12 +61,12 @@ fn is_replaceable(path: &Path) -> bool {
     })
 }
 
-/// Where the process' user is not known, nobody is a stranger.
+/// Whether the owner is neither root nor the user of the process. `false` if that user is unknown.
 fn is_foreign(owner: u32, own: Option<u32>) -> bool {
     own.is_some_and(|own| owner != own && owner != ROOT)
 }
 
-/// The user that this process runs as, where the system tells it by a file.
+/// The user of this process, on systems with `/proc/self`.
 fn own_user() -> Option<u32> {
     fs::metadata("/proc/self").ok().map(|metadata| metadata.uid())
 }

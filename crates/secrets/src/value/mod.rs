@@ -1,7 +1,6 @@
-//! Judging one value: what shape it has, and whether it can be a secret at all.
+//! Judges one value: its format, and whether it is too weak to be a secret.
 //!
-//! Nothing here reads a file or a variable, and nothing here copies a value without wiping
-//! the copy.
+//! This module reads no files or variables, and wipes every copy of a value it makes.
 
 mod flaw;
 mod shape;
@@ -15,10 +14,10 @@ use hardpoint_core::Secret;
 pub(crate) use self::{flaw::Flaw, shape::without_line_break};
 use crate::{Spec, spec::Kind};
 
-/// The most bytes that a value may have, as it is written.
+/// The maximum length of a value in bytes, before decoding.
 pub(crate) const MAX_BYTES: usize = 64 * 1024;
 
-/// A value that can be handed out.
+/// A value in the form in which it is returned.
 #[derive(Debug)]
 pub(crate) enum Value {
     Bytes(Secret<[u8]>),
@@ -41,10 +40,10 @@ impl Value {
     }
 }
 
-/// What came of a value: one that can be used but may be weak, or the reason why there is none.
+/// Returns a usable value with its weakness, if any, or the flaw that makes it unusable.
 ///
-/// A placeholder that has the wrong shape as well is only called a placeholder: that says more, and
-/// one mistake gets one line.
+/// A placeholder in the wrong format is reported only as a placeholder, which is the more helpful
+/// message; one mistake gets one line.
 pub(crate) fn judge(spec: &Spec, raw: &[u8]) -> Result<(Value, Option<Flaw>), Flaw> {
     let text = shape::text(raw)?;
     let unfinished = weak::unfinished(spec.name(), text);

@@ -1,4 +1,4 @@
-//! How a value is written.
+//! Checks the format of a value.
 
 use std::str;
 
@@ -10,15 +10,15 @@ use zeroize::Zeroizing;
 
 use super::{Flaw, MAX_BYTES};
 
-/// The value without the one line break that editors and shells end a file with.
+/// Removes the single line break with which editors and shells end a file.
 pub(crate) fn without_line_break(raw: &[u8]) -> &[u8] {
     let raw = raw.strip_suffix(b"\n").unwrap_or(raw);
     raw.strip_suffix(b"\r").unwrap_or(raw)
 }
 
-/// What holds for every kind: some text, in UTF-8, without a byte order mark.
+/// The rules for every kind: the value is text in UTF-8, not empty, without a byte order mark.
 pub(super) fn text(raw: &[u8]) -> Result<&str, Flaw> {
-    // UTF-8, and the two of UTF-16, which would otherwise only be called "not UTF-8".
+    // UTF-8, and both of UTF-16, which would otherwise be reported as "not UTF-8".
     let marks: [&[u8]; 3] = [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"];
     if raw.len() > MAX_BYTES {
         return Err(Flaw::TooLarge);
@@ -33,7 +33,7 @@ pub(super) fn text(raw: &[u8]) -> Result<&str, Flaw> {
     Ok(text)
 }
 
-/// White space at an end was copied along, and would be sent along.
+/// Refuses whitespace at either end, which was probably copied by accident.
 pub(super) fn trimmed(text: &str) -> Result<(), Flaw> {
     if text.trim().len() == text.len() { Ok(()) } else { Err(Flaw::Space) }
 }
@@ -45,13 +45,13 @@ pub(super) fn base64(text: &str) -> Result<Zeroizing<Vec<u8>>, Flaw> {
     let engine =
         if text.contains(['-', '_']) { URL_SAFE_PAD_INDIFFERENT } else { STANDARD_PAD_INDIFFERENT };
     let mut bytes = Zeroizing::new(vec![0; base64::decoded_len_estimate(text.len())]);
-    // The decoder's error holds the offending character: it goes no further.
+    // Drops the decoder's error, because it contains the offending character.
     let len = engine.decode_slice(text, &mut bytes).map_err(|_| Flaw::Base64)?;
     bytes.truncate(len);
     Ok(bytes)
 }
 
-/// One or more complete blocks (RFC 7468), with text around them or between.
+/// One or more complete blocks (RFC 7468), with or without text around or between them.
 pub(super) fn pem(text: &str) -> Result<(), Flaw> {
     if !text.contains("-----BEGIN ") {
         return Err(Flaw::PemMissing);
@@ -83,7 +83,7 @@ fn boundary<'a>(line: &'a str, word: &str) -> Option<&'a str> {
     line.strip_prefix("-----")?.strip_prefix(word)?.strip_prefix(' ')?.strip_suffix("-----")
 }
 
-/// Base64, an empty line, or a header of the older form (`Proc-Type: 4,ENCRYPTED`).
+/// Base64, an empty line, or a header of the older format (`Proc-Type: 4,ENCRYPTED`).
 fn is_body(line: &str) -> bool {
     let base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
     line.contains(':') || line.bytes().all(base64)

@@ -1,4 +1,4 @@
-//! What is taken for a secret, and what is not.
+//! Which values are accepted as secrets, and which are not.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use proptest::prelude::*;

@@ -1,12 +1,12 @@
-//! Values that have the right shape and are no secrets.
+//! Detects values that have the right format but are not secrets.
 //!
-//! Everything compares in place: a copy in lower case would be one more to wipe.
+//! All comparisons work in place: a copy in lower case would have to be wiped.
 
 use zeroize::Zeroizing;
 
 use super::Flaw;
 
-/// What stands in examples and templates, without case and separators.
+/// Values from examples and templates, in lower case and without separators.
 const PLACEHOLDERS: &[&str] = &[
     "12345678",
     "changeit",
@@ -39,20 +39,20 @@ const PLACEHOLDERS: &[&str] = &[
     "unset",
 ];
 
-/// What a template leaves where a value was to be put.
+/// The brackets of unfilled template placeholders.
 const BRACKETS: &[(&str, &str)] = &[("<", ">"), ("${", "}"), ("$(", ")"), ("{{", "}}")];
 
-/// Patterns longer than this are not looked for: they do not come from a hand.
+/// The longest pattern to search for. A human does not type longer ones.
 const LONGEST_PATTERN: usize = 64;
 
-/// Below so many bytes a random key may repeat or count by chance.
+/// A shorter random key may repeat or count by chance.
 const FEW: usize = 8;
 
-/// Below so many bytes a random key may be uneven by chance: of 16 bytes 1 in 2^45 is, of 8 bytes
-/// 1 in 2^23.
+/// A shorter random key may be uneven by chance: 1 in 2^45 random keys of 16 bytes is uneven, and
+/// 1 in 2^23 of 8 bytes.
 const FEW_TO_BE_EVEN: usize = 16;
 
-/// A value that somebody forgot to write.
+/// Detects the secret's own name and placeholders.
 pub(super) fn unfinished(name: &str, text: &str) -> Option<Flaw> {
     let text = text.trim();
     if plain(text).eq(plain(name)) {
@@ -71,7 +71,7 @@ pub(super) fn unfinished(name: &str, text: &str) -> Option<Flaw> {
     placeholder.then_some(Flaw::Placeholder)
 }
 
-/// `your-256-bit-secret`, `YOUR_API_KEY_HERE` and their kin.
+/// Whether the text is like `your-256-bit-secret` or `YOUR_API_KEY_HERE`.
 fn is_yours(text: &str) -> bool {
     let starts = |word: &str| plain(text).take(word.len()).eq(word.bytes());
     let ends = |word: &str| {
@@ -88,14 +88,14 @@ fn plain(text: &str) -> impl Iterator<Item = u8> {
         .map(|byte| byte.to_ascii_lowercase())
 }
 
-/// A text that is one character over and over.
+/// Detects a text that repeats a single character.
 pub(super) fn text(text: &str) -> Option<Flaw> {
     let mut chars = text.chars();
     let first = chars.next();
     chars.all(|c| Some(c) == first).then_some(Flaw::Repeating)
 }
 
-/// Key material that cannot have come from a random source.
+/// Detects key material that cannot be random.
 pub(super) fn key(bytes: &[u8]) -> Option<Flaw> {
     if has_period(bytes) {
         Some(Flaw::Repeating)
@@ -120,9 +120,10 @@ fn counts(bytes: &[u8]) -> bool {
     bytes.len() >= FEW && steps.all(|step| Some(step) == first)
 }
 
-/// Whether the Shannon entropy is below 3 bits a byte, or 0.6 of what so few bytes can have.
+/// Whether the Shannon entropy is below 3 bits per byte, or below 0.6 of the maximum for the key's
+/// length if that is lower.
 ///
-/// 32 random bytes have 4.9, and even 32 hexadecimal digits that were encoded once more have 3.6.
+/// 32 random bytes have 4.9 bits per byte. Even 32 hexadecimal digits, encoded again, have 3.6.
 fn is_uneven(bytes: &[u8]) -> bool {
     let total = count(bytes.len());
     let floor = (0.6 * total.log2()).min(3.0);
@@ -130,7 +131,7 @@ fn is_uneven(bytes: &[u8]) -> bool {
 }
 
 fn entropy(bytes: &[u8], total: f64) -> f64 {
-    // How often each byte stands in a key tells something of the key.
+    // Wiped, because the frequencies reveal information about the key.
     let mut frequencies = Zeroizing::new([0_u32; 256]);
     for byte in bytes {
         if let Some(frequency) = frequencies.get_mut(usize::from(*byte)) {
@@ -147,7 +148,7 @@ fn entropy(bytes: &[u8], total: f64) -> f64 {
         .sum()
 }
 
-/// A length as a float. A value has at most 64 KiB.
+/// Converts a length to a float. Lossless: a value has at most 64 KiB.
 fn count(len: usize) -> f64 {
     u32::try_from(len).map_or(f64::MAX, f64::from)
 }

@@ -58,8 +58,8 @@ fn the_report_of_an_absent_secret_names_every_place_and_the_remedy() {
         report.to_string(),
         "ROOT_KEY is missing: neither the variable `ROOT_KEY` nor `ROOT_KEY_FILE` is set, and there \
          is no file `/run/credentials/api/root_key`, and there is no file `/srv/secrets/root_key`; \
-         set `ROOT_KEY_FILE` to the path of a file that holds it, or `ROOT_KEY` to it: take the \
-         output of `openssl rand -base64 32` without its line breaks"
+         set `ROOT_KEY_FILE` to the path of a file with the secret, or `ROOT_KEY` to the secret: \
+         take the output of `openssl rand -base64 32` without its line breaks"
     );
 }
 
@@ -139,7 +139,7 @@ fn a_name_that_is_no_name_or_comes_twice_is_a_problem() {
     let specs = ["../shadow", "KEY_FILE", "", "OK", "OK"].map(|name| Spec::text(name).optional());
     let report = load([], specs).unwrap_err();
     let whats: Vec<_> = report.findings().iter().map(|finding| finding.what()).collect();
-    let no_name = "is not a name for a secret";
+    let no_name = "is not a valid name for a secret";
     assert_eq!(whats, [no_name, no_name, no_name, "is declared twice"]);
 }
 
@@ -190,12 +190,12 @@ fn twelve_problems_are_twelve_lines() {
         "N01_MISSING     is missing: neither the variable",
         "N02_PLACEHOLDER (variable `N02_PLACEHOLDER`) is a placeholder",
         "N03_NOT_BASE64  (variable `N03_NOT_BASE64`) is not base64",
-        "N04_SHORT       (variable `N04_SHORT`) is shorter than the 32 bytes",
+        "N04_SHORT       (variable `N04_SHORT`) is shorter than the required 32 bytes",
         "N05_REPEATS     (variable `N05_REPEATS`) repeats itself",
-        "N06_NO_PEM      (variable `N06_NO_PEM`) has no PEM block",
+        "N06_NO_PEM      (variable `N06_NO_PEM`) contains no PEM block",
         "N07_TWICE       is set twice",
         &format!("N08_GONE        (file `{}`) does not exist", gone.display()),
-        &format!("N09_OPEN        (file `{open}`) can be read by every user"),
+        &format!("N09_OPEN        (file `{open}`) is readable by every user"),
         &format!("N10_BOM         (file `{bom}`) starts with a byte order mark"),
         "N11_EMPTY       (variable `N11_EMPTY`) is empty",
         "N12_REUSED      (variable `N12_REUSED`) has the same value as `N00_FIRST`",
@@ -233,7 +233,7 @@ fn what_is_not_utf_8_is_a_finding_and_hides_no_other() {
     ]);
     assert_eq!(
         environment.get("KEY").unwrap_err().to_string(),
-        "KEY is not UTF-8; write it in UTF-8, or unset it"
+        "KEY is not UTF-8; encode it as UTF-8, or unset it"
     );
     let report = loader(&environment)
         .add_spec(Spec::text("KEY"))

@@ -42,7 +42,7 @@ fn a_named_file_is_read_and_one_line_break_taken_off() {
     }
     let path = directory.write("password", "swordfish\n\n");
     let text = from_file(&path).unwrap_err().to_string();
-    assert!(text.contains("starts or ends with white space"), "{text}");
+    assert!(text.contains("starts or ends with whitespace"), "{text}");
 }
 
 #[test]
@@ -106,10 +106,10 @@ fn files_that_others_can_touch_are_refused_when_strict_and_warned_of_when_lenien
     let directory = Directory::new();
     let path = directory.write("password", "swordfish");
     for (mode, what) in [
-        (0o644, Some("can be read by every user of the machine")),
-        (0o604, Some("can be read by every user of the machine")),
-        (0o602, Some("can be written by every user of the machine")),
-        (0o666, Some("can be written by every user of the machine")),
+        (0o644, Some("is readable by every user of the machine")),
+        (0o604, Some("is readable by every user of the machine")),
+        (0o602, Some("is writable by every user of the machine")),
+        (0o666, Some("is writable by every user of the machine")),
         (0o640, None),
         (0o660, None),
         (0o400, None),
@@ -133,7 +133,7 @@ fn a_mounted_file_that_others_can_write_is_refused() {
     let directory = Directory::new();
     chmod(directory.write("db_password", "swordfish"), 0o646);
     let report = from_directory(directory.path()).unwrap_err();
-    assert_eq!(report.findings()[0].what(), "can be written by every user of the machine");
+    assert_eq!(report.findings()[0].what(), "is writable by every user of the machine");
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_link_out_of_the_directory_does_not_lend_its_trust() {
     assert!(from_directory(directory.path()).is_ok());
     chmod(&path, 0o644);
     let report = from_directory(directory.path()).unwrap_err();
-    assert_eq!(report.findings()[0].what(), "can be read by every user of the machine");
+    assert_eq!(report.findings()[0].what(), "is readable by every user of the machine");
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn what_is_no_regular_file_is_refused() {
             from_file(path).unwrap_err().to_string(),
             format!(
                 "DB_PASSWORD (file `{path}`) is not a regular file; name a file, not a directory, \
-                 a pipe or a device"
+                 pipe or device"
             )
         );
     }
@@ -194,8 +194,8 @@ fn a_path_that_may_be_the_secret_itself_is_not_shown() {
         let text = problems([("KEY_FILE", value)], [Spec::text("KEY")]);
         assert_eq!(
             text,
-            "KEY (variable `KEY_FILE`) is not the path of a file that can be read; set `KEY_FILE` \
-             to the path of the file that holds the secret"
+            "KEY (variable `KEY_FILE`) is not the path of a readable file; set `KEY_FILE` to the \
+             path of a file with the secret"
         );
     }
 }
@@ -282,7 +282,7 @@ fn a_file_below_a_directory_that_all_can_write_is_refused_unless_it_is_sticky() 
     for (mode, refused) in [(0o777, true), (0o1777, false), (0o770, false)] {
         chmod(directory.path(), mode);
         let what = from_file(&path).err().map(|report| report.findings()[0].what().to_owned());
-        let expected = "lies below a directory that every user of the machine can write";
+        let expected = "is below a directory that is writable by every user of the machine";
         assert_eq!(what.as_deref(), refused.then_some(expected), "{mode:o}");
     }
     // Platforms mount so what lies in the container's own directory.
@@ -301,10 +301,7 @@ fn a_file_of_another_user_is_refused_unless_it_was_mounted() {
         return;
     }
     let report = from_file(&path).unwrap_err();
-    assert_eq!(
-        report.findings()[0].what(),
-        "belongs to a user who is neither root nor the one of this process"
-    );
+    assert_eq!(report.findings()[0].what(), "belongs to neither root nor the user of this process");
     assert!(from_directory(directory.path()).is_ok());
 }
 
@@ -322,7 +319,7 @@ fn the_directory_of_credentials_is_absolute_and_not_the_root() {
         assert_eq!(report.findings()[0].name(), "CREDENTIALS_DIRECTORY", "{path}");
         assert_eq!(
             report.findings()[0].what(),
-            "is not the absolute path of a directory for this service alone"
+            "is not the absolute path of a directory dedicated to this service"
         );
     }
     for path in ["", "/nonexistent/credentials"] {
@@ -338,5 +335,5 @@ fn the_directory_of_credentials_lends_its_trust_to_what_was_looked_up_in_it_alon
     chmod(&path, 0o644);
     assert!(with_credentials(credentials, None).is_ok());
     let report = with_credentials(credentials, Some(&path)).unwrap_err();
-    assert_eq!(report.findings()[0].what(), "can be read by every user of the machine");
+    assert_eq!(report.findings()[0].what(), "is readable by every user of the machine");
 }

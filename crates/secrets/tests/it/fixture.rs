@@ -1,4 +1,4 @@
-//! A directory of a test's own, and short ways to load.
+//! Temporary directories, and shorthands for loading.
 
 use std::{
     env, fs,
