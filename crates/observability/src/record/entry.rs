@@ -51,11 +51,11 @@ pub(super) struct Entry {
 enum Stage {
     /// The head is not ready.
     Waiting,
-    /// The head was handed over, the body only in part.
+    /// The head was passed to the server, the body only in part.
     Sending,
     /// The service or the body returned an error.
     Failed,
-    /// Everything was handed over.
+    /// Everything was passed to the server.
     Complete,
 }
 
@@ -134,7 +134,7 @@ impl Entry {
         }
     }
 
-    /// Records that the whole body was handed over.
+    /// Records that the whole body was passed to the server.
     pub(super) const fn complete(&mut self) {
         self.stage = Stage::Complete;
     }
@@ -227,7 +227,7 @@ enum Ending {
     Aborted,
     /// The future was dropped before it was ready.
     Cancelled,
-    /// The whole response was handed over.
+    /// The whole response was passed to the server.
     Ok,
     /// The outcome was set by a layer or follows from the status.
     Known(Outcome),
