@@ -1,8 +1,8 @@
 //! Adds headers that protect browser users to every response.
 //!
-//! Browsers are kept from guessing and executing a content type, showing the service in another
-//! site's frame, loading its responses into another site's page, caching them, revealing to other
-//! sites where a user came from, and returning without TLS.
+//! Keeps browsers from guessing and executing a content type, showing the service in another site's
+//! frame, loading its responses into another site's page, caching them, revealing to other sites
+//! where a user came from, and returning without TLS.
 //!
 //! ```
 //! use hardpoint_edge::{SecurityHeaders, SecurityHeadersLayer};
