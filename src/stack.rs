@@ -169,6 +169,15 @@ impl<Top: StackLayer, Rest> Stack<Top, Rest> {
         self.push(Placed::new(layer))
     }
 
+    /// Applies the layers to `service`, where no router does it.
+    pub fn service<S>(&self, service: S) -> Rest::Service
+    where
+        Top: Layer<S>,
+        Rest: Layer<Top::Service>,
+    {
+        Layer::layer(self, service)
+    }
+
     /// Begins a stack that is applied inside of this one, on a part of the router.
     pub fn inner(&self) -> Stack<After<Top>> {
         Stack {

@@ -11,7 +11,7 @@ use hardpoint::{
     Stack,
     auth::axum::Authenticated,
     core::{ClientResolver, Family, TrustedProxies},
-    edge::{BodyLimitLayer, ClientLayer, PanicLayer, ProblemLayer, SecurityHeadersLayer},
+    edge::{BodyLimitLayer, CatchPanicLayer, ClientLayer, ProblemLayer, SecurityHeadersLayer},
     health::{DrainLayer, Lifecycle, ProbeLayer},
     observability::RecordLayer,
 };
@@ -34,22 +34,28 @@ async fn start(per_address: u32, per_user: u32) -> Service {
     let lifecycle = Lifecycle::builder().build().unwrap();
     let proxies = TrustedProxies::new(["127.0.0.1"]).unwrap();
     let stack = Stack::new()
-        .probes(ProbeLayer::new(&lifecycle))
-        .drain(DrainLayer::new(&lifecycle))
-        .client(ClientLayer::new(ClientResolver::new(proxies, Family::XForwarded)))
-        .record(RecordLayer::new())
-        .security_headers(SecurityHeadersLayer::default())
-        .problem(ProblemLayer::new())
-        .catch_panic(PanicLayer::new())
-        .rate_limit_by_address(per_client(per_address))
-        .authenticate(auth.optional())
-        .rate_limit_by_subject(per_subject(per_user))
-        .body_limit(BodyLimitLayer::new(1024).with_axum_body());
+        .layer(ProbeLayer::new(&lifecycle))
+        .layer(DrainLayer::new(&lifecycle))
+        .layer(ClientLayer::new(ClientResolver::new(proxies, Family::XForwarded)))
+        .layer(RecordLayer::new())
+        .layer(SecurityHeadersLayer::default())
+        .layer(ProblemLayer::new())
+        .layer(CatchPanicLayer::new())
+        .layer(per_client(per_address))
+        .layer(auth.optional())
+        .layer(per_subject(per_user))
+        .layer(BodyLimitLayer::new(1024).with_axum_body());
+    let nested = Router::new()
+        .route("/deep", get(async || "deep"))
+        .fallback(async || (StatusCode::NOT_FOUND, "nested fallback"));
+    let merged = Router::new().route("/merged", get(async || "merged"));
     let router = Router::new()
         .route("/who", get(async |user: Authenticated| user.subject().to_owned()))
         .route("/length", post(async |body: Bytes| body.len().to_string()))
         .route("/json", post(async |Json(value): Json<Value>| value.to_string()))
         .route("/panic", get(async || -> &'static str { panic!("a secret in a panic") }))
+        .nest("/nested", nested)
+        .merge(merged)
         .layer(stack);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -69,7 +75,7 @@ impl Service {
     }
 }
 
-/// What stands on every answer, refusals included.
+/// Every response has these, refusals included.
 fn assert_hardened(reply: &Reply) {
     for header in ["x-request-id", "x-content-type-options", "content-security-policy"] {
         assert!(!reply.header(header).is_empty(), "{header} on {}", reply.status);
@@ -137,6 +143,23 @@ async fn each_client_behind_the_proxy_has_its_own_limit_and_probes_have_none() {
     for _ in 0..10 {
         assert_eq!(service.get("/livez").await.status, StatusCode::OK);
         assert_eq!(service.get("/readyz").await.status, StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn unknown_merged_and_nested_paths_and_fallbacks_are_inside_the_limits() {
+    for (path, status) in [
+        ("/nowhere", StatusCode::NOT_FOUND),
+        ("/merged", StatusCode::OK),
+        ("/nested/deep", StatusCode::OK),
+        ("/nested/nowhere", StatusCode::NOT_FOUND),
+    ] {
+        let service = start(2, 1_000).await;
+        for _ in 0..2 {
+            assert_eq!(service.get(path).await.status, status, "{path}");
+        }
+        let limited = service.get(path).await;
+        assert_problem(&limited, StatusCode::TOO_MANY_REQUESTS, "rate_limited");
     }
 }
 

@@ -5,8 +5,8 @@ use std::convert::Infallible;
 use bytes::Bytes;
 use hardpoint::{
     Stack,
-    core::{ClientResolver, RequestContext, Route, Subject},
-    edge::{BodyLimitLayer, ClientLayer, PanicLayer, ProblemLayer, SecurityHeadersLayer},
+    core::{ClientResolver, RequestContext, Route},
+    edge::{BodyLimitLayer, CatchPanicLayer, ClientLayer, ProblemLayer, SecurityHeadersLayer},
     observability::RecordLayer,
 };
 use hardpoint_testkit::http::{Client, serve};
@@ -22,9 +22,9 @@ async fn handler<B>(request: Request<B>) -> Result<Response<Full<Bytes>>, Infall
 where
     B: Body,
 {
-    let context = RequestContext::get(request.extensions()).cloned();
+    let context = RequestContext::find(request.extensions()).cloned();
     let sent = request.into_body().collect().await.map_or(0, |body| body.to_bytes().len());
-    let subject = context.as_ref().and_then(|context| context.subject()).map(Subject::as_str);
+    let subject = context.as_ref().and_then(|context| context.subject());
     let body = format!("{} sent {sent}", subject.unwrap_or("nobody"));
     Ok(Response::new(Full::from(body)))
 }
@@ -33,18 +33,19 @@ where
 async fn the_stack_serves_hyper_over_both_versions_of_http() {
     let (auth, token) = authentication();
     let stack = Stack::new()
-        .client(ClientLayer::new(ClientResolver::direct()))
-        .record(RecordLayer::new())
-        .security_headers(SecurityHeadersLayer::default())
-        .problem(ProblemLayer::new())
-        .catch_panic(PanicLayer::new())
-        .rate_limit_by_address(per_client(8))
-        .authenticate(auth.optional())
-        .body_limit(BodyLimitLayer::new(16));
-    let service = stack.layer(service_fn(handler)).map_request(|mut request: Request<Incoming>| {
-        request.extensions_mut().insert(Route::from_static("/everything"));
-        request
-    });
+        .layer(ClientLayer::new(ClientResolver::direct()))
+        .layer(RecordLayer::new())
+        .layer(SecurityHeadersLayer::default())
+        .layer(ProblemLayer::new())
+        .layer(CatchPanicLayer::new())
+        .layer(per_client(8))
+        .layer(auth.optional())
+        .layer(BodyLimitLayer::new(16));
+    let service =
+        stack.service(service_fn(handler)).map_request(|mut request: Request<Incoming>| {
+            request.extensions_mut().insert(Route::from_static("/everything"));
+            request
+        });
     let server = serve(service).await;
     let bearer = format!("Bearer {}", token.expose());
     for client in [Client::new(), Client::http2()] {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hardpoint::{
     Stack,
     core::ClientResolver,
-    edge::{ClientLayer, PanicLayer, ProblemLayer},
+    edge::{CatchPanicLayer, ClientLayer, ProblemLayer},
     observability::{Logs, RecordLayer},
 };
 use hardpoint_testkit::{
@@ -16,7 +16,7 @@ use hardpoint_testkit::{
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use tower::{Layer, service_fn};
+use tower::service_fn;
 use tracing::Dispatch;
 use tracing_subscriber::layer::SubscriberExt;
 
@@ -35,17 +35,17 @@ async fn no_secret_of_a_request_is_logged_or_answered() {
         LazyLock::new(|| Dispatch::new(tracing_subscriber::registry()));
     LazyLock::force(&SECOND);
     let logs = CapturedLogs::default();
-    let json = Logs::json("test", "0", "test").filter("trace").layer(logs.writer()).unwrap();
+    let json = Logs::json("test").filter("trace").layer(logs.writer()).unwrap();
     let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(json));
     let (auth, token) = authentication();
     let stack = Stack::new()
-        .client(ClientLayer::new(ClientResolver::direct()))
-        .record(RecordLayer::new())
-        .problem(ProblemLayer::new())
-        .catch_panic(PanicLayer::new())
-        .rate_limit_by_address(per_client(4))
-        .authenticate(auth);
-    let server = serve(stack.layer(service_fn(async |request: Request<Incoming>| {
+        .layer(ClientLayer::new(ClientResolver::direct()))
+        .layer(RecordLayer::new())
+        .layer(ProblemLayer::new())
+        .layer(CatchPanicLayer::new())
+        .layer(per_client(4))
+        .layer(auth);
+    let server = serve(stack.service(service_fn(async |request: Request<Incoming>| {
         assert!(!request.uri().path().starts_with("/panic"), "a handler panics");
         Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("ok")))
     })))

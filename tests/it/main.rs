@@ -6,32 +6,39 @@ mod axum;
 mod hyper;
 mod leak;
 mod order;
+mod plain;
+mod refusals;
 mod tonic;
 
 use hardpoint::{
-    auth::{AuthLayer, KeySet, Scopes, SigningKey, TokenIssuer, TokenVerifier},
+    auth::{AuthLayer, KeySet, SigningKey, TokenIssuer, TokenVerifier},
     core::{ClientResolver, ManualClock, Secret},
-    ratelimit::{MemoryStore, OnMissingKey, Policy, Quota, RateLimitLayer, key},
+    ratelimit::{
+        OnMissingKey, Policy, Quota, RateLimitLayer, RateLimiter, SubjectRateLimitLayer, key,
+    },
 };
 
 /// A layer that verifies tokens, and one that it accepts.
 fn authentication() -> (AuthLayer, Secret<str>) {
     let key = SigningKey::generate().unwrap();
     let keys = KeySet::new([key.verifying_key()]).unwrap();
-    let issuer = TokenIssuer::new(key, "https://id.example", "api");
-    let token = issuer.issue("alice@example.org", &Scopes::none()).unwrap();
-    (AuthLayer::new(TokenVerifier::new(keys, "https://id.example", "api")), token)
+    let issuer = TokenIssuer::builder(key).issuer("https://id.example").audience("api");
+    let token = issuer.build().unwrap().token("alice@example.org").sign().unwrap();
+    let verifier = TokenVerifier::builder().issuer("https://id.example", keys).audience("api");
+    (AuthLayer::new(verifier.build().unwrap()), token.into_secret())
 }
 
 /// So many requests of one client address, and no more: the clock stands still.
-fn per_client(requests: u32) -> RateLimitLayer<MemoryStore<ManualClock>> {
+fn per_client(requests: u32) -> RateLimitLayer {
     let client = key::client_network(ClientResolver::direct());
-    let policy = Policy::new("client", Quota::per_hour(requests), client);
-    RateLimitLayer::with_clock(policy, ManualClock::default()).unwrap()
+    limiter(Policy::new("client", Quota::per_hour(requests), client)).layer().unwrap()
 }
 
-fn per_subject(requests: u32) -> RateLimitLayer<MemoryStore<ManualClock>> {
-    let policy = Policy::new("subject", Quota::per_hour(requests), key::subject())
-        .on_missing_key(OnMissingKey::Skip);
-    RateLimitLayer::with_clock(policy, ManualClock::default()).unwrap()
+fn per_subject(requests: u32) -> SubjectRateLimitLayer {
+    let policy = Policy::new("subject", Quota::per_hour(requests), key::subject());
+    limiter(policy.on_missing_key(OnMissingKey::Skip)).by_subject().unwrap()
+}
+
+fn limiter(policy: Policy) -> RateLimiter {
+    RateLimiter::builder().policy(policy).time(ManualClock::default()).build().unwrap()
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use hardpoint::core::Peer;
+use hardpoint::core::{Peer, Refusals};
 use hardpoint_testkit::http::{Client, Reply};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
@@ -71,10 +71,11 @@ async fn refusals_are_statuses_of_grpc_and_answers_keep_their_trailers() {
         request
     };
     let peer = layer_fn(move |inner| MapRequest::new(inner, with_peer));
+    let grpc = Refusals::new().grpc();
     let server = tonic::transport::Server::builder()
         .layer(peer)
-        .layer(per_client(3))
-        .layer(auth)
+        .layer(per_client(3).refusals(&grpc))
+        .layer(auth.refusals(&grpc))
         .add_service(Greeter)
         .serve_with_incoming(TcpIncoming::from(listener));
     tokio::spawn(server);

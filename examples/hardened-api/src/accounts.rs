@@ -8,14 +8,13 @@ use std::{
 use axum::{Json, extract::State};
 use hardpoint::{
     auth::{PasswordHash, PasswordPolicy},
-    core::{Problem, Secret},
-    edge::problem::of_status,
+    core::{Problem, Secret, axum::RejectionResponse},
 };
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{error::ApiError, ids, routes::App};
+use crate::{ids, routes::App};
 
 /// The maximum number of accounts, so that memory is bounded.
 const MOST: usize = 100_000;
@@ -52,7 +51,7 @@ impl Accounts {
     fn add(&self, email: String, account: Account) -> Result<(), Problem> {
         let mut accounts = self.lock();
         if accounts.len() >= MOST {
-            return Err(of_status(StatusCode::SERVICE_UNAVAILABLE));
+            return Err(Problem::from_status(StatusCode::SERVICE_UNAVAILABLE));
         }
         match accounts.entry(email) {
             Entry::Occupied(_) => Err(taken()),
@@ -88,7 +87,7 @@ pub(crate) struct SignUp {
 pub(crate) async fn sign_up(
     State(app): State<App>,
     Json(sign_up): Json<SignUp>,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+) -> Result<(StatusCode, Json<Value>), RejectionResponse> {
     let email =
         normal(&sign_up.email).ok_or_else(|| refused("email", "write an e-mail address"))?;
     let weak = PasswordPolicy::default().check(&sign_up.password);
@@ -98,14 +97,14 @@ pub(crate) async fn sign_up(
         return Err(taken().into());
     }
     let password = app.passwords.hash(sign_up.password).await?;
-    let id = ids::random().ok_or_else(|| of_status(StatusCode::SERVICE_UNAVAILABLE))?;
+    let id = ids::random().ok_or_else(|| Problem::from_status(StatusCode::SERVICE_UNAVAILABLE))?;
     app.accounts.add(email, Account { id: id.clone(), password })?;
     Ok((StatusCode::CREATED, Json(json!({ "id": id }))))
 }
 
 fn refused(field: &str, what: impl Into<String>) -> Problem {
     let error = json!({ "pointer": format!("#/{field}"), "detail": what.into() });
-    of_status(StatusCode::UNPROCESSABLE_ENTITY).add_member("errors", json!([error]))
+    Problem::from_status(StatusCode::UNPROCESSABLE_ENTITY).add_member("errors", json!([error]))
 }
 
 fn taken() -> Problem {

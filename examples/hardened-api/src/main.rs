@@ -7,7 +7,6 @@
 
 mod accounts;
 mod admin;
-mod error;
 mod ids;
 mod notes;
 mod routes;

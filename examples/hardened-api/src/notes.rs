@@ -9,20 +9,22 @@ use std::{
 use axum::{Json, extract::State};
 use hardpoint::{
     auth::{Scopes, axum::Authenticated},
-    core::{Clock, Problem, SystemClock},
-    edge::problem::of_status,
+    core::{Problem, Time, axum::RejectionResponse},
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{error::ApiError, ids, routes::App};
+use crate::{ids, routes::App};
 
 /// The maximum number of notes per subject and in total, and the maximum length of a text in bytes.
 /// Together they limit memory to 40 MiB.
 const MOST: usize = 100;
 const MOST_OF_ALL: usize = 10_000;
 const LONGEST: usize = 4096;
+
+const READ: Scopes = Scopes::from_static("notes:read");
+const WRITE: Scopes = Scopes::from_static("notes:write");
 
 /// Notes by subject.
 #[derive(Debug, Default)]
@@ -45,14 +47,14 @@ pub(crate) struct Note {
 }
 
 impl Notes {
-    fn of(&self, subject: &str) -> Vec<Note> {
+    fn list(&self, subject: &str) -> Vec<Note> {
         self.lock().by_subject.get(subject).cloned().unwrap_or_default()
     }
 
     fn add(&self, subject: &str, note: Note) -> Result<(), Problem> {
         let mut kept = self.lock();
         if kept.count >= MOST_OF_ALL {
-            return Err(of_status(StatusCode::SERVICE_UNAVAILABLE));
+            return Err(Problem::from_status(StatusCode::SERVICE_UNAVAILABLE));
         }
         let own = kept.by_subject.entry(subject.to_owned()).or_default();
         if own.len() >= MOST {
@@ -75,9 +77,9 @@ impl Notes {
 pub(crate) async fn list(
     State(app): State<App>,
     user: Authenticated,
-) -> Result<Json<Value>, ApiError> {
-    user.require(&scope("notes:read"))?;
-    Ok(Json(json!({ "notes": app.notes.of(user.subject()) })))
+) -> Result<Json<Value>, RejectionResponse> {
+    user.require(&READ)?;
+    Ok(Json(json!({ "notes": app.notes.list(user.subject()) })))
 }
 
 /// `POST /api/v1/notes`
@@ -90,21 +92,17 @@ pub(crate) async fn add(
     State(app): State<App>,
     user: Authenticated,
     Json(add): Json<Add>,
-) -> Result<(StatusCode, Json<Note>), ApiError> {
-    user.require(&scope("notes:write"))?;
+) -> Result<(StatusCode, Json<Note>), RejectionResponse> {
+    user.require(&WRITE)?;
     if add.text.is_empty() || add.text.len() > LONGEST {
         let error = json!({ "pointer": "#/text", "detail": format!("write 1 to {LONGEST} bytes") });
-        let problem = of_status(StatusCode::UNPROCESSABLE_ENTITY);
+        let problem = Problem::from_status(StatusCode::UNPROCESSABLE_ENTITY);
         return Err(problem.add_member("errors", json!([error])).into());
     }
-    let id = ids::random().ok_or_else(|| of_status(StatusCode::SERVICE_UNAVAILABLE))?;
-    let now = UNIX_EPOCH + SystemClock.unix();
+    let id = ids::random().ok_or_else(|| Problem::from_status(StatusCode::SERVICE_UNAVAILABLE))?;
+    let now = UNIX_EPOCH + Time::system().unix();
     let created_at = humantime::format_rfc3339_seconds(now).to_string();
     let note = Note { id, text: add.text, created_at };
     app.notes.add(user.subject(), note.clone())?;
     Ok((StatusCode::CREATED, Json(note)))
-}
-
-fn scope(name: &str) -> Scopes {
-    name.parse().unwrap_or_default()
 }

@@ -1,6 +1,6 @@
 //! The public router and the stack of layers around it.
 
-use std::sync::Arc;
+use std::{error::Error, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -10,16 +10,14 @@ use axum::{
 };
 use hardpoint::{
     Stack,
-    auth::{AuthLayer, KeySet, PasswordHasher, TokenIssuer, TokenVerifier},
-    edge::{
-        BodyLimitLayer, ClientLayer, PanicLayer, ProblemLayer, SecurityHeadersLayer,
-        axum::ProblemResponse, problem::of_status,
-    },
+    auth::{AuthLayer, KeySet, PasswordHasher, TokenCache, TokenIssuer, TokenVerifier},
+    core::Problem,
+    edge::{BodyLimitLayer, CatchPanicLayer, ClientLayer, ProblemLayer, SecurityHeadersLayer},
     health::{DrainLayer, Lifecycle, ProbeLayer},
     observability::RecordLayer,
     ratelimit::{
-        ConfigError, Draft, Headers, OnMissingKey, Policy, Quota, RateLimitLayer, RateLimiter,
-        filter, key,
+        ConfigError, Draft, Headers, OnFailure, OnMissingKey, Policy, RateLimitLayer, RateLimiter,
+        SubjectRateLimitLayer, filter, key,
     },
 };
 use http::{StatusCode, header::CACHE_CONTROL};
@@ -54,22 +52,32 @@ impl App {
     pub(crate) fn new(
         keys: &Keys,
         accounts: Arc<Accounts>,
-    ) -> Result<(Self, TokenVerifier), hardpoint::auth::KeySetError> {
+    ) -> Result<(Self, TokenVerifier), Box<dyn Error>> {
         let mut all = vec![keys.signing.verifying_key()];
         all.extend(keys.previous.iter().cloned());
         let set = KeySet::new(all)?;
+        let issuer = TokenIssuer::builder(Arc::clone(&keys.signing));
         let app = Self {
             accounts,
             notes: Arc::default(),
             passwords: PasswordHasher::new(),
             jwks: Arc::new(set.to_jwks()),
-            issuer: TokenIssuer::new(Arc::clone(&keys.signing), ISSUER, AUDIENCE),
+            issuer: issuer.issuer(ISSUER).audience(AUDIENCE).build()?,
         };
-        Ok((app, TokenVerifier::new(set, ISSUER, AUDIENCE)))
+        let verifier = TokenVerifier::builder()
+            .issuer(ISSUER, set)
+            .audience(AUDIENCE)
+            .cache(TokenCache::new())
+            .build()?;
+        Ok((app, verifier))
     }
 }
 
-/// The complete service.
+/// Returns the whole service.
+///
+/// The outer stack is around everything: probes are answered in it, and every other path, also one
+/// that no route matches, is limited by address. The inner stack is around the routes that read a
+/// token.
 pub(crate) fn router(
     app: App,
     verifier: TokenVerifier,
@@ -77,20 +85,19 @@ pub(crate) fn router(
     lifecycle: &Lifecycle,
 ) -> Result<Router, ConfigError> {
     let outer = Stack::new()
-        .probes(ProbeLayer::new(lifecycle))
-        .drain(DrainLayer::new(lifecycle))
-        .client(ClientLayer::new(settings.resolver.clone()))
-        .record(RecordLayer::new())
-        .security_headers(SecurityHeadersLayer::default())
-        .problem(ProblemLayer::new())
-        .catch_panic(PanicLayer::new());
-    let inner = Stack::new()
-        .rate_limit_by_address(by_address(settings)?)
-        .authenticate(AuthLayer::new(verifier).optional())
-        .rate_limit_by_subject(by_subject(settings)?)
-        .body_limit(BodyLimitLayer::new(MAX_BODY).with_axum_body());
-    // Services that verify tokens may fetch the keys without a limit. Serving them must therefore
-    // not involve cryptography.
+        .layer(ProbeLayer::new(lifecycle))
+        .layer(DrainLayer::new(lifecycle))
+        .layer(ClientLayer::new(settings.resolver.clone()))
+        .layer(RecordLayer::new())
+        .layer(SecurityHeadersLayer::default())
+        .layer(ProblemLayer::new())
+        .layer(CatchPanicLayer::new())
+        .layer(by_address(settings)?);
+    let inner = outer
+        .inner()
+        .layer(AuthLayer::new(verifier).optional())
+        .layer(by_subject(settings)?)
+        .layer(BodyLimitLayer::new(MAX_BODY).with_axum_body());
     let keys = Router::new().route(JWKS, get(jwks)).with_state(app.clone());
     let api = Router::new()
         .route(SIGN_UP, post(accounts::sign_up))
@@ -107,29 +114,30 @@ pub(crate) fn router(
     Ok(api.merge(keys).layer(outer))
 }
 
-/// Limits every client address, and more strictly clients that probe which addresses have an
-/// account or guess passwords.
+/// Limits each client address, and more strictly the routes that tell whether an account exists or
+/// whether a password is right. Those two limits stay on when the general one is off.
 fn by_address(settings: &Settings) -> Result<RateLimitLayer, ConfigError> {
-    let Some(quota) = settings.rate_limit else { return Ok(RateLimitLayer::off()) };
     let client = || key::client_network(settings.resolver.clone());
-    let sign_up = Policy::new("sign-up", Quota::per_second(1).burst(100), client())
-        .when(filter::route(SIGN_UP));
-    let log_in = Policy::new("log-in", Quota::per_minute(10).burst(100), client())
+    let strict = OnFailure::LocalThenDeny { share: 0.25 };
+    let sign_up = Policy::new("sign-up", settings.sign_up_rate_limit, client())
+        .when(filter::route(SIGN_UP))
+        .on_failure(strict);
+    let log_in = Policy::new("log-in", settings.log_in_rate_limit, client())
         .when(filter::route(LOG_IN))
-        .charge_on(|response| response.status == StatusCode::UNAUTHORIZED);
-    Ok(RateLimiter::builder()
-        .policy(Policy::new("client", quota, client()))
-        .policy(sign_up)
-        .policy(log_in)
-        .headers(Headers::ietf(Draft::V11).expose())
-        .build()?
-        .layer())
+        .charge_on(|response| response.status == StatusCode::UNAUTHORIZED)
+        .on_failure(strict);
+    let mut limits = RateLimiter::builder();
+    if let Some(quota) = settings.rate_limit {
+        limits = limits.policy(Policy::new("client", quota, client()));
+    }
+    let headers = Headers::ietf(Draft::V11).expose();
+    limits.policy(sign_up).policy(log_in).headers(headers).build()?.layer()
 }
 
-fn by_subject(settings: &Settings) -> Result<RateLimitLayer, ConfigError> {
-    let Some(quota) = settings.subject_rate_limit else { return Ok(RateLimitLayer::off()) };
+fn by_subject(settings: &Settings) -> Result<SubjectRateLimitLayer, ConfigError> {
+    let Some(quota) = settings.subject_rate_limit else { return Ok(SubjectRateLimitLayer::off()) };
     let policy = Policy::new("subject", quota, key::subject()).on_missing_key(OnMissingKey::Skip);
-    RateLimitLayer::new(policy)
+    SubjectRateLimitLayer::new(policy)
 }
 
 async fn jwks(State(app): State<App>) -> Response {
@@ -137,7 +145,7 @@ async fn jwks(State(app): State<App>) -> Response {
     ([fresh], Json(Value::clone(&app.jwks))).into_response()
 }
 
-/// For routes that are not built yet.
-pub(crate) async fn not_built() -> ProblemResponse {
-    ProblemResponse(of_status(StatusCode::NOT_IMPLEMENTED))
+/// Answers for a route whose capability does not exist yet.
+pub(crate) async fn not_built() -> Problem {
+    Problem::from_status(StatusCode::NOT_IMPLEMENTED)
 }

@@ -29,7 +29,9 @@ pub(crate) async fn run(settings: Settings) -> ExitCode {
 async fn serve(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
     let logs = match settings.env {
         Env::Dev => Logs::human(),
-        Env::Prod => Logs::json("hardened-api", env!("CARGO_PKG_VERSION"), settings.env.as_str()),
+        Env::Prod => Logs::json("hardened-api")
+            .version(env!("CARGO_PKG_VERSION"))
+            .environment(settings.env.as_str()),
     };
     logs.filter(settings.log.as_str()).init()?;
     let (public, admin) = (bind(settings.listen).await?, bind(settings.admin_listen).await?);

@@ -16,7 +16,7 @@ use hardpoint::{
 };
 
 /// All variables that begin with `HARDPOINT_`. Any other is a mistake.
-const KNOWN: [&str; 14] = [
+const KNOWN: [&str; 16] = [
     "HARDPOINT_ADMIN_LISTEN",
     "HARDPOINT_DRAIN_DEADLINE",
     "HARDPOINT_DRAIN_DELAY",
@@ -24,11 +24,13 @@ const KNOWN: [&str; 14] = [
     "HARDPOINT_FORWARDED",
     "HARDPOINT_LISTEN",
     "HARDPOINT_LOG",
+    "HARDPOINT_LOGIN_RATE_LIMIT",
     "HARDPOINT_RATE_LIMIT",
     "HARDPOINT_REDIS_URL",
     "HARDPOINT_REFRESH_GRACE",
     "HARDPOINT_ROOT_SECRET",
     "HARDPOINT_ROOT_SECRET_FILE",
+    "HARDPOINT_SIGNUP_RATE_LIMIT",
     "HARDPOINT_SUBJECT_RATE_LIMIT",
     "HARDPOINT_TRUSTED_PROXIES",
 ];
@@ -64,6 +66,8 @@ pub(crate) struct Settings {
     pub(crate) resolver: ClientResolver,
     pub(crate) rate_limit: Option<Quota>,
     pub(crate) subject_rate_limit: Option<Quota>,
+    pub(crate) sign_up_rate_limit: Quota,
+    pub(crate) log_in_rate_limit: Quota,
     pub(crate) drain_delay: Duration,
     pub(crate) drain_deadline: Duration,
     pub(crate) log: String,
@@ -98,8 +102,22 @@ impl Settings {
             listen: reader.parsed("HARDPOINT_LISTEN", loopback(3000), address),
             admin_listen: reader.parsed("HARDPOINT_ADMIN_LISTEN", loopback(3001), address),
             resolver: reader.resolver(),
-            rate_limit: reader.parsed("HARDPOINT_RATE_LIMIT", per_client, quota),
-            subject_rate_limit: reader.parsed("HARDPOINT_SUBJECT_RATE_LIMIT", per_subject, quota),
+            rate_limit: reader.parsed("HARDPOINT_RATE_LIMIT", per_client, optional_quota),
+            subject_rate_limit: reader.parsed(
+                "HARDPOINT_SUBJECT_RATE_LIMIT",
+                per_subject,
+                optional_quota,
+            ),
+            sign_up_rate_limit: reader.parsed(
+                "HARDPOINT_SIGNUP_RATE_LIMIT",
+                Quota::per_second(1).burst(100),
+                quota,
+            ),
+            log_in_rate_limit: reader.parsed(
+                "HARDPOINT_LOGIN_RATE_LIMIT",
+                Quota::per_minute(10).burst(100),
+                quota,
+            ),
             drain_delay: reader.parsed("HARDPOINT_DRAIN_DELAY", delay, duration),
             drain_deadline: reader.parsed(
                 "HARDPOINT_DRAIN_DEADLINE",
@@ -224,13 +242,16 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "write an address and a port, such as 127.0.0.1:3000".to_owned())
 }
 
-fn quota(text: &str) -> Result<Option<Quota>, String> {
+fn optional_quota(text: &str) -> Result<Option<Quota>, String> {
     match text {
         "off" => Ok(None),
-        _ => text.parse().map(Some).map_err(|_| {
-            "write CELLS/PERIOD or CELLS/PERIOD:BURST, such as 200/1s:400, or `off`".to_owned()
-        }),
+        _ => quota(text).map(Some).map_err(|remedy| format!("{remedy}, or `off`")),
     }
+}
+
+fn quota(text: &str) -> Result<Quota, String> {
+    text.parse()
+        .map_err(|_| "write CELLS/PERIOD or CELLS/PERIOD:BURST, such as 200/1s:400".to_owned())
 }
 
 /// Parses the drain deadline, which must leave time for the drain to settle.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hardpoint::auth::{IssueErrorKind, Scopes, TokenIssuer};
+use hardpoint::auth::{IssueErrorKind, IssuedToken, Scopes, TokenIssuer};
 use serde_json::Value;
 
 use super::{Failure, Printed, arguments::Arguments, key_file};
@@ -27,21 +27,23 @@ pub(super) fn run(words: &[&str]) -> Printed {
     let (path, algorithm) = (arguments.required("--key")?, arguments.algorithm()?);
     let (issuer, audience) = (arguments.required("--issuer")?, arguments.required("--audience")?);
     let subject = arguments.required("--subject")?;
-    let scopes: Scopes = arguments
-        .optional("--scope")?
-        .unwrap_or_default()
-        .parse()
-        .map_err(|error| Failure::usage(format!("--scope: {error}")))?;
+    let scopes = arguments.optional("--scope")?.map(str::parse::<Scopes>).transpose();
+    let scopes = scopes.map_err(|error| Failure::usage(format!("--scope: {error}")))?;
     let lifetime = arguments.optional("--ttl")?.map(duration).transpose()?;
     let profile = arguments.profile()?;
     let claims = arguments.all("--claim").map(claim).collect::<Result<Vec<_>, _>>()?;
 
     let key = key_file::signing(path, algorithm)?;
-    let mut minting = TokenIssuer::new(key, issuer, audience).profile(profile);
+    let mut builder = TokenIssuer::builder(key).issuer(issuer).audience(audience).profile(profile);
     if let Some(lifetime) = lifetime {
-        minting = minting.lifetime(lifetime);
+        builder = builder.lifetime(lifetime);
     }
-    minting.issue_with(subject, &scopes, claims).map_err(|error| match error.kind() {
+    let issuer = builder.build().map_err(Failure::usage)?;
+    let mut token = issuer.token(subject).scopes(scopes.iter().flat_map(Scopes::iter));
+    for (name, value) in claims {
+        token = token.claim(name, value);
+    }
+    token.sign().map(IssuedToken::into_secret).map_err(|error| match error.kind() {
         IssueErrorKind::Claims | IssueErrorKind::Subject | IssueErrorKind::TooLong => {
             Failure::usage(error)
         }

@@ -34,7 +34,9 @@ pub(super) fn run(words: &[&str]) -> Printed {
         Some(token) => token.into(),
         None => from_stdin()?,
     };
-    let verifier = TokenVerifier::new(keys, issuer, audience).profile(profile);
+    let verifier =
+        TokenVerifier::builder().issuer(issuer, keys).audience(audience).profile(profile);
+    let verifier = verifier.build().map_err(Failure::usage)?;
     let (_, claims) = verifier
         .verify_as::<Value>(token.expose().trim_end_matches(['\r', '\n']))
         .map_err(Failure::refused)?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hardpoint::core::{Clock, SystemClock};
+use hardpoint::core::Time;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -104,17 +104,17 @@ impl Stage {
         self.scene("Logging in: an unknown address and a wrong password get the same response");
         let wrong = json!({ "email": EMAIL, "password": "wrong password" });
         let unknown = json!({ "email": "nobody@example.org", "password": "wrong password" });
-        let start = SystemClock.now();
+        let start = Time::system().now();
         let wrong =
             self.client.post("/api/v1/session", &wrong).await?.expect(StatusCode::UNAUTHORIZED)?;
-        let middle = SystemClock.now();
+        let middle = Time::system().now();
         let unknown = self
             .client
             .post("/api/v1/session", &unknown)
             .await?
             .expect(StatusCode::UNAUTHORIZED)?;
         let first = middle.saturating_since(start);
-        let second = SystemClock.now().saturating_since(middle);
+        let second = Time::system().now().saturating_since(middle);
         expect(same_but_for_the_id(&wrong)? == same_but_for_the_id(&unknown)?, "equal responses")?;
         show(&format!("both: {}, after {first:.0?} and {second:.0?}", problem(&wrong)?));
         let right = json!({ "email": EMAIL, "password": PASSWORD });

@@ -62,7 +62,11 @@ impl LogIns {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drain_finishes_200_requests_whose_handlers_were_entered() {
     let _alone = ALONE.lock().await;
-    let service = Service::start(&[("HARDPOINT_RATE_LIMIT", "off")]).await;
+    let service = Service::start(&[
+        ("HARDPOINT_RATE_LIMIT", "off"),
+        ("HARDPOINT_LOGIN_RATE_LIMIT", "1000/1s"),
+    ])
+    .await;
     service.sign_up("alice@example.org").await;
     let log_ins = LogIns::start(&service, 200);
     // A password takes milliseconds to verify, so that nearly all wait inside their handlers.
@@ -84,7 +88,11 @@ async fn a_drain_finishes_200_requests_whose_handlers_were_entered() {
 #[tokio::test(flavor = "multi_thread")]
 async fn five_hundred_log_ins_at_once_are_all_answered_within_bounded_memory() {
     let _alone = ALONE.lock().await;
-    let service = Service::start(&[("HARDPOINT_RATE_LIMIT", "off")]).await;
+    let service = Service::start(&[
+        ("HARDPOINT_RATE_LIMIT", "off"),
+        ("HARDPOINT_LOGIN_RATE_LIMIT", "1000/1s"),
+    ])
+    .await;
     service.sign_up("alice@example.org").await;
     let statuses = LogIns::start(&service, 500).statuses().await;
     let served = statuses.iter().filter(|status| **status == Ok(200)).count();
