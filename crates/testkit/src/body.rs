@@ -1,4 +1,4 @@
-//! A body that yields exactly what a test wrote down.
+//! A body that yields the frames that a test lists.
 
 use std::{
     collections::VecDeque,
@@ -12,7 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::spy::SpyError;
 
-/// A body of listed frames, for requests and responses. The default is empty.
+/// A request or response body that yields the listed frames. Default: empty.
 ///
 /// ```
 /// use hardpoint_testkit::TestBody;
@@ -38,31 +38,31 @@ enum Step {
 }
 
 impl TestBody {
-    /// Then yields these bytes as one frame.
+    /// Adds a data frame with these bytes.
     #[must_use]
     pub fn data(self, bytes: impl Into<Bytes>) -> Self {
         self.then(Step::Data(bytes.into()))
     }
 
-    /// Then fails.
+    /// Adds a failure with this error.
     #[must_use]
     pub fn error(self, error: SpyError) -> Self {
         self.then(Step::Error(error))
     }
 
-    /// Then is pending once, and wakes its task at once.
+    /// Adds a step that returns `Pending` once and wakes the task at once.
     #[must_use]
     pub fn pending(self) -> Self {
         self.then(Step::Pending)
     }
 
-    /// Then yields trailers.
+    /// Adds a frame with trailers.
     #[must_use]
     pub fn trailers(self, trailers: HeaderMap) -> Self {
         self.then(Step::Trailers(trailers))
     }
 
-    /// Does not tell its size beforehand, as a chunked body does not.
+    /// Hides the size of the body, as in a chunked body.
     #[must_use]
     pub const fn without_size(mut self) -> Self {
         self.size_hidden = true;

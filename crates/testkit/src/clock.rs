@@ -1,14 +1,15 @@
-//! core's clock, read from tokio's time.
+//! A clock for core that reads tokio's time.
 
 use std::time::Duration;
 
 use hardpoint_core::{Clock, Mono};
 use tokio::time::Instant;
 
-/// How far from its origin the clock starts, so that a test can ask what was true a little earlier.
+/// The time between the clock's origin and its start, so that a test can use earlier instants.
 const HEAD_START: Duration = Duration::from_secs(3600);
 
-/// A [`Clock`] that moves with tokio's: under `start_paused` one thing moves timers and the clock.
+/// A [`Clock`] that follows tokio's time, so that timers and the clock move together under
+/// `start_paused`.
 ///
 /// ```
 /// use hardpoint_core::Clock;
@@ -19,7 +20,7 @@ const HEAD_START: Duration = Duration::from_secs(3600);
 /// # async fn main() {
 /// let clock = TokioClock::new();
 /// let (before, calendar) = (clock.now(), clock.unix());
-/// tokio::time::sleep(Duration::from_secs(3)).await; // takes no time: tokio moves its clock
+/// tokio::time::sleep(Duration::from_secs(3)).await; // returns at once: tokio advances its clock
 /// assert_eq!(clock.now().saturating_since(before), Duration::from_secs(3));
 /// assert_eq!(clock.unix() - calendar, Duration::from_secs(3));
 /// # }
@@ -31,13 +32,13 @@ pub struct TokioClock {
 }
 
 impl TokioClock {
-    /// A clock whose calendar shows 2027-01-15T08:00:00Z now.
+    /// Creates a clock whose current calendar time is 2027-01-15T08:00:00Z.
     #[must_use]
     pub fn new() -> Self {
         Self::at_unix(Duration::from_secs(1_800_000_000))
     }
 
-    /// A clock whose calendar shows `unix` since 1970 now.
+    /// Creates a clock whose current calendar time is `unix` since 1970.
     #[must_use]
     pub fn at_unix(unix: Duration) -> Self {
         Self { origin: Instant::now(), unix }

@@ -1,8 +1,8 @@
-//! Test equipment of the hardpoint workspace.
+//! Test utilities for the hardpoint workspace.
 //!
-//! It is never published, and used from the `tests/it` of the other crates alone: a unit test of a
-//! crate that this one depends on would meet two copies of that crate. It makes no statement about
-//! speed; that is what `benches` is for.
+//! This crate is not published. Use it only from the `tests/it` of other crates: unit tests of a
+//! crate that this one depends on would link two copies of that crate. It does not measure speed;
+//! see `benches` for that.
 //!
 //! # Quick start
 //!
@@ -10,7 +10,7 @@
 //! use hardpoint_testkit::{TestBody, contract};
 //! use http::Request;
 //!
-//! // A layer that does nothing keeps the contract.
+//! // A layer that does nothing satisfies the contract.
 //! let layer = tower_layer::layer_fn(|inner| inner);
 //! contract::wakers_are_kept(&layer, || Request::new(TestBody::default()));
 //! contract::errors_are_preserved(&layer, || Request::new(TestBody::default()));
@@ -18,17 +18,17 @@
 //!
 //! # Concepts
 //!
-//! | module | what it is for |
+//! | module | purpose |
 //! |---|---|
-//! | [`contract`] | the laws that every layer of ours keeps, and allocations by part |
-//! | [`spy`] | an inner service that is steered and watched from outside |
-//! | [`clock`] | core's clock read from tokio's time, so that one thing moves both |
+//! | [`contract`] | checks the contract of every layer, and counts allocations by part |
+//! | [`spy`] | an inner service that a test controls and observes |
+//! | [`clock`] | a clock for core that follows tokio's time |
 //! | [`http`] | a server and a client over real sockets, and a driver for processes |
-//! | [`leak`] | finding secrets in output, in logs and in this process's memory |
+//! | [`leak`] | finds secrets in output, in logs and in the memory of this process |
 //!
-//! There are no features. The minimum supported Rust version is 1.95.
+//! This crate has no features. The minimum supported Rust version is 1.95.
 
-#![expect(clippy::missing_panics_doc, reason = "test equipment reports what it finds by panicking")]
+#![expect(clippy::missing_panics_doc, reason = "test utilities report failures by panicking")]
 
 mod body;
 pub mod clock;
@@ -38,6 +38,6 @@ pub mod leak;
 pub mod spy;
 
 pub use self::body::TestBody;
-// For a crate that is no middleware itself and so does not depend on them.
+// For crates without middleware, which do not depend on these crates themselves.
 pub use tower_layer::Layer;
 pub use tower_service::Service;

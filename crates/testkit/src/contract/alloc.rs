@@ -14,32 +14,32 @@ use crate::{
     spy::{Spy, SpyError},
 };
 
-/// Header fields that a map made with room has room for.
+/// The capacity, in header fields, of a map with room.
 const ROOM: usize = 64;
 
-/// What one accepted request allocates beyond what the inner service does.
+/// The allocations of one accepted request, without those of the inner service.
 ///
-/// Found by experiment, not by guessing: the same exchange is measured with and without a
-/// [`RequestContext`] in the request, and with and without room in both header maps; what is left
-/// when neither has to be made is the layer's own.
+/// The figures come from measurements: of the same exchange with and without a [`RequestContext`]
+/// in the request, and with and without room in both header maps. The layer's own part is what
+/// remains if neither a context nor room is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "a figure that nobody compares guards nothing"]
+#[must_use = "allocation figures have no effect until they are compared"]
 pub struct Allocations {
-    /// Making the request's context, if the layer makes it: the `Arc`, and the extensions' map if it
-    /// was not there.
+    /// Creation of the request's context, if the layer creates it: the `Arc`, and the extensions'
+    /// map if it does not exist.
     pub context: u64,
-    /// Growth of the request's and the response's header maps for headers that the layer adds.
+    /// Growth of the request and response header maps for headers that the layer adds.
     pub header_map: u64,
-    /// Everything else: values of headers that differ per request, and what should not be there.
+    /// All other allocations: header values that differ per request, and avoidable ones.
     pub layer: u64,
 }
 
 impl Allocations {
-    /// Wants the layer's own part to be at most `allowed`.
+    /// Asserts that the layer's own part is at most `allowed`.
     pub fn assert_layer(self, allowed: u64) {
         assert!(
             self.layer <= allowed,
-            "the accept path allocates {self}; of its own the layer may make {allowed}"
+            "the accept path allocates {self}; the layer's own part may be at most {allowed}"
         );
     }
 }
@@ -51,10 +51,10 @@ impl fmt::Display for Allocations {
     }
 }
 
-/// Measures what the layer adds to one accepted request, and prints it by part.
+/// Measures the allocations that the layer adds to one accepted request, and prints them by part.
 ///
-/// The figures are of the calling thread. What is made once per process or per layer value is made
-/// before the measuring starts.
+/// It counts allocations of the calling thread. Warm-up exchanges make the allocations that happen
+/// once per process or per layer value before the measurement starts.
 pub fn allocations<L, B, R>(name: &str, layer: &L, request: impl Fn() -> Request<B>) -> Allocations
 where
     L: Layer<Spy>,
@@ -74,7 +74,7 @@ where
             request.headers_mut().reserve(room);
             request
         };
-        // The first exchanges make what is made once.
+        // Warm up: the first exchanges make one-time allocations.
         for _ in 0..2 {
             let _warm = cost(&mut service, prepared());
         }
@@ -91,9 +91,10 @@ where
     allocations
 }
 
-/// How often `run` allocates on the calling thread; growing an allocation counts too.
+/// Counts the allocations of `run` on the calling thread. Growing an allocation counts too.
 ///
-/// For what is no layer. Call it once before measuring: the first call makes what is made once.
+/// Use it for code that is not a layer. Call it once before the measurement: the first call
+/// includes one-time allocations.
 pub fn allocations_in<T>(run: impl FnOnce() -> T) -> u64 {
     measure(|| drop(black_box(run()))).count_total
 }
@@ -104,7 +105,7 @@ fn roomy_response(room: usize) -> Response<TestBody> {
     response
 }
 
-/// Allocations of one exchange, the dropping of the answer included.
+/// The allocations of one exchange, including the drop of the response.
 fn cost<S, B>(service: &mut S, request: Request<B>) -> u64
 where
     S: Service<Request<B>, Error = SpyError>,
@@ -113,6 +114,6 @@ where
     let info = measure(|| {
         failed = ready(service).and_then(|()| drive(service.call(request))).err();
     });
-    assert_eq!(failed, None, "an exchange that is measured has to be answered");
+    assert_eq!(failed, None, "a measured exchange failed");
     info.count_total
 }

@@ -1,4 +1,4 @@
-//! Polling without a runtime, and noticing who was woken.
+//! Polls without a runtime and detects wake-ups.
 
 use std::{
     pin::pin,
@@ -12,10 +12,10 @@ use http::{HeaderMap, Request};
 use http_body::Body;
 use tower_service::Service;
 
-/// How long a wake-up may take that another thread has to pass on. Only a broken layer waits it out.
+/// How long a wake-up from another thread may take. Only a broken layer waits for the whole time.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A waker that can be asked whether it was woken.
+/// A waker that records whether it was woken.
 #[derive(Debug, Default)]
 pub(super) struct Alarm {
     rung: Mutex<bool>,
@@ -28,7 +28,7 @@ impl Alarm {
         (Arc::clone(&alarm), Waker::from(alarm))
     }
 
-    /// Whether it was woken since it was last asked.
+    /// Whether the waker was woken since the last call.
     pub(super) fn rang(&self) -> bool {
         let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut rung, _timeout) = self
@@ -46,7 +46,7 @@ impl Wake for Alarm {
     }
 }
 
-/// Drives a future to its end, polling it again only when it was woken.
+/// Drives a future to completion, polling it again only after a wake-up.
 pub(super) fn drive<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let (alarm, waker) = Alarm::new();
@@ -56,7 +56,7 @@ pub(super) fn drive<F: Future>(future: F) -> F::Output {
         }
         assert!(
             alarm.rang(),
-            "a future is pending, everything it could wait for is there, and nobody wakes it"
+            "a future is pending with nothing left to wait for, and was not woken"
         );
     }
 }
@@ -69,7 +69,7 @@ where
     drive(std::future::poll_fn(|cx| service.poll_ready(cx)))
 }
 
-/// Waits until `service` is ready, calls it, and waits for the answer.
+/// Waits until `service` is ready, calls it, and waits for the response.
 pub(super) fn exchange<S, B>(service: &mut S, request: Request<B>) -> Result<S::Response, S::Error>
 where
     S: Service<Request<B>>,
@@ -78,17 +78,17 @@ where
     drive(service.call(request))
 }
 
-/// What a body yielded.
+/// The content that a body yielded.
 #[derive(Debug)]
 pub(super) struct Yielded<E> {
     pub(super) data: Bytes,
     pub(super) trailers: Option<HeaderMap>,
     pub(super) error: Option<E>,
-    /// What `is_end_stream` said after the last frame, before the end was asked for.
+    /// The result of `is_end_stream` after the last frame, before the poll that returns `None`.
     pub(super) ended: bool,
 }
 
-/// Reads a body to its end or its error.
+/// Reads a body until it ends or fails.
 pub(super) fn read<R>(body: R) -> Yielded<R::Error>
 where
     R: Body<Data = Bytes>,

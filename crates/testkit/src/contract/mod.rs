@@ -1,9 +1,9 @@
-//! The laws that every layer of ours keeps.
+//! The contract that every hardpoint layer satisfies.
 //!
-//! Each function puts the layer under test around a [`Spy`], drives it without a
-//! runtime, and panics with the law that was broken. [`run`] checks all those that hold for any
-//! server layer; [`refusals_are_responses`] needs a request that the layer refuses, and
-//! [`allocations`] a figure to compare with.
+//! Each function applies the layer under test to a [`Spy`], drives it without a runtime, and panics
+//! with the rule that the layer breaks. [`run`] checks all rules that hold for every server layer.
+//! [`refusals_are_responses`] needs a request that the layer refuses, and [`allocations`] a figure
+//! to compare with.
 //!
 //! ```
 //! use hardpoint_testkit::{TestBody, contract};
@@ -24,12 +24,12 @@
 //! contract::allocations("nothing", &Nothing, request).assert_layer(0);
 //! ```
 //!
-//! # Rules for the caller
-//! 1. `request` makes requests that the layer lets through to the inner service, each time: a
-//!    limiter needs room for about fifty of them.
-//! 2. The request's body is of any type, so that a layer which wraps it fits.
-//! 3. A layer that needs a runtime is checked inside one of several threads: the check blocks.
-//! 4. A layer whose clock is paused must not need time to pass in order to accept.
+//! # Requirements
+//! 1. The layer forwards every request that `request` creates. A limiter needs room for about
+//!    fifty.
+//! 2. The request body may have any type, so that layers that wrap it can be tested.
+//! 3. Check a layer that needs a runtime inside a multi-threaded one: the checks block the thread.
+//! 4. A layer with a paused clock must accept requests without the passing of time.
 
 mod alloc;
 mod drive;
@@ -57,11 +57,11 @@ pub use self::{
 };
 use crate::spy::{Spy, SpyError};
 
-/// Checks every law that holds for any server layer, auto traits included.
+/// Checks every rule that holds for all server layers, including auto traits.
 ///
-/// Readiness is asked of the same instance, wakers are kept, a dropped future returns its permits,
-/// clones do not double them, errors come out unchanged, and bodies keep their frames, trailers and
-/// size.
+/// The layer calls the instance that it polled, keeps wakers, returns the permits of dropped
+/// futures, does not double permits in clones, preserves errors, and preserves the frames, trailers
+/// and size of bodies.
 pub fn run<L, B, R>(layer: &L, request: impl Fn() -> Request<B>)
 where
     L: Layer<Spy> + Clone + Debug + Send + Sync + 'static,
@@ -79,5 +79,5 @@ where
     trailers_and_size_hint_survive(layer, &request);
 }
 
-/// Compiles only if `T` can be shared between threads and kept.
+/// Compiles only if `T` is `Send + Sync + 'static`.
 pub const fn assert_auto_traits<T: Send + Sync + 'static>() {}

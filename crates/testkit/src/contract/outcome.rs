@@ -19,7 +19,7 @@ use crate::{
     spy::{Readiness, Spy, SpyError},
 };
 
-/// An error of the inner service comes out as it was, from `poll_ready` or from the future.
+/// The layer returns errors of the inner service unchanged, from both `poll_ready` and the future.
 pub fn errors_are_preserved<L, B, R>(layer: &L, request: impl Fn() -> Request<B>)
 where
     L: Layer<Spy>,
@@ -41,11 +41,10 @@ where
     assert_eq!(handle.counts().permits_in_use, 0, "a failed request keeps its permit");
 }
 
-/// A request that the layer refuses gets a problem, does not reach the inner service, and costs no
-/// permit.
+/// A refused request gets a problem, does not reach the inner service, and holds no permit.
 ///
-/// `refused` makes requests that the layer refuses, each time. The layer must render the refusal for
-/// gRPC if the service's [`Refusals`] say so, and never because of the client's headers.
+/// The layer must refuse every request that `refused` creates. It must render the refusal for gRPC
+/// if and only if the service's [`Refusals`] are set to gRPC, regardless of the client's headers.
 pub fn refusals_are_responses<L, B, R>(layer: &L, refused: impl Fn() -> Request<B>)
 where
     L: Layer<Spy> + StackLayer + Clone,
@@ -73,7 +72,7 @@ where
     assert_eq!(body, Bytes::new(), "a gRPC refusal has no body");
 }
 
-/// The head and the body of the response to a request that the layer refuses.
+/// The head and the body of the response to a refused request.
 fn refusal_of<L, B, R>(layer: &L, request: Request<B>) -> (Parts, Bytes)
 where
     L: Layer<Spy>,
@@ -98,7 +97,7 @@ where
     let body = read(body).data;
     assert_eq!(handle.calls(), 0, "refused requests that reached the inner service");
     drop(service);
-    assert_eq!(handle.counts().permits_in_use, 0, "a refusal keeps a permit");
+    assert_eq!(handle.counts().permits_in_use, 0, "a refused request keeps a permit");
     (head, body)
 }
 
@@ -117,7 +116,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// The inner response's status, headers, frames, trailers, size and end come out as they went in.
+/// The layer preserves the status, headers, frames, trailers, size and end of the inner response.
 pub fn trailers_and_size_hint_survive<L, B, R>(layer: &L, request: impl Fn() -> Request<B>)
 where
     L: Layer<Spy>,
@@ -141,14 +140,14 @@ where
                 assert_eq!(text(response.headers(), "x-of-the-handler"), "1");
                 response.into_body()
             }
-            Err(error) => panic!("a request failed that the inner service answers: {error}"),
+            Err(error) => panic!("a request that the inner service answers failed: {error}"),
         }
     });
 }
 
-/// A wrapped body yields the frames and trailers of the one inside, and tells its size and end.
+/// A wrapped body forwards the frames, trailers, size and end of the inner body.
 ///
-/// For wrappers of request bodies, which a response does not show.
+/// Use it for wrappers of request bodies, which are not visible in a response.
 pub fn body_is_forwarded<R>(mut wrap: impl FnMut(TestBody) -> R)
 where
     R: Body<Data = Bytes>,
@@ -159,17 +158,17 @@ where
     let full = TestBody::default().data("hel").pending().data("lo").trailers(trailers.clone());
 
     let empty = wrap(TestBody::default());
-    assert!(empty.is_end_stream(), "an empty body that does not say so");
+    assert!(empty.is_end_stream(), "is_end_stream of an empty body is false");
     assert_eq!(empty.size_hint().exact(), Some(0), "size of an empty body");
 
     let body = wrap(full.clone());
-    assert!(!body.is_end_stream(), "a full body that says that it is empty");
+    assert!(!body.is_end_stream(), "is_end_stream of an unread body is true");
     assert_eq!(body.size_hint().exact(), Some(5), "size of a body of 5 bytes");
     let yielded = read(body);
     assert!(yielded.error.is_none(), "a whole body failed: {:?}", yielded.error);
     assert_eq!(yielded.data, "hello", "data of a body");
     assert_eq!(yielded.trailers, Some(trailers), "trailers of a body");
-    assert!(yielded.ended, "a body that was read to its end does not say so");
+    assert!(yielded.ended, "is_end_stream is false after the last frame");
 
     let yielded = read(wrap(full.without_size()));
     assert_eq!(yielded.data, "hello", "data of a body of unknown size");
@@ -177,5 +176,5 @@ where
     let failing = TestBody::default().data("hel").error(SpyError::new(9));
     let yielded = read(wrap(failing));
     assert_eq!(yielded.data, "hel", "data before a failure");
-    assert!(yielded.error.is_some(), "a body that failed looks whole");
+    assert!(yielded.error.is_some(), "the error of a failing body is lost");
 }

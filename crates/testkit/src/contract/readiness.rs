@@ -12,9 +12,9 @@ use tower_service::Service;
 use super::drive::{Alarm, drive, exchange, ready};
 use crate::spy::{Readiness, Spy, SpyError, SpyHandle};
 
-/// The inner instance that is called is the one that said that it is ready.
+/// The layer calls the inner instance whose `poll_ready` returned `Ready`.
 ///
-/// A clone made while the service is ready starts unready, and neither takes the other's readiness.
+/// A clone of a ready service is not ready, and neither instance takes the readiness of the other.
 pub fn readiness_is_asked_of_the_same_instance<L, B>(layer: &L, request: impl Fn() -> Request<B>)
 where
     L: Layer<Spy>,
@@ -28,17 +28,17 @@ where
     let of_service = drive(service.call(request()));
     assert!(
         of_twin.is_ok() && of_service.is_ok(),
-        "a request failed that the inner service answers"
+        "a request that the inner service answers failed"
     );
     for _ in 0..3 {
-        assert!(exchange(&mut service, request()).is_ok(), "a service failed that was used before");
+        assert!(exchange(&mut service, request()).is_ok(), "a service failed when used again");
     }
-    // A layer that catches panics hides the spy's: what it noted down stays.
+    // A layer that catches panics hides those of the spy, but not its recorded violations.
     assert_eq!(handle.violations(), Vec::<String>::new());
     expect_calls(&handle, 5);
 }
 
-/// Whoever polled last is woken when the inner service becomes ready, and when it answers.
+/// The layer wakes the waker of the last poll when the inner service becomes ready or answers.
 pub fn wakers_are_kept<L, B>(layer: &L, request: impl Fn() -> Request<B>)
 where
     L: Layer<Spy>,
@@ -53,7 +53,7 @@ where
             handle.set_readiness(Readiness::Ready);
         });
         if !waiting {
-            // The layer leaves the question to its future, which waits below.
+            // The layer polls the inner service in its future, which waits below.
             handle.set_readiness(Readiness::Ready);
         }
     }
@@ -77,12 +77,12 @@ where
          the layer forwards"
     );
     let answered = done.unwrap_or_else(|| drive(future).is_ok());
-    assert!(answered, "a request failed that the inner service answers");
+    assert!(answered, "a request that the inner service answers failed");
     expect_calls(&handle, 1);
 }
 
-/// Polls with one waker, then with another, lets go, and wants the second one woken. `false` if
-/// there was nothing to wait for.
+/// Polls with one waker, then with another, calls `let_go`, and asserts that the second waker is
+/// woken. Returns `false` if the first poll is already ready.
 fn last_waker_is_woken(
     what: &str,
     poll: &mut dyn FnMut(&mut Context<'_>) -> Poll<()>,
@@ -100,14 +100,14 @@ fn last_waker_is_woken(
     let_go();
     assert!(
         alarm.rang(),
-        "{what} was pending, the inner service became ready, and the last waker was not woken: hand \
-         the context of every poll on to the inner service"
+        "{what} was pending, the inner service became ready, and the last waker was not woken: \
+         pass the context of every poll to the inner service"
     );
     true
 }
 
-/// A future that is dropped, polled or not, and a service that is dropped while ready give back
-/// what they took, and keep no inner service alive.
+/// Futures, polled or not, and ready services return their permits on drop, and keep no inner
+/// service alive.
 pub fn dropping_the_future_returns_permits<L, B>(layer: &L, request: impl Fn() -> Request<B>)
 where
     L: Layer<Spy>,
@@ -148,7 +148,7 @@ where
     );
 }
 
-/// One ready service holds one permit however often it is asked, and a clone of it holds none.
+/// A ready service holds one permit, no matter how often it is polled, and its clones hold none.
 pub fn clones_do_not_double_permits<L, B>(layer: &L, request: impl Fn() -> Request<B>)
 where
     L: Layer<Spy>,
@@ -158,7 +158,7 @@ where
     let mut service = layer.layer(spy);
     for asked in 1..=3 {
         expect_ready(ready(&mut service));
-        at_most(&handle, 1, &format!("one service was asked {asked} times"));
+        at_most(&handle, 1, &format!("one service was polled {asked} times"));
     }
     let mut twin = service.clone();
     at_most(&handle, 1, "a ready service was cloned");
@@ -183,7 +183,7 @@ where
 
 fn at_most(handle: &SpyHandle, permits: usize, after: &str) {
     let in_use = handle.counts().permits_in_use;
-    assert!(in_use <= permits, "{after}: {in_use} permits are taken, at most {permits} may be");
+    assert!(in_use <= permits, "{after}: {in_use} permits are in use, expected at most {permits}");
 }
 
 fn expect_permits(handle: &SpyHandle, permits: usize, after: &str) {
@@ -194,10 +194,10 @@ fn expect_calls(handle: &SpyHandle, calls: usize) {
     assert_eq!(
         handle.calls(),
         calls,
-        "requests that reached the inner service: the contract needs ones that the layer forwards"
+        "requests that reached the inner service: the layer must forward each request"
     );
 }
 
 fn expect_ready(result: Result<(), SpyError>) {
-    assert_eq!(result, Ok(()), "the inner service is ready");
+    assert_eq!(result, Ok(()), "the service failed although the inner service is ready");
 }

@@ -1,4 +1,4 @@
-//! A client, and bytes on a socket.
+//! An HTTP client, and a function that sends raw bytes.
 
 use std::{error::Error, net::SocketAddr, time::Duration};
 
@@ -19,7 +19,7 @@ use tokio::{
     time::timeout,
 };
 
-/// How long any exchange may take.
+/// The timeout of an exchange.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long [`raw`] waits for more bytes.
@@ -32,41 +32,41 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that speaks HTTP/1.1.
+    /// Creates a client for HTTP/1.1.
     #[must_use]
     pub fn new() -> Self {
         Self { inner: legacy::Client::builder(TokioExecutor::new()).build_http() }
     }
 
-    /// A client that speaks HTTP/2 with prior knowledge, as gRPC clients do.
+    /// Creates a client for HTTP/2 with prior knowledge, as gRPC clients use it.
     #[must_use]
     pub fn http2() -> Self {
         Self { inner: legacy::Client::builder(TokioExecutor::new()).http2_only(true).build_http() }
     }
 
-    /// `GET`.
+    /// Sends a `GET` request.
     pub async fn get(&self, url: impl AsRef<str>) -> Reply {
         self.request(Request::get(url.as_ref()), Bytes::new()).await
     }
 
-    /// `POST` of a JSON document.
+    /// Sends a `POST` request with a JSON document.
     pub async fn post_json(&self, url: impl AsRef<str>, document: &Value) -> Reply {
         let request = Request::post(url.as_ref()).header(CONTENT_TYPE, "application/json");
         self.request(request, document.to_string()).await
     }
 
-    /// Any request. Panics if there is no answer.
+    /// Sends a request. Panics if it fails.
     pub async fn request(&self, head: http::request::Builder, body: impl Into<Bytes>) -> Reply {
         match self.try_request(head, body).await {
             Ok(reply) => reply,
-            Err(error) => panic!("a request was not answered: {error:?}"),
+            Err(error) => panic!("the request failed: {error:?}"),
         }
     }
 
-    /// Any request.
+    /// Sends a request.
     ///
     /// # Errors
-    /// Whatever kept the answer from being read to its end within 30 seconds.
+    /// Any failure to read the whole response within 30 seconds.
     pub async fn try_request(
         &self,
         head: http::request::Builder,
@@ -93,7 +93,7 @@ impl Default for Client {
     }
 }
 
-/// An answer, read to its end.
+/// A response with its whole body.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Reply {
@@ -101,14 +101,14 @@ pub struct Reply {
     pub status: StatusCode,
     /// The header fields.
     pub headers: HeaderMap,
-    /// The trailers, if there were any.
+    /// The trailers, if any.
     pub trailers: Option<HeaderMap>,
     /// The body.
     pub body: Bytes,
 }
 
 impl Reply {
-    /// A header's first value as text; empty if there is none.
+    /// Returns the first value of a header as text, or an empty string if the header is missing.
     #[must_use]
     pub fn header(&self, name: impl TryInto<HeaderName>) -> &str {
         name.try_into()
@@ -122,7 +122,7 @@ impl Reply {
     pub fn text(&self) -> &str {
         match std::str::from_utf8(&self.body) {
             Ok(text) => text,
-            Err(error) => panic!("a body that is no text: {error}"),
+            Err(error) => panic!("the body is not UTF-8: {error}"),
         }
     }
 
@@ -131,22 +131,23 @@ impl Reply {
     pub fn json(&self) -> Value {
         match serde_json::from_slice(&self.body) {
             Ok(value) => value,
-            Err(error) => panic!("a body that is no JSON: {error}: {:?}", self.body),
+            Err(error) => panic!("the body is not JSON: {error}: {:?}", self.body),
         }
     }
 }
 
-/// Sends `bytes` as they are, and returns what came back until the other side closed the
-/// connection, or said nothing for five seconds.
+/// Sends `bytes` unchanged and returns the bytes received until the peer closes the connection or
+/// sends nothing for five seconds.
 ///
-/// A well-formed request wants `connection: close`, or the answer is waited for that long.
+/// Send well-formed requests with `connection: close`: otherwise the call lasts five seconds
+/// longer.
 pub async fn raw(addr: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     let mut stream = match timeout(RAW_PATIENCE, TcpStream::connect(addr)).await {
         Ok(Ok(stream)) => stream,
-        failed => panic!("nobody accepts connections at {addr}: {failed:?}"),
+        failed => panic!("cannot connect to {addr}: {failed:?}"),
     };
     let mut answer = Vec::new();
-    // A server may answer and close before it has read everything: that is for the test to judge.
+    // A server may respond and close before it has read everything. The test judges the response.
     let _sent = timeout(RAW_PATIENCE, stream.write_all(bytes)).await;
     while let Ok(Ok(1..)) = timeout(RAW_PATIENCE, stream.read_buf(&mut answer)).await {}
     answer

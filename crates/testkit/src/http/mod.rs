@@ -1,7 +1,7 @@
 //! HTTP over real sockets, and processes that serve it.
 //!
-//! Everything here takes real time: not for tests with tokio's clock paused, which would run into
-//! every timeout at once. A timeout is how a broken test ends, never how a passing one does.
+//! This module uses real time. Do not use it with tokio's clock paused: every timeout would expire
+//! at once. The timeouts only end broken tests; a passing test never waits for one.
 //!
 //! ```
 //! use hardpoint_testkit::{http::{Client, serve}, spy::Spy};

@@ -1,4 +1,4 @@
-//! A program, started and ended from outside.
+//! Starts and ends a program.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{sync::watch, time::timeout};
 
-/// How long the output of a process that has ended may take to arrive.
+/// How long to wait for the remaining output of a process that has ended.
 const PIPE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A process whose output is read line by line. Dropping it kills it.
@@ -38,12 +38,12 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command` with nothing to read and its output captured.
+    /// Starts `command` with an empty standard input and captures its output.
     pub fn spawn(command: &mut Command) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = match command.spawn() {
             Ok(child) => child,
-            Err(error) => panic!("{} does not start: {error}", command.get_program().display()),
+            Err(error) => panic!("{} did not start: {error}", command.get_program().display()),
         };
         let pid = child.id();
         let (stdout, stderr) = (lines_of(child.stdout.take()), lines_of(child.stderr.take()));
@@ -56,13 +56,13 @@ impl Process {
         Self { pid, stdout, stderr, status }
     }
 
-    /// The process's id.
+    /// The process id.
     #[must_use]
     pub const fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// The first line of its standard output, past or to come, that `wanted` accepts.
+    /// Waits for the first line of standard output, past or future, that `wanted` accepts.
     pub async fn line(&self, within: Duration, wanted: impl Fn(&str) -> bool) -> String {
         let mut stdout = self.stdout.clone();
         let arrived =
@@ -71,38 +71,38 @@ impl Process {
             Ok(Ok(lines)) => lines.iter().find(|line| wanted(line)).cloned(),
             Ok(Err(_)) | Err(_) => None,
         };
-        line.unwrap_or_else(|| panic!("the awaited line did not come; {}", self.output()))
+        line.unwrap_or_else(|| panic!("the awaited line did not arrive; {}", self.output()))
     }
 
-    /// Every line of its standard output so far.
+    /// Returns all lines of standard output so far.
     #[must_use]
     pub fn stdout(&self) -> Vec<String> {
         self.stdout.borrow().clone()
     }
 
-    /// Every line of its standard error so far.
+    /// Returns all lines of standard error so far.
     #[must_use]
     pub fn stderr(&self) -> Vec<String> {
         self.stderr.borrow().clone()
     }
 
-    /// Sends a signal, named as `kill` names it: `TERM`, `INT`, `KILL`. Nothing happens to a process
-    /// that has ended.
+    /// Sends a signal by its name for `kill`: `TERM`, `INT`, `KILL`. Does nothing if the process
+    /// has ended.
     pub fn signal(&self, name: &str) {
         if self.status.borrow().is_some() {
             return;
         }
-        // The shell has `kill` built in where the program is not installed.
+        // The shell has `kill` built in, even if the program is not installed.
         let sent = Command::new("sh")
             .args(["-c", &format!("kill -s {name} {}", self.pid)])
             .stderr(Stdio::null())
             .status();
-        // It may have ended in between; a missing shell is worth a word.
-        assert!(sent.is_ok(), "no shell: {sent:?}");
+        // A failure of `kill` is fine, since the process may have ended; a missing shell is not.
+        assert!(sent.is_ok(), "cannot run `sh`: {sent:?}");
     }
 
-    /// Waits until it has ended, and a moment longer for the rest of its output: a process that it
-    /// has left behind may keep the pipes open.
+    /// Waits until the process ends, and then at most one second for the rest of its output: a
+    /// child process that it left behind may keep the pipes open.
     pub async fn wait(&self, within: Duration) -> ExitStatus {
         let mut status = self.status.clone();
         let ended = timeout(within, status.wait_for(Option::is_some)).await;
@@ -118,13 +118,13 @@ impl Process {
         status
     }
 
-    /// Bytes of its memory that are resident now; `None` where there is no `/proc`, or no process.
+    /// Returns the resident memory in bytes, or `None` without `/proc` or if the process has ended.
     #[must_use]
     pub fn resident(&self) -> Option<u64> {
         self.status_bytes("VmRSS:")
     }
 
-    /// The most bytes of its memory that were resident at once.
+    /// Returns the peak resident memory in bytes, or `None` as for [`resident`](Self::resident).
     #[must_use]
     pub fn peak_resident(&self) -> Option<u64> {
         self.status_bytes("VmHWM:")
@@ -155,7 +155,7 @@ impl Drop for Process {
     }
 }
 
-/// The lines of a stream as they come. The channel closes where the stream ends.
+/// The lines of a stream as they arrive. The channel closes at the end of the stream.
 fn lines_of(stream: Option<impl Read + Send + 'static>) -> watch::Receiver<Vec<String>> {
     let (sender, receiver) = watch::channel(Vec::new());
     std::thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! A service on a socket.
+//! Serves a service on a socket.
 
 use std::{
     error::Error,
@@ -23,7 +23,7 @@ use tokio::{
 };
 use tower_service::Service;
 
-/// A server on a free port of 127.0.0.1. Dropping it ends it and all its connections.
+/// A server on a free port of 127.0.0.1. Dropping it stops the server and closes all connections.
 #[derive(Debug)]
 pub struct Server {
     addr: SocketAddr,
@@ -31,13 +31,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// Where it listens.
+    /// The address that the server listens on.
     #[must_use]
     pub const fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// The URL of a path and query, which starts with a slash.
+    /// Returns the URL of `path`, which starts with a slash and may contain a query.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.addr)
@@ -50,7 +50,7 @@ impl Drop for Server {
     }
 }
 
-/// Serves `service` over HTTP/1.1 and HTTP/2 (prior knowledge), each connection with a clone of it.
+/// Serves `service` over HTTP/1.1 and HTTP/2 (prior knowledge), with a clone for each connection.
 ///
 /// Each request carries the client's [`Peer`].
 pub async fn serve<S, B>(service: S) -> Server
@@ -68,7 +68,7 @@ where
     };
     let addr = match listener.local_addr() {
         Ok(addr) => addr,
-        Err(error) => panic!("a listener without an address: {error}"),
+        Err(error) => panic!("the listener has no address: {error}"),
     };
     let accept = async move {
         let mut connections = JoinSet::new();
@@ -94,7 +94,7 @@ where
         request.extensions_mut().insert(Peer::new(peer));
         service.call(request)
     });
-    // What ends a connection early is the client's to see.
+    // The client sees the error of a connection that ends early.
     let _ended = auto::Builder::new(TokioExecutor::new())
         .serve_connection(TokioIo::new(stream), with_peer)
         .await;

@@ -1,13 +1,13 @@
-//! A place for log lines to go.
+//! Captures log lines.
 
 use std::{
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// A writer that keeps what it is given. Clones share it.
+/// A writer that keeps everything written to it. Clones share the content.
 ///
-/// A subscriber that wants a maker of writers takes [`writer`](Self::writer):
+/// Pass [`writer`](Self::writer) to a subscriber that needs a `MakeWriter`:
 ///
 /// ```
 /// use hardpoint_testkit::leak::CapturedLogs;
@@ -25,31 +25,31 @@ pub struct CapturedLogs {
 }
 
 impl CapturedLogs {
-    /// Makes writers that all write here.
+    /// Returns a function that creates writers to this capture.
     pub fn writer(&self) -> impl Fn() -> Self + Clone + Send + Sync + use<> {
         let logs = self.clone();
         move || logs.clone()
     }
 
-    /// All that was written.
+    /// Returns everything written so far.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         self.lock().clone()
     }
 
-    /// All that was written, as text.
+    /// Returns everything written so far, as text.
     #[must_use]
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.lock()).into_owned()
     }
 
-    /// The lines that were written.
+    /// Returns the lines written so far.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         self.text().lines().map(str::to_owned).collect()
     }
 
-    /// Forgets what was written.
+    /// Discards everything written so far.
     pub fn clear(&self) {
         self.lock().clear();
     }

@@ -1,4 +1,4 @@
-//! Finding bytes in this process's own memory.
+//! Finds bytes in the memory of this process.
 
 use std::{
     fs::File,
@@ -11,13 +11,14 @@ use std::{
 
 const MASK: u8 = 0x5A;
 
-/// How much is read at a time.
+/// The number of bytes per read.
 const CHUNK: usize = 1 << 16;
 
-/// How much is looked at together for the first byte.
+/// The number of bytes to search at once for the first byte of the needle.
 const BLOCK: usize = 128;
 
-/// Masks a needle. In a `const`, so that the plain bytes are in the compiler's memory alone:
+/// Masks a needle. Use it in a `const`, so that only the compiler's memory contains the plain
+/// bytes:
 ///
 /// ```
 /// use hardpoint_testkit::leak::{mask, memory_contains, unmask};
@@ -40,24 +41,24 @@ pub const fn mask<const N: usize>(mut bytes: [u8; N]) -> [u8; N] {
     bytes
 }
 
-/// The plain bytes, one by one: whoever collects them makes the only copy.
+/// Returns the plain bytes one by one. A collected copy is the only one.
 pub fn unmask(masked: &[u8]) -> impl Iterator<Item = u8> + '_ {
     masked.iter().map(|byte| byte ^ MASK)
 }
 
-/// Whether the bytes that `masked` stands for are anywhere in this process's writable memory.
+/// Returns whether the writable memory of this process contains the unmasked bytes of `masked`.
 ///
-/// The plain bytes are never made, and what was read is passed over and wiped, so that the search
-/// does not find itself. One call runs at a time. Freed memory is looked at too, of which an allocator
-/// overwrites the first bytes: use a needle of 32 bytes or more, and one of its own for each test.
+/// The search does not find itself: it never creates the plain bytes, skips its own buffer and
+/// wipes it. Calls run one at a time. The search includes freed memory, whose first bytes an
+/// allocator overwrites: use a needle of 32 bytes or more, and a different one for each test.
 ///
-/// Only where there is `/proc` (Linux); elsewhere it panics, since a guess would pass for proof.
+/// Works only with `/proc` (Linux). Elsewhere it panics, since a guess could be mistaken for proof.
 #[must_use]
 pub fn memory_contains(masked: &[u8]) -> bool {
-    // Another call's buffer would be found.
+    // A call would find the buffer of another one.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-    assert!(masked.len() >= 16, "a needle of {} bytes is found by chance", masked.len());
+    assert!(masked.len() >= 16, "a needle of {} bytes can match by chance", masked.len());
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     match search(masked) {
         Ok(found) => found,
@@ -88,7 +89,7 @@ fn range_contains(memory: &File, range: Range<usize>, buffer: &mut [u8], masked:
         let Some(part) = buffer.get_mut(..wanted) else {
             return false;
         };
-        // A mapping that is gone or cannot be read, such as a device's, is passed over.
+        // Skip a mapping that is gone or unreadable, such as that of a device.
         let Ok(read) = memory.read_at(part, at as u64) else {
             return false;
         };
@@ -98,13 +99,13 @@ fn range_contains(memory: &File, range: Range<usize>, buffer: &mut [u8], masked:
         if read < masked.len() {
             return false;
         }
-        // The needle may lie across the border.
+        // The needle may cross the border between two reads.
         at += read - (masked.len() - 1);
     }
     false
 }
 
-/// Whether `bytes` hold what `masked` stands for, compared without ever making it.
+/// Whether `bytes` contains the unmasked bytes of `masked`, without creating them.
 fn holds(bytes: &[u8], masked: &[u8]) -> bool {
     let Some(first) = masked.first().map(|byte| byte ^ MASK) else {
         return false;
@@ -114,7 +115,7 @@ fn holds(bytes: &[u8], masked: &[u8]) -> bool {
         part.len() == masked.len()
             && part.iter().zip(masked).all(|(ours, byte)| ours ^ MASK == *byte)
     };
-    // A slice's `contains` is fast even where this crate is not optimised; most blocks are passed by.
+    // `contains` of a slice is fast even if this crate is not optimised, and it skips most blocks.
     let blocks = bytes.chunks(BLOCK).enumerate();
     let candidates = blocks.filter(|(_, block)| block.contains(&first));
     candidates
@@ -122,7 +123,7 @@ fn holds(bytes: &[u8], masked: &[u8]) -> bool {
         .any(|start| bytes.get(start..).is_some_and(starts_at))
 }
 
-/// The addresses of a line of `/proc/self/maps`, if the mapping can be read and written.
+/// The address range of a line of `/proc/self/maps`, if the mapping is readable and writable.
 fn writable(line: &str) -> Option<Range<usize>> {
     let mut fields = line.split(' ');
     let (start, end) = fields.next()?.split_once('-')?;
@@ -131,7 +132,7 @@ fn writable(line: &str) -> Option<Range<usize>> {
     Some(address(start)?..address(end)?)
 }
 
-/// What of `range` is not in `hole`.
+/// The parts of `range` outside of `hole`.
 fn without(range: &Range<usize>, hole: &Range<usize>) -> [Range<usize>; 2] {
     let clamp = |address: usize| address.clamp(range.start, range.end);
     [range.start..clamp(hole.start), clamp(hole.end)..range.end]

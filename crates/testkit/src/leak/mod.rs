@@ -1,7 +1,7 @@
-//! Finding secrets where they must not be.
+//! Finds secrets where they must not be.
 //!
-//! A test puts secrets of its own making (*canaries*) into a system, collects all that comes out of
-//! it, and wants none of them found in any form that somebody could turn back:
+//! A test puts its own secrets (*canaries*) into a system, collects all output, and asserts that
+//! the output contains none of them, in plain or in an encoded form:
 //!
 //! ```
 //! use hardpoint_testkit::leak::LeakScanner;

@@ -1,4 +1,4 @@
-//! Looking for a secret in every form that somebody could turn back.
+//! Searches for a secret in plain and in common reversible encodings.
 
 use std::fmt;
 
@@ -7,13 +7,14 @@ use base64::{
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
 };
 
-/// The shortest canary: a part of the base64 of a shorter one turns up by chance.
+/// The minimum length of a canary. Parts of the base64 of a shorter one can match by chance.
 const MIN_LEN: usize = 8;
 
-/// Looks for canaries: plain, in base64 (both alphabets, at any offset), in hexadecimal, as a list
-/// of bytes, and each of those percent-encoded or escaped as in JSON or by `Debug`, also twice.
+/// Searches for canaries in these forms: plain, in base64 (both alphabets, at any offset), in
+/// hexadecimal, as a list of bytes, and each of these percent-encoded or escaped as in JSON or by
+/// `Debug`, once or twice.
 ///
-/// What it does not see: a part of a canary, compressed or encrypted bytes.
+/// It does not find parts of a canary, or compressed or encrypted canaries.
 pub struct LeakScanner {
     canaries: Vec<Vec<Pattern>>,
 }
@@ -23,7 +24,7 @@ struct Pattern {
     bytes: Vec<u8>,
 }
 
-/// A canary that was found. It does not show the canary.
+/// A canary that was found. `Debug` and `Display` do not show the canary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leak {
     name: String,
@@ -32,7 +33,7 @@ pub struct Leak {
 }
 
 impl LeakScanner {
-    /// Looks for these canaries, each of at least eight bytes.
+    /// Creates a scanner for these canaries, each of at least eight bytes.
     #[must_use]
     pub fn new<I>(canaries: I) -> Self
     where
@@ -41,11 +42,11 @@ impl LeakScanner {
     {
         let canaries: Vec<_> =
             canaries.into_iter().map(|canary| patterns(canary.as_ref())).collect();
-        assert!(!canaries.is_empty(), "a scanner without a canary finds nothing");
+        assert!(!canaries.is_empty(), "a scanner needs at least one canary");
         Self { canaries }
     }
 
-    /// Every canary that `bytes` holds, with the first form that it was found in.
+    /// Returns every canary that `bytes` contains, with the first form that matches.
     pub fn scan(&self, name: &str, bytes: impl AsRef<[u8]>) -> Vec<Leak> {
         let views = views(bytes.as_ref());
         let found = self.canaries.iter().enumerate().filter_map(|(canary, patterns)| {
@@ -57,7 +58,7 @@ impl LeakScanner {
         found.collect()
     }
 
-    /// Panics if `bytes` holds a canary; the message says which and how, not what.
+    /// Panics if `bytes` contains a canary. The message names its index and form, not its text.
     pub fn assert_clean(&self, name: &str, bytes: impl AsRef<[u8]>) {
         let leaks = self.scan(name, bytes);
         let leaks: Vec<_> = leaks.iter().map(Leak::to_string).collect();
@@ -81,7 +82,7 @@ impl fmt::Display for Leak {
 fn patterns(canary: &[u8]) -> Vec<Pattern> {
     assert!(
         canary.len() >= MIN_LEN,
-        "a canary of {} bytes turns up by chance: use {MIN_LEN} or more",
+        "a canary of {} bytes can match by chance: use {MIN_LEN} or more",
         canary.len()
     );
     let joined = |format: fn(&u8) -> String, separator: &str| {
@@ -102,8 +103,8 @@ fn patterns(canary: &[u8]) -> Vec<Pattern> {
     patterns
 }
 
-/// The part of the base64 of anything that has `canary` at this offset (modulo 3) which no other
-/// byte has a share in.
+/// The base64 digits that depend only on `canary` when it is at this offset (modulo 3) in a longer
+/// text.
 fn base64_at(canary: &[u8], offset: usize, engine: &impl Engine) -> Vec<u8> {
     let mut padded = vec![0; offset];
     padded.extend_from_slice(canary);
@@ -112,7 +113,7 @@ fn base64_at(canary: &[u8], offset: usize, engine: &impl Engine) -> Vec<u8> {
     digits.get(first..last).unwrap_or_default().to_vec()
 }
 
-/// The bytes as they are, and undone once and twice: whoever reads a log can do that too.
+/// The bytes unchanged, and decoded once and twice.
 fn views(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut views = vec![bytes.to_vec()];
     let mut start = 0;
@@ -131,7 +132,7 @@ fn views(bytes: &[u8]) -> Vec<Vec<u8>> {
         }
         start = known;
     }
-    // Lists of bytes are printed with spaces, or a line for each byte.
+    // Lists of bytes may contain spaces or line breaks.
     let packed: Vec<_> = views.iter().map(|view| without_space(view)).collect();
     views.extend(packed);
     views
@@ -166,7 +167,7 @@ fn percent_decode(bytes: &[u8]) -> Vec<u8> {
     decoded
 }
 
-/// Undoes what JSON and `Debug` put behind a backslash. What is no escape stays.
+/// Decodes the backslash escapes of JSON and `Debug`. Anything else is unchanged.
 fn unescape(bytes: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
@@ -183,7 +184,7 @@ fn unescape(bytes: &[u8]) -> Vec<u8> {
     plain
 }
 
-/// `\n` and its like, and the `\xe9` that `Debug` writes for a byte.
+/// Escapes such as `\n`, and `\xe9`, with which `Debug` escapes a byte.
 fn byte_escape(text: &[u8]) -> Option<(Unescaped, &[u8])> {
     let (kind, after) = text.split_first()?;
     let byte = match kind {
@@ -204,7 +205,7 @@ fn byte_escape(text: &[u8]) -> Option<(Unescaped, &[u8])> {
     Some((Unescaped::Byte([byte]), after))
 }
 
-/// `\u00e9` of JSON, and the `\u{e9}` that `Debug` writes for a character.
+/// `\u00e9`, as in JSON, and `\u{e9}`, with which `Debug` escapes a character.
 fn char_escape(text: &[u8]) -> Option<(Unescaped, &[u8])> {
     let text = text.strip_prefix(b"u")?;
     let (digits, after) = match text.strip_prefix(b"{") {

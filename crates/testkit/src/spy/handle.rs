@@ -1,4 +1,4 @@
-//! Steering and watching a spy.
+//! The handle that controls and observes a spy.
 
 use std::{fmt, sync::Arc};
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::TestBody;
 
-/// Steers a [`Spy`](super::Spy) and all its clones, and tells what was done to them.
+/// Controls a [`Spy`](super::Spy) and all its clones, and reports how they were used.
 #[derive(Clone)]
 pub struct SpyHandle {
     shared: Arc<Shared>,
@@ -21,27 +21,27 @@ impl SpyHandle {
         Self { shared }
     }
 
-    /// Sets what instances say that hold no permit, and wakes whoever waits.
+    /// Sets the readiness of instances that hold no permit, and wakes all waiting tasks.
     pub fn set_readiness(&self, readiness: Readiness) {
         self.shared.change(|state| state.readiness = readiness);
     }
 
-    /// Sets how many requests are taken at a time, and wakes whoever waits.
+    /// Sets the number of permits, and wakes all waiting tasks.
     pub fn set_permits(&self, permits: usize) {
         self.shared.change(|state| state.permits = permits);
     }
 
-    /// Keeps every future pending until [`release`](Self::release).
+    /// Keeps all futures pending until [`release`](Self::release).
     pub fn hold(&self) {
         self.shared.change(|state| state.held = true);
     }
 
-    /// Lets all futures go, and wakes them.
+    /// Lets all futures complete, and wakes them.
     pub fn release(&self) {
         self.shared.change(|state| state.held = false);
     }
 
-    /// Answers each request with what `responder` makes of its head, at the moment of the call.
+    /// Answers each request with the result of `responder`, which runs during the call.
     pub fn respond<F>(&self, responder: F)
     where
         F: Fn(&Parts) -> Result<Response<TestBody>, SpyError> + Send + Sync + 'static,
@@ -49,25 +49,25 @@ impl SpyHandle {
         self.shared.change(|state| state.responder = Some(Arc::new(responder)));
     }
 
-    /// How often what was done, and how many of what there are.
+    /// Returns the counters.
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.read(|state| state.counts)
     }
 
-    /// How many requests arrived.
+    /// Returns the number of requests that arrived.
     #[must_use]
     pub fn calls(&self) -> usize {
         self.counts().calls
     }
 
-    /// The heads of the requests that arrived, first come first.
+    /// Returns the heads of the requests that arrived, in order.
     #[must_use]
     pub fn seen(&self) -> Vec<Parts> {
         self.read(|state| state.seen.clone())
     }
 
-    /// What was done to an instance that the contract of services forbids.
+    /// Returns the violations of the service contract.
     #[must_use]
     pub fn violations(&self) -> Vec<String> {
         self.read(|state| state.violations.clone())

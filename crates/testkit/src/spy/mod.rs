@@ -1,9 +1,9 @@
-//! An inner service that is steered and watched from outside.
+//! An inner service that a test controls and observes.
 //!
-//! A [`Spy`] stands where a handler would. Its [`SpyHandle`] says when it is ready, how it answers
-//! and when, and tells what was done to it. A `Spy` that is called without having said that it is
-//! ready notes the violation and panics, which is how a layer that calls a fresh clone of its inner
-//! service is found.
+//! A [`Spy`] takes the place of a handler. Its [`SpyHandle`] controls when the spy is ready and
+//! when and how it answers, and reports how the spy was used. A `Spy` that is called before its
+//! `poll_ready` returned `Ready` records the violation and panics. This detects layers that call a
+//! fresh clone of their inner service.
 //!
 //! ```
 //! use hardpoint_testkit::{TestBody, spy::Spy};

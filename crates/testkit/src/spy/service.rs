@@ -1,4 +1,4 @@
-//! The spy as a service.
+//! The spy service and its future.
 
 use std::{
     error::Error,
@@ -17,24 +17,24 @@ use super::{
 };
 use crate::TestBody;
 
-/// An observing service for requests of any body. See the [module docs](super).
+/// An observable service for requests with any body type. See the [module docs](super).
 ///
-/// A permit is taken when an instance says that it is ready, moves into the future with the call,
-/// and is given back when that future is ready or dropped, or the instance is dropped uncalled. The
-/// request's body is dropped unread.
+/// An instance takes a permit when its `poll_ready` returns `Ready`. The call moves the permit into
+/// the future. The permit is returned when the future completes or is dropped, or when the instance
+/// is dropped before a call. The spy drops the request body without reading it.
 pub struct Spy {
     shared: Arc<Shared>,
     permit: Option<Permit>,
 }
 
 impl Spy {
-    /// A spy that is always ready and answers 200 with the body `ok`, with the handle to it.
+    /// Creates a spy that is always ready and answers 200 with the body `ok`, and its handle.
     #[must_use]
     pub fn new() -> (Self, SpyHandle) {
         Self::with_permits(usize::MAX)
     }
 
-    /// A spy that takes `permits` requests at a time; all clones share them.
+    /// Creates a spy that takes `permits` requests at a time. All clones share the permits.
     #[must_use]
     pub fn with_permits(permits: usize) -> (Self, SpyHandle) {
         let shared = Shared::with_permits(permits);
@@ -42,8 +42,8 @@ impl Spy {
         (Self::of(shared), handle)
     }
 
-    /// A spy that keeps no request and allocates nothing: for measuring what stands around it. It
-    /// answers 200 with an empty body unless its handle says otherwise.
+    /// Creates a spy that records no requests and does not allocate, for measuring the layers
+    /// around it. By default it answers 200 with an empty body.
     #[must_use]
     pub fn silent() -> (Self, SpyHandle) {
         let (spy, handle) = Self::new();
@@ -65,7 +65,7 @@ impl Spy {
         if recording {
             state.seen.push(parts.clone());
         }
-        // The responder may use the handle.
+        // The responder may lock the state through the handle.
         drop(state);
         match responder {
             Some(responder) => responder(parts),
@@ -75,14 +75,14 @@ impl Spy {
     }
 
     fn violation(&self) -> ! {
-        let text = "an instance was called that had not said that it is ready";
+        let text = "an instance was called before its poll_ready returned Ready";
         self.shared.lock().violations.push(text.to_owned());
-        panic!("{text}: call the very instance that poll_ready was asked of, not a clone of it")
+        panic!("{text}: call the instance that was polled, not a clone of it")
     }
 }
 
 impl Clone for Spy {
-    /// The clone shares everything but the permit: it has not said that it is ready.
+    /// The clone shares everything except the permit: it is not ready.
     fn clone(&self) -> Self {
         self.shared.lock().counts.clones += 1;
         Self::of(Arc::clone(&self.shared))
@@ -128,7 +128,7 @@ impl<B> Service<Request<B>> for Spy {
     }
 }
 
-/// The future of a [`Spy`]: ready at once, or when the handle lets it go.
+/// The future of a [`Spy`]. It completes at once, unless the handle holds it.
 pub struct SpyFuture {
     answer: Option<Answer>,
     shared: Arc<Shared>,
@@ -146,7 +146,7 @@ impl Future for SpyFuture {
         }
         drop(state);
         let Some(answer) = self.answer.take() else {
-            panic!("a future was polled again after it was ready")
+            panic!("a future was polled after it completed")
         };
         let mut state = self.shared.lock();
         state.counts.in_flight -= 1;
@@ -173,12 +173,12 @@ impl fmt::Debug for SpyFuture {
     }
 }
 
-/// A failure that a test can tell from every other.
+/// A numbered error, so that a test can distinguish errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpyError(u64);
 
 impl SpyError {
-    /// The failure with this number.
+    /// Creates the error with this number.
     #[must_use]
     pub const fn new(number: u64) -> Self {
         Self(number)
@@ -187,7 +187,7 @@ impl SpyError {
 
 impl fmt::Display for SpyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "failure {} of the spy", self.0)
+        write!(f, "spy error {}", self.0)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What all clones of one spy share.
+//! The state that all clones of a spy share.
 
 use std::{
     fmt,
@@ -11,44 +11,44 @@ use http::{Response, request::Parts};
 use super::SpyError;
 use crate::TestBody;
 
-/// What a spy says when it is asked whether it is ready.
+/// The result of a spy's `poll_ready`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Readiness {
-    /// It failed.
+    /// `poll_ready` fails with this error.
     Failed(SpyError),
-    /// Not yet.
+    /// `poll_ready` returns `Pending`.
     Pending,
-    /// It takes a request, if a permit is left.
+    /// `poll_ready` returns `Ready` if a permit is available.
     #[default]
     Ready,
 }
 
-/// How often what was done to a spy and its clones, and how many of what there are right now.
+/// The counters of a spy and its clones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
-    /// Answers that were delivered.
+    /// Total number of responses and errors returned.
     pub answered: usize,
-    /// Requests that arrived.
+    /// Total number of requests that arrived.
     pub calls: usize,
-    /// Futures that were dropped before they were ready.
+    /// Total number of futures dropped before they completed.
     pub cancelled: usize,
-    /// Clones that were made, dropped ones included.
+    /// Total number of clones made, including dropped ones.
     pub clones: usize,
-    /// Futures that exist and are not ready, right now.
+    /// Current number of futures that have not completed.
     pub in_flight: usize,
-    /// Instances that exist right now.
+    /// Current number of instances.
     pub live: usize,
-    /// Permits that are taken right now: by instances that said that they are ready, and by futures.
+    /// Current number of permits held by ready instances and futures.
     pub permits_in_use: usize,
-    /// Questions whether an instance is ready.
+    /// Total number of calls of `poll_ready`.
     pub polls: usize,
 }
 
 pub(super) type Answer = Result<Response<TestBody>, SpyError>;
 pub(super) type Responder = Arc<dyn Fn(&Parts) -> Answer + Send + Sync>;
 
-/// One lock for everything: a spy is for finding out, not for speed.
+/// One lock guards the whole state: a spy need not be fast.
 pub(super) struct Shared {
     state: Mutex<State>,
 }
@@ -81,17 +81,17 @@ impl Shared {
         Arc::new(Self { state: Mutex::new(state) })
     }
 
-    /// A spy that panicked on purpose still counts.
+    /// Ignores poisoning: a spy keeps counting after it panicked on purpose.
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the state, then wakes everybody who waits: each finds out whether it was meant.
+    /// Changes the state, then wakes all waiting tasks, each of which checks its own condition.
     pub(super) fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.lock();
         change(&mut state);
         let wakers = std::mem::take(&mut state.wakers);
-        // A waker may run anything, a poll of this spy too.
+        // A waker may run any code, including a poll of this spy.
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
     }
@@ -120,7 +120,7 @@ impl State {
     }
 }
 
-/// The right to call once; given back when dropped.
+/// The right to one call. Returned on drop.
 pub(super) struct Permit {
     shared: Arc<Shared>,
 }

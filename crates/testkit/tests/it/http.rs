@@ -94,7 +94,7 @@ async fn a_process_is_read_signalled_and_waited_for() {
 }
 
 #[tokio::test]
-#[should_panic(expected = "the awaited line did not come; status")]
+#[should_panic(expected = "the awaited line did not arrive; status")]
 async fn a_line_that_never_comes_shows_what_came() {
     let process = Process::spawn(Command::new("sh").args(["-c", "echo something else"]));
     process.line(SOON, |line| line == "listening").await;

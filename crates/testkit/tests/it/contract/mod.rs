@@ -73,7 +73,7 @@ fn a_request_body_of_any_type_fits() {
 #[test]
 fn calling_a_fresh_clone_is_found() {
     let layer = FaultyLayer(Fault::CallsAClone);
-    let message = "call the very instance";
+    let message = "call the instance that was polled";
     breaks(|| contract::readiness_is_asked_of_the_same_instance(&layer, request), message);
     breaks(|| contract::run(&layer, request), message);
 }
@@ -83,7 +83,7 @@ fn calling_a_fresh_clone_is_found_behind_a_caught_panic() {
     let layer = FaultyLayer(Fault::CallsACloneAndHidesIt);
     breaks(
         || contract::readiness_is_asked_of_the_same_instance(&layer, request),
-        "an instance was called that had not said that it is ready",
+        "an instance was called before its poll_ready returned Ready",
     );
 }
 
@@ -92,7 +92,7 @@ fn readiness_that_is_not_asked_for_is_found() {
     let layer = FaultyLayer(Fault::AlwaysReady);
     breaks(
         || contract::readiness_is_asked_of_the_same_instance(&layer, request),
-        "call the very instance",
+        "call the instance that was polled",
     );
 }
 
@@ -137,7 +137,7 @@ fn a_clone_for_each_question_is_found() {
     let layer = FaultyLayer(Fault::StashesClones);
     breaks(
         || contract::clones_do_not_double_permits(&layer, request),
-        "one service was asked 2 times: 2 permits are taken, at most 1 may be",
+        "one service was polled 2 times: 2 permits are in use, expected at most 1",
     );
 }
 
@@ -160,10 +160,10 @@ fn a_changed_body_is_found() {
     for (fault, message) in [
         (Fault::DropsTrailers, "trailers of a body"),
         (Fault::HidesTheSize, "size of an empty body"),
-        (Fault::HidesTheEnd, "an empty body that does not say so"),
-        (Fault::EndsEarly, "a full body that says that it is empty"),
-        (Fault::SwallowsBodyErrors, "a body that failed looks whole"),
-        (Fault::DropsTheBody, "a full body that says that it is empty"),
+        (Fault::HidesTheEnd, "is_end_stream of an empty body is false"),
+        (Fault::EndsEarly, "is_end_stream of an unread body is true"),
+        (Fault::SwallowsBodyErrors, "the error of a failing body is lost"),
+        (Fault::DropsTheBody, "is_end_stream of an unread body is true"),
         (Fault::ChangesTheStatus, "the handler's status"),
     ] {
         let layer = FaultyLayer(fault);

@@ -146,6 +146,6 @@ fn a_layer_that_refuses_what_it_should_forward_is_found() {
     let layer = WallLayer { manner: Manner::Properly, refusals: Refusals::new() };
     breaks(
         || contract::readiness_is_asked_of_the_same_instance(&layer, request),
-        "requests that reached the inner service: the contract needs ones that the layer forwards",
+        "requests that reached the inner service: the layer must forward each request",
     );
 }
