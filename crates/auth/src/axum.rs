@@ -2,68 +2,72 @@
 
 use std::{convert::Infallible, ops::Deref};
 
-use ::axum::{
-    body::Body,
-    extract::{FromRequestParts, OptionalFromRequestParts},
-    response::{IntoResponse, Response},
-};
-use hardpoint_core::{Head, HeadFacts, Rejection, refuse};
+use ::axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use hardpoint_core::{Identity, RequestContext, axum::RejectionResponse};
 use http::request::Parts;
 
-use crate::{InsufficientScope, NotAuthenticated, Scopes, Verified};
+use crate::{InsufficientScope, NotAuthenticated, Scopes, VerifiedToken};
 
-/// The verified token of the request. The handler is not called without one: 401.
+/// The authenticated caller of the request. Without one the handler is not called: 401.
 ///
 /// It needs an [`AuthLayer`](crate::AuthLayer) around the router. `Option<Authenticated>` is `None`
-/// for a request without a token, behind a layer that is
+/// for a request without a credential, behind a layer that is
 /// [`optional`](crate::AuthLayer::optional).
 ///
 /// ```
-/// use hardpoint_auth::{axum::{Authenticated, Refusal}, Scopes};
+/// use hardpoint_auth::{Scopes, axum::Authenticated};
+/// use hardpoint_core::axum::RejectionResponse;
 ///
-/// async fn add_note(user: Authenticated) -> Result<String, Refusal> {
-///     user.require(&"notes:write".parse().unwrap_or_default())?;
-///     Ok(format!("added by {}", user.subject()))
+/// const WRITE: Scopes = Scopes::from_static("notes:write");
+///
+/// async fn add_note(caller: Authenticated) -> Result<String, RejectionResponse> {
+///     caller.require(&WRITE)?;
+///     Ok(format!("added by {}", caller.subject()))
 /// }
 /// # let _ = add_note;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Authenticated {
-    verified: Verified,
-    facts: HeadFacts,
+    identity: Identity,
 }
 
 impl Authenticated {
-    /// Goes on only if the token carries all of these scopes.
+    /// Continues only if the caller was granted all of these scopes.
     ///
     /// # Errors
     /// The response to send otherwise: 403.
-    pub fn require(&self, required: &Scopes) -> Result<(), Refusal> {
-        if self.verified.allows(required) {
+    pub fn require(&self, required: &Scopes) -> Result<(), RejectionResponse> {
+        if required.iter().all(|name| self.identity.has_scope(name)) {
             return Ok(());
         }
-        Err(Refusal::new(&self.facts, &InsufficientScope::new(required.clone())))
+        Err(InsufficientScope::new(required.clone()).into())
+    }
+
+    /// The caller's token; `None` if the caller used another kind of credential.
+    #[must_use]
+    pub fn token(&self) -> Option<VerifiedToken> {
+        VerifiedToken::from_identity(&self.identity)
+    }
+
+    fn find(parts: &Parts) -> Option<Self> {
+        let identity = RequestContext::find(&parts.extensions)?.identity()?.clone();
+        Some(Self { identity })
     }
 }
 
 impl Deref for Authenticated {
-    type Target = Verified;
+    type Target = Identity;
 
-    fn deref(&self) -> &Verified {
-        &self.verified
+    fn deref(&self) -> &Identity {
+        &self.identity
     }
 }
 
 impl<S: Sync> FromRequestParts<S> for Authenticated {
-    type Rejection = Refusal;
+    type Rejection = RejectionResponse;
 
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Refusal> {
-        let facts = HeadFacts::of(Head::of_parts(parts));
-        let verified = parts.extensions.get::<Verified>().cloned();
-        match verified {
-            Some(verified) => Ok(Self { verified, facts }),
-            None => Err(Refusal::new(&facts, &NotAuthenticated::new())),
-        }
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, RejectionResponse> {
+        Self::find(parts).ok_or_else(|| NotAuthenticated::new().into())
     }
 }
 
@@ -71,26 +75,6 @@ impl<S: Sync> OptionalFromRequestParts<S> for Authenticated {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Option<Self>, Infallible> {
-        let verified = parts.extensions.get::<Verified>().cloned();
-        Ok(verified.map(|verified| Self { verified, facts: HeadFacts::of(Head::of_parts(parts)) }))
-    }
-}
-
-/// A refusal as axum sends it.
-#[derive(Debug)]
-pub struct Refusal {
-    response: Box<Response>,
-}
-
-impl Refusal {
-    fn new(facts: &HeadFacts, rejection: &dyn Rejection) -> Self {
-        let response = refuse::<Body>(facts, rejection).map(Body::new);
-        Self { response: Box::new(response) }
-    }
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        *self.response
+        Ok(Self::find(parts))
     }
 }

@@ -1,19 +1,22 @@
 //! Authentication: bearer tokens, scopes, and passwords hashed within a bound.
 //!
-//! It does *not* store accounts, log anybody in over OAuth, or decide what a subject may see: it
-//! tells who is calling, and whether a token carries a scope.
+//! It finds out who is calling, and whether the caller was granted a scope. It does *not* store
+//! accounts, log users in over OAuth, or decide what a subject may see.
 //!
 //! # Quick start
 //!
 //! ```
-//! use hardpoint_auth::{AuthLayer, KeySet, SigningKey, TokenIssuer, TokenVerifier};
+//! use hardpoint_auth::{AuthLayer, KeySet, SigningKey, TokenCache, TokenIssuer, TokenVerifier};
 //!
 //! let key = SigningKey::generate()?;
-//! let keys = KeySet::new([key.verifying_key()])?;
-//! let issuer = TokenIssuer::new(key, "https://id.example", "api");
-//! let verifier = TokenVerifier::new(keys, "https://id.example", "api");
+//! let verifier = TokenVerifier::builder()
+//!     .issuer("https://id.example", KeySet::new([key.verifying_key()])?)
+//!     .audience("api")
+//!     .cache(TokenCache::new())
+//!     .build()?;
+//! let issuer = TokenIssuer::builder(key).issuer("https://id.example").audience("api").build()?;
 //!
-//! let token = issuer.issue("alice", &"notes:read".parse()?)?;
+//! let token = issuer.token("alice").scopes(["notes:read"]).sign()?;
 //! assert_eq!(verifier.verify(token.expose())?.subject(), "alice");
 //!
 //! // Every request needs a token: Router::new().route(..).layer(layer)
@@ -26,11 +29,11 @@
 //!
 //! | concept | types |
 //! |---|---|
-//! | keys of others and for others | [`JwksService`], and with the feature `remote` `RemoteKeys`, `KeyRefreshLayer`, `AuthByIssuerLayer` |
+//! | the middleware | [`AuthLayer`], [`Authenticator`], [`RequireLayer`] |
+//! | access tokens (RFC 9068) | [`TokenIssuer`], [`TokenVerifier`], [`TrustedIssuer`], [`VerifiedToken`], [`Claims`], [`Scopes`], [`Profile`] |
+//! | cached and revoked tokens | [`TokenCache`], [`Revocation`] |
 //! | keys | [`SigningKey`], [`VerifyingKey`], [`KeySet`], [`KeyRing`], [`Algorithm`] |
-//! | access tokens (RFC 9068) | [`TokenIssuer`], [`TokenVerifier`], [`Verified`], [`Claims`], [`Scopes`], [`Profile`] |
-//! | tokens seen before, tokens that are dead | [`TokenCache`], [`Revocation`] |
-//! | the middleware | [`AuthLayer`], [`RequireLayer`] |
+//! | publishing and fetching keys | [`JwksService`], and with the feature `remote` `RemoteKeys` |
 //! | passwords | [`PasswordHasher`], [`PasswordHash`], [`PasswordPolicy`] |
 //!
 //! # Features
@@ -42,9 +45,14 @@
 //!
 //! The minimum supported Rust version is 1.95.
 
+#[macro_use]
+mod macros;
+
 #[cfg(feature = "axum")]
 pub mod axum;
 pub mod bearer;
+mod config_error;
+mod json;
 pub mod jwks_endpoint;
 mod key;
 pub mod password;
@@ -55,27 +63,25 @@ mod scopes;
 mod token;
 
 #[cfg(feature = "remote")]
-pub use self::remote::{AuthByIssuerLayer, KeyRefreshLayer, KeysState, RemoteKeys};
+pub use self::remote::{KeysState, RemoteKeys};
 pub use self::{
-    bearer::{Auth, AuthLayer, Require, RequireLayer},
+    bearer::{Attempt, Auth, AuthLayer, Authenticator, Credential, Require, RequireLayer},
+    config_error::ConfigError,
     jwks_endpoint::JwksService,
     key::{
-        Algorithm, KeyError, KeyRing, KeySet, KeySetError, KeyState, SigningKey, SkippedKey,
-        UnknownKey, VerifyingKey,
+        Algorithm, IssuerKeys, KeyError, KeyRing, KeySet, KeySetError, KeyState, Refreshed,
+        SigningKey, SkippedKey, VerifyingKey,
     },
     password::{PasswordError, PasswordErrorKind, PasswordHash, PasswordHasher, PasswordPolicy},
     rejection::{
-        InsufficientRole, InsufficientScope, InvalidRequest, InvalidToken, LoginTooOld,
-        NotAuthenticated, RevocationUnavailable,
+        InsufficientRole, InsufficientScope, InvalidRequest, InvalidToken, KeysUnavailable,
+        LoginTooOld, NotAuthenticated, RevocationUnavailable,
     },
     scopes::{ParseScopesError, Scopes},
     token::{
-        Claims, IssueError, IssueErrorKind, Profile, Revocation, RevocationState, SignedBytes,
-        TokenCache, TokenIssuer, TokenVerifier, Verified, VerifyError, VerifyErrorKind,
+        Claims, IssueError, IssueErrorKind, IssuedToken, NewToken, Profile, Revocation,
+        RevocationPolicy, RevocationState, SignedBytes, TokenCache, TokenIssuer,
+        TokenIssuerBuilder, TokenSigner, TokenVerifier, TokenVerifierBuilder, TrustedIssuer,
+        VerifiedToken, VerifyError, VerifyErrorKind,
     },
 };
-
-/// The manual's page on tokens, whose code is tested with this crate's.
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/auth.md")]
-pub struct Manual;

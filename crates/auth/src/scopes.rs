@@ -1,31 +1,46 @@
-//! What a token allows.
+//! What a caller may do.
 
-use std::{error::Error, fmt, str::FromStr};
+use std::{borrow::Cow, error::Error, fmt, str::FromStr};
 
-/// A set of scopes as OAuth writes it (RFC 6749 §3.3): names with a space between them.
+/// A set of at least one scope, in OAuth's notation (RFC 6749 §3.3): names separated by spaces.
+///
+/// It states what a route requires, so it is never empty: an empty requirement would allow every
+/// caller. A literal is checked when the program is compiled:
 ///
 /// ```
 /// use hardpoint_auth::Scopes;
 ///
+/// const WRITE: Scopes = Scopes::from_static("notes:write");
+///
 /// let granted: Scopes = "notes:read notes:write".parse()?;
-/// assert!(granted.contains("notes:read"));
+/// assert!(WRITE.is_subset_of(&granted));
 /// assert!(!granted.contains("notes"));
-/// assert!("notes:read".parse::<Scopes>()?.is_subset_of(&granted));
+/// assert!("".parse::<Scopes>().is_err());
 /// # Ok::<(), hardpoint_auth::ParseScopesError>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+///
+/// ```compile_fail
+/// # use hardpoint_auth::Scopes;
+/// const WRITE: Scopes = Scopes::from_static("");
+/// # assert!(WRITE.contains("a"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scopes {
-    text: String,
+    text: Cow<'static, str>,
 }
 
 impl Scopes {
-    /// No scope.
+    /// The scopes of a literal.
+    ///
+    /// # Panics
+    /// If `text` is empty or is not a list of scopes; in a `const`, the program does not compile.
     #[must_use]
-    pub const fn none() -> Self {
-        Self { text: String::new() }
+    pub const fn from_static(text: &'static str) -> Self {
+        assert!(is_list(text), "write scopes as names with single spaces between them");
+        Self { text: Cow::Borrowed(text) }
     }
 
-    /// The scopes as OAuth writes them.
+    /// The scopes in OAuth's notation.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
@@ -33,16 +48,16 @@ impl Scopes {
 
     /// The names.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.text.split(' ').filter(|name| !name.is_empty())
+        self.text.split(' ')
     }
 
-    /// Whether this scope is among them. Names are compared exactly; none implies another.
+    /// Whether the set contains the scope `name`. Names are compared exactly; none implies another.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
         self.iter().any(|own| own == name)
     }
 
-    /// Whether all of these are among `others`.
+    /// Whether `others` contains every scope of this set.
     #[must_use]
     pub fn is_subset_of(&self, others: &Self) -> bool {
         self.iter().all(|name| others.contains(name))
@@ -52,45 +67,57 @@ impl Scopes {
 impl FromStr for Scopes {
     type Err = ParseScopesError;
 
-    /// Repeated names are kept once; more than one space between names is accepted.
+    /// Duplicates are dropped, and so are additional spaces.
     fn from_str(text: &str) -> Result<Self, ParseScopesError> {
-        let mut scopes = Self::none();
+        let mut names: Vec<&str> = Vec::new();
         for name in text.split(' ').filter(|name| !name.is_empty()) {
-            if !is_name(name) {
+            if !is_list(name) {
                 return Err(ParseScopesError { name: name.to_owned() });
             }
-            if !scopes.contains(name) {
-                let gap = if scopes.text.is_empty() { "" } else { " " };
-                scopes.text.extend([gap, name]);
+            if !names.contains(&name) {
+                names.push(name);
             }
         }
-        Ok(scopes)
+        if names.is_empty() {
+            return Err(ParseScopesError { name: String::new() });
+        }
+        Ok(Self { text: names.join(" ").into() })
     }
 }
 
-/// Whether a text names scopes.
-pub(crate) fn is_list(text: &str) -> bool {
-    text.split(' ').all(is_name)
+/// Whether `text` is a list of at least one scope, with single spaces between them.
+const fn is_list(text: &str) -> bool {
+    let (mut rest, mut is_in_name) = (text.as_bytes(), false);
+    while let [byte, tail @ ..] = rest {
+        match byte {
+            b' ' if is_in_name => is_in_name = false,
+            byte if is_in_a_name(*byte) => is_in_name = true,
+            _ => return false,
+        }
+        rest = tail;
+    }
+    is_in_name
 }
 
-fn is_name(name: &str) -> bool {
-    name.bytes().all(|byte| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~'))
+/// Whether a name may contain this byte.
+pub(crate) const fn is_in_a_name(byte: u8) -> bool {
+    matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~')
 }
 
-/// A text that names no scopes.
+/// A text that is not a list of scopes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseScopesError {
+    /// The first bad name; empty if there is no name at all.
     name: String,
 }
 
 impl fmt::Display for ParseScopesError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "`{}` is no scope; write printable ASCII without quotes and backslashes, and a space \
-             between two scopes",
-            self.name.escape_debug()
-        )
+        if self.name.is_empty() {
+            return f.write_str("the text contains no scope; write at least one");
+        }
+        let name = self.name.escape_debug();
+        write!(f, "`{name}` is not a scope; use printable ASCII without quotes and backslashes")
     }
 }
 
@@ -114,6 +141,23 @@ mod tests {
     fn characters_that_would_break_a_header_are_refused() {
         for bad in ["a\"b", "a\\b", "a\tb", "caf\u{e9}", "a\nb"] {
             assert!(bad.parse::<Scopes>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_without_a_scope_is_an_error_and_never_an_empty_requirement() {
+        for empty in ["", " ", "   "] {
+            assert!(empty.parse::<Scopes>().is_err(), "{empty:?}");
+            assert!(std::panic::catch_unwind(|| Scopes::from_static(empty)).is_err(), "{empty:?}");
+        }
+    }
+
+    #[test]
+    fn a_literal_is_checked_as_strictly_as_it_is_written() {
+        const WRITE: Scopes = Scopes::from_static("notes:read notes:write");
+        assert!(WRITE.contains("notes:write"));
+        for bad in ["a\"b", " a", "a ", "a  b", "a\tb", "\u{e9}"] {
+            assert!(std::panic::catch_unwind(|| Scopes::from_static(bad)).is_err(), "{bad:?}");
         }
     }
 }

@@ -1,73 +1,89 @@
-//! Where a request carries its token.
+//! Where a request carries its credential.
 
 use http::{
     HeaderMap, HeaderName,
     header::{AUTHORIZATION, COOKIE, Entry, HeaderValue},
 };
 
+use super::Credential;
+
 /// What a request carries.
-pub(crate) enum Credentials<'a> {
-    /// A bearer header that holds no token.
-    Malformed,
+pub(super) enum Found<'a> {
     None,
+    /// A credential, and the scheme or the own header field that it came with.
+    One(Credential<'a>, Carrier<'a>),
     Several,
-    Token(&'a str),
 }
 
-/// Hides values from `Debug`, before anything else is done with them.
-pub(super) fn hide(headers: &mut HeaderMap, cookie: Option<&str>) {
-    let mut hide = |name: HeaderName| {
-        // An entry makes room for itself, which a map without the header should not have to.
-        if headers.contains_key(&name)
-            && let Entry::Occupied(mut values) = headers.entry(name)
-        {
-            values.iter_mut().for_each(|value| value.set_sensitive(true));
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carrier<'a> {
+    Cookie,
+    Header(&'a HeaderName),
+    Scheme(&'a [u8]),
+}
+
+/// Hides values from `Debug`.
+pub(super) fn hide(headers: &mut HeaderMap, name: &HeaderName) {
+    // An entry reserves room, which a map without the field need not do.
+    if headers.contains_key(name)
+        && let Entry::Occupied(mut values) = headers.entry(name)
+    {
+        values.iter_mut().for_each(|value| value.set_sensitive(true));
+    }
+}
+
+/// The only credential in `Authorization` with a known scheme, in the cookie, and in the fields of
+/// authenticators. Two leave open which one counts.
+pub(super) fn find<'a>(
+    headers: &'a HeaderMap,
+    is_known: impl Fn(&[u8]) -> bool,
+    cookie: Option<&str>,
+    fields: impl Iterator<Item = &'a HeaderName>,
+) -> Found<'a> {
+    let mut found = Found::None;
+    let mut add = |credential, carrier| {
+        found = match found {
+            Found::None => Found::One(credential, carrier),
+            _ => Found::Several,
+        };
+    };
+    let mut lines = headers.get_all(AUTHORIZATION).iter();
+    if let Some(line) = lines.next() {
+        if lines.next().is_some() {
+            return Found::Several;
         }
+        let (scheme, text) = split(line);
+        if is_known(scheme) {
+            add(Credential::Authorization(text), Carrier::Scheme(scheme));
+        }
+    }
+    if let Some(cookie) = cookie {
+        let values = cookies(headers).filter(|(name, _)| *name == cookie);
+        values.for_each(|(_, value)| add(Credential::Cookie(value), Carrier::Cookie));
+    }
+    for field in fields {
+        for value in headers.get_all(field) {
+            let text = std::str::from_utf8(value.as_bytes()).unwrap_or_default();
+            add(Credential::Header(text), Carrier::Header(field));
+        }
+    }
+    found
+}
+
+/// The scheme, and the credential behind at least one space (RFC 9110 §11.4); the credential is
+/// empty if it is missing, separated by a tab, or not UTF-8.
+fn split(line: &HeaderValue) -> (&[u8], &str) {
+    let line = line.as_bytes();
+    let end = line.iter().position(|byte| matches!(byte, b' ' | b'\t')).unwrap_or(line.len());
+    let (scheme, rest) = line.split_at_checked(end).unwrap_or_default();
+    let text = match rest {
+        [b' ', text @ ..] => std::str::from_utf8(text).unwrap_or_default(),
+        _ => "",
     };
-    hide(AUTHORIZATION);
-    if cookie.is_some() {
-        hide(COOKIE);
-    }
+    (scheme, text.trim_start_matches(' '))
 }
 
-/// The token of the header or of the cookie. Two of them leave open which one counts.
-pub(crate) fn find<'a>(headers: &'a HeaderMap, cookie: Option<&str>) -> Credentials<'a> {
-    let mut all = headers.get_all(AUTHORIZATION).iter();
-    let header = all.next();
-    if all.next().is_some() {
-        return Credentials::Several;
-    }
-    let from_header = header.map_or(Credentials::None, bearer);
-    let Some(name) = cookie else { return from_header };
-    let mut all = cookies(headers).filter(|(own, _)| *own == name).map(|(_, value)| value);
-    match (from_header, all.next(), all.next()) {
-        (from_header, None, _) => from_header,
-        (Credentials::None, Some(value), None) => Credentials::Token(value),
-        _ => Credentials::Several,
-    }
-}
-
-/// The scheme's name knows no case (RFC 9110 §11.1), and spaces separate it. Other schemes are none of
-/// ours (§11.6.2).
-fn bearer(header: &HeaderValue) -> Credentials<'_> {
-    let Some((scheme, rest)) = header.as_bytes().split_at_checked(6) else {
-        return Credentials::None;
-    };
-    if !scheme.eq_ignore_ascii_case(b"bearer") {
-        return Credentials::None;
-    }
-    match rest.first() {
-        Some(b' ') => match std::str::from_utf8(rest).map(|rest| rest.trim_start_matches(' ')) {
-            Ok("") | Err(_) => Credentials::Malformed,
-            Ok(token) => Credentials::Token(token),
-        },
-        None | Some(b'\t') => Credentials::Malformed,
-        // Another scheme, whose name only begins the same.
-        Some(_) => Credentials::None,
-    }
-}
-
-/// Names and values (RFC 6265 §5.4). A header that is no text has none that could be ours.
+/// Names and values (RFC 6265 §5.4). A field that is not text has no credential.
 fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     let texts = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     texts.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='))

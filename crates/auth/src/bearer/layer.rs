@@ -1,96 +1,214 @@
-//! The layer.
+//! The layer, and what its services share.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
-use hardpoint_core::{Observer, SystemClock};
+use hardpoint_core::{
+    Head, Identity, Place, Refusals, Rejection, RequestContext, StackLayer, Telemetry, Time,
+};
+use http::{HeaderMap, HeaderName, Request, Response, header};
 use tower_layer::Layer;
 
-use super::Auth;
-use crate::TokenVerifier;
+use super::{
+    Attempt, Auth, Authenticator, challenge,
+    credentials::{self, Carrier, Found},
+};
+use crate::{InvalidRequest, InvalidToken, NotAuthenticated, VerifyErrorKind};
 
-/// Tells who is calling from a bearer token. See the [module docs](super).
+/// Authenticates the caller of each request. See the [module docs](super).
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct AuthLayer<C = SystemClock, Ob = ()> {
-    verifier: Option<TokenVerifier<C>>,
-    settings: Settings,
-    observer: Ob,
+pub struct AuthLayer {
+    shared: Option<Arc<Shared>>,
 }
 
-/// How a layer treats requests.
-#[derive(Clone, Debug)]
-pub(super) struct Settings {
-    /// Whether a request without a token is refused.
-    pub(super) required: bool,
-    /// The cookie that may carry the token.
-    pub(super) cookie: Option<Arc<str>>,
-    /// Whether the subject is told with its issuer.
-    pub(super) names_issuer: bool,
-}
-
-impl Settings {
-    const fn new(required: bool) -> Self {
-        Self { required, cookie: None, names_issuer: false }
-    }
+/// What the services of a layer share.
+#[derive(Clone)]
+pub(super) struct Shared {
+    authenticators: Vec<Arc<dyn Authenticator>>,
+    /// The header fields of authenticators.
+    fields: Vec<HeaderName>,
+    is_required: bool,
+    cookie: Option<Box<str>>,
+    realm: Box<str>,
+    time: Time,
+    refusals: Refusals,
 }
 
 impl AuthLayer {
-    /// The layer that looks at no token, and so authenticates nobody.
-    pub const fn off() -> Self {
-        Self::off_with_clock()
-    }
-}
-
-impl<C> AuthLayer<C> {
-    /// Every request needs a token that `verifier` accepts.
-    pub const fn new(verifier: TokenVerifier<C>) -> Self {
-        Self { verifier: Some(verifier), settings: Settings::new(true), observer: () }
-    }
-
-    /// [`off`](AuthLayer::off) of the type that a layer with another clock has.
-    pub const fn off_with_clock() -> Self {
-        Self { verifier: None, settings: Settings::new(false), observer: () }
-    }
-}
-
-impl<C, Ob> AuthLayer<C, Ob> {
-    /// Lets requests without a token go on, as nobody. For a service of which some routes are
-    /// public: the others need a [`RequireLayer`](super::RequireLayer) or an extractor.
-    pub fn optional(mut self) -> Self {
-        self.settings.required = false;
-        self
+    /// Every request needs a credential that `authenticator` accepts.
+    pub fn new(authenticator: impl Authenticator) -> Self {
+        let shared = Shared {
+            authenticators: Vec::new(),
+            fields: Vec::new(),
+            is_required: true,
+            cookie: None,
+            realm: "api".into(),
+            time: Time::system(),
+            refusals: Refusals::new(),
+        };
+        Self { shared: Some(Arc::new(shared)) }.add_authenticator(authenticator)
     }
 
-    /// Takes the token from the cookie of this name too. Default: from the header alone.
+    /// The layer that reads no credential and authenticates nobody.
+    pub fn off() -> Self {
+        Self { shared: None }
+    }
+
+    /// Accepts the credentials of a further authenticator, which is asked after the earlier ones. A
+    /// layer that is [`off`](Self::off) stays off.
+    pub fn add_authenticator(self, authenticator: impl Authenticator) -> Self {
+        self.change(|shared| {
+            shared.fields.extend(authenticator.header());
+            shared.authenticators.push(Arc::new(authenticator));
+        })
+    }
+
+    /// Lets requests without a credential pass, without an identity: for a service with public
+    /// routes. The others need a [`RequireLayer`](super::RequireLayer) or an extractor.
+    pub fn optional(self) -> Self {
+        self.change(|shared| shared.is_required = false)
+    }
+
+    /// Also reads the credential from the cookie of this name. Default: only from header fields.
     ///
-    /// A browser sends a cookie with requests that other sites make: put a layer against those around
-    /// this one, and give the cookie a name that begins with `__Host-`. A request with both a header
-    /// and a cookie, or with two cookies of this name, is 400.
-    pub fn cookie(mut self, name: impl Into<Arc<str>>) -> Self {
-        self.settings.cookie = Some(name.into());
+    /// A browser sends cookies with requests that other sites cause: put a CSRF layer around this
+    /// one, and give the cookie a name that begins with `__Host-`.
+    pub fn cookie(self, name: impl Into<Box<str>>) -> Self {
+        self.change(|shared| shared.cookie = Some(name.into()))
+    }
+
+    /// The realm in `WWW-Authenticate`. Default: `api`. Quotes, backslashes and characters that are
+    /// not printable ASCII are left out.
+    pub fn realm(self, realm: impl Into<Box<str>>) -> Self {
+        self.change(|shared| shared.realm = realm.into())
+    }
+
+    /// Reads the time at which a request was received from this handle, if no outer layer did.
+    /// Default: the system's clocks.
+    pub fn time(self, time: impl Into<Time>) -> Self {
+        self.change(|shared| shared.time = time.into())
+    }
+
+    /// Reports each verification to this observer. Default: to the observer of the stack.
+    pub fn telemetry(self, telemetry: &Telemetry) -> Self {
+        for authenticator in self.shared.iter().flat_map(|shared| &shared.authenticators) {
+            authenticator.telemetry(telemetry);
+        }
         self
     }
 
-    /// Tells the layers around of a subject with its issuer, as `https://id.example#alice`: where several
-    /// issuers are trusted, one's `alice` is not the other's. Default: the subject alone.
-    /// `remote::AuthByIssuerLayer` does it for its layers.
-    pub fn subject_with_issuer(mut self) -> Self {
-        self.settings.names_issuer = true;
-        self
+    /// Renders refusals with these settings. Default: those of the stack.
+    pub fn refusals(self, refusals: &Refusals) -> Self {
+        self.change(|shared| shared.refusals = refusals.clone())
     }
 
-    /// Tells `observer` of every verification.
-    pub fn with_observer<Other: Observer>(self, observer: Other) -> AuthLayer<C, Other> {
-        let Self { verifier, settings, observer: _ } = self;
-        AuthLayer { verifier, settings, observer }
+    fn change(mut self, change: impl FnOnce(&mut Shared)) -> Self {
+        if let Some(shared) = &mut self.shared {
+            change(Arc::make_mut(shared));
+        }
+        self
     }
 }
 
-impl<S, C: Clone, Ob: Clone> Layer<S> for AuthLayer<C, Ob> {
-    type Service = Auth<S, C, Ob>;
+impl StackLayer for AuthLayer {
+    const PLACE: Place = Place::AUTH;
 
-    fn layer(&self, inner: S) -> Self::Service {
-        let Self { verifier, settings, observer } = self.clone();
-        Auth::new(inner, verifier, settings, observer)
+    fn telemetry(self, telemetry: &Telemetry) -> Self {
+        Self::telemetry(self, telemetry)
+    }
+
+    fn refusals(self, refusals: &Refusals) -> Self {
+        self.change(|shared| shared.refusals = shared.refusals.clone().or(refusals))
+    }
+}
+
+impl<S> Layer<S> for AuthLayer {
+    type Service = Auth<S>;
+
+    fn layer(&self, inner: S) -> Auth<S> {
+        Auth::new(inner, self.shared.clone())
+    }
+}
+
+impl Shared {
+    /// The caller; `None` if a request without a credential may pass.
+    pub(super) fn attempt(&self, headers: &mut HeaderMap) -> Option<Attempt> {
+        credentials::hide(headers, &header::AUTHORIZATION);
+        if self.cookie.is_some() {
+            credentials::hide(headers, &header::COOKIE);
+        }
+        self.fields.iter().for_each(|field| credentials::hide(headers, field));
+        let has_scheme = |own: &dyn Authenticator, scheme: &[u8]| {
+            own.scheme().as_bytes().eq_ignore_ascii_case(scheme)
+        };
+        let is_known =
+            |scheme: &[u8]| self.authenticators.iter().any(|own| has_scheme(&**own, scheme));
+        let cookie = self.cookie.as_deref();
+        match credentials::find(headers, is_known, cookie, self.fields.iter()) {
+            Found::None if self.is_required => Some(refuse(NotAuthenticated::new())),
+            Found::None => None,
+            Found::Several => Some(refuse(InvalidRequest::new())),
+            Found::One(credential, carrier) => {
+                let mut takers = self.authenticators.iter().filter(|own| match carrier {
+                    Carrier::Cookie => true,
+                    Carrier::Header(field) => own.header().as_ref() == Some(field),
+                    Carrier::Scheme(scheme) => has_scheme(&***own, scheme),
+                });
+                let attempt = takers.find_map(|own| match own.authenticate(credential) {
+                    Attempt::NotMine => None,
+                    attempt => Some(attempt),
+                });
+                let unknown = || refuse(InvalidToken::new(VerifyErrorKind::Malformed.into()));
+                Some(attempt.unwrap_or_else(unknown))
+            }
+        }
+    }
+
+    /// Stores the caller in the request's context, unless an outer layer found another one.
+    pub(super) fn admit<B>(
+        &self,
+        request: &mut Request<B>,
+        identity: Identity,
+    ) -> Result<(), Box<dyn Rejection>> {
+        let context = RequestContext::ensure(request.extensions_mut(), &self.time);
+        let is_other = |outer: &Identity| !outer.is_same_caller(&identity);
+        if context.identity().is_some_and(is_other) {
+            return Err(Box::new(InvalidRequest::new()));
+        }
+        context.set_identity(identity);
+        Ok(())
+    }
+
+    pub(super) fn facts<B>(&self, request: &Request<B>) -> hardpoint_core::HeadFacts {
+        self.refusals.facts(Head::new(request))
+    }
+
+    pub(super) fn refusals(&self) -> &Refusals {
+        &self.refusals
+    }
+
+    /// Writes the challenges of a response on its way out.
+    pub(super) fn challenge<B>(&self, response: &mut Response<B>) {
+        let scheme = |index: usize| self.authenticators.get(index).map(|own| own.scheme());
+        let is_first = |index: &usize| (0..*index).all(|other| scheme(other) != scheme(*index));
+        let schemes = (0..self.authenticators.len()).filter(is_first).filter_map(scheme);
+        challenge::write(response, &self.realm, schemes);
+    }
+}
+
+fn refuse(rejection: impl Rejection) -> Attempt {
+    Attempt::Now(Err(Box::new(rejection)))
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field(
+                "schemes",
+                &self.authenticators.iter().map(|own| own.scheme()).collect::<Vec<_>>(),
+            )
+            .field("is_required", &self.is_required)
+            .field("cookie", &self.cookie)
+            .finish_non_exhaustive()
     }
 }

@@ -1,11 +1,12 @@
-//! Tells who is calling from a bearer token, and refuses whoever cannot show a valid one.
+//! Authenticates the caller of each request, and refuses credentials that are not valid.
 //!
 //! Protects handlers from callers that did not authenticate, and from tokens that are forged,
-//! expired, or meant for somebody else.
+//! expired, or meant for another service.
 //!
 //! # Example
 //! ```
-//! use hardpoint_auth::{AuthLayer, KeySet, SigningKey, TokenIssuer, TokenVerifier, Verified};
+//! use hardpoint_auth::{AuthLayer, KeySet, SigningKey, TokenCache, TokenIssuer, TokenVerifier};
+//! use hardpoint_core::RequestContext;
 //! use http::{Request, Response, StatusCode, header::{AUTHORIZATION, WWW_AUTHENTICATE}};
 //! use http_body_util::Full;
 //! use std::convert::Infallible;
@@ -13,17 +14,20 @@
 //!
 //! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 //! let key = SigningKey::generate()?;
-//! let keys = KeySet::new([key.verifying_key()])?;
-//! let issuer = TokenIssuer::new(key, "https://id.example", "api");
-//! let layer = AuthLayer::new(TokenVerifier::new(keys, "https://id.example", "api"));
+//! let verifier = TokenVerifier::builder()
+//!     .issuer("https://id.example", KeySet::new([key.verifying_key()])?)
+//!     .audience("api")
+//!     .cache(TokenCache::new())
+//!     .build()?;
+//! let issuer = TokenIssuer::builder(key).issuer("https://id.example").audience("api").build()?;
 //!
-//! let service = layer.layer(service_fn(async |request: Request<()>| {
-//!     let verified = request.extensions().get::<Verified>().expect("the layer is outside");
-//!     let body = verified.subject().to_owned();
+//! let service = AuthLayer::new(verifier).layer(service_fn(async |request: Request<()>| {
+//!     let context = RequestContext::find(request.extensions()).expect("the layer is outside");
+//!     let body = context.subject().unwrap_or("nobody").to_owned();
 //!     Ok::<_, Infallible>(Response::new(Full::new(bytes::Bytes::from(body))))
 //! }));
 //!
-//! let token = issuer.issue("alice", &"notes:read".parse()?)?;
+//! let token = issuer.token("alice").scopes(["notes:read"]).sign()?;
 //! let header = format!("Bearer {}", token.expose());
 //! let request = Request::builder().header(AUTHORIZATION, header).body(())?;
 //! assert_eq!(service.clone().oneshot(request).await?.status(), StatusCode::OK);
@@ -38,35 +42,51 @@
 //! ```
 //!
 //! # Semantics
-//! 1. The token is taken from one `Authorization: Bearer` header, or from a
-//!    [`cookie`](AuthLayer::cookie) if that was asked for. Two of them are 400.
-//! 2. A valid token's [`Verified`](crate::Verified) is put into the request's extensions, and its
-//!    subject into the request's context, together with its issuer if the layer is told so
-//!    ([`subject_with_issuer`](AuthLayer::subject_with_issuer)).
-//! 3. A token that is not valid is 401 `invalid_token`, whatever was wrong with it.
-//! 4. A request without a token is 401, unless the layer is [`optional`](AuthLayer::optional). A
-//!    token that is not valid is refused even then, and so is a bearer header without one.
-//! 5. The headers are marked as sensitive before they are looked at, so that `Debug` hides them.
-//! 6. If it is not known whether the token was revoked, the answer is 503 with `Retry-After`.
+//! 1. The credential is in one `Authorization` field with the scheme of an authenticator, in the
+//!    [`cookie`](AuthLayer::cookie), if one is set, or in a field of an authenticator
+//!    ([`Authenticator::header`]). Two credentials, in any of these places, are 400.
+//! 2. The caller becomes the [`Identity`](hardpoint_core::Identity) of the request's context, which
+//!    handlers, limits and the access line read. [`VerifiedToken::from_identity`] returns the token.
+//! 3. A credential that is not valid is 401 `invalid_token`, and the client does not learn why.
+//! 4. A request without a credential is 401, unless the layer is [`optional`](AuthLayer::optional).
+//!    An optional layer still refuses a credential that is not valid, and a `Bearer` without a token.
+//! 5. A caller other than the one that an outer layer authenticated is 400.
+//! 6. If it is not known whether a credential is valid, because the issuer's keys or a token's
+//!    revocation are not known, the answer is 503 with `Retry-After`.
+//! 7. Refusals from inside, of a [`RequireLayer`] or an extractor, get their `WWW-Authenticate` here,
+//!    with the realm and each authenticator's scheme; so does a 401 without one.
+//! 8. Header fields with credentials are marked as sensitive, so that `Debug` hides them.
+//! 9. The layer does not look at the route.
+//!
+//! [`VerifiedToken::from_identity`]: crate::VerifiedToken::from_identity
 //!
 //! # Sharing
-//! The layer shares the verifier's keys, cache and revocation. It has no state of its own.
+//! All services of a layer share its authenticators, and with them keys, cache and revocation.
 //!
 //! # Cancellation
-//! Verification is done within `call`; the future is the inner service's.
+//! An answer without a round trip is made within `call`. While an authenticator waits, the future
+//! holds the request and the ready inner service, with every permit that its `poll_ready` acquired:
+//! place a concurrency limit outside this layer. Dropping the future drops all of them; a fetch of
+//! keys goes on for other requests.
 //!
 //! # Deployment caveats
-//! The host's clock decides about expiry: keep it synchronised to within the leeway.
+//! The host's clock decides about expiry: keep it synchronized to within the leeway.
 //!
 //! # Where to put this layer
-//! Inside a limit by address, so that no cryptography runs for a flood; outside a limit by subject.
+//! Inside a limit by address, so that a flood does not cause cryptography; outside a limit by
+//! subject.
 
-pub(crate) mod credentials;
+mod authenticator;
+mod challenge;
+mod credentials;
+mod future;
 mod layer;
 pub mod require;
 mod service;
 
 pub use self::{
+    authenticator::{Attempt, Authenticator, Credential},
+    future::ResponseFuture,
     layer::AuthLayer,
     require::{Require, RequireLayer},
     service::Auth,

@@ -1,34 +1,40 @@
-//! Refuses tokens that do not allow what a route does.
+//! Refuses callers that may not use a route.
 //!
-//! Protects routes from callers that are known and may not do this: without the scope or the role, or
-//! whose log-in is too long ago for something that matters.
+//! Protects routes from authenticated callers without the scope or the role, or whose log-in is too
+//! old for the operation.
 //!
 //! # Example
 //! ```
-//! use hardpoint_auth::{AuthLayer, KeySet, RequireLayer, SigningKey, TokenIssuer, TokenVerifier};
+//! use hardpoint_auth::{
+//!     AuthLayer, KeySet, RequireLayer, Scopes, SigningKey, TokenIssuer, TokenVerifier,
+//! };
 //! use http::{Request, Response, StatusCode, header::{AUTHORIZATION, WWW_AUTHENTICATE}};
 //! use http_body_util::Full;
 //! use std::convert::Infallible;
 //! use tower::{Layer, ServiceExt, service_fn};
 //!
+//! const WRITE: Scopes = Scopes::from_static("notes:write");
+//!
 //! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 //! let key = SigningKey::generate()?;
-//! let keys = KeySet::new([key.verifying_key()])?;
-//! let issuer = TokenIssuer::new(key, "https://id.example", "api");
-//! let auth = AuthLayer::new(TokenVerifier::new(keys, "https://id.example", "api"));
-//! let require = RequireLayer::new().scopes("notes:write".parse()?);
+//! let verifier = TokenVerifier::builder()
+//!     .issuer("https://id.example", KeySet::new([key.verifying_key()])?)
+//!     .audience("api")
+//!     .build()?;
+//! let issuer = TokenIssuer::builder(key).issuer("https://id.example").audience("api").build()?;
+//! let layers = (AuthLayer::new(verifier), RequireLayer::authenticated().scopes(WRITE));
 //!
-//! let service = auth.layer(require.layer(service_fn(async |_: Request<()>| {
+//! let service = layers.layer(service_fn(async |_: Request<()>| {
 //!     Ok::<_, Infallible>(Response::new(Full::new(bytes::Bytes::new())))
-//! })));
-//! let with = |scopes: &str| -> Result<_, Box<dyn std::error::Error>> {
-//!     let token = issuer.issue("alice", &scopes.parse()?)?;
+//! }));
+//! let with = |scope: &str| -> Result<_, Box<dyn std::error::Error>> {
+//!     let token = issuer.token("alice").scopes(["notes:read", scope]).sign()?;
 //!     Ok(Request::builder().header(AUTHORIZATION, format!("Bearer {}", token.expose())).body(())?)
 //! };
-//! let accepted = service.clone().oneshot(with("notes:read notes:write")?).await?;
+//! let accepted = service.clone().oneshot(with("notes:write")?).await?;
 //! assert_eq!(accepted.status(), StatusCode::OK);
 //!
-//! let refused = service.oneshot(with("notes:read")?).await?;
+//! let refused = service.oneshot(with("notes:list")?).await?;
 //! assert_eq!(refused.status(), StatusCode::FORBIDDEN);
 //! assert!(refused.headers()[WWW_AUTHENTICATE].to_str()?.contains("insufficient_scope"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -37,22 +43,21 @@
 //! ```
 //!
 //! # Semantics
-//! 1. A request that was not authenticated is 401.
-//! 2. A token whose log-in is too long ago, or does not say when it was (`auth_time`), is 401
-//!    `insufficient_user_authentication` with the `max_age` that would do (RFC 9470).
-//! 3. A token without one of the scopes is 403 `insufficient_scope` and is told which are needed
+//! 1. A request without an identity is 401.
+//! 2. A caller whose log-in is too old, or whose credential does not say when it was (`auth_time`),
+//!    is 401 `insufficient_user_authentication` with the required `max_age` (RFC 9470).
+//! 3. A caller without one of the scopes is 403 `insufficient_scope` with the required scopes
 //!    (RFC 6750 §3.1). Names are compared exactly; none implies another.
-//! 4. A token without one of the roles is 403 `insufficient_role`.
+//! 4. A caller without one of the roles is 403 `insufficient_role`.
 //!
 //! # Sharing
-//! There is no state.
+//! The layer has no state.
 //!
 //! # Cancellation
 //! The decision is made within `call`; the future is the inner service's.
 //!
 //! # Deployment caveats
-//! Freshness compares `auth_time` with the host's clock; one that is behind lets log-ins live on for as
-//! long.
+//! The age of a log-in is measured with the host's calendar; a clock that is slow extends it.
 //!
 //! # Where to put this layer
 //! Inside an [`AuthLayer`](crate::AuthLayer), around the routes that it protects:
@@ -67,52 +72,52 @@ use std::{
 
 use bytes::Bytes;
 use hardpoint_core::{
-    Clock, Head, HeadFacts, Rejection, ResponseBody, ResponseFuture, SystemClock, refuse,
+    Head, Identity, Place, Refusals, Rejection, RequestContext, ResponseBody, ResponseFuture,
+    StackLayer, Time,
 };
 use http::{Request, Response};
 use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{InsufficientRole, InsufficientScope, LoginTooOld, NotAuthenticated, Scopes, Verified};
+use crate::{InsufficientRole, InsufficientScope, LoginTooOld, NotAuthenticated, Scopes};
 
-/// Lets only those requests through whose token allows what a route does. See the
-/// [module docs](self).
+/// Lets only callers pass that may use a route. See the [module docs](self).
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct RequireLayer<C = SystemClock> {
+pub struct RequireLayer {
     required: Option<Arc<Required>>,
-    clock: C,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Required {
-    scopes: Scopes,
+    scopes: Option<Scopes>,
     roles: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     fresh: Option<Duration>,
+    time: Time,
+    refusals: Refusals,
 }
 
 impl RequireLayer {
-    /// Requires a valid token, whatever it allows.
-    pub fn new() -> Self {
-        Self { required: Some(Arc::default()), clock: SystemClock }
+    /// Requires an authenticated caller; the setters require more.
+    pub fn authenticated() -> Self {
+        Self { required: Some(Arc::default()) }
     }
 
-    /// The layer that requires nothing, not even a token.
-    pub const fn off() -> Self {
-        Self { required: None, clock: SystemClock }
+    /// The layer that requires nothing, not even an authenticated caller.
+    pub fn off() -> Self {
+        Self { required: None }
     }
-}
 
-impl<C> RequireLayer<C> {
-    /// Requires all of these scopes. Default: none.
+    /// Also requires all of these scopes.
     pub fn scopes(self, scopes: Scopes) -> Self {
-        self.change(|required| required.scopes = scopes)
+        self.change(|required| required.scopes = Some(scopes))
     }
 
-    /// Requires a role too: that the claim of this name is it, or a list with it. Default: none.
+    /// Also requires `role`: the named claim must equal it or be an array that contains it. May be
+    /// called several times; all roles are required.
     ///
-    /// RFC 9068 calls the claim `roles`, `groups` or `entitlements`. One within others is named by a
+    /// RFC 9068 calls the claim `roles`, `groups` or `entitlements`. The name of a nested claim is a
     /// JSON pointer, such as Keycloak's `/realm_access/roles`.
     pub fn add_role(
         self,
@@ -122,15 +127,20 @@ impl<C> RequireLayer<C> {
         self.change(|required| required.roles.push((claim.into(), role.into())))
     }
 
-    /// Requires that the subject proved who it is (`auth_time`) at most this long ago. Default: no such
-    /// limit. 0 accepts only log-ins of this second.
+    /// Also requires that the caller logged in (`auth_time`) at most this long ago. 0 accepts only
+    /// log-ins of the current second.
     pub fn fresh(self, most: Duration) -> Self {
         self.change(|required| required.fresh = Some(most))
     }
 
-    /// Takes the time from another clock.
-    pub fn with_clock<Other: Clock>(self, clock: Other) -> RequireLayer<Other> {
-        RequireLayer { required: self.required, clock }
+    /// Reads the time from this handle. Default: the system's clocks.
+    pub fn time(self, time: impl Into<Time>) -> Self {
+        self.change(|required| required.time = time.into())
+    }
+
+    /// Renders refusals with these settings. Default: those of the stack.
+    pub fn refusals(self, refusals: &Refusals) -> Self {
+        self.change(|required| required.refusals = refusals.clone())
     }
 
     fn change(mut self, change: impl FnOnce(&mut Required)) -> Self {
@@ -141,69 +151,58 @@ impl<C> RequireLayer<C> {
     }
 }
 
-impl Default for RequireLayer {
-    fn default() -> Self {
-        Self::new()
+impl StackLayer for RequireLayer {
+    const PLACE: Place = Place::REQUIRE;
+
+    fn refusals(self, refusals: &Refusals) -> Self {
+        self.change(|required| required.refusals = required.refusals.clone().or(refusals))
     }
 }
 
-impl<S, C: Clone> Layer<S> for RequireLayer<C> {
-    type Service = Require<S, C>;
+impl<S> Layer<S> for RequireLayer {
+    type Service = Require<S>;
 
-    fn layer(&self, inner: S) -> Require<S, C> {
-        Require { inner, required: self.required.clone(), clock: self.clock.clone() }
+    fn layer(&self, inner: S) -> Require<S> {
+        Require { inner, required: self.required.clone() }
     }
 }
 
-/// Lets only those requests through whose token allows what a route does. See the
-/// [module docs](self).
+/// Lets only callers pass that may use a route. See the [module docs](self).
 #[derive(Clone, Debug)]
-pub struct Require<S, C = SystemClock> {
+pub struct Require<S> {
     inner: S,
     required: Option<Arc<Required>>,
-    clock: C,
 }
 
-impl<S, C> Require<S, C> {
-    /// The inner service.
-    pub const fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The inner service.
-    pub const fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// The inner service, without this one.
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
+impl<S> Require<S> {
+    hardpoint_core::inner_accessors!();
 }
 
 impl Required {
-    fn check(&self, verified: &Verified, clock: &impl Clock) -> Result<(), Box<dyn Rejection>> {
+    fn check(&self, caller: Option<&Identity>) -> Result<(), Box<dyn Rejection>> {
+        let Some(caller) = caller else { return Err(Box::new(NotAuthenticated::new())) };
         if let Some(most) = self.fresh {
-            let since = verified.logged_in().map(|then| clock.unix().saturating_sub(then));
-            // Fractions of a second are not in a token.
-            if since.is_none_or(|since| since.as_secs() > most.as_secs()) {
+            let age = caller.logged_in().map(|then| self.time.unix().saturating_sub(then));
+            // `auth_time` has no fractions of a second.
+            if age.is_none_or(|age| age.as_secs() > most.as_secs()) {
                 return Err(Box::new(LoginTooOld::new(most)));
             }
         }
-        if !verified.allows(&self.scopes) {
-            return Err(Box::new(InsufficientScope::new(self.scopes.clone())));
+        if let Some(scopes) = &self.scopes
+            && !scopes.iter().all(|name| caller.has_scope(name))
+        {
+            return Err(Box::new(InsufficientScope::new(scopes.clone())));
         }
-        if self.roles.iter().any(|(claim, role)| !verified.claims().has(claim, role)) {
+        if self.roles.iter().any(|(claim, role)| !caller.has_role(claim, role)) {
             return Err(Box::new(InsufficientRole::new()));
         }
         Ok(())
     }
 }
 
-impl<S, C, ReqB, ResB> Service<Request<ReqB>> for Require<S, C>
+impl<S, ReqB, ResB> Service<Request<ReqB>> for Require<S>
 where
     S: Service<Request<ReqB>, Response = Response<ResB>>,
-    C: Clock,
     ResB: Body<Data = Bytes>,
 {
     type Response = Response<ResponseBody<ResB>>;
@@ -215,19 +214,14 @@ where
     }
 
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
-        let Some(required) = &self.required else {
-            return ResponseFuture::forward(self.inner.call(request));
-        };
-        let answer = match request.extensions().get::<Verified>() {
-            None => Err(Box::new(NotAuthenticated::new()) as Box<dyn Rejection>),
-            Some(verified) => required.check(verified, &self.clock),
-        };
-        match answer {
-            Ok(()) => ResponseFuture::forward(self.inner.call(request)),
-            Err(rejection) => {
-                let facts = HeadFacts::of(Head::of(&request));
-                ResponseFuture::refuse(refuse(&facts, rejection.as_ref()))
+        if let Some(required) = &self.required {
+            let context = RequestContext::find(request.extensions());
+            let caller = context.and_then(|context| context.identity());
+            if let Err(rejection) = required.check(caller) {
+                let facts = required.refusals.facts(Head::new(&request));
+                return ResponseFuture::refuse(required.refusals.refuse(&facts, &*rejection));
             }
         }
+        ResponseFuture::forward(self.inner.call(request))
     }
 }

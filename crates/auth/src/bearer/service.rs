@@ -1,129 +1,75 @@
-//! The service: a thin shell around the verifier.
+//! The service: a thin shell around the authenticators.
 
-use std::task::{Context, Poll};
+use std::{
+    mem,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use bytes::Bytes;
-use hardpoint_core::{
-    Clock, Event, Head, HeadFacts, Observer, Rejection, RequestContext, ResponseBody,
-    ResponseFuture, Subject, SystemClock, refuse,
-};
-use http::{HeaderMap, Request, Response};
+use hardpoint_core::ResponseBody;
+use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
 use super::{
-    credentials::{self, Credentials},
-    layer::Settings,
+    Attempt,
+    future::{ResponseFuture, State},
+    layer::Shared,
 };
-use crate::{
-    InvalidRequest, InvalidToken, NotAuthenticated, RevocationUnavailable, TokenVerifier, Verified,
-    VerifyError, VerifyErrorKind,
-};
+use crate::NotAuthenticated;
 
-/// Tells who is calling from a bearer token. See the [module docs](super).
+/// Authenticates the caller of each request. See the [module docs](super).
 #[derive(Clone, Debug)]
-pub struct Auth<S, C = SystemClock, Ob = ()> {
+pub struct Auth<S> {
     inner: S,
-    verifier: Option<TokenVerifier<C>>,
-    settings: Settings,
-    observer: Ob,
+    shared: Option<Arc<Shared>>,
 }
 
-impl<S, C, Ob> Auth<S, C, Ob> {
-    pub(super) const fn new(
-        inner: S,
-        verifier: Option<TokenVerifier<C>>,
-        settings: Settings,
-        observer: Ob,
-    ) -> Self {
-        Self { inner, verifier, settings, observer }
+impl<S> Auth<S> {
+    pub(super) fn new(inner: S, shared: Option<Arc<Shared>>) -> Self {
+        Self { inner, shared }
     }
 
-    /// The inner service.
-    pub const fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The inner service.
-    pub const fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// The inner service, without this one.
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
+    hardpoint_core::inner_accessors!();
 }
 
-impl<S, C: Clock, Ob: Observer> Auth<S, C, Ob> {
-    /// Who is calling, or why that is not known.
-    fn authenticate(
-        &self,
-        verifier: &TokenVerifier<C>,
-        headers: &mut HeaderMap,
-    ) -> Result<Option<Verified>, Box<dyn Rejection>> {
-        let cookie = self.settings.cookie.as_deref();
-        credentials::hide(headers, cookie);
-        let answer = match credentials::find(headers, cookie) {
-            Credentials::Several => return Err(Box::new(InvalidRequest::new())),
-            Credentials::None if self.settings.required => {
-                return Err(Box::new(NotAuthenticated::new()));
-            }
-            Credentials::None => return Ok(None),
-            Credentials::Malformed => Err(VerifyError::new(VerifyErrorKind::Malformed)),
-            Credentials::Token(token) => verifier.verify(token),
-        };
-        let result = answer.as_ref().map_or_else(|error| error.kind().as_str(), |_| "ok");
-        self.observer.on(&Event::Verified { result });
-        answer.map(Some).map_err(|error| {
-            tracing::debug!(target: "hardpoint::auth::bearer", reason = result, "token refused");
-            match error.kind() {
-                VerifyErrorKind::RevocationUnknown => {
-                    Box::new(RevocationUnavailable::new()) as Box<dyn Rejection>
-                }
-                _ => Box::new(InvalidToken::new(error)),
-            }
-        })
-    }
-}
-
-impl<S, C, Ob, ReqB, ResB> Service<Request<ReqB>> for Auth<S, C, Ob>
+impl<S, ReqB, ResB> Service<Request<ReqB>> for Auth<S>
 where
-    S: Service<Request<ReqB>, Response = Response<ResB>>,
-    C: Clock,
-    Ob: Observer,
+    S: Service<Request<ReqB>, Response = Response<ResB>> + Clone,
     ResB: Body<Data = Bytes>,
 {
     type Response = Response<ResponseBody<ResB>>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, ResB>;
+    type Future = ResponseFuture<S, ReqB>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, mut request: Request<ReqB>) -> Self::Future {
-        let Some(verifier) = &self.verifier else {
-            return ResponseFuture::forward(self.inner.call(request));
+        let Some(shared) = &self.shared else {
+            return ResponseFuture::new(State::Forward { future: self.inner.call(request) }, None);
         };
-        match self.authenticate(verifier, request.headers_mut()) {
-            Ok(None) => {}
-            Ok(Some(verified)) => {
-                let extensions = request.extensions_mut();
-                let context = RequestContext::of(extensions, verifier.clock());
-                context.set_subject(if self.settings.names_issuer {
-                    // No issuer's identifier has a fragment (OpenID Connect Discovery §2).
-                    Subject::from([verified.issuer(), "#", verified.subject()].concat())
-                } else {
-                    Subject::from(verified.subject())
-                });
-                extensions.insert(verified);
+        let answer = match shared.attempt(request.headers_mut()) {
+            None => Ok(()),
+            Some(Attempt::Now(answer)) => {
+                answer.and_then(|identity| shared.admit(&mut request, identity))
             }
-            Err(rejection) => {
-                let facts = HeadFacts::of(Head::of(&request));
-                return ResponseFuture::refuse(refuse(&facts, rejection.as_ref()));
+            Some(Attempt::Later(attempt)) => {
+                // The ready instance waits with the request; a clone takes its place.
+                let clone = self.inner.clone();
+                let inner = mem::replace(&mut self.inner, clone);
+                let state = State::Wait { attempt, waiting: Some((request, inner)) };
+                return ResponseFuture::new(state, Some(Arc::clone(shared)));
             }
-        }
-        ResponseFuture::forward(self.inner.call(request))
+            // `attempt` asked until one took the credential.
+            Some(Attempt::NotMine) => Err(Box::new(NotAuthenticated::new()) as _),
+        };
+        let state = match answer {
+            Ok(()) => State::Forward { future: self.inner.call(request) },
+            Err(rejection) => State::Refuse { facts: shared.facts(&request), rejection },
+        };
+        ResponseFuture::new(state, Some(Arc::clone(shared)))
     }
 }

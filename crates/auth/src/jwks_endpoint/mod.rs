@@ -1,7 +1,7 @@
-//! Publishes the public keys of an issuer, so that others can verify its tokens.
+//! Publishes the public keys of an issuer, so that other services can verify its tokens.
 //!
-//! Protects the rotation of keys: whoever verifies tokens learns a new key in time, because the
-//! answer says how long it may be kept, and asking often costs next to nothing.
+//! Protects the rotation of keys: the response says how long it may be cached, so verifiers learn a
+//! new key in time, and asking often costs little.
 //!
 //! # Example
 //! ```
@@ -31,29 +31,28 @@
 //! ```
 //!
 //! # Semantics
-//! 1. GET and HEAD on any path are answered with the set as `application/jwk-set+json` (RFC 7517):
-//!    where it is mounted decides the path. Other methods are 405 with `Allow`.
-//! 2. `Cache-Control: public, max-age=300, stale-if-error=86400`: a new key is seen everywhere within
-//!    five minutes, so publish it that much before it signs; and verifiers keep their keys for a day
-//!    while this service is away.
-//! 3. A strong `ETag` stands for the bytes; `If-None-Match` with it, or with `*`, is 304.
-//! 4. Only public members leave: a [`KeySet`](crate::KeySet) holds nothing else.
+//! 1. GET and HEAD on any path return the set as `application/jwk-set+json` (RFC 7517): the router
+//!    decides the path. Other methods are 405 with `Allow`.
+//! 2. `Cache-Control: public, max-age=300, stale-if-error=86400`: every verifier sees a new key
+//!    within five minutes, so publish it at least that long before it signs. Verifiers keep their
+//!    keys for a day while this service cannot be reached.
+//! 3. The response has a strong `ETag`; a request with it in `If-None-Match`, or with `*`, is 304.
+//! 4. The response contains only public members, and no secrets.
 //!
 //! # Sharing
-//! Clones share the rendered body. It is rendered when the keys change, not when they are asked for.
+//! Clones share the rendered body. It is rendered when the keys change, not for each request.
 //!
 //! # Cancellation
 //! The future is ready at once and holds nothing.
 //!
 //! # Deployment caveats
-//! All instances of an issuer should publish the same set: a verifier asks any one of them.
+//! All instances of an issuer should publish the same set, since a verifier asks any of them.
 //!
 //! # Where to put this service
-//! Beside the routes that need a token, and outside of limits: its callers are machines behind few
-//! addresses, and what they are refused is every user's 401.
+//! Beside the routes that need a token, and outside of limits: its clients are services behind few
+//! addresses, and refusing one of them makes it refuse all its users.
 
-mod rejection;
 mod rendered;
 mod service;
 
-pub use self::service::{JwksService, NoBody};
+pub use self::service::JwksService;

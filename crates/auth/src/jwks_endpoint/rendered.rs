@@ -12,7 +12,7 @@ use http::{
 
 use crate::KeySet;
 
-/// What is sent for a set, made once for it.
+/// The response to a set, rendered once.
 #[derive(Debug)]
 pub(super) struct Rendered {
     keys: Arc<KeySet>,
@@ -27,7 +27,7 @@ impl Rendered {
         Self { keys, body, tag }
     }
 
-    /// Whether this is what is sent for `keys`: the very same set, not an equal one.
+    /// Whether this was rendered from `keys`: the same set, not an equal one.
     pub(super) fn is_of(&self, keys: &Arc<KeySet>) -> bool {
         Arc::ptr_eq(&self.keys, keys)
     }
@@ -36,12 +36,12 @@ impl Rendered {
         self.body.clone()
     }
 
-    /// The strong entity tag. It is always there: base64 makes a header's value.
-    pub(super) const fn tag(&self) -> Option<&HeaderValue> {
+    /// The strong entity tag. It is always present, since base64 is a valid header value.
+    pub(super) fn tag(&self) -> Option<&HeaderValue> {
         self.tag.as_ref()
     }
 
-    /// Whether the client says that it has these bytes (RFC 9110 §13.1.2, which compares weakly).
+    /// Whether the client has these bytes (RFC 9110 §13.1.2, which compares weakly).
     pub(super) fn is_known_to(&self, headers: &HeaderMap) -> bool {
         let Some(tag) = self.tag.as_ref().map(HeaderValue::as_bytes) else {
             return false;
@@ -55,7 +55,7 @@ impl Rendered {
     }
 }
 
-/// 128 bits of the digest tell two sets apart.
+/// 128 bits of the digest distinguish two sets.
 fn tag(body: &[u8]) -> Result<HeaderValue, InvalidHeaderValue> {
     let digest = digest(&SHA256, body);
     let short = digest.as_ref().get(..16).unwrap_or_default();

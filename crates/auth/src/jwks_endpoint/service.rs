@@ -2,26 +2,21 @@
 
 use std::{
     convert::Infallible,
-    fmt,
     future::{Ready, ready},
-    pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     task::{Context, Poll},
 };
 
 use arc_swap::{ArcSwap, Guard};
-use bytes::Bytes;
-use hardpoint_core::{Head, HeadFacts, ResponseBody, refuse};
+use hardpoint_core::{Head, Problem, Refusals, ResponseBody};
 use http::{
     HeaderValue, Method, Request, Response, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG},
+    header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG},
 };
-use http_body::{Body, Frame};
-use tokio::sync::watch;
 use tower_service::Service;
 
-use super::{rejection::MethodNotAllowed, rendered::Rendered};
-use crate::{KeySet, key::Live};
+use super::rendered::Rendered;
+use crate::{IssuerKeys, KeySet, key::Live};
 
 const CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300, stale-if-error=86400");
 const JWKS: HeaderValue = HeaderValue::from_static("application/jwk-set+json");
@@ -30,52 +25,48 @@ const JWKS: HeaderValue = HeaderValue::from_static("application/jwk-set+json");
 #[derive(Clone)]
 pub struct JwksService {
     keys: Live<KeySet>,
-    shared: Arc<Shared>,
+    rendered: Arc<ArcSwap<Rendered>>,
+    refusals: Refusals,
 }
 
-struct Shared {
-    rendered: ArcSwap<Rendered>,
-    /// Held while a set that has changed is rendered, so that it is rendered once.
-    rendering: Mutex<()>,
-}
+debug_only!(JwksService { refusals });
 
 impl JwksService {
-    /// Publishes `keys`, always the same.
+    /// Publishes a [`KeySet`], or the newest set of a `watch::Receiver<Arc<KeySet>>`.
     #[must_use]
-    pub fn new(keys: KeySet) -> Self {
-        Self::of(Live::Fixed(Arc::new(keys)))
+    pub fn new(keys: impl Into<IssuerKeys>) -> Self {
+        let keys = keys.into().live;
+        let rendered = Arc::new(ArcSwap::from_pointee(Rendered::new(Arc::clone(&keys.load()))));
+        Self { keys, rendered, refusals: Refusals::new() }
     }
 
-    /// Publishes keys that change: whatever the channel holds when the set is asked for.
+    /// Renders refusals with these settings. Default: problems as JSON.
     #[must_use]
-    pub fn watching(keys: watch::Receiver<Arc<KeySet>>) -> Self {
-        Self::of(Live::watching(keys))
+    pub fn refusals(mut self, refusals: &Refusals) -> Self {
+        self.refusals = refusals.clone();
+        self
     }
 
-    fn of(keys: Live<KeySet>) -> Self {
-        let rendered = ArcSwap::from_pointee(Rendered::new(Arc::clone(&keys.load())));
-        Self { keys, shared: Arc::new(Shared { rendered, rendering: Mutex::new(()) }) }
-    }
-
-    /// What is sent for the keys of now. It takes a lock when they have changed.
+    /// The response to the current keys, rendered when they change.
     fn rendered(&self) -> Guard<Arc<Rendered>> {
-        let known = self.shared.rendered.load();
-        if known.is_of(&self.keys.load()) {
+        let (known, keys) = (self.rendered.load(), self.keys.load());
+        if known.is_of(&keys) {
             return known;
         }
-        let _alone = self.shared.rendering.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whoever came first has rendered for all who waited.
-        let keys = self.keys.load();
-        if !self.shared.rendered.load().is_of(&keys) {
-            self.shared.rendered.store(Arc::new(Rendered::new(Arc::clone(&keys))));
-        }
-        self.shared.rendered.load()
+        // Requests at the same time may render the same set twice, which is harmless.
+        let rendered = Arc::new(Rendered::new(Arc::clone(&keys)));
+        self.rendered.store(Arc::clone(&rendered));
+        Guard::from_inner(rendered)
     }
 
-    fn answer<B>(&self, request: &Request<B>) -> Response<ResponseBody<NoBody>> {
-        let head = *request.method() == Method::HEAD;
-        if !head && *request.method() != Method::GET {
-            return refuse(&HeadFacts::of(Head::of(request)), &MethodNotAllowed);
+    fn respond<B>(&self, request: &Request<B>) -> Response<ResponseBody<String>> {
+        let is_head = *request.method() == Method::HEAD;
+        if !is_head && *request.method() != Method::GET {
+            let facts = self.refusals.facts(Head::new(request));
+            let problem = Problem::from_status(StatusCode::METHOD_NOT_ALLOWED);
+            let mut response = self.refusals.refuse(&facts, &problem);
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return response;
         }
         let rendered = self.rendered();
         let mut response = Response::new(ResponseBody::empty());
@@ -85,21 +76,19 @@ impl JwksService {
             let body = rendered.body();
             response.headers_mut().insert(CONTENT_LENGTH, body.len().into());
             response.headers_mut().insert(CONTENT_TYPE, JWKS);
-            if !head {
+            if !is_head {
                 *response.body_mut() = ResponseBody::full(body);
             }
         }
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, CACHE);
-        if let Some(tag) = rendered.tag() {
-            headers.insert(ETAG, tag.clone());
-        }
+        headers.extend(rendered.tag().map(|tag| (ETAG, tag.clone())));
         response
     }
 }
 
 impl<B> Service<Request<B>> for JwksService {
-    type Response = Response<ResponseBody<NoBody>>;
+    type Response = Response<ResponseBody<String>>;
     type Error = Infallible;
     type Future = Ready<Result<Self::Response, Infallible>>;
 
@@ -108,28 +97,6 @@ impl<B> Service<Request<B>> for JwksService {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        ready(Ok(self.answer(&request)))
-    }
-}
-
-impl fmt::Debug for JwksService {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JwksService").finish_non_exhaustive()
-    }
-}
-
-/// The body of an inner service where there is none.
-#[derive(Clone, Copy, Debug)]
-pub enum NoBody {}
-
-impl Body for NoBody {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        _cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        match *self {}
+        ready(Ok(self.respond(&request)))
     }
 }

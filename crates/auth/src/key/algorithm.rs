@@ -1,38 +1,51 @@
-//! The algorithms, and which keys they take.
+//! The algorithms, and their primitives.
 
-/// A signature algorithm of JWS (RFC 7518, RFC 8037). Which one a key is for is part of the key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Algorithm {
-    /// Ed25519. Written `EdDSA`, and accepted as `Ed25519` too (RFC 9864).
-    EdDsa,
-    /// ECDSA over P-256 with SHA-256.
-    Es256,
-    /// ECDSA over P-384 with SHA-384.
-    Es384,
-    /// HMAC with SHA-256: whoever can verify can sign.
-    Hs256,
-    /// HMAC with SHA-384: whoever can verify can sign.
-    Hs384,
-    /// HMAC with SHA-512: whoever can verify can sign.
-    Hs512,
-    /// RSASSA-PSS with SHA-256 and a salt of 32 bytes.
-    Ps256,
-    /// RSASSA-PSS with SHA-384 and a salt of 48 bytes.
-    Ps384,
-    /// RSASSA-PSS with SHA-512 and a salt of 64 bytes.
-    Ps512,
-    /// RSASSA-PKCS1-v1_5 with SHA-256.
-    Rs256,
-    /// RSASSA-PKCS1-v1_5 with SHA-384.
-    Rs384,
-    /// RSASSA-PKCS1-v1_5 with SHA-512.
-    Rs512,
+use aws_lc_rs::{
+    hmac::{self, HMAC_SHA256, HMAC_SHA384, HMAC_SHA512},
+    signature::{
+        ECDSA_P256_SHA256_FIXED as P256, ECDSA_P256_SHA256_FIXED_SIGNING as P256_SIGNING,
+        ECDSA_P384_SHA384_FIXED as P384, ECDSA_P384_SHA384_FIXED_SIGNING as P384_SIGNING,
+        EcdsaSigningAlgorithm, EcdsaVerificationAlgorithm, RSA_PKCS1_2048_8192_SHA256,
+        RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384,
+        RSA_PKCS1_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384,
+        RSA_PSS_2048_8192_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512, RsaEncoding,
+        RsaParameters,
+    },
+};
+
+texts! {
+    /// A signature algorithm of JWS (RFC 7518, RFC 8037). Every key has exactly one.
+    pub enum Algorithm {
+        /// Ed25519. The name is `EdDSA`; `Ed25519` is accepted too (RFC 9864).
+        EdDsa = "EdDSA",
+        /// ECDSA over P-256 with SHA-256.
+        Es256 = "ES256",
+        /// ECDSA over P-384 with SHA-384.
+        Es384 = "ES384",
+        /// HMAC with SHA-256: every verifier can also sign.
+        Hs256 = "HS256",
+        /// HMAC with SHA-384: every verifier can also sign.
+        Hs384 = "HS384",
+        /// HMAC with SHA-512: every verifier can also sign.
+        Hs512 = "HS512",
+        /// RSASSA-PSS with SHA-256 and a salt of 32 bytes.
+        Ps256 = "PS256",
+        /// RSASSA-PSS with SHA-384 and a salt of 48 bytes.
+        Ps384 = "PS384",
+        /// RSASSA-PSS with SHA-512 and a salt of 64 bytes.
+        Ps512 = "PS512",
+        /// RSASSA-PKCS1-v1_5 with SHA-256.
+        Rs256 = "RS256",
+        /// RSASSA-PKCS1-v1_5 with SHA-384.
+        Rs384 = "RS384",
+        /// RSASSA-PKCS1-v1_5 with SHA-512.
+        Rs512 = "RS512",
+    }
 }
 
-/// What kind of key an algorithm takes.
+/// The kind of key that an algorithm takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Family {
+pub(super) enum Family {
     Ed25519,
     P256,
     P384,
@@ -40,21 +53,20 @@ pub(crate) enum Family {
     Secret,
 }
 
+/// What signs and verifies.
+#[derive(Clone, Copy)]
+pub(super) enum Primitive {
+    Ed25519,
+    Ec(&'static EcdsaVerificationAlgorithm, &'static EcdsaSigningAlgorithm),
+    Rsa(&'static RsaParameters, &'static dyn RsaEncoding),
+    Mac(hmac::Algorithm),
+}
+
 impl Algorithm {
-    const ALL: [Self; 12] = [
-        Self::EdDsa,
-        Self::Es256,
-        Self::Es384,
-        Self::Hs256,
-        Self::Hs384,
-        Self::Hs512,
-        Self::Ps256,
-        Self::Ps384,
-        Self::Ps512,
-        Self::Rs256,
-        Self::Rs384,
-        Self::Rs512,
-    ];
+    const ALL: [Self; 12] = {
+        use Algorithm::*;
+        [EdDsa, Es256, Es384, Hs256, Hs384, Hs512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512]
+    };
 
     /// The algorithm of this name. Names are compared exactly (RFC 8725bis §3.1).
     #[must_use]
@@ -62,29 +74,10 @@ impl Algorithm {
         Self::ALL.into_iter().find(|algorithm| algorithm.is_named(name))
     }
 
-    /// The name in a token's header.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::EdDsa => "EdDSA",
-            Self::Es256 => "ES256",
-            Self::Es384 => "ES384",
-            Self::Hs256 => "HS256",
-            Self::Hs384 => "HS384",
-            Self::Hs512 => "HS512",
-            Self::Ps256 => "PS256",
-            Self::Ps384 => "PS384",
-            Self::Ps512 => "PS512",
-            Self::Rs256 => "RS256",
-            Self::Rs384 => "RS384",
-            Self::Rs512 => "RS512",
-        }
-    }
-
     /// Whether the key that verifies is the one that signs.
     #[must_use]
-    pub const fn is_symmetric(self) -> bool {
-        matches!(self, Self::Hs256 | Self::Hs384 | Self::Hs512)
+    pub fn is_symmetric(self) -> bool {
+        matches!(self.primitive(), Primitive::Mac(_))
     }
 
     /// Whether a token's header names this algorithm.
@@ -92,15 +85,56 @@ impl Algorithm {
         name == self.as_str() || (self == Self::EdDsa && name == "Ed25519")
     }
 
-    pub(crate) const fn family(self) -> Family {
-        match self {
-            Self::EdDsa => Family::Ed25519,
-            Self::Es256 => Family::P256,
-            Self::Es384 => Family::P384,
-            Self::Hs256 | Self::Hs384 | Self::Hs512 => Family::Secret,
-            Self::Ps256 | Self::Ps384 | Self::Ps512 | Self::Rs256 | Self::Rs384 | Self::Rs512 => {
-                Family::Rsa
-            }
+    pub(super) fn family(self) -> Family {
+        match self.primitive() {
+            Primitive::Ed25519 => Family::Ed25519,
+            Primitive::Ec(..) if self == Self::Es256 => Family::P256,
+            Primitive::Ec(..) => Family::P384,
+            Primitive::Rsa(..) => Family::Rsa,
+            Primitive::Mac(_) => Family::Secret,
         }
+    }
+
+    pub(super) fn primitive(self) -> Primitive {
+        match self {
+            Self::EdDsa => Primitive::Ed25519,
+            Self::Es256 => Primitive::Ec(&P256, &P256_SIGNING),
+            Self::Es384 => Primitive::Ec(&P384, &P384_SIGNING),
+            Self::Hs256 => Primitive::Mac(HMAC_SHA256),
+            Self::Hs384 => Primitive::Mac(HMAC_SHA384),
+            Self::Hs512 => Primitive::Mac(HMAC_SHA512),
+            Self::Ps256 => Primitive::Rsa(&RSA_PSS_2048_8192_SHA256, &RSA_PSS_SHA256),
+            Self::Ps384 => Primitive::Rsa(&RSA_PSS_2048_8192_SHA384, &RSA_PSS_SHA384),
+            Self::Ps512 => Primitive::Rsa(&RSA_PSS_2048_8192_SHA512, &RSA_PSS_SHA512),
+            Self::Rs256 => Primitive::Rsa(&RSA_PKCS1_2048_8192_SHA256, &RSA_PKCS1_SHA256),
+            Self::Rs384 => Primitive::Rsa(&RSA_PKCS1_2048_8192_SHA384, &RSA_PKCS1_SHA384),
+            Self::Rs512 => Primitive::Rsa(&RSA_PKCS1_2048_8192_SHA512, &RSA_PKCS1_SHA512),
+        }
+    }
+
+    /// The length of a hash, in bytes: also the least length of a secret (RFC 7518 §3.2).
+    pub(super) fn hash_len(self) -> usize {
+        match self.primitive() {
+            Primitive::Mac(hash) => hash.digest_algorithm().output_len(),
+            _ => 0,
+        }
+    }
+}
+
+impl Family {
+    /// The algorithm of a key that names none: RS256 for RSA, as Entra's, and HS256 for a secret.
+    pub(super) const fn default_algorithm(self) -> Algorithm {
+        match self {
+            Self::Ed25519 => Algorithm::EdDsa,
+            Self::P256 => Algorithm::Es256,
+            Self::P384 => Algorithm::Es384,
+            Self::Rsa => Algorithm::Rs256,
+            Self::Secret => Algorithm::Hs256,
+        }
+    }
+
+    /// The length of a coordinate or of an Ed25519 key, in bytes.
+    pub(super) const fn coordinate_len(self) -> usize {
+        if matches!(self, Self::P384) { 48 } else { 32 }
     }
 }

@@ -1,21 +1,22 @@
-//! JSON Web Keys (RFC 7517) as they come from elsewhere.
+//! JSON Web Keys (RFC 7517) from other parties.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{
     Deserialize,
-    de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor},
+    de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess},
 };
 use serde_json::{Map, Value};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{
-    Algorithm,
+    Algorithm, KeyError,
     algorithm::Family,
     error::{
         BAD_KEY_ID, JWK_ALGORITHM, JWK_DUPLICATE, JWK_KIND, JWK_MEMBER, JWK_NOT_OBJECT, JWK_OPS,
-        JWK_PRIVATE, JWK_USE, KeyError,
+        JWK_PRIVATE, JWK_USE,
     },
 };
+use crate::json::{Form, Read};
 
 /// The longest key id, in bytes.
 pub(crate) const MAX_KEY_ID: usize = 128;
@@ -28,32 +29,27 @@ pub(super) struct Jwk {
     has_duplicate: bool,
 }
 
-/// What a key is needed for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
-    Sign,
-    Verify,
-}
-
-/// What a JWK says about itself, checked to be without contradictions.
-pub(super) struct Described {
-    pub(super) family: Family,
-    pub(super) algorithm: Algorithm,
-    pub(super) key_id: Option<String>,
-}
+/// What a key is needed for: the operation in `key_ops`.
+pub(super) const SIGN: &str = "sign";
+pub(super) const VERIFY: &str = "verify";
 
 impl Jwk {
     pub(super) fn parse(json: &[u8]) -> Result<Self, KeyError> {
         serde_json::from_slice(json).map_err(|_| JWK_NOT_OBJECT)
     }
 
-    /// The key id, if there is one that can be shown.
-    pub(super) fn key_id(&self) -> Option<String> {
-        self.text("kid").filter(|id| is_key_id(id)).map(str::to_owned)
+    /// The key id, if the key has one that may be shown.
+    pub(super) fn key_id(&self) -> Option<&str> {
+        self.text("kid").filter(|id| is_key_id(id))
     }
 
-    /// Kind, algorithm and id, if all that is said of them fits together.
-    pub(super) fn describe(&self, purpose: Purpose) -> Result<Described, KeyError> {
+    /// Whether the key is restricted to another issuer than this one, as keys of Entra can be.
+    pub(super) fn is_of_another(&self, issuer: &str) -> bool {
+        self.members.get("issuer").is_some_and(|own| own != issuer)
+    }
+
+    /// The algorithm of the key, if it does not contradict itself and is for this operation.
+    pub(super) fn algorithm_for(&self, operation: &str) -> Result<Algorithm, KeyError> {
         if !self.is_object {
             return Err(JWK_NOT_OBJECT);
         }
@@ -61,73 +57,53 @@ impl Jwk {
             return Err(JWK_DUPLICATE);
         }
         let family = self.family()?;
-        self.check_use(purpose)?;
-        let is_private = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"]
-            .iter()
-            .any(|name| self.members.contains_key(*name));
-        if purpose == Purpose::Verify && is_private {
+        self.check_use(operation)?;
+        let mut private = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].into_iter();
+        if operation == VERIFY && private.any(|name| self.members.contains_key(name)) {
             return Err(JWK_PRIVATE);
         }
-        let key_id = match self.members.get("kid") {
-            None => None,
-            Some(Value::String(id)) if is_key_id(id) => Some(id.clone()),
-            Some(_) => return Err(BAD_KEY_ID),
-        };
-        Ok(Described { family, algorithm: self.algorithm(family)?, key_id })
+        if self.members.contains_key("kid") && self.key_id().is_none() {
+            return Err(BAD_KEY_ID);
+        }
+        match self.members.get("alg") {
+            None => Ok(family.default_algorithm()),
+            Some(name) => name
+                .as_str()
+                .and_then(Algorithm::from_name)
+                .filter(|algorithm| algorithm.family() == family)
+                .ok_or(JWK_ALGORITHM),
+        }
     }
 
     fn family(&self) -> Result<Family, KeyError> {
-        match (self.text("kty"), self.text("crv")) {
-            (Some("OKP"), Some("Ed25519")) => Ok(Family::Ed25519),
-            (Some("EC"), Some("P-256")) => Ok(Family::P256),
-            (Some("EC"), Some("P-384")) => Ok(Family::P384),
-            (Some("RSA"), None) if !self.members.contains_key("crv") => Ok(Family::Rsa),
-            (Some("oct"), None) if !self.members.contains_key("crv") => Ok(Family::Secret),
+        match (self.text("kty"), self.members.get("crv").map(Value::as_str)) {
+            (Some("OKP"), Some(Some("Ed25519"))) => Ok(Family::Ed25519),
+            (Some("EC"), Some(Some("P-256"))) => Ok(Family::P256),
+            (Some("EC"), Some(Some("P-384"))) => Ok(Family::P384),
+            (Some("RSA"), None) => Ok(Family::Rsa),
+            (Some("oct"), None) => Ok(Family::Secret),
             _ => Err(JWK_KIND),
         }
     }
 
-    /// Without `alg` an RSA key is one of RS256, as Entra's are, and a secret one of HS256.
-    fn algorithm(&self, family: Family) -> Result<Algorithm, KeyError> {
-        match self.members.get("alg") {
-            None => Ok(match family {
-                Family::Ed25519 => Algorithm::EdDsa,
-                Family::P256 => Algorithm::Es256,
-                Family::P384 => Algorithm::Es384,
-                Family::Rsa => Algorithm::Rs256,
-                Family::Secret => Algorithm::Hs256,
-            }),
-            Some(Value::String(name)) => Algorithm::from_name(name)
-                .filter(|algorithm| algorithm.family() == family)
-                .ok_or(JWK_ALGORITHM),
-            Some(_) => Err(JWK_ALGORITHM),
-        }
-    }
-
     /// RFC 7517 §4.2 and §4.3.
-    fn check_use(&self, purpose: Purpose) -> Result<(), KeyError> {
-        match self.members.get("use") {
-            None => {}
-            Some(Value::String(name)) if name == "sig" => {}
-            Some(_) => return Err(JWK_USE),
+    fn check_use(&self, needed: &str) -> Result<(), KeyError> {
+        let usage = self.members.get("use");
+        if usage.is_some_and(|usage| usage != "sig") {
+            return Err(JWK_USE);
         }
         let operations = match self.members.get("key_ops") {
             None => return Ok(()),
             Some(Value::Array(operations)) => operations,
             Some(_) => return Err(JWK_OPS),
         };
-        let mut names = Vec::with_capacity(operations.len());
-        for operation in operations {
-            let name = operation.as_str().ok_or(JWK_OPS)?;
-            let contradicts =
-                self.members.contains_key("use") && !matches!(name, "sign" | "verify");
-            if names.contains(&name) || contradicts {
-                return Err(JWK_OPS);
-            }
-            names.push(name);
-        }
-        let needed = if purpose == Purpose::Sign { "sign" } else { "verify" };
-        if names.contains(&needed) { Ok(()) } else { Err(JWK_OPS) }
+        let is_fine = |(index, name): (usize, &Value)| {
+            name.is_string()
+                && !operations.iter().take(index).any(|earlier| earlier == name)
+                && (usage.is_none() || name == SIGN || name == VERIFY)
+        };
+        let allows = operations.iter().any(|name| name == needed);
+        if allows && operations.iter().enumerate().all(is_fine) { Ok(()) } else { Err(JWK_OPS) }
     }
 
     /// A member that is base64url without padding.
@@ -138,22 +114,21 @@ impl Jwk {
     }
 
     /// A member of exactly this many bytes (RFC 7518 §6.2.1.2, RFC 8037 §2).
-    pub(super) fn exactly(
-        &self,
-        name: &str,
-        length: usize,
-    ) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        self.bytes(name).and_then(
-            |bytes| {
-                if bytes.len() == length { Ok(bytes) } else { Err(JWK_MEMBER) }
-            },
-        )
+    pub(super) fn exactly(&self, name: &str, len: usize) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        let bytes = self.bytes(name)?;
+        if bytes.len() == len { Ok(bytes) } else { Err(JWK_MEMBER) }
+    }
+
+    /// A point, uncompressed: 4, x, y.
+    pub(super) fn point(&self, family: Family) -> Result<Vec<u8>, KeyError> {
+        let len = family.coordinate_len();
+        Ok([&[4], self.exactly("x", len)?.as_slice(), self.exactly("y", len)?.as_slice()].concat())
     }
 
     /// A number without leading zeros (RFC 7518 §6.3.1.1).
     pub(super) fn number(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        self.bytes(name)
-            .and_then(|bytes| if bytes.first() == Some(&0) { Err(JWK_MEMBER) } else { Ok(bytes) })
+        let bytes = self.bytes(name)?;
+        if bytes.first() == Some(&0) { Err(JWK_MEMBER) } else { Ok(bytes) }
     }
 
     fn text(&self, name: &str) -> Option<&str> {
@@ -161,7 +136,7 @@ impl Jwk {
     }
 }
 
-/// Whether a key may be called this: it stands in headers and logs.
+/// Whether a key may have this id, which appears in headers and logs.
 pub(super) fn is_key_id(id: &str) -> bool {
     (1..=MAX_KEY_ID).contains(&id.len()) && !id.chars().any(char::is_control)
 }
@@ -176,57 +151,34 @@ impl Drop for Jwk {
     }
 }
 
-/// Whatever stands in a key set's place for a key is read: only what is no JSON at all is an error.
+/// Reads any JSON value, so that one bad key does not make a set unreadable.
 impl<'de> Deserialize<'de> for Jwk {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(JwkVisitor)
+        Read(AsJwk).deserialize(deserializer)
     }
 }
 
-struct JwkVisitor;
+struct AsJwk;
 
-impl<'de> Visitor<'de> for JwkVisitor {
+impl<'de> Form<'de> for AsJwk {
     type Value = Jwk;
 
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a JSON Web Key")
+    fn other(self) -> Jwk {
+        Jwk::default()
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Jwk, A::Error> {
+    /// The elements need not be keys either.
+    fn list<A: SeqAccess<'de>>(self, mut list: A) -> Result<Jwk, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Jwk::default())
+    }
+
+    fn object<A: MapAccess<'de>>(self, mut object: A) -> Result<Jwk, A::Error> {
         let mut jwk = Jwk::default();
         jwk.is_object = true;
-        while let Some((name, value)) = map.next_entry::<String, Value>()? {
+        while let Some((name, value)) = object.next_entry::<String, Value>()? {
             jwk.has_duplicate |= jwk.members.insert(name, value).is_some();
         }
         Ok(jwk)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Jwk, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Jwk::default())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Jwk, E> {
-        Ok(Jwk::default())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Jwk, E> {
-        Ok(Jwk::default())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Jwk, E> {
-        Ok(Jwk::default())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Jwk, E> {
-        Ok(Jwk::default())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Jwk, E> {
-        Ok(Jwk::default())
-    }
-
-    fn visit_unit<E>(self) -> Result<Jwk, E> {
-        Ok(Jwk::default())
     }
 }

@@ -80,51 +80,19 @@ const fn first_and_last(first: u8, between: u8, last: u8) -> [u8; 32] {
     bytes
 }
 
-/// How long a secret is at least, in bytes: as long as the hash (RFC 7518 §3.2).
-pub(super) const fn secret_len(algorithm: Algorithm) -> usize {
-    match algorithm {
-        Algorithm::Hs384 => 48,
-        Algorithm::Hs512 => 64,
-        _ => 32,
-    }
-}
-
-/// Whether a document in DER ends where its outermost length says: what stands behind it would be read by
-/// nobody.
-pub(super) fn is_whole(der: &[u8]) -> bool {
-    let (length, content) = match der {
-        [_, 0x82, high, low, content @ ..] => {
-            (usize::from(*high) << 8 | usize::from(*low), content)
-        }
-        [_, 0x81, length, content @ ..] | [_, length @ 0..=0x7f, content @ ..] => {
-            (usize::from(*length), content)
-        }
-        _ => return false,
-    };
-    content.len() == length
-}
-
 /// A secret for HMAC.
 pub(super) fn secret(algorithm: Algorithm, secret: &[u8]) -> Result<(), KeyError> {
     if PUBLISHED.contains(&secret) {
         return Err(SECRET_PUBLISHED);
     }
-    if secret.len() < secret_len(algorithm) {
+    if secret.len() < algorithm.hash_len() {
         return Err(SECRET_TOO_SHORT);
     }
     if is_text_of_a_key(secret) {
         return Err(SECRET_PUBLIC_KEY);
     }
-    let mut seen = [false; 256];
-    for byte in secret {
-        if let Some(seen) = seen.get_mut(usize::from(*byte)) {
-            *seen = true;
-        }
-    }
-    if seen.into_iter().filter(|seen| *seen).count() < 8 {
-        return Err(SECRET_UNIFORM);
-    }
-    Ok(())
+    let different = (0..=u8::MAX).filter(|byte| secret.contains(byte)).count();
+    if different < 8 { Err(SECRET_UNIFORM) } else { Ok(()) }
 }
 
 /// Whether a secret is a key or a certificate in PEM, DER, JWK or OpenSSH's form: whoever takes a public

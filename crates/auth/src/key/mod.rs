@@ -1,7 +1,9 @@
-//! Keys of tokens: one key, one algorithm, parsed once.
+//! Keys of tokens: each is parsed once and has one algorithm.
 
 mod algorithm;
+mod der;
 mod error;
+mod finder;
 mod jwk;
 mod lint;
 mod live;
@@ -19,9 +21,10 @@ mod tests;
 pub use self::{
     algorithm::Algorithm,
     error::KeyError,
-    ring::{KeyRing, KeyState, UnknownKey},
+    finder::{IssuerKeys, Refreshed},
+    ring::{KeyRing, KeyState},
     set::{KeySet, KeySetError, SkippedKey},
     signing::SigningKey,
     verifying::VerifyingKey,
 };
-pub(crate) use self::{jwk::MAX_KEY_ID, live::Live, set::Member};
+pub(crate) use self::{finder::KeyFinder, jwk::MAX_KEY_ID, live::Live, set::Member};

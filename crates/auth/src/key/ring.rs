@@ -1,19 +1,19 @@
-//! Keys that follow one another.
+//! Keys that rotate.
 
-use std::{error::Error, fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use super::{KeySet, KeySetError, SigningKey, VerifyingKey};
 
 /// The signing keys of an issuer, each with the time from which it signs.
 ///
-/// What a key may do follows from the time alone, so that all instances that hold the same ring agree
-/// without a leader: it is [`Pending`](KeyState::Pending) until its time comes, then
-/// [`Active`](KeyState::Active) until that of the next one, then
-/// [`VerifyOnly`](KeyState::VerifyOnly) for as long as its last tokens live, then
-/// [`Revoked`](KeyState::Revoked). Times are since 1970.
+/// The state of a key depends only on the time, so all instances that hold the same ring agree
+/// without a leader. A key is [`Pending`](KeyState::Pending) until its time comes,
+/// [`Active`](KeyState::Active) until the next key's time comes,
+/// [`VerifyOnly`](KeyState::VerifyOnly) while its last tokens live, and
+/// [`Revoked`](KeyState::Revoked) afterwards. Times are since 1970.
 ///
-/// Add the next key well before it signs: at least as long as others keep the published set, which is
-/// what its `max-age` says, 5 minutes from ours.
+/// Add the next key well before it signs: at least as long as verifiers cache the published set.
+/// [`JwksService`](crate::JwksService) sends a `max-age` of 5 minutes.
 ///
 /// ```
 /// use hardpoint_auth::{KeyRing, KeyState, SigningKey};
@@ -52,7 +52,7 @@ enum SlotKey {
     Verifying(VerifyingKey),
 }
 
-/// What a key of a ring may do.
+/// The state of a key in a ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyState {
@@ -60,31 +60,31 @@ pub enum KeyState {
     Active,
     /// It is published and verifies, and does not sign yet.
     Pending,
-    /// It does nothing any more.
+    /// It neither signs nor verifies.
     Revoked,
-    /// It verifies what it has signed.
+    /// It verifies, and does not sign any more.
     VerifyOnly,
 }
 
 impl KeyRing {
-    /// A ring with one key, which signs from the beginning.
+    /// A ring with one key, which signs at once.
     pub fn new(key: impl Into<Arc<SigningKey>>) -> Self {
         let key = SlotKey::Signing(key.into());
         let slot = Slot { key, signs_from: Duration::ZERO, is_revoked: false };
         Self { slots: vec![slot], overlap: Duration::from_secs(3600) }
     }
 
-    /// How long a key verifies after the next one has begun to sign. Default: 1 hour, which is four
-    /// times as long as tokens live by default.
+    /// How long a key verifies after the next one has begun to sign. Default: 1 hour, four times the
+    /// default lifetime of a token.
     ///
-    /// It has to be longer than a token lives, plus the verifier's leeway; 0 refuses all tokens of the
-    /// key before at once. More of it leaves a key that has leaked useful for longer: revoke it.
-    pub const fn overlap(mut self, overlap: Duration) -> Self {
+    /// It must be longer than a token's lifetime plus the verifier's leeway; 0 refuses all tokens of
+    /// the previous key at once. A longer overlap keeps a leaked key useful for longer: revoke it.
+    pub fn overlap(mut self, overlap: Duration) -> Self {
         self.overlap = overlap;
         self
     }
 
-    /// A further key, which signs from a time since 1970 on, until one with a later time does.
+    /// Adds a key that signs from this time since 1970 until a key with a later time does.
     ///
     /// # Errors
     /// [`KeySetError`] as [`KeySet::new`].
@@ -96,8 +96,8 @@ impl KeyRing {
         self.add(Slot { key: SlotKey::Signing(key.into()), signs_from, is_revoked: false })
     }
 
-    /// A key that never signs here and verifies until a time since 1970, such as one of before the
-    /// ring, of which only the public half is left.
+    /// Adds a key that never signs and verifies until this time since 1970, such as a previous key of
+    /// which only the public half is left.
     ///
     /// # Errors
     /// [`KeySetError`] as [`KeySet::new`].
@@ -115,18 +115,19 @@ impl KeyRing {
         KeySet::new(self.slots.iter().map(Slot::verifying_key)).map(|_| self)
     }
 
-    /// Revokes a key at once, such as one that has leaked: tokens that it signed are refused, those in
-    /// a cache too. The latest key before it signs again if no later one does yet.
+    /// Revokes a key at once, such as one that has leaked: verifiers refuse the tokens that it signed,
+    /// cached ones too. The latest key before it signs again if no later one does yet.
     ///
     /// # Errors
-    /// [`UnknownKey`] if no key has this id.
-    pub fn revoke(mut self, key_id: &str) -> Result<Self, UnknownKey> {
+    /// [`KeySetError::Unknown`] if no key has this id.
+    pub fn revoke(mut self, key_id: &str) -> Result<Self, KeySetError> {
         let slot = self.slots.iter_mut().find(|slot| slot.key_id() == key_id);
-        slot.ok_or(UnknownKey { _private: () })?.is_revoked = true;
+        let unknown = || KeySetError::Unknown { key_id: key_id.to_owned() };
+        slot.ok_or_else(unknown)?.is_revoked = true;
         Ok(self)
     }
 
-    /// What a key may do at a time since 1970; `None` if no key has this id.
+    /// The state of a key at a time since 1970; `None` if no key has this id.
     #[must_use]
     pub fn state(&self, key_id: &str, now: Duration) -> Option<KeyState> {
         let slot = self.slots.iter().find(|slot| slot.key_id() == key_id)?;
@@ -142,7 +143,7 @@ impl KeyRing {
         })
     }
 
-    /// The key that signs at a time since 1970: the latest whose time has come. `None` if all of them
+    /// The key that signs at a time since 1970: the latest whose time has come. `None` if all keys
     /// are revoked.
     #[must_use]
     pub fn signing_key(&self, now: Duration) -> Option<&Arc<SigningKey>> {
@@ -152,18 +153,18 @@ impl KeyRing {
         })
     }
 
-    /// The keys that verify at a time since 1970, to be published and given to a verifier. Each stops
-    /// to verify when its time is over, without the set being made anew.
+    /// The keys that verify at a time since 1970, for a [`JwksService`](crate::JwksService) and a
+    /// verifier. Each stops verifying when its time is over, even in an old set.
     ///
     /// # Errors
-    /// [`KeySetError::Empty`] if all of them are revoked.
+    /// [`KeySetError::Empty`] if all keys are revoked.
     pub fn key_set(&self, now: Duration) -> Result<KeySet, KeySetError> {
         let live = self.slots.iter().filter(|slot| !slot.is_revoked);
         let timed = live.map(|slot| (slot.verifying_key(), self.verifies_until(slot)));
         KeySet::until(timed.filter(|(_, until)| now < *until))
     }
 
-    /// The next time since 1970 at which a key changes what it may do: when to publish a new
+    /// The next time since 1970 at which the state of a key changes: when to publish a new
     /// [`key_set`](Self::key_set).
     #[must_use]
     pub fn next_change(&self, now: Duration) -> Option<Duration> {
@@ -202,17 +203,3 @@ impl Slot {
         }
     }
 }
-
-/// No key of the ring has this id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnknownKey {
-    _private: (),
-}
-
-impl fmt::Display for UnknownKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no key of the ring has this id; take one of its key set")
-    }
-}
-
-impl Error for UnknownKey {}

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::{KeyError, VerifyingKey, error::JWK_REPEATED, jwk::Jwk};
 
-/// The keys that an issuer's tokens may be signed with: the current one, those before it whose
-/// tokens are still about, and perhaps the next.
+/// The keys that an issuer's tokens may be signed with: the current one, previous ones whose tokens
+/// have not expired, and perhaps the next.
 #[derive(Clone, Debug)]
 pub struct KeySet {
     keys: Vec<Member>,
@@ -18,15 +18,15 @@ pub struct KeySet {
 #[derive(Clone, Debug)]
 pub(crate) struct Member {
     pub(crate) key: VerifyingKey,
-    /// When the key stops to verify, since 1970.
+    /// When the key stops verifying, since 1970.
     pub(crate) until: Duration,
-    /// The first header that a signature of this key was verified with, as it was encoded, and its
-    /// `typ`. An issuer writes the same one each time, so it need not be read again.
+    /// The first header that a signature of this key was verified with, encoded, and its `typ`. An
+    /// issuer repeats the header in each token, so it need not be parsed again.
     header: OnceLock<(Box<str>, Option<Box<str>>)>,
 }
 
 impl Member {
-    /// Takes note of a header that was verified with this key.
+    /// Keeps a header that was verified with this key.
     pub(crate) fn remember(&self, header: &str, kind: Option<&str>) {
         self.header.get_or_init(|| (header.into(), kind.map(Into::into)));
     }
@@ -39,13 +39,13 @@ impl KeySet {
     /// A set of these keys.
     ///
     /// # Errors
-    /// [`KeySetError`] if there is none, there are more than [`MAX`](Self::MAX), one stands in it
-    /// twice, two have the same id, or secrets stand among public keys.
+    /// [`KeySetError`] if there is no key, there are more than [`MAX`](Self::MAX), two have the same
+    /// id, or the set mixes secrets with public keys.
     pub fn new(keys: impl IntoIterator<Item = VerifyingKey>) -> Result<Self, KeySetError> {
         Self::until(keys.into_iter().map(|key| (key, Duration::MAX)))
     }
 
-    /// A set of keys that verify until a time since 1970 each.
+    /// A set of keys that each verify until a time since 1970.
     pub(super) fn until(
         keys: impl IntoIterator<Item = (VerifyingKey, Duration)>,
     ) -> Result<Self, KeySetError> {
@@ -70,42 +70,54 @@ impl KeySet {
         Ok(Self { keys })
     }
 
-    /// The set that accepts no token: remote keys before they have come.
-    #[cfg(feature = "remote")]
-    pub(crate) fn empty() -> Self {
+    /// The set that accepts no token: remote keys before the first fetch.
+    pub(crate) const fn empty() -> Self {
         Self { keys: Vec::new() }
     }
 
-    /// Reads a JSON Web Key Set (RFC 7517 §5). What is no key for verifying is left out and named:
-    /// one bad key never loses the good ones. The whole has to be JSON that can be read, though: a number
-    /// out of range or half of a surrogate pair, in whichever key, is none.
+    /// Reads a JSON Web Key Set (RFC 7517 §5). An element that is not a usable verifying key is
+    /// skipped and reported, so one bad key never loses the good ones. The whole text must be valid
+    /// JSON, though: a number out of range or half of a surrogate pair in any key is an error.
     ///
-    /// Of two keys with one id the first is used. A key without an id is called by its thumbprint.
+    /// Of two keys with one id the first is used. The id of a key without `kid` is its thumbprint.
     ///
     /// # Errors
-    /// [`KeySetError`] if it is no set, lists more than [`MAX`](Self::MAX) keys, or none of them can
-    /// be used.
+    /// [`KeySetError`] if the text is not a key set, lists more than [`MAX`](Self::MAX) keys, or has
+    /// no usable key.
     pub fn from_jwks(json: &[u8]) -> Result<(Self, Vec<SkippedKey>), KeySetError> {
+        Self::from_jwks_of(json, None)
+    }
+
+    /// The same without the keys that name another issuer than this one: such a key must not verify
+    /// the tokens of another tenant.
+    pub(crate) fn from_jwks_of(
+        json: &[u8],
+        issuer: Option<&str>,
+    ) -> Result<(Self, Vec<SkippedKey>), KeySetError> {
         #[derive(Deserialize)]
         struct Jwks {
             keys: Vec<Jwk>,
         }
 
-        let Jwks { keys: given } =
+        let Jwks { keys: mut given } =
             serde_json::from_slice(json).map_err(|_| KeySetError::Malformed)?;
+        given.retain(|jwk| issuer.is_none_or(|issuer| !jwk.is_of_another(issuer)));
         if given.len() > Self::MAX {
             return Err(KeySetError::TooMany { given: given.len() });
         }
         let mut keys: Vec<VerifyingKey> = Vec::with_capacity(given.len());
         let mut skipped = Vec::new();
         for (position, jwk) in given.iter().enumerate() {
-            let read = VerifyingKey::of_jwk(jwk).and_then(|key| {
+            let read = VerifyingKey::read_jwk(jwk).and_then(|key| {
                 let is_new = keys.iter().all(|other| other.key_id() != key.key_id());
                 if is_new { Ok(key) } else { Err(JWK_REPEATED) }
             });
             match read {
                 Ok(key) => keys.push(key),
-                Err(reason) => skipped.push(SkippedKey { position, key_id: jwk.key_id(), reason }),
+                Err(reason) => {
+                    let key_id = jwk.key_id().map(str::to_owned);
+                    skipped.push(SkippedKey { position, key_id, reason });
+                }
             }
         }
         if keys.is_empty() {
@@ -120,20 +132,14 @@ impl KeySet {
         self.member(key_id).map(|member| &member.key)
     }
 
-    /// The key, if there is only one.
-    #[must_use]
-    pub fn only(&self) -> Option<&VerifyingKey> {
-        self.only_member().map(|member| &member.key)
-    }
-
     /// All keys.
     #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &VerifyingKey> {
         self.keys.iter().map(|member| &member.key)
     }
 
-    /// The set as a JSON Web Key Set (RFC 7517), to be served at `/.well-known/jwks.json`. It has
-    /// public members alone; secrets are left out.
+    /// The set as a JSON Web Key Set (RFC 7517), to be served at `/.well-known/jwks.json`. It
+    /// contains only public members, and no secrets.
     #[must_use]
     pub fn to_jwks(&self) -> Value {
         let public = self.iter().filter(|key| !key.algorithm().is_symmetric());
@@ -144,14 +150,12 @@ impl KeySet {
         self.keys.iter().find(|member| member.key.key_id() == key_id)
     }
 
+    /// The member, if there is only one.
     pub(crate) fn only_member(&self) -> Option<&Member> {
-        match self.keys.as_slice() {
-            [member] => Some(member),
-            _ => None,
-        }
+        if let [member] = self.keys.as_slice() { Some(member) } else { None }
     }
 
-    /// The key that this very header was verified with before, and its `typ`.
+    /// The key that this very header was verified with before, and the header's `typ`.
     pub(crate) fn remembered(&self, header: &str) -> Option<(&Member, Option<&str>)> {
         self.keys.iter().find_map(|member| {
             let (known, kind) = member.header.get()?;
@@ -159,7 +163,7 @@ impl KeySet {
         })
     }
 
-    /// When the key with this fingerprint stops to verify; `None` if it is not in the set.
+    /// When the key with this fingerprint stops verifying; `None` if the set does not contain it.
     pub(crate) fn verifies_until(&self, fingerprint: &[u8; 32]) -> Option<Duration> {
         let member = self.keys.iter().find(|member| member.key.fingerprint() == fingerprint)?;
         Some(member.until)
@@ -168,30 +172,14 @@ impl KeySet {
 
 /// A key of a JSON Web Key Set that is not used.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SkippedKey {
-    position: usize,
-    key_id: Option<String>,
-    reason: KeyError,
-}
-
-impl SkippedKey {
-    /// Where it stands in the set, from 0.
-    #[must_use]
-    pub const fn position(&self) -> usize {
-        self.position
-    }
-
+    /// Its index in the set.
+    pub position: usize,
     /// Its id, if it has one.
-    #[must_use]
-    pub fn key_id(&self) -> Option<&str> {
-        self.key_id.as_deref()
-    }
-
+    pub key_id: Option<String>,
     /// Why it is not used.
-    #[must_use]
-    pub const fn reason(&self) -> KeyError {
-        self.reason
-    }
+    pub reason: KeyError,
 }
 
 impl fmt::Display for SkippedKey {
@@ -203,7 +191,7 @@ impl fmt::Display for SkippedKey {
     }
 }
 
-/// Keys that make no set.
+/// Keys do not form a set, or a ring.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeySetError {
@@ -214,11 +202,11 @@ pub enum KeySetError {
     },
     /// There is no key, so no token could be verified.
     Empty,
-    /// The text is no JSON Web Key Set.
+    /// The text is not a JSON Web Key Set.
     Malformed,
-    /// Secrets stand among public keys: whoever may verify with some could sign with others.
+    /// The set mixes secrets with public keys.
     Mixed,
-    /// No key of the set can be used.
+    /// No key of the set is usable.
     NoneUsable {
         /// Why.
         skipped: Vec<SkippedKey>,
@@ -228,31 +216,35 @@ pub enum KeySetError {
         /// How many.
         given: usize,
     },
+    /// No key of the ring has this id.
+    Unknown {
+        /// The id.
+        key_id: String,
+    },
 }
 
 impl fmt::Display for KeySetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Duplicate { key_id } => {
-                write!(f, "key id {key_id} stands in the set twice; remove or rename one of them")
+                write!(f, "two keys of the set have the id {key_id}; remove or rename one")
             }
-            Self::Empty => f.write_str("a key set needs at least one key"),
+            Self::Empty => f.write_str("the set has no key; add one"),
             Self::Malformed => {
                 f.write_str("not a JSON Web Key Set, which is an object with a list `keys`")
             }
             Self::Mixed => f.write_str(
-                "a set holds either public keys or secrets; make one verifier for each of the two",
+                "the set mixes secrets with public keys; make two sets and trust the issuer with each",
             ),
-            Self::NoneUsable { skipped } => match skipped.first() {
-                None => f.write_str("the key set is empty"),
-                Some(first) => write!(
-                    f,
-                    "none of the {} keys of the set can be used; the first: {first}",
-                    skipped.len()
-                ),
-            },
+            Self::NoneUsable { skipped } => {
+                write!(f, "none of the {} keys of the set is usable", skipped.len())?;
+                skipped.first().map_or(Ok(()), |first| write!(f, "; the first: {first}"))
+            }
             Self::TooMany { given } => {
-                write!(f, "a key set holds at most {} keys and was given {given}", KeySet::MAX)
+                write!(f, "the set has {given} keys; a key set has at most {}", KeySet::MAX)
+            }
+            Self::Unknown { key_id } => {
+                write!(f, "no key of the ring has the id {key_id}; use an id of its key set")
             }
         }
     }

@@ -7,28 +7,24 @@ use aws_lc_rs::{
     hmac,
     rand::SystemRandom,
     rsa::{KeyPair as RsaKeyPair, KeyPairComponents, KeySize, PublicKeyComponents},
-    signature::{
-        ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
-        Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512,
-        RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512, RsaEncoding,
-    },
+    signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256},
 };
 use hardpoint_core::Secret;
 use zeroize::Zeroizing;
 
 use super::{
     Algorithm, KeyError, VerifyingKey,
-    algorithm::Family,
+    algorithm::{Family, Primitive},
+    der,
     error::{
         HAS_NO_DOCUMENT, JWK_MEMBER, NO_RANDOMNESS, NOT_SUPPORTED, OTHER_FAMILY, RSA_TOO_SMALL,
         SIGNING_FAILED,
     },
-    jwk::{Described, Jwk, Purpose},
-    lint, pem,
-    verifying::hmac_of,
+    jwk::{Jwk, SIGN},
+    pem,
 };
 
-/// A private key for one algorithm. `Debug` shows the key id alone.
+/// A private key for one algorithm. `Debug` shows only the key id.
 pub struct SigningKey {
     pair: Pair,
     public: VerifyingKey,
@@ -42,57 +38,55 @@ enum Pair {
 }
 
 impl SigningKey {
-    /// A new Ed25519 key that exists in this process alone: tokens signed with it end with it.
+    /// A new Ed25519 key that exists only in this process: its tokens are lost with it.
     ///
     /// # Errors
-    /// [`KeyError`] if the system gives no randomness.
+    /// [`KeyError`] if the system returns no random bytes.
     pub fn generate() -> Result<Self, KeyError> {
-        Self::of(Pair::Ed25519(Ed25519KeyPair::generate().map_err(|_| NO_RANDOMNESS)?))
+        Self::generate_for(Algorithm::EdDsa)
     }
 
-    /// A new key for `algorithm` that exists in this process alone, unless the text of
-    /// [`to_pem`](Self::to_pem) is kept. RSA keys have 2048 bits, which may take a second to find.
-    /// Secrets are as long as the algorithm's hash, and have no such text: one to be kept is drawn by
-    /// whoever keeps it, and read with [`symmetric`](Self::symmetric).
+    /// A new key for `algorithm` that exists only in this process, unless the text of
+    /// [`to_pem`](Self::to_pem) is kept. An RSA key has 2048 bits, which may take a second to find.
+    /// A secret is as long as the algorithm's hash and has no such text: draw one yourself to keep
+    /// it, and read it with [`symmetric`](Self::symmetric).
     ///
     /// # Errors
-    /// [`KeyError`] if the system gives no randomness.
+    /// [`KeyError`] if the system returns no random bytes.
     pub fn generate_for(algorithm: Algorithm) -> Result<Self, KeyError> {
-        let pair = match algorithm.family() {
-            Family::Ed25519 => return Self::generate(),
-            Family::P256 => EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map(Pair::Ec),
-            Family::P384 => EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).map(Pair::Ec),
-            Family::Rsa => {
+        let pair = match algorithm.primitive() {
+            Primitive::Ed25519 => Ed25519KeyPair::generate().map(Pair::Ed25519),
+            Primitive::Ec(_, curve) => EcdsaKeyPair::generate(curve).map(Pair::Ec),
+            Primitive::Rsa(..) => {
                 RsaKeyPair::generate(KeySize::Rsa2048).map(|pair| Pair::Rsa(Box::new(pair)))
             }
-            Family::Secret => {
-                let mut secret = Zeroizing::new(vec![0; lint::secret_len(algorithm)]);
+            Primitive::Mac(_) => {
+                let mut secret = Zeroizing::new(vec![0; algorithm.hash_len()]);
                 getrandom::fill(&mut secret).map_err(|_| NO_RANDOMNESS)?;
                 return Self::symmetric(algorithm, secret.as_slice().into());
             }
         };
-        Self::of(pair.map_err(|_| NO_RANDOMNESS)?)?.for_algorithm(algorithm)
+        Self::from_pair(pair.map_err(|_| NO_RANDOMNESS)?, algorithm.family())?
+            .for_algorithm(algorithm)
     }
 
-    /// A new Ed25519 key as PEM, to be kept where secrets are kept.
+    /// A new Ed25519 key in PEM, to be kept where secrets are kept.
     ///
     /// # Errors
-    /// [`KeyError`] if the system gives no randomness.
+    /// [`KeyError`] if the system returns no random bytes.
     pub fn generate_pem() -> Result<Secret<str>, KeyError> {
         Self::generate()?.to_pem()
     }
 
     /// Reads a PKCS#8 private key in PEM: RSA of 2048 to 8192 bits, P-256, P-384, or Ed25519. An RSA
-    /// key is one of RS256: see [`for_algorithm`](Self::for_algorithm).
+    /// key gets RS256: see [`for_algorithm`](Self::for_algorithm). One that is restricted to
+    /// RSASSA-PSS is refused.
     ///
     /// # Errors
     /// [`KeyError`] says what the text is not, without showing any of it.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
         let block = pem::block(text)?;
-        if block.tag != "PRIVATE KEY" {
-            return Err(NOT_SUPPORTED);
-        }
-        Self::from_pkcs8(&block.der)
+        if block.tag == "PRIVATE KEY" { Self::from_pkcs8(&block.der) } else { Err(NOT_SUPPORTED) }
     }
 
     /// Reads a PKCS#8 private key in DER.
@@ -100,100 +94,79 @@ impl SigningKey {
     /// # Errors
     /// As [`from_pem`](Self::from_pem).
     pub fn from_pkcs8(der: &[u8]) -> Result<Self, KeyError> {
-        if !lint::is_whole(der) {
-            return Err(NOT_SUPPORTED);
-        }
-        if let Ok(pair) = Ed25519KeyPair::from_pkcs8(der) {
-            return Self::of(Pair::Ed25519(pair));
-        }
-        for curve in [&ECDSA_P256_SHA256_FIXED_SIGNING, &ECDSA_P384_SHA384_FIXED_SIGNING] {
-            if let Ok(pair) = EcdsaKeyPair::from_pkcs8(curve, der) {
-                return Self::of(Pair::Ec(pair));
-            }
-        }
-        let pair = RsaKeyPair::from_pkcs8(der).map_err(|_| NOT_SUPPORTED)?;
-        if pair.public_modulus_len() < 256 {
-            return Err(RSA_TOO_SMALL);
-        }
-        Self::of(Pair::Rsa(Box::new(pair)))
+        let family = der::private(der)?;
+        let pair = match family.default_algorithm().primitive() {
+            Primitive::Ed25519 => Ed25519KeyPair::from_pkcs8(der).map(Pair::Ed25519),
+            Primitive::Ec(_, curve) => EcdsaKeyPair::from_pkcs8(curve, der).map(Pair::Ec),
+            _ => RsaKeyPair::from_pkcs8(der).map(|pair| Pair::Rsa(Box::new(pair))),
+        };
+        Self::from_pair(pair.map_err(|_| NOT_SUPPORTED)?, family)
     }
 
     /// Reads a private JSON Web Key (RFC 7517); of kind `oct`, a secret. `kid` and `alg` are kept as
-    /// [`VerifyingKey::from_jwk`] does.
+    /// by [`VerifyingKey::from_jwk`].
     ///
     /// # Errors
-    /// [`KeyError`] if it is of an unknown kind, is not for signing (`use`, `key_ops`), contradicts
-    /// itself, has a member twice, is weak, or its halves do not belong together.
+    /// [`KeyError`] if the JWK is of an unknown kind, is not for signing (`use`, `key_ops`),
+    /// contradicts itself, has a duplicate member, is weak, or its halves do not belong together.
     pub fn from_jwk(json: &[u8]) -> Result<Self, KeyError> {
         let jwk = Jwk::parse(json)?;
-        let Described { family, algorithm, key_id } = jwk.describe(Purpose::Sign)?;
-        let key = match family {
-            Family::Ed25519 => {
+        let algorithm = jwk.algorithm_for(SIGN)?;
+        let family = algorithm.family();
+        let pair = match family.default_algorithm().primitive() {
+            Primitive::Ed25519 => {
                 let (d, x) = (jwk.exactly("d", 32)?, jwk.exactly("x", 32)?);
-                let pair = Ed25519KeyPair::from_seed_and_public_key(&d, &x);
-                Self::of(Pair::Ed25519(pair.map_err(|_| JWK_MEMBER)?))
+                Ed25519KeyPair::from_seed_and_public_key(&d, &x).map(Pair::Ed25519)
             }
-            Family::P256 => Self::ec_of_jwk(&jwk, Algorithm::Es256, 32),
-            Family::P384 => Self::ec_of_jwk(&jwk, Algorithm::Es384, 48),
-            Family::Rsa => Self::rsa_of_jwk(&jwk),
-            Family::Secret => Self::symmetric(algorithm, jwk.bytes("k")?.as_slice().into()),
-        }?;
-        let key = key.for_algorithm(algorithm)?;
-        match key_id {
-            Some(key_id) => key.named(&key_id),
-            None => Ok(key),
-        }
-    }
-
-    fn ec_of_jwk(jwk: &Jwk, algorithm: Algorithm, length: usize) -> Result<Self, KeyError> {
-        let (x, y) = (jwk.exactly("x", length)?, jwk.exactly("y", length)?);
-        let point = [&[4], x.as_slice(), y.as_slice()].concat();
-        let curve = match algorithm {
-            Algorithm::Es384 => &ECDSA_P384_SHA384_FIXED_SIGNING,
-            _ => &ECDSA_P256_SHA256_FIXED_SIGNING,
+            Primitive::Ec(_, curve) => {
+                let private = jwk.exactly("d", family.coordinate_len())?;
+                let point = jwk.point(family)?;
+                EcdsaKeyPair::from_private_key_and_public_key(curve, &private, &point).map(Pair::Ec)
+            }
+            Primitive::Rsa(..) => {
+                let names = ["n", "e", "d", "p", "q", "dp", "dq", "qi"];
+                let numbers = names.into_iter().map(|name| jwk.number(name));
+                let numbers = numbers.collect::<Result<Vec<_>, _>>()?;
+                let [n, e, d, p, q, dp, dq, qi] = numbers.as_slice() else {
+                    return Err(JWK_MEMBER);
+                };
+                let public_key = PublicKeyComponents { n, e };
+                let components =
+                    KeyPairComponents { public_key, d, p, q, dP: dp, dQ: dq, qInv: qi };
+                RsaKeyPair::from_components(&components).map(|pair| Pair::Rsa(Box::new(pair)))
+            }
+            Primitive::Mac(_) => {
+                let key = Self::symmetric(algorithm, jwk.bytes("k")?.as_slice().into())?;
+                return key.named_by(&jwk);
+            }
         };
-        let private = jwk.exactly("d", length)?;
-        let pair = EcdsaKeyPair::from_private_key_and_public_key(curve, &private, &point);
-        Self::of(Pair::Ec(pair.map_err(|_| JWK_MEMBER)?))
+        let key =
+            Self::from_pair(pair.map_err(|_| JWK_MEMBER)?, family)?.for_algorithm(algorithm)?;
+        key.named_by(&jwk)
     }
 
-    fn rsa_of_jwk(jwk: &Jwk) -> Result<Self, KeyError> {
-        let number = |name| jwk.number(name);
-        let components = KeyPairComponents {
-            public_key: PublicKeyComponents { n: number("n")?, e: number("e")? },
-            d: number("d")?,
-            p: number("p")?,
-            q: number("q")?,
-            dP: number("dp")?,
-            dQ: number("dq")?,
-            qInv: number("qi")?,
-        };
-        let components = borrowed(&components);
-        let pair = RsaKeyPair::from_components(&components).map_err(|_| JWK_MEMBER)?;
-        Self::of(Pair::Rsa(Box::new(pair)))
+    fn named_by(self, jwk: &Jwk) -> Result<Self, KeyError> {
+        if let Some(id) = jwk.key_id() { self.named(id) } else { Ok(self) }
     }
 
-    /// A secret that signs and verifies. Prefer a key pair: with this, everybody who can verify a
-    /// token can make one.
+    /// A secret that signs and verifies. Prefer a key pair: every verifier of a secret can also
+    /// sign.
     ///
     /// # Errors
     /// As [`VerifyingKey::symmetric`].
     pub fn symmetric(algorithm: Algorithm, secret: Secret<[u8]>) -> Result<Self, KeyError> {
-        let key = hmac::Key::new(hmac_of(algorithm), secret.expose());
+        let Primitive::Mac(hash) = algorithm.primitive() else { return Err(OTHER_FAMILY) };
+        let key = hmac::Key::new(hash, secret.expose());
         let public = VerifyingKey::symmetric(algorithm, secret)?;
         Ok(Self { pair: Pair::Secret(Box::new(key)), public })
     }
 
-    fn of(pair: Pair) -> Result<Self, KeyError> {
+    fn from_pair(pair: Pair, family: Family) -> Result<Self, KeyError> {
         let public = match &pair {
-            Pair::Ed25519(pair) => VerifyingKey::ed25519(pair.public_key().as_ref()),
-            Pair::Ec(pair) => {
-                let point = pair.public_key().as_ref();
-                let is_p256 = point.len() == 65;
-                let algorithm = if is_p256 { Algorithm::Es256 } else { Algorithm::Es384 };
-                VerifyingKey::point(algorithm, point)
-            }
-            Pair::Rsa(pair) => VerifyingKey::rsa(pair.public_key().as_ref()),
+            Pair::Ed25519(pair) => VerifyingKey::from_raw(family, pair.public_key().as_ref()),
+            Pair::Ec(pair) => VerifyingKey::from_raw(family, pair.public_key().as_ref()),
+            Pair::Rsa(pair) if pair.public_modulus_len() < 256 => Err(RSA_TOO_SMALL),
+            Pair::Rsa(pair) => VerifyingKey::from_raw(family, pair.public_key().as_ref()),
             // Secrets are made with both halves at once.
             Pair::Secret(_) => Err(NOT_SUPPORTED),
         }?;
@@ -203,19 +176,16 @@ impl SigningKey {
     /// The same key for another algorithm, such as PS256 for an RSA key.
     ///
     /// # Errors
-    /// [`KeyError`] if the algorithm takes another kind of key. A secret keeps the algorithm that it
-    /// was made for.
+    /// [`KeyError`] if the algorithm takes another kind of key. A secret keeps its algorithm.
     pub fn for_algorithm(self, algorithm: Algorithm) -> Result<Self, KeyError> {
-        if algorithm == self.algorithm() {
-            return Ok(self);
+        match algorithm {
+            same if same == self.algorithm() => Ok(self),
+            secret if secret.is_symmetric() => Err(OTHER_FAMILY),
+            other => Ok(Self { public: self.public.for_algorithm(other)?, pair: self.pair }),
         }
-        if algorithm.is_symmetric() {
-            return Err(OTHER_FAMILY);
-        }
-        Ok(Self { public: self.public.for_algorithm(algorithm)?, pair: self.pair })
     }
 
-    /// The same key under another id than its thumbprint.
+    /// The same key with another id than its thumbprint.
     ///
     /// # Errors
     /// As [`VerifyingKey::named`].
@@ -229,7 +199,7 @@ impl SigningKey {
         self.public.algorithm()
     }
 
-    /// The key id: the RFC 7638 thumbprint of the public key, unless it was given another one.
+    /// The key id: by default the RFC 7638 thumbprint of the public key.
     #[must_use]
     pub fn key_id(&self) -> &str {
         self.public.key_id()
@@ -246,23 +216,18 @@ impl SigningKey {
     /// # Errors
     /// [`KeyError`] for a secret, which has no such form.
     pub fn to_pem(&self) -> Result<Secret<str>, KeyError> {
-        const TAG: &str = "PRIVATE KEY";
-
-        // The documents of the primitives are wiped when they are dropped, and so is the text.
-        let text = match &self.pair {
-            Pair::Ed25519(pair) => {
-                pair.to_pkcs8v1().map(|document| pem::encode(TAG, document.as_ref()))
-            }
-            Pair::Ec(pair) => pair.to_pkcs8v1().map(|document| pem::encode(TAG, document.as_ref())),
-            Pair::Rsa(pair) => {
-                pair.as_der().map(|der: Pkcs8V1Der<'_>| pem::encode(TAG, der.as_ref()))
-            }
+        // The primitives wipe their documents when they are dropped, and the text is wiped too.
+        let encode = |der: &[u8]| pem::encode("PRIVATE KEY", der).as_str().into();
+        match &self.pair {
+            Pair::Ed25519(pair) => pair.to_pkcs8v1().map(|document| encode(document.as_ref())),
+            Pair::Ec(pair) => pair.to_pkcs8v1().map(|document| encode(document.as_ref())),
+            Pair::Rsa(pair) => pair.as_der().map(|der: Pkcs8V1Der<'_>| encode(der.as_ref())),
             Pair::Secret(_) => return Err(HAS_NO_DOCUMENT),
-        };
-        text.map(|text| text.as_str().into()).map_err(|_| NOT_SUPPORTED)
+        }
+        .map_err(|_| NOT_SUPPORTED)
     }
 
-    /// The signature over `message`, as JWS wants it.
+    /// The signature over `message`, in the form of JWS.
     pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         let random = SystemRandom::new();
         match &self.pair {
@@ -271,39 +236,16 @@ impl SigningKey {
                 pair.sign(&random, message).map(|signature| signature.as_ref().to_vec())
             }
             Pair::Rsa(pair) => {
+                let encoding = match self.algorithm().primitive() {
+                    Primitive::Rsa(_, encoding) => encoding,
+                    _ => &RSA_PKCS1_SHA256,
+                };
                 let mut signature = vec![0; pair.public_modulus_len()];
-                let encoding = rsa_encoding(self.algorithm());
                 pair.sign(encoding, &random, message, &mut signature).map(|()| signature)
             }
             Pair::Secret(key) => Ok(hmac::sign(key, message).as_ref().to_vec()),
         }
         .map_err(|_| SIGNING_FAILED)
-    }
-}
-
-fn borrowed<A: AsRef<[u8]>>(owned: &KeyPairComponents<A>) -> KeyPairComponents<&[u8]> {
-    KeyPairComponents {
-        public_key: PublicKeyComponents {
-            n: owned.public_key.n.as_ref(),
-            e: owned.public_key.e.as_ref(),
-        },
-        d: owned.d.as_ref(),
-        p: owned.p.as_ref(),
-        q: owned.q.as_ref(),
-        dP: owned.dP.as_ref(),
-        dQ: owned.dQ.as_ref(),
-        qInv: owned.qInv.as_ref(),
-    }
-}
-
-fn rsa_encoding(algorithm: Algorithm) -> &'static dyn RsaEncoding {
-    match algorithm {
-        Algorithm::Ps256 => &RSA_PSS_SHA256,
-        Algorithm::Ps384 => &RSA_PSS_SHA384,
-        Algorithm::Ps512 => &RSA_PSS_SHA512,
-        Algorithm::Rs384 => &RSA_PKCS1_SHA384,
-        Algorithm::Rs512 => &RSA_PKCS1_SHA512,
-        _ => &RSA_PKCS1_SHA256,
     }
 }
 

@@ -1,44 +1,44 @@
 //! A password was neither hashed nor verified.
 
-use std::{error::Error, fmt, time::Duration};
+use std::{error::Error, fmt};
 
-use hardpoint_core::{GrpcCode, Outcome, Problem, Rejection};
-use http::StatusCode;
+use hardpoint_core::{Outcome, Problem, Rejection};
 
-/// A password was neither hashed nor verified: 503. It says nothing about the password.
+use crate::rejection::unavailable;
+
+/// A password was neither hashed nor verified: 503. The password may be correct.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PasswordError {
     kind: PasswordErrorKind,
 }
 
 impl PasswordError {
-    pub(super) const fn new(kind: PasswordErrorKind) -> Self {
-        Self { kind }
-    }
-
     /// Why.
     #[must_use]
-    pub const fn kind(&self) -> PasswordErrorKind {
+    pub fn kind(&self) -> PasswordErrorKind {
         self.kind
     }
 }
 
-/// The kinds of [`PasswordError`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PasswordErrorKind {
-    /// The hash function failed, or its thread did.
-    Failed,
-    /// Too many callers wait, or this one has waited for too long.
-    Overloaded,
+impl From<PasswordErrorKind> for PasswordError {
+    fn from(kind: PasswordErrorKind) -> Self {
+        Self { kind }
+    }
+}
+
+texts! {
+    /// The kinds of [`PasswordError`].
+    pub enum PasswordErrorKind {
+        /// The hash function failed, or its thread did.
+        Failed = "the password hash function failed",
+        /// Too many callers wait, or this one waited too long.
+        Overloaded = "too many passwords wait to be hashed",
+    }
 }
 
 impl fmt::Display for PasswordError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.kind {
-            PasswordErrorKind::Failed => "the password hash function failed",
-            PasswordErrorKind::Overloaded => "too many passwords wait to be hashed",
-        })
+        f.write_str(self.kind.as_str())
     }
 }
 
@@ -46,18 +46,8 @@ impl Error for PasswordError {}
 
 impl Rejection for PasswordError {
     fn problem(&self) -> Problem {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "password_unavailable", "Service unavailable")
-            .retry_after(Duration::from_secs(2))
-    }
-
-    fn grpc_code(&self) -> GrpcCode {
-        GrpcCode::Unavailable
-    }
-
-    fn outcome(&self) -> Outcome {
-        match self.kind {
-            PasswordErrorKind::Failed => Outcome::Failed,
-            PasswordErrorKind::Overloaded => Outcome::Shed,
-        }
+        let is_shed = self.kind == PasswordErrorKind::Overloaded;
+        let outcome = if is_shed { Outcome::Shed } else { Outcome::Failed };
+        unavailable("password_unavailable", 2).outcome(outcome)
     }
 }

@@ -1,10 +1,10 @@
-//! A hash as it is stored.
+//! A stored hash.
 
-use std::{error::Error, fmt};
+use std::error::Error;
 
 use argon2::{Params, password_hash::phc};
 
-/// An Argon2id hash in the PHC string format, checked to be one that may be verified.
+/// An Argon2id hash in the PHC string format that may be verified.
 ///
 /// `Debug` hides it: a hash can be attacked offline.
 #[derive(Clone, PartialEq, Eq)]
@@ -12,20 +12,20 @@ pub struct PasswordHash {
     text: String,
 }
 
-/// The most memory that a stored hash may ask for, in KiB.
+/// The most memory that a stored hash may demand, in KiB.
 const MAX_MEMORY: u32 = 64 * 1024;
-/// The most passes that a stored hash may ask for.
+/// The most passes that a stored hash may demand.
 const MAX_PASSES: u32 = 4;
-/// The most lanes that a stored hash may ask for.
+/// The most lanes that a stored hash may demand.
 const MAX_LANES: u32 = 4;
 
 impl PasswordHash {
     /// Reads a stored hash.
     ///
     /// # Errors
-    /// [`ParseHashError`] if it is no Argon2id hash, or asks for more than 64 MiB, 4 passes or 4
-    /// lanes: that is above every choice of OWASP's password storage cheat sheet but for 5 passes
-    /// over 7 MiB, and a hash that was tampered with may ask for anything.
+    /// [`ParseHashError`] if the text is not an Argon2id hash, or demands more than 64 MiB, 4 passes
+    /// or 4 lanes, since an altered hash may demand anything. The ceiling is above every choice of
+    /// OWASP's password storage cheat sheet except for 5 passes over 7 MiB.
     pub fn parse(text: &str) -> Result<Self, ParseHashError> {
         let hash = phc::PasswordHash::new(text).map_err(|_| ParseHashError::Malformed)?;
         parts(&hash)?;
@@ -42,7 +42,7 @@ impl PasswordHash {
         Self { text: hash.to_string() }
     }
 
-    /// What to hash with, and what must come out.
+    /// The parameters to hash with, and the expected output.
     pub(super) fn parts(&self) -> Result<Parts, ParseHashError> {
         let hash = phc::PasswordHash::new(&self.text).map_err(|_| ParseHashError::Malformed)?;
         parts(&hash)
@@ -70,31 +70,17 @@ fn parts(hash: &phc::PasswordHash) -> Result<Parts, ParseHashError> {
     }
 }
 
-impl fmt::Debug for PasswordHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PasswordHash([redacted])")
-    }
-}
+debug_only!(PasswordHash {});
 
-/// A text that is no hash that may be verified.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ParseHashError {
-    /// Its parameters are above the ceiling.
-    AboveCeiling,
-    /// It is not of Argon2id, version 19.
-    Algorithm,
-    /// It is no PHC string.
-    Malformed,
-}
-
-impl fmt::Display for ParseHashError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::AboveCeiling => "the stored hash asks for more than 64 MiB, 4 passes or 4 lanes",
-            Self::Algorithm => "the stored hash is not of Argon2id version 19",
-            Self::Malformed => "the stored hash is no PHC string",
-        })
+texts! {
+    /// A text is not a hash that may be verified.
+    pub enum ParseHashError {
+        /// Its parameters are above the ceiling.
+        AboveCeiling = "the stored hash demands more than 64 MiB, 4 passes or 4 lanes",
+        /// Its algorithm is not Argon2id, version 19.
+        Algorithm = "the stored hash is not of Argon2id version 19",
+        /// It is not a PHC string.
+        Malformed = "the stored hash is not a PHC string",
     }
 }
 

@@ -1,7 +1,6 @@
 //! Hashing within a bound.
 
 use std::{
-    fmt,
     num::NonZeroUsize,
     sync::{Arc, Mutex, PoisonError},
     thread,
@@ -9,7 +8,10 @@ use std::{
 };
 
 use argon2::{Algorithm, Argon2, Block, Params, Version, password_hash::phc};
-use hardpoint_core::{Event, Observer, Secret};
+use hardpoint_core::{
+    Secret, Telemetry,
+    event::{PasswordChecked, PasswordResult},
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{PasswordError, PasswordErrorKind, PasswordHash, PasswordPolicy, hash::Parts};
@@ -24,10 +26,10 @@ const OUTPUT: usize = 32;
 /// [module docs](super).
 #[derive(Clone)]
 #[must_use]
-pub struct PasswordHasher<Ob = ()> {
+pub struct PasswordHasher {
     shared: Arc<Shared>,
     patience: Duration,
-    observer: Ob,
+    telemetry: Telemetry,
 }
 
 struct Shared {
@@ -60,14 +62,17 @@ impl PasswordHasher {
             admitted: Arc::new(Semaphore::new(admitted)),
             arenas: Mutex::new(Vec::with_capacity(at_once)),
         };
-        Self { shared: Arc::new(shared), patience: Duration::from_secs(5), observer: () }
+        Self {
+            shared: Arc::new(shared),
+            patience: Duration::from_secs(5),
+            telemetry: Telemetry::none(),
+        }
     }
-}
 
-impl<Ob: Observer> PasswordHasher<Ob> {
-    /// Tells `observer` of every answer.
-    pub fn with_observer<Other: Observer>(self, observer: Other) -> PasswordHasher<Other> {
-        PasswordHasher { shared: self.shared, patience: self.patience, observer }
+    /// Reports every result to this observer. Default: no observer.
+    pub fn telemetry(mut self, telemetry: &Telemetry) -> Self {
+        self.telemetry = telemetry.clone();
+        self
     }
 
     /// How long a caller waits for its turn. Default: 5 s, after which people reload. 0 turns away
@@ -84,11 +89,11 @@ impl<Ob: Observer> PasswordHasher<Ob> {
     /// password above [`PasswordPolicy::MAX_BYTES`] fails too: check the policy first.
     pub async fn hash(&self, password: Secret<str>) -> Result<PasswordHash, PasswordError> {
         if password.expose().len() > PasswordPolicy::MAX_BYTES {
-            return Err(FAILED);
+            return Err(FAILED.into());
         }
         let shared = Arc::clone(&self.shared);
         let answer = self.run(move || shared.hash_new(&password)).await;
-        self.tell(&answer, |_| "hashed");
+        self.report(&answer, |_| PasswordResult::Hashed);
         answer
     }
 
@@ -106,24 +111,31 @@ impl<Ob: Observer> PasswordHasher<Ob> {
     ) -> Result<bool, PasswordError> {
         // No account has such a password, so this tells nothing about one.
         if password.expose().len() > PasswordPolicy::MAX_BYTES {
-            self.tell(&Ok(()), |()| "mismatched");
+            self.report(&Ok(()), |()| PasswordResult::Mismatched);
             return Ok(false);
         }
         let parts = stored.map(PasswordHash::parts).transpose().map_err(|_| FAILED)?;
         let shared = Arc::clone(&self.shared);
         let answer = self.run(move || shared.matches(parts.as_ref(), &password)).await;
-        self.tell(&answer, |matches| if *matches { "matched" } else { "mismatched" });
+        self.report(&answer, |matches| match matches {
+            true => PasswordResult::Matched,
+            false => PasswordResult::Mismatched,
+        });
         answer
     }
 
-    /// A failure of ours is no answer about a password, and is not told.
-    fn tell<T>(&self, answer: &Result<T, PasswordError>, name: impl FnOnce(&T) -> &'static str) {
+    /// A failure of the hash function is not a result, and is not reported.
+    fn report<T>(
+        &self,
+        answer: &Result<T, PasswordError>,
+        result: impl FnOnce(&T) -> PasswordResult,
+    ) {
         let result = match answer {
-            Ok(answer) => name(answer),
-            Err(error) if error.kind() == PasswordErrorKind::Overloaded => "shed",
+            Ok(answer) => result(answer),
+            Err(error) if error.kind() == PasswordErrorKind::Overloaded => PasswordResult::Shed,
             Err(_) => return,
         };
-        self.observer.on(&Event::PasswordChecked { result });
+        self.telemetry.on(&PasswordChecked::new(result).into());
     }
 
     /// Waits for a turn and does the work on a thread for blocking work.
@@ -149,7 +161,7 @@ impl<Ob: Observer> PasswordHasher<Ob> {
 }
 
 #[cfg(test)]
-impl<Ob> PasswordHasher<Ob> {
+impl PasswordHasher {
     /// Takes one of the places that run, as a hash would.
     pub(super) async fn occupy(&self) -> OwnedSemaphorePermit {
         Arc::clone(&self.shared.running).acquire_owned().await.unwrap()
@@ -212,7 +224,7 @@ impl Shared {
         if arena.len() <= own_params()?.block_count() {
             self.arenas().push(arena);
         }
-        result.map(|()| output).map_err(|_| FAILED)
+        result.map(|()| output).map_err(|_| FAILED.into())
     }
 
     fn arenas(&self) -> std::sync::MutexGuard<'_, Vec<Vec<Block>>> {
@@ -221,11 +233,11 @@ impl Shared {
 }
 
 fn own_params() -> Result<Params, PasswordError> {
-    Params::new(MEMORY, PASSES, LANES, Some(OUTPUT)).map_err(|_| FAILED)
+    Params::new(MEMORY, PASSES, LANES, Some(OUTPUT)).map_err(|_| FAILED.into())
 }
 
-const FAILED: PasswordError = PasswordError::new(PasswordErrorKind::Failed);
-const OVERLOADED: PasswordError = PasswordError::new(PasswordErrorKind::Overloaded);
+const FAILED: PasswordErrorKind = PasswordErrorKind::Failed;
+const OVERLOADED: PasswordErrorKind = PasswordErrorKind::Overloaded;
 
 impl Default for PasswordHasher {
     fn default() -> Self {
@@ -233,11 +245,4 @@ impl Default for PasswordHasher {
     }
 }
 
-impl<Ob> fmt::Debug for PasswordHasher<Ob> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PasswordHasher")
-            .field("running", &self.shared.running.available_permits())
-            .field("patience", &self.patience)
-            .finish_non_exhaustive()
-    }
-}
+debug_only!(PasswordHasher { patience });

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use argon2::{Argon2, PasswordHasher as _, PasswordVerifier as _, password_hash::phc};
-use hardpoint_core::{Event, Secret};
+use hardpoint_core::{Event, Secret, Telemetry};
 
 use super::*;
 
@@ -158,11 +158,12 @@ async fn memory_of_larger_parameters_is_given_back() {
 async fn every_answer_is_told_to_the_observer() {
     let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let sink = std::sync::Arc::clone(&seen);
-    let passwords = PasswordHasher::with_bounds(1, 0).with_observer(move |event: &Event<'_>| {
-        if let Event::PasswordChecked { result } = event {
-            sink.lock().unwrap().push(*result);
+    let telemetry = Telemetry::new(move |event: &Event<'_>| {
+        if let Event::PasswordChecked(event) = event {
+            sink.lock().unwrap().push(event.result.as_str());
         }
     });
+    let passwords = PasswordHasher::with_bounds(1, 0).telemetry(&telemetry);
     let stored = passwords.hash(secret("correct horse")).await.unwrap();
     passwords.verify(Some(&stored), secret("correct horse")).await.unwrap();
     passwords.verify(None, secret("correct horse")).await.unwrap();

@@ -1,8 +1,11 @@
-//! Setting up.
+//! Setting up remote keys.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
-use hardpoint_core::{Clock, Mono, Observer, SystemClock};
+use hardpoint_core::{Telemetry, Time};
 use http::Uri;
 use tokio::{
     runtime::Handle,
@@ -10,7 +13,7 @@ use tokio::{
 };
 
 use super::{
-    Fetch, RefreshErrorKind, RemoteKeys, RemoteKeysError,
+    Fetch, RefreshErrorKind, RemoteKeys,
     discovery::{self, Expected},
     keys::{Ended, Shared},
     location::{self, Transport},
@@ -19,170 +22,160 @@ use super::{
     round::{Origin, Plan},
     task::{Known, Task},
 };
+use crate::ConfigError;
 
-/// Keys that are about to be fetched. Made by [`RemoteKeys::jwks`] and [`RemoteKeys::discovery`].
+/// Sets up [`RemoteKeys`]. Made by [`RemoteKeys::jwks`] and [`RemoteKeys::discovery`].
+///
+/// Defaults: the name `remote`, 3 s for a round, stale keys for 24 hours, https only, no redirects.
 #[must_use = "nothing is fetched before it is started"]
-pub struct RemoteKeysBuilder<F, C = SystemClock, Ob = ()> {
-    settings: Settings,
-    fetch: F,
-    clock: C,
-    observer: Ob,
-}
-
-/// All that has no type of the user's.
-struct Settings {
+pub struct RemoteKeysBuilder {
     place: Place,
+    fetch: Arc<dyn Fetch>,
     name: &'static str,
     transport: Transport,
     redirects: bool,
     template: bool,
     timeout: Duration,
     stale_if_error: Duration,
+    time: Time,
+    telemetry: OnceLock<Telemetry>,
 }
 
-enum Place {
+debug_only!(RemoteKeysBuilder { name, timeout, stale_if_error, redirects, transport });
+
+pub(super) enum Place {
     Jwks { url: String },
     Discovery { issuer: String },
 }
 
-impl<F: Fetch> RemoteKeysBuilder<F> {
-    pub(super) const fn jwks(url: String, fetch: F) -> Self {
-        Self::new(Place::Jwks { url }, fetch)
-    }
-
-    pub(super) const fn discovery(issuer: String, fetch: F) -> Self {
-        Self::new(Place::Discovery { issuer }, fetch)
-    }
-
-    const fn new(place: Place, fetch: F) -> Self {
-        let settings = Settings {
+impl RemoteKeysBuilder {
+    pub(super) fn new(place: Place, fetch: impl Fetch) -> Self {
+        Self {
             place,
+            fetch: Arc::new(fetch),
             name: "remote",
             transport: Transport::HttpsOnly,
             redirects: false,
             template: false,
             timeout: Duration::from_secs(3),
             stale_if_error: Duration::from_secs(24 * 60 * 60),
-        };
-        Self { settings, fetch, clock: SystemClock, observer: () }
+            time: Time::system(),
+            telemetry: OnceLock::new(),
+        }
     }
-}
 
-impl<F: Fetch, C: Clock, Ob: Observer> RemoteKeysBuilder<F, C, Ob> {
-    /// What the key set is called in events and log lines, such as the issuer in one word. Default:
+    /// The name of the key set in events and log lines, such as the issuer in one word. Default:
     /// `remote`.
     ///
-    /// Give each its own where there are several issuers. It may become a metric's label: it is part of
-    /// the program, and no issuer has a say in it.
-    pub const fn name(mut self, name: &'static str) -> Self {
-        self.settings.name = name;
+    /// Give each issuer its own. It may become a metric's label, so it is part of the program, and
+    /// the issuer cannot choose it.
+    pub fn name(mut self, name: &'static str) -> Self {
+        self.name = name;
         self
     }
 
-    /// How long a round may take in all: the discovery document, redirects and the keys. Default: 3 s,
-    /// which is what a request with a new key waits at most, or twice that if it came during a round.
+    /// How long a round may take in all: the discovery document, redirects and the keys. Default:
+    /// 3 s. A request with an unknown key waits at most this long, or twice as long if it came during
+    /// a round.
     ///
-    /// More of it lets a slow issuer answer, and holds requests with an unknown key for longer. 0 is
-    /// an error.
-    pub const fn timeout(mut self, timeout: Duration) -> Self {
-        self.settings.timeout = timeout;
+    /// A longer timeout lets a slow issuer answer, and holds requests with an unknown key longer. 0
+    /// is an error.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
         self
     }
 
-    /// For how long keys are used on that should have been replaced, and could not be. Default: 24
+    /// How long keys are used after they should have been replaced and could not be. Default: 24
     /// hours, a night and a day to repair an issuer.
     ///
-    /// More of it lets a key live on that the issuer has withdrawn; with 0 the service fails with the
-    /// issuer, as soon as its keys are no longer fresh.
-    pub const fn stale_if_error(mut self, stale_if_error: Duration) -> Self {
-        self.settings.stale_if_error = stale_if_error;
+    /// A longer time keeps a key alive that the issuer has withdrawn; with 0 the service fails with
+    /// the issuer, as soon as its keys are no longer fresh.
+    pub fn stale_if_error(mut self, stale_if_error: Duration) -> Self {
+        self.stale_if_error = stale_if_error;
         self
     }
 
-    /// Follows up to three redirects to the same origin. Default: none are followed, since no issuer
-    /// needs them and each is a step that somebody else may have chosen.
-    pub const fn follow_same_origin_redirects(mut self) -> Self {
-        self.settings.redirects = true;
+    /// Follows up to three redirects to the same origin. Default: none, since no issuer needs them,
+    /// and an attacker may have chosen each of them.
+    pub fn follow_same_origin_redirects(mut self) -> Self {
+        self.redirects = true;
         self
     }
 
-    /// For Microsoft Entra's documents of several tenants, as of
-    /// `https://login.microsoftonline.com/common/v2.0`: the document must name the issuer with
-    /// `{tenantid}` in the tenant's place. Keys that name one tenant are left out. Default: the
-    /// document names the issuer itself.
+    /// Expects Microsoft Entra's document for several tenants, as of
+    /// `https://login.microsoftonline.com/common/v2.0`: it must name the issuer with `{tenantid}` in
+    /// the place of the tenant. Keys that name one tenant are skipped. Default: the document names
+    /// the issuer itself.
     ///
-    /// The verifier still needs the issuer of each tenant that is let in: see the
+    /// The verifier still needs the issuer of each accepted tenant: see the
     /// [module docs](super#microsoft-entra).
-    pub const fn entra_template(mut self) -> Self {
-        self.settings.template = true;
+    pub fn entra_template(mut self) -> Self {
+        self.template = true;
         self
     }
 
-    /// Fetches over plain http too. For tests, and for an issuer behind the same mesh: whoever is
-    /// between can replace the keys, and so log in as anybody.
-    pub const fn insecure_http(mut self) -> Self {
-        self.settings.transport = Transport::HttpToo;
+    /// Also fetches over plain http. For tests, and for an issuer in the same mesh: an attacker on
+    /// the way can replace the keys and log in as any user.
+    pub fn insecure_http(mut self) -> Self {
+        self.transport = Transport::HttpToo;
         self
     }
 
-    /// Takes the time from another clock. The pauses between fetches are tokio's.
-    pub fn with_clock<Other: Clock>(self, clock: Other) -> RemoteKeysBuilder<F, Other, Ob> {
-        let Self { settings, fetch, clock: _, observer } = self;
-        RemoteKeysBuilder { settings, fetch, clock, observer }
+    /// Reads the time from this handle. Default: the system's clocks. The pauses between fetches are
+    /// tokio's.
+    pub fn time(mut self, time: impl Into<Time>) -> Self {
+        self.time = time.into();
+        self
     }
 
-    /// Tells `observer` when keys come or go ([`KeySetChanged`](hardpoint_core::Event::KeySetChanged)),
-    /// when they become stale, expired, or fresh again
-    /// ([`KeySetStateChanged`](hardpoint_core::Event::KeySetStateChanged)), and of each round of
-    /// fetching that failed ([`KeySetFetchFailed`](hardpoint_core::Event::KeySetFetchFailed)). Default:
-    /// nobody.
+    /// Reports to this observer when keys come or go
+    /// ([`KeySetChanged`](hardpoint_core::event::KeySetChanged)), when they become stale, expired, or
+    /// fresh again ([`KeySetStateChanged`](hardpoint_core::event::KeySetStateChanged)), and each
+    /// failed round ([`KeySetFetchFailed`](hardpoint_core::event::KeySetFetchFailed)). Default: no
+    /// observer.
     ///
-    /// It is called in the task that fetches, never in a request. A closure needs its argument's type:
-    /// `|event: &Event<'_>| ..`.
-    pub fn with_observer<Other: Observer>(self, observer: Other) -> RemoteKeysBuilder<F, C, Other> {
-        let Self { settings, fetch, clock, observer: _ } = self;
-        RemoteKeysBuilder { settings, fetch, clock, observer }
+    /// The task that fetches calls it, never a request.
+    pub fn telemetry(self, telemetry: &Telemetry) -> Self {
+        telemetry.fill(&self.telemetry);
+        self
     }
 
-    /// Starts to fetch, in a task of the current runtime. It ends when there is neither a handle nor a
-    /// receiver of the keys.
+    /// Starts to fetch, in a task of the current runtime. It ends when neither a handle nor a
+    /// receiver of the keys is left.
     ///
     /// # Errors
-    /// [`RemoteKeysError`] if the settings make no sense, or there is no runtime. An issuer that does
-    /// not answer is none: await [`warm`](RemoteKeys::warm) to learn of it.
-    pub fn start(self) -> Result<RemoteKeys, RemoteKeysError> {
-        let Self { settings, fetch, clock, observer } = self;
-        let plan = settings.plan()?;
-        if settings.timeout.is_zero() {
-            return Err(RemoteKeysError::NoTime);
+    /// [`ConfigError`] if the settings make no sense, or there is no runtime. An issuer that does
+    /// not answer is not an error here: [`warm`](RemoteKeys::warm) reports it.
+    pub fn start(self) -> Result<RemoteKeys, ConfigError> {
+        let plan = self.plan()?;
+        if self.timeout.is_zero() {
+            return Err(ConfigError::NoTime);
         }
-        let runtime = Handle::try_current().map_err(|_| RemoteKeysError::NoRuntime)?;
-        let now = move || -> Mono { clock.now() };
+        let runtime = Handle::try_current().map_err(|_| ConfigError::NoRuntime)?;
+        let Self { fetch, name, timeout, stale_if_error, time, telemetry, .. } = self;
         let (ended, rounds) = watch::channel(Ended::default());
-        let machine = Machine::new(now(), settings.stale_if_error);
-        let shared = Arc::new(Shared::new(machine, rounds, Box::new(now)));
+        let machine = Machine::new(time.now(), stale_if_error);
+        let shared = Arc::new(Shared::new(machine, rounds, time));
         let (waker, wake) = mpsc::channel(1);
         let task = Task {
-            fetch: Arc::new(fetch),
+            fetch,
             plan: Arc::new(plan),
             shared: Arc::clone(&shared),
             ended,
-            timeout: settings.timeout,
+            timeout,
             wake,
-            notices: Notices::new(settings.name, observer),
+            notices: Notices::new(name, telemetry.into_inner().unwrap_or_default()),
             known: Known::default(),
         };
-        // It ends by itself: nobody waits for it.
+        // It ends by itself, so no one waits for it.
         drop(runtime.spawn(task.run()));
         Ok(RemoteKeys::new(shared, waker))
     }
-}
 
-impl Settings {
-    fn plan(&self) -> Result<Plan, RemoteKeysError> {
+    fn plan(&self) -> Result<Plan, ConfigError> {
         let (origin, template) = match &self.place {
             Place::Jwks { .. } if self.template => {
-                return Err(RemoteKeysError::TemplateWithoutDiscovery);
+                return Err(ConfigError::TemplateWithoutDiscovery);
             }
             Place::Jwks { url } => (Origin::Jwks(self.url(url, url)?), None),
             Place::Discovery { issuer } => {
@@ -191,7 +184,7 @@ impl Settings {
                     (false, _) => Expected::exactly(issuer),
                     (true, Some(expected)) => expected,
                     (true, None) => {
-                        return Err(RemoteKeysError::NoTenant { issuer: issuer.clone() });
+                        return Err(ConfigError::NoTenant { issuer: issuer.clone() });
                     }
                 };
                 let template = self.template.then(|| expected.as_str().to_owned());
@@ -201,25 +194,12 @@ impl Settings {
         Ok(Plan { origin, transport: self.transport, redirects: self.redirects, template })
     }
 
-    /// Reads a URL; `given` is what the error shows, but for one with a password in it.
-    fn url(&self, url: &str, given: &str) -> Result<Uri, RemoteKeysError> {
+    /// Reads a URL; `given` is the text that an error shows, unless it may contain a password.
+    fn url(&self, url: &str, given: &str) -> Result<Uri, ConfigError> {
         location::parse(url, self.transport).map_err(|kind| match kind {
-            RefreshErrorKind::Insecure => RemoteKeysError::Insecure { url: given.to_owned() },
-            _ if given.contains('@') => RemoteKeysError::Url { url: "(not shown)".to_owned() },
-            _ => RemoteKeysError::Url { url: given.to_owned() },
+            RefreshErrorKind::Insecure => ConfigError::Insecure { url: given.to_owned() },
+            _ if given.contains('@') => ConfigError::Url { url: "(not shown)".to_owned() },
+            _ => ConfigError::Url { url: given.to_owned() },
         })
-    }
-}
-
-impl<F, C, Ob> fmt::Debug for RemoteKeysBuilder<F, C, Ob> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Settings { name, timeout, stale_if_error, redirects, transport, .. } = &self.settings;
-        f.debug_struct("RemoteKeysBuilder")
-            .field("name", name)
-            .field("timeout", timeout)
-            .field("stale_if_error", stale_if_error)
-            .field("redirects", redirects)
-            .field("transport", transport)
-            .finish_non_exhaustive()
     }
 }

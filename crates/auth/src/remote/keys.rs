@@ -3,18 +3,23 @@
 use std::{
     fmt,
     hash::{BuildHasher, RandomState},
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use arc_swap::ArcSwapOption;
-use hardpoint_core::Mono;
+use hardpoint_core::{Mono, Time};
 use tokio::sync::{mpsc, watch};
 
 use super::{
     Fetch, KeysState, RefreshError, RefreshErrorKind, RemoteKeysBuilder,
+    builder::Place,
     machine::{Machine, Miss},
 };
-use crate::{KeySet, key::MAX_KEY_ID};
+use crate::{
+    IssuerKeys, KeySet,
+    key::{KeyFinder, Live, MAX_KEY_ID, Refreshed},
+};
 
 /// The keys of an issuer, fetched from it and kept up to date. See the [module docs](super).
 ///
@@ -26,18 +31,6 @@ pub struct RemoteKeys {
     wake: mpsc::Sender<()>,
 }
 
-/// What became of a refresh for a key that was missing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Refreshed {
-    /// Nobody knows: the issuer cannot be asked. A token with this key is neither good nor bad.
-    Failed,
-    /// It is there now.
-    Found,
-    /// The issuer has no such key, as far as it may be asked.
-    Unknown,
-}
-
 /// What handles and the task share.
 pub(super) struct Shared {
     machine: Mutex<Machine>,
@@ -45,7 +38,7 @@ pub(super) struct Shared {
     current: ArcSwapOption<KeySet>,
     keys: watch::Sender<Arc<KeySet>>,
     rounds: watch::Receiver<Ended>,
-    now: Box<dyn Fn() -> Mono + Send + Sync>,
+    time: Time,
     digests: RandomState,
 }
 
@@ -60,16 +53,16 @@ impl RemoteKeys {
     /// The keys at this URL: where an issuer publishes its JSON Web Key Set.
     ///
     /// Prefer [`discovery`](Self::discovery) where the issuer has it: it follows when the keys move.
-    pub fn jwks<F: Fetch>(url: impl Into<String>, fetch: F) -> RemoteKeysBuilder<F> {
-        RemoteKeysBuilder::jwks(url.into(), fetch)
+    pub fn jwks(url: impl Into<String>, fetch: impl Fetch) -> RemoteKeysBuilder {
+        RemoteKeysBuilder::new(Place::Jwks { url: url.into() }, fetch)
     }
 
     /// The keys of this issuer, found through OpenID Connect Discovery.
     ///
     /// `issuer` is written as in its tokens, to the last slash: the document at
     /// `<issuer>/.well-known/openid-configuration` must name exactly it.
-    pub fn discovery<F: Fetch>(issuer: impl Into<String>, fetch: F) -> RemoteKeysBuilder<F> {
-        RemoteKeysBuilder::discovery(issuer.into(), fetch)
+    pub fn discovery(issuer: impl Into<String>, fetch: impl Fetch) -> RemoteKeysBuilder {
+        RemoteKeysBuilder::new(Place::Discovery { issuer: issuer.into() }, fetch)
     }
 
     pub(super) fn new(shared: Arc<Shared>, wake: mpsc::Sender<()>) -> Self {
@@ -167,31 +160,36 @@ impl RemoteKeys {
             has_joined = true;
         }
     }
+}
 
-    /// Whether tokens can be verified at all, read without a lock.
-    pub(super) fn is_usable(&self) -> bool {
-        self.shared.usable().is_some()
+impl KeyFinder for RemoteKeys {
+    fn find(&self, key_id: Option<&str>) -> Pin<Box<dyn Future<Output = Refreshed> + Send>> {
+        let (keys, key_id) = (self.clone(), key_id.map(str::to_owned));
+        Box::pin(async move {
+            match key_id {
+                Some(key_id) => keys.refresh_for_unknown_key_id(&key_id).await,
+                None if keys.shared.usable().is_some() => Refreshed::Unknown,
+                None => Refreshed::Failed,
+            }
+        })
     }
+}
 
-    /// Whether the key is held, read without a lock.
-    pub(super) fn has(&self, key_id: &str) -> bool {
-        self.shared.has(key_id)
+impl From<RemoteKeys> for IssuerKeys {
+    fn from(keys: RemoteKeys) -> Self {
+        Self { live: Live::watching(keys.watch()), finder: Some(Arc::new(keys)) }
     }
 }
 
 impl Shared {
-    pub(super) fn new(
-        machine: Machine,
-        rounds: watch::Receiver<Ended>,
-        now: Box<dyn Fn() -> Mono + Send + Sync>,
-    ) -> Self {
+    pub(super) fn new(machine: Machine, rounds: watch::Receiver<Ended>, time: Time) -> Self {
         let (keys, _) = watch::channel(Arc::new(KeySet::empty()));
         Self {
             machine: Mutex::new(machine),
             current: ArcSwapOption::empty(),
             keys,
             rounds,
-            now,
+            time,
             digests: RandomState::new(),
         }
     }
@@ -212,7 +210,7 @@ impl Shared {
     }
 
     pub(super) fn now(&self) -> Mono {
-        (self.now)()
+        self.time.now()
     }
 
     /// Resolves when nobody receives the keys any more.

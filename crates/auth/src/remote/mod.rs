@@ -1,36 +1,35 @@
-//! Keys of somebody else's tokens: fetched from the issuer, and kept up to date.
+//! Keys of another issuer: fetched from it, and kept up to date.
 //!
-//! Protects a service from refusing everybody when the issuer changes its keys or cannot be reached,
-//! and the issuer from being asked for every token that names a key which does not exist.
+//! Protects a service from refusing every token when the issuer rotates its keys or cannot be
+//! reached, and the issuer from a request for every token that names an unknown key.
 //!
 //! # Example
 //! ```no_run
 //! use hardpoint_auth::{
 //!     AuthLayer, TokenVerifier,
-//!     remote::{HttpFetch, KeyRefreshLayer, RemoteKeys},
+//!     remote::{HttpFetch, RemoteKeys},
 //! };
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let issuer = "https://example.eu.auth0.com/";
 //! let keys = RemoteKeys::discovery(issuer, HttpFetch::new()?).start()?;
-//! keys.warm().await?; // before the service says that it is ready
+//! keys.warm().await?; // before the service reports that it is ready
 //!
-//! let verifier = TokenVerifier::watching(keys.watch(), issuer, "https://api.example");
-//! // Router::new().route(..).layer(auth).layer(refresh): the refresh is outside.
+//! let verifier =
+//!     TokenVerifier::builder().issuer(issuer, keys).audience("https://api.example").build()?;
 //! let auth = AuthLayer::new(verifier);
-//! let refresh = KeyRefreshLayer::new(issuer, keys);
-//! # let _ = (auth, refresh);
+//! # let _ = auth;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! Without a network, with a [`Fetch`] that answers by itself: a token is accepted whose key was
-//! published after the keys were fetched, and one is refused whose key nobody knows.
+//! Without a network, with a [`Fetch`] that answers from memory: a token is accepted whose key was
+//! published after the keys were fetched, and a token with an unknown key is refused.
 //! ```
 //! use bytes::Bytes;
 //! use hardpoint_auth::{
 //!     AuthLayer, KeySet, SigningKey, TokenIssuer, TokenVerifier,
-//!     remote::{Fetch, FetchError, KeyRefreshLayer, RemoteKeys},
+//!     remote::{Fetch, Fetching, RemoteKeys},
 //! };
 //! use http::{Request, Response, StatusCode, header::AUTHORIZATION};
 //! use http_body_util::Full;
@@ -40,34 +39,33 @@
 //! struct Published(Arc<Mutex<KeySet>>);
 //!
 //! impl Fetch for Published {
-//!     async fn fetch(&self, _: Request<()>, _: usize) -> Result<Response<Bytes>, FetchError> {
-//!         let keys = self.0.lock().expect("nobody panics").to_jwks();
-//!         Ok(Response::new(keys.to_string().into()))
+//!     fn fetch(&self, _: Request<()>, _: usize) -> Fetching<'_> {
+//!         let keys = self.0.lock().expect("no thread panics").to_jwks();
+//!         Box::pin(async move { Ok(Response::new(keys.to_string().into())) })
 //!     }
 //! }
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-//! let (issuer, audience) = ("https://id.example", "api");
+//! let issuer = "https://id.example";
 //! let first = SigningKey::generate()?;
 //! let published = Arc::new(Mutex::new(KeySet::new([first.verifying_key()])?));
 //!
 //! let keys = RemoteKeys::jwks("https://id.example/keys", Published(published.clone())).start()?;
 //! keys.warm().await?;
-//! let verifier = TokenVerifier::watching(keys.watch(), issuer, audience);
-//! let layers = (KeyRefreshLayer::new(issuer, keys), AuthLayer::new(verifier));
-//! let service = layers.layer(service_fn(async |_: Request<()>| {
+//! let verifier = TokenVerifier::builder().issuer(issuer, keys).audience("api").build()?;
+//! let service = AuthLayer::new(verifier).layer(service_fn(async |_: Request<()>| {
 //!     Ok::<_, Infallible>(Response::new(Full::new(Bytes::new())))
 //! }));
 //!
 //! let call = async |key: SigningKey| {
-//!     let token = TokenIssuer::new(key, issuer, audience).issue("alice", &"".parse()?)?;
-//!     let header = format!("Bearer {}", token.expose());
+//!     let minting = TokenIssuer::builder(key).issuer(issuer).audience("api").build()?;
+//!     let header = format!("Bearer {}", minting.token("alice").sign()?.expose());
 //!     let request = Request::builder().header(AUTHORIZATION, header).body(())?;
 //!     let response = service.clone().oneshot(request).await?;
 //!     Ok::<_, Box<dyn std::error::Error>>(response.status())
 //! };
 //! let second = SigningKey::generate()?;
-//! *published.lock().expect("nobody panics") = KeySet::new([second.verifying_key()])?;
+//! *published.lock().expect("no thread panics") = KeySet::new([second.verifying_key()])?;
 //! assert_eq!(call(second).await?, StatusCode::OK);
 //! assert_eq!(call(SigningKey::generate()?).await?, StatusCode::UNAUTHORIZED);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -77,95 +75,78 @@
 //!
 //! # Semantics
 //! 1. Keys are fetched when [`start`](RemoteKeysBuilder::start) is called, and again at 70 to 80 % of
-//!    the answer's `max-age`, less its `Age`: at least five minutes, at most a day, and an hour if the
-//!    server says nothing. The part that is random keeps replicas apart.
-//! 2. A fetch that fails is repeated after half a second to one, twice that, and so on up to a minute.
-//!    The keys are used on meanwhile: [`Fresh`](KeysState::Fresh) as long as the server said, then
-//!    [`Stale`](KeysState::Stale) for [a day](RemoteKeysBuilder::stale_if_error), then
-//!    [`Expired`](KeysState::Expired) and let go.
-//! 3. Only keys that have changed are sent again: the server is told the `ETag` of those that are held
-//!    (of at most 256 bytes), or when they were changed last. Its 304 is as good as the keys, and says
-//!    anew how long they are fresh. Once a day they are fetched whole, so that a server which is wrong
-//!    about what has changed keeps no key alive.
-//! 4. What the issuer publishes now is what counts: a key that is gone is refused at once, since it may
-//!    have been withdrawn. If the issuer was rolled back, or its replicas do not agree, the key is found
-//!    again like any that is unknown, within a minute of its being back.
-//! 5. A key that cannot be used is skipped and the others are taken. An answer without any usable key,
-//!    of more than 256 KiB or of more than 100 keys counts as a failure: the keys before it stay.
-//! 6. A token that names a key which is not held causes one fetch, however many such tokens come: see
-//!    [`refresh_for_unknown_key_id`](RemoteKeys::refresh_for_unknown_key_id). [`KeyRefreshLayer`] does
-//!    so for requests. The key's id is compared here, and never sent. It counts as missing for a
-//!    minute if a fetch that began after the question did not bring it.
-//! 7. If the issuer cannot be asked, the layer answers 503 `keys_unavailable` with `Retry-After`: the
-//!    token may be good. What is known to be bad stays the verifier's 401.
-//! 8. Only https is fetched unless [`insecure_http`](RemoteKeysBuilder::insecure_http) is said,
-//!    redirects are not followed, and a discovery document must name exactly the issuer.
-//! 9. An [observer](RemoteKeysBuilder::with_observer) and the log are told when keys come or go, when
-//!    their state changes, and when a fetch fails: by the set's
-//!    [name](RemoteKeysBuilder::name), never with a key, an id or a URL.
+//!    the response's `max-age` less its `Age`: after at least five minutes and at most a day, and
+//!    after an hour if the server sends neither. The random part keeps replicas apart.
+//! 2. A failed fetch is repeated after half a second to one second, then after twice that, up to a
+//!    minute. Meanwhile the keys are used: [`Fresh`](KeysState::Fresh) for as long as the server
+//!    allows, then [`Stale`](KeysState::Stale) for [a day](RemoteKeysBuilder::stale_if_error), then
+//!    [`Expired`](KeysState::Expired) and dropped.
+//! 3. Requests are conditional: they carry the `ETag` of the held keys (of at most 256 bytes), or
+//!    their `Last-Modified`. A 304 keeps the keys and renews their freshness. Once a day the keys are
+//!    fetched unconditionally, so a server that is wrong about changes keeps no key alive.
+//! 4. The published set decides: a key that disappears is refused at once, since the issuer may have
+//!    withdrawn it. If the issuer was rolled back, or its replicas disagree, the key is found again
+//!    like any unknown key, within a minute of its return.
+//! 5. Unusable keys are skipped. A response without a usable key, of more than 256 KiB or of more
+//!    than 100 keys is a failure, and the previous keys stay.
+//! 6. A token that names an unknown key causes one fetch, however many such tokens come: see
+//!    [`refresh_for_unknown_key_id`](RemoteKeys::refresh_for_unknown_key_id). A verifier does so if
+//!    the token names this issuer. The id is compared in this process and never sent. It counts as
+//!    unknown for a minute if a fetch that began after the question did not bring it.
+//! 7. If the issuer cannot be asked, an [`AuthLayer`](crate::AuthLayer) answers 503
+//!    `keys_unavailable` with `Retry-After`: the token may be good.
+//! 8. Only https is fetched, unless [`insecure_http`](RemoteKeysBuilder::insecure_http) is called;
+//!    redirects are not followed; and a discovery document must name exactly the issuer.
+//! 9. The [observer](RemoteKeysBuilder::telemetry) and the log learn when keys come or go, when their
+//!    state changes, and when a fetch fails: by the set's [name](RemoteKeysBuilder::name), never with
+//!    a key, an id or a URL.
 //!
 //! # Several issuers
-//! Each has its own [`RemoteKeys`] and its own verifier: a key of one never vouches for another. An
-//! [`AuthByIssuerLayer`] holds an `AuthLayer` for each, and takes the one whose issuer the token
-//! claims; [`TokenVerifiers`] does the same for verifiers, outside of requests.
+//! Each has its own [`RemoteKeys`]; one [`TokenVerifier`](crate::TokenVerifier) trusts all of them. A
+//! key of one issuer never verifies the tokens of another.
 //!
 //! # Microsoft Entra
 //! For one tenant, `https://login.microsoftonline.com/<tenant>/v2.0` is an issuer like any other. For
-//! several, start with the issuer `https://login.microsoftonline.com/common/v2.0` and
-//! [`entra_template`](RemoteKeysBuilder::entra_template), and give [`AuthByIssuerLayer`] one layer for
-//! each tenant that is let in, with that tenant's issuer, all on the same keys.
+//! several, use the issuer `https://login.microsoftonline.com/common/v2.0` and
+//! [`entra_template`](RemoteKeysBuilder::entra_template), and add the issuer of each accepted tenant
+//! to the verifier, all with clones of the same keys.
 //!
 //! # Sharing
 //! Clones of a [`RemoteKeys`] and receivers made from it share one set and one task. Each process
 //! fetches for itself.
 //!
 //! # Cancellation
-//! Who waits for a key and goes away changes nothing: the fetch is the task's. The task ends when
-//! there is neither a handle nor a receiver.
+//! Dropping a future that waits for a key changes nothing: the task fetches. The task ends when
+//! neither a handle nor a receiver is left.
 //!
 //! # Deployment caveats
-//! Names are resolved by the system, and addresses are not filtered: who answers for the issuer's name
-//! is known by its certificate. A discovery document cannot point to a bare address or to `localhost`
-//! unless it came from there. An egress proxy needs a [`Fetch`] of its own. Health checks should call
+//! The system resolves names, and addresses are not filtered: the issuer is identified by its
+//! certificate. A discovery document cannot point to a bare address or to `localhost` unless it came
+//! from there. An egress proxy needs a [`Fetch`] of its own. Health checks should call
 //! [`state`](RemoteKeys::state): stale keys are a warning, expired ones an outage.
-//!
-//! # Where to put this layer
-//! Directly outside the [`AuthLayer`](crate::AuthLayer), and inside a limit by address.
 
 mod bucket;
 mod builder;
-mod by_issuer;
-mod carried;
 mod discovery;
-mod entra;
 mod error;
 mod fetch;
 mod freshness;
 mod http_fetch;
 mod keys;
-mod layer;
 mod location;
 mod machine;
 mod notices;
-mod peek;
-mod rejection;
 mod round;
-mod service;
 mod state;
 mod task;
 mod validator;
-mod verifiers;
 
 pub use self::{
     builder::RemoteKeysBuilder,
-    by_issuer::{AuthByIssuer, AuthByIssuerLayer},
-    error::{RefreshError, RefreshErrorKind, RemoteKeysError},
-    fetch::{Fetch, FetchError},
-    http_fetch::{HttpFetch, HttpFetchError},
-    keys::{Refreshed, RemoteKeys},
-    layer::KeyRefreshLayer,
-    rejection::KeysUnavailable,
-    service::{KeyRefresh, RefreshFuture},
+    error::{RefreshError, RefreshErrorKind},
+    fetch::{Fetch, FetchError, Fetching},
+    http_fetch::HttpFetch,
+    keys::RemoteKeys,
     state::KeysState,
-    verifiers::TokenVerifiers,
 };
+pub use crate::key::Refreshed;

@@ -1,116 +1,89 @@
-//! Who is told what becomes of the keys: the one place for the log and for the observer.
+//! Reports changes of the keys: the one place for the log and for the observer.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    error::Error,
+    iter,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
-use hardpoint_core::{Event, Observer};
+use hardpoint_core::{
+    Event, Telemetry,
+    event::{KeySetChanged, KeySetFetchFailed, KeySetState, KeySetStateChanged},
+};
 
 use super::{KeysState, RefreshError};
 
-/// Tells each change once.
-pub(super) struct Notices<Ob> {
+const TARGET: &str = "hardpoint::auth::remote";
+
+/// Reports each change once.
+pub(super) struct Notices {
     key_set: &'static str,
-    observer: Ob,
-    /// The state and the number of unusable keys that were told last.
-    state: &'static str,
+    telemetry: Telemetry,
+    /// The last reported state and number of unusable keys.
+    state: Option<KeySetState>,
     skipped: usize,
 }
 
-impl<Ob: Observer> Notices<Ob> {
-    /// About the set of this name.
-    pub(super) const fn new(key_set: &'static str, observer: Ob) -> Self {
-        Self { key_set, observer, state: KeysState::Empty.as_str(), skipped: 0 }
+impl Notices {
+    pub(super) fn new(key_set: &'static str, telemetry: Telemetry) -> Self {
+        Self { key_set, telemetry, state: None, skipped: 0 }
     }
 
-    /// What the keys are worth now.
+    /// Reports the state of the keys, if it changed.
     pub(super) fn state(&mut self, state: KeysState) {
-        let (key_set, name) = (self.key_set, state.as_str());
-        if std::mem::replace(&mut self.state, name) == name {
+        let key_set = self.key_set;
+        let state = match state {
+            KeysState::Empty => return,
+            KeysState::Expired => KeySetState::Expired,
+            KeysState::Fresh => KeySetState::Fresh,
+            KeysState::Stale { .. } => KeySetState::Stale,
+        };
+        if self.state.replace(state) == Some(state) {
             return;
         }
         match state {
-            KeysState::Fresh => tracing::info!(
-                target: "hardpoint::auth::remote",
-                key_set,
-                "the issuer's keys are fresh"
-            ),
-            KeysState::Stale { .. } => tracing::warn!(
-                target: "hardpoint::auth::remote",
-                key_set,
-                "the issuer's keys are stale"
-            ),
-            KeysState::Empty | KeysState::Expired => tracing::error!(
-                target: "hardpoint::auth::remote",
-                key_set,
-                "the issuer's keys have expired"
-            ),
+            KeySetState::Fresh => {
+                tracing::info!(target: TARGET, key_set, "the issuer's keys are fresh");
+            }
+            KeySetState::Stale => {
+                tracing::warn!(target: TARGET, key_set, "the issuer's keys are stale");
+            }
+            _ => tracing::error!(target: TARGET, key_set, "the issuer's keys have expired"),
         }
-        self.tell(&Event::KeySetStateChanged { key_set, state: name });
+        self.report(&KeySetStateChanged::new(key_set, state).into());
     }
 
-    /// Keys came and went, so many of them.
+    /// Reports how many keys came and went, if any.
     pub(super) fn changed(&self, added: usize, removed: usize) {
         let key_set = self.key_set;
-        if (added, removed) == (0, 0) {
-            return;
+        if (added, removed) != (0, 0) {
+            tracing::info!(target: TARGET, key_set, added, removed, "the issuer's keys changed");
+            self.report(&KeySetChanged::new(key_set, added, removed).into());
         }
-        tracing::info!(
-            target: "hardpoint::auth::remote",
-            key_set,
-            added,
-            removed,
-            "the issuer's keys changed"
-        );
-        self.tell(&Event::KeySetChanged { key_set, added, removed });
     }
 
-    /// A round failed.
+    /// Reports a failed round.
     pub(super) fn failed(&self, error: &RefreshError) {
-        let (key_set, kind) = (self.key_set, error.kind().as_str());
-        tracing::warn!(
-            target: "hardpoint::auth::remote",
-            key_set,
-            reason = kind,
-            cause = cause(error),
-            "the issuer's keys could not be fetched"
-        );
-        self.tell(&Event::KeySetFetchFailed { key_set, kind });
+        let (key_set, reason) = (self.key_set, error.kind().as_str());
+        let causes = iter::successors(error.source(), |cause: &&dyn Error| (*cause).source());
+        let cause = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        tracing::warn!(target: TARGET, key_set, reason, cause, "the issuer's keys were not fetched");
+        self.report(&KeySetFetchFailed::new(key_set, error.kind()).into());
     }
 
-    /// So many keys of the set cannot be used. It is for whoever looks into it: a log line alone.
+    /// Logs how many keys of the set cannot be used, for an operator who looks for one.
     pub(super) fn skipped(&mut self, skipped: usize) {
+        let key_set = self.key_set;
         if std::mem::replace(&mut self.skipped, skipped) != skipped && skipped > 0 {
-            tracing::warn!(
-                target: "hardpoint::auth::remote",
-                key_set = self.key_set,
-                skipped,
-                "some of the issuer's keys cannot be used"
-            );
+            tracing::warn!(target: TARGET, key_set, skipped, "the issuer has unusable keys");
         }
     }
 
-    /// An observer that panics must not end the task: without it all keys expire.
-    fn tell(&self, event: &Event<'_>) {
-        let told = catch_unwind(AssertUnwindSafe(|| self.observer.on(event)));
-        if told.is_err() {
-            tracing::error!(
-                target: "hardpoint::auth::remote",
-                key_set = self.key_set,
-                "the observer panicked"
-            );
+    /// An observer that panics must not end the task, or all keys expire.
+    fn report(&self, event: &Event<'_>) {
+        let key_set = self.key_set;
+        if catch_unwind(AssertUnwindSafe(|| self.telemetry.on(event))).is_err() {
+            tracing::error!(target: TARGET, key_set, "the observer panicked");
         }
     }
-}
-
-/// What is behind an error, for the log.
-fn cause(error: &RefreshError) -> String {
-    let mut text = String::new();
-    let mut next = std::error::Error::source(error);
-    while let Some(error) = next {
-        if !text.is_empty() {
-            text.push_str(": ");
-        }
-        text.push_str(&error.to_string());
-        next = error.source();
-    }
-    text
 }

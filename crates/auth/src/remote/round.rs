@@ -11,7 +11,7 @@ use http::{
 use super::{
     Fetch, RefreshError, RefreshErrorKind,
     discovery::{self, Expected},
-    entra, freshness,
+    freshness,
     location::{self, REDIRECTS, Transport},
     validator::Validator,
 };
@@ -72,9 +72,9 @@ pub(super) struct Held {
 
 impl Plan {
     /// Fetches keys, from `keys_url` if it is known, unless they are those that are held.
-    pub(super) async fn run<F: Fetch>(
+    pub(super) async fn run(
         &self,
-        fetch: &F,
+        fetch: &dyn Fetch,
         keys_url: Option<Uri>,
         held: Option<Held>,
     ) -> Result<Brought, RefreshError> {
@@ -104,9 +104,9 @@ impl Plan {
     }
 
     /// The answer and where it came from: 200, or 304 to a question about what is held.
-    async fn get<F: Fetch>(
+    async fn get(
         &self,
-        fetch: &F,
+        fetch: &dyn Fetch,
         url: &Uri,
         held: Option<&Held>,
     ) -> Result<(Uri, Response<Bytes>), RefreshError> {
@@ -120,7 +120,7 @@ impl Plan {
             if let Some(validator) = asked {
                 validator.ask(request.headers_mut());
             }
-            let answer = fetch.fetch(request, LIMIT).await.map_err(RefreshError::failed)?;
+            let answer = fetch.fetch(request, LIMIT).await?;
             if answer.body().len() > LIMIT {
                 return Err(RefreshErrorKind::TooLarge.into());
             }
@@ -147,20 +147,12 @@ impl Plan {
 
     /// The keys of a set that can be used.
     fn import(&self, body: &[u8]) -> Result<Imported, RefreshError> {
-        let filtered;
-        let body = match &self.template {
-            None => body,
-            Some(template) => {
-                filtered =
-                    entra::shared_keys(body, template).map_err(|_| RefreshErrorKind::Malformed)?;
-                &filtered
-            }
-        };
-        let (keys, skipped) = KeySet::from_jwks(body).map_err(|error| match error {
-            KeySetError::Malformed => RefreshErrorKind::Malformed,
-            KeySetError::TooMany { .. } => RefreshErrorKind::TooLarge,
-            _ => RefreshErrorKind::Empty,
-        })?;
+        let (keys, skipped) =
+            KeySet::from_jwks_of(body, self.template.as_deref()).map_err(|error| match error {
+                KeySetError::Malformed => RefreshErrorKind::Malformed,
+                KeySetError::TooMany { .. } => RefreshErrorKind::TooLarge,
+                _ => RefreshErrorKind::Empty,
+            })?;
         Ok(Imported { keys, skipped: skipped.len() })
     }
 }

@@ -1,18 +1,18 @@
-//! What the keys that are held are worth.
+//! The state of the keys that are held.
 
 use hardpoint_core::Mono;
 
-/// The state of keys that are fetched, for a health check.
+/// The state of fetched keys, for a health check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeysState {
-    /// None have come yet: every token is refused.
+    /// No keys have been fetched yet: every token is refused.
     Empty,
-    /// They are older than may be: they were let go, and every token is refused.
+    /// The keys were too old and were dropped: every token is refused.
     Expired,
-    /// They are as fresh as the issuer wants.
+    /// The keys are as fresh as the issuer demands.
     Fresh,
-    /// They should have been replaced, and could not be. They are used on.
+    /// The keys should have been replaced and could not be. They are still used.
     Stale {
         /// Since when.
         since: Mono,
@@ -22,7 +22,7 @@ pub enum KeysState {
 impl KeysState {
     /// The state as one lower-case word, for a report or a metric's label.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Empty => "empty",
             Self::Expired => "expired",
@@ -33,7 +33,7 @@ impl KeysState {
 
     /// Whether tokens can be verified: fresh or stale.
     #[must_use]
-    pub const fn is_usable(self) -> bool {
+    pub fn is_usable(self) -> bool {
         matches!(self, Self::Fresh | Self::Stale { .. })
     }
 }

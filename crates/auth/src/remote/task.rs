@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hardpoint_core::{Mono, Observer};
+use hardpoint_core::Mono;
 use http::Uri;
 use tokio::{
     sync::{mpsc, watch},
@@ -25,14 +25,14 @@ use crate::KeySet;
 const ROUNDS_PER_DISCOVERY: u32 = 24;
 
 /// All that the task owns.
-pub(super) struct Task<F, Ob> {
-    pub(super) fetch: Arc<F>,
+pub(super) struct Task {
+    pub(super) fetch: Arc<dyn Fetch>,
     pub(super) plan: Arc<Plan>,
     pub(super) shared: Arc<Shared>,
     pub(super) ended: watch::Sender<Ended>,
     pub(super) timeout: Duration,
     pub(super) wake: mpsc::Receiver<()>,
-    pub(super) notices: Notices<Ob>,
+    pub(super) notices: Notices,
     pub(super) known: Known,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Known {
     held: Option<(Held, Mono)>,
 }
 
-impl<F: Fetch, Ob: Observer> Task<F, Ob> {
+impl Task {
     /// Runs until there is neither a handle nor a receiver of the keys.
     pub(super) async fn run(mut self) {
         loop {
@@ -111,7 +111,7 @@ impl<F: Fetch, Ob: Observer> Task<F, Ob> {
         let is_recent = |(_, since): &&(Held, Mono)| now.saturating_since(*since) < LONGEST;
         let held = self.known.held.as_ref().filter(is_recent).map(|(held, _)| held.clone());
         let mut round = JoinSet::new();
-        round.spawn(async move { plan.run(fetch.as_ref(), keys_url, held).await });
+        round.spawn(async move { plan.run(&*fetch, keys_url, held).await });
         match timeout(self.timeout, round.join_next()).await {
             Ok(Some(Ok(result))) => result,
             Ok(_) => Err(RefreshErrorKind::Stopped.into()),

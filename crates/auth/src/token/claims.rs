@@ -1,13 +1,11 @@
-//! What a token says.
+//! The contents of a token.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
-use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::{DeserializeOwned, MapAccess, SeqAccess};
 use serde_json::{Map, Value};
 
-use super::json::{Date, Names, Skipped, Text, skip_members};
+use crate::json::{AsDate, AsText, Date, Form, Read, Text, members};
 
 /// The claims of a verified token.
 ///
@@ -18,9 +16,8 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// All members of an object in which none stands twice.
+    /// The claims of a payload that was verified before, so it is an object.
     pub(super) fn parse(json: &str) -> Self {
-        // What comes here was read once before, so it is an object.
         Self { members: serde_json::from_str(json).unwrap_or_default() }
     }
 
@@ -36,21 +33,16 @@ impl Claims {
         self.members.get(name)?.as_str()
     }
 
-    /// Whether a claim is `expected`, or a list with it: `roles`, or, for one within others, a JSON
-    /// pointer (RFC 6901) such as `/realm_access/roles`.
+    /// Whether a claim equals `expected` or is an array that contains it. The name of a nested claim
+    /// is a JSON pointer (RFC 6901), such as `/realm_access/roles`.
     #[must_use]
     pub fn has(&self, name: &str, expected: &str) -> bool {
         let value = match name.strip_prefix('/') {
             None => self.members.get(name),
             Some(path) => {
-                let (first, rest) = path
-                    .split_once('/')
-                    .map_or((path, None), |(first, _)| (first, path.get(first.len()..)));
-                let first = first.replace("~1", "/").replace("~0", "~");
-                self.members.get(&first).and_then(|value| match rest {
-                    None => Some(value),
-                    Some(rest) => value.pointer(rest),
-                })
+                let first = path.split('/').next().unwrap_or_default();
+                let value = self.members.get(&first.replace("~1", "/").replace("~0", "~"));
+                value.and_then(|value| value.pointer(path.get(first.len()..)?))
             }
         };
         match value {
@@ -67,158 +59,134 @@ impl fmt::Debug for Claims {
     }
 }
 
+/// A claim that is a text and has a meaning to a verifier.
+#[derive(Clone, Copy)]
+pub(super) enum Name {
+    Issuer,
+    Subject,
+    ClientId,
+    TokenId,
+    SessionId,
+    Scope,
+}
+
+/// The claims that have a meaning to a verifier; `aud` is behind the texts and the times.
+const NAMES: [&str; 11] =
+    ["iss", "sub", "client_id", "jti", "sid", "scope", "exp", "iat", "nbf", "auth_time", "aud"];
+pub(super) const TEXTS: usize = 6;
+
 /// The claims that have a meaning to a verifier, borrowed from the payload.
 #[derive(Default)]
 pub(super) struct Registered<'a> {
-    pub(super) issuer: Text<'a>,
-    pub(super) subject: Text<'a>,
-    pub(super) client_id: Text<'a>,
-    pub(super) token_id: Text<'a>,
-    pub(super) session_id: Text<'a>,
-    pub(super) scope: Text<'a>,
-    pub(super) audience: Audience,
-    pub(super) expires: Date,
-    pub(super) issued: Date,
-    pub(super) not_before: Date,
-    pub(super) logged_in: Date,
-}
-
-/// Whether `aud` is the expected audience, or a list of strings with it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Audience {
-    /// Absent, somebody else's, or of the wrong type.
-    #[default]
-    NotOurs,
-    Ours,
+    pub(super) texts: [Text<'a>; TEXTS],
+    pub(super) dates: [Date; 4],
+    /// Whether `aud` is an expected audience, or an array of strings that contains one.
+    pub(super) is_for_us: bool,
 }
 
 impl<'a> Registered<'a> {
-    /// Reads the payload; `None` if it is no object, or has a member twice.
-    pub(super) fn parse(json: &'a str, audience: &str) -> Option<Self> {
-        let mut deserializer = serde_json::Deserializer::from_str(json);
-        let registered = RegisteredSeed { audience }.deserialize(&mut deserializer).ok()?;
-        deserializer.end().ok()?;
-        Some(registered)
+    /// Reads the payload; `None` if it is not an object or has a duplicate member.
+    pub(super) fn parse(json: &'a str, audiences: &[String]) -> Option<Self> {
+        Read(AsRegistered { audiences }).from_text(json)?
+    }
+
+    pub(super) fn text(&self, name: Name) -> &Text<'a> {
+        self.texts.get(name as usize).unwrap_or(&Text::Absent)
     }
 }
 
-struct RegisteredSeed<'e> {
-    audience: &'e str,
+#[derive(Clone, Copy)]
+struct AsRegistered<'e> {
+    audiences: &'e [String],
 }
 
-impl<'de> DeserializeSeed<'de> for RegisteredSeed<'_> {
-    type Value = Registered<'de>;
+impl<'de> Form<'de> for AsRegistered<'_> {
+    type Value = Option<Registered<'de>>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for RegisteredSeed<'_> {
-    type Value = Registered<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of claims")
+    fn other(self) -> Self::Value {
+        None
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Registered<'de>, A::Error> {
+    fn object<A: MapAccess<'de>>(self, mut object: A) -> Result<Self::Value, A::Error> {
         let mut claims = Registered::default();
-        let mut others = Names::default();
-        let mut seen = 0_u16;
-        while let Some(name) = map.next_key::<Text<'de>>()? {
-            let Text::Is(name) = name else { return Err(Error::custom("a name is a string")) };
-            let bit = match name.as_ref() {
-                "iss" => 0,
-                "sub" => 1,
-                "aud" => 2,
-                "exp" => 3,
-                "iat" => 4,
-                "nbf" => 5,
-                "jti" => 6,
-                "client_id" => 7,
-                "scope" => 8,
-                "sid" => 9,
-                "auth_time" => 10,
-                _ => {
-                    others.note(name)?;
-                    map.next_value::<Skipped>()?;
-                    continue;
-                }
+        members(&mut object, |name, object| {
+            let Some(number) = NAMES.iter().position(|known| *known == name) else {
+                return Ok(None);
             };
-            if seen & 1 << bit != 0 {
-                return Err(Error::custom("a claim stands there twice"));
+            if let Some(text) = claims.texts.get_mut(number) {
+                *text = object.next_value_seed(Read(AsText))?;
+            } else if let Some(date) = claims.dates.get_mut(number - TEXTS) {
+                *date = object.next_value_seed(Read(AsDate))?;
+            } else {
+                let audiences = AsAudience { expected: self.audiences };
+                claims.is_for_us = object.next_value_seed(Read(audiences))?;
             }
-            seen |= 1 << bit;
-            match bit {
-                0 => claims.issuer = map.next_value()?,
-                1 => claims.subject = map.next_value()?,
-                2 => claims.audience = map.next_value_seed(AudienceSeed(self.audience))?,
-                3 => claims.expires = map.next_value()?,
-                4 => claims.issued = map.next_value()?,
-                5 => claims.not_before = map.next_value()?,
-                6 => claims.token_id = map.next_value()?,
-                7 => claims.client_id = map.next_value()?,
-                8 => claims.scope = map.next_value()?,
-                9 => claims.session_id = map.next_value()?,
-                _ => claims.logged_in = map.next_value()?,
-            }
-        }
-        Ok(claims)
+            Ok(Some(number))
+        })?;
+        Ok(Some(claims))
     }
 }
 
-struct AudienceSeed<'e>(&'e str);
+/// Whether an audience is expected.
+#[derive(Clone, Copy)]
+struct AsAudience<'e> {
+    expected: &'e [String],
+}
 
-impl<'de> DeserializeSeed<'de> for AudienceSeed<'_> {
-    type Value = Audience;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Audience, D::Error> {
-        deserializer.deserialize_any(self)
+impl AsAudience<'_> {
+    fn contains(self, audience: &str) -> bool {
+        self.expected.iter().any(|expected| expected == audience)
     }
 }
 
-impl<'de> Visitor<'de> for AudienceSeed<'_> {
-    type Value = Audience;
+impl<'de> Form<'de> for AsAudience<'_> {
+    type Value = bool;
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an audience")
+    fn other(self) -> bool {
+        false
     }
 
-    fn visit_str<E>(self, own: &str) -> Result<Audience, E> {
-        Ok(if own == self.0 { Audience::Ours } else { Audience::NotOurs })
+    fn text(self, audience: Cow<'de, str>) -> bool {
+        self.contains(&audience)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Audience, A::Error> {
-        let (mut found, mut all_strings) = (false, true);
-        while let Some(own) = seq.next_element::<Text<'de>>()? {
-            all_strings &= own != Text::Wrong;
-            found |= own.as_str() == Some(self.0);
+    fn list<A: SeqAccess<'de>>(self, mut list: A) -> Result<bool, A::Error> {
+        let (mut found, mut all_texts) = (false, true);
+        while let Some(audience) = list.next_element_seed(Read(AsText))? {
+            all_texts &= audience != Text::Wrong;
+            found |= audience.as_str().is_some_and(|audience| self.contains(audience));
         }
-        Ok(if found && all_strings { Audience::Ours } else { Audience::NotOurs })
+        Ok(found && all_texts)
+    }
+}
+
+/// The issuer that an unverified payload names, to choose between issuers that share a key id.
+/// Nothing is allocated for a payload that is JSON.
+pub(super) fn peek_issuer<R>(payload: &[u8], look: impl FnOnce(&str) -> Option<R>) -> Option<R> {
+    let payload = std::str::from_utf8(payload).ok()?;
+    let claims = Read(AsIssuer).from_text(payload)?;
+    look(claims.as_str()?)
+}
+
+#[derive(Clone, Copy)]
+struct AsIssuer;
+
+impl<'de> Form<'de> for AsIssuer {
+    type Value = Text<'de>;
+
+    fn other(self) -> Text<'de> {
+        Text::Wrong
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Audience, A::Error> {
-        skip_members(&mut map)?;
-        Ok(Audience::NotOurs)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Audience, E> {
-        Ok(Audience::NotOurs)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Audience, E> {
-        Ok(Audience::NotOurs)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Audience, E> {
-        Ok(Audience::NotOurs)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Audience, E> {
-        Ok(Audience::NotOurs)
-    }
-
-    fn visit_unit<E>(self) -> Result<Audience, E> {
-        Ok(Audience::NotOurs)
+    fn object<A: MapAccess<'de>>(self, mut object: A) -> Result<Text<'de>, A::Error> {
+        let mut issuer = Text::Absent;
+        while let Some(name) = object.next_key_seed(Read(AsText))? {
+            if name.as_str() == Some("iss") {
+                issuer = object.next_value_seed(Read(AsText))?;
+            } else {
+                object.next_value::<serde::de::IgnoredAny>()?;
+            }
+        }
+        Ok(issuer)
     }
 }

@@ -3,23 +3,51 @@
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use hardpoint_core::{Clock, Secret, SystemClock};
+use hardpoint_core::{Secret, Time};
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
-use super::{Profile, claims::Registered, json::Text, jws::MAX_TOKEN, verified::Times};
-use crate::{KeyError, KeyRing, Scopes, SigningKey, key::Live};
+use super::{
+    Profile,
+    claims::{Name, Registered},
+    jws::MAX_TOKEN,
+    verified::Times,
+};
+use crate::{ConfigError, KeyError, KeyRing, Scopes, SigningKey, json::Text, key::Live};
 
 /// Mints access tokens of RFC 9068, or of another [`Profile`]. Clones share the key.
+///
+/// ```
+/// use hardpoint_auth::{SigningKey, TokenIssuer};
+///
+/// let issuer = TokenIssuer::builder(SigningKey::generate()?)
+///     .issuer("https://id.example")
+///     .audience("api")
+///     .build()?;
+/// let token = issuer
+///     .token("alice")
+///     .scopes(["notes:read", "notes:write"])
+///     .claim("sid", "session-1")
+///     .sign()?;
+/// println!("issued the token {} to alice", token.token_id());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
-pub struct TokenIssuer<C = SystemClock> {
-    signer: Signer,
+pub struct TokenIssuer {
+    signer: TokenSigner,
     issuer: String,
     audience: String,
-    profile: Profile,
-    lifetime: Duration,
-    clock: C,
+    pub(super) profile: Profile,
+    pub(super) lifetime: Duration,
+    pub(super) time: Time,
 }
+
+debug_only!(TokenIssuer { issuer, audience, profile, lifetime });
+
+/// What signs tokens: a [`SigningKey`], or a `watch::Receiver<Arc<KeyRing>>`, in whose newest ring
+/// the key is used whose turn it is.
+#[derive(Clone)]
+pub struct TokenSigner(Signer);
 
 #[derive(Clone)]
 enum Signer {
@@ -27,144 +55,122 @@ enum Signer {
     Ring(Live<KeyRing>),
 }
 
-impl TokenIssuer {
-    /// Mints tokens in the name of `issuer` for `audience`, signed with `key`.
-    #[must_use]
-    pub fn new(
-        key: impl Into<Arc<SigningKey>>,
-        issuer: impl Into<String>,
-        audience: impl Into<String>,
-    ) -> Self {
-        Self::of(Signer::Key(key.into()), issuer.into(), audience.into())
-    }
-
-    /// The same with keys that follow one another: each token is signed with the key whose turn it is
-    /// when it is minted, in the ring that the channel holds then.
-    #[must_use]
-    pub fn rotating(
-        ring: watch::Receiver<Arc<KeyRing>>,
-        issuer: impl Into<String>,
-        audience: impl Into<String>,
-    ) -> Self {
-        Self::of(Signer::Ring(Live::watching(ring)), issuer.into(), audience.into())
-    }
-
-    const fn of(signer: Signer, issuer: String, audience: String) -> Self {
-        let lifetime = Duration::from_secs(15 * 60);
-        let profile = Profile::rfc9068();
-        Self { signer, issuer, audience, profile, lifetime, clock: SystemClock }
+impl From<SigningKey> for TokenSigner {
+    fn from(key: SigningKey) -> Self {
+        Arc::new(key).into()
     }
 }
 
-impl<C: Clock> TokenIssuer<C> {
-    /// Which kind of tokens are minted, and verifiers have to expect. Default:
-    /// [`Profile::rfc9068`].
+impl From<Arc<SigningKey>> for TokenSigner {
+    fn from(key: Arc<SigningKey>) -> Self {
+        Self(Signer::Key(key))
+    }
+}
+
+impl From<watch::Receiver<Arc<KeyRing>>> for TokenSigner {
+    fn from(rings: watch::Receiver<Arc<KeyRing>>) -> Self {
+        Self(Signer::Ring(Live::watching(rings)))
+    }
+}
+
+debug_only!(TokenSigner {});
+
+/// Sets up a [`TokenIssuer`].
+///
+/// Defaults: [`Profile::rfc9068`], a lifetime of 15 minutes, the system's time.
+#[derive(Debug)]
+#[must_use]
+pub struct TokenIssuerBuilder {
+    issuer: TokenIssuer,
+}
+
+impl TokenIssuerBuilder {
+    /// The name of the issuer: the `iss` of its tokens. Required.
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuer.issuer = issuer.into();
+        self
+    }
+
+    /// The service that the tokens are for: their `aud`. Required.
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.issuer.audience = audience.into();
+        self
+    }
+
+    /// The kind of tokens, which verifiers must expect. Default: [`Profile::rfc9068`].
     ///
-    /// Tokens of another profile have its `typ`, and a `client_id` only if it is a further claim.
-    #[must_use]
+    /// Tokens of another profile have its `typ`, and a `client_id` only if it is set as a claim.
     pub fn profile(mut self, profile: Profile) -> Self {
-        self.profile = profile;
+        self.issuer.profile = profile;
         self
     }
 
-    /// How long tokens live. Default: 15 minutes, the longest time that a stolen token should be of
-    /// use without being revoked. Fractions of a second are dropped; 0 makes tokens that are only
-    /// accepted within the verifier's leeway.
-    #[must_use]
-    pub const fn lifetime(mut self, lifetime: Duration) -> Self {
-        self.lifetime = lifetime;
+    /// How long tokens live. Default: 15 minutes, the longest time that a stolen token should be
+    /// useful without being revoked. Fractions of a second are dropped; tokens with a lifetime of 0
+    /// are accepted only within the verifier's leeway.
+    pub fn lifetime(mut self, lifetime: Duration) -> Self {
+        self.issuer.lifetime = lifetime;
         self
     }
 
-    /// Takes the time from another clock.
-    #[must_use]
-    pub fn with_clock<Other: Clock>(self, clock: Other) -> TokenIssuer<Other> {
-        let Self { signer, issuer, audience, profile, lifetime, clock: _ } = self;
-        TokenIssuer { signer, issuer, audience, profile, lifetime, clock }
+    /// Reads the time from this handle. Default: the system's clocks.
+    pub fn time(mut self, time: impl Into<Time>) -> Self {
+        self.issuer.time = time.into();
+        self
     }
 
-    /// The key that tokens are signed with now; `None` if every key of the ring is revoked.
+    /// The issuer.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the name of the issuer or the audience is missing.
+    pub fn build(self) -> Result<TokenIssuer, ConfigError> {
+        let issuer = self.issuer;
+        if issuer.issuer.is_empty() {
+            return Err(ConfigError::NoIssuer);
+        }
+        if issuer.audience.is_empty() {
+            return Err(ConfigError::NoAudience { issuer: issuer.issuer });
+        }
+        Ok(issuer)
+    }
+}
+
+impl TokenIssuer {
+    /// An issuer that signs with this key, or with the keys of rings.
+    pub fn builder(signer: impl Into<TokenSigner>) -> TokenIssuerBuilder {
+        let issuer = Self {
+            signer: signer.into(),
+            issuer: String::new(),
+            audience: String::new(),
+            profile: Profile::rfc9068(),
+            lifetime: Duration::from_secs(15 * 60),
+            time: Time::system(),
+        };
+        TokenIssuerBuilder { issuer }
+    }
+
+    /// The key that signs now; `None` if every key of the ring is revoked.
     #[must_use]
     pub fn signing_key(&self) -> Option<Arc<SigningKey>> {
-        match &self.signer {
+        match &self.signer.0 {
             Signer::Key(key) => Some(Arc::clone(key)),
-            Signer::Ring(ring) => ring.load().signing_key(self.clock.unix()).cloned(),
+            Signer::Ring(ring) => ring.load().signing_key(self.time.unix()).cloned(),
         }
     }
 
     /// How long tokens live.
     #[must_use]
-    pub const fn token_lifetime(&self) -> Duration {
+    pub fn lifetime(&self) -> Duration {
         self.lifetime
     }
 
-    /// A token for `subject` that allows `scopes`. The `client_id` of an access token is the
-    /// audience: see [`issue_with`](Self::issue_with).
-    ///
-    /// # Errors
-    /// [`IssueError`] if the subject is empty, the token would be longer than verifiers accept, no key
-    /// may sign, signing failed, or the system gave no randomness.
-    pub fn issue(&self, subject: &str, scopes: &Scopes) -> Result<Secret<str>, IssueError> {
-        self.issue_with(subject, scopes, [])
-    }
-
-    /// A token with further claims. `client_id` may be one of them: the client that the token is issued
-    /// to, if the audience itself is not the client.
-    ///
-    /// # Errors
-    /// As [`issue`](Self::issue), and [`IssueErrorKind::Claims`] for a claim that the issuer sets itself
-    /// (`iss`, `aud`, `sub`, `scope`, `iat`, `exp`, `nbf`, `jti`), one that stands there twice, and what
-    /// verifiers would refuse: a `client_id` or `sid` that is no text, an `auth_time` that is no time or ahead,
-    /// more than 256 members, or nesting above 120.
-    pub fn issue_with<'a>(
-        &self,
-        subject: &str,
-        scopes: &Scopes,
-        claims: impl IntoIterator<Item = (&'a str, Value)>,
-    ) -> Result<Secret<str>, IssueError> {
-        if subject.is_empty() {
-            return Err(IssueError::new(IssueErrorKind::Subject));
-        }
-        let now = self.clock.unix().as_secs();
-        let mut body = Map::new();
-        for (name, value) in [
-            ("iss", self.issuer.as_str().into()),
-            ("aud", self.audience.as_str().into()),
-            ("sub", subject.into()),
-            ("iat", now.into()),
-            ("exp", now.saturating_add(self.lifetime.as_secs()).into()),
-            ("jti", random_id()?.into()),
-        ] {
-            body.insert(name.to_owned(), value);
-        }
-        // A list of scopes has at least one (RFC 6749 §3.3).
-        if !scopes.as_str().is_empty() {
-            body.insert("scope".to_owned(), scopes.as_str().into());
-        }
-        for (name, value) in claims {
-            let is_client = name != "client_id" || value.as_str().is_some_and(|id| !id.is_empty());
-            let is_own = matches!(name, "nbf" | "scope");
-            if !is_client || is_own || body.insert(name.to_owned(), value).is_some() {
-                return Err(IssueError::new(IssueErrorKind::Claims));
-            }
-        }
-        if self.profile.needs_all_claims() {
-            body.entry("client_id").or_insert_with(|| self.audience.as_str().into());
-        }
-        let body = Value::Object(body).to_string();
-        // What verifiers read in further claims, such as `sid` and `auth_time`, has to be of its type.
-        let is_readable = Registered::parse(&body, &self.audience)
-            .filter(|claims| claims.session_id != Text::Wrong)
-            .and_then(|claims| Times::of(&claims))
-            .is_some_and(|times| times.logged_in.is_none_or(|logged_in| logged_in <= now));
-        if !is_readable {
-            return Err(IssueError::new(IssueErrorKind::Claims));
-        }
-        self.seal(&body)
+    /// A token for `subject`, which [`sign`](NewToken::sign) mints.
+    pub fn token<'a>(&'a self, subject: &'a str) -> NewToken<'a> {
+        NewToken { issuer: self, subject, scopes: Ok(None), claims: Vec::new() }
     }
 
     fn seal(&self, body: &str) -> Result<Secret<str>, IssueError> {
-        let key = self.signing_key().ok_or(IssueError::new(IssueErrorKind::Key))?;
+        let key = self.signing_key().ok_or(IssueErrorKind::Key)?;
         let (algorithm, kind) = (key.algorithm().as_str(), self.profile.kind());
         let header = json!({ "alg": algorithm, "typ": kind, "kid": key.key_id() });
         let mut token = URL_SAFE_NO_PAD.encode(header.to_string());
@@ -174,32 +180,137 @@ impl<C: Clock> TokenIssuer<C> {
         let signature = key.sign(token.as_bytes()).map_err(failed)?;
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut token);
-        if token.len() > MAX_TOKEN {
-            return Err(IssueError::new(IssueErrorKind::TooLong));
+        if token.len() > MAX_TOKEN { Err(IssueErrorKind::TooLong.into()) } else { Ok(token.into()) }
+    }
+}
+
+/// A token that is not signed yet. Made by [`TokenIssuer::token`].
+#[derive(Debug)]
+#[must_use = "a token exists once it is signed"]
+pub struct NewToken<'a> {
+    issuer: &'a TokenIssuer,
+    subject: &'a str,
+    scopes: Result<Option<Scopes>, IssueErrorKind>,
+    claims: Vec<(&'a str, Value)>,
+}
+
+impl<'a> NewToken<'a> {
+    /// Grants these scopes. Default: none.
+    pub fn scopes(mut self, scopes: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        let mut names = scopes.into_iter().peekable();
+        if names.peek().is_some() {
+            let names: Vec<_> = names.collect();
+            let names: Vec<_> = names.iter().map(AsRef::as_ref).collect();
+            let is_name = |name: &&str| !name.contains(' ');
+            let scopes = names.join(" ").parse().ok().filter(|_| names.iter().all(is_name));
+            self.scopes = scopes.map(Some).ok_or(IssueErrorKind::Scopes);
         }
-        Ok(token.into())
+        self
+    }
+
+    /// Adds a claim. `client_id` is the client that the token is issued to; by default the audience
+    /// of an access token is also its client.
+    pub fn claim(mut self, name: &'a str, value: impl Into<Value>) -> Self {
+        self.claims.push((name, value.into()));
+        self
+    }
+
+    /// Mints the token.
+    ///
+    /// # Errors
+    /// [`IssueError`] if the subject is empty, a scope is not one, a claim is one that the issuer
+    /// sets itself (`iss`, `aud`, `sub`, `scope`, `iat`, `exp`, `nbf`, `jti`) or is duplicated,
+    /// verifiers would refuse the token (a `client_id` or `sid` that is not text, an `auth_time` that
+    /// is not a time or is in the future, more than 256 members, nesting above 120, more than 8 KiB),
+    /// no key may sign, signing failed, or the system returns no random bytes.
+    pub fn sign(self) -> Result<IssuedToken, IssueError> {
+        let Self { issuer, subject, scopes, claims } = self;
+        if subject.is_empty() {
+            return Err(IssueErrorKind::Subject.into());
+        }
+        let now = issuer.time.unix().as_secs();
+        let expires = now.saturating_add(issuer.lifetime.as_secs());
+        let token_id = random_id()?;
+        let mut body = Map::new();
+        for (name, value) in [
+            ("iss", issuer.issuer.as_str().into()),
+            ("aud", issuer.audience.as_str().into()),
+            ("sub", subject.into()),
+            ("iat", now.into()),
+            ("exp", expires.into()),
+            ("jti", token_id.as_str().into()),
+        ] {
+            body.insert(name.to_owned(), value);
+        }
+        if let Some(scopes) = scopes? {
+            body.insert("scope".to_owned(), scopes.as_str().into());
+        }
+        for (name, value) in claims {
+            let is_client = name != "client_id" || value.as_str().is_some_and(|id| !id.is_empty());
+            let is_own = matches!(name, "nbf" | "scope");
+            if !is_client || is_own || body.insert(name.to_owned(), value).is_some() {
+                return Err(IssueErrorKind::Claims.into());
+            }
+        }
+        if issuer.profile.needs_all_claims() {
+            body.entry("client_id").or_insert_with(|| issuer.audience.as_str().into());
+        }
+        let body = Value::Object(body).to_string();
+        // Claims that verifiers read, such as `sid` and `auth_time`, must be of their type.
+        let is_readable = Registered::parse(&body, &[])
+            .filter(|claims| *claims.text(Name::SessionId) != Text::Wrong)
+            .and_then(|claims| Times::read(&claims))
+            .is_some_and(|times| times.logged_in.is_none_or(|logged_in| logged_in <= now));
+        if !is_readable {
+            return Err(IssueErrorKind::Claims.into());
+        }
+        let text = issuer.seal(&body)?;
+        Ok(IssuedToken { text, token_id, expiry: Duration::from_secs(expires) })
+    }
+}
+
+/// A signed token. `Debug` hides it.
+#[derive(Debug)]
+pub struct IssuedToken {
+    text: Secret<str>,
+    token_id: String,
+    expiry: Duration,
+}
+
+impl IssuedToken {
+    /// The text of the token, to be sent to the client.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.text.expose()
+    }
+
+    /// The token as a secret.
+    #[must_use]
+    pub fn into_secret(self) -> Secret<str> {
+        self.text
+    }
+
+    /// The token's own id (`jti`), under which it can be revoked.
+    #[must_use]
+    pub fn token_id(&self) -> &str {
+        &self.token_id
+    }
+
+    /// When the token expires, since 1970.
+    #[must_use]
+    pub fn expiry(&self) -> Duration {
+        self.expiry
     }
 }
 
 /// 128 random bits in base64url.
 fn random_id() -> Result<String, IssueError> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|_| IssueError::new(IssueErrorKind::Randomness))?;
+    getrandom::fill(&mut bytes).map_err(|_| IssueErrorKind::Randomness)?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
-impl<C> fmt::Debug for TokenIssuer<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenIssuer")
-            .field("issuer", &self.issuer)
-            .field("audience", &self.audience)
-            .field("profile", &self.profile)
-            .field("lifetime", &self.lifetime)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A token was not minted. It holds nothing of the token.
+/// A token was not minted. The error contains nothing of the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IssueError {
     kind: IssueErrorKind,
@@ -207,51 +318,42 @@ pub struct IssueError {
 }
 
 impl IssueError {
-    const fn new(kind: IssueErrorKind) -> Self {
-        Self { kind, source: None }
-    }
-
     /// Why.
     #[must_use]
-    pub const fn kind(&self) -> IssueErrorKind {
+    pub fn kind(&self) -> IssueErrorKind {
         self.kind
     }
 }
 
-/// The kinds of [`IssueError`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum IssueErrorKind {
-    /// A further claim is one that the issuer sets, stands there twice, or is of a type that verifiers
-    /// refuse.
-    Claims,
-    /// No key of the ring may sign now.
-    Key,
-    /// The system gave no randomness.
-    Randomness,
-    /// Signing failed.
-    Signing,
-    /// The subject is empty.
-    Subject,
-    /// The token would be longer than the 8 KiB that verifiers accept.
-    TooLong,
+impl From<IssueErrorKind> for IssueError {
+    fn from(kind: IssueErrorKind) -> Self {
+        Self { kind, source: None }
+    }
+}
+
+texts! {
+    /// The kinds of [`IssueError`].
+    pub enum IssueErrorKind {
+        /// A claim is one that the issuer sets, is duplicated, or is of a type that verifiers refuse.
+        Claims = "a claim is one that the issuer sets, is duplicated, or is of a type that verifiers refuse; rename, correct or remove it",
+        /// No key of the ring may sign now.
+        Key = "no key of the ring may sign now; add one that is not revoked",
+        /// The system returned no random bytes.
+        Randomness = "the system returned no random bytes for a token",
+        /// A scope is not one.
+        Scopes = "a scope is empty or contains a space, a quote, a backslash or a control character",
+        /// Signing failed.
+        Signing = "the token was not signed",
+        /// The subject is empty.
+        Subject = "the subject is empty; name the account that the token is for",
+        /// The token would be longer than the 8 KiB that verifiers accept.
+        TooLong = "the token would be longer than 8 KiB; give it fewer scopes or claims",
+    }
 }
 
 impl fmt::Display for IssueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.kind {
-            IssueErrorKind::Claims => {
-                "a further claim is one that the issuer sets, stands there twice, or is of a type that \
-                 verifiers refuse; rename, mend or remove it"
-            }
-            IssueErrorKind::Key => "no key of the ring may sign now; add one that is not revoked",
-            IssueErrorKind::Randomness => "the system gave no randomness for a token",
-            IssueErrorKind::Signing => "the token was not signed",
-            IssueErrorKind::Subject => "the subject is empty; a token belongs to somebody",
-            IssueErrorKind::TooLong => {
-                "the token would be longer than 8 KiB; give it fewer scopes or claims"
-            }
-        })
+        f.write_str(self.kind.as_str())
     }
 }
 

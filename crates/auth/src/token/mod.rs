@@ -1,29 +1,33 @@
-//! Access tokens: JSON Web Tokens, strictly.
+//! Access tokens: JSON Web Tokens, checked strictly.
 
+mod builder;
 mod cache;
 mod claims;
 mod error;
 mod issuer;
-mod json;
 mod jws;
 mod profile;
 mod revocation;
+mod trust;
 mod verified;
 mod verifier;
 
 #[cfg(test)]
 mod tests;
 
-#[cfg(feature = "remote")]
-pub(crate) use self::jws::{MAX_HEADER, MAX_TOKEN};
 pub use self::{
+    builder::TokenVerifierBuilder,
     cache::TokenCache,
     claims::Claims,
     error::{VerifyError, VerifyErrorKind},
-    issuer::{IssueError, IssueErrorKind, TokenIssuer},
+    issuer::{
+        IssueError, IssueErrorKind, IssuedToken, NewToken, TokenIssuer, TokenIssuerBuilder,
+        TokenSigner,
+    },
     jws::SignedBytes,
     profile::Profile,
-    revocation::{Revocation, RevocationState},
-    verified::Verified,
+    revocation::{Revocation, RevocationPolicy, RevocationState},
+    trust::TrustedIssuer,
+    verified::VerifiedToken,
     verifier::TokenVerifier,
 };

@@ -1,9 +1,9 @@
-//! Which tokens an issuer makes, and a verifier is for.
+//! The kinds of tokens.
 
 use std::borrow::Cow;
 
-/// What a token has to be, besides being its issuer's and for this audience: which kind it says it is,
-/// and which claims it has. Kinds exclude one another (RFC 8725 §3.11 and §3.12).
+/// The kind of token that an issuer makes and a verifier expects: its `typ`, and the claims that it
+/// must have. Kinds exclude one another (RFC 8725 §3.11 and §3.12).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Profile {
@@ -18,18 +18,18 @@ enum Kind {
 }
 
 impl Profile {
-    /// Access tokens of RFC 9068: `typ` is `at+jwt`, and `exp`, `iat`, `sub`, `client_id` and `jti` are
-    /// there. The default: nothing else that an issuer signs can be taken for one.
+    /// Access tokens of RFC 9068: `typ` is `at+jwt`, and `exp`, `iat`, `sub`, `client_id` and `jti`
+    /// are required. The default, because nothing else that an issuer signs has this `typ`.
     pub const fn rfc9068() -> Self {
         Self { kind: Kind::Rfc9068 }
     }
 
-    /// Tokens that do not say what they are, as many issuers make them: `typ` is `JWT` or absent, and
-    /// `exp` and `sub` are there.
+    /// Tokens without a type of their own, which many issuers make: `typ` is `JWT` or absent, and
+    /// `exp` and `sub` are required.
     ///
     /// An ID token of the same issuer and audience looks the same and is accepted: use an audience
-    /// that no client has as its id.
-    pub const fn plain() -> Self {
+    /// that is not a client's id.
+    pub fn plain() -> Self {
         Self { kind: Kind::Plain }
     }
 
@@ -38,8 +38,8 @@ impl Profile {
         Self { kind: Kind::Typed(kind.into()) }
     }
 
-    /// Whether a header's `typ` is the one of this profile. Media types know no case, and one without
-    /// a slash is short for `application/` and itself (RFC 7515 §4.1.9).
+    /// Whether a header's `typ` is the one of this profile. Media types are case-insensitive, and one
+    /// without a slash is short for `application/` and itself (RFC 7515 §4.1.9).
     pub(super) fn is_kind(&self, given: Option<&str>) -> bool {
         let is = |expected: &str| {
             given.is_some_and(|given| {
@@ -62,9 +62,9 @@ impl Profile {
         }
     }
 
-    /// Whether tokens need the claims that RFC 9068 adds.
-    pub(super) const fn needs_all_claims(&self) -> bool {
-        matches!(self.kind, Kind::Rfc9068)
+    /// Whether the claims that RFC 9068 adds are required.
+    pub(super) fn needs_all_claims(&self) -> bool {
+        self.kind == Kind::Rfc9068
     }
 }
 

@@ -1,23 +1,28 @@
-//! Tokens that are dead before their time.
+//! Tokens that are revoked before they expire.
 
-use super::Verified;
+use std::{fmt, pin::Pin};
 
-/// Tells whether a token was revoked. It is asked about every token that is otherwise valid, cached or
-/// not.
+use super::VerifiedToken;
+
+/// Knows which tokens were revoked. A verifier asks it about every token that is otherwise valid,
+/// cached or not.
 ///
-/// It is called in the middle of a request: it answers from memory, in nanoseconds, and neither blocks
-/// nor asks elsewhere. Key it by subject, session (`sid`) or token id (`jti`), never by the text of the
-/// token: from one ECDSA signature anybody makes a second one that is valid too.
+/// Identify tokens by subject, session (`sid`) or token id (`jti`), never by their text: from one
+/// ECDSA signature anyone can make a second valid one.
+///
+/// [`state`](Self::state) is called in the middle of a request: answer from memory, or return
+/// [`AskStore`](RevocationState::AskStore) with a future that asks elsewhere. Give that future a
+/// deadline: the request waits for it.
 ///
 /// ```
-/// use hardpoint_auth::{Revocation, RevocationState, Verified};
+/// use hardpoint_auth::{Revocation, RevocationState, VerifiedToken};
 /// use std::{collections::HashSet, sync::RwLock};
 ///
 /// #[derive(Default)]
 /// struct EndedSessions(RwLock<HashSet<String>>);
 ///
 /// impl Revocation for EndedSessions {
-///     fn state(&self, token: &Verified) -> RevocationState {
+///     fn state(&self, token: &VerifiedToken) -> RevocationState {
 ///         let Ok(ended) = self.0.read() else { return RevocationState::Unknown };
 ///         match token.session_id() {
 ///             Some(session) if ended.contains(session) => RevocationState::Revoked,
@@ -28,17 +33,46 @@ use super::Verified;
 /// # let _ = EndedSessions::default();
 /// ```
 pub trait Revocation: Send + Sync + 'static {
-    /// Whether `token` was revoked.
-    fn state(&self, token: &Verified) -> RevocationState;
+    /// The state of `token`.
+    fn state(&self, token: &VerifiedToken) -> RevocationState;
 }
 
-/// What is known of a token's revocation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+impl<R: Revocation + ?Sized> Revocation for std::sync::Arc<R> {
+    fn state(&self, token: &VerifiedToken) -> RevocationState {
+        R::state(self, token)
+    }
+}
+
+/// The state of a token's revocation.
 pub enum RevocationState {
-    /// It was not revoked.
+    /// A store knows. The future submits its question when it is made or polled, and may be dropped.
+    AskStore(Pin<Box<dyn Future<Output = Self> + Send>>),
+    /// The token was not revoked.
     Live,
-    /// It was revoked: 401.
+    /// The token was revoked: 401.
     Revoked,
-    /// What is known is too old to tell: 503, since nothing is wrong with the token.
+    /// The state is not known: the [`RevocationPolicy`] decides.
     Unknown,
+}
+
+impl fmt::Debug for RevocationState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AskStore(_) => "AskStore",
+            Self::Live => "Live",
+            Self::Revoked => "Revoked",
+            Self::Unknown => "Unknown",
+        })
+    }
+}
+
+/// What a verifier does if the revocation of a token is not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RevocationPolicy {
+    /// Accept the token: revocation is best effort.
+    Allow,
+    /// Answer 503 with `Retry-After`, since nothing is wrong with the token. The default.
+    #[default]
+    Deny,
 }

@@ -2,54 +2,46 @@
 
 use std::{
     borrow::Cow,
-    fmt,
     ops::Range,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
+use hardpoint_core::{AuthMethod, Identity, Principal};
 use serde::de::DeserializeOwned;
 
 use super::{
     Claims,
-    claims::Registered,
+    claims::{Name, Registered, TEXTS},
+};
+use crate::{
+    Algorithm, Scopes, VerifyingKey,
     json::{Date, Text},
 };
-use crate::{Algorithm, Scopes, VerifyingKey};
 
-/// A token that was verified: whom it belongs to, and what it allows.
+/// A verified token: its subject, and what the token allows.
 ///
-/// The only way to get one is a [`TokenVerifier`](crate::TokenVerifier). Clones share it. `Debug` shows
-/// nothing personal.
+/// Only a [`TokenVerifier`](crate::TokenVerifier) makes one. Behind an
+/// [`AuthLayer`](crate::AuthLayer) a handler reads the request's [`Identity`], and
+/// [`from_identity`](Self::from_identity) returns the token that the identity was made from. Clones
+/// share the token. `Debug` shows nothing personal.
 #[derive(Clone)]
-pub struct Verified {
+pub struct VerifiedToken {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    /// The payload; behind it the claims that had escapes, without them.
+    /// The payload, and behind it the claims that contained escapes, unescaped.
     text: String,
     payload: usize,
-    spans: Spans,
+    spans: [Option<Span>; TEXTS],
     times: Times,
     key: VerifyingKey,
-    scopes: OnceLock<Scopes>,
     claims: OnceLock<Claims>,
 }
 
-/// Where the claims stand in the text.
-#[derive(Clone, Copy, Debug, Default)]
-struct Spans {
-    issuer: Span,
-    subject: Span,
-    client_id: Option<Span>,
-    token_id: Option<Span>,
-    session_id: Option<Span>,
-    scope: Option<Span>,
-}
-
-/// A part of a text that is no longer than a token, with its claims once more.
-#[derive(Clone, Copy, Debug, Default)]
+/// A part of a text that is not longer than a token and its claims.
+#[derive(Clone, Copy, Debug)]
 struct Span {
     begin: u16,
     end: u16,
@@ -61,8 +53,8 @@ impl Span {
         Self { begin: place(begin), end: place(begin.saturating_add(length)) }
     }
 
-    const fn range(self) -> Range<usize> {
-        self.begin as usize..self.end as usize
+    fn range(self) -> Range<usize> {
+        self.begin.into()..self.end.into()
     }
 }
 
@@ -75,81 +67,98 @@ pub(super) struct Times {
     pub(super) logged_in: Option<u64>,
 }
 
-impl Verified {
-    fn part(&self, span: Span) -> &str {
-        self.inner.text.get(span.range()).unwrap_or_default()
+impl Times {
+    /// `None` if one of them is of the wrong type, or there is no expiry.
+    pub(super) fn read(claims: &Registered<'_>) -> Option<Self> {
+        let optional = |date| match date {
+            Date::Absent => Some(None),
+            Date::At(seconds) => Some(Some(seconds)),
+            Date::Wrong => None,
+        };
+        let [expires, issued, not_before, logged_in] = claims.dates.map(optional);
+        let (issued, not_before, logged_in) = (issued?, not_before?, logged_in?);
+        Some(Self { expires: expires??, issued, not_before, logged_in })
+    }
+}
+
+impl VerifiedToken {
+    /// The token that an identity was made from; `None` if the caller used another method. Costs no
+    /// allocation.
+    #[must_use]
+    pub fn from_identity(identity: &Identity) -> Option<Self> {
+        identity.downcast().map(|inner| Self { inner })
     }
 
-    fn optional(&self, span: Option<Span>) -> Option<&str> {
-        span.map(|span| self.part(span))
+    /// The identity of the token's subject. Costs no allocation.
+    #[must_use]
+    pub fn to_identity(&self) -> Identity {
+        Identity::new(Arc::clone(&self.inner))
     }
 
-    /// Who made the token. A subject is an issuer's own: where several are trusted, only both together
-    /// name somebody.
+    fn text(&self, name: Name) -> Option<&str> {
+        self.inner.text(name)
+    }
+
+    /// Who made the token. Only issuer and subject together identify a caller.
     #[must_use]
     pub fn issuer(&self) -> &str {
-        self.part(self.inner.spans.issuer)
+        self.text(Name::Issuer).unwrap_or_default()
     }
 
-    /// Whom the token belongs to.
+    /// The subject of the token.
     #[must_use]
     pub fn subject(&self) -> &str {
-        self.part(self.inner.spans.subject)
+        self.inner.subject()
     }
 
-    /// What it allows.
+    /// The granted scopes.
+    pub fn scopes(&self) -> impl Iterator<Item = &str> {
+        self.inner.scope().split(' ').filter(|name| !name.is_empty())
+    }
+
+    /// Whether the token grants all of these scopes.
     #[must_use]
-    pub fn scopes(&self) -> &Scopes {
-        self.inner.scopes.get_or_init(|| {
-            // The text was checked to be scopes when the token was verified.
-            let text = self.optional(self.inner.spans.scope).unwrap_or_default();
-            text.parse().unwrap_or_default()
-        })
+    pub fn allows(&self, required: &Scopes) -> bool {
+        required.iter().all(|name| self.scopes().any(|own| own == name))
     }
 
-    /// Whether it allows all of these, without making a set of what it allows.
-    pub(crate) fn allows(&self, required: &Scopes) -> bool {
-        let own = self.optional(self.inner.spans.scope).unwrap_or_default();
-        required.iter().all(|name| own.split(' ').any(|own| own == name))
-    }
-
-    /// The client that it was issued to (`client_id`).
+    /// The client that the token was issued to (`client_id`).
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
-        self.optional(self.inner.spans.client_id)
+        self.text(Name::ClientId)
     }
 
     /// The token's own id (`jti`).
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {
-        self.optional(self.inner.spans.token_id)
+        self.text(Name::TokenId)
     }
 
-    /// The id of the session that it belongs to (`sid`).
+    /// The id of the session that the token belongs to (`sid`).
     #[must_use]
     pub fn session_id(&self) -> Option<&str> {
-        self.optional(self.inner.spans.session_id)
+        self.inner.session_id()
     }
 
-    /// When it expires, since 1970.
+    /// When the token expires, since 1970.
     #[must_use]
     pub fn expiry(&self) -> Duration {
         Duration::from_secs(self.inner.times.expires)
     }
 
-    /// When it was issued, since 1970.
+    /// When the token was issued, since 1970.
     #[must_use]
     pub fn issued(&self) -> Option<Duration> {
         self.inner.times.issued.map(Duration::from_secs)
     }
 
-    /// When its subject proved who it is (`auth_time`), since 1970.
+    /// When the subject proved who it is (`auth_time`), since 1970.
     #[must_use]
     pub fn logged_in(&self) -> Option<Duration> {
-        self.inner.times.logged_in.map(Duration::from_secs)
+        self.inner.logged_in()
     }
 
-    /// The id of the key that signed it.
+    /// The id of the key that signed the token.
     #[must_use]
     pub fn key_id(&self) -> &str {
         self.inner.key.key_id()
@@ -161,20 +170,16 @@ impl Verified {
         self.inner.key.algorithm()
     }
 
-    /// All that it says. It is read at the first call, and kept.
+    /// All claims, parsed on first use and cached.
     #[must_use]
     pub fn claims(&self) -> &Claims {
-        self.inner.claims.get_or_init(|| Claims::parse(self.payload()))
+        self.inner.claims()
     }
 
-    /// All that it says, as a type of yours; `None` if it does not fit.
+    /// All claims as a `T`; `None` if they do not fit.
     #[must_use]
     pub fn claims_as<T: DeserializeOwned>(&self) -> Option<T> {
-        serde_json::from_str(self.payload()).ok()
-    }
-
-    fn payload(&self) -> &str {
-        self.inner.text.get(..self.inner.payload).unwrap_or_default()
+        serde_json::from_str(self.inner.payload()).ok()
     }
 
     pub(super) fn times(&self) -> &Times {
@@ -185,41 +190,79 @@ impl Verified {
         &self.inner.key
     }
 
-    /// How much memory it keeps at most: with its claims read, which [`claims`](Self::claims) keeps.
+    /// The most memory that the token takes, once [`claims`](Self::claims) has parsed its claims.
     ///
-    /// Those take a node of a map for each object, at the least half filled nodes for its members, and
-    /// what vectors reserve for values; behind each value but the first of an object or a list stands a
-    /// comma.
+    /// Those take a map node for each object, at least half-filled nodes for its members, and what
+    /// vectors reserve for values. Each value but the first of an object or array follows a comma.
     pub(super) fn size(&self) -> usize {
         const OBJECT: usize = 704;
         const VALUE: usize = 160;
 
-        let count = |sought: u8| self.payload().bytes().filter(|byte| *byte == sought).count();
+        let count =
+            |sought: u8| self.inner.payload().bytes().filter(|byte| *byte == sought).count();
         let (objects, values) = (count(b'{'), count(b'{') + count(b'[') + count(b','));
-        let scopes = self.optional(self.inner.spans.scope).map_or(0, str::len);
-        size_of::<Inner>()
-            + 2 * (self.inner.text.capacity() + scopes)
-            + objects * OBJECT
-            + values * VALUE
+        let texts = 2 * self.inner.text.capacity();
+        size_of::<Inner>() + texts + objects * OBJECT + values * VALUE
     }
 }
 
-/// All of a verified token but its payload, which its claims were borrowed from.
-pub(super) struct Claimed {
-    spans: Spans,
+debug_only!(VerifiedToken {});
+
+impl Inner {
+    fn text(&self, name: Name) -> Option<&str> {
+        let span = self.spans.get(name as usize).copied().flatten()?;
+        self.text.get(span.range())
+    }
+
+    fn payload(&self) -> &str {
+        self.text.get(..self.payload).unwrap_or_default()
+    }
+
+    fn claims(&self) -> &Claims {
+        self.claims.get_or_init(|| Claims::parse(self.payload()))
+    }
+}
+
+impl Principal for Inner {
+    fn subject(&self) -> &str {
+        self.text(Name::Subject).unwrap_or_default()
+    }
+
+    fn method(&self) -> AuthMethod {
+        AuthMethod::Token
+    }
+
+    fn issuer(&self) -> Option<&str> {
+        self.text(Name::Issuer)
+    }
+
+    fn session_id(&self) -> Option<&str> {
+        self.text(Name::SessionId)
+    }
+
+    fn scope(&self) -> &str {
+        self.text(Name::Scope).unwrap_or_default()
+    }
+
+    fn has_role(&self, claim: &str, role: &str) -> bool {
+        self.claims().has(claim, role)
+    }
+
+    fn logged_in(&self) -> Option<Duration> {
+        self.times.logged_in.map(Duration::from_secs)
+    }
+}
+
+/// A verified token without its payload, from which its claims were borrowed.
+pub(super) struct Unowned {
+    spans: [Option<Span>; TEXTS],
     unescaped: String,
-    times: Times,
     key: VerifyingKey,
 }
 
-impl Claimed {
-    /// What the claims say that were read from this payload.
-    pub(super) fn of(
-        payload: &str,
-        claims: &Registered<'_>,
-        times: Times,
-        key: VerifyingKey,
-    ) -> Self {
+impl Unowned {
+    /// The token of a payload whose signature was verified with this key.
+    pub(super) fn new(payload: &str, claims: &Registered<'_>, key: &VerifyingKey) -> Self {
         let mut unescaped = String::new();
         let mut span = |text: &Text<'_>| match text {
             Text::Is(Cow::Borrowed(part)) => {
@@ -233,61 +276,15 @@ impl Claimed {
             }
             Text::Absent | Text::Wrong => None,
         };
-        let spans = Spans {
-            issuer: span(&claims.issuer).unwrap_or_default(),
-            subject: span(&claims.subject).unwrap_or_default(),
-            client_id: span(&claims.client_id),
-            token_id: span(&claims.token_id),
-            session_id: span(&claims.session_id),
-            scope: span(&claims.scope),
-        };
-        Self { spans, unescaped, times, key }
+        let spans = claims.texts.each_ref().map(&mut span);
+        Self { spans, unescaped, key: key.clone() }
     }
 
-    pub(super) fn with(self, payload: String) -> Verified {
-        let Self { spans, unescaped, times, key } = self;
+    pub(super) fn with(self, payload: String, times: Times) -> VerifiedToken {
+        let Self { spans, unescaped, key } = self;
         let (length, mut text) = (payload.len(), payload);
         text.push_str(&unescaped);
-        let inner = Inner {
-            text,
-            payload: length,
-            spans,
-            times,
-            key,
-            scopes: OnceLock::new(),
-            claims: OnceLock::new(),
-        };
-        Verified { inner: Arc::new(inner) }
-    }
-}
-
-impl Times {
-    /// `None` if one of them is of the wrong type, or there is no expiry.
-    pub(super) const fn of(claims: &Registered<'_>) -> Option<Self> {
-        const fn optional(date: Date) -> Result<Option<u64>, ()> {
-            match date {
-                Date::Absent => Ok(None),
-                Date::At(seconds) => Ok(Some(seconds)),
-                Date::Wrong => Err(()),
-            }
-        }
-
-        match (
-            claims.expires,
-            optional(claims.issued),
-            optional(claims.not_before),
-            optional(claims.logged_in),
-        ) {
-            (Date::At(expires), Ok(issued), Ok(not_before), Ok(logged_in)) => {
-                Some(Self { expires, issued, not_before, logged_in })
-            }
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Debug for Verified {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verified").field("key", &self.inner.key).finish_non_exhaustive()
+        let inner = Inner { text, payload: length, spans, times, key, claims: OnceLock::new() };
+        VerifiedToken { inner: Arc::new(inner) }
     }
 }

@@ -1,262 +1,277 @@
-//! Checking tokens.
+//! Verifying tokens.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
-use hardpoint_core::{Clock, SystemClock};
+use hardpoint_core::{Identity, Rejection, Telemetry, Time, event::TokenVerified};
 use serde::de::DeserializeOwned;
-use tokio::sync::watch;
 
 use super::{
-    Profile, Revocation, RevocationState, TokenCache, Verified, VerifyError,
-    VerifyErrorKind as Kind,
+    Revocation, RevocationPolicy, RevocationState, TokenVerifierBuilder, TrustedIssuer,
+    VerifiedToken, VerifyError, VerifyErrorKind as Kind,
     cache::Cache,
-    claims::{Audience, Registered},
-    json::Text,
-    jws,
-    verified::{Claimed, Times},
+    jws::{Header, Parts},
+    verified::Times,
 };
-use crate::{KeySet, key::Live, scopes};
+use crate::{
+    Attempt, Authenticator, Credential, InvalidToken, KeysUnavailable, RevocationUnavailable,
+    key::{KeyFinder, Refreshed},
+};
 
-/// Checks access tokens: the signature, and every expectation, none of which can be left out.
+/// Verifies access tokens of any number of issuers: the signature, and every expectation, none of
+/// which can be left out.
+///
+/// ```
+/// use hardpoint_auth::{KeySet, SigningKey, TokenIssuer, TokenVerifier, VerifyErrorKind};
+///
+/// let (ours, theirs) = ("https://ours.example", "https://theirs.example");
+/// let (our_key, their_key) = (SigningKey::generate()?, SigningKey::generate()?);
+/// let verifier = TokenVerifier::builder()
+///     .issuer(ours, KeySet::new([our_key.verifying_key()])?)
+///     .issuer(theirs, KeySet::new([their_key.verifying_key()])?)
+///     .audience("api")
+///     .build()?;
+///
+/// let issuer = TokenIssuer::builder(our_key).issuer(ours).audience("api").build()?;
+/// let token = issuer.token("alice").sign()?;
+/// assert_eq!(verifier.verify(token.expose())?.subject(), "alice");
+///
+/// // Their key signs for our issuer.
+/// let forger = TokenIssuer::builder(their_key).issuer(ours).audience("api").build()?;
+/// let forged = forger.token("alice").sign()?;
+/// assert_eq!(verifier.verify(forged.expose()).unwrap_err().kind(), VerifyErrorKind::Issuer);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Semantics
-/// A token is accepted if all of this is true (RFC 9068 §4, RFC 8725):
-/// 1. It is at most 8 KiB of three base64url parts without padding; its header at most 1 KiB.
-/// 2. Its header names a key of the set by `kid` (or none, if the set has only one key) and exactly
-///    that key's algorithm, has the `typ` of the [`Profile`], and demands no extension (`crit`, `b64`).
+/// A token is accepted if all of the following hold (RFC 9068 §4, RFC 8725):
+/// 1. It is at most 8 KiB of three base64url parts without padding; its header is at most 1 KiB.
+/// 2. Its header names a key of a trusted issuer by `kid` (or none, if the issuer has only one key)
+///    and exactly that key's algorithm, has the `typ` of the [`Profile`](crate::Profile), and
+///    demands no extension (`crit`, `b64`). If several issuers have a key with this id and
+///    algorithm, or the header has no `kid`, the unverified `iss` chooses between them.
 /// 3. The signature is that key's, and the key's time is not over.
-/// 4. `iss` is the expected issuer, `aud` is the expected audience or a list with it, and the claims
-///    of the profile are there. Every claim that means something is of the right type, and no member
-///    stands there twice.
-/// 5. `exp` is ahead; `nbf`, `iat` and `auth_time`, if they are there, are not; all within the leeway. It
-///    was issued at most [`max_age`](Self::max_age) ago.
-/// 6. It was not revoked, as far as [`revocation`](Self::revocation) knows.
+/// 4. `iss` is that key's issuer, `aud` is one of its audiences or an array that contains one, and
+///    the claims of the profile are present. Every claim that has a meaning to the verifier is of
+///    the right type, and no member is duplicated.
+/// 5. `exp` is in the future; `nbf`, `iat` and `auth_time`, if present, are not; all within the
+///    leeway. The token was issued at most [`max_age`](TokenVerifierBuilder::max_age) ago.
+/// 6. It was not revoked, as far as [`revocation`](TokenVerifierBuilder::revocation) knows.
 ///
-/// A token that is in the [`cache`](Self::cache) is not taken apart again, but 5, 6 and whether its key
-/// is still in the set are asked anew each time.
+/// A token from the [`cache`](TokenVerifierBuilder::cache) is not parsed again, but 5, 6 and the
+/// presence of its key are checked each time.
 ///
 /// Clones share the keys, the cache and the revocation.
 #[derive(Clone)]
-pub struct TokenVerifier<C = SystemClock> {
-    keys: Live<KeySet>,
-    expected: Arc<Expected>,
-    cache: Option<Arc<Cache>>,
-    revocation: Option<Arc<dyn Revocation>>,
-    clock: C,
+pub struct TokenVerifier {
+    pub(super) inner: Arc<Inner>,
 }
 
-#[derive(Clone, Debug)]
-struct Expected {
-    issuer: String,
-    audience: String,
-    profile: Profile,
-    leeway: Duration,
-    max_age: Option<Duration>,
+pub(super) struct Inner {
+    pub(super) issuers: Vec<TrustedIssuer>,
+    pub(super) leeway: Duration,
+    pub(super) max_age: Option<Duration>,
+    pub(super) cache: Option<Cache>,
+    pub(super) revocation: Option<Arc<dyn Revocation>>,
+    pub(super) unknown_revocation: RevocationPolicy,
+    pub(super) time: Time,
+    pub(super) telemetry: OnceLock<Telemetry>,
+}
+
+/// How far a verification came without waiting.
+enum Step {
+    Done(VerifiedToken),
+    /// The token names a key that the set does not contain.
+    FindKey(Arc<dyn KeyFinder>, Option<String>),
+    /// Everything but the revocation is verified.
+    AskStore(VerifiedToken, Pin<Box<dyn Future<Output = RevocationState> + Send>>),
 }
 
 impl TokenVerifier {
-    /// Accepts tokens that `issuer` made for `audience`, signed with one of `keys`.
-    #[must_use]
-    pub fn new(keys: KeySet, issuer: impl Into<String>, audience: impl Into<String>) -> Self {
-        Self::of(Live::Fixed(Arc::new(keys)), issuer.into(), audience.into())
+    /// Trusts no issuer yet.
+    pub fn builder() -> TokenVerifierBuilder {
+        TokenVerifierBuilder::new()
     }
 
-    /// The same with keys that change: whatever the channel holds when a token comes is used.
-    #[must_use]
-    pub fn watching(
-        keys: watch::Receiver<Arc<KeySet>>,
-        issuer: impl Into<String>,
-        audience: impl Into<String>,
-    ) -> Self {
-        Self::of(Live::watching(keys), issuer.into(), audience.into())
-    }
-
-    fn of(keys: Live<KeySet>, issuer: String, audience: String) -> Self {
-        let expected = Expected {
-            issuer,
-            audience,
-            profile: Profile::rfc9068(),
-            leeway: Duration::from_secs(30),
-            max_age: None,
-        };
-        let expected = Arc::new(expected);
-        Self { keys, expected, cache: None, revocation: None, clock: SystemClock }
-    }
-}
-
-impl<C: Clock> TokenVerifier<C> {
-    /// Which kind of token is expected. Default: [`Profile::rfc9068`].
-    #[must_use]
-    pub fn profile(mut self, profile: Profile) -> Self {
-        Arc::make_mut(&mut self.expected).profile = profile;
-        self.renew_cache()
-    }
-
-    /// How far clocks may be apart. Default: 30 s, which machines that keep time stay within.
-    ///
-    /// More of it lets expired tokens live on for as long; 0 refuses tokens of an issuer whose clock
-    /// is ahead by a second.
-    #[must_use]
-    pub fn leeway(mut self, leeway: Duration) -> Self {
-        Arc::make_mut(&mut self.expected).leeway = leeway;
-        self.renew_cache()
-    }
-
-    /// How long ago a token may have been issued, whatever expiry its issuer gave it. Default: no such
-    /// limit. Tokens without `iat` are refused then; 0 accepts only what was issued within the leeway.
-    #[must_use]
-    pub fn max_age(mut self, max_age: Duration) -> Self {
-        Arc::make_mut(&mut self.expected).max_age = Some(max_age);
-        self.renew_cache()
-    }
-
-    /// Remembers tokens that were verified, so that one that comes again costs a fraction. Default:
-    /// none, since it keeps something of each token in memory: see [`TokenCache`].
-    #[must_use]
-    pub fn cache(mut self, cache: TokenCache) -> Self {
-        self.cache = Some(Arc::new(Cache::new(cache)));
-        self
-    }
-
-    /// Asks about every token whether it was revoked. Default: nobody, so that a token lives until it
-    /// expires.
-    #[must_use]
-    pub fn revocation(mut self, revocation: Arc<dyn Revocation>) -> Self {
-        self.revocation = Some(revocation);
-        self
-    }
-
-    /// Takes the time from another clock.
-    #[must_use]
-    pub fn with_clock<Other: Clock>(self, clock: Other) -> TokenVerifier<Other> {
-        let Self { keys, expected, cache, revocation, clock: _ } = self;
-        TokenVerifier { keys, expected, cache, revocation, clock }
-    }
-
-    /// What was accepted under other expectations is not accepted under these.
-    fn renew_cache(mut self) -> Self {
-        self.cache = self.cache.map(|cache| Arc::new(Cache::new(cache.settings())));
-        self
-    }
-
-    /// The clock.
-    pub(crate) const fn clock(&self) -> &C {
-        &self.clock
-    }
-
-    /// Verifies a token.
+    /// Verifies a token with what this process holds, without waiting.
     ///
     /// # Errors
-    /// [`VerifyError`] says why, for a log: do not pass the kind on to the client.
-    pub fn verify(&self, token: &str) -> Result<Verified, VerifyError> {
-        let keys = self.keys.load();
-        let now = self.clock.unix();
-        let cache = self.cache.as_deref();
-        if let Some(known) = cache.and_then(|cache| self.remembered(cache, token, &keys, now)) {
-            return self.unless_revoked(known);
-        }
-        let verified = self.open(token, &keys, now).map_err(VerifyError::new)?;
-        let verified = self.unless_revoked(verified)?;
-        if let Some(cache) = cache {
-            cache.insert(token, &verified, now);
-        }
-        Ok(verified)
-    }
-
-    fn unless_revoked(&self, verified: Verified) -> Result<Verified, VerifyError> {
-        match self.revocation.as_ref().map(|revocation| revocation.state(&verified)) {
-            None | Some(RevocationState::Live) => Ok(verified),
-            Some(RevocationState::Revoked) => Err(VerifyError::new(Kind::Revoked)),
-            Some(RevocationState::Unknown) => Err(VerifyError::new(Kind::RevocationUnknown)),
+    /// [`VerifyError`] says why, for a log: do not send the kind to the client. A key id that only
+    /// the issuer may know is [`UnknownKeys`](Kind::UnknownKeys), and a revocation that only a store
+    /// knows is [`RevocationUnknown`](Kind::RevocationUnknown): see
+    /// [`verify_or_wait`](Self::verify_or_wait).
+    pub fn verify(&self, token: &str) -> Result<VerifiedToken, VerifyError> {
+        match self.inner.step(token)? {
+            Step::Done(token) => Ok(token),
+            Step::FindKey(..) => Err(Kind::UnknownKeys.into()),
+            Step::AskStore(..) => Err(Kind::RevocationUnknown.into()),
         }
     }
 
-    /// Verifies a token, and reads its claims as a type of yours.
+    /// Verifies a token, and asks its issuer for an unknown key and a store for its revocation where
+    /// that is needed.
     ///
     /// # Errors
-    /// As [`verify`](Self::verify); [`VerifyErrorKind::Claims`](crate::VerifyErrorKind::Claims) too if they do not fit the type.
+    /// [`VerifyError`] says why, for a log: do not send the kind to the client.
+    pub async fn verify_or_wait(&self, token: &str) -> Result<VerifiedToken, VerifyError> {
+        let step = self.inner.step(token)?;
+        self.inner.wait(token, step).await.map_err(VerifyError::from)
+    }
+
+    /// Verifies a token as [`verify`](Self::verify) does, and reads its claims as a `T`.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify), and [`Claims`](Kind::Claims) if they do not fit.
     pub fn verify_as<T: DeserializeOwned>(
         &self,
         token: &str,
-    ) -> Result<(Verified, T), VerifyError> {
+    ) -> Result<(VerifiedToken, T), VerifyError> {
         let verified = self.verify(token)?;
-        let claims = verified.claims_as().ok_or(VerifyError::new(Kind::Claims))?;
+        let claims = verified.claims_as().ok_or(Kind::Claims)?;
         Ok((verified, claims))
-    }
-
-    /// A token of the cache, if it would still be accepted. One that would not goes the long way, which
-    /// says why.
-    fn remembered(
-        &self,
-        cache: &Cache,
-        token: &str,
-        keys: &KeySet,
-        now: Duration,
-    ) -> Option<Verified> {
-        let verified = cache.find(token, now)?;
-        let until = keys.verifies_until(verified.key().fingerprint());
-        let is_good = until.is_some_and(|until| now < until)
-            && self.expected.check_times(verified.times(), now).is_ok();
-        if !is_good {
-            cache.remove(token);
-            return None;
-        }
-        Some(verified)
-    }
-
-    fn open(&self, token: &str, keys: &KeySet, now: Duration) -> Result<Verified, Kind> {
-        let opened = jws::open(token, keys, now)?;
-        if !self.expected.profile.is_kind(opened.kind.as_deref()) {
-            return Err(Kind::Type);
-        }
-        let payload = String::from_utf8(opened.decode_payload()?).map_err(|_| Kind::Claims)?;
-        let claims = Registered::parse(&payload, &self.expected.audience).ok_or(Kind::Claims)?;
-        let times = self.expected.check(&claims, now)?;
-        let claimed = Claimed::of(&payload, &claims, times, opened.key.clone());
-        Ok(claimed.with(payload))
     }
 }
 
-impl Expected {
-    fn check(&self, claims: &Registered<'_>, now: Duration) -> Result<Times, Kind> {
-        if claims.issuer.as_str() != Some(self.issuer.as_str()) {
-            return Err(Kind::Issuer);
+impl Inner {
+    fn step(&self, token: &str) -> Result<Step, Kind> {
+        let parts = Parts::split(token)?;
+        let now = self.time.unix();
+        if let Some(known) = self.cached(&parts, now) {
+            return self.ask(known);
         }
-        if claims.audience != Audience::Ours {
-            return Err(Kind::Audience);
-        }
-        let times = Times::of(claims).ok_or(Kind::Claims)?;
-        let all = self.profile.needs_all_claims();
-        if all && times.issued.is_none() {
-            return Err(Kind::Claims);
-        }
-        self.check_times(&times, now)?;
-        let is_there = |text: &Text<'_>| text.as_str().is_some_and(|text| !text.is_empty());
-        let may_be_there = |text: &Text<'_>| *text == Text::Absent || is_there(text);
-        let is_scopes = match &claims.scope {
-            Text::Absent => true,
-            Text::Is(scope) => scopes::is_list(scope),
-            Text::Wrong => false,
-        };
-        let fits = is_there(&claims.subject)
-            && if all {
-                is_there(&claims.client_id) && is_there(&claims.token_id)
-            } else {
-                may_be_there(&claims.client_id) && may_be_there(&claims.token_id)
+        match self.open(&parts, now)? {
+            Step::Done(token) => {
+                let step = self.ask(token)?;
+                if let Step::Done(token) = &step {
+                    self.keep(&parts, token);
+                }
+                Ok(step)
             }
-            && claims.session_id != Text::Wrong
-            && is_scopes;
-        if fits { Ok(times) } else { Err(Kind::Claims) }
+            step => Ok(step),
+        }
     }
 
-    /// Whether now is a time that the token is valid at.
+    async fn wait(&self, token: &str, mut step: Step) -> Result<VerifiedToken, Kind> {
+        if let Step::FindKey(finder, key_id) = &step {
+            match finder.find(key_id.as_deref()).await {
+                Refreshed::Failed => return Err(Kind::UnknownKeys),
+                Refreshed::Unknown => return Err(Kind::KeyId),
+                Refreshed::Found => step = self.step(token)?,
+            }
+        }
+        match step {
+            Step::Done(token) => Ok(token),
+            Step::FindKey(..) => Err(Kind::KeyId),
+            Step::AskStore(verified, mut answer) => loop {
+                match answer.await {
+                    RevocationState::AskStore(next) => answer = next,
+                    RevocationState::Unknown
+                        if self.unknown_revocation == RevocationPolicy::Deny =>
+                    {
+                        return Err(Kind::RevocationUnknown);
+                    }
+                    RevocationState::Revoked => return Err(Kind::Revoked),
+                    RevocationState::Live | RevocationState::Unknown => {
+                        self.keep(&Parts::split(token)?, &verified);
+                        return Ok(verified);
+                    }
+                }
+            },
+        }
+    }
+
+    fn ask(&self, token: VerifiedToken) -> Result<Step, Kind> {
+        match self.revocation.as_ref().map(|revocation| revocation.state(&token)) {
+            None | Some(RevocationState::Live) => Ok(Step::Done(token)),
+            Some(RevocationState::AskStore(answer)) => Ok(Step::AskStore(token, answer)),
+            Some(RevocationState::Revoked) => Err(Kind::Revoked),
+            Some(RevocationState::Unknown) => match self.unknown_revocation {
+                RevocationPolicy::Allow => Ok(Step::Done(token)),
+                RevocationPolicy::Deny => Err(Kind::RevocationUnknown),
+            },
+        }
+    }
+
+    fn keep(&self, parts: &Parts<'_>, token: &VerifiedToken) {
+        if let Some(cache) = &self.cache {
+            cache.insert(parts, token, self.time.unix());
+        }
+    }
+
+    /// A cached token, if it would still be accepted. Otherwise the whole verification says why not.
+    fn cached(&self, parts: &Parts<'_>, now: Duration) -> Option<VerifiedToken> {
+        let cache = self.cache.as_ref()?;
+        let token = cache.find(parts, now)?;
+        let verifies = |issuer: &TrustedIssuer| {
+            issuer.name == token.issuer()
+                && issuer.verifies_until(token.key().fingerprint()).is_some_and(|until| now < until)
+        };
+        if self.issuers.iter().any(verifies) && self.check_times(token.times(), now).is_ok() {
+            return Some(token);
+        }
+        cache.remove(parts);
+        None
+    }
+
+    fn open(&self, parts: &Parts<'_>, now: Duration) -> Result<Step, Kind> {
+        let check_times = |times: &Times| self.check_times(times, now);
+        // An issuer repeats its header in each token: one that was verified before was checked then.
+        if let [issuer] = self.issuers.as_slice()
+            && let Some((member, kind)) = issuer.keys.live.load().remembered(parts.header)
+        {
+            parts.check(member, now)?;
+            return issuer.read(parts, member, kind, check_times).map(Step::Done);
+        }
+        parts.with_header(|header| {
+            let issuer = self.issuer(header, parts)?;
+            let keys = issuer.keys.live.load();
+            let member = match header.member(&keys) {
+                Ok(member) => member,
+                Err(Kind::KeyId) => {
+                    let finder = issuer.finder(parts).ok_or(Kind::KeyId)?;
+                    let key_id = header.key_id().map(str::to_owned);
+                    return Ok(Step::FindKey(Arc::clone(finder), key_id));
+                }
+                Err(kind) => return Err(kind),
+            };
+            parts.check(member, now)?;
+            member.remember(parts.header, header.kind());
+            issuer.read(parts, member, header.kind(), check_times).map(Step::Done)
+        })
+    }
+
+    /// The issuer that the token is from, if it is from a trusted one: the only one with the
+    /// header's key, or, where several or none have it, the one that the payload names.
+    fn issuer(&self, header: &Header<'_>, parts: &Parts<'_>) -> Result<&TrustedIssuer, Kind> {
+        if let [only] = self.issuers.as_slice() {
+            return Ok(only);
+        }
+        let has_key = |issuer: &&TrustedIssuer| header.member(&issuer.keys.live.load()).is_ok();
+        let mut with_key = self.issuers.iter().filter(has_key);
+        if header.key_id().is_some()
+            && let (Some(only), None) = (with_key.next(), with_key.next())
+        {
+            return Ok(only);
+        }
+        let named = parts.with_issuer(|name| {
+            let mut named = self.issuers.iter().filter(|issuer| issuer.name == name);
+            named.clone().find(has_key).or_else(|| named.next())
+        });
+        named.ok_or(Kind::Issuer)
+    }
+
+    /// Whether the token is valid now.
     fn check_times(&self, times: &Times, now: Duration) -> Result<(), Kind> {
         let seconds = Duration::from_secs;
         if now >= seconds(times.expires).saturating_add(self.leeway) {
             return Err(Kind::Expired);
         }
         let latest = now.saturating_add(self.leeway);
-        // A log-in that is ahead would be fresh for ever.
+        // A log-in in the future would be fresh for ever.
         let begins = times.not_before.max(times.issued).max(times.logged_in).unwrap_or_default();
         if seconds(begins) > latest {
             return Err(Kind::NotYetValid);
@@ -269,13 +284,64 @@ impl Expected {
         }
         Ok(())
     }
+
+    /// Reports a verification for an authentication layer.
+    fn report(&self, answer: Result<VerifiedToken, Kind>) -> Result<Identity, Box<dyn Rejection>> {
+        let result = answer.as_ref().map(drop).map_err(|kind| *kind);
+        if let Some(telemetry) = self.telemetry.get() {
+            telemetry.on(&TokenVerified::new(result).into());
+        }
+        answer.map(|token| token.to_identity()).map_err(|kind| {
+            tracing::debug!(
+                target: "hardpoint::auth::bearer",
+                reason = kind.as_str(),
+                "token refused"
+            );
+            match kind {
+                Kind::RevocationUnknown => {
+                    Box::new(RevocationUnavailable::new()) as Box<dyn Rejection>
+                }
+                Kind::UnknownKeys => Box::new(KeysUnavailable::new()),
+                _ => Box::new(InvalidToken::new(kind.into())),
+            }
+        })
+    }
 }
 
-impl<C> fmt::Debug for TokenVerifier<C> {
+impl Authenticator for TokenVerifier {
+    fn authenticate(&self, credential: Credential<'_>) -> Attempt {
+        let token = credential.text();
+        match self.inner.step(token) {
+            Ok(Step::Done(verified)) => Attempt::Now(self.inner.report(Ok(verified))),
+            Err(kind) => Attempt::Now(self.inner.report(Err(kind))),
+            Ok(step) => {
+                let (inner, token) = (Arc::clone(&self.inner), token.to_owned());
+                Attempt::Later(Box::pin(async move {
+                    let answer = inner.wait(&token, step).await;
+                    inner.report(answer)
+                }))
+            }
+        }
+    }
+
+    fn scheme(&self) -> &'static str {
+        "Bearer"
+    }
+
+    fn telemetry(&self, telemetry: &Telemetry) {
+        telemetry.fill(&self.inner.telemetry);
+    }
+}
+
+impl fmt::Debug for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenVerifier")
-            .field("expected", &self.expected)
+            .field("issuers", &self.issuers)
+            .field("leeway", &self.leeway)
+            .field("max_age", &self.max_age)
             .field("cache", &self.cache)
             .finish_non_exhaustive()
     }
 }
+
+debug_only!(TokenVerifier { inner });

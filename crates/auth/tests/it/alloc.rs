@@ -1,7 +1,7 @@
 //! What a request that is let in costs.
 
 use hardpoint_auth::{
-    AuthLayer, KeySet, RequireLayer, SigningKey, TokenCache, TokenIssuer, TokenVerifier,
+    AuthLayer, KeySet, RequireLayer, SigningKey, TokenCache, TokenVerifier, TrustedIssuer,
 };
 use hardpoint_testkit::{
     TestBody,
@@ -9,25 +9,23 @@ use hardpoint_testkit::{
 };
 use http::Request;
 
-use super::{AUDIENCE, ISSUER, pair, token, with};
+use super::{issuer, issuer_and_builder, pair, token, verifier, with};
 
 /// The verifier's own: what a token costs that is new, and one that was seen before.
 #[test]
 fn a_token_costs_its_payload_and_one_seen_before_costs_nothing() {
     let key = SigningKey::generate().unwrap();
     let keys = KeySet::new([key.verifying_key()]).unwrap();
-    let token = token(&TokenIssuer::new(key, ISSUER, AUDIENCE), "notes:read");
-    let verifier = TokenVerifier::new(keys, ISSUER, AUDIENCE);
+    let token = token(&issuer(key), "notes:read");
     let count = |verifier: &TokenVerifier, token: &str| {
         allocations_in(|| std::hint::black_box(verifier.verify(token)).is_ok())
     };
-    count(&verifier, token.expose());
-    assert_eq!(count(&verifier, token.expose()), 2, "the payload, and what is shared of it");
-    for cache in [TokenCache::digest(), TokenCache::full_token()] {
-        let verifier = verifier.clone().cache(cache);
-        count(&verifier, token.expose());
-        assert_eq!(count(&verifier, token.expose()), 0);
-    }
+    let cold = verifier(keys.clone()).build().unwrap();
+    count(&cold, token.expose());
+    assert_eq!(count(&cold, token.expose()), 2, "the payload, and what is shared of it");
+    let warm = verifier(keys).cache(TokenCache::new()).build().unwrap();
+    count(&warm, token.expose());
+    assert_eq!(count(&warm, token.expose()), 0);
 }
 
 /// Garbage is refused before anything is allocated for it, however long it is.
@@ -35,15 +33,21 @@ fn a_token_costs_its_payload_and_one_seen_before_costs_nothing() {
 fn garbage_costs_nothing() {
     let key = SigningKey::generate().unwrap();
     let verifying = key.verifying_key();
-    let token = token(&TokenIssuer::new(key, ISSUER, AUDIENCE), "notes:read");
+    let token = token(&issuer(key), "notes:read");
     let token = token.expose();
     let other = SigningKey::generate().unwrap().verifying_key();
     let keys = KeySet::new([verifying, other]).unwrap();
     let (header, rest) = token.split_once('.').unwrap();
     let (signed, signature) = token.rsplit_once('.').unwrap();
-    // Nothing is remembered yet, and then the header is.
-    for round in 0..2 {
-        let verifier = TokenVerifier::new(keys.clone(), ISSUER, AUDIENCE);
+    let others = KeySet::new([SigningKey::generate().unwrap().verifying_key()]).unwrap();
+    // Nothing is remembered yet, then the header is, and then there is a second issuer.
+    for round in 0..3 {
+        let builder = verifier(keys.clone());
+        let verifier = match round {
+            2 => builder.add_issuer(TrustedIssuer::new("https://other.example", others.clone())),
+            _ => builder,
+        };
+        let verifier = verifier.build().unwrap();
         if round == 1 {
             verifier.verify(token).unwrap();
         }
@@ -75,9 +79,18 @@ fn a_verified_token_costs_its_claims() {
     let (issuer, layer) = pair();
     let token = token(&issuer, "notes:read");
     let bearer = format!("Bearer {}", token.expose());
-    // The payload, what is shared of it, its box in the extensions, and the subject's copy.
+    // The payload, and what is shared of it.
     let cold = allocations("auth", &layer, || with(&bearer));
-    assert_eq!((cold.header_map, cold.layer), (0, 4));
+    assert_eq!((cold.header_map, cold.layer), (0, 2));
+}
+
+#[test]
+fn a_cached_token_costs_nothing_but_the_context() {
+    let (issuer, builder) = issuer_and_builder();
+    let layer = AuthLayer::new(builder.cache(TokenCache::new()).build().unwrap());
+    let bearer = format!("Bearer {}", token(&issuer, "notes:read").expose());
+    let warm = allocations("auth, cached", &layer, || with(&bearer));
+    assert_eq!((warm.header_map, warm.layer), (0, 0));
 }
 
 #[test]

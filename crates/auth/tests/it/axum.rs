@@ -1,7 +1,8 @@
 //! The extractors in a real router.
 
 use axum::{Router, body::Body, routing::get};
-use hardpoint_auth::axum::{Authenticated, Refusal};
+use hardpoint_auth::{Scopes, axum::Authenticated};
+use hardpoint_core::{Rejection, axum::RejectionResponse};
 use http::{
     Request, StatusCode,
     header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE},
@@ -18,8 +19,11 @@ async fn maybe(user: Option<Authenticated>) -> String {
     user.map_or_else(|| "nobody".to_owned(), |user| user.subject().to_owned())
 }
 
-async fn write(user: Authenticated) -> Result<&'static str, Refusal> {
-    user.require(&"notes:write".parse().unwrap())?;
+const WRITE: Scopes = Scopes::from_static("notes:write");
+
+async fn write(user: Authenticated) -> Result<&'static str, RejectionResponse> {
+    assert!(user.token().unwrap().token_id().is_some());
+    user.require(&WRITE)?;
     Ok("written")
 }
 
@@ -48,4 +52,7 @@ async fn handlers_get_the_verified_token_or_are_not_called() {
     let refused = ask("/write", Some(reader.expose())).await;
     assert_eq!(refused.status(), StatusCode::FORBIDDEN);
     assert_eq!(refused.headers()[CONTENT_TYPE], "application/problem+json");
+    let expected = r#"Bearer realm="api", error="insufficient_scope", scope="notes:write""#;
+    assert_eq!(refused.headers()[WWW_AUTHENTICATE], expected);
+    assert!(refused.extensions().get::<std::sync::Arc<dyn Rejection>>().is_some());
 }

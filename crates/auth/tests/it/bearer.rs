@@ -8,10 +8,9 @@ use std::{
 
 use bytes::Bytes;
 use hardpoint_auth::{
-    AuthLayer, KeySet, RequireLayer, Revocation, RevocationState, Scopes, SigningKey, TokenIssuer,
-    TokenVerifier, Verified,
+    AuthLayer, RequireLayer, Revocation, RevocationPolicy, RevocationState, Scopes, VerifiedToken,
 };
-use hardpoint_core::{Clock, Event, ManualClock, Refused, RequestContext, Subject};
+use hardpoint_core::{Clock, Event, ManualClock, Refusals, Refused, RequestContext, Telemetry};
 use hardpoint_testkit::TestBody;
 use http::{
     Request, Response, StatusCode,
@@ -21,14 +20,16 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
-use super::{AUDIENCE, ISSUER, pair, token, with};
+use super::{issuer_and_builder, pair, token, with};
 
-/// Answers with the subject, from the extension and from the context.
+/// Answers with the subject of the request's context, which is the token's.
 async fn who(request: Request<TestBody>) -> Result<Response<TestBody>, Infallible> {
-    let verified = request.extensions().get::<Verified>();
-    let context = RequestContext::get(request.extensions());
-    let in_context = context.and_then(|context| context.subject()).map(Subject::as_str);
-    assert_eq!(verified.map(|verified| verified.subject()), in_context);
+    let context = RequestContext::find(request.extensions());
+    let in_context = context.and_then(|context| context.subject());
+    let identity = context.and_then(|context| context.identity());
+    let verified = identity.and_then(VerifiedToken::from_identity);
+    assert_eq!(verified.as_ref().map(VerifiedToken::subject), in_context);
+    assert!(request.extensions().get::<VerifiedToken>().is_none());
     if let Some(header) = request.headers().get(AUTHORIZATION).filter(|_| verified.is_some()) {
         assert!(header.is_sensitive());
     }
@@ -49,23 +50,6 @@ where
     let response = layer.layer(service_fn(inner)).oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     Response::from_parts(parts, body.collect().await.unwrap().to_bytes())
-}
-
-#[tokio::test]
-async fn where_several_issuers_are_trusted_a_subject_is_told_with_its_issuer() {
-    let (issuer, layer) = pair();
-    let service =
-        layer.subject_with_issuer().layer(service_fn(async |request: Request<TestBody>| {
-            let verified = request.extensions().get::<Verified>().unwrap();
-            assert_eq!((verified.issuer(), verified.subject()), (ISSUER, "alice"));
-            let context = RequestContext::get(request.extensions()).unwrap();
-            let subject = context.subject().unwrap().as_str().to_owned();
-            Ok::<_, Infallible>(Response::new(TestBody::default().data(subject)))
-        }));
-    let bearer = format!("Bearer {}", token(&issuer, "notes:read").expose());
-    let response = service.oneshot(with(&bearer)).await.unwrap();
-    let body = response.into_body().collect().await.unwrap().to_bytes();
-    assert_eq!(body, format!("{ISSUER}#alice"));
 }
 
 type Who = std::pin::Pin<Box<dyn Future<Output = Result<Response<TestBody>, Infallible>> + Send>>;
@@ -183,20 +167,24 @@ async fn credentials_are_hidden_whatever_they_are() {
 async fn what_cannot_be_decided_is_503_and_no_word_about_the_token() {
     struct Down;
     impl Revocation for Down {
-        fn state(&self, _: &Verified) -> RevocationState {
+        fn state(&self, _: &VerifiedToken) -> RevocationState {
             RevocationState::Unknown
         }
     }
 
-    let key = SigningKey::generate().unwrap();
-    let keys = KeySet::new([key.verifying_key()]).unwrap();
-    let verifier = TokenVerifier::new(keys, ISSUER, AUDIENCE).revocation(Arc::new(Down));
-    let issuer = TokenIssuer::new(key, ISSUER, AUDIENCE);
-    let request = with(&format!("Bearer {}", token(&issuer, "").expose()));
-    let answer = ask(&AuthLayer::new(verifier), request).await;
+    let (issuer, builder) = issuer_and_builder();
+    let request = || with(&format!("Bearer {}", token(&issuer, "").expose()));
+    let layer = AuthLayer::new(builder.revocation(Down).build().unwrap());
+    let answer = ask(&layer, request()).await;
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(answer.headers().contains_key(RETRY_AFTER));
     assert!(!answer.headers().contains_key(WWW_AUTHENTICATE));
+
+    let (issuer, builder) = issuer_and_builder();
+    let builder = builder.revocation(Down).unknown_revocation(RevocationPolicy::Allow);
+    let request = with(&format!("Bearer {}", token(&issuer, "").expose()));
+    let answer = ask(&AuthLayer::new(builder.build().unwrap()), request).await;
+    assert_eq!(answer.status(), StatusCode::OK, "where the operator chose so");
 }
 
 #[tokio::test]
@@ -247,23 +235,29 @@ async fn a_layer_that_is_off_authenticates_nobody() {
 }
 
 #[tokio::test]
-async fn a_grpc_caller_gets_unauthenticated() {
+async fn a_grpc_service_answers_unauthenticated_and_the_clients_headers_do_not_decide_it() {
     let (_, layer) = pair();
-    let mut request = with("Bearer forged");
-    *request.method_mut() = http::Method::POST;
-    request.headers_mut().insert(CONTENT_TYPE, "application/grpc".parse().unwrap());
-    request.headers_mut().insert(http::header::TE, "trailers".parse().unwrap());
-    let answer = ask(&layer, request).await;
+    let request = || {
+        let mut request = with("Bearer forged");
+        *request.method_mut() = http::Method::POST;
+        request.headers_mut().insert(CONTENT_TYPE, "application/grpc".parse().unwrap());
+        request
+    };
+    let answer = ask(&layer, request()).await;
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    let answer = ask(&layer.refusals(&Refusals::new().grpc()), request()).await;
     assert_eq!(
         (answer.status(), &answer.headers()["grpc-status"]),
         (StatusCode::OK, &"16".parse().unwrap())
     );
+    assert!(!answer.headers().contains_key(WWW_AUTHENTICATE));
 }
 
 #[tokio::test]
 async fn scopes_are_required_of_a_token_and_none_implies_another() {
     let (issuer, layer) = pair();
-    let require = RequireLayer::new().scopes("notes:read notes:write".parse().unwrap());
+    const BOTH: Scopes = Scopes::from_static("notes:read notes:write");
+    let require = RequireLayer::authenticated().scopes(BOTH);
     let statuses = async |scopes: &str| {
         let inner = service_fn(who);
         let request = with(&format!("Bearer {}", token(&issuer, scopes).expose()));
@@ -292,19 +286,21 @@ async fn scopes_are_required_of_a_token_and_none_implies_another() {
 #[tokio::test]
 async fn roles_and_fresh_log_ins_are_required_of_claims() {
     let clock = ManualClock::default();
-    let key = SigningKey::generate().unwrap();
-    let keys = KeySet::new([key.verifying_key()]).unwrap();
-    let auth = AuthLayer::new(TokenVerifier::new(keys, ISSUER, AUDIENCE).with_clock(clock.clone()));
-    let issuer = TokenIssuer::new(key, ISSUER, AUDIENCE).with_clock(clock.clone());
+    let key = Arc::new(hardpoint_auth::SigningKey::generate().unwrap());
+    let keys = hardpoint_auth::KeySet::new([key.verifying_key()]).unwrap();
+    let auth = AuthLayer::new(super::verifier(keys).time(clock.clone()).build().unwrap());
+    let issuer = hardpoint_auth::TokenIssuer::builder(key).issuer(super::ISSUER);
+    let issuer = issuer.audience(super::AUDIENCE).time(clock.clone()).build().unwrap();
     let statuses = async |require: RequireLayer, claims: &[(&str, Value)]| {
         let claims = claims.iter().map(|(name, value)| (*name, value.clone()));
-        let token = issuer.issue_with("alice", &Scopes::none(), claims).unwrap();
-        let require = require.with_clock(clock.clone());
+        let new = claims.fold(issuer.token("alice"), |new, (name, value)| new.claim(name, value));
+        let token = new.sign().unwrap();
+        let require = require.time(clock.clone());
         let service = auth.layer(require.layer(service_fn(who)));
         let request = with(&format!("Bearer {}", token.expose()));
         service.oneshot(request).await.unwrap()
     };
-    let admin = || RequireLayer::new().add_role("roles", "admin");
+    let admin = || RequireLayer::authenticated().add_role("roles", "admin");
     for (roles, expected) in [
         (json!("admin"), 200),
         (json!(["user", "admin"]), 200),
@@ -317,12 +313,12 @@ async fn roles_and_fresh_log_ins_are_required_of_claims() {
         assert_eq!(answer.status().as_u16(), expected, "{roles}");
     }
     assert_eq!(statuses(admin(), &[]).await.status(), StatusCode::FORBIDDEN);
-    let nested = RequireLayer::new().add_role("/realm_access/roles", "admin");
+    let nested = RequireLayer::authenticated().add_role("/realm_access/roles", "admin");
     let realm = [("realm_access", json!({ "roles": ["admin"] }))];
     assert_eq!(statuses(nested.clone(), &realm).await.status(), StatusCode::OK);
     assert_eq!(statuses(nested.add_role("roles", "x"), &realm).await.status(), 403);
 
-    let fresh = || RequireLayer::new().fresh(Duration::from_secs(300));
+    let fresh = || RequireLayer::authenticated().fresh(Duration::from_secs(300));
     let now = clock.unix().as_secs();
     for (login, expected) in [(now, 200), (now - 300, 200), (now - 301, 401)] {
         let answer = statuses(fresh(), &[("auth_time", json!(login))]).await;
@@ -341,11 +337,11 @@ async fn every_verification_is_told_to_the_observer() {
     let (issuer, layer) = pair();
     let seen = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&seen);
-    let layer = layer.with_observer(move |event: &Event<'_>| {
-        if let Event::Verified { result } = event {
-            sink.lock().unwrap().push(*result);
+    let layer = layer.telemetry(&Telemetry::new(move |event: &Event<'_>| {
+        if let Event::TokenVerified(event) = event {
+            sink.lock().unwrap().push(event.result.map_or_else(|kind| kind.as_str(), |()| "ok"));
         }
-    });
+    }));
     ask(&layer, with(&format!("Bearer {}", token(&issuer, "").expose()))).await;
     ask(&layer, with("Bearer forged")).await;
     ask(&layer, Request::new(TestBody::default())).await;

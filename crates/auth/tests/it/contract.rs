@@ -1,6 +1,8 @@
 //! The laws of every layer.
 
-use hardpoint_auth::{Auth, AuthLayer, PasswordHasher, Require, RequireLayer, TokenVerifier};
+use hardpoint_auth::{
+    Auth, AuthLayer, PasswordHasher, Require, RequireLayer, Scopes, TokenIssuer, TokenVerifier,
+};
 use hardpoint_testkit::{TestBody, contract};
 use http::{Request, header::COOKIE};
 
@@ -24,7 +26,7 @@ fn the_layers_keep_the_contract() {
 fn a_refusal_is_a_response() {
     let (_, layer) = pair();
     contract::refusals_are_responses(&layer, || with("Bearer forged"));
-    let scopes = RequireLayer::new().scopes("a".parse().unwrap());
+    let scopes = RequireLayer::authenticated().scopes(Scopes::from_static("a"));
     contract::refusals_are_responses(&scopes, || with("Bearer forged"));
 }
 
@@ -34,5 +36,6 @@ fn the_types_can_be_shared() {
     contract::assert_auto_traits::<Auth<()>>();
     contract::assert_auto_traits::<Require<()>>();
     contract::assert_auto_traits::<TokenVerifier>();
+    contract::assert_auto_traits::<TokenIssuer>();
     contract::assert_auto_traits::<PasswordHasher>();
 }

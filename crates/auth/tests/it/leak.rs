@@ -3,16 +3,16 @@
 use std::sync::{Arc, Mutex};
 
 use hardpoint_auth::{
-    Algorithm, AuthLayer, KeyRing, KeySet, PasswordHasher, SigningKey, TokenCache, TokenIssuer,
-    TokenVerifier, VerifyingKey,
+    Algorithm, AuthLayer, Credential, KeyRing, KeySet, PasswordHasher, SigningKey, TokenCache,
+    VerifyingKey,
 };
-use hardpoint_core::{Event, Secret};
+use hardpoint_core::{Event, RequestContext, Secret, Telemetry, Time};
 use hardpoint_testkit::{TestBody, leak::LeakScanner};
 use http::Request;
 use http_body_util::BodyExt;
 use tower::{Layer, ServiceExt};
 
-use super::{AUDIENCE, ISSUER, pair, token, with};
+use super::{issuer, pair, token, verifier, with};
 
 const PASSWORD: &str = "correct-horse-battery-staple";
 
@@ -25,12 +25,17 @@ async fn no_claim_key_or_token_is_shown_anywhere() {
     let keys = KeySet::new([key.verifying_key()]).unwrap();
     let jwks = keys.to_jwks().to_string();
     let jwk = key.verifying_key().to_jwk().to_string();
-    let issuer = TokenIssuer::new(key, ISSUER, AUDIENCE);
-    let verifier =
-        TokenVerifier::new(keys.clone(), ISSUER, AUDIENCE).cache(TokenCache::full_token());
-    let claims = [("email", "canary-mail".into()), ("sid", "canary-session".into())];
-    let scopes = "canary-scope".parse().unwrap();
-    let token = issuer.issue_with("canary-subject", &scopes, claims).unwrap();
+    let issuer = issuer(key);
+    let told = Arc::new(Mutex::new(String::new()));
+    let events = Arc::clone(&told);
+    let telemetry = Telemetry::new(move |event: &Event<'_>| {
+        *events.lock().unwrap() += &format!("{event:?}");
+    });
+    let builder = verifier(keys.clone()).cache(TokenCache::new()).telemetry(&telemetry);
+    let verifier = builder.build().unwrap();
+    let new = issuer.token("canary-subject").scopes(["canary-scope"]);
+    let new = new.claim("email", "canary-mail").claim("sid", "canary-session");
+    let token = new.sign().unwrap();
     let verified = verifier.verify(token.expose()).unwrap();
     let ring = KeyRing::new(SigningKey::generate().unwrap());
     let opened = keys.verify_jws(token.expose(), std::time::Duration::ZERO).unwrap();
@@ -41,18 +46,16 @@ async fn no_claim_key_or_token_is_shown_anywhere() {
     let bad = VerifyingKey::symmetric(Algorithm::Hs512, SECRET.into()).unwrap_err();
     let forged = verifier.verify(&format!("{}x", token.expose())).unwrap_err();
     let mut request = with(&format!("Bearer {}x", token.expose()));
-    request.extensions_mut().insert(verified.clone());
+    let context = RequestContext::ensure(request.extensions_mut(), &Time::system());
+    context.set_identity(verified.to_identity());
+    let credential = Credential::Header(token.expose());
     let shown = format!(
         "{verified:?} {:?} {verifier:?} {issuer:?} {ring:?} {keys:?} {opened:?} {layer:?} {refused} \
-         {bad} {forged} {forged:?} {jwks} {jwk} {:?}",
+         {bad} {forged} {forged:?} {jwks} {jwk} {token:?} {credential:?} {:?} {:?}",
         verified.claims(),
         request.extensions(),
+        verified.to_identity(),
     );
-    let told = Arc::new(Mutex::new(String::new()));
-    let events = Arc::clone(&told);
-    let layer = layer.with_observer(move |event: &Event<'_>| {
-        *events.lock().unwrap() += &format!("{event:?}");
-    });
     let answer = layer.layer(tower::service_fn(async |_: Request<TestBody>| {
         Ok::<_, std::convert::Infallible>(http::Response::new(TestBody::default()))
     }));
@@ -76,7 +79,7 @@ async fn no_claim_key_or_token_is_shown_anywhere() {
     let scanner = LeakScanner::new(secrets);
     scanner.assert_clean("debug, display and jwks", shown.as_bytes());
     let told = told.lock().unwrap();
-    assert_eq!(told.matches("Verified").count(), 2, "{told}");
+    assert_eq!(told.matches("TokenVerified(").count(), 2, "{told}");
     scanner.assert_clean("events", told.as_bytes());
     scanner.assert_clean("the answer", format!("{parts:?} {body}").as_bytes());
 }
@@ -89,8 +92,7 @@ async fn debug_and_display_show_no_secret() {
     let passwords = PasswordHasher::with_bounds(1, 1);
     let hash = passwords.hash(Secret::from(PASSWORD)).await.unwrap();
     let key = SigningKey::generate().unwrap();
-    let verifier =
-        TokenVerifier::new(KeySet::new([key.verifying_key()]).unwrap(), ISSUER, AUDIENCE);
+    let verifier = verifier(KeySet::new([key.verifying_key()]).unwrap()).build().unwrap();
     let refused = verifier.verify(token.expose()).unwrap_err();
     let shown = format!(
         "{token:?} {issuer:?} {layer:?} {hash:?} {passwords:?} {key:?} {verifier:?} {refused:?} {refused}"

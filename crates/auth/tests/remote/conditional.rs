@@ -11,7 +11,7 @@ use hardpoint_auth::{
     JwksService, KeySet, SigningKey,
     remote::{HttpFetch, KeysState, RefreshErrorKind, Refreshed, RemoteKeys},
 };
-use hardpoint_core::ManualClock;
+use hardpoint_core::{ManualClock, Time};
 use hardpoint_testkit::{clock::TokioClock, http::serve};
 use http::{
     HeaderMap, HeaderName, Request, Response, StatusCode,
@@ -36,7 +36,7 @@ fn set<const N: usize>(keys: [&SigningKey; N]) -> Arc<KeySet> {
 async fn keys_that_have_not_changed_are_not_sent_again() {
     let [first, second] = [(), ()].map(|()| SigningKey::generate().unwrap());
     let (publish, published) = watch::channel(set([&first]));
-    let (service, seen) = (JwksService::watching(published), Arc::new(Mutex::new(Vec::new())));
+    let (service, seen) = (JwksService::new(published), Arc::new(Mutex::new(Vec::new())));
     let noted = Arc::clone(&seen);
     let server = serve(service_fn(move |request: Request<Incoming>| {
         let (service, noted) = (service.clone(), Arc::clone(&noted));
@@ -54,7 +54,7 @@ async fn keys_that_have_not_changed_are_not_sent_again() {
     let fetch = HttpFetch::trusting_pem(&tls::authority().1).unwrap();
     let clock = ManualClock::default();
     let builder = RemoteKeys::jwks(server.url("/keys"), fetch).insecure_http();
-    let keys = builder.with_clock(clock.clone()).start().unwrap();
+    let keys = builder.time(clock.clone()).start().unwrap();
     keys.warm().await.unwrap();
     let watch = keys.watch();
     assert_eq!(keys.refresh_for_unknown_key_id("a").await, Refreshed::Unknown);
@@ -74,7 +74,7 @@ async fn keys_that_have_not_changed_are_not_sent_again() {
 }
 
 fn start(issuer: &Issuer) -> RemoteKeys {
-    RemoteKeys::jwks(URL, issuer.clone()).with_clock(TokioClock::new()).start().unwrap()
+    RemoteKeys::jwks(URL, issuer.clone()).time(Time::custom(TokioClock::new())).start().unwrap()
 }
 
 fn respond(status: u16, headers: &[(HeaderName, &str)], body: &str) -> Response<Bytes> {
@@ -272,7 +272,7 @@ async fn a_tag_is_sent_only_where_it_came_from() {
     issuer.answer("/keys", |_| respond(302, &[(LOCATION, "/moved")], ""));
     let moved = text.clone();
     issuer.answer("/moved", move |_| respond(200, &[(ETAG, "\"a\"")], &moved));
-    let builder = RemoteKeys::jwks(URL, issuer.clone()).with_clock(TokioClock::new());
+    let builder = RemoteKeys::jwks(URL, issuer.clone()).time(Time::custom(TokioClock::new()));
     let keys = builder.follow_same_origin_redirects().start().unwrap();
     keys.warm().await.unwrap();
     assert_eq!(keys.refresh_for_unknown_key_id("x").await, Refreshed::Unknown);
@@ -289,7 +289,8 @@ async fn a_tag_is_sent_only_where_it_came_from() {
     at("https://keys.example/a");
     let published = text.clone();
     issuer.answer("*", move |_| respond(200, &[(ETAG, "\"a\"")], &published));
-    let builder = RemoteKeys::discovery(ISSUER, issuer.clone()).with_clock(TokioClock::new());
+    let builder =
+        RemoteKeys::discovery(ISSUER, issuer.clone()).time(Time::custom(TokioClock::new()));
     let keys = builder.start().unwrap();
     keys.warm().await.unwrap();
     issuer.answer("/a", |_| respond(404, &[], ""));
@@ -321,7 +322,7 @@ async fn a_server_that_is_wrong_about_what_has_changed_is_believed_for_a_day() {
 async fn what_has_expired_is_asked_for_whole() {
     let ((key, text), issuer) = (key(), Issuer::default());
     publish(&issuer, &text, &[(ETAG, "\"a\"")], &[]);
-    let builder = RemoteKeys::jwks(URL, issuer.clone()).with_clock(TokioClock::new());
+    let builder = RemoteKeys::jwks(URL, issuer.clone()).time(Time::custom(TokioClock::new()));
     let keys = builder.stale_if_error(HOUR).start().unwrap();
     keys.warm().await.unwrap();
     issuer.go_away();

@@ -7,11 +7,14 @@ use std::{
 
 use hardpoint_auth::{
     SigningKey,
-    remote::{Fetch, FetchError, Refreshed, RemoteKeys, RemoteKeysBuilder},
+    remote::{Fetch, FetchError, Fetching, Refreshed, RemoteKeys, RemoteKeysBuilder},
 };
-use hardpoint_core::{Event, Observer};
+use hardpoint_core::{
+    Event, Observer, Telemetry, Time,
+    event::{KeySetChanged, KeySetFetchFailed, KeySetStateChanged},
+};
 use hardpoint_testkit::{clock::TokioClock, leak::LeakScanner};
-use http::{Request, Response};
+use http::Request;
 use tokio::time::sleep;
 
 use super::{issuer::Issuer, jwks, key};
@@ -33,27 +36,31 @@ impl Told {
 impl Observer for Told {
     fn on(&self, event: &Event<'_>) {
         let text = match event {
-            Event::KeySetChanged { key_set, added, removed } => {
+            Event::KeySetChanged(KeySetChanged { key_set, added, removed, .. }) => {
                 format!("{key_set}: +{added} -{removed}")
             }
-            Event::KeySetFetchFailed { key_set, kind } => format!("{key_set} failed: {kind}"),
-            Event::KeySetStateChanged { key_set, state } => format!("{key_set} is {state}"),
+            Event::KeySetFetchFailed(KeySetFetchFailed { key_set, kind, .. }) => {
+                format!("{key_set} failed: {}", kind.as_str())
+            }
+            Event::KeySetStateChanged(KeySetStateChanged { key_set, state, .. }) => {
+                format!("{key_set} is {}", state.as_str())
+            }
             other => format!("{other:?}"),
         };
         self.0.lock().unwrap().push(text);
     }
 }
 
-fn builder(issuer: &Issuer) -> RemoteKeysBuilder<Issuer, TokioClock> {
+fn builder(issuer: &Issuer) -> RemoteKeysBuilder {
     let keys = RemoteKeys::jwks("https://id.example/keys", issuer.clone());
-    keys.with_clock(TokioClock::new()).name("partner")
+    keys.time(Time::custom(TokioClock::new())).name("partner")
 }
 
 #[tokio::test(start_paused = true)]
 async fn keys_that_come_and_go_are_told_and_how_many() {
     let [first, second, third] = [(), (), ()].map(|()| SigningKey::generate().unwrap());
     let (issuer, told) = (Issuer::publishing(&jwks([&first])), Told::default());
-    let keys = builder(&issuer).with_observer(told.clone()).start().unwrap();
+    let keys = builder(&issuer).telemetry(&Telemetry::new(told.clone())).start().unwrap();
     assert_eq!(told.take(), [""; 0]);
     keys.warm().await.unwrap();
     assert_eq!(told.take(), ["partner: +1 -0", "partner is fresh"]);
@@ -81,7 +88,8 @@ async fn each_change_of_the_state_is_told_once_and_in_the_moment_it_happens() {
     let (_, text) = key();
     let (issuer, told) = (Issuer::publishing(&text), Told::default());
     let observer = told.clone();
-    let keys = builder(&issuer).stale_if_error(HOUR).with_observer(observer).start().unwrap();
+    let keys =
+        builder(&issuer).stale_if_error(HOUR).telemetry(&Telemetry::new(observer)).start().unwrap();
     keys.warm().await.unwrap();
     told.take();
     let states =
@@ -109,7 +117,7 @@ async fn each_change_of_the_state_is_told_once_and_in_the_moment_it_happens() {
 #[tokio::test(start_paused = true)]
 async fn each_fetch_that_fails_is_told_with_its_kind() {
     let (issuer, told) = (Issuer::default(), Told::default());
-    let keys = builder(&issuer).with_observer(told.clone()).start().unwrap();
+    let keys = builder(&issuer).telemetry(&Telemetry::new(told.clone())).start().unwrap();
     assert!(keys.warm().await.is_err());
     assert_eq!(told.take(), ["partner failed: unreachable"]);
     issuer.publish("<html>");
@@ -125,12 +133,9 @@ async fn each_fetch_that_fails_is_told_with_its_kind() {
 struct Talkative;
 
 impl Fetch for Talkative {
-    async fn fetch(
-        &self,
-        request: Request<()>,
-        _limit: usize,
-    ) -> Result<Response<bytes::Bytes>, FetchError> {
-        Err(FetchError::unreachable(format!("canary-of-the-network at {}", request.uri())))
+    fn fetch(&self, request: Request<()>, _limit: usize) -> Fetching<'_> {
+        let text = format!("canary-of-the-network at {}", request.uri());
+        Box::pin(async move { Err(FetchError::unreachable(text)) })
     }
 }
 
@@ -145,8 +150,11 @@ async fn no_event_has_a_key_a_url_or_an_errors_text() {
     };
     let url = "https://id.example/keys?api-key=canary-of-the-query";
     let started = [
-        RemoteKeys::jwks(url, issuer.clone()).with_observer(observer.clone()).start().unwrap(),
-        RemoteKeys::jwks(url, Talkative).with_observer(observer).start().unwrap(),
+        RemoteKeys::jwks(url, issuer.clone())
+            .telemetry(&Telemetry::new(observer.clone()))
+            .start()
+            .unwrap(),
+        RemoteKeys::jwks(url, Talkative).telemetry(&Telemetry::new(observer)).start().unwrap(),
     ];
     started[0].warm().await.unwrap();
     assert!(started[1].warm().await.is_err());
@@ -171,7 +179,7 @@ async fn an_observer_that_panics_does_not_stop_the_upkeep() {
     let [(old, text), (new, later)] = [key(), key()];
     let issuer = Issuer::publishing(&text);
     let panics = |_: &Event<'_>| panic!("the observer panics");
-    let keys = builder(&issuer).with_observer(panics).start().unwrap();
+    let keys = builder(&issuer).telemetry(&Telemetry::new(panics)).start().unwrap();
     keys.warm().await.unwrap();
     let watch = keys.watch();
     assert!(watch.borrow().find(old.key_id()).is_some());

@@ -32,7 +32,7 @@ fn fetch() -> HttpFetch {
     HttpFetch::trusting_pem(&tls::authority().1).unwrap()
 }
 
-fn at(url: String) -> RemoteKeysBuilder<HttpFetch> {
+fn at(url: String) -> RemoteKeysBuilder {
     RemoteKeys::jwks(url, fetch()).insecure_http()
 }
 
@@ -208,7 +208,7 @@ async fn nobody_at_the_port_is_no_answer_and_the_log_may_say_why() {
 async fn ten_thousand_ids_that_nobody_knows_cause_one_request_in_thirty_seconds() {
     let (server, hits) = server(&key().1).await;
     let clock = ManualClock::default();
-    let builder = at(server.url("/keys")).timeout(LONG).with_clock(clock.clone());
+    let builder = at(server.url("/keys")).timeout(LONG).time(clock.clone());
     let keys = builder.start().unwrap();
     keys.warm().await.unwrap();
     assert_eq!(hits.swap(0, Ordering::SeqCst), 1);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use hardpoint_auth::remote::{Fetch, FetchError};
+use hardpoint_auth::remote::{Fetch, FetchError, Fetching};
 use http::{Request, Response, header::CACHE_CONTROL};
 
 /// Clones are the same issuer.
@@ -93,11 +93,13 @@ impl Issuer {
 }
 
 impl Fetch for Issuer {
-    async fn fetch(
-        &self,
-        request: Request<()>,
-        _limit: usize,
-    ) -> Result<Response<Bytes>, FetchError> {
+    fn fetch(&self, request: Request<()>, _limit: usize) -> Fetching<'_> {
+        Box::pin(self.answer_to(request))
+    }
+}
+
+impl Issuer {
+    async fn answer_to(&self, request: Request<()>) -> Result<Response<Bytes>, FetchError> {
         let page = {
             let mut inner = self.inner.lock().unwrap();
             inner.asked.push(request.clone());

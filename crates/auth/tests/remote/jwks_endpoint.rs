@@ -77,7 +77,7 @@ async fn other_methods_are_refused_with_a_problem() {
 async fn keys_that_change_are_published_by_all_clones() {
     let (first, second) = (set(), set());
     let (sender, receiver) = watch::channel(Arc::new(first.clone()));
-    let service = JwksService::watching(receiver);
+    let service = JwksService::new(receiver);
     let clone = service.clone();
     let (before, body) = ask(&service, Method::GET, None).await;
     assert_eq!(body, first.to_jwks().to_string());
@@ -95,7 +95,7 @@ async fn keys_that_change_are_published_by_all_clones() {
 #[tokio::test]
 async fn the_body_is_rendered_once_for_all_clones() {
     let (sender, receiver) = watch::channel(Arc::new(set()));
-    let service = JwksService::watching(receiver);
+    let service = JwksService::new(receiver);
     sender.send_replace(Arc::new(set()));
     let mut places = Vec::new();
     for service in [service.clone(), service.clone(), service] {

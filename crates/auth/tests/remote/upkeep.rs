@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use hardpoint_auth::{
-    SigningKey,
-    remote::{KeysState, RefreshErrorKind, Refreshed, RemoteKeys, RemoteKeysError},
+    ConfigError, SigningKey,
+    remote::{KeysState, RefreshErrorKind, Refreshed, RemoteKeys},
 };
+use hardpoint_core::Time;
 use hardpoint_testkit::clock::TokioClock;
 use tokio::time::{advance, sleep};
 
@@ -19,11 +20,14 @@ const URL: &str = "https://id.example/keys";
 const HOUR: Duration = Duration::from_secs(3_600);
 
 fn start(issuer: &Issuer) -> RemoteKeys {
-    RemoteKeys::jwks(URL, issuer.clone()).with_clock(TokioClock::new()).start().unwrap()
+    RemoteKeys::jwks(URL, issuer.clone()).time(Time::custom(TokioClock::new())).start().unwrap()
 }
 
 fn discover(issuer: &Issuer) -> RemoteKeys {
-    RemoteKeys::discovery(ISSUER, issuer.clone()).with_clock(TokioClock::new()).start().unwrap()
+    RemoteKeys::discovery(ISSUER, issuer.clone())
+        .time(Time::custom(TokioClock::new()))
+        .start()
+        .unwrap()
 }
 
 fn document(issuer: &str, keys: &str) -> Page {
@@ -411,7 +415,8 @@ async fn entras_template_is_accepted_when_asked_for_and_tenants_keys_are_left_ou
     let path = "/common/v2.0/.well-known/openid-configuration";
     issuer.page(path, document(template, "https://login.microsoftonline.com/common/keys"));
 
-    let builder = || RemoteKeys::discovery(common, issuer.clone()).with_clock(TokioClock::new());
+    let builder =
+        || RemoteKeys::discovery(common, issuer.clone()).time(Time::custom(TokioClock::new()));
     let keys = builder().start().unwrap();
     assert_eq!(keys.warm().await.unwrap_err().kind(), RefreshErrorKind::Issuer);
     let keys = builder().entra_template().start().unwrap();
@@ -442,7 +447,7 @@ async fn a_member_that_stands_twice_loses_its_key_with_entras_template_too() {
     let warm = async |text: String| {
         let issuer = Issuer::publishing(&text);
         issuer.page(path, document(template, "https://login.microsoftonline.com/common/keys"));
-        let builder = RemoteKeys::discovery(common, issuer).with_clock(TokioClock::new());
+        let builder = RemoteKeys::discovery(common, issuer).time(Time::custom(TokioClock::new()));
         let keys = builder.entra_template().start().unwrap();
         keys.warm().await.map(|()| keys)
     };
@@ -481,20 +486,21 @@ fn settings_that_make_no_sense_are_named() {
     let issuer = Issuer::default();
     let jwks = |url: &str| RemoteKeys::jwks(url, issuer.clone());
     let error = jwks("http://id.example/keys").start().unwrap_err();
-    assert_eq!(error, RemoteKeysError::Insecure { url: "http://id.example/keys".to_owned() });
+    assert!(matches!(&error, ConfigError::Insecure { url } if url == "http://id.example/keys"));
     assert!(error.to_string().contains("insecure_http()"));
     let error = RemoteKeys::discovery("http://id.example", issuer.clone()).start().unwrap_err();
-    assert!(matches!(error, RemoteKeysError::Insecure { .. }));
+    assert!(matches!(error, ConfigError::Insecure { .. }));
 
     let error = jwks("https://user:hunter2@id.example/keys").start().unwrap_err();
-    assert!(matches!(error, RemoteKeysError::Url { .. }));
+    assert!(matches!(error, ConfigError::Url { .. }));
     assert!(!format!("{error} {error:?}").contains("hunter2"));
-    assert!(matches!(jwks("keys").start().unwrap_err(), RemoteKeysError::Url { .. }));
+    assert!(matches!(jwks("keys").start().unwrap_err(), ConfigError::Url { .. }));
 
     let error = jwks(URL).entra_template().start().unwrap_err();
-    assert_eq!(error, RemoteKeysError::TemplateWithoutDiscovery);
+    assert!(matches!(error, ConfigError::TemplateWithoutDiscovery));
     let error = RemoteKeys::discovery(ISSUER, issuer.clone()).entra_template().start().unwrap_err();
-    assert!(matches!(error, RemoteKeysError::NoTenant { .. }));
-    assert_eq!(jwks(URL).timeout(Duration::ZERO).start().unwrap_err(), RemoteKeysError::NoTime);
-    assert_eq!(jwks(URL).start().unwrap_err(), RemoteKeysError::NoRuntime);
+    assert!(matches!(error, ConfigError::NoTenant { .. }));
+    let error = jwks(URL).timeout(Duration::ZERO).start().unwrap_err();
+    assert!(matches!(error, ConfigError::NoTime));
+    assert!(matches!(jwks(URL).start().unwrap_err(), ConfigError::NoRuntime));
 }

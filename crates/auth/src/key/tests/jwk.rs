@@ -136,7 +136,7 @@ fn one_bad_key_never_loses_the_good_ones() {
     let ids: Vec<_> = keys.iter().map(VerifyingKey::key_id).collect();
     assert_eq!(ids, good.iter().map(|key| key["kid"].as_str().unwrap()).collect::<Vec<_>>());
     let named: Vec<_> =
-        skipped.iter().map(|key| (key.position(), key.key_id(), key.reason())).collect();
+        skipped.iter().map(|key| (key.position, key.key_id.as_deref(), key.reason)).collect();
     let again = good[0]["kid"].as_str();
     let enc = good[1]["kid"].as_str();
     assert_eq!(

@@ -1,5 +1,6 @@
 //! Keys as they come from files.
 
+mod containers;
 mod jwk;
 mod lint;
 mod ring;

@@ -1,11 +1,10 @@
-//! A table of fixed size, in buckets that know which of their tokens come again.
+//! A table of fixed size, in buckets that count which of their tokens come again.
 //!
-//! A token stands in one of two buckets that its hash names. With a third more places than tokens are to
-//! be known, hardly one of those is pushed out by chance, where one bucket alone would lose a seventh.
+//! A token is in one of two buckets that its tag chooses. With a third more places than the announced
+//! number of tokens, few are evicted by chance; a single bucket would lose a seventh.
 //!
-//! Finding a token writes to nothing that others read, but for the count of the token's own `Arc` and,
-//! until it has come a few times, the note that it did. Whoever puts one in takes turns with the others
-//! of the same bucket.
+//! Finding a token writes nothing that other threads read, except the count of the token's own `Arc`
+//! and, until it has come a few times, the count of its hits. Writers of one bucket take turns.
 
 use std::{
     sync::{
@@ -17,18 +16,15 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 
-use super::{
-    super::Verified,
-    digest::{Id, Kept},
-};
+use super::VerifiedToken;
 
 /// Tokens of a bucket.
 const WAYS: usize = 8;
-/// The share of places that is filled when as many tokens are known as were announced: 3 of 4.
+/// The share of places that the announced number of tokens fills: 3 of 4.
 const FILL: (usize, usize) = (3, 4);
-/// How many of them may be one subject's before its next one takes the place of one of its own.
+/// How many of them may belong to one subject before its next token replaces one of its own.
 const SHARE: usize = 2;
-/// How often a token that came again is passed over before it is pushed out.
+/// How often a token that came again is passed over before it is evicted.
 const MAX_HITS: u8 = 3;
 
 pub(super) struct Table {
@@ -36,38 +32,56 @@ pub(super) struct Table {
     limits: Limits,
 }
 
-/// What a bucket may hold.
+/// The bounds of a bucket.
 #[derive(Clone, Copy)]
 struct Limits {
     /// The most bytes.
     bytes: usize,
-    /// How long a token is known.
+    /// How long a token is cached.
     time_to_live: Duration,
 }
 
 #[derive(Default)]
 struct Bucket {
-    /// Parts of the hashes of the entries, beside each other: 0 is none.
+    /// Parts of the tags of the entries, adjacent in memory: 0 is none.
     marks: [AtomicU32; WAYS],
-    /// How often each came again lately.
+    /// How often each came again recently.
     hits: [AtomicU8; WAYS],
     entries: [ArcSwapOption<Entry>; WAYS],
-    /// Held by whoever changes what stands here: where the search for a token to push out begins.
+    /// Held by the writer: where the search for a token to evict begins.
     next: Mutex<usize>,
 }
 
+/// What a token is found by.
+pub(super) struct Id<'a> {
+    /// Header and payload.
+    pub(super) signed: &'a str,
+    /// A keyed tag of the signature.
+    pub(super) tag: (u64, u64),
+}
+
 pub(super) struct Entry {
-    pub(super) kept: Kept,
-    pub(super) verified: Verified,
+    signed: Box<str>,
+    tag: (u64, u64),
+    token: VerifiedToken,
     /// When it was verified, since 1970.
-    pub(super) since: Duration,
+    since: Duration,
     /// A hash of its subject.
-    pub(super) subject: u64,
-    pub(super) size: usize,
+    subject: u64,
+    size: usize,
 }
 
 impl Entry {
-    /// Whether it is still to be known. A calendar that was set back makes it old.
+    pub(super) fn new(id: &Id<'_>, token: &VerifiedToken, since: Duration, subject: u64) -> Self {
+        let size = size_of::<Self>() + id.signed.len() + token.size();
+        Self { signed: id.signed.into(), tag: id.tag, token: token.clone(), since, subject, size }
+    }
+
+    fn is(&self, id: &Id<'_>) -> bool {
+        self.tag == id.tag && *self.signed == *id.signed
+    }
+
+    /// Whether it is recent enough. A calendar that was set back makes it stale.
     fn is_fresh(&self, now: Duration, time_to_live: Duration) -> bool {
         now.checked_sub(self.since).is_some_and(|age| age < time_to_live)
     }
@@ -82,12 +96,12 @@ impl Table {
         Self { buckets, limits: Limits { bytes, time_to_live } }
     }
 
-    pub(super) fn find(&self, id: &Id<'_>, now: Duration) -> Option<Verified> {
+    pub(super) fn find(&self, id: &Id<'_>, now: Duration) -> Option<VerifiedToken> {
         let home = self.home(id)?;
         home.into_iter().find_map(|bucket| bucket.find(id, now, self.limits.time_to_live))
     }
 
-    /// Puts a token where it stands already, or into the bucket that has more room.
+    /// Puts a token where it is already, or into the bucket that has more room.
     pub(super) fn insert(&self, id: &Id<'_>, entry: Entry) {
         let Some([first, second]) = self.home(id).filter(|_| entry.size <= self.limits.bytes)
         else {
@@ -103,9 +117,9 @@ impl Table {
         self.home(id).into_iter().flatten().for_each(|bucket| bucket.remove(id));
     }
 
-    /// The two buckets that a token may stand in.
+    /// The two buckets that may contain a token.
     fn home(&self, id: &Id<'_>) -> Option<[&Bucket; 2]> {
-        let hash = id.hash();
+        let (hash, _) = id.tag;
         // An odd multiplier of 64 random bits: the second choice is independent of the first.
         let second = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
         Some([self.bucket(hash)?, self.bucket(second)?])
@@ -132,32 +146,32 @@ impl Table {
 }
 
 impl Bucket {
-    fn find(&self, id: &Id<'_>, now: Duration, time_to_live: Duration) -> Option<Verified> {
-        let mark = mark(id.hash());
+    fn find(&self, id: &Id<'_>, now: Duration, time_to_live: Duration) -> Option<VerifiedToken> {
+        let mark = mark(id.tag.0);
         for place in 0..WAYS {
             if self.marks[place].load(Ordering::Acquire) != mark {
                 continue;
             }
             let entry = self.entries[place].load();
-            // By every byte of it: the mark was of another token, if it does not fit the entry.
-            let Some(entry) = entry.as_ref().filter(|entry| entry.kept.is(id)) else { continue };
+            // Another token may have the same mark.
+            let Some(entry) = entry.as_ref().filter(|entry| entry.is(id)) else { continue };
             if !entry.is_fresh(now, time_to_live) {
                 self.remove(id);
                 return None;
             }
-            // Two at once count as one: it is a hint.
+            // Two at once count as one, since the count is a hint.
             let hits = self.hits[place].load(Ordering::Relaxed);
             if hits < MAX_HITS {
                 self.hits[place].store(hits + 1, Ordering::Relaxed);
             }
-            return Some(entry.verified.clone());
+            return Some(entry.token.clone());
         }
         None
     }
 
-    /// Puts a token where it stands already, or where there is least to lose.
+    /// Puts a token where it is already, or where the loss is smallest.
     fn insert(&self, id: &Id<'_>, entry: Entry, limits: Limits) {
-        // A bucket is whole after each step, so that of a thread that panicked is too.
+        // A bucket is consistent after each step, so a panic elsewhere does not harm it.
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         self.clear_stale(entry.since, limits.time_to_live);
         let place = self.place(id).unwrap_or_else(|| {
@@ -166,7 +180,7 @@ impl Bucket {
             place
         });
         self.entries[place].store(Some(Arc::new(entry)));
-        self.marks[place].store(mark(id.hash()), Ordering::Release);
+        self.marks[place].store(mark(id.tag.0), Ordering::Release);
         self.shrink_to(limits.bytes, place);
     }
 
@@ -181,7 +195,7 @@ impl Bucket {
         self.place(id).is_some()
     }
 
-    /// How many places are free, or of tokens that are known too long.
+    /// How many places are free or stale.
     fn room(&self, now: Duration, time_to_live: Duration) -> usize {
         let is_fresh = |entry: Arc<Entry>| entry.is_fresh(now, time_to_live);
         (0..WAYS).filter(|place| !self.at(*place).is_some_and(is_fresh)).count()
@@ -191,16 +205,16 @@ impl Bucket {
         self.entries[place].load_full()
     }
 
-    /// Where a token stands.
+    /// The place of a token.
     fn place(&self, id: &Id<'_>) -> Option<usize> {
-        (0..WAYS).find(|place| self.at(*place).is_some_and(|entry| entry.kept.is(id)))
+        (0..WAYS).find(|place| self.at(*place).is_some_and(|entry| entry.is(id)))
     }
 
-    /// The place that a token takes: a free one; or, if its subject has its share of the bucket, that of
-    /// the subject which came least; or the next that did not come again.
+    /// The place that a token takes: a free one; or, if its subject has its share of the bucket, the
+    /// one of the subject's tokens that came least; or the next that did not come again.
     ///
-    /// So tokens that come once push out each other, one subject's at first its own, and those that
-    /// come again and again stay.
+    /// So tokens that come once evict each other, one subject's first its own, and those that come
+    /// again and again stay.
     fn victim(&self, newcomer: &Entry, next: &mut usize) -> usize {
         if let Some(place) = (0..WAYS).find(|place| self.at(*place).is_none()) {
             return place;
@@ -214,7 +228,7 @@ impl Bucket {
         {
             return place;
         }
-        // Each round takes one from each; they may be asked for meanwhile, but not for ever.
+        // Each round takes one hit from each. Meanwhile they may get new ones, but not for ever.
         for _ in 0..=MAX_HITS {
             let mut places = (*next..WAYS).chain(0..*next);
             if let Some(place) = places.find(|place| hits(place) == 0) {
@@ -230,7 +244,7 @@ impl Bucket {
         place
     }
 
-    /// Forgets what is known for too long.
+    /// Drops stale tokens.
     fn clear_stale(&self, now: Duration, time_to_live: Duration) {
         let is_stale = |entry: Arc<Entry>| !entry.is_fresh(now, time_to_live);
         (0..WAYS)
@@ -248,7 +262,7 @@ impl Bucket {
         (0..WAYS).filter_map(|place| self.at(place)).map(|entry| entry.size).sum()
     }
 
-    /// Takes out entries until the rest fits, those that came least first, and never `newest`.
+    /// Evicts entries until the rest fits, those that came least first, and never `newest`.
     fn shrink_to(&self, bytes: usize, newest: usize) {
         while self.size() > bytes {
             let others = (0..WAYS).filter(|place| *place != newest);
@@ -260,7 +274,7 @@ impl Bucket {
     }
 }
 
-/// A part of the hash that hardly chooses the bucket; never 0.
+/// A part of the tag that hardly influences the bucket; never 0.
 #[expect(clippy::cast_possible_truncation, reason = "the lower half")]
 const fn mark(hash: u64) -> u32 {
     hash as u32 | 1

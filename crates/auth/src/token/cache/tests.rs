@@ -1,15 +1,18 @@
 //! The table by itself.
 
-use super::{digest::Kept, *};
-use crate::{Algorithm, KeySet, Profile, SigningKey, TokenIssuer, TokenVerifier, VerifyErrorKind};
-use hardpoint_core::{ManualClock, Secret};
+use super::*;
+use crate::{
+    Algorithm, IssuedToken, KeySet, Profile, SigningKey, TokenIssuer, TokenVerifier,
+    VerifyErrorKind,
+};
+use hardpoint_core::ManualClock;
 
 const NOW: Duration = Duration::from_secs(1_800_000_000);
 
 /// Mints tokens, and verifies them for a cache.
 struct Source {
-    issuer: TokenIssuer<ManualClock>,
-    verifier: TokenVerifier<ManualClock>,
+    issuer: TokenIssuer,
+    verifier: TokenVerifier,
 }
 
 impl Source {
@@ -22,82 +25,79 @@ impl Source {
         }
     }
 
-    fn token(&self, subject: &str) -> (Secret<str>, Verified) {
-        let token = self.issuer.issue(subject, &crate::Scopes::none()).unwrap();
+    fn token(&self, subject: &str) -> (IssuedToken, VerifiedToken) {
+        let token = self.issuer.issue(subject, "").unwrap();
         let verified = self.verifier.verify(token.expose()).unwrap();
         (token, verified)
     }
 }
 
 /// A token with this payload, as if it had been signed.
-fn verified_of(payload: &str) -> Verified {
+fn verified_of(payload: &str) -> VerifiedToken {
     let source = Source::new();
     let (_, verified) = source.token("alice");
-    let claims = crate::token::claims::Registered::parse(payload, "a").unwrap();
-    let times = *verified.times();
-    crate::token::verified::Claimed::of(payload, &claims, times, verified.key().clone())
-        .with(payload.to_owned())
+    let claims = crate::token::claims::Registered::parse(payload, &[]).unwrap();
+    let unowned = crate::token::verified::Unowned::new(payload, &claims, verified.key());
+    unowned.with(payload.to_owned(), *verified.times())
 }
 
-const MODES: [TokenCache; 2] = [TokenCache::digest(), TokenCache::full_token()];
+impl Cache {
+    fn find_text(&self, token: &str, now: Duration) -> Option<VerifiedToken> {
+        self.find(&Parts::split(token).ok()?, now)
+    }
 
-#[test]
-fn a_token_is_known_by_every_byte_of_it() {
-    let source = Source::new();
-    for settings in MODES {
-        let cache = Cache::new(settings);
-        let (token, verified) = source.token("alice");
-        let token = token.expose();
-        assert!(cache.find(token, NOW).is_none());
-        cache.insert(token, &verified, NOW);
-        assert_eq!(cache.find(token, NOW).unwrap().subject(), "alice");
-        // CVE-2026-35030 took the first 20 bytes for the whole; ours are compared one by one.
-        for place in 0..token.len() {
-            let mut other = token.to_owned().into_bytes();
-            other[place] = if other[place] == b'x' { b'y' } else { b'x' };
-            assert!(cache.find(std::str::from_utf8(&other).unwrap(), NOW).is_none(), "{place}");
-        }
-        assert!(cache.find(&token[..token.len() - 1], NOW).is_none());
-        assert!(cache.find(&format!("{token}x"), NOW).is_none());
-        // The same signature under another header and payload falls into the same bucket.
-        let signature = token.rsplit_once('.').unwrap().1;
-        assert!(cache.find(&format!("a.b.{signature}"), NOW).is_none());
-        cache.remove(token);
-        assert!(cache.find(token, NOW).is_none());
+    fn insert_text(&self, token: &str, verified: &VerifiedToken, now: Duration) {
+        self.insert(&Parts::split(token).unwrap(), verified, now);
     }
 }
 
 #[test]
-fn each_mode_keeps_what_it_says() {
-    let [digest, full] = MODES.map(|settings| Cache::new(settings).identity);
-    let kept = |identity: Identity| identity.of("a.b.c").unwrap().to_kept();
-    assert!(matches!(kept(digest), Kept::Digest(_)));
-    assert!(matches!(kept(full), Kept::Full(token) if **token == *b"a.b.c"));
+fn a_token_is_known_by_every_byte_of_it() {
+    let source = Source::new();
+    let settings = TokenCache::new();
+    let cache = Cache::new(settings);
+    let (token, verified) = source.token("alice");
+    let token = token.expose();
+    assert!(cache.find_text(token, NOW).is_none());
+    cache.insert_text(token, &verified, NOW);
+    assert_eq!(cache.find_text(token, NOW).unwrap().subject(), "alice");
+    // CVE-2026-35030 took the first 20 bytes for the whole; ours are compared one by one.
+    for place in 0..token.len() {
+        let mut other = token.to_owned().into_bytes();
+        other[place] = if other[place] == b'x' { b'y' } else { b'x' };
+        assert!(cache.find_text(std::str::from_utf8(&other).unwrap(), NOW).is_none(), "{place}");
+    }
+    assert!(cache.find_text(&token[..token.len() - 1], NOW).is_none());
+    assert!(cache.find_text(&format!("{token}x"), NOW).is_none());
+    // The same signature under another header and payload falls into the same bucket.
+    let signature = token.rsplit_once('.').unwrap().1;
+    assert!(cache.find_text(&format!("a.b.{signature}"), NOW).is_none());
+    cache.remove(&Parts::split(token).unwrap());
+    assert!(cache.find_text(token, NOW).is_none());
 }
 
 #[test]
 fn it_is_bounded_in_entries_and_in_bytes() {
     let source = Source::new();
-    for settings in MODES {
-        let cache = Cache::new(settings.entries(64));
-        for index in 0..300 {
-            let (token, verified) = source.token(&index.to_string());
-            cache.insert(token.expose(), &verified, NOW);
-        }
-        assert!((64..=88).contains(&cache.table.len()), "{}", cache.table.len());
-        let small = Cache::new(settings.entries(64).bytes(256 * 1024));
-        for index in 0..300 {
-            let (token, verified) = source.token(&index.to_string().repeat(500));
-            small.insert(token.expose(), &verified, NOW);
-            assert!(small.table.bytes_in_use() <= 256 * 1024);
-        }
-        assert!(small.table.len() >= 8, "one in each bucket: {}", small.table.len());
-        for none in [settings.entries(0), settings.bytes(0)] {
-            let cache = Cache::new(none);
-            let (token, verified) = source.token("alice");
-            cache.insert(token.expose(), &verified, NOW);
-            assert!(cache.find(token.expose(), NOW).is_none());
-        }
+    let settings = TokenCache::new();
+    let cache = Cache::new(settings.entries(64));
+    for index in 0..300 {
+        let (token, verified) = source.token(&index.to_string());
+        cache.insert_text(token.expose(), &verified, NOW);
+    }
+    assert!((64..=88).contains(&cache.table.len()), "{}", cache.table.len());
+    let small = Cache::new(settings.entries(64).bytes(256 * 1024));
+    for index in 0..300 {
+        let (token, verified) = source.token(&index.to_string().repeat(500));
+        small.insert_text(token.expose(), &verified, NOW);
+        assert!(small.table.bytes_in_use() <= 256 * 1024);
+    }
+    assert!(small.table.len() >= 8, "one in each bucket: {}", small.table.len());
+    for none in [settings.entries(0), settings.bytes(0)] {
+        let cache = Cache::new(none);
+        let (token, verified) = source.token("alice");
+        cache.insert_text(token.expose(), &verified, NOW);
+        assert!(cache.find_text(token.expose(), NOW).is_none());
     }
 }
 
@@ -128,15 +128,17 @@ fn what_claims_take_once_read_is_counted_before() {
 fn a_working_set_that_fits_is_known_whatever_order_it_comes_in() {
     let source = Source::new();
     // Each comes again when all others have, and there are just as many as were announced.
-    for (settings, count) in MODES.into_iter().zip([6, 3_000]) {
+    for count in [6, 3_000] {
+        let settings = TokenCache::new();
         let cache = Cache::new(settings.entries(count));
         let tokens: Vec<_> = (0..count).map(|index| source.token(&index.to_string())).collect();
         for (token, verified) in &tokens {
-            cache.insert(token.expose(), verified, NOW);
+            cache.insert_text(token.expose(), verified, NOW);
         }
         for _ in 0..2 {
-            let known =
-                |(token, _): &&(Secret<str>, Verified)| cache.find(token.expose(), NOW).is_some();
+            let known = |(token, _): &&(IssuedToken, VerifiedToken)| {
+                cache.find_text(token.expose(), NOW).is_some()
+            };
             let missed = count - tokens.iter().filter(known).count();
             assert!(missed <= count / 1_000, "{missed} of {count}");
         }
@@ -146,19 +148,19 @@ fn a_working_set_that_fits_is_known_whatever_order_it_comes_in() {
 #[test]
 fn the_tokens_of_one_subject_push_out_each_other_and_nobody_elses() {
     let source = Source::new();
-    let cache = Cache::new(TokenCache::digest().entries(64));
+    let cache = Cache::new(TokenCache::new().entries(64));
     let others: Vec<_> = (0..24).map(|index| source.token(&format!("user-{index}"))).collect();
     for (token, verified) in &others {
-        cache.insert(token.expose(), verified, NOW);
+        cache.insert_text(token.expose(), verified, NOW);
     }
     let known = |cache: &Cache| {
-        others.iter().filter(|(token, _)| cache.find(token.expose(), NOW).is_some()).count()
+        others.iter().filter(|(token, _)| cache.find_text(token.expose(), NOW).is_some()).count()
     };
     // Not even found in between: they have nothing but their place.
     let before = cache.table.len();
     for _ in 0..600 {
         let (token, verified) = source.token("mallory");
-        cache.insert(token.expose(), &verified, NOW);
+        cache.insert_text(token.expose(), &verified, NOW);
     }
     assert_eq!(cache.table.len(), 88, "every place is taken");
     assert!(known(&cache) >= before - 2, "{} of {before}", known(&cache));
@@ -167,83 +169,95 @@ fn the_tokens_of_one_subject_push_out_each_other_and_nobody_elses() {
 #[test]
 fn a_token_is_known_for_its_time_and_no_longer() {
     let source = Source::new();
-    for settings in MODES {
-        let cache = Cache::new(settings.time_to_live(Duration::from_secs(30)));
-        let (token, verified) = source.token("alice");
-        cache.insert(token.expose(), &verified, NOW);
-        let known = |now: Duration| cache.find(token.expose(), now).is_some();
-        assert!(known(NOW) && known(NOW + Duration::from_millis(29_999)));
-        assert!(!known(NOW + Duration::from_secs(30)));
-        assert!(!known(NOW - Duration::from_secs(1)), "the calendar was set back");
-        // Verified anew it is known anew, in its place.
-        cache.insert(token.expose(), &verified, NOW + Duration::from_secs(30));
-        assert!(known(NOW + Duration::from_secs(59)));
-        assert_eq!(cache.table.len(), 1);
-        let none = Cache::new(settings.time_to_live(Duration::ZERO));
-        none.insert(token.expose(), &verified, NOW);
-        assert!(none.find(token.expose(), NOW).is_none());
-    }
+    let settings = TokenCache::new();
+    let cache = Cache::new(settings.time_to_live(Duration::from_secs(30)));
+    let (token, verified) = source.token("alice");
+    cache.insert_text(token.expose(), &verified, NOW);
+    let known = |now: Duration| cache.find_text(token.expose(), now).is_some();
+    assert!(known(NOW) && known(NOW + Duration::from_millis(29_999)));
+    assert!(!known(NOW + Duration::from_secs(30)));
+    assert!(!known(NOW - Duration::from_secs(1)), "the calendar was set back");
+    // VerifiedToken anew it is known anew, in its place.
+    cache.insert_text(token.expose(), &verified, NOW + Duration::from_secs(30));
+    assert!(known(NOW + Duration::from_secs(59)));
+    assert_eq!(cache.table.len(), 1);
+    let none = Cache::new(settings.time_to_live(Duration::ZERO));
+    none.insert_text(token.expose(), &verified, NOW);
+    assert!(none.find_text(token.expose(), NOW).is_none());
 }
 
 #[test]
 fn tokens_that_are_known_too_long_make_room_first() {
     let source = Source::new();
-    let cache = Cache::new(TokenCache::digest().entries(6));
+    let cache = Cache::new(TokenCache::new().entries(6));
     // Eight places of one bucket.
     let (soon, later) = (NOW + Duration::from_secs(40), NOW + Duration::from_secs(60));
     let tokens: Vec<_> = (0..8).map(|index| source.token(&index.to_string())).collect();
     for (index, (token, verified)) in tokens.iter().enumerate() {
-        cache.insert(token.expose(), verified, if index == 0 { NOW } else { soon });
+        cache.insert_text(token.expose(), verified, if index == 0 { NOW } else { soon });
         // The oldest is often asked for, so that only its age speaks against it.
-        assert!((0..3).all(|_| cache.find(tokens[0].0.expose(), soon).is_some()));
+        assert!((0..3).all(|_| cache.find_text(tokens[0].0.expose(), soon).is_some()));
     }
     let (newcomer, verified) = source.token("newcomer");
-    cache.insert(newcomer.expose(), &verified, later);
-    assert!(cache.find(newcomer.expose(), later).is_some());
-    assert!(tokens[1..].iter().all(|(token, _)| cache.find(token.expose(), later).is_some()));
+    cache.insert_text(newcomer.expose(), &verified, later);
+    assert!(cache.find_text(newcomer.expose(), later).is_some());
+    assert!(tokens[1..].iter().all(|(token, _)| cache.find_text(token.expose(), later).is_some()));
     assert_eq!(cache.table.len(), 8);
 }
 
 #[test]
 fn tokens_that_come_again_outlive_a_spray_of_those_that_come_once() {
     let source = Source::new();
-    let cache = Cache::new(TokenCache::digest().entries(64));
+    let cache = Cache::new(TokenCache::new().entries(64));
     let hot: Vec<_> = (0..8).map(|index| source.token(&format!("hot-{index}"))).collect();
     for (token, verified) in &hot {
-        cache.insert(token.expose(), verified, NOW);
-        cache.find(token.expose(), NOW).unwrap();
+        cache.insert_text(token.expose(), verified, NOW);
+        cache.find_text(token.expose(), NOW).unwrap();
     }
     for index in 0..600 {
         let (token, verified) = source.token(&index.to_string());
-        cache.insert(token.expose(), &verified, NOW);
+        cache.insert_text(token.expose(), &verified, NOW);
     }
-    let left = hot.iter().filter(|(token, _)| cache.find(token.expose(), NOW).is_some()).count();
+    let left =
+        hot.iter().filter(|(token, _)| cache.find_text(token.expose(), NOW).is_some()).count();
     assert_eq!(left, 8);
 }
 
 #[test]
-fn what_gains_nothing_is_not_kept() {
+fn a_token_signed_with_a_secret_is_kept_and_a_long_one_is_not() {
     let secret: Vec<u8> = (0..32).collect();
     let key = SigningKey::symmetric(Algorithm::Hs256, secret.into()).unwrap();
     let keys = KeySet::new([key.verifying_key()]).unwrap();
-    let issuer = TokenIssuer::new(key, "i", "a");
-    let verifier = TokenVerifier::new(keys, "i", "a");
-    let token = issuer.issue("alice", &crate::Scopes::none()).unwrap();
-    let verified = verifier.verify(token.expose()).unwrap();
-    let source = Source::new();
-    let (long, of_long) = source.token(&"a".repeat(4000));
-    for settings in MODES {
-        let cache = Cache::new(settings);
-        cache.insert(token.expose(), &verified, NOW);
-        cache.insert(long.expose(), &of_long, NOW);
-        assert_eq!(cache.table.len(), 0);
+    let token = TokenIssuer::new(key, "i", "a").issue("alice", "").unwrap();
+    let verified = TokenVerifier::new(keys, "i", "a").verify(token.expose()).unwrap();
+    let (long, of_long) = Source::new().token(&"a".repeat(4000));
+    let cache = Cache::new(TokenCache::new());
+    cache.insert_text(token.expose(), &verified, NOW);
+    cache.insert_text(long.expose(), &of_long, NOW);
+    assert!(cache.find_text(token.expose(), NOW).is_some());
+    assert_eq!(cache.table.len(), 1);
+}
+
+#[test]
+fn the_tag_covers_the_whole_signature_and_each_cache_has_its_own_key() {
+    let (token, verified) = Source::new().token("alice");
+    let parts = Parts::split(token.expose()).unwrap();
+    let [one, other] = [(); 2].map(|()| Cache::new(TokenCache::new()));
+    assert_ne!(one.id(&parts).unwrap().tag, other.id(&parts).unwrap().tag);
+    one.insert(&parts, &verified, NOW);
+    let (signed, signature) = token.expose().rsplit_once('.').unwrap();
+    for place in 0..signature.len() {
+        let mut altered = signature.as_bytes().to_vec();
+        altered[place] = if altered[place] == b'A' { b'B' } else { b'A' };
+        let altered = format!("{signed}.{}", std::str::from_utf8(&altered).unwrap());
+        assert!(one.find_text(&altered, NOW).is_none(), "{place}");
     }
 }
 
 #[test]
 fn other_expectations_know_none_of_the_tokens_before() {
     let source = Source::new();
-    let cached = source.verifier.clone().cache(TokenCache::full_token());
+    let cached = source.verifier.clone().cache(TokenCache::new());
     let (token, _) = source.token("alice");
     assert!(cached.verify(token.expose()).is_ok());
     let plain = cached.clone().profile(Profile::plain());
@@ -254,7 +268,7 @@ fn other_expectations_know_none_of_the_tokens_before() {
 #[test]
 fn threads_find_what_others_have_put() {
     let source = Source::new();
-    let cache = Cache::new(TokenCache::full_token().entries(16));
+    let cache = Cache::new(TokenCache::new().entries(16));
     let tokens: Vec<_> = (0..32).map(|index| source.token(&index.to_string())).collect();
     let found_by_all: usize = std::thread::scope(|scope| {
         let threads = (0..4).map(|shift| {
@@ -263,11 +277,11 @@ fn threads_find_what_others_have_put() {
                 let mut finds = 0;
                 for round in 0..2_000 {
                     let (token, verified) = &tokens[(round * 7 + shift) % tokens.len()];
-                    if let Some(found) = cache.find(token.expose(), NOW) {
+                    if let Some(found) = cache.find_text(token.expose(), NOW) {
                         assert_eq!(found.subject(), verified.subject());
                         finds += 1;
                     } else {
-                        cache.insert(token.expose(), verified, NOW);
+                        cache.insert_text(token.expose(), verified, NOW);
                     }
                 }
                 finds

@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hardpoint_core::{Clock, ManualClock};
 use serde_json::{Value, json};
 
-use crate::{KeySet, SigningKey, TokenVerifier, Verified, VerifyErrorKind};
+use crate::{KeySet, SigningKey, TokenVerifier, VerifiedToken, VerifyErrorKind};
 
 pub(super) const ISSUER: &str = "https://id.example";
 pub(super) const AUDIENCE: &str = "api";
@@ -13,7 +13,7 @@ pub(super) const AUDIENCE: &str = "api";
 pub(super) struct Fixture {
     pub(super) key: SigningKey,
     pub(super) clock: ManualClock,
-    pub(super) verifier: TokenVerifier<ManualClock>,
+    pub(super) verifier: TokenVerifier,
 }
 
 impl Fixture {
@@ -48,17 +48,21 @@ impl Fixture {
         &self,
         name: &str,
         value: Value,
-    ) -> Result<Verified, VerifyErrorKind> {
+    ) -> Result<VerifiedToken, VerifyErrorKind> {
         let header = changed(self.header(), name, value).to_string();
         self.verify(&self.sign(&header, &self.claims().to_string()))
     }
 
-    pub(super) fn with_claim(&self, name: &str, value: Value) -> Result<Verified, VerifyErrorKind> {
+    pub(super) fn with_claim(
+        &self,
+        name: &str,
+        value: Value,
+    ) -> Result<VerifiedToken, VerifyErrorKind> {
         let claims = changed(self.claims(), name, value).to_string();
         self.verify(&self.sign(&self.header().to_string(), &claims))
     }
 
-    pub(super) fn verify(&self, token: &str) -> Result<Verified, VerifyErrorKind> {
+    pub(super) fn verify(&self, token: &str) -> Result<VerifiedToken, VerifyErrorKind> {
         self.verifier.verify(token).map_err(|error| error.kind())
     }
 }
@@ -77,6 +81,6 @@ pub(super) fn changed(mut object: Value, name: &str, value: Value) -> Value {
 }
 
 #[track_caller]
-pub(super) fn refused(answer: Result<Verified, VerifyErrorKind>, expected: VerifyErrorKind) {
+pub(super) fn refused(answer: Result<VerifiedToken, VerifyErrorKind>, expected: VerifyErrorKind) {
     assert_eq!(answer.map(|_| ()), Err(expected));
 }

@@ -13,7 +13,7 @@ use crate::{Algorithm, VerifyingKey};
 struct Told(AtomicU8);
 
 impl Revocation for Told {
-    fn state(&self, token: &Verified) -> RevocationState {
+    fn state(&self, token: &VerifiedToken) -> RevocationState {
         assert_eq!(token.subject(), "alice");
         match self.0.load(Ordering::SeqCst) {
             0 => RevocationState::Live,
@@ -25,7 +25,7 @@ impl Revocation for Told {
 
 #[test]
 fn revocation_is_asked_each_time_cached_or_not() {
-    for cache in [None, Some(TokenCache::digest()), Some(TokenCache::full_token())] {
+    for cache in [None, Some(TokenCache::new()), Some(TokenCache::new())] {
         let fixture = Fixture::new();
         let told = Arc::new(Told::default());
         let mut verifier =
@@ -46,7 +46,7 @@ fn revocation_is_asked_each_time_cached_or_not() {
 
 #[test]
 fn a_cached_token_expires_like_any_other() {
-    for cache in [TokenCache::digest(), TokenCache::full_token()] {
+    for cache in [TokenCache::new()] {
         let fixture = Fixture::new();
         let verifier = fixture.verifier.clone().cache(cache);
         let token = fixture.sign(&fixture.header().to_string(), &fixture.claims().to_string());
@@ -121,7 +121,7 @@ fn claims_with_escapes_are_read_as_they_are_meant() {
     let token = fixture.sign(&fixture.header().to_string(), &claims);
     let verified = fixture.verify(&token).unwrap();
     assert_eq!((verified.subject(), verified.token_id()), ("alice \u{e9}", Some("1")));
-    assert_eq!(verified.scopes().as_str(), "notes:read");
+    assert_eq!(verified.scopes().collect::<Vec<_>>(), ["notes:read"]);
     assert_eq!(verified.claims().text("sub"), Some("alice \u{e9}"));
     assert!(verified.allows(&"notes:read".parse().unwrap()));
 }
@@ -192,7 +192,7 @@ fn every_algorithm_is_accepted_by_its_key_and_by_no_other() {
         };
         let issuer = TokenIssuer::new(key.named("k").unwrap(), ISSUER, AUDIENCE);
         let issuer = issuer.with_clock(clock.clone());
-        let token = issuer.issue("alice", &Scopes::none()).unwrap();
+        let token = issuer.issue("alice", "").unwrap();
         assert!(verifier(verifying.clone()).verify(token.expose()).is_ok(), "{own}");
         for other in names.map(|name| Algorithm::from_name(name).unwrap()) {
             let Ok(converted) = verifying.for_algorithm(other) else { continue };
@@ -211,7 +211,7 @@ fn an_issuer_takes_no_claim_that_is_its_own() {
     let issuer = TokenIssuer::new(SigningKey::generate().unwrap(), ISSUER, AUDIENCE);
     let issue = |subject: &str, claims: &[(&str, Value)]| {
         let claims = claims.iter().map(|(name, value)| (*name, value.clone()));
-        issuer.issue_with(subject, &Scopes::none(), claims).map_err(|error| error.kind())
+        issuer.issue_with(subject, "", claims).map_err(|error| error.kind())
     };
     assert_eq!(issue("", &[]).unwrap_err(), IssueErrorKind::Subject);
     for name in ["iss", "aud", "sub", "scope", "iat", "exp", "nbf", "jti"] {
@@ -236,7 +236,7 @@ fn an_issuers_tokens_are_of_its_profile_alone() {
     for own in &profiles {
         let issuer = TokenIssuer::new(Arc::clone(&key), ISSUER, AUDIENCE).profile(own.clone());
         let issuer = issuer.with_clock(ManualClock::default());
-        let token = issuer.issue("alice", &Scopes::none()).unwrap();
+        let token = issuer.issue("alice", "").unwrap();
         for expected in &profiles {
             let verifier = TokenVerifier::new(keys.clone(), ISSUER, AUDIENCE)
                 .profile(expected.clone())
@@ -327,7 +327,7 @@ fn an_issuer_mints_nothing_that_its_verifier_refuses() {
         (false, vec![("x", deep)]),
         (false, many.iter().map(|name| (name.as_str(), json!(1))).collect()),
     ] {
-        let minted = issuer.issue_with("alice", &Scopes::none(), claims);
+        let minted = issuer.issue_with("alice", "", claims);
         match minted {
             Ok(token) => assert!(good && verifier.verify(token.expose()).is_ok()),
             Err(error) => assert!(!good && error.kind() == IssueErrorKind::Claims),

@@ -3,7 +3,11 @@
 use super::*;
 
 /// The answer to a token with a claim that is written so, whatever JSON that is.
-fn with_written(fixture: &Fixture, name: &str, value: &str) -> Result<Verified, VerifyErrorKind> {
+fn with_written(
+    fixture: &Fixture,
+    name: &str,
+    value: &str,
+) -> Result<VerifiedToken, VerifyErrorKind> {
     let others = changed(fixture.claims(), name, Value::Null).to_string();
     let claims = others.replacen('{', &format!("{{\"{name}\":{value},"), 1);
     fixture.verify(&fixture.sign(&fixture.header().to_string(), &claims))

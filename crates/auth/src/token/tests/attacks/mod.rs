@@ -26,7 +26,7 @@ const ED25519: &str = "1000000000000000000000000000000014def9dea2f79cd65812631a5
 struct Denied(AtomicBool);
 
 impl Revocation for Denied {
-    fn state(&self, token: &Verified) -> RevocationState {
+    fn state(&self, token: &VerifiedToken) -> RevocationState {
         if self.0.load(Ordering::SeqCst) && token.token_id() == Some("1") {
             RevocationState::Revoked
         } else {
@@ -65,7 +65,7 @@ pub(super) fn with_hmac(fixture: &Fixture, header: &Value, secret: &[u8]) -> Str
 /// As `refused`, or accepted, for one row of a table.
 #[track_caller]
 fn answers(
-    answer: Result<Verified, VerifyErrorKind>,
+    answer: Result<VerifiedToken, VerifyErrorKind>,
     expected: Option<VerifyErrorKind>,
     row: impl std::fmt::Debug,
 ) {
@@ -126,7 +126,7 @@ proptest! {
             .with_clock(clock.clone())
             .profile(Profile::plain())
             .revocation(Arc::clone(&denied) as Arc<dyn Revocation>);
-        let cached = [TokenCache::digest(), TokenCache::full_token()]
+        let cached = [TokenCache::new()]
             .map(|cache| verifier.clone().cache(cache));
         let now = clock.unix().as_secs();
         let mut tokens = Vec::new();
@@ -142,7 +142,7 @@ proptest! {
                 tokens.push(of.sign(&header, &claims.to_string()));
             }
         }
-        let ask = |verifier: &TokenVerifier<ManualClock>, token: &str| {
+        let ask = |verifier: &TokenVerifier, token: &str| {
             let answer = verifier.verify(token).map_err(|error| error.kind());
             answer.map(|verified| verified.token_id().map(str::to_owned))
         };

@@ -74,7 +74,7 @@ fn numbers_that_anybody_can_write_are_no_signatures() {
 fn the_twin_of_an_ecdsa_signature_is_denied_with_it() {
     let fixture = with_key(SigningKey::from_pem(&test_keys::pem_for(Algorithm::Es256)).unwrap());
     let denied = Arc::new(Denied::default());
-    let verifier = fixture.verifier.clone().cache(TokenCache::full_token());
+    let verifier = fixture.verifier.clone().cache(TokenCache::new());
     let verifier = verifier.revocation(Arc::clone(&denied) as Arc<dyn Revocation>);
     let token = good(&fixture);
     let signature = signature_of(&token);

@@ -1,0 +1,108 @@
+//! What authenticates a credential.
+
+use std::{fmt, pin::Pin};
+
+use hardpoint_core::{Identity, Rejection, Telemetry};
+use http::HeaderName;
+
+/// Finds out whose credential a request carries. An [`AuthLayer`](crate::AuthLayer) asks its
+/// authenticators in order, until one takes the credential.
+///
+/// [`TokenVerifier`](crate::TokenVerifier) is one; API keys or sessions of an application are
+/// others:
+///
+/// ```
+/// use hardpoint_auth::{Attempt, Authenticator, Credential, NotAuthenticated};
+/// use hardpoint_core::Identity;
+/// use http::HeaderName;
+///
+/// struct ApiKeys;
+///
+/// impl Authenticator for ApiKeys {
+///     fn authenticate(&self, credential: Credential<'_>) -> Attempt {
+///         let Some(key) = credential.text().strip_prefix("key_") else { return Attempt::NotMine };
+///         let key = key.to_owned();
+///         Attempt::Later(Box::pin(async move {
+///             // let owner = database.owner(&key).await ..
+///             if key == "demo" { Ok(Identity::from_subject("alice")) }
+///             else { Err(Box::new(NotAuthenticated::new()) as _) }
+///         }))
+///     }
+///
+///     fn scheme(&self) -> &'static str { "ApiKey" }
+///
+///     fn header(&self) -> Option<HeaderName> { Some(HeaderName::from_static("x-api-key")) }
+/// }
+/// # let _ = ApiKeys;
+/// ```
+pub trait Authenticator: Send + Sync + 'static {
+    /// The caller that this credential belongs to. Called in the middle of a request: it must not
+    /// block.
+    fn authenticate(&self, credential: Credential<'_>) -> Attempt;
+
+    /// The scheme of its credentials in `Authorization`, and of its challenge in
+    /// `WWW-Authenticate`. Compared without regard to case.
+    fn scheme(&self) -> &'static str;
+
+    /// A header field of its own that carries its credentials. Default: none.
+    fn header(&self) -> Option<HeaderName> {
+        None
+    }
+
+    /// Reports to `telemetry`, unless it reports to an observer already. Default: it reports
+    /// nothing.
+    fn telemetry(&self, _telemetry: &Telemetry) {}
+}
+
+/// The answer of an [`Authenticator`].
+pub enum Attempt {
+    /// The answer needs a round trip. The layer waits with the request and the inner service.
+    Later(Pin<Box<dyn Future<Output = Result<Identity, Box<dyn Rejection>>> + Send>>),
+    /// The credential is of another authenticator's format.
+    NotMine,
+    /// The caller, or why the credential is refused.
+    Now(Result<Identity, Box<dyn Rejection>>),
+}
+
+impl fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Later(_) => "Later",
+            Self::NotMine => "NotMine",
+            Self::Now(Ok(_)) => "Now(authenticated)",
+            Self::Now(Err(_)) => "Now(refused)",
+        })
+    }
+}
+
+/// A credential, and where the request carries it. `Debug` hides it.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub enum Credential<'a> {
+    /// Behind the authenticator's scheme in `Authorization`; empty if nothing readable is there.
+    Authorization(&'a str),
+    /// In the cookie of the layer.
+    Cookie(&'a str),
+    /// In the authenticator's own header field.
+    Header(&'a str),
+}
+
+impl<'a> Credential<'a> {
+    /// The text of the credential.
+    #[must_use]
+    pub fn text(self) -> &'a str {
+        match self {
+            Self::Authorization(text) | Self::Cookie(text) | Self::Header(text) => text,
+        }
+    }
+}
+
+impl fmt::Debug for Credential<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Authorization(_) => "Authorization([redacted])",
+            Self::Cookie(_) => "Cookie([redacted])",
+            Self::Header(_) => "Header([redacted])",
+        })
+    }
+}

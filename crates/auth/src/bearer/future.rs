@@ -1,0 +1,108 @@
+//! The future of the service.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use hardpoint_core::{HeadFacts, Identity, Rejection, ResponseBody};
+use http::{Request, Response};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::layer::Shared;
+
+type Later = Pin<Box<dyn Future<Output = Result<Identity, Box<dyn Rejection>>> + Send>>;
+
+pin_project! {
+    /// Forwards, waits for an authenticator, or refuses.
+    ///
+    /// While it waits it holds the request and the ready inner service; dropping it drops both.
+    pub struct ResponseFuture<S, B>
+    where
+        S: Service<Request<B>>,
+    {
+        #[pin]
+        state: State<S, S::Future, B>,
+        shared: Option<Arc<Shared>>,
+    }
+}
+
+pin_project! {
+    #[project = StateProject]
+    pub(super) enum State<S, F, B> {
+        Forward { #[pin] future: F },
+        Wait { attempt: Later, waiting: Option<(Request<B>, S)> },
+        Refuse { facts: HeadFacts, rejection: Box<dyn Rejection> },
+    }
+}
+
+impl<S, B> ResponseFuture<S, B>
+where
+    S: Service<Request<B>>,
+{
+    pub(super) fn new(state: State<S, S::Future, B>, shared: Option<Arc<Shared>>) -> Self {
+        Self { state, shared }
+    }
+}
+
+impl<S, ReqB, ResB> Future for ResponseFuture<S, ReqB>
+where
+    S: Service<Request<ReqB>, Response = Response<ResB>>,
+    ResB: Body<Data = Bytes>,
+{
+    type Output = Result<Response<ResponseBody<ResB>>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            let next = match (this.state.as_mut().project(), this.shared.as_deref()) {
+                (StateProject::Forward { future }, shared) => {
+                    let mut response = ready!(future.poll(cx))?;
+                    if let Some(shared) = shared {
+                        shared.challenge(&mut response);
+                    }
+                    return Poll::Ready(Ok(response.map(ResponseBody::inner)));
+                }
+                (StateProject::Wait { attempt, waiting }, Some(shared)) => {
+                    let answer = ready!(attempt.as_mut().poll(cx));
+                    let Some((mut request, mut inner)) = waiting.take() else {
+                        return Poll::Pending;
+                    };
+                    match answer.and_then(|identity| shared.admit(&mut request, identity)) {
+                        Ok(()) => State::Forward { future: inner.call(request) },
+                        Err(rejection) => {
+                            State::Refuse { facts: shared.facts(&request), rejection }
+                        }
+                    }
+                }
+                (StateProject::Refuse { facts, rejection }, Some(shared)) => {
+                    let mut response = shared.refusals().refuse(facts, &**rejection);
+                    shared.challenge(&mut response);
+                    return Poll::Ready(Ok(response));
+                }
+                // Only a layer that is on waits or refuses.
+                (_, None) => return Poll::Pending,
+            };
+            this.state.set(next);
+        }
+    }
+}
+
+impl<S, B> fmt::Debug for ResponseFuture<S, B>
+where
+    S: Service<Request<B>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.state {
+            State::Forward { .. } => "forward",
+            State::Wait { .. } => "wait",
+            State::Refuse { .. } => "refuse",
+        };
+        f.debug_tuple("ResponseFuture").field(&state).finish()
+    }
+}
