@@ -3,16 +3,20 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use hardpoint::{
-    core::{Answer, Key},
-    ratelimit::{Batch, CounterClock, Entry, MemoryStore, Mode, Store},
+    core::{ClientResolver, Peer},
+    ratelimit::{Batch, Policy, RateLimiter, key},
 };
 use hardpoint_bench_harness::{
+    exchange::{Pong, exchange},
     keys,
     load::Pattern,
     measure::Contender,
     report::{Contest, Report, Row, Unit, growth::Growth},
     stats::Figure,
 };
+
+use http::{Request, StatusCode};
+use tower_layer::Layer;
 
 use crate::ratelimit::{check::spread, peer, quota};
 
@@ -34,9 +38,10 @@ pub fn growth(held: impl Fn(u32) -> Option<(f64, f64)>) -> Growth {
         peer: "governor",
         note: "Uniform load. By threads: time over the checks of all threads together, a million \
                keys; beyond as many threads as there are cores they take turns. By policies: one \
-               decision about all of them, 65 536 keys in each, everything included; governor's \
-               limiters are asked one after another, so that a refusal by a later one has burnt \
-               the cells of the ones before, which ours does not.",
+               request through our layer, decided by all of them, 65 536 keys in each, making the \
+               request included; governor's limiters are asked one after another without a \
+               request, so a refusal by a later one has burnt the cells of the ones before, which \
+               ours does not.",
         panels: vec![by_keys(), memory(held), by_threads(), by_policies()],
     }
 }
@@ -101,15 +106,26 @@ fn by_policies() -> Report {
 }
 
 fn policies_of(policies: usize) -> Contest<'static> {
-    let store = MemoryStore::for_peak(&vec![POLICY_KEYS as usize; policies], CounterClock);
+    let policy = |number: usize| {
+        let key = key::client_network(ClientResolver::direct());
+        Policy::new(number.to_string(), quota(), key).peak_keys(POLICY_KEYS as usize)
+    };
+    let builder = (0..policies)
+        .fold(RateLimiter::builder(), |builder, number| builder.policy(policy(number)));
+    let layer = builder.build().and_then(|limiter| limiter.layer()).expect("plain names");
+    let service = layer.layer(Pong);
     let peers: Vec<_> = (0..policies).map(|_| peer()).collect();
     let addresses: Vec<Ipv4Addr> =
         Pattern::Uniform.draw(POLICY_KEYS, 1 << 18, 1).into_iter().map(keys::address).collect();
-    let ours = move |address| decide(&store, policies, address);
+    let ours = move |address| {
+        let mut request = Request::new(());
+        request.extensions_mut().insert(Peer::new((address, 40_000).into()));
+        exchange(&mut service.clone(), request) == StatusCode::OK
+    };
     let peer = move |address| peers.iter().all(|peer| peer.check_key(&address).is_ok());
     for address in keys::addresses(POLICY_KEYS) {
         let admitted = (ours(address.into()), peer(address.into()));
-        assert_eq!(admitted, (true, true), "the first request of a key is let in");
+        assert_eq!(admitted, (true, true), "the first request of a key is admitted");
     }
     Contest::new(each(addresses.clone(), ours), each(addresses, peer))
 }
@@ -118,21 +134,6 @@ fn each(addresses: Vec<Ipv4Addr>, check: impl Fn(IpAddr) -> bool + 'static) -> C
     let mut next = 0;
     Contender::new(move || {
         next = (next + 1) % addresses.len();
-        assert!(check(addresses[next].into()), "nobody comes to the end of the burst");
+        assert!(check(addresses[next].into()), "no client comes to the end of the burst");
     })
-}
-
-/// Each policy has a key of its own as a rule, so each is digested.
-fn decide(store: &MemoryStore, policies: usize, address: IpAddr) -> bool {
-    let mut batch = Batch::new();
-    for policy in 0..policies {
-        let policy = u8::try_from(policy).expect("at most eight");
-        let key = store.digest(&Key::address(address));
-        let entry = Entry { policy, key, quota: quota(), cost: 1, mode: Mode::Enforce };
-        batch.push(entry).expect("at most eight");
-    }
-    match store.decide(&batch) {
-        Answer::Now(verdicts) => verdicts.is_ok_and(|verdicts| verdicts.allowed()),
-        Answer::Later(_) => false,
-    }
 }

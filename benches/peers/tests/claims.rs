@@ -14,7 +14,7 @@ use axum::{body::Body, extract::ConnectInfo};
 use governor::{DefaultKeyedRateLimiter, RateLimiter as Governor};
 use hardpoint::{
     core::{ClientResolver, Family, Key, ManualClock, TrustedProxies},
-    ratelimit::{MemoryStore, Policy, Quota, RateLimitLayer, RateLimiter, key},
+    ratelimit::{Policy, Quota, RateLimitLayer, RateLimiter, key},
 };
 use hardpoint_bench_harness::exchange::now;
 use hardpoint_bench_peers::axum_pong::AxumPong;
@@ -61,9 +61,13 @@ fn client() -> key::ClientNetwork {
     key::client_network(ClientResolver::direct())
 }
 
-fn ours(quota: Quota) -> RateLimitLayer<MemoryStore<ManualClock>> {
-    let policy = Policy::new("client", quota, client());
-    RateLimitLayer::with_clock(policy, ManualClock::default()).expect("a plain name")
+fn ours(quota: Quota) -> RateLimitLayer {
+    layer(Policy::new("client", quota, client()))
+}
+
+fn layer(policy: Policy) -> RateLimitLayer {
+    let limiter = RateLimiter::builder().policy(policy).time(ManualClock::default()).build();
+    limiter.and_then(|limiter| limiter.layer()).expect("one policy by address")
 }
 
 #[test]
@@ -124,8 +128,7 @@ fn tower_governors_smart_extractor_believes_what_the_client_wrote_leftmost() {
     let proxies = TrustedProxies::new(["10.0.0.0/8"]).expect("a network");
     let resolver = ClientResolver::new(proxies, Family::XForwarded);
     let policy = Policy::new("client", Quota::per_hour(1), key::client_network(resolver));
-    let layer = RateLimitLayer::with_clock(policy, ManualClock::default()).expect("a plain name");
-    let mut ours = layer.layer(AxumPong);
+    let mut ours = layer(policy).layer(AxumPong);
     let admitted = (0..50).filter(|&n| ask(&mut ours, invented(n)).0 == StatusCode::OK).count();
     assert_eq!(admitted, 1);
 }
@@ -167,17 +170,16 @@ fn governor_keeps_every_key_until_somebody_cleans_up_and_every_key_in_debt_even_
     let peer: DefaultKeyedRateLimiter<u64> = Governor::keyed(quota);
     let policy = Policy::new("key", Quota::per_hour(1), client()).peak_keys(1_000);
     let ours = RateLimiter::builder().policy(policy).build().expect("a plain name");
-    let size = ours.store().size();
+    let size = ours.memory_size();
+    let handle = ours.policy("key").expect("its policy");
     for key in 0..KEYS {
         peer.check_key(&key).expect("the first cell of a key");
-        let bytes = key.to_le_bytes();
-        let verdict = now(ours.check("key", &Key::borrowed(&bytes), 1)).expect("a known policy");
-        assert!(verdict.allowed());
+        assert!(now(handle.check(&Key::borrowed(&key.to_le_bytes()))).is_ok());
     }
     assert_eq!(peer.len() as u64, KEYS);
     peer.retain_recent();
     assert_eq!(peer.len() as u64, KEYS, "all of them are in debt for an hour");
-    assert_eq!(ours.store().size(), size);
+    assert_eq!(ours.memory_size(), size);
     assert!(size < 24_000, "{size} bytes for 1000 keys");
 }
 
@@ -200,13 +202,15 @@ fn stacked_layers_of_tower_governor_burn_the_quota_of_the_outer_one() {
     let ours = RateLimiter::builder()
         .policy(Policy::new("wide", Quota::per_hour(1).burst(3), client()))
         .policy(Policy::new("narrow", Quota::per_hour(1).burst(1), client()))
-        .build_with_clock(ManualClock::default())
+        .time(ManualClock::default())
+        .build()
         .expect("plain names");
-    let mut service = ours.layer().layer(AxumPong);
+    let mut service = ours.layer().expect("limits by address").layer(AxumPong);
     let statuses: Vec<_> =
         (0..3).map(|_| ask(&mut service, request(CLIENT, &[])).0.as_u16()).collect();
     assert_eq!(statuses, [200, 429, 429]);
-    let left = now(ours.check("wide", &Key::address(address), 0)).expect("a known policy");
+    let wide = ours.policy("wide").expect("its policy");
+    let left = now(wide.check_cost(&Key::address(address), 0)).expect("two cells are left");
     assert_eq!(left.remaining(), 2);
 }
 

@@ -1,53 +1,106 @@
-//! Any quota and any requests at any times, against a bucket that is counted in 128 bits: nothing is let
-//! in beyond it, and whoever waits as long as was said, and not a nanosecond less, is let in. The store in
-//! memory says the same, whatever is done to the bucket.
+//! Any quota and any requests at any times, against a bucket that is counted in 128 bits: nothing is
+//! admitted beyond it, and a client that waits for the advised time, and not a nanosecond less, is
+//! admitted. A limiter in memory decides the same, whatever is done to the bucket, and so does a bucket
+//! whose cells may be held.
 #![cfg_attr(fuzzing, no_main)]
 #![expect(clippy::expect_used, reason = "a panic is how a target tells what it found")]
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{
+    future::Future,
+    num::NonZeroU32,
+    pin::pin,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
 
-use hardpoint_core::{ManualClock, Mono};
+use hardpoint_core::{Clock, Key, KeyMissing, ManualClock, Mono};
 use hardpoint_fuzz::Numbers;
 use hardpoint_ratelimit::{
-    Digest, Entry, MemoryStore, Mode, Quota,
+    Policy, PolicyHandle, Quota, RateLimiter,
     gcra::{State, decide},
+    key,
 };
 
 hardpoint_fuzz::target!(check);
 
 fn check(data: &[u8]) {
     let mut numbers = Numbers::of(data);
-    let Some(mut bucket) = Bucket::of(&mut numbers) else { return };
-    let store = MemoryStore::for_peak(&[1], ManualClock::default());
-    let mut now = 1_u64;
+    let Some(mut bucket) = Bucket::read(&mut numbers) else { return };
+    let clock = ManualClock::default();
+    let plain = limiter(&clock, bucket.quota, false);
+    let holding = limiter(&clock, bucket.quota, true);
     while let (Some(kind), Some(pause), Some(cost)) =
         (numbers.byte(), numbers.number(), numbers.small())
     {
         // At the end of time, after 584 years, nothing is replenished any more.
         let latest = u64::MAX - u64::try_from(bucket.full).expect("a number of 64 bits");
-        now = now.saturating_add(pause);
-        if now >= latest / 2 {
+        if clock.now().as_nanos().saturating_add(pause) >= latest / 2 {
             return;
         }
+        clock.advance(Duration::from_nanos(pause));
         bucket.debt = bucket.debt.saturating_sub(pause.into());
-        let at = Mono::from_nanos(now);
-        bucket.decides(at, cost);
-        let mode = match kind % 8 {
-            0 => Mode::Force,
-            1 => Mode::Observe,
-            2 => Mode::Refund,
-            3 => Mode::Reset,
-            _ => Mode::Enforce,
-        };
-        let entry = Entry { policy: 0, key: Digest::from_bits(9), quota: bucket.quota, cost, mode };
-        let verdicts = store.decide_at(&entry.into(), at).expect("there is a table");
-        let room = bucket.apply(mode, cost);
-        let batch = entry.into();
-        let (_, verdict) = verdicts.of(&batch).next().expect("one entry, one verdict");
-        assert_eq!(verdict.allowed(), room);
-        assert_eq!(verdicts.allowed(), room || mode == Mode::Observe);
-        assert_eq!(verdict.full_after().as_nanos(), bucket.debt);
-        assert_eq!(u128::from(verdict.remaining()), bucket.cells());
+        bucket.decides(clock.now(), cost);
+        let step = Step::new(kind);
+        let room = bucket.apply(step, cost);
+        assert_eq!(did(&plain, step, cost), room);
+        let left = Some(u32::try_from(bucket.cells()).expect("a number of 32 bits"));
+        assert_eq!(cells(&plain), left);
+        // A hold that is released at once leaves no trace.
+        if kind & 8 != 0 {
+            let _denied = now(holding.reserve(&KEY, cost)).map(|reservation| reservation.settle(0));
+        }
+        assert_eq!(did(&holding, step, cost), room);
+        assert_eq!(cells(&holding), left);
+    }
+}
+
+static KEY: Key<'static> = Key::borrowed(b"key");
+
+fn limiter(clock: &ManualClock, quota: Quota, holds: bool) -> PolicyHandle {
+    let key = key::from_fn(|_| Err(KeyMissing::new("request")));
+    let policy = Policy::new("policy", quota, key).peak_keys(1);
+    let policy = if holds { policy.reservable() } else { policy };
+    let limiter = RateLimiter::builder().policy(policy).time(clock).build();
+    limiter.and_then(|limiter| limiter.policy("policy")).expect("one policy with a plain name")
+}
+
+/// A limiter in memory decides at the first poll.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => panic!("memory decides at once"),
+    }
+}
+
+fn cells(handle: &PolicyHandle) -> Option<u32> {
+    now(handle.check_cost(&KEY, 0)).ok().map(|admitted| admitted.remaining())
+}
+
+fn did(handle: &PolicyHandle, step: Step, cost: u32) -> bool {
+    match step {
+        Step::Take => now(handle.check_cost(&KEY, cost)).is_ok(),
+        Step::Force => now(handle.penalize(&KEY, cost)).is_ok(),
+        Step::Refund => now(handle.refund(&KEY, cost)).is_ok(),
+        Step::Reset => now(handle.reset(&KEY)).is_ok(),
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Step {
+    Take,
+    Force,
+    Refund,
+    Reset,
+}
+
+impl Step {
+    fn new(kind: u8) -> Self {
+        match kind % 8 {
+            0 => Self::Force,
+            2 => Self::Refund,
+            3 => Self::Reset,
+            _ => Self::Take,
+        }
     }
 }
 
@@ -60,7 +113,7 @@ struct Bucket {
 }
 
 impl Bucket {
-    fn of(numbers: &mut Numbers<'_>) -> Option<Self> {
+    fn read(numbers: &mut Numbers<'_>) -> Option<Self> {
         let (cells, period) = (numbers.small()?, Duration::from_nanos(numbers.number()?));
         let quota = Quota::new(cells, period)?.burst(NonZeroU32::new(numbers.small()?)?.get());
         let interval = quota.interval().as_nanos();
@@ -102,16 +155,16 @@ impl Bucket {
     }
 
     /// Whether there was room.
-    fn apply(&mut self, mode: Mode, cost: u32) -> bool {
+    fn apply(&mut self, step: Step, cost: u32) -> bool {
         let price = self.price(cost);
         let fits = self.debt + price <= self.full;
-        self.debt = match mode {
-            Mode::Force => (self.debt + price).min(self.full),
-            Mode::Refund => self.debt.saturating_sub(price),
-            Mode::Reset => 0,
-            _ if fits => self.debt + price,
-            _ => self.debt,
+        self.debt = match step {
+            Step::Force => (self.debt + price).min(self.full),
+            Step::Refund => self.debt.saturating_sub(price),
+            Step::Reset => 0,
+            Step::Take if fits => self.debt + price,
+            Step::Take => self.debt,
         };
-        fits || !matches!(mode, Mode::Enforce | Mode::Observe)
+        fits || !matches!(step, Step::Take)
     }
 }

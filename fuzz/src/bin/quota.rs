@@ -1,4 +1,5 @@
-//! Any text as a quota, and any numbers written as one: it is as fast as it says and never faster.
+//! Any text as a quota, and any numbers written as one: it is as fast as it says and never faster, and
+//! a suggestion is a quota.
 #![cfg_attr(fuzzing, no_main)]
 #![expect(clippy::expect_used, reason = "a panic is how a target tells what it found")]
 
@@ -11,10 +12,20 @@ fn check(data: &[u8]) {
     if let Ok(text) = std::str::from_utf8(data) {
         match text.parse::<Quota>() {
             Ok(quota) => means(&quota, text),
-            Err(error) => assert!(error.to_string().contains(text)),
+            Err(error) => suggests(&error.to_string(), text),
         }
     }
     written(Numbers::of(data));
+}
+
+/// The error names the text and what to write instead.
+fn suggests(error: &str, text: &str) {
+    let start = format!("`{}` is not a quota; write ", text.escape_debug());
+    let advice = error.strip_prefix(&start).expect("the text and what is wrong with it");
+    if let Some(suggestion) = advice.strip_prefix('`') {
+        let suggestion = suggestion.strip_suffix('`').expect("a quoted suggestion");
+        assert!(suggestion.parse::<Quota>().is_ok(), "{suggestion}");
+    }
 }
 
 /// The text once more, taken apart in another way.
@@ -42,7 +53,7 @@ fn means(quota: &Quota, text: &str) {
     assert_eq!(usual.parse(), Ok(*quota));
 }
 
-/// Whether a quota is one is a matter of its numbers alone.
+/// Only its numbers decide whether a text of this shape is a quota.
 fn written(mut numbers: Numbers<'_>) {
     let (Some(cells), Some(millis), Some(burst)) =
         (numbers.number(), numbers.number(), numbers.number())

@@ -1,6 +1,6 @@
 use hardpoint::{
     core::{ClientResolver, Key, ManualClock, Peer},
-    ratelimit::{Draft, Headers, MemoryStore, Policy, Quota, RateLimiter, key},
+    ratelimit::{Draft, Headers, Policy, Quota, RateLimiter, key},
 };
 use hardpoint_bench_harness::{
     exchange::{Pong, exchange, now},
@@ -11,19 +11,14 @@ use tower_layer::Layer;
 
 use super::Scenario;
 
-type Limiter = RateLimiter<MemoryStore<ManualClock>>;
-
-fn limiter(quota: Quota, headers: Headers) -> Limiter {
+fn limiter(quota: Quota, headers: Headers) -> RateLimiter {
     let policy = Policy::new("client", quota, key::client_network(ClientResolver::direct()));
-    RateLimiter::builder()
-        .policy(policy)
-        .headers(headers)
-        .build_with_clock(ManualClock::default())
-        .expect("one policy with a plain name")
+    let builder = RateLimiter::builder().policy(policy).headers(headers);
+    builder.time(ManualClock::default()).build().expect("one policy with a plain name")
 }
 
-/// A request of the one client that asks. The client's slot is the first of its line, whatever the
-/// digest is keyed with: nobody else is in the table.
+/// A request of the only client. The client's slot is the first of its line, whatever the digest is
+/// keyed with: no other key is in the table.
 fn request() -> Request<()> {
     let mut request = Request::new(());
     request.extensions_mut().insert(Peer::new((keys::address(1), 40_000).into()));
@@ -31,25 +26,26 @@ fn request() -> Request<()> {
 }
 
 fn through_layer(quota: Quota, headers: Headers, expected: StatusCode) -> Scenario {
-    let mut service = limiter(quota, headers).layer().layer(Pong);
+    let layer = limiter(quota, headers).layer().expect("a limit by address");
+    let mut service = layer.layer(Pong);
     // The burst of one is used up here; a large one is not.
     let _first = exchange(&mut service, request());
     Scenario::new(request, move |request| assert_eq!(exchange(&mut service, request), expected))
 }
 
-/// A request that is let in, through the layer.
+/// An admitted request, through the layer.
 #[must_use]
 pub fn limiter_accept() -> Scenario {
     through_layer(Quota::per_second(1_000), Headers::none(), StatusCode::OK)
 }
 
-/// The same with the headers that tell the client.
+/// The same with header fields that describe the limit.
 #[must_use]
 pub fn limiter_accept_headers() -> Scenario {
     through_layer(Quota::per_second(1_000), Headers::ietf(Draft::V11), StatusCode::OK)
 }
 
-/// A request that is refused, through the layer.
+/// A refused request, through the layer.
 #[must_use]
 pub fn limiter_refuse() -> Scenario {
     through_layer(Quota::per_second(1), Headers::none(), StatusCode::TOO_MANY_REQUESTS)
@@ -59,12 +55,9 @@ pub fn limiter_refuse() -> Scenario {
 #[must_use]
 pub fn limiter_check() -> Scenario {
     let limiter = limiter(Quota::per_second(1_000), Headers::none());
+    let handle = limiter.policy("client").expect("the limiter's policy");
     Scenario::new(
         || keys::address(1),
-        move |address| {
-            let key = Key::address(address.into());
-            let verdict = now(limiter.check("client", &key, 1));
-            assert!(verdict.is_ok_and(|verdict| verdict.allowed()));
-        },
+        move |address| assert!(now(handle.check(&Key::address(address.into()))).is_ok()),
     )
 }

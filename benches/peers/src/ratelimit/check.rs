@@ -1,15 +1,11 @@
 //! A check: may this key have one more cell?
 
 use std::{
-    hint::black_box,
     net::{IpAddr, Ipv4Addr},
     num::NonZeroU32,
 };
 
-use hardpoint::{
-    core::{Answer, Clock, Key, ManualClock},
-    ratelimit::{CounterClock, Digest, Entry, MemoryStore, Mode, RateLimiter, Store},
-};
+use hardpoint::{core::Key, ratelimit::PolicyHandle};
 use hardpoint_bench_harness::{
     exchange::now,
     keys,
@@ -19,7 +15,7 @@ use hardpoint_bench_harness::{
     threads,
 };
 
-use super::{BURST, ours, peer, quota};
+use super::{BURST, ours, peer};
 
 const MILLION: u32 = 1_000_000;
 
@@ -32,38 +28,6 @@ pub(super) fn hot_all_in() -> Contest<'static> {
         Contender::new(move || peer.check_key(&address).is_ok()),
     )
     .goal(Goal::Ratio(0.85))
-}
-
-/// The same put to the store: what the layer does, and what `check` adds to it.
-pub(super) fn hot_by_store() -> Contest<'static> {
-    let store = MemoryStore::for_peak(&[65_536], CounterClock);
-    let peer = peer();
-    let address = IpAddr::V4(keys::address(1));
-    Contest::new(
-        Contender::new(move || decide(&store, store.digest(&Key::address(address)))),
-        Contender::new(move || peer.check_key(&address).is_ok()),
-    )
-}
-
-/// One client whose key was digested and whose time was read by somebody else.
-pub(super) fn hot_digested() -> Contest<'static> {
-    let store = MemoryStore::for_peak(&[65_536], ManualClock::default());
-    let key = store.digest(&Key::address(keys::address(1).into()));
-    let peer = peer();
-    let address = IpAddr::V4(keys::address(1));
-    Contest::new(
-        Contender::new(move || decide(&store, black_box(key))),
-        Contender::new(move || peer.check_key(&address).is_ok()),
-    )
-    .goal(Goal::Value(30.0))
-}
-
-fn decide<C: Clock>(store: &MemoryStore<C>, key: Digest) -> bool {
-    let entry = Entry { policy: 0, key, quota: quota(), cost: 1, mode: Mode::Enforce };
-    match store.decide_one(&entry) {
-        Answer::Now(verdict) => verdict.is_ok_and(|verdict| verdict.allowed()),
-        Answer::Later(_) => false,
-    }
 }
 
 pub(super) fn uniform_one_thread() -> Contest<'static> {
@@ -100,7 +64,7 @@ fn beside(
     let ours = ours(usize::try_from(count).unwrap_or(usize::MAX));
     for address in keys::addresses(count) {
         let admitted = (take(&ours, address.into()), peer(address.into()));
-        assert_eq!(admitted, (true, true), "the first request of a key is let in");
+        assert_eq!(admitted, (true, true), "the first request of a key is admitted");
     }
     let draw = |seed| -> Vec<Ipv4Addr> {
         pattern.draw(count, DRAWS, seed).into_iter().map(keys::address).collect()
@@ -122,7 +86,7 @@ fn sweep(
         let round = |thread: usize| {
             let addresses = load[thread].iter().cycle().skip(begin).take(count);
             let admitted = addresses.filter(|address| check(IpAddr::V4(**address))).count();
-            assert_eq!(admitted, count, "nobody comes to the end of the burst");
+            assert_eq!(admitted, count, "no client comes to the end of the burst");
         };
         if load.len() == 1 {
             round(0);
@@ -160,7 +124,6 @@ pub(super) fn uniform_throttled_two_threads() -> Contest<'static> {
     beside(MILLION, Pattern::Uniform, 2, throttled())
 }
 
-fn take(limiter: &RateLimiter, address: IpAddr) -> bool {
-    let verdict = limiter.check_now("client", &Key::address(address), 1);
-    verdict.is_ok_and(|verdict| verdict.allowed())
+fn take(handle: &PolicyHandle, address: IpAddr) -> bool {
+    now(handle.check(&Key::address(address))).is_ok()
 }

@@ -58,7 +58,7 @@ where
 fn ours(headers: Headers) -> RateLimitLayer {
     let policy = Policy::new("client", quota(), key::client_network(ClientResolver::direct()));
     let limiter = RateLimiter::builder().policy(policy).headers(headers).build();
-    limiter.expect("one policy with a plain name").layer()
+    limiter.and_then(|limiter| limiter.layer()).expect("one policy by address")
 }
 
 const ADDED: &str = "added by the layer";

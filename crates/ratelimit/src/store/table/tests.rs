@@ -101,6 +101,18 @@ mod sequential {
     }
 
     #[test]
+    fn a_cut_shortens_states_of_the_usual_size_and_no_others() {
+        let table = Table::for_peak(100);
+        let own = 7 << SIZE_BITS | 20;
+        for (digest, state) in [(1 << SIZE_BITS, 50), (2 << SIZE_BITS, 900), (own, 5_000)] {
+            table.change(digest, SIZE, 0, |_| Some(state));
+        }
+        table.cut(200);
+        assert_eq!([1, 2].map(|key| table.read(key << SIZE_BITS)), [50, 200]);
+        assert_eq!(table.read(own), 5_000, "another size has another quota");
+    }
+
+    #[test]
     fn shares_of_debts_keep_their_order_at_any_size() {
         for size in 0..=63_u8 {
             let whole = 1_u64 << size;
@@ -220,6 +232,41 @@ mod explored {
             let known = table.change(2, SIZE, 100, charge(100, 10, 10)).stored;
             assert!(newcomer.join().unwrap(), "a new key has a full bucket");
             assert!(known, "a key that owes nothing has a full bucket");
+        });
+    }
+
+    /// A key whose bucket has the policy's own size: only those are cut.
+    const fn own(key: u64) -> u64 {
+        key << SIZE_BITS
+    }
+
+    #[test]
+    fn a_cut_does_not_undo_a_refund() {
+        explore(|| {
+            let table = Arc::new(Table::for_peak(1));
+            table.change(own(2), SIZE, 0, |_| Some(900));
+            let twin = Arc::clone(&table);
+            let cutter = loom::thread::spawn(move || twin.cut(200));
+            // As the limiter refunds by the new quota: within it, and then 50 less.
+            table.change(own(2), SIZE, 100, |state| Some(state.min(200) - 50));
+            cutter.join().unwrap();
+            assert_eq!(table.read(own(2)), 150);
+        });
+    }
+
+    #[test]
+    fn a_cut_leaves_a_slot_that_changes_hands_to_the_new_key() {
+        explore(|| {
+            let table = Arc::new(Table::for_peak(1));
+            for (key, state) in [(2, 300), (3, 900), (4, 900), (5, 900)] {
+                table.change(own(key), SIZE, 0, |_| Some(state));
+            }
+            let twin = Arc::clone(&table);
+            let cutter = loom::thread::spawn(move || twin.cut(200));
+            let newcomer = table.change(own(6), SIZE, 100, charge(100, 10, 10));
+            cutter.join().unwrap();
+            assert!(newcomer.stored);
+            assert_eq!(table.read(own(6)), 110, "short enough not to be cut");
         });
     }
 }
