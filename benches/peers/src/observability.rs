@@ -28,6 +28,7 @@ pub(crate) fn contests() -> Vec<Named> {
         ("request with id and access line", record),
         ("log event in the span of a request", event_in_span),
         ("log event outside a span", event_alone),
+        ("log event to a thread of its own", event_queued),
     ]
 }
 
@@ -95,6 +96,19 @@ fn event_in_span() -> Contest<'static> {
 /// The same line with no span around it.
 fn event_alone() -> Contest<'static> {
     Contest::new(event(our_log(), Span::none()), event(peer_log(), Span::none()))
+}
+
+/// The same line, encoded alike, on its way to a thread that writes it: what the queue adds.
+fn event_queued() -> Contest<'static> {
+    let logs = || Logs::json("orders").version("1.4.2").environment("bench");
+    let queued = logs().queue_bytes(64 << 20).queued_layer(io::sink()).expect("a thread");
+    let queued = Dispatch::new(Registry::default().with(queued));
+    let (appender, guard) = tracing_appender::non_blocking(io::sink());
+    // The thread lives as long as the process, as ours does.
+    std::mem::forget(guard);
+    let peer = Registry::default().with(logs().layer(appender).expect("the filter is `info`"));
+    Contest::new(event(queued, Span::none()), event(Dispatch::new(peer), Span::none()))
+        .floor("added by the queue", event(our_log(), Span::none()), Some(Goal::Ratio(0.5)))
 }
 
 fn event(log: Dispatch, span: Span) -> Contender<'static> {
