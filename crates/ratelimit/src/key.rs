@@ -1,4 +1,4 @@
-//! What requests are counted by.
+//! The keys that requests are counted by.
 
 use std::{any::Any, fmt, sync::Arc};
 
@@ -122,7 +122,7 @@ pub(crate) enum Needs {
     Nothing,
     /// It is a function of the user's, which may.
     Unknown,
-    /// Without a caller there is no key.
+    /// It needs a caller.
     Identity,
 }
 

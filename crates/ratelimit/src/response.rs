@@ -5,8 +5,8 @@ use http::{Extensions, HeaderMap, HeaderValue, Response, StatusCode, header::CON
 
 /// What [`Policy::charge_on`](crate::Policy::charge_on) judges: a response without its body.
 ///
-/// A refusal of an inner layer or of a handler is judged by its own status, whatever the wire
-/// carries: a 401 that is rendered for gRPC, with status 200, is a 401.
+/// A refusal of an inner layer or of a handler is judged by its own status, not by the one on the
+/// wire: a 401 that is rendered for gRPC, with status 200, is a 401.
 ///
 /// A gRPC response ends with its status. If the head has a `grpc-status` it is judged at once. If
 /// the head has none and its content type is `application/grpc`, the response is judged by its

@@ -115,7 +115,7 @@ impl RateLimiterBuilder {
     /// Builds the limiter.
     ///
     /// # Errors
-    /// [`ConfigError`] if there is no policy, there are too many, a name or a share is unusable, or
+    /// [`ConfigError`] if it has no policy or too many, a name or a share is unusable, or
     /// the store cannot serve a policy.
     pub fn build(self) -> Result<RateLimiter, ConfigError> {
         check_policies(&self.policies)?;

@@ -35,7 +35,7 @@ pub enum Mode {
     /// until [`RemoteStore::settle`](super::RemoteStore::settle). Cells that are held for too long
     /// become charged.
     Hold {
-        /// Whether the batch is refused if there is no room.
+        /// Whether the batch is refused for want of room.
         enforced: bool,
     },
     /// They are consumed if the batch is admitted and there is room. Nothing is refused for them.

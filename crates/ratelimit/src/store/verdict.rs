@@ -93,7 +93,7 @@ pub(crate) struct Verdict {
     /// The key's debt now, in nanoseconds.
     pub(crate) debt: u64,
     pub(crate) cost: u32,
-    /// Whether this policy had room, whatever the others answered.
+    /// Whether this policy had room; others may not.
     pub(crate) room: bool,
     /// Whether the cells were taken.
     pub(crate) consumed: bool,

@@ -1,11 +1,15 @@
 //! The tables in this process: bounded, exact under threads, and hard to push keys out of.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering::SeqCst},
+    time::Duration,
+};
 
 use hardpoint_core::{Key, ManualClock};
 use hardpoint_ratelimit::{PolicyHandle, Quota, RateLimiter};
+use http::StatusCode;
 
-use super::{handle, limiter, per_tenant};
+use super::{ask, from, handle, limiter, per_tenant};
 
 fn table(clock: &ManualClock, keys: usize, quota: Quota, holds: bool) -> RateLimiter {
     let policy = per_tenant("t", quota).peak_keys(keys);
@@ -90,4 +94,46 @@ fn threads_together_get_what_one_would() {
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
     assert_eq!(admitted, 1_000);
+}
+
+/// Both threads ask for each key at the same time, so both may see room in the narrow policy and only
+/// one gets it: what the other has taken of the wide ones is given back.
+#[test]
+fn a_batch_that_loses_a_race_gives_back_what_it_took() {
+    const KEYS: usize = 4_000;
+
+    let wide = per_tenant("wide", Quota::per_hour(9));
+    let held = per_tenant("held", Quota::per_hour(9)).charge_on(|_| true);
+    let narrow = per_tenant("narrow", Quota::per_hour(1));
+    let limiter = limiter(&ManualClock::default(), [wide, held, narrow]);
+    let arrived = AtomicUsize::new(0);
+    let admitted: usize = std::thread::scope(|scope| {
+        let race = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let mut admitted = 0;
+            for key in 0..KEYS {
+                arrived.fetch_add(1, SeqCst);
+                while arrived.load(SeqCst) < 2 * (key + 1) {
+                    std::thread::yield_now();
+                }
+                let answer = runtime.block_on(ask(&limiter, from(&key.to_string())));
+                admitted += usize::from(answer.status() == StatusCode::OK);
+            }
+            admitted
+        };
+        let threads = [scope.spawn(race), scope.spawn(race)];
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    // One of two that race for the last cell may be refused because the other is about to give one
+    // back, but a narrow bucket never admits two.
+    assert_eq!(admitted, KEYS);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for policy in ["wide", "held"] {
+        let handle = handle(&limiter, policy);
+        for key in 0..KEYS {
+            let key = key.to_string();
+            let left = runtime.block_on(handle.check_cost(&Key::borrowed(key.as_bytes()), 0));
+            assert_eq!(left.unwrap().remaining(), 8, "{policy} {key}");
+        }
+    }
 }
