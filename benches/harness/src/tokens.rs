@@ -7,7 +7,7 @@ use aws_lc_rs::{
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair},
 };
 use hardpoint_auth::{
-    Algorithm, KeySet, Scopes, SigningKey, TokenIssuer, TokenVerifier, VerifyingKey,
+    Algorithm, KeySet, SigningKey, TokenIssuer, TokenVerifier, TokenVerifierBuilder, VerifyingKey,
 };
 use hardpoint_core::{ManualClock, Secret, Time};
 
@@ -56,8 +56,7 @@ impl Fixture {
     #[must_use]
     pub fn verifier(self, clock: ManualClock) -> TokenVerifier {
         let key = VerifyingKey::from_pem(self.key).expect("the fixture is a key");
-        let keys = KeySet::new([key]).expect("one key");
-        TokenVerifier::new(keys, ISSUER, AUDIENCE).with_clock(clock)
+        builder(key).time(clock).build().expect("an issuer and an audience")
     }
 }
 
@@ -87,14 +86,15 @@ impl TokenSet {
             (SigningKey::from_pkcs8(&private), public)
         };
         let key = Arc::new(key.expect("the key was just made"));
-        let scopes: Scopes = SCOPES.parse().expect("two scopes");
-        let issuer = |issuer, audience, age| {
+        let issuer = |issuer: &str, audience: &str, age| {
             let clock = ManualClock::at_unix(Time::system().unix().saturating_sub(age));
-            TokenIssuer::new(Arc::clone(&key), issuer, audience).with_clock(clock)
+            let builder = TokenIssuer::builder(Arc::clone(&key)).issuer(issuer).audience(audience);
+            builder.time(clock).build().expect("an issuer and an audience")
         };
-        let issue = |issuer: &TokenIssuer<_>, index| {
+        let issue = |issuer: &TokenIssuer, index| {
             let subject = format!("0190b5a2-7c3e-7d44-9d1b-{index:012x}");
-            issuer.issue(&subject, &scopes).expect("a token is minted")
+            let token = issuer.token(&subject).scopes(SCOPES.split(' ')).sign();
+            token.expect("a token is minted").into_secret()
         };
         let ours = issuer(ISSUER, AUDIENCE, AGE);
         let strangers = [
@@ -113,9 +113,18 @@ impl TokenSet {
     /// What verifies them.
     #[must_use]
     pub fn verifier(&self) -> TokenVerifier {
-        let keys = KeySet::new([self.key.clone()]).expect("one key");
-        TokenVerifier::new(keys, ISSUER, AUDIENCE)
+        self.builder().build().expect("an issuer and an audience")
     }
+
+    /// What sets up a verifier of them.
+    pub fn builder(&self) -> TokenVerifierBuilder {
+        builder(self.key.clone())
+    }
+}
+
+fn builder(key: VerifyingKey) -> TokenVerifierBuilder {
+    let keys = KeySet::new([key]).expect("one key");
+    TokenVerifier::builder().issuer(ISSUER, keys).audience(AUDIENCE)
 }
 
 /// How long ago tokens were issued. There are verifiers that refuse one in the second of its birth.

@@ -11,8 +11,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use hardpoint_auth::{AuthLayer, KeySet, TokenVerifier, Verified, VerifyingKey};
-use hardpoint_core::ManualClock;
+use hardpoint_auth::{AuthLayer, KeySet, TokenVerifier, VerifyingKey};
+use hardpoint_core::{ManualClock, RequestContext};
 use http::{
     HeaderMap, HeaderValue, Request, Response, StatusCode,
     header::{AUTHORIZATION, COOKIE},
@@ -78,18 +78,22 @@ fn shows(line: &[u8]) -> bool {
         && words.all(<[u8]>::is_empty)
 }
 
-static LAYER: LazyLock<AuthLayer<ManualClock>> = LazyLock::new(|| {
+static LAYER: LazyLock<AuthLayer> = LazyLock::new(|| {
     let pem = include_str!("../../../benches/harness/fixtures/eddsa.pem");
     let keys = KeySet::new([VerifyingKey::from_pem(pem).expect("the fixture is a key")]);
-    let verifier =
-        TokenVerifier::new(keys.expect("one key"), "https://hardened-api.example", "hardened-api");
-    AuthLayer::new(verifier.with_clock(ManualClock::default())).cookie(NAME)
+    let verifier = TokenVerifier::builder()
+        .issuer("https://hardened-api.example", keys.expect("one key"))
+        .audience("hardened-api")
+        .time(ManualClock::default());
+    AuthLayer::new(verifier.build().expect("an issuer and an audience")).cookie(NAME)
 });
 
-fn call(layer: &AuthLayer<ManualClock>, headers: HeaderMap) -> StatusCode {
+fn call(layer: &AuthLayer, headers: HeaderMap) -> StatusCode {
     let mut service = layer.layer(service_fn(async |request: Request<()>| {
         // Nobody but for an optional layer.
-        let status = if request.extensions().get::<Verified>().is_some() { 200 } else { 299 };
+        let context = RequestContext::find(request.extensions());
+        let is_known = context.is_some_and(|context| context.identity().is_some());
+        let status = if is_known { 200 } else { 299 };
         let response = Response::builder().status(status).body(Empty::<Bytes>::new());
         Ok::<_, Infallible>(response.expect("a response without headers"))
     }));

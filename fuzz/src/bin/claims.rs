@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use hardpoint_auth::{Algorithm, KeySet, Profile, TokenVerifier, Verified, VerifyingKey};
+use hardpoint_auth::{Algorithm, KeySet, Profile, TokenVerifier, VerifiedToken, VerifyingKey};
 use hardpoint_core::{Clock, ManualClock};
 use hardpoint_fuzz::is_object_without_repetition;
 use jsonwebtoken::{DecodingKey, Validation};
@@ -42,7 +42,7 @@ fn check(data: &[u8]) {
     }
 }
 
-fn accepted(verified: &Verified, token: &str, header: &[u8], payload: &[u8]) {
+fn accepted(verified: &VerifiedToken, token: &str, header: &[u8], payload: &[u8]) {
     assert!(is_object_without_repetition(header) && is_object_without_repetition(payload));
     let header: Value = serde_json::from_slice(header).expect("checked above");
     assert!(header["alg"] == "HS256" && header.get("crit").or(header.get("b64")).is_none());
@@ -68,8 +68,9 @@ fn accepted(verified: &Verified, token: &str, header: &[u8], payload: &[u8]) {
     assert_eq!(verified.token_id(), text("jti"));
     assert_eq!(verified.session_id(), text("sid"));
     let scopes = text("scope").unwrap_or_default();
-    assert!(scopes.split(' ').all(|name| name.is_empty() || verified.scopes().contains(name)));
-    assert!(verified.scopes().iter().all(|name| scopes.split(' ').any(|own| own == name)));
+    let granted: Vec<_> = verified.scopes().collect();
+    assert!(scopes.split(' ').all(|name| name.is_empty() || granted.contains(&name)));
+    assert!(granted.iter().all(|name| scopes.split(' ').any(|own| own == *name)));
     for (name, value) in claims.as_object().expect("checked above") {
         assert_eq!(verified.claims().text(name), value.as_str());
         // With a slash it is a path.
@@ -85,7 +86,7 @@ static KEY: LazyLock<VerifyingKey> = LazyLock::new(|| {
 });
 
 /// For each profile a verifier that has seen a usual header.
-static VERIFIERS: LazyLock<[(Profile, TokenVerifier<ManualClock>); 2]> = LazyLock::new(|| {
+static VERIFIERS: LazyLock<[(Profile, TokenVerifier); 2]> = LazyLock::new(|| {
     [("at+jwt", Profile::rfc9068()), ("JWT", Profile::plain())].map(|(typ, profile)| {
         let warm = verifier(&profile);
         let header = format!(r#"{{"alg":"HS256","typ":"{typ}","kid":"test"}}"#);
@@ -107,10 +108,11 @@ static THEIRS: LazyLock<(DecodingKey, Validation)> = LazyLock::new(|| {
     (DecodingKey::from_secret(SECRET), validation)
 });
 
-fn verifier(profile: &Profile) -> TokenVerifier<ManualClock> {
+fn verifier(profile: &Profile) -> TokenVerifier {
     let keys = KeySet::new([KEY.clone()]).expect("one key");
-    let new = TokenVerifier::new(keys, ISSUER, AUDIENCE).with_clock(ManualClock::default());
-    new.profile(profile.clone())
+    let builder = TokenVerifier::builder().issuer(ISSUER, keys).audience(AUDIENCE);
+    let builder = builder.time(ManualClock::default()).profile(profile.clone());
+    builder.build().expect("an issuer and an audience")
 }
 
 fn sign(header: &[u8], payload: &[u8]) -> String {

@@ -3,9 +3,7 @@
 #![cfg_attr(fuzzing, no_main)]
 #![expect(clippy::expect_used, reason = "a panic is how a target tells what it found")]
 
-use hardpoint_auth::{
-    Algorithm, KeySet, Profile, Scopes, SigningKey, TokenIssuer, TokenVerifier, VerifyingKey,
-};
+use hardpoint_auth::{Algorithm, KeySet, SigningKey, TokenIssuer, TokenVerifier, VerifyingKey};
 use hardpoint_core::ManualClock;
 use hardpoint_fuzz::{is_object_without_repetition, public_key_holds};
 
@@ -30,10 +28,11 @@ fn check(data: &[u8]) {
         assert_eq!(again.to_der(), verifying.to_der());
     }
     let keys = KeySet::new([verifying]).expect("one key");
-    let issuer = TokenIssuer::new(key, "https://issuer.example", "api");
-    let token = issuer.with_clock(ManualClock::default()).issue("alice", &Scopes::none());
-    let verifier = TokenVerifier::new(keys, "https://issuer.example", "api")
-        .with_clock(ManualClock::default())
-        .profile(Profile::rfc9068());
-    assert!(verifier.verify(token.expect("a key that was read signs").expose()).is_ok());
+    let clock = ManualClock::default();
+    let issuer = TokenIssuer::builder(key).issuer("https://issuer.example").audience("api");
+    let issuer = issuer.time(&clock).build().expect("an issuer and an audience");
+    let token = issuer.token("alice").sign().expect("a key that was read signs");
+    let verifier = TokenVerifier::builder().issuer("https://issuer.example", keys).audience("api");
+    let verifier = verifier.time(&clock).build().expect("an issuer and an audience");
+    assert!(verifier.verify(token.expose()).is_ok());
 }

@@ -7,7 +7,7 @@ use std::{
 
 use hardpoint::{
     auth::{Algorithm, TokenCache, TokenVerifier},
-    core::{Clock, SystemClock},
+    core::Time,
 };
 use hardpoint_bench_harness::{
     load::Pattern,
@@ -34,9 +34,10 @@ pub(super) enum Room {
 }
 
 /// Beside the peer that remembers nothing.
-pub(super) fn beside_cold(cache: TokenCache, goal: f64) -> Contest<'static> {
+pub(super) fn beside_cold(goal: f64) -> Contest<'static> {
     let set = TokenSet::generate(Algorithm::Rs256, TOKENS);
-    let verifier = set.verifier().cache(cache);
+    let builder = set.builder().cache(TokenCache::new());
+    let verifier = builder.build().expect("an issuer and an audience");
     let peer = Jsonwebtoken::of(&set);
     try_out(&set, |token| verifier.verify(token).is_ok());
     try_out(&set, |token| peer.accepts(token));
@@ -48,13 +49,8 @@ pub(super) fn beside_cold(cache: TokenCache, goal: f64) -> Contest<'static> {
 }
 
 /// Beside the cache that a user of jsonwebtoken puts in front of it.
-pub(super) fn beside_moka(
-    cache: TokenCache,
-    pattern: Pattern,
-    room: Room,
-    threads: usize,
-) -> Contest<'static> {
-    let (ours, peer) = (ours(cache, room), Remembering::of(&SIGNED.set, room));
+pub(super) fn beside_moka(pattern: Pattern, room: Room, threads: usize) -> Contest<'static> {
+    let (ours, peer) = (ours(room), Remembering::of(&SIGNED.set, room));
     try_out(&SIGNED.set, |token| peer.accepts(token));
     assert!(SIGNED.texts.iter().all(|token| peer.accepts(token)), "all tokens are valid");
     peer.cache.run_pending_tasks();
@@ -70,14 +66,14 @@ pub(super) fn beside_moka(
 /// Two threads beside one, which takes as long for a token if threads do not wait for each other.
 /// Both together do 1.8 times as much if each takes 2 / 1.8 of what it takes alone.
 pub(super) fn beside_one_thread(pattern: Pattern) -> Contest<'static> {
-    let shared = ours(TokenCache::full_token(), Room::Fourfold);
+    let shared = ours(Room::Fourfold);
     let alone = shared.clone();
     scaling(pattern, move |_, token| shared.verify(token).is_ok(), alone)
 }
 
 /// The same with a verifier for each thread: what the machine itself adds.
 pub(super) fn beside_one_thread_sharing_nothing() -> Contest<'static> {
-    let own = [(); 2].map(|()| ours(TokenCache::full_token(), Room::Fourfold));
+    let own = [(); 2].map(|()| ours(Room::Fourfold));
     let alone = own[0].clone();
     scaling(Pattern::Hot, move |thread, token| own[thread].verify(token).is_ok(), alone)
 }
@@ -129,13 +125,15 @@ fn sweep(
 }
 
 /// A verifier that has seen every token.
-fn ours(cache: TokenCache, room: Room) -> TokenVerifier {
+fn ours(room: Room) -> TokenVerifier {
+    let cache = TokenCache::new();
     let cache = match room {
         Room::Exact => cache,
         // Buckets share the memory equally: with four times as much, eight tokens fit into each.
         Room::Fourfold => cache.entries(4 * 10_000).bytes(4 * 32 * 1024 * 1024),
     };
-    let verifier = SIGNED.set.verifier().cache(cache);
+    let builder = SIGNED.set.builder().cache(cache);
+    let verifier = builder.build().expect("an issuer and an audience");
     try_out(&SIGNED.set, |token| verifier.verify(token).is_ok());
     assert!(SIGNED.texts.iter().all(|token| verifier.verify(token).is_ok()), "all are valid");
     try_out(&SIGNED.set, |token| verifier.verify(token).is_ok());
@@ -171,7 +169,7 @@ impl Remembering {
 
     fn accepts(&self, token: &str) -> bool {
         if let Some(claims) = self.cache.get(token) {
-            let now = SystemClock.unix().as_secs();
+            let now = Time::system().unix().as_secs();
             if claims.exp.saturating_add_unsigned(LEEWAY) > now.cast_signed() {
                 return true;
             }

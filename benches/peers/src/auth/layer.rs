@@ -21,10 +21,8 @@ use crate::axum_pong::AxumPong;
 /// Ours with this cache, or with none as the peer.
 pub(super) fn beside_jwt_authorizer(cache: Option<TokenCache>) -> Contest<'static> {
     let set = TokenSet::generate(Algorithm::Rs256, TOKENS);
-    let verifier = match cache {
-        None => set.verifier(),
-        Some(cache) => set.verifier().cache(cache),
-    };
+    let builder = cache.into_iter().fold(set.builder(), |builder, cache| builder.cache(cache));
+    let verifier = builder.build().expect("an issuer and an audience");
     let mut ours = AuthLayer::new(verifier).layer(AxumPong);
     let mut peer = jwt_authorizer(&set).layer(AxumPong);
     try_out(&set, |token| is_let_in(&mut ours, token));

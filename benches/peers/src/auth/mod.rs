@@ -53,40 +53,20 @@ fn warm() -> Vec<Named> {
     use Room::{Exact, Fourfold};
     use again::{beside_cold, beside_moka, beside_one_thread, beside_one_thread_sharing_nothing};
 
-    const FULL: fn() -> TokenCache = TokenCache::full_token;
-    const DIGEST: fn() -> TokenCache = TokenCache::digest;
-
     vec![
-        ("again, full token / jsonwebtoken, cold", || beside_cold(FULL(), 250.0)),
-        ("again, digest / jsonwebtoken, cold", || beside_cold(DIGEST(), 800.0)),
-        ("again, full token, 1 hot / moka", || beside_moka(FULL(), Hot, Exact, 1)),
-        ("again, digest, 1 hot / moka", || beside_moka(DIGEST(), Hot, Exact, 1)),
-        ("again, full token, 1 hot, 2 threads / moka", || beside_moka(FULL(), Hot, Exact, 2)),
-        ("again, digest, 1 hot, 2 threads / moka", || beside_moka(DIGEST(), Hot, Exact, 2)),
-        ("again, full token, 1 of 10 000 / moka", || beside_moka(FULL(), Uniform, Exact, 1)),
-        ("again, digest, 1 of 10 000 / moka", || beside_moka(DIGEST(), Uniform, Exact, 1)),
-        ("again, full token, 1 of 10 000, 2 threads / moka", || {
-            beside_moka(FULL(), Uniform, Exact, 2)
+        ("again / jsonwebtoken, cold", || beside_cold(300.0)),
+        ("again, 1 hot / moka", || beside_moka(Hot, Exact, 1)),
+        ("again, 1 hot, 2 threads / moka", || beside_moka(Hot, Exact, 2)),
+        ("again, 1 of 10 000 / moka", || beside_moka(Uniform, Exact, 1)),
+        ("again, 1 of 10 000, 2 threads / moka", || beside_moka(Uniform, Exact, 2)),
+        ("again, 1 of 10 000, room for 40 000 / moka", || beside_moka(Uniform, Fourfold, 1)),
+        ("again, 1 of 10 000, room for 40 000, 2 threads / moka", || {
+            beside_moka(Uniform, Fourfold, 2)
         }),
-        ("again, digest, 1 of 10 000, 2 threads / moka", || {
-            beside_moka(DIGEST(), Uniform, Exact, 2)
-        }),
-        ("again, full token, 1 of 10 000, room for 40 000 / moka", || {
-            beside_moka(FULL(), Uniform, Fourfold, 1)
-        }),
-        ("again, digest, 1 of 10 000, room for 40 000 / moka", || {
-            beside_moka(DIGEST(), Uniform, Fourfold, 1)
-        }),
-        ("again, full token, 1 of 10 000, room for 40 000, 2 threads / moka", || {
-            beside_moka(FULL(), Uniform, Fourfold, 2)
-        }),
-        ("again, digest, 1 of 10 000, room for 40 000, 2 threads / moka", || {
-            beside_moka(DIGEST(), Uniform, Fourfold, 2)
-        }),
-        ("again, full token, 1 hot, 2 threads / ours on 1", || beside_one_thread(Hot)),
-        ("again, full token, 1 of 10 000, 2 threads / ours on 1", || beside_one_thread(Uniform)),
+        ("again, 1 hot, 2 threads / ours on 1", || beside_one_thread(Hot)),
+        ("again, 1 of 10 000, 2 threads / ours on 1", || beside_one_thread(Uniform)),
         (
-            "again, full token, 1 hot, 2 threads that share nothing / ours on 1",
+            "again, 1 hot, 2 threads that share nothing / ours on 1",
             beside_one_thread_sharing_nothing,
         ),
     ]
@@ -97,11 +77,8 @@ fn layers() -> Vec<Named> {
 
     vec![
         ("layer, RS256 / jwt-authorizer", || beside_jwt_authorizer(None)),
-        ("layer, RS256, again by full token / jwt-authorizer, cold", || {
-            beside_jwt_authorizer(Some(TokenCache::full_token()))
-        }),
-        ("layer, RS256, again by digest / jwt-authorizer, cold", || {
-            beside_jwt_authorizer(Some(TokenCache::digest()))
+        ("layer, RS256, again / jwt-authorizer, cold", || {
+            beside_jwt_authorizer(Some(TokenCache::new()))
         }),
     ]
 }

@@ -71,6 +71,7 @@ impl KeySet {
     }
 
     /// The set that accepts no token: remote keys before the first fetch.
+    #[cfg(feature = "remote")]
     pub(crate) const fn empty() -> Self {
         Self { keys: Vec::new() }
     }
