@@ -85,3 +85,8 @@ pub use self::{
         VerifiedToken, VerifyError, VerifyErrorKind,
     },
 };
+
+/// The manual's page on tokens: this crate has the crates that the page compares with.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/auth.md")]
+pub struct Manual;
