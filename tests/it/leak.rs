@@ -1,26 +1,24 @@
-//! What goes in as a secret comes out nowhere: not in the log, not in an answer.
+//! No secret of a request appears in the log or in a response.
 
-use std::{convert::Infallible, sync::LazyLock};
+use std::convert::Infallible;
 
 use bytes::Bytes;
 use hardpoint::{
     Stack,
     core::ClientResolver,
     edge::{CatchPanicLayer, ClientLayer, ProblemLayer},
-    observability::{Logs, RecordLayer},
+    observability::RecordLayer,
 };
 use hardpoint_testkit::{
     http::{Client, serve},
-    leak::{CapturedLogs, LeakScanner},
+    leak::LeakScanner,
 };
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use tower::service_fn;
-use tracing::Dispatch;
-use tracing_subscriber::layer::SubscriberExt;
 
-use super::{authentication, per_client};
+use super::{authentication, captured_logs, per_client};
 
 const QUERY: &str = "canary-in-the-query";
 const COOKIE: &str = "canary-in-a-cookie";
@@ -29,14 +27,7 @@ const PATH: &str = "canary-in-the-path";
 
 #[tokio::test]
 async fn no_secret_of_a_request_is_logged_or_answered() {
-    // As long as there is one subscriber alone, tracing asks the thread that first comes by an event
-    // whether anybody wants it, and that may be another test's. With two it asks both.
-    static SECOND: LazyLock<Dispatch> =
-        LazyLock::new(|| Dispatch::new(tracing_subscriber::registry()));
-    LazyLock::force(&SECOND);
-    let logs = CapturedLogs::default();
-    let json = Logs::json("test").filter("trace").layer(logs.writer()).unwrap();
-    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(json));
+    let (logs, _guard) = captured_logs("trace");
     let (auth, token) = authentication();
     let stack = Stack::new()
         .layer(ClientLayer::new(ClientResolver::direct()))
@@ -51,7 +42,7 @@ async fn no_secret_of_a_request_is_logged_or_answered() {
     })))
     .await;
     let signature = token.expose().rsplit('.').next().unwrap().to_owned();
-    // The subject stands in the access line by intent; its claims as they are encoded stand nowhere.
+    // The access line names the subject on purpose; the encoded claims appear nowhere.
     let claims = token.expose().split('.').nth(1).unwrap().to_owned();
     let secrets = [signature.as_str(), claims.as_str(), QUERY, COOKIE, HEADER, PATH];
     let scanner = LeakScanner::new(secrets);

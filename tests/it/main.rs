@@ -5,18 +5,38 @@
 mod axum;
 mod hyper;
 mod leak;
+mod lookups;
 mod order;
 mod plain;
 mod refusals;
 mod tonic;
 
+use std::sync::LazyLock;
+
 use hardpoint::{
     auth::{AuthLayer, KeySet, SigningKey, TokenIssuer, TokenVerifier},
     core::{ClientResolver, ManualClock, Secret},
+    observability::Logs,
     ratelimit::{
         OnMissingKey, Policy, Quota, RateLimitLayer, RateLimiter, SubjectRateLimitLayer, key,
     },
 };
+use hardpoint_testkit::leak::CapturedLogs;
+use tracing::{Dispatch, subscriber::DefaultGuard};
+use tracing_subscriber::layer::SubscriberExt;
+
+/// The lines that this thread logs, until the guard is dropped.
+fn captured_logs(filter: &str) -> (CapturedLogs, DefaultGuard) {
+    // With one subscriber, tracing caches for all threads whether it wants an event. With two, it
+    // asks the one of the thread.
+    static SECOND: LazyLock<Dispatch> =
+        LazyLock::new(|| Dispatch::new(tracing_subscriber::registry()));
+    LazyLock::force(&SECOND);
+    let logs = CapturedLogs::default();
+    let json = Logs::json("test").filter(filter).layer(logs.writer()).unwrap();
+    let subscriber = tracing_subscriber::registry().with(json);
+    (logs, tracing::subscriber::set_default(subscriber))
+}
 
 /// A layer that verifies tokens, and one that it accepts.
 fn authentication() -> (AuthLayer, Secret<str>) {

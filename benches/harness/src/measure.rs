@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Barrier, thread, time::Duration};
 
-use hardpoint_core::{Clock, SystemClock};
+use hardpoint_core::Time;
 
 use crate::stats::Samples;
 
@@ -94,9 +94,9 @@ impl<'a> Contender<'a> {
     fn time(&mut self, count: u64) -> Duration {
         let mut took = Duration::ZERO;
         self.run(count, &mut |measured| {
-            let begin = SystemClock.now();
+            let begin = Time::system().now();
             measured();
-            took = SystemClock.now().saturating_since(begin);
+            took = Time::system().now().saturating_since(begin);
         });
         took
     }

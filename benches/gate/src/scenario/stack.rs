@@ -17,7 +17,6 @@ use http::{
     header::{AUTHORIZATION, HOST, USER_AGENT},
 };
 use http_body_util::Full;
-use tower_layer::Layer;
 
 use super::{
     Scenario,
@@ -58,7 +57,7 @@ fn through_stack(per_client: Quota, expected: StatusCode) -> Scenario {
         .layer(AuthLayer::new(verifier))
         .layer(limiter(by_subject, &clock).by_subject().expect("keyed by subject"))
         .layer(BodyLimitLayer::new(64 * 1024));
-    let mut service = stack.layer(Pong);
+    let mut service = stack.service(Pong);
     // The burst of one is used up here; a large one is not.
     let _first = exchange(&mut service, request());
     Scenario::new(request, move |request| assert_eq!(exchange(&mut service, request), expected))
