@@ -6,7 +6,7 @@ use std::{error::Error, fmt, sync::Arc};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// There is no certificate authority to trust.
+    /// The certificate authorities cannot be read, or are missing.
     Authorities {
         /// Whether they were looked for in the system's stores, and not in a text.
         system: bool,

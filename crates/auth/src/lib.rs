@@ -72,7 +72,7 @@ pub use self::{
         Algorithm, IssuerKeys, KeyError, KeyRing, KeySet, KeySetError, KeyState, Refreshed,
         SigningKey, SkippedKey, VerifyingKey,
     },
-    password::{PasswordError, PasswordErrorKind, PasswordHash, PasswordHasher, PasswordPolicy},
+    password::{PasswordError, PasswordHash, PasswordHasher, PasswordPolicy},
     rejection::{
         InsufficientRole, InsufficientScope, InvalidRequest, InvalidToken, KeysUnavailable,
         LoginTooOld, NotAuthenticated, RevocationUnavailable,

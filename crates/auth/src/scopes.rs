@@ -107,7 +107,7 @@ pub(crate) const fn is_in_a_name(byte: u8) -> bool {
 /// A text that is not a list of scopes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseScopesError {
-    /// The first bad name; empty if there is no name at all.
+    /// The first bad name; empty if the text has none.
     name: String,
 }
 

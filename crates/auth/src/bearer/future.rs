@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use hardpoint_core::{HeadFacts, Identity, Rejection, ResponseBody};
+use hardpoint_core::{Head, HeadFacts, Identity, Rejection, ResponseBody};
 use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
@@ -75,13 +75,14 @@ where
                     };
                     match answer.and_then(|identity| shared.admit(&mut request, identity)) {
                         Ok(()) => State::Forward { future: inner.call(request) },
-                        Err(rejection) => {
-                            State::Refuse { facts: shared.facts(&request), rejection }
-                        }
+                        Err(rejection) => State::Refuse {
+                            facts: shared.refusals.facts(Head::new(&request)),
+                            rejection,
+                        },
                     }
                 }
                 (StateProject::Refuse { facts, rejection }, Some(shared)) => {
-                    let mut response = shared.refusals().refuse(facts, &**rejection);
+                    let mut response = shared.refusals.refuse(facts, &**rejection);
                     shared.challenge(&mut response);
                     return Poll::Ready(Ok(response));
                 }

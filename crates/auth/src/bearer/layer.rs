@@ -1,9 +1,9 @@
 //! The layer, and what its services share.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use hardpoint_core::{
-    Head, Identity, Place, Refusals, Rejection, RequestContext, StackLayer, Telemetry, Time,
+    Identity, Place, Refusals, Rejection, RequestContext, StackLayer, Telemetry, Time,
 };
 use http::{HeaderMap, HeaderName, Request, Response, header};
 use tower_layer::Layer;
@@ -31,8 +31,10 @@ pub(super) struct Shared {
     cookie: Option<Box<str>>,
     realm: Box<str>,
     time: Time,
-    refusals: Refusals,
+    pub(super) refusals: Refusals,
 }
+
+debug_only!(Shared { fields, is_required, cookie, realm });
 
 impl AuthLayer {
     /// Every request needs a credential that `authenticator` accepts.
@@ -49,7 +51,7 @@ impl AuthLayer {
         Self { shared: Some(Arc::new(shared)) }.add_authenticator(authenticator)
     }
 
-    /// The layer that reads no credential and authenticates nobody.
+    /// The layer that does nothing: it reads no credential.
     pub fn off() -> Self {
         Self { shared: None }
     }
@@ -170,21 +172,18 @@ impl Shared {
         request: &mut Request<B>,
         identity: Identity,
     ) -> Result<(), Box<dyn Rejection>> {
-        let context = RequestContext::ensure(request.extensions_mut(), &self.time);
-        let is_other = |outer: &Identity| !outer.is_same_caller(&identity);
-        if context.identity().is_some_and(is_other) {
-            return Err(Box::new(InvalidRequest::new()));
+        let store = |context: &RequestContext| {
+            let is_other = |outer: &Identity| !outer.is_same_caller(&identity);
+            if context.identity().is_some_and(is_other) {
+                return Err(Box::new(InvalidRequest::new()) as _);
+            }
+            context.set_identity(identity);
+            Ok(())
+        };
+        match RequestContext::find(request.extensions()) {
+            Some(context) => store(context),
+            None => store(&RequestContext::ensure(request.extensions_mut(), &self.time)),
         }
-        context.set_identity(identity);
-        Ok(())
-    }
-
-    pub(super) fn facts<B>(&self, request: &Request<B>) -> hardpoint_core::HeadFacts {
-        self.refusals.facts(Head::new(request))
-    }
-
-    pub(super) fn refusals(&self) -> &Refusals {
-        &self.refusals
     }
 
     /// Writes the challenges of a response on its way out.
@@ -198,17 +197,4 @@ impl Shared {
 
 fn refuse(rejection: impl Rejection) -> Attempt {
     Attempt::Now(Err(Box::new(rejection)))
-}
-
-impl fmt::Debug for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared")
-            .field(
-                "schemes",
-                &self.authenticators.iter().map(|own| own.scheme()).collect::<Vec<_>>(),
-            )
-            .field("is_required", &self.is_required)
-            .field("cookie", &self.cookie)
-            .finish_non_exhaustive()
-    }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use hardpoint_core::ResponseBody;
+use hardpoint_core::{Head, ResponseBody};
 use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
@@ -68,7 +68,9 @@ where
         };
         let state = match answer {
             Ok(()) => State::Forward { future: self.inner.call(request) },
-            Err(rejection) => State::Refuse { facts: shared.facts(&request), rejection },
+            Err(rejection) => {
+                State::Refuse { facts: shared.refusals.facts(Head::new(&request)), rejection }
+            }
         };
         ResponseFuture::new(state, Some(Arc::clone(shared)))
     }

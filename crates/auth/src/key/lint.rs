@@ -1,4 +1,4 @@
-//! Keys that must not be used, whatever signed with them.
+//! Keys that must not be used.
 
 use super::Algorithm;
 use super::error::{
@@ -22,7 +22,7 @@ pub(super) fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<(), KeyError> {
         return Err(RSA_EXPONENT);
     }
     let exponent = exponent.iter().fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
-    // More than 33 bits are refused by the primitive: they only make verification slow.
+    // The primitive refuses more than 33 bits, which only make verification slow.
     if exponent % 2 == 0 || !(65_537..1 << 33).contains(&exponent) {
         return Err(RSA_EXPONENT);
     }
@@ -32,8 +32,8 @@ pub(super) fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<(), KeyError> {
     Ok(())
 }
 
-/// Whether the modulus is a power of 65537 modulo each small prime, as those of Infineon's faulty
-/// generator are, and hardly any other (Nemec et al., CCS 2017, section 2.4).
+/// Whether the modulus is a power of 65537 modulo each small prime, like those of Infineon's faulty
+/// generator and hardly any other (Nemec et al., CCS 2017, section 2.4).
 fn has_roca_fingerprint(modulus: &[u8]) -> bool {
     const PRIMES: [u32; 38] = [
         3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89,
@@ -50,9 +50,9 @@ fn has_roca_fingerprint(modulus: &[u8]) -> bool {
     })
 }
 
-/// An Ed25519 public key: with a point of small order, signatures hold for any message.
+/// An Ed25519 public key: a signature by a point of small order is valid for any message.
 pub(super) fn ed25519(point: &[u8; 32]) -> Result<(), KeyError> {
-    /// The y coordinates of all of them, two written in a way that is not the shortest.
+    /// Their y coordinates, two of them not in canonical form.
     const SMALL: [[u8; 32]; 7] = [
         [0; 32],
         first_and_last(1, 0, 0),
@@ -95,10 +95,10 @@ pub(super) fn secret(algorithm: Algorithm, secret: &[u8]) -> Result<(), KeyError
     if different < 8 { Err(SECRET_UNIFORM) } else { Ok(()) }
 }
 
-/// Whether a secret is a key or a certificate in PEM, DER, JWK or OpenSSH's form: whoever takes a public
-/// one for a secret lets everybody sign (CVE-2016-10555, CVE-2026-34950).
+/// Whether a secret is a key or a certificate in PEM, DER, JWK or OpenSSH's form: a verifier that uses a
+/// public key as a secret lets anyone sign (CVE-2016-10555, CVE-2026-34950).
 fn is_text_of_a_key(secret: &[u8]) -> bool {
-    /// How the encoded forms begin: certificates and RSA keys, P-256 and P-384, Ed25519.
+    /// The beginnings of the encoded forms: certificates and RSA keys, P-256 and P-384, Ed25519.
     const ENCODED: [&[u8]; 5] =
         [b"MII", b"MFkwEwYHKoZI", b"MHYwEAYHKoZI", b"MCowBQYDK2Vw", b"ssh-"];
 
@@ -121,7 +121,7 @@ fn is_text_of_a_key(secret: &[u8]) -> bool {
         || holds(b"\"kty\"")
 }
 
-/// Secrets of examples that were copied into services: of jwt.io, of frameworks, of the RFCs.
+/// Secrets of examples that services copied: from jwt.io, frameworks and RFCs.
 const PUBLISHED: [&[u8]; 12] = [
     b"",
     b"secret",

@@ -5,19 +5,19 @@ use std::{ops::Deref, sync::Arc};
 use arc_swap::{ArcSwap, Guard};
 use tokio::sync::watch;
 
-/// A value that stays, or the newest one of a channel. Clones share what they have seen.
+/// A fixed value, or the newest one of a channel. Clones share the value that was read last.
 #[derive(Clone)]
 pub(crate) enum Live<T: Send + Sync + 'static> {
     Fixed(Arc<T>),
     Watched(Arc<ArcSwap<Seen<T>>>),
 }
 
-/// The newest value seen, and a receiver that tells whether there is a newer one: reading that takes
-/// one atomic load, where reading the channel's value takes a lock that all readers share.
+/// The value that was read last, and a receiver that knows whether it is the newest: asking it takes
+/// one atomic load, while reading the channel takes a lock that all readers share.
 pub(crate) struct Seen<T> {
     value: Arc<T>,
     receiver: watch::Receiver<Arc<T>>,
-    /// The channel is closed, and this is the last value.
+    /// Whether the channel is closed, so this is the last value.
     is_last: bool,
 }
 
@@ -27,7 +27,7 @@ impl<T: Send + Sync + 'static> Live<T> {
         Self::Watched(Arc::new(ArcSwap::from_pointee(Seen { value, receiver, is_last: false })))
     }
 
-    /// The value as it is now.
+    /// The current value.
     pub(crate) fn load(&self) -> Loaded<'_, T> {
         let shared = match self {
             Self::Fixed(value) => return Loaded::Fixed(value),
@@ -38,14 +38,14 @@ impl<T: Send + Sync + 'static> Live<T> {
             Ok(false) => Loaded::Watched(seen),
             Err(_) if seen.is_last => Loaded::Watched(seen),
             Ok(true) => Loaded::Watched(Self::renew(shared, &seen, false)),
-            // The last value may have been sent right before the end.
+            // The last value may have been sent right before the channel was closed.
             Err(_) => Loaded::Watched(Self::renew(shared, &seen, true)),
         }
     }
 
-    /// Whoever comes first takes the lock of the channel, once a change. Readers at the same time do
-    /// it too: which of them stores last does not matter, since whoever comes next checks for a newer
-    /// value again. Each goes on with what it has read itself, which is never older than its question.
+    /// Takes the lock of the channel, once for each change. Readers at the same time do so too; which
+    /// of them stores last does not matter, since the next reader asks for a newer value again. Each
+    /// returns the value that it read itself, which is never older than its call.
     fn renew(shared: &ArcSwap<Seen<T>>, seen: &Seen<T>, is_last: bool) -> Guard<Arc<Seen<T>>> {
         let mut receiver = seen.receiver.clone();
         let value = Arc::clone(&receiver.borrow_and_update());
@@ -55,7 +55,7 @@ impl<T: Send + Sync + 'static> Live<T> {
     }
 }
 
-/// A value for as long as it is looked at.
+/// A value while it is read.
 pub(crate) enum Loaded<'a, T> {
     Fixed(&'a Arc<T>),
     Watched(Guard<Arc<Seen<T>>>),

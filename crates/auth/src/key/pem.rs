@@ -1,17 +1,17 @@
-//! PEM (RFC 7468), read and written without leaving copies behind.
+//! PEM (RFC 7468), read and written without leaving copies in memory.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
 use super::error::{KeyError, NOT_PEM};
 
-/// What stands between two markers.
+/// The content between two markers.
 pub(super) struct Block {
     pub(super) tag: String,
     pub(super) der: Zeroizing<Vec<u8>>,
 }
 
-/// All blocks of a text. What stands outside of them is a comment.
+/// All blocks of a text. Text outside of them is a comment.
 pub(super) fn blocks(mut text: &str) -> Result<Vec<Block>, KeyError> {
     let mut blocks = Vec::new();
     while let Some((_, rest)) = text.split_once("-----BEGIN ") {
@@ -27,7 +27,7 @@ pub(super) fn blocks(mut text: &str) -> Result<Vec<Block>, KeyError> {
     if blocks.is_empty() { Err(NOT_PEM) } else { Ok(blocks) }
 }
 
-/// The one block of a text.
+/// The only block of a text.
 pub(super) fn block(text: &str) -> Result<Block, KeyError> {
     let mut blocks = blocks(text)?;
     match blocks.pop() {
@@ -48,9 +48,9 @@ fn decode(body: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
 /// The text of a block, with lines of 64 characters.
 pub(super) fn encode(tag: &str, der: &[u8]) -> Zeroizing<String> {
     let mut body = Zeroizing::new(vec![0; der.len().div_ceil(3) * 4]);
-    // The buffer has exactly the size of the encoding, so this does not fail.
+    // The buffer has exactly the length of the encoding, so this does not fail.
     let length = STANDARD.encode_slice(der, &mut body).unwrap_or_default();
-    // All of it fits, so that the text never moves and leaves a copy behind.
+    // The text fits, so it never moves and leaves no copy.
     let mut text = Zeroizing::new(String::with_capacity(2 * tag.len() + body.len() * 65 / 64 + 64));
     text.extend(["-----BEGIN ", tag, "-----\n"]);
     for line in body.get(..length).unwrap_or_default().chunks(64) {

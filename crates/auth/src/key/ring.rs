@@ -40,16 +40,21 @@ pub struct KeyRing {
 
 #[derive(Clone, Debug)]
 struct Slot {
-    key: SlotKey,
+    public: VerifyingKey,
+    /// `None` for a key that verifies until its slot's time comes, and never signs.
+    signing: Option<Arc<SigningKey>>,
     signs_from: Duration,
     is_revoked: bool,
 }
 
-#[derive(Clone, Debug)]
-enum SlotKey {
-    Signing(Arc<SigningKey>),
-    /// It verifies until its slot's time comes, and never signs.
-    Verifying(VerifyingKey),
+impl Slot {
+    fn signing(key: Arc<SigningKey>, signs_from: Duration) -> Self {
+        Self { public: key.verifying_key(), signing: Some(key), signs_from, is_revoked: false }
+    }
+
+    fn is_live(&self) -> bool {
+        !self.is_revoked
+    }
 }
 
 /// The state of a key in a ring.
@@ -69,9 +74,8 @@ pub enum KeyState {
 impl KeyRing {
     /// A ring with one key, which signs at once.
     pub fn new(key: impl Into<Arc<SigningKey>>) -> Self {
-        let key = SlotKey::Signing(key.into());
-        let slot = Slot { key, signs_from: Duration::ZERO, is_revoked: false };
-        Self { slots: vec![slot], overlap: Duration::from_secs(3600) }
+        let slots = vec![Slot::signing(key.into(), Duration::ZERO)];
+        Self { slots, overlap: Duration::from_secs(3600) }
     }
 
     /// How long a key verifies after the next one has begun to sign. Default: 1 hour, four times the
@@ -93,7 +97,7 @@ impl KeyRing {
         key: impl Into<Arc<SigningKey>>,
         signs_from: Duration,
     ) -> Result<Self, KeySetError> {
-        self.add(Slot { key: SlotKey::Signing(key.into()), signs_from, is_revoked: false })
+        self.add(Slot::signing(key.into(), signs_from))
     }
 
     /// Adds a key that never signs and verifies until this time since 1970, such as a previous key of
@@ -106,13 +110,13 @@ impl KeyRing {
         key: VerifyingKey,
         until: Duration,
     ) -> Result<Self, KeySetError> {
-        self.add(Slot { key: SlotKey::Verifying(key), signs_from: until, is_revoked: false })
+        self.add(Slot { public: key, signing: None, signs_from: until, is_revoked: false })
     }
 
     fn add(mut self, slot: Slot) -> Result<Self, KeySetError> {
         self.slots.push(slot);
         self.slots.sort_by_key(|slot| slot.signs_from);
-        KeySet::new(self.slots.iter().map(Slot::verifying_key)).map(|_| self)
+        KeySet::new(self.slots.iter().map(|slot| slot.public.clone())).map(|_| self)
     }
 
     /// Revokes a key at once, such as one that has leaked: verifiers refuse the tokens that it signed,
@@ -121,7 +125,7 @@ impl KeyRing {
     /// # Errors
     /// [`KeySetError::Unknown`] if no key has this id.
     pub fn revoke(mut self, key_id: &str) -> Result<Self, KeySetError> {
-        let slot = self.slots.iter_mut().find(|slot| slot.key_id() == key_id);
+        let slot = self.slots.iter_mut().find(|slot| slot.public.key_id() == key_id);
         let unknown = || KeySetError::Unknown { key_id: key_id.to_owned() };
         slot.ok_or_else(unknown)?.is_revoked = true;
         Ok(self)
@@ -130,13 +134,13 @@ impl KeyRing {
     /// The state of a key at a time since 1970; `None` if no key has this id.
     #[must_use]
     pub fn state(&self, key_id: &str, now: Duration) -> Option<KeyState> {
-        let slot = self.slots.iter().find(|slot| slot.key_id() == key_id)?;
+        let slot = self.slots.iter().find(|slot| slot.public.key_id() == key_id)?;
         let is_active = self.signing_key(now).is_some_and(|signing| signing.key_id() == key_id);
         Some(if slot.is_revoked || now >= self.verifies_until(slot) {
             KeyState::Revoked
         } else if is_active {
             KeyState::Active
-        } else if now < slot.signs_from && matches!(slot.key, SlotKey::Signing(_)) {
+        } else if now < slot.signs_from && slot.signing.is_some() {
             KeyState::Pending
         } else {
             KeyState::VerifyOnly
@@ -147,10 +151,8 @@ impl KeyRing {
     /// are revoked.
     #[must_use]
     pub fn signing_key(&self, now: Duration) -> Option<&Arc<SigningKey>> {
-        self.slots.iter().rev().find_map(|slot| match &slot.key {
-            SlotKey::Signing(key) if !slot.is_revoked && slot.signs_from <= now => Some(key),
-            _ => None,
-        })
+        let mut begun = self.slots.iter().rev().filter(|slot| slot.signs_from <= now);
+        begun.find_map(|slot| slot.signing.as_ref().filter(|_| slot.is_live()))
     }
 
     /// The keys that verify at a time since 1970, for a [`JwksService`](crate::JwksService) and a
@@ -159,8 +161,8 @@ impl KeyRing {
     /// # Errors
     /// [`KeySetError::Empty`] if all keys are revoked.
     pub fn key_set(&self, now: Duration) -> Result<KeySet, KeySetError> {
-        let live = self.slots.iter().filter(|slot| !slot.is_revoked);
-        let timed = live.map(|slot| (slot.verifying_key(), self.verifies_until(slot)));
+        let live = self.slots.iter().filter(|slot| slot.is_live());
+        let timed = live.map(|slot| (slot.public.clone(), self.verifies_until(slot)));
         KeySet::until(timed.filter(|(_, until)| now < *until))
     }
 
@@ -168,38 +170,20 @@ impl KeyRing {
     /// [`key_set`](Self::key_set).
     #[must_use]
     pub fn next_change(&self, now: Duration) -> Option<Duration> {
-        let live = || self.slots.iter().filter(|slot| !slot.is_revoked);
+        let live = || self.slots.iter().filter(|slot| slot.is_live());
         let starts = live().map(|slot| slot.signs_from);
         let ends = live().map(|slot| self.verifies_until(slot));
         starts.chain(ends).filter(|time| *time > now && *time < Duration::MAX).min()
     }
 
     fn verifies_until(&self, slot: &Slot) -> Duration {
-        if matches!(slot.key, SlotKey::Verifying(_)) {
+        if slot.signing.is_none() {
             return slot.signs_from;
         }
         let is_later = |other: &&Slot| {
-            matches!(other.key, SlotKey::Signing(_))
-                && !other.is_revoked
-                && other.signs_from > slot.signs_from
+            other.signing.is_some() && other.is_live() && other.signs_from > slot.signs_from
         };
         let next = self.slots.iter().find(is_later);
         next.map_or(Duration::MAX, |next| next.signs_from.saturating_add(self.overlap))
-    }
-}
-
-impl Slot {
-    fn key_id(&self) -> &str {
-        match &self.key {
-            SlotKey::Signing(key) => key.key_id(),
-            SlotKey::Verifying(key) => key.key_id(),
-        }
-    }
-
-    fn verifying_key(&self) -> VerifyingKey {
-        match &self.key {
-            SlotKey::Signing(key) => key.verifying_key(),
-            SlotKey::Verifying(key) => key.clone(),
-        }
     }
 }

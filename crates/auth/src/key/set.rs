@@ -39,8 +39,8 @@ impl KeySet {
     /// A set of these keys.
     ///
     /// # Errors
-    /// [`KeySetError`] if there is no key, there are more than [`MAX`](Self::MAX), two have the same
-    /// id, or the set mixes secrets with public keys.
+    /// [`KeySetError`] if the set is empty, has more than [`MAX`](Self::MAX) keys or two with one id, or
+    /// mixes secrets with public keys.
     pub fn new(keys: impl IntoIterator<Item = VerifyingKey>) -> Result<Self, KeySetError> {
         Self::until(keys.into_iter().map(|key| (key, Duration::MAX)))
     }
@@ -201,7 +201,7 @@ pub enum KeySetError {
         /// The id.
         key_id: String,
     },
-    /// There is no key, so no token could be verified.
+    /// The set is empty, so no token could be verified.
     Empty,
     /// The text is not a JSON Web Key Set.
     Malformed,

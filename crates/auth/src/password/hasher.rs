@@ -14,7 +14,7 @@ use hardpoint_core::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{PasswordError, PasswordErrorKind, PasswordHash, PasswordPolicy, hash::Parts};
+use super::{PasswordError, PasswordHash, PasswordPolicy, hash::Parts};
 
 /// Memory of a hash in KiB, passes and lanes: a choice of OWASP's password storage cheat sheet.
 const MEMORY: u32 = 19_456;
@@ -35,25 +35,24 @@ pub struct PasswordHasher {
 struct Shared {
     running: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
-    /// Memory that no hash is using now: never more pieces than hashes may run.
+    /// Unused memory: never more arenas than hashes may run.
     arenas: Mutex<Vec<Vec<Block>>>,
 }
 
 impl PasswordHasher {
-    /// As many hashes at once as there are cores, and 256 callers waiting for at most 5 s.
+    /// Runs as many hashes at once as there are cores; 256 callers wait for at most 5 s.
     ///
-    /// A hash takes 19 MiB and 2 passes, about 25 ms on a core of a server: OWASP's choice, so a core
-    /// serves 40 log-ins a second. It keeps `19 MiB × cores`, from the first log-ins on.
+    /// A hash takes 19 MiB and 2 passes, OWASP's choice, about 25 ms on a core of a server: a core
+    /// serves 40 log-ins a second. The hasher keeps `19 MiB × cores` after the first log-ins.
     pub fn new() -> Self {
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Self::with_bounds(cores, 256)
     }
 
-    /// `at_once` hashes at the same time, and `waiting` callers that wait for their turn.
+    /// Runs `at_once` hashes at the same time; `waiting` callers wait for their turn.
     ///
-    /// More than cores at once gains nothing and costs 19 MiB each; 0 is taken as 1, and more than 1024
-    /// as 1024. A longer queue means longer waits before a caller is turned away, and a password in
-    /// memory for each.
+    /// More hashes than cores gain nothing and cost 19 MiB each; the minimum is 1, the maximum 1024. A
+    /// longer queue means longer waits before a caller is refused, and a password in memory for each.
     pub fn with_bounds(at_once: usize, waiting: usize) -> Self {
         let at_once = at_once.clamp(1, 1024);
         let admitted = at_once.saturating_add(waiting).min(Semaphore::MAX_PERMITS);
@@ -75,21 +74,21 @@ impl PasswordHasher {
         self
     }
 
-    /// How long a caller waits for its turn. Default: 5 s, after which people reload. 0 turns away
-    /// whoever does not get a turn at once.
+    /// How long a caller waits for its turn. Default: 5 s, after which users reload the page. 0 refuses
+    /// a caller that does not get a turn at once.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
     }
 
-    /// Hashes a password that somebody has chosen, with a salt of its own.
+    /// Hashes a new password, with a salt of its own.
     ///
     /// # Errors
     /// [`PasswordError`] if the queue is full, the wait was too long, or the hash function failed. A
     /// password above [`PasswordPolicy::MAX_BYTES`] fails too: check the policy first.
     pub async fn hash(&self, password: Secret<str>) -> Result<PasswordHash, PasswordError> {
         if password.expose().len() > PasswordPolicy::MAX_BYTES {
-            return Err(FAILED.into());
+            return Err(PasswordError::Failed);
         }
         let shared = Arc::clone(&self.shared);
         let answer = self.run(move || shared.hash_new(&password)).await;
@@ -99,8 +98,8 @@ impl PasswordHasher {
 
     /// Whether this is the password of the stored hash.
     ///
-    /// For an account that does not exist pass `None`: the same work is done, and the answer is
-    /// `false`. It takes as long as for a hash of this hasher's own parameters.
+    /// For an account that does not exist pass `None`: the hasher does the same work as for a hash with
+    /// its own parameters, and returns `false`.
     ///
     /// # Errors
     /// [`PasswordError`] if the queue is full, the wait was too long, or the hash function failed.
@@ -109,12 +108,13 @@ impl PasswordHasher {
         stored: Option<&PasswordHash>,
         password: Secret<str>,
     ) -> Result<bool, PasswordError> {
-        // No account has such a password, so this tells nothing about one.
+        // No account has such a password, so this reveals nothing about one.
         if password.expose().len() > PasswordPolicy::MAX_BYTES {
             self.report(&Ok(()), |()| PasswordResult::Mismatched);
             return Ok(false);
         }
-        let parts = stored.map(PasswordHash::parts).transpose().map_err(|_| FAILED)?;
+        let parts =
+            stored.map(PasswordHash::parts).transpose().map_err(|_| PasswordError::Failed)?;
         let shared = Arc::clone(&self.shared);
         let answer = self.run(move || shared.matches(parts.as_ref(), &password)).await;
         self.report(&answer, |matches| match matches {
@@ -132,31 +132,32 @@ impl PasswordHasher {
     ) {
         let result = match answer {
             Ok(answer) => result(answer),
-            Err(error) if error.kind() == PasswordErrorKind::Overloaded => PasswordResult::Shed,
+            Err(PasswordError::Overloaded) => PasswordResult::Shed,
             Err(_) => return,
         };
         self.telemetry.on(&PasswordChecked::new(result).into());
     }
 
-    /// Waits for a turn and does the work on a thread for blocking work.
+    /// Waits for a turn and does the work on a blocking thread.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, PasswordError> + Send + 'static,
     ) -> Result<T, PasswordError> {
-        let place =
-            Arc::clone(&self.shared.admitted).try_acquire_owned().map_err(|_| OVERLOADED)?;
+        let place = Arc::clone(&self.shared.admitted)
+            .try_acquire_owned()
+            .map_err(|_| PasswordError::Overloaded)?;
         let turn = Arc::clone(&self.shared.running).acquire_owned();
         let turn = tokio::time::timeout(self.patience, turn)
             .await
-            .map_err(|_| OVERLOADED)?
-            .map_err(|_| FAILED)?;
-        // The permits go with the work: it cannot be cancelled, so its memory is taken until it ends.
+            .map_err(|_| PasswordError::Overloaded)?
+            .map_err(|_| PasswordError::Failed)?;
+        // The work cannot be cancelled, so it holds the permits until it ends.
         tokio::task::spawn_blocking(move || {
             let _permits: [OwnedSemaphorePermit; 2] = [place, turn];
             work()
         })
         .await
-        .map_err(|_| FAILED)?
+        .map_err(|_| PasswordError::Failed)?
     }
 }
 
@@ -175,15 +176,15 @@ impl PasswordHasher {
 impl Shared {
     fn hash_new(&self, password: &Secret<str>) -> Result<PasswordHash, PasswordError> {
         let mut salt = [0; 16];
-        getrandom::fill(&mut salt).map_err(|_| FAILED)?;
+        getrandom::fill(&mut salt).map_err(|_| PasswordError::Failed)?;
         let params = own_params()?;
         let output = self.compute(&params, &salt, password)?;
         let hash = phc::PasswordHash {
             algorithm: Algorithm::Argon2id.ident(),
             version: Some(Version::V0x13.into()),
-            params: phc::ParamsString::try_from(&params).map_err(|_| FAILED)?,
-            salt: Some(phc::Salt::new(&salt).map_err(|_| FAILED)?),
-            hash: Some(phc::Output::new(&output).map_err(|_| FAILED)?),
+            params: phc::ParamsString::try_from(&params).map_err(|_| PasswordError::Failed)?,
+            salt: Some(phc::Salt::new(&salt).map_err(|_| PasswordError::Failed)?),
+            hash: Some(phc::Output::new(&output).map_err(|_| PasswordError::Failed)?),
         };
         Ok(PasswordHash::of(&hash))
     }
@@ -220,11 +221,11 @@ impl Shared {
             &mut output,
             arena.as_mut_slice(),
         );
-        // A stored hash may have asked for more than ours take: that is not kept.
+        // A stored hash may have demanded more than a new one: that arena is not kept.
         if arena.len() <= own_params()?.block_count() {
             self.arenas().push(arena);
         }
-        result.map(|()| output).map_err(|_| FAILED.into())
+        result.map(|()| output).map_err(|_| PasswordError::Failed)
     }
 
     fn arenas(&self) -> std::sync::MutexGuard<'_, Vec<Vec<Block>>> {
@@ -233,11 +234,8 @@ impl Shared {
 }
 
 fn own_params() -> Result<Params, PasswordError> {
-    Params::new(MEMORY, PASSES, LANES, Some(OUTPUT)).map_err(|_| FAILED.into())
+    Params::new(MEMORY, PASSES, LANES, Some(OUTPUT)).map_err(|_| PasswordError::Failed)
 }
-
-const FAILED: PasswordErrorKind = PasswordErrorKind::Failed;
-const OVERLOADED: PasswordErrorKind = PasswordErrorKind::Overloaded;
 
 impl Default for PasswordHasher {
     fn default() -> Self {

@@ -1,8 +1,8 @@
 //! Passwords: hashed with Argon2id within a bound on memory, time and waiting.
 //!
-//! Protects accounts when their store leaks, and the service from being drowned in log-ins: each
-//! hash takes many megabytes and milliseconds, so an unbounded number of them at once is the
-//! cheapest way to bring a service down.
+//! Protects accounts when their store leaks, and the service from a flood of log-ins: each hash takes
+//! megabytes and milliseconds, so an unbounded number of them at once is the cheapest way to bring a
+//! service down.
 //!
 //! # Example
 //! ```
@@ -17,7 +17,7 @@
 //!
 //! assert!(passwords.verify(Some(&stored), Secret::from("correct horse battery staple")).await?);
 //! assert!(!passwords.verify(Some(&stored), Secret::from("wrong")).await?);
-//! // Nobody has this account: the answer takes as long and is the same.
+//! // No such account: the answer takes as long and is the same.
 //! assert!(!passwords.verify(None, Secret::from("wrong")).await?);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # })?;
@@ -25,21 +25,21 @@
 //! ```
 //!
 //! # Semantics
-//! 1. As many hashes run at once as there are cores, each in 19 MiB that are kept from one to the
-//!    next. A stored hash with larger parameters than ours gets the memory that it asks for, up to
-//!    the ceiling of 64 MiB, and gives it back: the most is `64 MiB × hashes at once`.
-//! 2. Beyond that, callers queue, first come first served, up to a bound in number and in time. Who
-//!    does not fit is turned away with 503: that is no statement about the password.
-//! 3. A stored hash is checked before any work is done for it: one whose parameters are above the
-//!    ceiling is an error, so that whoever can write to the store cannot exhaust the service.
-//! 4. An observer is told of each answer: `hashed`, `matched`, `mismatched`, or `shed`.
+//! 1. As many hashes run at once as there are cores, each in 19 MiB that are kept for the next one. A
+//!    stored hash with larger parameters gets the memory that it demands, up to the ceiling of 64 MiB,
+//!    and returns it: the most is `64 MiB × hashes at once`.
+//! 2. Further callers queue in order of arrival, within a bound in number and in time. Beyond it they
+//!    are refused with 503, and the password may be correct.
+//! 3. A stored hash is checked before any work is done for it: parameters above the ceiling are an
+//!    error, so an attacker who can write to the store cannot exhaust the service.
+//! 4. The [observer](PasswordHasher::telemetry) gets each result: hashed, matched, mismatched, or shed.
 //!
 //! # Sharing
 //! Clones of a hasher share its memory and its queue. A second hasher doubles the bound.
 //!
 //! # Cancellation
-//! A caller that goes away while it waits leaves the queue. A hash that has begun cannot be stopped:
-//! its memory stays taken until it is done, whether or not anybody waits.
+//! A caller that drops its future while it waits leaves the queue. A running hash cannot be stopped: its
+//! memory stays in use until it is done.
 
 mod error;
 mod hash;
@@ -50,7 +50,7 @@ mod policy;
 mod tests;
 
 pub use self::{
-    error::{PasswordError, PasswordErrorKind},
+    error::PasswordError,
     hash::{ParseHashError, PasswordHash},
     hasher::PasswordHasher,
     policy::{PasswordPolicy, WeakPassword},

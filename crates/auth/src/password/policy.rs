@@ -1,11 +1,11 @@
-//! Which passwords are accepted for a new account.
+//! The rules for new passwords.
 
 use std::{error::Error, fmt};
 
 use hardpoint_core::Secret;
 
-/// What a new password must fulfil. No rule asks for digits or symbols: they make passwords harder
-/// to remember and hardly harder to guess (NIST SP 800-63B, OWASP ASVS 6.2.5).
+/// The rules for a new password. None demands digits or symbols: they make passwords harder to
+/// remember and hardly harder to guess (NIST SP 800-63B, OWASP ASVS 6.2.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct PasswordPolicy {
@@ -13,20 +13,20 @@ pub struct PasswordPolicy {
 }
 
 impl PasswordPolicy {
-    /// The longest password, in bytes: longer ones only keep the hash function busy.
+    /// The longest password, in bytes: longer ones only take the hash function's time.
     pub const MAX_BYTES: usize = 1024;
 
     /// The shortest password, in characters. Default: 8, the least that ASVS 6.2.1 allows; it
-    /// advises 15 where a password is all that protects an account. 0 accepts the empty password.
-    pub const fn min_chars(mut self, chars: usize) -> Self {
+    /// advises 15 where nothing but a password protects an account. 0 accepts the empty password.
+    pub fn min_chars(mut self, chars: usize) -> Self {
         self.min_chars = chars;
         self
     }
 
-    /// Checks a password that somebody has chosen.
+    /// Checks a new password.
     ///
     /// # Errors
-    /// [`WeakPassword`] says what to do instead, and can be shown to whoever chose it.
+    /// [`WeakPassword`] says what to change, and can be shown to the user.
     pub fn check(&self, password: &Secret<str>) -> Result<(), WeakPassword> {
         let password = password.expose();
         if password.len() > Self::MAX_BYTES {
@@ -50,18 +50,18 @@ impl Default for PasswordPolicy {
     }
 }
 
-/// A password that the policy does not accept.
+/// A password breaks the policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WeakPassword {
-    /// One character over and over.
+    /// It repeats one character.
     OneCharacter,
-    /// Longer than the longest.
+    /// It is too long.
     TooLong {
         /// The most bytes.
         most: usize,
     },
-    /// Shorter than the shortest.
+    /// It is too short.
     TooShort {
         /// The fewest characters.
         least: usize,

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use hardpoint_core::Mono;
 
-/// One cell is replenished in this time.
+/// The time in which one cell is replenished.
 pub(super) const INTERVAL: Duration = Duration::from_secs(30);
 /// Cells of a full bucket.
 const BURST: u32 = 2;
 
 /// A bucket of [`BURST`] cells that starts full.
 ///
-/// A fetch that an unknown key id causes takes one; one that brought nothing new takes what is left
-/// too. So two rotations in a row are both seen at once, and a flood of made-up ids causes no more
-/// than one fetch in [`INTERVAL`].
+/// A fetch for an unknown key id takes one; a fetch that brought nothing new takes the rest, too. So two
+/// rotations in a row are both seen at once, and a flood of made-up ids causes at most one fetch in
+/// [`INTERVAL`].
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Bucket {
     /// When the bucket will be full.

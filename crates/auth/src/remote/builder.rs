@@ -144,7 +144,7 @@ impl RemoteKeysBuilder {
     /// receiver of the keys is left.
     ///
     /// # Errors
-    /// [`ConfigError`] if the settings make no sense, or there is no runtime. An issuer that does
+    /// [`ConfigError`] if the settings make no sense, or no runtime is running. An issuer that does
     /// not answer is not an error here: [`warm`](RemoteKeys::warm) reports it.
     pub fn start(self) -> Result<RemoteKeys, ConfigError> {
         let plan = self.plan()?;

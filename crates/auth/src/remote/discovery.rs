@@ -1,4 +1,5 @@
-//! The document that tells where an issuer's keys are (OpenID Connect Discovery 1.0, RFC 8414). Pure.
+//! The document that contains the URL of an issuer's keys (OpenID Connect Discovery 1.0, RFC 8414).
+//! Pure.
 
 use http::Uri;
 use serde::Deserialize;
@@ -8,10 +9,10 @@ use super::{
     location::{self, Transport},
 };
 
-/// What stands for the tenant in Entra's documents.
+/// The placeholder of the tenant in Entra's documents.
 const TENANT: &str = "{tenantid}";
 
-/// What is used of the document. A member that stands there twice makes it unreadable.
+/// The members that are used. A duplicate one makes the document unreadable.
 #[derive(Deserialize)]
 struct Document {
     issuer: String,
@@ -25,7 +26,7 @@ pub(super) struct Expected {
 }
 
 impl Expected {
-    /// Exactly this issuer: no slash more or less, no other case (OpenID Connect Discovery §4.3).
+    /// Exactly this issuer, to the last slash (OpenID Connect Discovery §4.3).
     pub(super) fn exactly(issuer: &str) -> Self {
         Self { issuer: issuer.to_owned() }
     }
@@ -49,12 +50,12 @@ impl Expected {
     }
 }
 
-/// Where the document of an issuer is: a slash at the issuer's end is left out (§4).
+/// The URL of an issuer's document: a slash at the issuer's end is dropped (§4).
 pub(super) fn url_of(issuer: &str) -> String {
     format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'))
 }
 
-/// Where the keys are, according to a document that was read `from` there.
+/// The URL of the keys in a document that was fetched `from` there.
 pub(super) fn keys_url(
     document: &[u8],
     expected: &Expected,

@@ -16,8 +16,8 @@ pub type Fetching<'a> =
 /// over.
 pub trait Fetch: Send + Sync + 'static {
     /// Sends `request`, a GET of an absolute URL, with its header fields: they make it conditional.
-    /// Returns every response, whatever its status, and follows no redirects: the caller decides
-    /// about them. A body of more than `limit` bytes is [`FetchError::too_large`].
+    /// Returns responses of any status and follows no redirects: the caller decides about
+    /// them. A body of more than `limit` bytes is [`FetchError::too_large`].
     fn fetch(&self, request: Request<()>, limit: usize) -> Fetching<'_>;
 }
 
@@ -28,7 +28,7 @@ pub struct FetchError {
 }
 
 impl FetchError {
-    /// There was no response, for this reason. It is logged, so it must not contain a secret.
+    /// No response came, for this reason. It is logged, so it must not contain a secret.
     #[must_use]
     pub fn unreachable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { cause: Some(cause.into()) }

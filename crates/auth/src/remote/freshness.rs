@@ -1,4 +1,4 @@
-//! How long an answer may be kept. Pure.
+//! How long a response is fresh. Pure.
 
 use std::time::Duration;
 
@@ -7,20 +7,20 @@ use http::{
     header::{AGE, CACHE_CONTROL},
 };
 
-/// Keys are not fetched more often than in this time, whatever the server says.
+/// The shortest time between two fetches, which a server cannot shorten.
 pub(super) const SHORTEST: Duration = Duration::from_secs(5 * 60);
-/// Keys are fetched at least this often: a key that was withdrawn must go.
+/// The longest time between two fetches: a withdrawn key must disappear.
 pub(super) const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-/// What is assumed of a server that says nothing.
+/// The lifetime if the server sends none.
 pub(super) const DEFAULT: Duration = Duration::from_secs(60 * 60);
 
-/// For how long an answer of this `max-age` and `Age` is fresh: what is left of it, within
-/// [`SHORTEST`] and [`LONGEST`]; [`DEFAULT`] if the server says nothing.
+/// How long a response with this `max-age` and `Age` is fresh: the rest of it, within [`SHORTEST`]
+/// and [`LONGEST`]; [`DEFAULT`] if the server sends neither.
 pub(super) fn lifetime(max_age: Option<Duration>, age: Duration) -> Duration {
     max_age.map_or(DEFAULT, |max_age| max_age.saturating_sub(age).clamp(SHORTEST, LONGEST))
 }
 
-/// How old an answer may become, according to its headers: 0 if it may not be kept.
+/// The greatest age that the header fields allow: 0 if the response may not be cached.
 pub(super) fn max_age(headers: &HeaderMap) -> Option<Duration> {
     let lines = headers.get_all(CACHE_CONTROL).into_iter();
     let texts = lines.filter_map(|line| line.to_str().ok());
@@ -31,19 +31,19 @@ pub(super) fn max_age(headers: &HeaderMap) -> Option<Duration> {
             return Some(Duration::ZERO);
         }
         if name.eq_ignore_ascii_case("max-age") {
-            // The first counts (RFC 9111 §4.2.1); one that is no number means stale.
+            // The first counts (RFC 9111 §4.2.1); one that is not a number means stale.
             max_age = max_age.or(Some(seconds(value.trim_matches('"'))));
         }
     }
     max_age
 }
 
-/// How old an answer was when it came.
+/// The age of a response when it was received.
 pub(super) fn age(headers: &HeaderMap) -> Duration {
     headers.get(AGE).and_then(|age| age.to_str().ok()).map_or(Duration::ZERO, seconds)
 }
 
-/// A number of seconds; what is none is 0, and what is too large for one is a long time.
+/// A number of seconds; 0 if it is not one, and a long time if it is too large.
 fn seconds(text: &str) -> Duration {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if !digits {

@@ -1,4 +1,4 @@
-//! The handle.
+//! The handle of remote keys.
 
 use std::{
     fmt,
@@ -34,7 +34,7 @@ pub struct RemoteKeys {
 /// What handles and the task share.
 pub(super) struct Shared {
     machine: Mutex<Machine>,
-    /// The keys, unless there are none that may be used. Reading takes no lock.
+    /// The keys, if usable ones are held. Reading takes no lock.
     current: ArcSwapOption<KeySet>,
     keys: watch::Sender<Arc<KeySet>>,
     rounds: watch::Receiver<Ended>,
@@ -50,9 +50,9 @@ pub(super) struct Ended {
 }
 
 impl RemoteKeys {
-    /// The keys at this URL: where an issuer publishes its JSON Web Key Set.
+    /// The keys at this URL, where an issuer publishes its JSON Web Key Set.
     ///
-    /// Prefer [`discovery`](Self::discovery) where the issuer has it: it follows when the keys move.
+    /// Prefer [`discovery`](Self::discovery) if the issuer supports it: it follows when the keys move.
     pub fn jwks(url: impl Into<String>, fetch: impl Fetch) -> RemoteKeysBuilder {
         RemoteKeysBuilder::new(Place::Jwks { url: url.into() }, fetch)
     }
@@ -69,36 +69,35 @@ impl RemoteKeys {
         Self { shared, wake }
     }
 
-    /// The keys, as they come and go: for [`TokenVerifier::watching`](crate::TokenVerifier::watching).
+    /// The current keys, such as for a [`JwksService`](crate::JwksService).
     ///
-    /// The set is empty until the first has come, and when they have expired: no token is accepted
-    /// then.
+    /// The set is empty before the first fetch and after the keys have expired.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Arc<KeySet>> {
         self.shared.keys.subscribe()
     }
 
-    /// What the keys are worth. For a health check; it takes a lock for nanoseconds.
+    /// The state of the keys, for a health check. It takes a lock for nanoseconds.
     #[must_use]
     pub fn state(&self) -> KeysState {
         let now = self.shared.now();
         self.shared.machine().state(now)
     }
 
-    /// Why the last round of fetching failed; `None` if it did not, or none has ended.
+    /// Why the last round failed; `None` if it did not, or none has ended.
     #[must_use]
     pub fn last_error(&self) -> Option<RefreshError> {
         self.shared.rounds.borrow().error.clone()
     }
 
-    /// Resolves when there are keys, or when a round of fetching has ended without any: at the latest
-    /// after a pause of a minute and the timeout.
+    /// Resolves when keys are held, or when a round has ended without any: at the latest after a pause of
+    /// a minute and the timeout.
     ///
-    /// Await it before the service says that it is ready, so that the first requests find keys.
+    /// Await it before the service reports that it is ready, so that the first requests find keys.
     /// Dropping the future changes nothing.
     ///
     /// # Errors
-    /// [`RefreshError`] says why there are none. Fetching goes on.
+    /// [`RefreshError`] says why no keys are held. Fetching continues.
     pub async fn warm(&self) -> Result<(), RefreshError> {
         let mut rounds = self.shared.rounds.clone();
         rounds.mark_unchanged();
@@ -113,13 +112,13 @@ impl RemoteKeys {
         Ok(())
     }
 
-    /// Looks for a key that a token names and the set has not: it may be newer than the set.
+    /// Looks for a key that a token names and the set does not contain: it may be newer than the set.
     ///
-    /// However many ask at once, there is one fetch, and no more than one in 30 seconds that brings
-    /// nothing new; an id that was not found is not looked for again for a minute. Who asks during a
-    /// fetch waits for it, and for another if the key is not there then: it may have been published
-    /// meanwhile. Ids longer than 128 bytes are never looked for, and no id is ever sent anywhere. The
-    /// fetch goes on if the future is dropped.
+    /// All concurrent callers share one fetch, and at most one fetch in 30 seconds brings nothing new;
+    /// an unknown id is not looked for again for a minute. A caller during a fetch waits for it, and for
+    /// another one if it did not bring the key, which may have been published meanwhile. Ids longer than
+    /// 128 bytes are never looked for, and no id is sent anywhere. The fetch continues if the future is
+    /// dropped.
     pub async fn refresh_for_unknown_key_id(&self, key_id: &str) -> Refreshed {
         if self.shared.has(key_id) {
             return Refreshed::Found;
@@ -129,7 +128,7 @@ impl RemoteKeys {
         }
         let digest = self.shared.digests.hash_one(key_id);
         let mut rounds = self.shared.rounds.clone();
-        // Whatever fetch comes after one that was joined began after the question: no third is needed.
+        // A fetch after one that was joined began after the question, so no third is needed.
         let mut has_joined = false;
         loop {
             let now = self.shared.now();
@@ -140,7 +139,7 @@ impl RemoteKeys {
                 Miss::Unknown => return Refreshed::Failed,
                 Miss::Wait { round, has_begun } => (round, has_joined || !has_begun),
             };
-            // Full means that it is being woken already.
+            // Full means that the task is being woken already.
             let _woken = self.wake.try_send(());
             let failed = match rounds.wait_for(|ended| ended.number >= number).await {
                 Ok(ended) => ended.error.is_some(),
@@ -194,7 +193,7 @@ impl Shared {
         }
     }
 
-    /// Replaces the keys; `None` if none may be used.
+    /// Replaces the keys; `None` drops them.
     pub(super) fn replace(&self, keys: Option<KeySet>) {
         let keys = keys.map(Arc::new);
         self.current.store(keys.clone());
@@ -213,7 +212,7 @@ impl Shared {
         self.time.now()
     }
 
-    /// Resolves when nobody receives the keys any more.
+    /// Resolves when no receiver of the keys is left.
     pub(super) async fn unwatched(&self) {
         self.keys.closed().await;
     }

@@ -1,4 +1,4 @@
-//! Which URLs are fetched. Pure.
+//! The URLs that may be fetched. Pure.
 
 use std::net::IpAddr;
 
@@ -17,8 +17,8 @@ pub(super) enum Transport {
     HttpToo,
 }
 
-/// Reads an absolute URL that may be fetched. One with a user name in it is refused: a secret has no
-/// place there, and `https://good@evil` looks like what it is not.
+/// Reads an absolute URL that may be fetched. A URL with a user name is refused: it may contain a
+/// secret, and `https://good@evil` deceives its reader.
 pub(super) fn parse(text: &str, transport: Transport) -> Result<Uri, RefreshErrorKind> {
     let uri: Uri = text.parse().map_err(|_| RefreshErrorKind::Url)?;
     let https = uri.scheme() == Some(&Scheme::HTTPS);
@@ -33,11 +33,10 @@ pub(super) fn parse(text: &str, transport: Transport) -> Result<Uri, RefreshErro
     Ok(uri)
 }
 
-/// Where a discovery document says the keys are.
+/// The URL of the keys in a discovery document.
 ///
-/// They may be on another host: Google's are. But not on this machine or at a bare address, unless
-/// the document came from there: a document that points into the network it is read from is not an
-/// issuer's.
+/// They may be on another host, as Google's are. They may not be on this machine or at a bare address,
+/// unless the document came from there: no public issuer points into the network of its verifiers.
 pub(super) fn of_keys(
     text: &str,
     from: &Uri,

@@ -1,5 +1,4 @@
-//! When keys are fetched, and what those that are held are worth. Pure: time comes in, decisions
-//! come out.
+//! When keys are fetched, and the state of those that are held. Pure.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -7,9 +6,9 @@ use hardpoint_core::Mono;
 
 use super::{KeysState, bucket::Bucket};
 
-/// Ids that were asked for in vain are remembered for this time.
+/// How long an unknown id is remembered.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
-/// And no more of them than this: 16 bytes each.
+/// How many unknown ids are remembered, 16 bytes each.
 const REMEMBERED: usize = 64;
 /// The pause after the first failure; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -18,27 +17,27 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// What the task does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// The keys are too old: let go of them.
+    /// Drop the keys: they are too old.
     Expire,
-    /// Fetch, and tell how it went.
+    /// Fetch, and report the result to the machine.
     Fetch,
-    /// Nothing for so long, unless somebody misses a key. It ends when the state changes, too.
+    /// Wait this long, unless a request misses a key. It ends when the state changes, too.
     Sleep(Duration),
 }
 
-/// What becomes of somebody who misses a key.
+/// The answer to a request that misses a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Miss {
-    /// A fetch will tell whether there is such a key: the one with this number.
+    /// Wait for the fetch with this number: it may bring the key.
     Wait {
         /// The fetch's number.
         round: u64,
-        /// Whether it had begun before: a key that it does not bring may have been published since.
+        /// Whether it had begun before: a key that it does not bring may be published since.
         has_begun: bool,
     },
-    /// There is no such key, as far as it may be found out now.
+    /// The issuer has no such key, as far as it may be asked now.
     Unknown,
-    /// The last fetch failed, and it is too early for another: nobody knows.
+    /// The last fetch failed, and it is too early for another: the answer is not known.
     Failed,
 }
 
@@ -47,10 +46,10 @@ pub(super) enum Miss {
 pub(super) struct Machine {
     stale_for: Duration,
     held: Option<Held>,
-    /// Keys were held, and are too old.
+    /// Whether keys were held and became too old.
     expired: bool,
     round: Round,
-    /// Rounds that were started, or are about to.
+    /// The number of rounds that were started, or are about to start.
     rounds: u64,
     failures: u32,
     bucket: Bucket,
@@ -67,12 +66,12 @@ struct Held {
 enum Round {
     /// The next one is due at this time.
     Idle(Mono),
-    /// One is under way, if it has begun, or about to start.
+    /// One is running, if it has begun, or about to start.
     Active { by_miss: bool, has_begun: bool },
 }
 
 impl Machine {
-    /// A machine without keys, of which the first fetch is due at once.
+    /// A machine without keys, whose first fetch is due at once.
     pub(super) fn new(now: Mono, stale_for: Duration) -> Self {
         Self {
             stale_for,
@@ -86,7 +85,7 @@ impl Machine {
         }
     }
 
-    /// What to do now.
+    /// The next step.
     pub(super) fn step(&mut self, now: Mono) -> Step {
         if let Some(held) = self.held
             && now >= held.fresh_until.saturating_add(self.stale_for)
@@ -112,7 +111,7 @@ impl Machine {
         Step::Sleep(change.map_or(next, |change| change.min(next)).saturating_since(now))
     }
 
-    /// Somebody misses the key with this id, of which a digest is given.
+    /// A request misses the key whose id has this digest.
     pub(super) fn missed(&mut self, key_id: u64, now: Mono) -> Miss {
         if let Round::Active { has_begun, .. } = self.round {
             return Miss::Wait { round: self.rounds, has_begun };
@@ -124,8 +123,8 @@ impl Machine {
         if self.failures > 0 { Miss::Failed } else { Miss::Unknown }
     }
 
-    /// A fetch brought keys which are fresh for `lifetime`; `new` says whether there is one among
-    /// them that was not held before. `random` spreads the next fetch.
+    /// A fetch brought keys that are fresh for `lifetime`; with `new`, one of them was not held before.
+    /// `random` spreads the next fetch.
     pub(super) fn succeeded(&mut self, now: Mono, lifetime: Duration, new: bool, random: u64) {
         if !new {
             self.drain_if_by_miss(now);
@@ -147,7 +146,7 @@ impl Machine {
         self.round = Round::Idle(now.saturating_add(pause));
     }
 
-    /// A fetch that began after somebody had missed the key did not bring it: do not fetch for it again
+    /// A fetch that began after a request missed the key did not bring it: do not fetch for it again
     /// soon.
     pub(super) fn remember(&mut self, key_id: u64, now: Mono) {
         if self.is_remembered(key_id, now) {
@@ -159,7 +158,7 @@ impl Machine {
         self.missed.push_back((key_id, now.saturating_add(REMEMBERED_FOR)));
     }
 
-    /// What the keys that are held are worth.
+    /// The state of the keys.
     pub(super) fn state(&self, now: Mono) -> KeysState {
         match self.held {
             None if self.expired => KeysState::Expired,
@@ -180,7 +179,7 @@ impl Machine {
         self.rounds = self.rounds.saturating_add(1);
     }
 
-    /// What nobody has found does not entitle to a second try.
+    /// A miss that brought nothing new does not entitle to another fetch.
     fn drain_if_by_miss(&mut self, now: Mono) {
         if matches!(self.round, Round::Active { by_miss: true, .. }) {
             self.bucket.drain(now);

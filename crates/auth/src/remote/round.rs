@@ -1,4 +1,4 @@
-//! One round of fetching: where the keys are, if that is not known, and the keys.
+//! One round of fetching: discovery, if it is due, and the keys.
 
 use std::time::Duration;
 
@@ -17,17 +17,17 @@ use super::{
 };
 use crate::{KeySet, KeySetError};
 
-/// The largest answer: a set of 100 RSA keys of 4096 bits is 90 KiB.
+/// The largest response: a set of 100 RSA keys of 4096 bits is 90 KiB.
 const LIMIT: usize = 256 * 1024;
 const JSON: HeaderValue = HeaderValue::from_static("application/jwk-set+json, application/json");
 
-/// What to fetch, and what is allowed on the way.
+/// What to fetch, and from where.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) origin: Origin,
     pub(super) transport: Transport,
     pub(super) redirects: bool,
-    /// Keys that say for whom they are must say this.
+    /// Keys that name an issuer must name this one.
     pub(super) template: Option<String>,
 }
 
@@ -36,20 +36,20 @@ pub(super) struct Plan {
 pub(super) enum Origin {
     /// At the key set.
     Jwks(Uri),
-    /// At the document that tells where the key set is.
+    /// At the discovery document.
     Discovery { document: Uri, expected: Expected },
 }
 
-/// What a round brought.
+/// The result of a round.
 #[derive(Debug)]
 pub(super) struct Brought {
-    /// The keys; `None` if those that are held have not changed.
+    /// The keys; `None` if they have not changed.
     pub(super) keys: Option<Imported>,
     /// For how long they are fresh.
     pub(super) lifetime: Duration,
     /// Where the keys were.
     pub(super) keys_url: Uri,
-    /// What to ask with next time, if there is something.
+    /// What makes the next request conditional.
     pub(super) held: Option<Held>,
 }
 
@@ -61,17 +61,17 @@ pub(super) struct Imported {
     pub(super) skipped: usize,
 }
 
-/// What the server said of the answer whose keys are held.
+/// What the server sent with the response whose keys are held.
 #[derive(Clone, Debug)]
 pub(super) struct Held {
-    /// Where it came from in the end. Another place knows nothing of its validator.
+    /// Its URL. Another one does not know its validator.
     url: Uri,
     validator: Validator,
     max_age: Option<Duration>,
 }
 
 impl Plan {
-    /// Fetches keys, from `keys_url` if it is known, unless they are those that are held.
+    /// Fetches keys, from `keys_url` if it is known, unless the held ones have not changed.
     pub(super) async fn run(
         &self,
         fetch: &dyn Fetch,
@@ -90,7 +90,7 @@ impl Plan {
         let headers = answer.headers();
         let (max_age, age) = (freshness::max_age(headers), freshness::age(headers));
         let (keys, held) = match held {
-            // What it does not say anew stays as it was (RFC 9111 §3.2).
+            // A 304 updates only what it contains (RFC 9111 §3.2).
             Some(held) if answer.status() == StatusCode::NOT_MODIFIED => {
                 (None, Some(Held { max_age: max_age.or(held.max_age), ..held }))
             }
@@ -103,7 +103,7 @@ impl Plan {
         Ok(Brought { keys, lifetime: freshness::lifetime(max_age, age), keys_url, held })
     }
 
-    /// The answer and where it came from: 200, or 304 to a question about what is held.
+    /// The response and its URL: 200, or 304 to a conditional request.
     async fn get(
         &self,
         fetch: &dyn Fetch,
@@ -145,7 +145,7 @@ impl Plan {
         }
     }
 
-    /// The keys of a set that can be used.
+    /// The usable keys of a set.
     fn import(&self, body: &[u8]) -> Result<Imported, RefreshError> {
         let (keys, skipped) =
             KeySet::from_jwks_of(body, self.template.as_deref()).map_err(|error| match error {

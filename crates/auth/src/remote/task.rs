@@ -20,11 +20,10 @@ use super::{
 };
 use crate::KeySet;
 
-/// Where the keys are is looked up again after this many rounds that went well, and after any that
-/// did not.
+/// Discovery is repeated after this many successful rounds, and after each failed one.
 const ROUNDS_PER_DISCOVERY: u32 = 24;
 
-/// All that the task owns.
+/// The state of the task.
 pub(super) struct Task {
     pub(super) fetch: Arc<dyn Fetch>,
     pub(super) plan: Arc<Plan>,
@@ -36,17 +35,17 @@ pub(super) struct Task {
     pub(super) known: Known,
 }
 
-/// What was found out in rounds before.
+/// What earlier rounds found out.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// Where the keys are, and for how many rounds that is believed.
+    /// Where the keys are, and for how many more rounds.
     place: Option<(Uri, u32)>,
     /// What the server said of the keys that are held, and when they came.
     held: Option<(Held, Mono)>,
 }
 
 impl Task {
-    /// Runs until there is neither a handle nor a receiver of the keys.
+    /// Runs until neither a handle nor a receiver of the keys is left.
     pub(super) async fn run(mut self) {
         loop {
             let now = self.shared.now();
@@ -54,7 +53,7 @@ impl Task {
             if step == Step::Expire {
                 self.expire();
             }
-            self.tell_state();
+            self.report_state();
             match step {
                 Step::Expire => {}
                 Step::Fetch => self.round().await,
@@ -67,11 +66,12 @@ impl Task {
         }
     }
 
-    /// Waits for the pause to end, or for somebody to miss a key. `false` if nobody is left.
+    /// Waits for the pause to end, or for a request to miss a key. `false` if no handle and no receiver is
+    /// left.
     async fn sleep(&mut self, pause: Duration) -> bool {
         match timeout(pause, self.wake.recv()).await {
             Ok(Some(())) | Err(_) => true,
-            // Without handles there may still be verifiers.
+            // Without handles, receivers may be left.
             Ok(None) => timeout(pause, self.shared.unwatched()).await.is_err(),
         }
     }
@@ -86,7 +86,7 @@ impl Task {
             }
             Err(error) => {
                 self.known.place = None;
-                // The server does not know what it is asked about: all of it is wanted next.
+                // The server does not know what it is asked about, so fetch unconditionally next.
                 if error.kind() == RefreshErrorKind::NotModified {
                     self.known.held = None;
                 }
@@ -101,13 +101,13 @@ impl Task {
         });
     }
 
-    /// Fetches in a task of its own: a fetch that panics is one that fails.
+    /// Fetches in a task of its own, so that a panic is a failure.
     async fn fetch(&self) -> Result<Brought, RefreshError> {
         let (fetch, plan) = (Arc::clone(&self.fetch), Arc::clone(&self.plan));
         let place = self.known.place.as_ref().filter(|(_, rounds_left)| *rounds_left > 0);
         let keys_url = place.map(|(url, _)| url.clone());
         let now = self.shared.now();
-        // A server that is wrong about what has changed keeps no key alive for longer than this.
+        // A server that is wrong about changes keeps no key alive for longer than this.
         let is_recent = |(_, since): &&(Held, Mono)| now.saturating_since(*since) < LONGEST;
         let held = self.known.held.as_ref().filter(is_recent).map(|(held, _)| held.clone());
         let mut round = JoinSet::new();
@@ -138,11 +138,11 @@ impl Task {
             self.replace(keys)
         });
         self.shared.machine().succeeded(now, lifetime, added > 0, random);
-        // Before those who wait for the round go on.
-        self.tell_state();
+        // Before the requests that wait for the round continue.
+        self.report_state();
     }
 
-    /// Replaces the keys, unless they are the same ones. How many of them were not held before.
+    /// Replaces the keys, unless they are the same. Returns how many were not held before.
     fn replace(&self, keys: KeySet) -> usize {
         let before = self.shared.usable();
         let (added, removed) = match &before {
@@ -156,7 +156,7 @@ impl Task {
         added
     }
 
-    /// Lets go of the keys.
+    /// Drops the keys.
     fn expire(&mut self) {
         let removed = self.shared.usable().map_or(0, |keys| keys.iter().len());
         self.known.held = None;
@@ -164,20 +164,20 @@ impl Task {
         self.notices.changed(0, removed);
     }
 
-    fn tell_state(&mut self) {
+    fn report_state(&mut self) {
         let now = self.shared.now();
         let state = self.shared.machine().state(now);
         self.notices.state(state);
     }
 }
 
-/// How many of the keys `set` has not.
+/// How many of the keys `set` does not contain.
 fn lacking(set: &KeySet, keys: &KeySet) -> usize {
     let is_in = |fingerprint| set.iter().any(|key| key.fingerprint() == fingerprint);
     keys.iter().filter(|key| !is_in(key.fingerprint())).count()
 }
 
-/// Without randomness fetches are not spread, which harms nobody.
+/// Without random bytes fetches are not spread, which is harmless.
 fn random() -> u64 {
     getrandom::u64().unwrap_or_default()
 }

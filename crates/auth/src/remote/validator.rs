@@ -1,29 +1,29 @@
-//! What tells whether an answer has changed since (RFC 9110 §8.8). Pure.
+//! Validators: how a server learns which response is held (RFC 9110 §8.8). Pure.
 
 use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{DATE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED},
 };
 
-/// The longest tag that is kept. They are digests and counters; and it is sent with each request.
+/// The longest tag that is kept: it is sent with each request.
 const LONGEST_TAG: usize = 256;
-/// How a date in a header is written (RFC 9110 §5.6.7).
+/// The form of a date in a header field (RFC 9110 §5.6.7).
 const DATE_FORM: &[u8] = b"aaa, 00 aaa 0000 00:00:00 GMT";
 
-/// What the server gave an answer to be known by.
+/// The validator of a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Validator {
-    /// When it was changed last, where it has no tag.
+    /// When it was last modified, if it has no tag.
     LastModified(HeaderValue),
     /// Its entity tag.
     Tag(HeaderValue),
 }
 
 impl Validator {
-    /// That of the answer with these headers, if it has one that can be used.
+    /// The validator of a response with these header fields, if it has a usable one.
     ///
-    /// An answer that was changed in the very second in which it was sent may change once more in that
-    /// second: its date tells nothing (§8.8.2.2).
+    /// A response that was modified in the second in which it was sent may change again in that second,
+    /// so its date is useless (§8.8.2.2).
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         if headers.contains_key(ETAG) {
             return only(headers, ETAG).filter(|tag| is_tag(tag)).cloned().map(Self::Tag);
@@ -32,7 +32,7 @@ impl Validator {
         (headers.get(DATE) != Some(date)).then(|| Self::LastModified(date.clone()))
     }
 
-    /// Makes a request one for an answer that is another one than this (§13.1.2, §13.1.3).
+    /// Makes a request conditional on another response than this one (§13.1.2, §13.1.3).
     pub(super) fn ask(&self, headers: &mut HeaderMap) {
         match self {
             Self::LastModified(date) => headers.insert(IF_MODIFIED_SINCE, date.clone()),
@@ -40,12 +40,12 @@ impl Validator {
         };
     }
 
-    /// Whether a 304 with these headers is about this answer: what it says of itself is not something
-    /// else (RFC 9111 §4.3.4). That a server says nothing is common.
+    /// Whether a 304 with these header fields is about this response (RFC 9111 §4.3.4). Many servers
+    /// send no validator with it.
     pub(super) fn fits(&self, headers: &HeaderMap) -> bool {
         if headers.contains_key(ETAG) {
             let Self::Tag(own) = self else { return false };
-            // Weakly: whoever compresses answers makes their tags weak, and a 304 has no body.
+            // Weakly: compression makes tags weak, and a 304 has no body.
             return only(headers, ETAG).is_some_and(|tag| opaque(tag) == opaque(own));
         }
         match self {
@@ -57,7 +57,7 @@ impl Validator {
     }
 }
 
-/// The value of a header that stands there once.
+/// The value of a field that occurs once.
 fn only(headers: &HeaderMap, name: HeaderName) -> Option<&HeaderValue> {
     let mut all = headers.get_all(name).iter();
     all.next().filter(|_| all.next().is_none())

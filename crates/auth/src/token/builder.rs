@@ -118,7 +118,7 @@ impl TokenVerifierBuilder {
     /// The verifier.
     ///
     /// # Errors
-    /// [`ConfigError`] if there is no issuer, or an issuer without an audience.
+    /// [`ConfigError`] if an issuer or an audience is missing.
     pub fn build(self) -> Result<TokenVerifier, ConfigError> {
         let Self { mut issuers, audiences, profile, mut inner } = self;
         if issuers.is_empty() {

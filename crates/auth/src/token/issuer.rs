@@ -13,7 +13,7 @@ use super::{
     jws::MAX_TOKEN,
     verified::Times,
 };
-use crate::{ConfigError, KeyError, KeyRing, Scopes, SigningKey, json::Text, key::Live};
+use crate::{ConfigError, KeyRing, Scopes, SigningKey, json::Text, key::Live};
 
 /// Mints access tokens of RFC 9068, or of another [`Profile`]. Clones share the key.
 ///
@@ -176,8 +176,7 @@ impl TokenIssuer {
         let mut token = URL_SAFE_NO_PAD.encode(header.to_string());
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(body, &mut token);
-        let failed = |source| IssueError { kind: IssueErrorKind::Signing, source: Some(source) };
-        let signature = key.sign(token.as_bytes()).map_err(failed)?;
+        let signature = key.sign(token.as_bytes()).map_err(|_| IssueErrorKind::Signing)?;
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut token);
         if token.len() > MAX_TOKEN { Err(IssueErrorKind::TooLong.into()) } else { Ok(token.into()) }
@@ -314,7 +313,6 @@ fn random_id() -> Result<String, IssueError> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IssueError {
     kind: IssueErrorKind,
-    source: Option<KeyError>,
 }
 
 impl IssueError {
@@ -327,7 +325,7 @@ impl IssueError {
 
 impl From<IssueErrorKind> for IssueError {
     fn from(kind: IssueErrorKind) -> Self {
-        Self { kind, source: None }
+        Self { kind }
     }
 }
 
@@ -357,8 +355,4 @@ impl fmt::Display for IssueError {
     }
 }
 
-impl Error for IssueError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_ref().map(|source| source as _)
-    }
-}
+impl Error for IssueError {}

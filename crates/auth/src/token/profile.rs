@@ -7,21 +7,18 @@ use std::borrow::Cow;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Profile {
-    kind: Kind,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Kind {
-    Plain,
-    Rfc9068,
-    Typed(Cow<'static, str>),
+    kind: Cow<'static, str>,
+    /// Whether a token without `typ` is of this kind.
+    is_default_kind: bool,
+    /// Whether the claims that RFC 9068 adds are required.
+    needs_all_claims: bool,
 }
 
 impl Profile {
     /// Access tokens of RFC 9068: `typ` is `at+jwt`, and `exp`, `iat`, `sub`, `client_id` and `jti`
     /// are required. The default, because nothing else that an issuer signs has this `typ`.
     pub const fn rfc9068() -> Self {
-        Self { kind: Kind::Rfc9068 }
+        Self { kind: Cow::Borrowed("at+jwt"), is_default_kind: false, needs_all_claims: true }
     }
 
     /// Tokens without a type of their own, which many issuers make: `typ` is `JWT` or absent, and
@@ -30,41 +27,32 @@ impl Profile {
     /// An ID token of the same issuer and audience looks the same and is accepted: use an audience
     /// that is not a client's id.
     pub fn plain() -> Self {
-        Self { kind: Kind::Plain }
+        Self { kind: Cow::Borrowed("JWT"), is_default_kind: true, needs_all_claims: false }
     }
 
     /// Tokens of another explicit type, such as `secevent+jwt`, with `exp` and `sub`.
     pub fn typed(kind: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind: Kind::Typed(kind.into()) }
+        Self { kind: kind.into(), is_default_kind: false, needs_all_claims: false }
     }
 
     /// Whether a header's `typ` is the one of this profile. Media types are case-insensitive, and one
     /// without a slash is short for `application/` and itself (RFC 7515 §4.1.9).
     pub(super) fn is_kind(&self, given: Option<&str>) -> bool {
-        let is = |expected: &str| {
-            given.is_some_and(|given| {
-                given.eq_ignore_ascii_case(expected)
-                    || given.split_once('/').is_some_and(|(first, rest)| {
-                        first.eq_ignore_ascii_case("application")
-                            && rest.eq_ignore_ascii_case(expected)
-                    })
-            })
+        let Some(given) = given else { return self.is_default_kind };
+        let short = match given.split_once('/') {
+            Some((first, rest)) if first.eq_ignore_ascii_case("application") => rest,
+            _ => given,
         };
-        is(self.kind()) || (self.kind == Kind::Plain && given.is_none())
+        short.eq_ignore_ascii_case(&self.kind) || given.eq_ignore_ascii_case(&self.kind)
     }
 
     /// The `typ` of tokens of this profile.
     pub(super) fn kind(&self) -> &str {
-        match &self.kind {
-            Kind::Plain => "JWT",
-            Kind::Rfc9068 => "at+jwt",
-            Kind::Typed(kind) => kind,
-        }
+        &self.kind
     }
 
-    /// Whether the claims that RFC 9068 adds are required.
     pub(super) fn needs_all_claims(&self) -> bool {
-        self.kind == Kind::Rfc9068
+        self.needs_all_claims
     }
 }
 

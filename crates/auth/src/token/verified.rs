@@ -68,7 +68,7 @@ pub(super) struct Times {
 }
 
 impl Times {
-    /// `None` if one of them is of the wrong type, or there is no expiry.
+    /// `None` if one of them is of the wrong type, or the expiry is missing.
     pub(super) fn read(claims: &Registered<'_>) -> Option<Self> {
         let optional = |date| match date {
             Date::Absent => Some(None),
@@ -91,8 +91,8 @@ impl VerifiedToken {
 
     /// The identity of the token's subject. Costs no allocation.
     #[must_use]
-    pub fn to_identity(&self) -> Identity {
-        Identity::new(Arc::clone(&self.inner))
+    pub fn into_identity(self) -> Identity {
+        Identity::new(self.inner)
     }
 
     fn text(&self, name: Name) -> Option<&str> {

@@ -1,7 +1,6 @@
 //! Verifying tokens.
 
 use std::{
-    fmt,
     pin::Pin,
     sync::{Arc, OnceLock},
     time::Duration,
@@ -291,7 +290,7 @@ impl Inner {
         if let Some(telemetry) = self.telemetry.get() {
             telemetry.on(&TokenVerified::new(result).into());
         }
-        answer.map(|token| token.to_identity()).map_err(|kind| {
+        answer.map(VerifiedToken::into_identity).map_err(|kind| {
             tracing::debug!(
                 target: "hardpoint::auth::bearer",
                 reason = kind.as_str(),
@@ -333,15 +332,5 @@ impl Authenticator for TokenVerifier {
     }
 }
 
-impl fmt::Debug for Inner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenVerifier")
-            .field("issuers", &self.issuers)
-            .field("leeway", &self.leeway)
-            .field("max_age", &self.max_age)
-            .field("cache", &self.cache)
-            .finish_non_exhaustive()
-    }
-}
-
+debug_only!(Inner { issuers, leeway, max_age, cache });
 debug_only!(TokenVerifier { inner });

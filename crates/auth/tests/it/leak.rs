@@ -47,14 +47,14 @@ async fn no_claim_key_or_token_is_shown_anywhere() {
     let forged = verifier.verify(&format!("{}x", token.expose())).unwrap_err();
     let mut request = with(&format!("Bearer {}x", token.expose()));
     let context = RequestContext::ensure(request.extensions_mut(), &Time::system());
-    context.set_identity(verified.to_identity());
+    context.set_identity(verified.clone().into_identity());
     let credential = Credential::Header(token.expose());
     let shown = format!(
         "{verified:?} {:?} {verifier:?} {issuer:?} {ring:?} {keys:?} {opened:?} {layer:?} {refused} \
          {bad} {forged} {forged:?} {jwks} {jwk} {token:?} {credential:?} {:?} {:?}",
         verified.claims(),
         request.extensions(),
-        verified.to_identity(),
+        verified.clone().into_identity(),
     );
     let answer = layer.layer(tower::service_fn(async |_: Request<TestBody>| {
         Ok::<_, std::convert::Infallible>(http::Response::new(TestBody::default()))

@@ -95,9 +95,9 @@ const MAX_TOKEN: usize = 4 * 1024;
 /// The cache itself.
 pub(super) struct Cache {
     settings: TokenCache,
-    /// The key of the tags. Without randomness there is no cache.
+    /// The key of the tags; `None`, and so nothing is cached, if the system returns no random bytes.
     tags: Option<SipHasher24>,
-    /// What subjects are hashed with.
+    /// The key of the hashes of subjects.
     subjects: RandomState,
     table: Table,
 }

@@ -25,7 +25,7 @@ fn rfc8725_3_01_each_key_has_exactly_one_algorithm() {
     assert!(rsa.verifying_key().accepts(b"x", &signature) && !pss.accepts(b"x", &signature));
 }
 
-/// `none` and algorithms that nobody asked for cannot be named.
+/// `none` and algorithms that the key does not have cannot be named.
 #[test]
 fn rfc8725_3_02_there_is_no_inappropriate_algorithm() {
     for name in ["none", "None", "RS1", "HS1", "ES256K", "RSA1_5", "A128KW", "EdDSA ", "es256", ""]
@@ -47,7 +47,7 @@ fn rfc8725_3_03_every_operation_is_validated() {
     }
 }
 
-/// Encrypted tokens (five parts) are no signed tokens.
+/// Encrypted tokens (five parts) are not signed tokens.
 #[test]
 fn rfc8725bis_3_03_jws_is_told_from_jwe() {
     let fixture = Fixture::new();
@@ -68,7 +68,7 @@ fn rfc8725_3_04_cryptographic_inputs_are_validated() {
     }
 }
 
-/// Secrets are as long as their hash, and no passwords that stand in documentation.
+/// Secrets are as long as their hash, and not from public documentation.
 #[test]
 fn rfc8725_3_05_secrets_have_entropy() {
     for secret in [&b"password"[..], b"", b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"] {
@@ -230,7 +230,7 @@ fn asvs_9_2_1_tokens_are_valid_for_their_time() {
     refused(fixture.with_claim("exp", Value::Null), VerifyErrorKind::Claims);
 }
 
-/// An ID token is no access token.
+/// An ID token is not an access token.
 #[test]
 fn asvs_9_2_2_tokens_are_of_the_type_that_is_meant() {
     let fixture = Fixture::new();
