@@ -30,6 +30,7 @@ impl LifecycleBuilder {
                 delay: Duration::from_secs(5),
                 settle: Duration::from_millis(50),
                 deadline: Duration::from_secs(20),
+                insist_after: Duration::from_secs(2),
             },
             time: Time::system(),
             telemetry: Telemetry::none(),
@@ -76,6 +77,17 @@ impl LifecycleBuilder {
     /// first request.
     pub fn settle(mut self, settle: Duration) -> Self {
         self.plan.settle = settle;
+        self
+    }
+
+    /// Sets how long after the first signal a SIGTERM ends the run at once, instead of being ignored
+    /// as a repetition. Default: 2 seconds, more than the time between a `preStop` hook that sends
+    /// SIGTERM and the platform's own.
+    ///
+    /// A longer time keeps an operator's second SIGTERM from having an effect for as long; a second
+    /// SIGINT always has one. With 0, every second signal ends the run.
+    pub fn insist_after(mut self, time: Duration) -> Self {
+        self.plan.insist_after = time;
         self
     }
 

@@ -45,7 +45,10 @@
 //!    delay. The deadline also covers a client that never finishes its request headers, for which
 //!    axum and hyper would wait forever.
 //!
-//! A second signal ends the run at once. Signals before `run` have their usual effect.
+//! A second SIGINT ends the run at once, and so does a SIGTERM that arrives at least
+//! [`insist_after`](LifecycleBuilder::insist_after) (2 seconds) after the first signal. An earlier
+//! SIGTERM is taken for the first one's twin: a `preStop` hook and the platform, or a supervisor and
+//! the process group, each send one. Signals before `run` have their usual effect.
 //!
 //! | exit code | meaning |
 //! |---|---|
@@ -134,6 +137,8 @@ struct Plan {
     delay: Duration,
     settle: Duration,
     deadline: Duration,
+    /// Counts from the first signal.
+    insist_after: Duration,
 }
 
 impl Plan {

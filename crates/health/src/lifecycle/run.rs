@@ -2,6 +2,7 @@
 
 use std::{error::Error, pin::pin, process::ExitCode};
 
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use super::{
@@ -86,16 +87,17 @@ impl Lifecycle {
         tokio::select! {
             biased;
             served = serve => served.map_or_else(|error: E| Ended::Failed(error.into()), |()| Ended::Drained),
-            signal = self.second(&mut signals) => Ended::Interrupted(signal),
+            signal = self.insistence(&mut signals) => Ended::Interrupted(signal),
             () = self.inner.board.drained_for(cut_after) => Ended::DeadlinePassed,
         }
     }
 
-    /// Begins the drain at the first signal and resolves at the second.
+    /// Begins the drain at the first signal and resolves at one that insists: a later SIGINT, or a
+    /// SIGTERM that is not the twin of the first signal.
     ///
     /// Only signals count. If the program has already begun the drain itself, for example in a hook
     /// that runs before the platform's signal, that signal does not cut the drain short.
-    async fn second(&self, signals: &mut impl Source) -> Signal {
+    async fn insistence(&self, signals: &mut impl Source) -> Signal {
         let first = signals.next().await;
         info!(
             target: "hardpoint::health::lifecycle",
@@ -103,6 +105,17 @@ impl Lifecycle {
             "signal received"
         );
         self.begin_drain();
-        signals.next().await
+        let began = Instant::now();
+        loop {
+            let next = signals.next().await;
+            if next == Signal::Interrupt || began.elapsed() >= self.inner.plan.insist_after {
+                return next;
+            }
+            info!(
+                target: "hardpoint::health::lifecycle",
+                signal = next.as_str(),
+                "repeated signal ignored"
+            );
+        }
     }
 }

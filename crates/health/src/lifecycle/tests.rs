@@ -72,18 +72,53 @@ async fn a_stuck_server_is_cut_at_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_second_signal_ends_at_once() {
-    for (signal, code) in [(Signal::Interrupt, 130), (Signal::Terminate, 143)] {
+async fn an_insisting_signal_ends_at_once() {
+    for (pause, signal, code) in [(0, Signal::Interrupt, 130), (2_000, Signal::Terminate, 143)] {
         let lifecycle = lifecycle();
         let (sender, signals) = mpsc::unbounded_channel();
-        sender.send(Signal::Terminate).unwrap();
-        sender.send(signal).unwrap();
+        let pause = Duration::from_millis(pause);
+        tokio::spawn(async move {
+            sender.send(Signal::Terminate).unwrap();
+            tokio::time::sleep(pause).await;
+            sender.send(signal).unwrap();
+        });
         let start = Instant::now();
         let ended = lifecycle.drive(stuck(), signals).await;
         assert!(matches!(ended, Ended::Interrupted(by) if by == signal));
         assert_eq!(ExitCode::from(ended), ExitCode::from(code));
-        assert_eq!(start.elapsed(), Duration::ZERO);
+        assert!(start.elapsed() < pause + Duration::from_millis(5));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn twins_of_the_first_signal_cut_nothing() {
+    for first in [Signal::Terminate, Signal::Interrupt] {
+        let lifecycle = lifecycle();
+        let (sender, signals) = mpsc::unbounded_channel();
+        let busy = Arc::clone(lifecycle.board());
+        busy.phase().enter();
+        tokio::spawn(async move {
+            sender.send(first).unwrap();
+            for _ in 0..3 {
+                tokio::time::sleep(Duration::from_millis(600)).await;
+                sender.send(Signal::Terminate).unwrap();
+            }
+            tokio::time::sleep(Duration::from_secs(7)).await;
+            busy.leave();
+        });
+        let ended = lifecycle.drive(idle(&lifecycle), signals).await;
+        assert!(matches!(ended, Ended::Drained), "{first:?}: {ended:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_may_want_every_second_signal_to_count() {
+    let lifecycle = Lifecycle::builder().insist_after(Duration::ZERO).build().unwrap();
+    let (sender, signals) = mpsc::unbounded_channel();
+    sender.send(Signal::Terminate).unwrap();
+    sender.send(Signal::Terminate).unwrap();
+    let ended = lifecycle.drive(stuck(), signals).await;
+    assert!(matches!(ended, Ended::Interrupted(Signal::Terminate)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -85,8 +85,21 @@ async fn one_signal_drains_and_ends_with_0() {
 }
 
 #[tokio::test]
-async fn a_second_signal_ends_at_once_with_its_own_code() {
-    for (signal, exit) in [("TERM", 143), ("INT", 130)] {
+async fn a_twin_of_the_signal_cuts_no_request() {
+    for (first, twin) in [("TERM", "TERM"), ("INT", "TERM")] {
+        let (process, url) = start().await;
+        let request = tokio::spawn(async move { Client::new().get(format!("{url}/stream")).await });
+        process.line(PATIENCE, |line| line == "entered").await;
+        process.signal(first);
+        process.signal(twin);
+        assert_eq!(request.await.unwrap().text(), "goodbye");
+        assert_eq!(ended(process).await, code(0));
+    }
+}
+
+#[tokio::test]
+async fn an_insisting_signal_ends_at_once_with_its_own_code() {
+    for (pause, signal, exit) in [(2_100, "TERM", 143), (0, "INT", 130)] {
         let (process, url) = start().await;
         let stuck = tokio::spawn(async move {
             let head = http::Request::get(format!("{url}/stuck"));
@@ -95,6 +108,7 @@ async fn a_second_signal_ends_at_once_with_its_own_code() {
         process.line(PATIENCE, |line| line == "entered").await;
         process.signal("TERM");
         process.line(PATIENCE, |line| line == "draining").await;
+        tokio::time::sleep(Duration::from_millis(pause)).await;
         process.signal(signal);
         assert_eq!(ended(process).await, code(exit));
         assert!(stuck.await.unwrap(), "a stuck request cannot have an answer");
