@@ -6,7 +6,7 @@ use hardpoint_core::Key;
 
 use super::{By, RateLimiter, Reservation, Rules, SettleLater};
 use crate::{
-    Batch, BoxFuture, Decided, Policy, Quota, StoreError, Verdicts,
+    Batch, Decided, Policy, Quota, StoreError, Verdicts,
     store::{Mode, Question, Questions, Verdict},
 };
 
@@ -22,18 +22,6 @@ use crate::{
 pub struct PolicyHandle {
     limiter: RateLimiter,
     number: u8,
-}
-
-/// A decision that is there, or that waits for the store.
-enum Asked {
-    Now(Result<Admitted, Denied>),
-    Later(Box<Pending>),
-}
-
-struct Pending {
-    answer: BoxFuture<Result<Verdicts, StoreError>>,
-    question: Question,
-    rules: Arc<Rules>,
 }
 
 impl PolicyHandle {
@@ -54,9 +42,12 @@ impl PolicyHandle {
     /// [`OnFailure`](crate::OnFailure) denies.
     #[inline]
     pub async fn check(&self, key: &Key<'_>) -> Result<Admitted, Denied> {
-        match self.ask(key, 1) {
-            Asked::Now(answer) => answer,
-            Asked::Later(pending) => self.wait(*pending).await,
+        if self.limiter.remote().is_none() {
+            return self.ask_here(key, 1);
+        }
+        match self.ask_store(key, 1) {
+            Decided::Now(answer) => answer,
+            Decided::Later(answer) => answer.await,
         }
     }
 
@@ -66,9 +57,12 @@ impl PolicyHandle {
     /// As [`check`](Self::check).
     #[inline]
     pub async fn check_cost(&self, key: &Key<'_>, cost: u32) -> Result<Admitted, Denied> {
-        match self.ask(key, cost) {
-            Asked::Now(answer) => answer,
-            Asked::Later(pending) => self.wait(*pending).await,
+        if self.limiter.remote().is_none() {
+            return self.ask_here(key, cost);
+        }
+        match self.ask_store(key, cost) {
+            Decided::Now(answer) => answer,
+            Decided::Later(answer) => answer.await,
         }
     }
 
@@ -118,40 +112,34 @@ impl PolicyHandle {
     }
 
     #[inline]
-    fn ask(&self, key: &Key<'_>, cost: u32) -> Asked {
+    fn ask_here(&self, key: &Key<'_>, cost: u32) -> Result<Admitted, Denied> {
         let limiter = &self.limiter;
-        if limiter.remote().is_some() {
-            return self.ask_store(key, cost);
-        }
         let rules = limiter.rules();
         // A handle's number is one of its limiter's policies.
-        let Some(policy) = rules.policy(self.number) else {
-            return Asked::Now(Err(Denied::UNDECIDED));
-        };
+        let policy = rules.policy(self.number).ok_or(Denied::UNDECIDED)?;
         let mut question = self.question(policy, key, cost, Mode::Enforce);
-        let (debt, room) =
-            limiter.shared.memory.decide_one(&mut question, limiter.shared.time.now());
-        Asked::Now(self.answer(policy, &Verdict::new(&question, debt, room)))
+        let now = limiter.shared.time.now();
+        let (debt, room) = limiter.shared.memory.decide_one(&mut question, now);
+        self.answer(policy, &Verdict::new(&question, debt, room))
     }
 
     #[inline(never)]
-    fn ask_store(&self, key: &Key<'_>, cost: u32) -> Asked {
+    fn ask_store(&self, key: &Key<'_>, cost: u32) -> Decided<Result<Admitted, Denied>> {
         let (rules, question) = self.prepared(key, cost, Mode::Enforce);
         let questions = Questions::one(question);
         let decided = self.limiter.remote().map(|s| s.decide(&Batch::new(&rules, &questions)));
         match decided {
             Some(Decided::Later(answer)) => {
-                Asked::Later(Box::new(Pending { answer, question, rules }))
+                let handle = self.clone();
+                // Boxed whole: the future of a check stays small, which memory's pays for too.
+                Decided::Later(Box::pin(async move {
+                    let answer = answer.await;
+                    handle.answered(&rules, Questions::one(question), answer)
+                }))
             }
-            Some(Decided::Now(answer)) => Asked::Now(self.answered(&rules, questions, answer)),
-            None => Asked::Now(Err(Denied::UNDECIDED)),
+            Some(Decided::Now(answer)) => Decided::Now(self.answered(&rules, questions, answer)),
+            None => Decided::Now(Err(Denied::UNDECIDED)),
         }
-    }
-
-    async fn wait(&self, pending: Pending) -> Result<Admitted, Denied> {
-        let Pending { answer, question, rules } = pending;
-        let answer = answer.await;
-        self.answered(&rules, Questions::one(question), answer)
     }
 
     fn answered(

@@ -47,7 +47,7 @@ fn step(controls: bool) -> BoxedStrategy<Step> {
 /// 200 000 histories in a soak.
 fn histories() -> Config {
     let soak = std::env::var_os("HARDPOINT_SOAK").is_some();
-    Config { cases: if soak { 200_000 } else { 10_000 }, ..Config::default() }
+    Config { cases: if soak { 200_000 } else { 20_000 }, ..Config::default() }
 }
 
 fn quota(interval: u64, burst: u32) -> Quota {

@@ -212,7 +212,8 @@ pub(super) fn histories(make: &impl Make) {
     let soak = std::env::var_os("HARDPOINT_SOAK").is_some();
     let cases = if soak { 20_000 } else { 300 };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let mut runner = TestRunner::new(ProptestConfig { cases, ..ProptestConfig::default() });
+    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
+    let mut runner = TestRunner::new(config);
     let steps = proptest::collection::vec(step(), 1..40);
     let run = runner.run(&steps, |steps| {
         let clock = ManualClock::default();
