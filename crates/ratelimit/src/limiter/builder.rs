@@ -122,12 +122,8 @@ impl RateLimiterBuilder {
         if let Some(store) = &self.store {
             store.prepare(&self.policies)?;
         }
-        let is_remote = self.store.is_some();
-        let room = |policy: &Policy| match policy.failure().share() {
-            None if is_remote => 1,
-            _ => policy.keys_at_peak(),
-        };
-        let memory = Memory::new(&self.policies, room);
+        // With a store too, whichever the failure policies: they may be replaced later.
+        let memory = Memory::new(&self.policies);
         let time = self.time.map_or(Ticks::Counter, Ticks::Time);
         // The first reading of a clock may take longer than a request should.
         let _now = time.now();

@@ -44,10 +44,10 @@ pub(crate) struct Ended {
 }
 
 impl Memory {
-    /// A table for each policy, with room for as many keys as `room` returns.
-    pub(crate) fn new(policies: &[Policy], room: impl Fn(&Policy) -> usize) -> Self {
+    /// A table for each policy.
+    pub(crate) fn new(policies: &[Policy]) -> Self {
         let tables = policies.iter().map(|policy| {
-            let keys = room(policy);
+            let keys = policy.keys_at_peak();
             if policy.holds() {
                 Buckets::Holding(HoldingTable::for_peak(keys))
             } else {
