@@ -45,7 +45,7 @@ pub(crate) struct Read<F>(pub(crate) F);
 
 impl<'de, F: Form<'de>> Read<F> {
     /// Reads a whole text, and nothing may follow the value; `None` if it is not JSON.
-    pub(crate) fn from_text(self, json: &'de str) -> Option<F::Value> {
+    pub(crate) fn read_str(self, json: &'de str) -> Option<F::Value> {
         let mut deserializer = serde_json::Deserializer::from_str(json);
         let value = self.deserialize(&mut deserializer).ok()?;
         deserializer.end().ok()?;

@@ -79,8 +79,8 @@ macro_rules! texts {
 
 /// A `Debug` that shows only these fields.
 macro_rules! debug_only {
-    ($name:ident { $($field:ident),* }) => {
-        impl std::fmt::Debug for $name {
+    ($name:ident $(<$lifetime:lifetime>)? { $($field:ident),* }) => {
+        impl std::fmt::Debug for $name $(<$lifetime>)? {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.debug_struct(stringify!($name))
                     $(.field(stringify!($field), &self.$field))*

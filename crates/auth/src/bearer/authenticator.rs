@@ -1,6 +1,6 @@
 //! What authenticates a credential.
 
-use std::{fmt, pin::Pin};
+use std::pin::Pin;
 
 use hardpoint_core::{Identity, Rejection, Telemetry};
 use http::HeaderName;
@@ -54,26 +54,21 @@ pub trait Authenticator: Send + Sync + 'static {
     fn telemetry(&self, _telemetry: &Telemetry) {}
 }
 
+/// The caller, or why the credential is refused, after a round trip.
+pub type Authenticating =
+    Pin<Box<dyn Future<Output = Result<Identity, Box<dyn Rejection>>> + Send>>;
+
 /// The answer of an [`Authenticator`].
 pub enum Attempt {
     /// The answer needs a round trip. The layer waits with the request and the inner service.
-    Later(Pin<Box<dyn Future<Output = Result<Identity, Box<dyn Rejection>>> + Send>>),
+    Later(Authenticating),
     /// The credential is of another authenticator's format.
     NotMine,
     /// The caller, or why the credential is refused.
     Now(Result<Identity, Box<dyn Rejection>>),
 }
 
-impl fmt::Debug for Attempt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Later(_) => "Later",
-            Self::NotMine => "NotMine",
-            Self::Now(Ok(_)) => "Now(authenticated)",
-            Self::Now(Err(_)) => "Now(refused)",
-        })
-    }
-}
+debug_only!(Attempt {});
 
 /// A credential, and where the request carries it. `Debug` hides it.
 #[derive(Clone, Copy)]
@@ -97,12 +92,4 @@ impl<'a> Credential<'a> {
     }
 }
 
-impl fmt::Debug for Credential<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Authorization(_) => "Authorization([redacted])",
-            Self::Cookie(_) => "Cookie([redacted])",
-            Self::Header(_) => "Header([redacted])",
-        })
-    }
-}
+debug_only!(Credential<'_> {});

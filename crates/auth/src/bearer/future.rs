@@ -8,15 +8,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use hardpoint_core::{Head, HeadFacts, Identity, Rejection, ResponseBody};
+use hardpoint_core::{Head, HeadFacts, Rejection, ResponseBody};
 use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::layer::Shared;
-
-type Later = Pin<Box<dyn Future<Output = Result<Identity, Box<dyn Rejection>>> + Send>>;
+use super::{Authenticating, layer::Shared};
 
 pin_project! {
     /// Forwards, waits for an authenticator, or refuses.
@@ -36,7 +34,7 @@ pin_project! {
     #[project = StateProject]
     pub(super) enum State<S, F, B> {
         Forward { #[pin] future: F },
-        Wait { attempt: Later, waiting: Option<(Request<B>, S)> },
+        Wait { attempt: Authenticating, waiting: Option<(Request<B>, S)> },
         Refuse { facts: HeadFacts, rejection: Box<dyn Rejection> },
     }
 }

@@ -85,7 +85,7 @@ pub mod require;
 mod service;
 
 pub use self::{
-    authenticator::{Attempt, Authenticator, Credential},
+    authenticator::{Attempt, Authenticating, Authenticator, Credential},
     future::ResponseFuture,
     layer::AuthLayer,
     require::{Require, RequireLayer},

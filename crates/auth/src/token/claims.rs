@@ -87,7 +87,7 @@ pub(super) struct Registered<'a> {
 impl<'a> Registered<'a> {
     /// Reads the payload; `None` if it is not an object or has a duplicate member.
     pub(super) fn parse(json: &'a str, audiences: &[String]) -> Option<Self> {
-        Read(AsRegistered { audiences }).from_text(json)?
+        Read(AsRegistered { audiences }).read_str(json)?
     }
 
     pub(super) fn text(&self, name: Name) -> &Text<'a> {
@@ -164,7 +164,7 @@ impl<'de> Form<'de> for AsAudience<'_> {
 /// Nothing is allocated for a payload that is JSON.
 pub(super) fn peek_issuer<R>(payload: &[u8], look: impl FnOnce(&str) -> Option<R>) -> Option<R> {
     let payload = std::str::from_utf8(payload).ok()?;
-    let claims = Read(AsIssuer).from_text(payload)?;
+    let claims = Read(AsIssuer).read_str(payload)?;
     look(claims.as_str()?)
 }
 

@@ -47,13 +47,7 @@ debug_only!(TokenIssuer { issuer, audience, profile, lifetime });
 /// What signs tokens: a [`SigningKey`], or a `watch::Receiver<Arc<KeyRing>>`, in whose newest ring
 /// the key is used whose turn it is.
 #[derive(Clone)]
-pub struct TokenSigner(Signer);
-
-#[derive(Clone)]
-enum Signer {
-    Key(Arc<SigningKey>),
-    Ring(Live<KeyRing>),
-}
+pub struct TokenSigner(Live<KeyRing>);
 
 impl From<SigningKey> for TokenSigner {
     fn from(key: SigningKey) -> Self {
@@ -63,13 +57,13 @@ impl From<SigningKey> for TokenSigner {
 
 impl From<Arc<SigningKey>> for TokenSigner {
     fn from(key: Arc<SigningKey>) -> Self {
-        Self(Signer::Key(key))
+        Self(Live::Fixed(Arc::new(KeyRing::new(key))))
     }
 }
 
 impl From<watch::Receiver<Arc<KeyRing>>> for TokenSigner {
     fn from(rings: watch::Receiver<Arc<KeyRing>>) -> Self {
-        Self(Signer::Ring(Live::watching(rings)))
+        Self(Live::watching(rings))
     }
 }
 
@@ -152,10 +146,7 @@ impl TokenIssuer {
     /// The key that signs now; `None` if every key of the ring is revoked.
     #[must_use]
     pub fn signing_key(&self) -> Option<Arc<SigningKey>> {
-        match &self.signer.0 {
-            Signer::Key(key) => Some(Arc::clone(key)),
-            Signer::Ring(ring) => ring.load().signing_key(self.time.unix()).cloned(),
-        }
+        self.signer.0.load().signing_key(self.time.unix()).cloned()
     }
 
     /// How long tokens live.

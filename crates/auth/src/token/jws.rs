@@ -151,7 +151,7 @@ pub(super) struct Header<'a> {
 
 impl<'a> Header<'a> {
     fn parse(json: &'a str) -> Result<Self, Kind> {
-        let read = if json.is_empty() { None } else { Read(AsHeader).from_text(json).flatten() };
+        let read = if json.is_empty() { None } else { Read(AsHeader).read_str(json).flatten() };
         let header = read.ok_or(Kind::Header)?;
         let is_wrong = header.kind == Text::Wrong || header.key_id == Text::Wrong;
         if is_wrong || header.algorithm.as_str().is_none() {

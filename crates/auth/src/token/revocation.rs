@@ -1,6 +1,6 @@
 //! Tokens that are revoked before they expire.
 
-use std::{fmt, pin::Pin};
+use std::{pin::Pin, sync::Arc};
 
 use super::VerifiedToken;
 
@@ -37,7 +37,7 @@ pub trait Revocation: Send + Sync + 'static {
     fn state(&self, token: &VerifiedToken) -> RevocationState;
 }
 
-impl<R: Revocation + ?Sized> Revocation for std::sync::Arc<R> {
+impl<R: Revocation + ?Sized> Revocation for Arc<R> {
     fn state(&self, token: &VerifiedToken) -> RevocationState {
         R::state(self, token)
     }
@@ -55,16 +55,7 @@ pub enum RevocationState {
     Unknown,
 }
 
-impl fmt::Debug for RevocationState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::AskStore(_) => "AskStore",
-            Self::Live => "Live",
-            Self::Revoked => "Revoked",
-            Self::Unknown => "Unknown",
-        })
-    }
-}
+debug_only!(RevocationState {});
 
 /// What a verifier does if the revocation of a token is not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -25,7 +25,7 @@ impl Revocation for Told {
 
 #[test]
 fn revocation_is_asked_each_time_cached_or_not() {
-    for cache in [None, Some(TokenCache::new()), Some(TokenCache::new())] {
+    for cache in [None, Some(TokenCache::new())] {
         let fixture = Fixture::new();
         let told = Arc::new(Told::default());
         let mut verifier =
@@ -46,19 +46,17 @@ fn revocation_is_asked_each_time_cached_or_not() {
 
 #[test]
 fn a_cached_token_expires_like_any_other() {
-    for cache in [TokenCache::new()] {
-        let fixture = Fixture::new();
-        let verifier = fixture.verifier.clone().cache(cache);
-        let token = fixture.sign(&fixture.header().to_string(), &fixture.claims().to_string());
-        assert!(verifier.verify(&token).is_ok() && verifier.verify(&token).is_ok());
-        fixture.clock.advance(Duration::from_secs(629));
-        assert!(verifier.verify(&token).is_ok());
-        fixture.clock.advance(Duration::from_secs(1));
-        assert_eq!(verifier.verify(&token).unwrap_err().kind(), VerifyErrorKind::Expired);
-        // A calendar that is set back makes it no younger than its issuer says.
-        fixture.clock.step_unix(Duration::from_secs(1_799_999_000));
-        assert_eq!(verifier.verify(&token).unwrap_err().kind(), VerifyErrorKind::NotYetValid);
-    }
+    let fixture = Fixture::new();
+    let verifier = fixture.verifier.clone().cache(TokenCache::new());
+    let token = fixture.sign(&fixture.header().to_string(), &fixture.claims().to_string());
+    assert!(verifier.verify(&token).is_ok() && verifier.verify(&token).is_ok());
+    fixture.clock.advance(Duration::from_secs(629));
+    assert!(verifier.verify(&token).is_ok());
+    fixture.clock.advance(Duration::from_secs(1));
+    assert_eq!(verifier.verify(&token).unwrap_err().kind(), VerifyErrorKind::Expired);
+    // A calendar that is set back makes it no younger than its issuer says.
+    fixture.clock.step_unix(Duration::from_secs(1_799_999_000));
+    assert_eq!(verifier.verify(&token).unwrap_err().kind(), VerifyErrorKind::NotYetValid);
 }
 
 #[test]

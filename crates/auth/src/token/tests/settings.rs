@@ -31,9 +31,8 @@ impl TokenVerifier {
 
     pub(crate) fn profile(self, profile: Profile) -> Self {
         self.change(|inner| {
-            for issuer in &mut inner.issuers {
-                issuer.profile = Some(profile.clone());
-            }
+            inner.issuers.iter_mut().for_each(|issuer| issuer.profile = Some(profile.clone()));
+            drop(profile);
         })
     }
 
