@@ -7,7 +7,6 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use arc_swap::ArcSwapOption;
 use hardpoint_core::{Mono, Time};
 use tokio::sync::{mpsc, watch};
 
@@ -34,8 +33,7 @@ pub struct RemoteKeys {
 /// What handles and the task share.
 pub(super) struct Shared {
     machine: Mutex<Machine>,
-    /// The keys, if usable ones are held. Reading takes no lock.
-    current: ArcSwapOption<KeySet>,
+    /// The keys; empty if none are held.
     keys: watch::Sender<Arc<KeySet>>,
     rounds: watch::Receiver<Ended>,
     time: Time,
@@ -183,25 +181,16 @@ impl From<RemoteKeys> for IssuerKeys {
 impl Shared {
     pub(super) fn new(machine: Machine, rounds: watch::Receiver<Ended>, time: Time) -> Self {
         let (keys, _) = watch::channel(Arc::new(KeySet::empty()));
-        Self {
-            machine: Mutex::new(machine),
-            current: ArcSwapOption::empty(),
-            keys,
-            rounds,
-            time,
-            digests: RandomState::new(),
-        }
+        Self { machine: Mutex::new(machine), keys, rounds, time, digests: RandomState::new() }
     }
 
-    /// Replaces the keys; `None` drops them.
-    pub(super) fn replace(&self, keys: Option<KeySet>) {
-        let keys = keys.map(Arc::new);
-        self.current.store(keys.clone());
-        self.keys.send_replace(keys.unwrap_or_else(|| Arc::new(KeySet::empty())));
+    pub(super) fn replace(&self, keys: KeySet) {
+        self.keys.send_replace(Arc::new(keys));
     }
 
+    /// The keys, unless none are held.
     pub(super) fn usable(&self) -> Option<Arc<KeySet>> {
-        self.current.load_full()
+        Some(Arc::clone(&self.keys.borrow())).filter(|keys| keys.iter().len() > 0)
     }
 
     pub(super) fn machine(&self) -> MutexGuard<'_, Machine> {
@@ -218,7 +207,7 @@ impl Shared {
     }
 
     fn has(&self, key_id: &str) -> bool {
-        self.current.load().as_ref().is_some_and(|keys| keys.find(key_id).is_some())
+        self.keys.borrow().find(key_id).is_some()
     }
 }
 

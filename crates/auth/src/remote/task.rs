@@ -150,7 +150,7 @@ impl Task {
             None => (keys.iter().len(), 0),
         };
         if (added, removed) != (0, 0) {
-            self.shared.replace(Some(keys));
+            self.shared.replace(keys);
         }
         self.notices.changed(added, removed);
         added
@@ -160,7 +160,7 @@ impl Task {
     fn expire(&mut self) {
         let removed = self.shared.usable().map_or(0, |keys| keys.iter().len());
         self.known.held = None;
-        self.shared.replace(None);
+        self.shared.replace(KeySet::empty());
         self.notices.changed(0, removed);
     }
 
