@@ -176,7 +176,7 @@ fn cve_2026_101918_deep_nesting_is_refused_and_not_read_before_the_signature() {
 }
 
 /// CVE-2026-35030, CVE-2026-35039: LiteLLM's cache knew tokens by their first 20 characters, and
-/// fast-jwt's by whatever it was told to; one user was taken for another.
+/// fast-jwt's by a function of the user; one user was taken for another.
 #[test]
 fn cve_2026_35030_tokens_that_begin_alike_are_not_mixed_up() {
     let fixture = Fixture::new();
