@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use hardpoint_core::{Identity, Rejection, Telemetry, Time, event::TokenVerified};
+use hardpoint_core::{
+    Identity, Rejection, Telemetry, Time,
+    event::{StoreErrorKind, StoreFailed, StoreKind, TokenVerified},
+};
 use serde::de::DeserializeOwned;
 
 use super::{
@@ -167,18 +170,16 @@ impl Inner {
             Step::FindKey(..) => Err(Kind::KeyId),
             Step::AskStore(verified, mut answer) => loop {
                 match answer.await {
-                    RevocationState::AskStore(next) => answer = next,
-                    RevocationState::Unknown
-                        if self.unknown_revocation == RevocationPolicy::Deny =>
-                    {
-                        return Err(Kind::RevocationUnknown);
+                    RevocationState::AskStore(next) => {
+                        answer = next;
+                        continue;
                     }
                     RevocationState::Revoked => return Err(Kind::Revoked),
-                    RevocationState::Live | RevocationState::Unknown => {
-                        self.keep(&Parts::split(token)?, &verified);
-                        return Ok(verified);
-                    }
+                    RevocationState::Unknown => self.unknown_state()?,
+                    RevocationState::Live => {}
                 }
+                self.keep(&Parts::split(token)?, &verified);
+                return Ok(verified);
             },
         }
     }
@@ -188,10 +189,18 @@ impl Inner {
             None | Some(RevocationState::Live) => Ok(Step::Done(token)),
             Some(RevocationState::AskStore(answer)) => Ok(Step::AskStore(token, answer)),
             Some(RevocationState::Revoked) => Err(Kind::Revoked),
-            Some(RevocationState::Unknown) => match self.unknown_revocation {
-                RevocationPolicy::Allow => Ok(Step::Done(token)),
-                RevocationPolicy::Deny => Err(Kind::RevocationUnknown),
-            },
+            Some(RevocationState::Unknown) => self.unknown_state().map(|()| Step::Done(token)),
+        }
+    }
+
+    fn unknown_state(&self) -> Result<(), Kind> {
+        if let Some(telemetry) = self.telemetry.get() {
+            let failed = StoreFailed::new(StoreKind::Revocation, StoreErrorKind::Unavailable);
+            telemetry.on(&failed.into());
+        }
+        match self.unknown_revocation {
+            RevocationPolicy::Allow => Ok(()),
+            RevocationPolicy::Deny => Err(Kind::RevocationUnknown),
         }
     }
 

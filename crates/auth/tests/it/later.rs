@@ -16,7 +16,7 @@ use hardpoint_auth::{
     AuthLayer, Revocation, RevocationPolicy, RevocationState, TokenCache, VerifiedToken,
     VerifyErrorKind,
 };
-use hardpoint_core::{Event, Telemetry};
+use hardpoint_core::{Event, Telemetry, event::StoreKind};
 use hardpoint_testkit::{TestBody, contract};
 use http::{Request, Response, StatusCode, header::RETRY_AFTER};
 use tower::{Layer, Service, ServiceExt, service_fn};
@@ -55,11 +55,15 @@ async fn a_revocation_in_the_applications_store_is_awaited() {
     for cache in [None, Some(TokenCache::new())] {
         let (issuer, builder) = issuer_and_builder();
         let (store, told) = (Store::default(), Arc::new(Mutex::new(Vec::new())));
-        let sink = Arc::clone(&told);
-        let telemetry = Telemetry::new(move |event: &Event<'_>| {
-            if let Event::TokenVerified(event) = event {
-                sink.lock().unwrap().push(event.result);
+        let (sink, failed) = (Arc::clone(&told), Arc::new(AtomicUsize::new(0)));
+        let failures = Arc::clone(&failed);
+        let telemetry = Telemetry::new(move |event: &Event<'_>| match event {
+            Event::TokenVerified(event) => sink.lock().unwrap().push(event.result),
+            Event::StoreFailed(event) => {
+                assert_eq!(event.store, StoreKind::Revocation);
+                failures.fetch_add(1, Ordering::SeqCst);
             }
+            other => panic!("{other:?}"),
         });
         let builder = cache.into_iter().fold(builder, |builder, cache| builder.cache(cache));
         let verifier = builder.revocation(store.clone()).build().unwrap();
@@ -86,6 +90,7 @@ async fn a_revocation_in_the_applications_store_is_awaited() {
             Err(VerifyErrorKind::Revoked),
         ];
         assert_eq!(*told.lock().unwrap(), expected);
+        assert_eq!(failed.load(Ordering::SeqCst), 1);
     }
 }
 
