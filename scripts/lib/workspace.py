@@ -27,7 +27,10 @@ GENERIC = {
     },
     "health": {"Drain<S>", "DrainListener<L>", "Probe<S>", "TappedListener<L>", "ResponseBody<B>", "ResponseFuture<F>"},
     "observability": {"Record<S>", "RecordBody<B>", "ResponseFuture<F>"},
-    "ratelimit": {"RateLimit<S>", "ResponseBody<B>", "ResponseFuture<S, B>"},
+    # Decided and BoxFuture are a store's answer: only an implementation of a store names them.
+    "ratelimit": {
+        "BoxFuture<T>", "Decided<T>", "RateLimit<S>", "ResponseBody<B>", "ResponseFuture<S, Req>",
+    },
     "secrets": set(),
     # The facade's stack of layers, and what it is made of.
     "src": {"After<Outer>", "Placed<P, L>", "Stack<Top, Rest>"},

@@ -33,11 +33,11 @@ pub(crate) fn contests() -> Vec<Named> {
 }
 
 fn our_log() -> Dispatch {
-    let logs =
-        Logs::json("orders")
+    let logs = Logs::json("orders")
         .version("1.4.2")
         .environment("bench")
-        .layer(io::sink).expect("the filter is `info`");
+        .layer(io::sink)
+        .expect("the filter is `info`");
     Dispatch::new(Registry::default().with(logs))
 }
 
@@ -107,8 +107,11 @@ fn event_queued() -> Contest<'static> {
     // The thread lives as long as the process, as ours does.
     std::mem::forget(guard);
     let peer = Registry::default().with(logs().layer(appender).expect("the filter is `info`"));
-    Contest::new(event(queued, Span::none()), event(Dispatch::new(peer), Span::none()))
-        .floor("added by the queue", event(our_log(), Span::none()), Some(Goal::Ratio(0.5)))
+    Contest::new(event(queued, Span::none()), event(Dispatch::new(peer), Span::none())).floor(
+        "added by the queue",
+        event(our_log(), Span::none()),
+        Some(Goal::Ratio(0.5)),
+    )
 }
 
 fn event(log: Dispatch, span: Span) -> Contender<'static> {

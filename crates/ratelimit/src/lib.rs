@@ -71,8 +71,8 @@ pub use self::{
     rejection::RateLimited,
     response::ResponseHead,
     store::{
-        Batch, BoxFuture, Decided, Digest, Entry, Mode, Receipt, RemoteStore, Settled, Settlement,
-        StoreError, Verdicts,
+        Batch, BoxFuture, Decided, Digest, Entry, EntryMode, Receipt, RemoteStore, Settled,
+        Settlement, StoreError, Verdicts,
     },
 };
 #[doc(no_inline)]

@@ -15,10 +15,8 @@ use super::Scenario;
 
 /// Makes the log of this process: JSON lines that go to a sink.
 pub(super) fn log() {
-    let logs = Logs::json("orders")
-        .version("1.4.2")
-        .environment("bench")
-        .time(ManualClock::default());
+    let logs =
+        Logs::json("orders").version("1.4.2").environment("bench").time(ManualClock::default());
     let subscriber = Registry::default().with(logs.layer(io::sink).expect("the filter is `info`"));
     tracing::subscriber::set_global_default(subscriber).expect("one scenario to a process");
 }
@@ -51,8 +49,7 @@ pub fn record() -> Scenario {
 /// One request with its ids, and no log.
 #[must_use]
 pub fn record_unlogged() -> Scenario {
-    let mut service =
-        RecordLayer::new().accept_ids().time(ManualClock::default()).layer(Pong);
+    let mut service = RecordLayer::new().accept_ids().time(ManualClock::default()).layer(Pong);
     Scenario::new(request, move |request| {
         assert_eq!(exchange(&mut service, request), StatusCode::OK);
     })

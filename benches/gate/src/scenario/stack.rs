@@ -3,7 +3,7 @@ use hardpoint::{
     Stack,
     auth::{Algorithm, AuthLayer},
     core::{ClientResolver, ManualClock, Peer},
-    edge::{BodyLimitLayer, ClientLayer, CatchPanicLayer, ProblemLayer, SecurityHeadersLayer},
+    edge::{BodyLimitLayer, CatchPanicLayer, ClientLayer, ProblemLayer, SecurityHeadersLayer},
     observability::RecordLayer,
     ratelimit::{Policy, Quota, RateLimiter, key},
 };

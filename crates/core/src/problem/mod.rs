@@ -30,8 +30,9 @@ pub struct Problem {
     retry_after: Option<Duration>,
     grpc_code: Option<GrpcCode>,
     outcome: Option<Outcome>,
-    challenge: Option<Challenge>,
-    members: Map<String, Value>,
+    challenge: Option<Box<Challenge>>,
+    /// Boxed, as most problems have none and a problem is often the `Err` of a `Result`.
+    members: Option<Box<Map<String, Value>>>,
 }
 
 impl Problem {
@@ -53,7 +54,7 @@ impl Problem {
             grpc_code: None,
             outcome: None,
             challenge: None,
-            members: Map::new(),
+            members: None,
         }
     }
 
@@ -112,14 +113,14 @@ impl Problem {
     /// Sets the facts from which an authentication layer writes `WWW-Authenticate`. Default: none.
     #[must_use]
     pub fn challenge(mut self, challenge: Challenge) -> Self {
-        self.challenge = Some(challenge);
+        self.challenge = Some(Box::new(challenge));
         self
     }
 
     /// Adds an extension member. It cannot set a standard member.
     #[must_use]
     pub fn add_member(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.members.insert(name.to_owned(), value.into());
+        self.members.get_or_insert_default().insert(name.to_owned(), value.into());
         self
     }
 
@@ -171,13 +172,13 @@ impl Problem {
     }
 
     pub(crate) fn take_challenge(&mut self) -> Option<Challenge> {
-        self.challenge.take()
+        self.challenge.take().map(|challenge| *challenge)
     }
 
     /// Renders the body as JSON.
     #[must_use]
     pub fn to_json(&self, request_id: Option<&str>) -> Vec<u8> {
-        let mut body = self.members.clone();
+        let mut body = self.members.as_deref().cloned().unwrap_or_default();
         for standard in ["detail", "instance", "request_id"] {
             body.remove(standard);
         }

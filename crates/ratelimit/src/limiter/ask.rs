@@ -10,7 +10,7 @@ use crate::{
     OnMissingKey, Policy, RateLimited,
     headers::Fields,
     rejection::{KeyAbsent, LimiterUnavailable},
-    store::{Digest, Mode, Question, Questions, Verdict, Verdicts},
+    store::{Digest, EntryMode, Question, Questions, Verdict, Verdicts},
 };
 
 /// Why a request does not proceed, and the header fields of the response.
@@ -65,9 +65,9 @@ impl RateLimiter {
                 None => (key, policy.quota()),
             };
             let mode = match (policy.charges_by_response(), policy.is_shadow()) {
-                (true, shadow) => Mode::Hold { enforced: !shadow },
-                (false, true) => Mode::Observe,
-                (false, false) => Mode::Enforce,
+                (true, shadow) => EntryMode::Hold { enforced: !shadow },
+                (false, true) => EntryMode::Observe,
+                (false, false) => EntryMode::Enforce,
             };
             questions.push(Question::new(number, key, quota, policy.cost_of(head), mode));
         }

@@ -7,7 +7,7 @@ use hardpoint_core::Key;
 use super::{By, RateLimiter, Reservation, Rules, SettleLater};
 use crate::{
     Batch, Decided, Policy, Quota, StoreError, Verdicts,
-    store::{Mode, Question, Questions, Verdict},
+    store::{EntryMode, Question, Questions, Verdict},
 };
 
 /// One policy of a limiter, to be checked without a request. Clones cost one atomic increment.
@@ -73,7 +73,7 @@ impl PolicyHandle {
     /// As [`check`](Self::check). A policy that is not [reservable](crate::Policy::reservable) denies
     /// every reservation.
     pub async fn reserve(&self, key: &Key<'_>, cost: u32) -> Result<Reservation, Denied> {
-        let (rules, question) = self.prepared(key, cost, Mode::Hold { enforced: true });
+        let (rules, question) = self.prepared(key, cost, EntryMode::Hold { enforced: true });
         let Some(policy) = rules.policy(self.number).filter(|policy| policy.holds()) else {
             return Err(Denied::new(&Verdict::new(&question, 0, false), Reason::NotReservable));
         };
@@ -90,7 +90,7 @@ impl PolicyHandle {
     /// # Errors
     /// [`StoreError`] if the store did not take the command.
     pub async fn refund(&self, key: &Key<'_>, cost: u32) -> Result<(), StoreError> {
-        self.command(key, cost, Mode::Refund).await
+        self.command(key, cost, EntryMode::Refund).await
     }
 
     /// Takes `cost` cells from a key whether or not it has them. Its bucket is at most empty
@@ -99,7 +99,7 @@ impl PolicyHandle {
     /// # Errors
     /// As [`refund`](Self::refund).
     pub async fn penalize(&self, key: &Key<'_>, cost: u32) -> Result<(), StoreError> {
-        self.command(key, cost, Mode::Force).await
+        self.command(key, cost, EntryMode::Force).await
     }
 
     /// Fills a key's bucket. Cells that are held meanwhile are charged in full when they are
@@ -108,7 +108,7 @@ impl PolicyHandle {
     /// # Errors
     /// As [`refund`](Self::refund).
     pub async fn reset(&self, key: &Key<'_>) -> Result<(), StoreError> {
-        self.command(key, 0, Mode::Reset).await
+        self.command(key, 0, EntryMode::Reset).await
     }
 
     #[inline]
@@ -117,7 +117,7 @@ impl PolicyHandle {
         let rules = limiter.rules();
         // A handle's number is one of its limiter's policies.
         let policy = rules.policy(self.number).ok_or(Denied::UNDECIDED)?;
-        let mut question = self.question(policy, key, cost, Mode::Enforce);
+        let mut question = self.question(policy, key, cost, EntryMode::Enforce);
         let now = limiter.shared.time.now();
         let (debt, room) = limiter.shared.memory.decide_one(&mut question, now);
         self.answer(policy, &Verdict::new(&question, debt, room))
@@ -125,7 +125,7 @@ impl PolicyHandle {
 
     #[inline(never)]
     fn ask_store(&self, key: &Key<'_>, cost: u32) -> Decided<Result<Admitted, Denied>> {
-        let (rules, question) = self.prepared(key, cost, Mode::Enforce);
+        let (rules, question) = self.prepared(key, cost, EntryMode::Enforce);
         let questions = Questions::one(question);
         let decided = self.limiter.remote().map(|s| s.decide(&Batch::new(&rules, &questions)));
         match decided {
@@ -213,7 +213,7 @@ impl PolicyHandle {
         }
     }
 
-    async fn command(&self, key: &Key<'_>, cost: u32, mode: Mode) -> Result<(), StoreError> {
+    async fn command(&self, key: &Key<'_>, cost: u32, mode: EntryMode) -> Result<(), StoreError> {
         let (rules, question) = self.prepared(key, cost, mode);
         let mut questions = Questions::one(question);
         let Some(store) = self.limiter.remote() else {
@@ -229,7 +229,7 @@ impl PolicyHandle {
     }
 
     /// A question and the rules it is asked under.
-    fn prepared(&self, key: &Key<'_>, cost: u32, mode: Mode) -> (Arc<Rules>, Question) {
+    fn prepared(&self, key: &Key<'_>, cost: u32, mode: EntryMode) -> (Arc<Rules>, Question) {
         let rules = self.limiter.rules().to_arc();
         let policy = rules.policy(self.number).or(rules.policies.first());
         let question = match policy {
@@ -240,10 +240,10 @@ impl PolicyHandle {
     }
 
     #[inline]
-    fn question(&self, policy: &Policy, key: &Key<'_>, cost: u32, mode: Mode) -> Question {
+    fn question(&self, policy: &Policy, key: &Key<'_>, cost: u32, mode: EntryMode) -> Question {
         let mode = match mode {
-            Mode::Enforce if policy.is_shadow() => Mode::Observe,
-            Mode::Hold { .. } => Mode::Hold { enforced: !policy.is_shadow() },
+            EntryMode::Enforce if policy.is_shadow() => EntryMode::Observe,
+            EntryMode::Hold { .. } => EntryMode::Hold { enforced: !policy.is_shadow() },
             mode => mode,
         };
         Question::new(self.number, self.limiter.digest(key), policy.quota(), cost, mode)
@@ -252,7 +252,6 @@ impl PolicyHandle {
 
 /// A key had room, and its cells are consumed.
 #[derive(Clone, Copy, Debug)]
-#[must_use = "the cells are consumed"]
 pub struct Admitted {
     quota: Quota,
     debt: u64,

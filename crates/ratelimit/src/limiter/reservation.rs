@@ -40,6 +40,7 @@ impl Reservation {
     }
 
     /// What the limiter answered.
+    #[must_use]
     pub fn admitted(&self) -> Admitted {
         self.admitted
     }

@@ -14,7 +14,7 @@ use hardpoint_core::{Key, Mono};
 use siphasher::sip::SipHasher13;
 
 use super::{
-    Digest, Mode, Question, Questions, Verdicts,
+    Digest, EntryMode, Question, Questions, Verdicts,
     holding::HoldingTable,
     table::{SIZE_MASK, Table},
 };
@@ -130,7 +130,7 @@ impl Memory {
         if question.mode.is_hold() {
             self.settle(&Ended { held: *question, charged: 0, quota: question.quota }, now);
         } else {
-            self.decide_one(&mut Question { mode: Mode::Refund, ..*question }, now);
+            self.decide_one(&mut Question { mode: EntryMode::Refund, ..*question }, now);
         }
     }
 
@@ -219,17 +219,17 @@ fn change(table: &Table, question: &Question, now: Mono, next: impl Fn(u64) -> O
 fn apply_holding(table: &HoldingTable, question: &mut Question, now: Mono) -> (u64, bool) {
     let Question { key, quota, cost, mode, .. } = *question;
     let (debt, room, since) = table.change(key.low(), quota, now, |bucket, fresh| match mode {
-        Mode::Enforce | Mode::Observe => {
+        EntryMode::Enforce | EntryMode::Observe => {
             let (debt, room) = bucket.take(quota, now, cost);
             (debt, room, None)
         }
-        Mode::Hold { .. } => {
+        EntryMode::Hold { .. } => {
             let (debt, hold) = bucket.hold(quota, now, cost);
             (debt, hold.is_some(), hold.map(Hold::since))
         }
-        Mode::Force => (bucket.force(quota, now, cost), true, None),
-        Mode::Refund => (bucket.refund(quota, now, cost), true, None),
-        Mode::Reset => {
+        EntryMode::Force => (bucket.force(quota, now, cost), true, None),
+        EntryMode::Refund => (bucket.refund(quota, now, cost), true, None),
+        EntryMode::Reset => {
             *bucket = gcra::Holding::new(fresh);
             (0, true, None)
         }

@@ -20,7 +20,7 @@ pub(crate) use self::{
     verdict::Verdict,
 };
 pub use self::{
-    question::Mode,
+    question::EntryMode,
     remote::{
         Batch, BoxFuture, Decided, Entry, Receipt, RemoteStore, Settled, Settlement, StoreError,
     },

@@ -17,7 +17,7 @@ pub(crate) struct Question {
     pub(crate) quota: Quota,
     /// 0 looks without consuming.
     pub(crate) cost: u32,
-    pub(crate) mode: Mode,
+    pub(crate) mode: EntryMode,
     /// When memory began to hold the cells; the decision writes it.
     pub(crate) since: Since,
 }
@@ -25,7 +25,7 @@ pub(crate) struct Question {
 /// What is done with the cells of an [`Entry`](super::Entry).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Mode {
+pub enum EntryMode {
     /// They are consumed if every enforced entry of the batch has room. If one has not, the batch
     /// is refused.
     Enforce,
@@ -46,7 +46,7 @@ pub enum Mode {
     Reset,
 }
 
-impl Mode {
+impl EntryMode {
     /// Whether the entry asks for room.
     #[inline]
     pub(crate) const fn asks(self) -> bool {
@@ -67,10 +67,16 @@ impl Mode {
 
 impl Question {
     pub(crate) const UNUSED: Self =
-        Self::new(0, Digest::from_bits(0), Quota::per_second(1), 0, Mode::Enforce);
+        Self::new(0, Digest::from_bits(0), Quota::per_second(1), 0, EntryMode::Enforce);
 
     #[inline]
-    pub(crate) const fn new(policy: u8, key: Digest, quota: Quota, cost: u32, mode: Mode) -> Self {
+    pub(crate) const fn new(
+        policy: u8,
+        key: Digest,
+        quota: Quota,
+        cost: u32,
+        mode: EntryMode,
+    ) -> Self {
         Self { policy, key, quota, cost, mode, since: Since::NEVER }
     }
 
@@ -79,10 +85,12 @@ impl Question {
     pub(crate) fn after(&self, debt: u64) -> Option<u64> {
         let Self { quota, cost, mode, .. } = *self;
         match mode {
-            Mode::Enforce | Mode::Observe | Mode::Hold { .. } => gcra::charge(quota, debt, cost),
-            Mode::Force => Some(gcra::force(quota, debt, cost)),
-            Mode::Refund => Some(gcra::refund(quota, debt, cost)),
-            Mode::Reset => Some(0),
+            EntryMode::Enforce | EntryMode::Observe | EntryMode::Hold { .. } => {
+                gcra::charge(quota, debt, cost)
+            }
+            EntryMode::Force => Some(gcra::force(quota, debt, cost)),
+            EntryMode::Refund => Some(gcra::refund(quota, debt, cost)),
+            EntryMode::Reset => Some(0),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{error::Error, fmt, pin::Pin};
 
 use hardpoint_core::{Key, Mono, Telemetry, event::StoreErrorKind};
 
-use super::{Digest, Mode, Question, Questions, Verdicts};
+use super::{Digest, EntryMode, Question, Questions, Verdicts};
 use crate::{ConfigError, Policy, Quota, limiter::Rules};
 
 /// A future that a store answers with.
@@ -39,7 +39,7 @@ impl<T: fmt::Debug> fmt::Debug for Decided<T> {
 ///    dropping it never loses a command.
 /// 3. The store decides by its own clock and knows policies by their names, which are the same on
 ///    every instance; numbers are not.
-/// 4. An entry with [`Mode::Hold`] holds its cells as [`gcra::Holding`](crate::gcra::Holding)
+/// 4. An entry with [`EntryMode::Hold`] holds its cells as [`gcra::Holding`](crate::gcra::Holding)
 ///    describes: they do not replenish until [`settle`](Self::settle), and become charged after a
 ///    time-out.
 /// 5. The suite in `tests/it/conformance` of this crate checks a store against the pure model. A
@@ -130,7 +130,7 @@ pub struct Entry<'a> {
     /// The cells. 0 looks without consuming.
     pub cost: u32,
     /// What is done with them.
-    pub mode: Mode,
+    pub mode: EntryMode,
 }
 
 /// Who decided a batch, and when by the store's clock: opaque to the limiter, which hands it back

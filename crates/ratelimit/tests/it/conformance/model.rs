@@ -8,7 +8,7 @@ use std::{
 
 use hardpoint_core::{Key, ManualClock, Mono, Time};
 use hardpoint_ratelimit::{
-    Batch, ConfigError, Decided, Digest, Entry, Mode, Policy, Quota, Receipt, RemoteStore,
+    Batch, ConfigError, Decided, Digest, Entry, EntryMode, Policy, Quota, Receipt, RemoteStore,
     Settlement, StoreError, Verdicts,
     gcra::{Hold, Holding},
 };
@@ -38,8 +38,10 @@ impl Model {
         let mut state = self.state.lock().unwrap();
         state.batches += 1;
         let answers: Vec<_> = batch.entries().map(|entry| state.look(&entry, now)).collect();
-        let enforced = |mode| matches!(mode, Mode::Enforce | Mode::Hold { enforced: true });
-        let asks = |mode| matches!(mode, Mode::Enforce | Mode::Hold { .. } | Mode::Observe);
+        let enforced =
+            |mode| matches!(mode, EntryMode::Enforce | EntryMode::Hold { enforced: true });
+        let asks =
+            |mode| matches!(mode, EntryMode::Enforce | EntryMode::Hold { .. } | EntryMode::Observe);
         let refused =
             batch.entries().zip(&answers).any(|(entry, (_, room))| enforced(entry.mode) && !room);
         for entry in batch.entries().filter(|entry| !refused || !asks(entry.mode)) {
@@ -84,7 +86,7 @@ impl State {
     fn look(&mut self, entry: &Entry<'_>, now: Mono) -> (u64, bool) {
         let mut bucket = *self.bucket(entry);
         match entry.mode {
-            Mode::Enforce | Mode::Hold { .. } | Mode::Observe => {
+            EntryMode::Enforce | EntryMode::Hold { .. } | EntryMode::Observe => {
                 bucket.take(entry.quota, now, entry.cost)
             }
             _ => (bucket.debt(entry.quota, now), true),
@@ -94,22 +96,22 @@ impl State {
     fn apply(&mut self, entry: &Entry<'_>, now: Mono) {
         let Entry { quota, cost, mode, .. } = *entry;
         match mode {
-            Mode::Enforce | Mode::Observe => {
+            EntryMode::Enforce | EntryMode::Observe => {
                 self.bucket(entry).take(quota, now, cost);
             }
-            Mode::Hold { .. } => {
+            EntryMode::Hold { .. } => {
                 if let (_, Some(hold)) = self.bucket(entry).hold(quota, now, cost) {
                     let at = (self.batches, entry.policy.to_owned(), entry.key.to_bits());
                     self.holds.insert(at, hold);
                 }
             }
-            Mode::Force => {
+            EntryMode::Force => {
                 self.bucket(entry).force(quota, now, cost);
             }
-            Mode::Refund => {
+            EntryMode::Refund => {
                 self.bucket(entry).refund(quota, now, cost);
             }
-            Mode::Reset => {
+            EntryMode::Reset => {
                 self.generations += 1;
                 *self.bucket(entry) = Holding::new(self.generations);
             }
