@@ -43,16 +43,6 @@ texts! {
     }
 }
 
-/// The kind of key that an algorithm takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Family {
-    Ed25519,
-    P256,
-    P384,
-    Rsa,
-    Secret,
-}
-
 /// What signs and verifies.
 #[derive(Clone, Copy)]
 pub(super) enum Primitive {
@@ -85,14 +75,19 @@ impl Algorithm {
         name == self.as_str() || (self == Self::EdDsa && name == "Ed25519")
     }
 
-    pub(super) fn family(self) -> Family {
+    /// The kind of key that this algorithm takes, as the algorithm of a key that names none: RS256
+    /// for RSA, as Entra's keys, and HS256 for a secret.
+    pub(super) fn kind(self) -> Self {
         match self.primitive() {
-            Primitive::Ed25519 => Family::Ed25519,
-            Primitive::Ec(..) if self == Self::Es256 => Family::P256,
-            Primitive::Ec(..) => Family::P384,
-            Primitive::Rsa(..) => Family::Rsa,
-            Primitive::Mac(_) => Family::Secret,
+            Primitive::Rsa(..) => Self::Rs256,
+            Primitive::Mac(_) => Self::Hs256,
+            Primitive::Ed25519 | Primitive::Ec(..) => self,
         }
+    }
+
+    /// The length of a coordinate or of an Ed25519 key, in bytes.
+    pub(super) fn coordinate_len(self) -> usize {
+        if self == Self::Es384 { 48 } else { 32 }
     }
 
     pub(super) fn primitive(self) -> Primitive {
@@ -118,23 +113,5 @@ impl Algorithm {
             Primitive::Mac(hash) => hash.digest_algorithm().output_len(),
             _ => 0,
         }
-    }
-}
-
-impl Family {
-    /// The algorithm of a key that names none: RS256 for RSA, as Entra's, and HS256 for a secret.
-    pub(super) const fn default_algorithm(self) -> Algorithm {
-        match self {
-            Self::Ed25519 => Algorithm::EdDsa,
-            Self::P256 => Algorithm::Es256,
-            Self::P384 => Algorithm::Es384,
-            Self::Rsa => Algorithm::Rs256,
-            Self::Secret => Algorithm::Hs256,
-        }
-    }
-
-    /// The length of a coordinate or of an Ed25519 key, in bytes.
-    pub(super) const fn coordinate_len(self) -> usize {
-        if matches!(self, Self::P384) { 48 } else { 32 }
     }
 }

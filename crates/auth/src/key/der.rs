@@ -2,7 +2,7 @@
 //! Pure.
 
 use super::{
-    algorithm::Family,
+    Algorithm,
     error::{KeyError, NOT_PUBLIC, NOT_SUPPORTED, RSA_PSS},
 };
 
@@ -11,41 +11,44 @@ const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;
 
 /// The algorithm identifiers of keys that are read (RFC 8410, RFC 5480, RFC 3279).
-const IDENTIFIERS: [(&[u8], Family); 4] = [
-    (b"\x06\x03\x2b\x65\x70", Family::Ed25519),
-    (b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07", Family::P256),
-    (b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22", Family::P384),
-    (b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00", Family::Rsa),
+const IDENTIFIERS: [(&[u8], Algorithm); 4] = [
+    (b"\x06\x03\x2b\x65\x70", Algorithm::EdDsa),
+    (
+        b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07",
+        Algorithm::Es256,
+    ),
+    (b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22", Algorithm::Es384),
+    (b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00", Algorithm::Rs256),
 ];
 /// What the identifier of a key that is restricted to RSASSA-PSS begins with (RFC 4055).
 const PSS: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a";
 
 /// The kind of a public key, and the key itself: the bits of a SubjectPublicKeyInfo, or the whole
 /// of PKCS#1's RSAPublicKey.
-pub(super) fn public(der: &[u8]) -> Result<(Family, &[u8]), KeyError> {
+pub(super) fn public(der: &[u8]) -> Result<(Algorithm, &[u8]), KeyError> {
     let content = whole(SEQUENCE, der).ok_or(NOT_PUBLIC)?;
     if content.first() == Some(&INTEGER) {
-        return Ok((Family::Rsa, der));
+        return Ok((Algorithm::Rs256, der));
     }
     let (identifier, bits) = element(SEQUENCE, content).ok_or(NOT_PUBLIC)?;
     let key = whole(BIT_STRING, bits).and_then(|bits| bits.strip_prefix(&[0])).ok_or(NOT_PUBLIC)?;
-    Ok((family(identifier, NOT_PUBLIC)?, key))
+    Ok((kind(identifier, NOT_PUBLIC)?, key))
 }
 
 /// The kind of a private key in PKCS#8 (RFC 5958).
-pub(super) fn private(der: &[u8]) -> Result<Family, KeyError> {
+pub(super) fn private(der: &[u8]) -> Result<Algorithm, KeyError> {
     let content = whole(SEQUENCE, der).ok_or(NOT_SUPPORTED)?;
     let (_version, rest) = element(INTEGER, content).ok_or(NOT_SUPPORTED)?;
     let (identifier, _) = element(SEQUENCE, rest).ok_or(NOT_SUPPORTED)?;
-    family(identifier, NOT_SUPPORTED)
+    kind(identifier, NOT_SUPPORTED)
 }
 
-fn family(identifier: &[u8], unknown: KeyError) -> Result<Family, KeyError> {
+fn kind(identifier: &[u8], unknown: KeyError) -> Result<Algorithm, KeyError> {
     if identifier.starts_with(PSS) {
         return Err(RSA_PSS);
     }
     let known = IDENTIFIERS.iter().find(|(known, _)| *known == identifier);
-    known.map(|(_, family)| *family).ok_or(unknown)
+    known.map(|(_, kind)| *kind).ok_or(unknown)
 }
 
 /// The content of the element that is all of `der`: a reader would ignore bytes behind it.

@@ -10,7 +10,6 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::{
     Algorithm, KeyError,
-    algorithm::Family,
     error::{
         BAD_KEY_ID, JWK_ALGORITHM, JWK_DUPLICATE, JWK_KIND, JWK_MEMBER, JWK_NOT_OBJECT, JWK_OPS,
         JWK_PRIVATE, JWK_USE,
@@ -56,7 +55,7 @@ impl Jwk {
         if self.has_duplicate {
             return Err(JWK_DUPLICATE);
         }
-        let family = self.family()?;
+        let kind = self.kind()?;
         self.check_use(operation)?;
         let mut private = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].into_iter();
         if operation == VERIFY && private.any(|name| self.members.contains_key(name)) {
@@ -66,22 +65,22 @@ impl Jwk {
             return Err(BAD_KEY_ID);
         }
         match self.members.get("alg") {
-            None => Ok(family.default_algorithm()),
+            None => Ok(kind),
             Some(name) => name
                 .as_str()
                 .and_then(Algorithm::from_name)
-                .filter(|algorithm| algorithm.family() == family)
+                .filter(|algorithm| algorithm.kind() == kind)
                 .ok_or(JWK_ALGORITHM),
         }
     }
 
-    fn family(&self) -> Result<Family, KeyError> {
+    fn kind(&self) -> Result<Algorithm, KeyError> {
         match (self.text("kty"), self.members.get("crv").map(Value::as_str)) {
-            (Some("OKP"), Some(Some("Ed25519"))) => Ok(Family::Ed25519),
-            (Some("EC"), Some(Some("P-256"))) => Ok(Family::P256),
-            (Some("EC"), Some(Some("P-384"))) => Ok(Family::P384),
-            (Some("RSA"), None) => Ok(Family::Rsa),
-            (Some("oct"), None) => Ok(Family::Secret),
+            (Some("OKP"), Some(Some("Ed25519"))) => Ok(Algorithm::EdDsa),
+            (Some("EC"), Some(Some("P-256"))) => Ok(Algorithm::Es256),
+            (Some("EC"), Some(Some("P-384"))) => Ok(Algorithm::Es384),
+            (Some("RSA"), None) => Ok(Algorithm::Rs256),
+            (Some("oct"), None) => Ok(Algorithm::Hs256),
             _ => Err(JWK_KIND),
         }
     }
@@ -120,8 +119,8 @@ impl Jwk {
     }
 
     /// A point, uncompressed: 4, x, y.
-    pub(super) fn point(&self, family: Family) -> Result<Vec<u8>, KeyError> {
-        let len = family.coordinate_len();
+    pub(super) fn point(&self, curve: Algorithm) -> Result<Vec<u8>, KeyError> {
+        let len = curve.coordinate_len();
         Ok([&[4], self.exactly("x", len)?.as_slice(), self.exactly("y", len)?.as_slice()].concat())
     }
 

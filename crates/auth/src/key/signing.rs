@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Algorithm, KeyError, VerifyingKey,
-    algorithm::{Family, Primitive},
+    algorithm::Primitive,
     der,
     error::{
         HAS_NO_DOCUMENT, JWK_MEMBER, NO_RANDOMNESS, NOT_SUPPORTED, OTHER_FAMILY, RSA_TOO_SMALL,
@@ -66,7 +66,7 @@ impl SigningKey {
                 return Self::symmetric(algorithm, secret.as_slice().into());
             }
         };
-        Self::from_pair(pair.map_err(|_| NO_RANDOMNESS)?, algorithm.family())?
+        Self::from_pair(pair.map_err(|_| NO_RANDOMNESS)?, algorithm.kind())?
             .for_algorithm(algorithm)
     }
 
@@ -94,13 +94,13 @@ impl SigningKey {
     /// # Errors
     /// As [`from_pem`](Self::from_pem).
     pub fn from_pkcs8(der: &[u8]) -> Result<Self, KeyError> {
-        let family = der::private(der)?;
-        let pair = match family.default_algorithm().primitive() {
+        let kind = der::private(der)?;
+        let pair = match kind.primitive() {
             Primitive::Ed25519 => Ed25519KeyPair::from_pkcs8(der).map(Pair::Ed25519),
             Primitive::Ec(_, curve) => EcdsaKeyPair::from_pkcs8(curve, der).map(Pair::Ec),
             _ => RsaKeyPair::from_pkcs8(der).map(|pair| Pair::Rsa(Box::new(pair))),
         };
-        Self::from_pair(pair.map_err(|_| NOT_SUPPORTED)?, family)
+        Self::from_pair(pair.map_err(|_| NOT_SUPPORTED)?, kind)
     }
 
     /// Reads a private JSON Web Key (RFC 7517); of kind `oct`, a secret. `kid` and `alg` are kept as
@@ -112,15 +112,15 @@ impl SigningKey {
     pub fn from_jwk(json: &[u8]) -> Result<Self, KeyError> {
         let jwk = Jwk::parse(json)?;
         let algorithm = jwk.algorithm_for(SIGN)?;
-        let family = algorithm.family();
-        let pair = match family.default_algorithm().primitive() {
+        let kind = algorithm.kind();
+        let pair = match kind.primitive() {
             Primitive::Ed25519 => {
                 let (d, x) = (jwk.exactly("d", 32)?, jwk.exactly("x", 32)?);
                 Ed25519KeyPair::from_seed_and_public_key(&d, &x).map(Pair::Ed25519)
             }
             Primitive::Ec(_, curve) => {
-                let private = jwk.exactly("d", family.coordinate_len())?;
-                let point = jwk.point(family)?;
+                let private = jwk.exactly("d", kind.coordinate_len())?;
+                let point = jwk.point(kind)?;
                 EcdsaKeyPair::from_private_key_and_public_key(curve, &private, &point).map(Pair::Ec)
             }
             Primitive::Rsa(..) => {
@@ -140,8 +140,7 @@ impl SigningKey {
                 return key.named_by(&jwk);
             }
         };
-        let key =
-            Self::from_pair(pair.map_err(|_| JWK_MEMBER)?, family)?.for_algorithm(algorithm)?;
+        let key = Self::from_pair(pair.map_err(|_| JWK_MEMBER)?, kind)?.for_algorithm(algorithm)?;
         key.named_by(&jwk)
     }
 
@@ -161,12 +160,12 @@ impl SigningKey {
         Ok(Self { pair: Pair::Secret(Box::new(key)), public })
     }
 
-    fn from_pair(pair: Pair, family: Family) -> Result<Self, KeyError> {
+    fn from_pair(pair: Pair, kind: Algorithm) -> Result<Self, KeyError> {
         let public = match &pair {
-            Pair::Ed25519(pair) => VerifyingKey::from_raw(family, pair.public_key().as_ref()),
-            Pair::Ec(pair) => VerifyingKey::from_raw(family, pair.public_key().as_ref()),
+            Pair::Ed25519(pair) => VerifyingKey::from_raw(kind, pair.public_key().as_ref()),
+            Pair::Ec(pair) => VerifyingKey::from_raw(kind, pair.public_key().as_ref()),
             Pair::Rsa(pair) if pair.public_modulus_len() < 256 => Err(RSA_TOO_SMALL),
-            Pair::Rsa(pair) => VerifyingKey::from_raw(family, pair.public_key().as_ref()),
+            Pair::Rsa(pair) => VerifyingKey::from_raw(kind, pair.public_key().as_ref()),
             // Secrets are made with both halves at once.
             Pair::Secret(_) => Err(NOT_SUPPORTED),
         }?;

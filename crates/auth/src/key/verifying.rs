@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Algorithm, KeyError, SigningKey,
-    algorithm::{Family, Primitive},
+    algorithm::Primitive,
     der,
     error::{BAD_KEY_ID, HAS_NO_DOCUMENT, JWK_OFF_CURVE, NOT_PUBLIC, OTHER_FAMILY},
     jwk::{Jwk, VERIFY, is_key_id},
@@ -95,8 +95,8 @@ impl VerifyingKey {
     /// # Errors
     /// As [`from_pem`](Self::from_pem).
     pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
-        let (family, key) = der::public(der)?;
-        Self::from_raw(family, key)
+        let (algorithm, key) = der::public(der)?;
+        Self::from_raw(algorithm, key)
     }
 
     /// Reads a public JSON Web Key (RFC 7517). The key has the `kid` and `alg` of the JWK; without
@@ -111,17 +111,17 @@ impl VerifyingKey {
 
     pub(super) fn read_jwk(jwk: &Jwk) -> Result<Self, KeyError> {
         let algorithm = jwk.algorithm_for(VERIFY)?;
-        let material = match algorithm.family() {
-            Family::Ed25519 => Material::Ed25519(
+        let material = match algorithm.primitive() {
+            Primitive::Ed25519 => Material::Ed25519(
                 jwk.exactly("x", 32)?.as_slice().try_into().map_err(|_| NOT_PUBLIC)?,
             ),
-            family @ (Family::P256 | Family::P384) => Material::Point(jwk.point(family)?),
-            Family::Rsa => Material::Rsa {
+            Primitive::Ec(..) => Material::Point(jwk.point(algorithm)?),
+            Primitive::Rsa(..) => Material::Rsa {
                 modulus: jwk.number("n")?.to_vec(),
                 exponent: jwk.number("e")?.to_vec(),
             },
             // Its `k` is a private member, so this is not reached.
-            Family::Secret => return Err(NOT_PUBLIC),
+            Primitive::Mac(_) => return Err(NOT_PUBLIC),
         };
         Self::build(material, algorithm, jwk.key_id().map(str::to_owned))
     }
@@ -223,20 +223,20 @@ impl VerifyingKey {
     }
 
     /// A key of this kind: 32 bytes, an uncompressed point, or PKCS#1's RSAPublicKey.
-    pub(super) fn from_raw(family: Family, raw: &[u8]) -> Result<Self, KeyError> {
-        let material = match family {
-            Family::Ed25519 => Material::Ed25519(raw.try_into().map_err(|_| NOT_PUBLIC)?),
-            Family::P256 | Family::P384 => Material::Point(raw.to_vec()),
-            Family::Rsa => {
+    pub(super) fn from_raw(algorithm: Algorithm, raw: &[u8]) -> Result<Self, KeyError> {
+        let material = match algorithm.primitive() {
+            Primitive::Ed25519 => Material::Ed25519(raw.try_into().map_err(|_| NOT_PUBLIC)?),
+            Primitive::Ec(..) => Material::Point(raw.to_vec()),
+            Primitive::Rsa(..) => {
                 let key = RsaPublicKey::from_der(raw).map_err(|_| NOT_PUBLIC)?;
                 Material::Rsa {
                     modulus: key.modulus().big_endian_without_leading_zero().to_vec(),
                     exponent: key.exponent().big_endian_without_leading_zero().to_vec(),
                 }
             }
-            Family::Secret => return Err(NOT_PUBLIC),
+            Primitive::Mac(_) => return Err(NOT_PUBLIC),
         };
-        Self::build(material, family.default_algorithm(), None)
+        Self::build(material, algorithm, None)
     }
 
     fn build(
@@ -262,7 +262,7 @@ impl Material {
                 ParsedPublicKey::new(&ED25519, raw).map_err(|_| NOT_PUBLIC)?
             }
             (Self::Point(point), Primitive::Ec(curve, _))
-                if point.len() == 2 * algorithm.family().coordinate_len() + 1 =>
+                if point.len() == 2 * algorithm.coordinate_len() + 1 =>
             {
                 ParsedPublicKey::new(curve, point).map_err(|_| JWK_OFF_CURVE)?
             }

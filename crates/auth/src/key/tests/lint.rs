@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::*;
-use crate::key::{algorithm::Family, lint};
+use crate::key::lint;
 
 /// 65537 to the power of 128: odd, 2049 bits long, and a power of 65537 modulo every prime.
 fn roca() -> Vec<u8> {
@@ -60,11 +60,11 @@ fn keys_that_the_primitive_makes_pass() {
 fn points_with_which_anybody_can_sign_are_refused() {
     let mut identity = [0; 32];
     identity[0] = 1;
-    assert_eq!(VerifyingKey::from_raw(Family::Ed25519, &identity).unwrap_err(), LOW_ORDER);
+    assert_eq!(VerifyingKey::from_raw(Algorithm::EdDsa, &identity).unwrap_err(), LOW_ORDER);
     identity[31] = 0x80;
-    assert_eq!(VerifyingKey::from_raw(Family::Ed25519, &identity).unwrap_err(), LOW_ORDER);
-    assert_eq!(VerifyingKey::from_raw(Family::Ed25519, &[0; 32]).unwrap_err(), LOW_ORDER);
-    assert_eq!(VerifyingKey::from_raw(Family::Ed25519, &[1; 31]).unwrap_err(), NOT_PUBLIC);
+    assert_eq!(VerifyingKey::from_raw(Algorithm::EdDsa, &identity).unwrap_err(), LOW_ORDER);
+    assert_eq!(VerifyingKey::from_raw(Algorithm::EdDsa, &[0; 32]).unwrap_err(), LOW_ORDER);
+    assert_eq!(VerifyingKey::from_raw(Algorithm::EdDsa, &[1; 31]).unwrap_err(), NOT_PUBLIC);
 }
 
 #[test]
