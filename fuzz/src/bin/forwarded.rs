@@ -34,7 +34,7 @@ fn check(data: &[u8]) {
         assert!(is_named || (family == Family::Forwarded && found == PEER), "{found}");
         assert_eq!(resolve(family, STRANGER, &lines).ip(), Some(STRANGER));
         let resolver = ClientResolver::new(TRUSTED.clone(), family);
-        let network = resolver.network_of(Some(PEER), &headers(family, &lines), 32, 64);
+        let network = resolver.network_prefix(Some(PEER), &headers(family, &lines), 32, 64);
         assert_eq!(network, client.network());
         // What stands left of something that cannot be read is as good as absent.
         for place in 0..lines.len().min(4) {
