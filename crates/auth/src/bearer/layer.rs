@@ -58,6 +58,9 @@ impl AuthLayer {
 
     /// Accepts the credentials of a further authenticator, which is asked after the earlier ones. A
     /// layer that is [`off`](Self::off) stays off.
+    ///
+    /// A [`TokenVerifier`](crate::TokenVerifier) takes every credential that it is asked about: add it
+    /// last if another authenticator has the same scheme, or if both read the cookie.
     pub fn add_authenticator(self, authenticator: impl Authenticator) -> Self {
         self.change(|shared| {
             shared.fields.extend(authenticator.header());

@@ -45,7 +45,8 @@ pub(super) enum Miss {
 #[derive(Debug)]
 pub(super) struct Machine {
     stale_for: Duration,
-    held: Option<Held>,
+    /// Until when the held keys are fresh.
+    held: Option<Mono>,
     /// Whether keys were held and became too old.
     expired: bool,
     round: Round,
@@ -54,12 +55,6 @@ pub(super) struct Machine {
     failures: u32,
     bucket: Bucket,
     missed: VecDeque<(u64, Mono)>,
-}
-
-/// Keys that were fetched.
-#[derive(Clone, Copy, Debug)]
-struct Held {
-    fresh_until: Mono,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,8 +82,8 @@ impl Machine {
 
     /// The next step.
     pub(super) fn step(&mut self, now: Mono) -> Step {
-        if let Some(held) = self.held
-            && now >= held.fresh_until.saturating_add(self.stale_for)
+        if let Some(fresh_until) = self.held
+            && now >= fresh_until.saturating_add(self.stale_for)
         {
             self.held = None;
             self.expired = true;
@@ -105,7 +100,7 @@ impl Machine {
             }
             Round::Idle(next) => *next,
         };
-        let change = self.held.map(|Held { fresh_until }| {
+        let change = self.held.map(|fresh_until| {
             if now < fresh_until { fresh_until } else { fresh_until.saturating_add(self.stale_for) }
         });
         Step::Sleep(change.map_or(next, |change| change.min(next)).saturating_since(now))
@@ -129,7 +124,7 @@ impl Machine {
         if !new {
             self.drain_if_by_miss(now);
         }
-        self.held = Some(Held { fresh_until: now.saturating_add(lifetime) });
+        self.held = Some(now.saturating_add(lifetime));
         self.expired = false;
         self.failures = 0;
         // At 80 % of the lifetime, or up to a tenth of it earlier.
@@ -163,8 +158,8 @@ impl Machine {
         match self.held {
             None if self.expired => KeysState::Expired,
             None => KeysState::Empty,
-            Some(Held { fresh_until }) if now < fresh_until => KeysState::Fresh,
-            Some(Held { fresh_until: since }) => {
+            Some(fresh_until) if now < fresh_until => KeysState::Fresh,
+            Some(since) => {
                 if now < since.saturating_add(self.stale_for) {
                     KeysState::Stale { since }
                 } else {
