@@ -6,7 +6,7 @@ use ::axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use hardpoint_core::{Identity, RequestContext, axum::RejectionResponse};
 use http::request::Parts;
 
-use crate::{InsufficientScope, NotAuthenticated, Scopes, VerifiedToken};
+use crate::{AuthRejection, Scopes, VerifiedToken};
 
 /// The authenticated caller of the request. Without one the handler is not called: 401.
 ///
@@ -40,7 +40,7 @@ impl Authenticated {
         if required.iter().all(|name| self.identity.has_scope(name)) {
             return Ok(());
         }
-        Err(InsufficientScope::new(required.clone()).into())
+        Err(AuthRejection::InsufficientScope(required.clone()).into())
     }
 
     /// The caller's token; `None` if the caller used another kind of credential.
@@ -67,7 +67,7 @@ impl<S: Sync> FromRequestParts<S> for Authenticated {
     type Rejection = RejectionResponse;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, RejectionResponse> {
-        Self::find(parts).ok_or_else(|| NotAuthenticated::new().into())
+        Self::find(parts).ok_or_else(|| AuthRejection::NotAuthenticated.into())
     }
 }
 

@@ -1,91 +1,48 @@
 //! Settings that make no sense.
 
-use std::{error::Error, fmt, sync::Arc};
+use std::{error::Error, sync::Arc};
 
 /// Something cannot be set up as it is configured.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The certificate authorities cannot be read, or are missing.
-    Authorities {
-        /// Whether they were looked for in the system's stores, and not in a text.
-        system: bool,
-        /// Why they cannot be read.
-        source: Option<Arc<dyn Error + Send + Sync>>,
-    },
+    /// The text has no certificate authority, or one that cannot be read.
+    #[error(
+        "the text has no readable certificate authority; pass the whole PEM file, from \
+         -----BEGIN CERTIFICATE to -----END CERTIFICATE"
+    )]
+    Authorities(#[source] Option<Arc<dyn Error + Send + Sync>>),
     /// A URL with plain http, without `insecure_http()`.
-    Insecure {
-        /// The URL.
-        url: String,
-    },
-    /// An issuer without an audience.
-    NoAudience {
-        /// The issuer.
-        issuer: String,
-    },
+    #[error(
+        "{0:?} is plain http, so an attacker on the way could replace the keys; write https, or call \
+         insecure_http() for a test"
+    )]
+    Insecure(String),
+    /// This issuer has no audience.
+    #[error("the issuer {0:?} has no audience; call audience() with the `aud`")]
+    NoAudience(String),
     /// No issuer, or one without a name.
+    #[error("the issuer has no name; call issuer() with the `iss`")]
     NoIssuer,
     /// Remote keys were started outside of a tokio runtime.
+    #[error("a task keeps remote keys fresh; call start() inside a tokio runtime")]
     NoRuntime,
-    /// An issuer that does not fit Entra's template.
-    NoTenant {
-        /// The issuer.
-        issuer: String,
-    },
+    /// This issuer does not fit Entra's template.
+    #[error("{0:?} has no tenant; write https://login.microsoftonline.com/common/v2.0")]
+    NoTenant(String),
     /// A timeout of zero.
+    #[error("with a timeout of 0 no fetch succeeds; write at least 1 ms")]
     NoTime,
+    /// The certificate authorities of the system cannot be read, or are missing.
+    #[error(
+        "the system has no readable certificate authorities; install ca-certificates, set \
+         SSL_CERT_FILE, or pass them to trusting_pem()"
+    )]
+    SystemAuthorities(#[source] Arc<dyn Error + Send + Sync>),
     /// Entra's template without discovery.
+    #[error("entra_template() is for a discovery document; call RemoteKeys::discovery()")]
     TemplateWithoutDiscovery,
-    /// A text that is not a URL, or a URL with a user name.
-    Url {
-        /// The text, unless it has a user name.
-        url: String,
-    },
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Authorities { system: true, .. } => f.write_str(
-                "the system has no readable certificate authorities; install ca-certificates, set \
-                 SSL_CERT_FILE, or pass them to trusting_pem()",
-            ),
-            Self::Authorities { system: false, .. } => f.write_str(
-                "the text has no readable certificate authority; pass the whole PEM file, from \
-                 -----BEGIN CERTIFICATE to -----END CERTIFICATE",
-            ),
-            Self::Insecure { url } => write!(
-                f,
-                "{url:?} is plain http, so an attacker on the way could replace the keys; write \
-                 https, or call insecure_http() for a test"
-            ),
-            Self::NoAudience { issuer } => {
-                write!(f, "the issuer {issuer:?} has no audience; call audience() with the `aud`")
-            }
-            Self::NoIssuer => f.write_str("the issuer has no name; call issuer() with the `iss`"),
-            Self::NoRuntime => {
-                f.write_str("a task keeps remote keys fresh; call start() inside a tokio runtime")
-            }
-            Self::NoTenant { issuer } => write!(
-                f,
-                "{issuer:?} has no tenant; write https://login.microsoftonline.com/common/v2.0"
-            ),
-            Self::NoTime => {
-                f.write_str("with a timeout of 0 no fetch succeeds; write at least 1 ms")
-            }
-            Self::TemplateWithoutDiscovery => f.write_str(
-                "entra_template() is for a discovery document; call RemoteKeys::discovery()",
-            ),
-            Self::Url { url } => {
-                write!(f, "{url:?} cannot be fetched; write https://host/path, without a user name")
-            }
-        }
-    }
-}
-
-impl Error for ConfigError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        let Self::Authorities { source: Some(source), .. } = self else { return None };
-        Some(&**source)
-    }
+    /// A text that is not a URL, or a URL with a user name, which is not shown.
+    #[error("{0:?} cannot be fetched; write https://host/path, without a user name")]
+    Url(String),
 }

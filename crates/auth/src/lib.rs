@@ -73,16 +73,13 @@ pub use self::{
         SigningKey, SkippedKey, VerifyingKey,
     },
     password::{PasswordError, PasswordHash, PasswordHasher, PasswordPolicy},
-    rejection::{
-        InsufficientRole, InsufficientScope, InvalidRequest, InvalidToken, KeysUnavailable,
-        LoginTooOld, NotAuthenticated, RevocationUnavailable,
-    },
+    rejection::AuthRejection,
     scopes::{ParseScopesError, Scopes},
     token::{
-        Claims, IssueError, IssueErrorKind, IssuedToken, NewToken, Profile, Revocation,
-        RevocationPolicy, RevocationState, SignedBytes, TokenCache, TokenIssuer,
-        TokenIssuerBuilder, TokenSigner, TokenVerifier, TokenVerifierBuilder, TrustedIssuer,
-        VerifiedToken, VerifyError, VerifyErrorKind,
+        Claims, IssueError, IssuedToken, NewToken, Profile, Revocation, RevocationPolicy,
+        RevocationState, SignedBytes, TokenCache, TokenIssuer, TokenIssuerBuilder, TokenSigner,
+        TokenVerifier, TokenVerifierBuilder, TrustedIssuer, VerifiedToken, VerifyError,
+        VerifyErrorKind,
     },
 };
 

@@ -1,6 +1,6 @@
 //! What a caller may do.
 
-use std::{borrow::Cow, error::Error, fmt, str::FromStr};
+use std::{borrow::Cow, str::FromStr};
 
 /// A set of at least one scope, in OAuth's notation (RFC 6749 §3.3): names separated by spaces.
 ///
@@ -72,14 +72,14 @@ impl FromStr for Scopes {
         let mut names: Vec<&str> = Vec::new();
         for name in text.split(' ').filter(|name| !name.is_empty()) {
             if !is_list(name) {
-                return Err(ParseScopesError { name: name.to_owned() });
+                return Err(ParseScopesError::Name(name.to_owned()));
             }
             if !names.contains(&name) {
                 names.push(name);
             }
         }
         if names.is_empty() {
-            return Err(ParseScopesError { name: String::new() });
+            return Err(ParseScopesError::Empty);
         }
         Ok(Self { text: names.join(" ").into() })
     }
@@ -104,24 +104,19 @@ pub(crate) const fn is_in_a_name(byte: u8) -> bool {
     matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~')
 }
 
-/// A text that is not a list of scopes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ParseScopesError {
-    /// The first bad name; empty if the text has none.
-    name: String,
+/// A text is not a list of scopes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ParseScopesError {
+    /// The text contains no scope.
+    #[error("the text contains no scope; write at least one")]
+    Empty,
+    /// This name is not one of a scope.
+    #[error(
+        "`{}` is not a scope; use printable ASCII without quotes and backslashes", .0.escape_debug()
+    )]
+    Name(String),
 }
-
-impl fmt::Display for ParseScopesError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.name.is_empty() {
-            return f.write_str("the text contains no scope; write at least one");
-        }
-        let name = self.name.escape_debug();
-        write!(f, "`{name}` is not a scope; use printable ASCII without quotes and backslashes")
-    }
-}
-
-impl Error for ParseScopesError {}
 
 #[cfg(test)]
 mod tests {

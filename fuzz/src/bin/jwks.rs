@@ -58,7 +58,7 @@ fn between(data: &[u8]) {
             );
         }
         Err(error) => {
-            assert_eq!(error, KeySetError::TooMany { given: given.len() + 2 });
+            assert_eq!(error, KeySetError::TooMany(given.len() + 2));
             assert!(given.len() > KeySet::MAX - 2);
         }
     }

@@ -12,7 +12,7 @@ use http::HeaderName;
 /// others:
 ///
 /// ```
-/// use hardpoint_auth::{Attempt, Authenticator, Credential, NotAuthenticated};
+/// use hardpoint_auth::{Attempt, AuthRejection, Authenticator, Credential};
 /// use hardpoint_core::Identity;
 /// use http::HeaderName;
 ///
@@ -25,7 +25,7 @@ use http::HeaderName;
 ///         Attempt::Later(Box::pin(async move {
 ///             // let owner = database.owner(&key).await ..
 ///             if key == "demo" { Ok(Identity::from_subject("alice")) }
-///             else { Err(Box::new(NotAuthenticated::new()) as _) }
+///             else { Err(Box::new(AuthRejection::NotAuthenticated) as _) }
 ///         }))
 ///     }
 ///

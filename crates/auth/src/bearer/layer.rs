@@ -12,7 +12,7 @@ use super::{
     Attempt, Auth, Authenticator, challenge,
     credentials::{self, Carrier, Found},
 };
-use crate::{InvalidRequest, InvalidToken, NotAuthenticated, VerifyErrorKind};
+use crate::{AuthRejection, VerifyErrorKind};
 
 /// Authenticates the caller of each request. See the [module docs](super).
 #[derive(Clone, Debug)]
@@ -150,9 +150,9 @@ impl Shared {
             |scheme: &[u8]| self.authenticators.iter().any(|own| has_scheme(&**own, scheme));
         let cookie = self.cookie.as_deref();
         match credentials::find(headers, is_known, cookie, self.fields.iter()) {
-            Found::None if self.is_required => Some(refuse(NotAuthenticated::new())),
+            Found::None if self.is_required => Some(refuse(AuthRejection::NotAuthenticated)),
             Found::None => None,
-            Found::Several => Some(refuse(InvalidRequest::new())),
+            Found::Several => Some(refuse(AuthRejection::InvalidRequest)),
             Found::One(credential, carrier) => {
                 let mut takers = self.authenticators.iter().filter(|own| match carrier {
                     Carrier::Cookie => true,
@@ -163,7 +163,8 @@ impl Shared {
                     Attempt::NotMine => None,
                     attempt => Some(attempt),
                 });
-                let unknown = || refuse(InvalidToken::new(VerifyErrorKind::Malformed.into()));
+                let unknown =
+                    || refuse(AuthRejection::InvalidToken(VerifyErrorKind::Malformed.into()));
                 Some(attempt.unwrap_or_else(unknown))
             }
         }
@@ -178,7 +179,7 @@ impl Shared {
         let store = |context: &RequestContext| {
             let is_other = |outer: &Identity| !outer.is_same_caller(&identity);
             if context.identity().is_some_and(is_other) {
-                return Err(Box::new(InvalidRequest::new()) as _);
+                return Err(Box::new(AuthRejection::InvalidRequest) as _);
             }
             context.set_identity(identity);
             Ok(())
@@ -198,6 +199,6 @@ impl Shared {
     }
 }
 
-fn refuse(rejection: impl Rejection) -> Attempt {
+fn refuse(rejection: AuthRejection) -> Attempt {
     Attempt::Now(Err(Box::new(rejection)))
 }

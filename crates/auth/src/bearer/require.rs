@@ -72,15 +72,14 @@ use std::{
 
 use bytes::Bytes;
 use hardpoint_core::{
-    Head, Identity, Place, Refusals, Rejection, RequestContext, ResponseBody, ResponseFuture,
-    StackLayer, Time,
+    Head, Identity, Place, Refusals, RequestContext, ResponseBody, ResponseFuture, StackLayer, Time,
 };
 use http::{Request, Response};
 use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{InsufficientRole, InsufficientScope, LoginTooOld, NotAuthenticated, Scopes};
+use crate::{AuthRejection, Scopes};
 
 /// Lets only callers pass that may use a route. See the [module docs](self).
 #[derive(Clone, Debug)]
@@ -179,22 +178,22 @@ impl<S> Require<S> {
 }
 
 impl Required {
-    fn check(&self, caller: Option<&Identity>) -> Result<(), Box<dyn Rejection>> {
-        let Some(caller) = caller else { return Err(Box::new(NotAuthenticated::new())) };
+    fn check(&self, caller: Option<&Identity>) -> Result<(), AuthRejection> {
+        let caller = caller.ok_or(AuthRejection::NotAuthenticated)?;
         if let Some(most) = self.fresh {
             let age = caller.logged_in().map(|then| self.time.unix().saturating_sub(then));
             // `auth_time` has no fractions of a second.
             if age.is_none_or(|age| age.as_secs() > most.as_secs()) {
-                return Err(Box::new(LoginTooOld::new(most)));
+                return Err(AuthRejection::LoginTooOld(most));
             }
         }
         if let Some(scopes) = &self.scopes
             && !scopes.iter().all(|name| caller.has_scope(name))
         {
-            return Err(Box::new(InsufficientScope::new(scopes.clone())));
+            return Err(AuthRejection::InsufficientScope(scopes.clone()));
         }
         if self.roles.iter().any(|(claim, role)| !caller.has_role(claim, role)) {
-            return Err(Box::new(InsufficientRole::new()));
+            return Err(AuthRejection::InsufficientRole);
         }
         Ok(())
     }
@@ -219,7 +218,7 @@ where
             let caller = context.and_then(|context| context.identity());
             if let Err(rejection) = required.check(caller) {
                 let facts = required.refusals.facts(Head::new(&request));
-                return ResponseFuture::refuse(required.refusals.refuse(&facts, &*rejection));
+                return ResponseFuture::refuse(required.refusals.refuse(&facts, &rejection));
             }
         }
         ResponseFuture::forward(self.inner.call(request))

@@ -17,7 +17,7 @@ use super::{
     future::{ResponseFuture, State},
     layer::Shared,
 };
-use crate::NotAuthenticated;
+use crate::AuthRejection;
 
 /// Authenticates the caller of each request. See the [module docs](super).
 #[derive(Clone, Debug)]
@@ -64,7 +64,7 @@ where
                 return ResponseFuture::new(state, Some(Arc::clone(shared)));
             }
             // `attempt` asked until one took the credential.
-            Some(Attempt::NotMine) => Err(Box::new(NotAuthenticated::new()) as _),
+            Some(Attempt::NotMine) => Err(Box::new(AuthRejection::NotAuthenticated) as _),
         };
         let state = match answer {
             Ok(()) => State::Forward { future: self.inner.call(request) },

@@ -1,5 +1,7 @@
 //! The algorithms, and their primitives.
 
+use std::fmt;
+
 use aws_lc_rs::{
     hmac::{self, HMAC_SHA256, HMAC_SHA384, HMAC_SHA512},
     signature::{
@@ -13,34 +15,34 @@ use aws_lc_rs::{
     },
 };
 
-texts! {
-    /// A signature algorithm of JWS (RFC 7518, RFC 8037). Every key has exactly one.
-    pub enum Algorithm {
-        /// Ed25519. The name is `EdDSA`; `Ed25519` is accepted too (RFC 9864).
-        EdDsa = "EdDSA",
-        /// ECDSA over P-256 with SHA-256.
-        Es256 = "ES256",
-        /// ECDSA over P-384 with SHA-384.
-        Es384 = "ES384",
-        /// HMAC with SHA-256: every verifier can also sign.
-        Hs256 = "HS256",
-        /// HMAC with SHA-384: every verifier can also sign.
-        Hs384 = "HS384",
-        /// HMAC with SHA-512: every verifier can also sign.
-        Hs512 = "HS512",
-        /// RSASSA-PSS with SHA-256 and a salt of 32 bytes.
-        Ps256 = "PS256",
-        /// RSASSA-PSS with SHA-384 and a salt of 48 bytes.
-        Ps384 = "PS384",
-        /// RSASSA-PSS with SHA-512 and a salt of 64 bytes.
-        Ps512 = "PS512",
-        /// RSASSA-PKCS1-v1_5 with SHA-256.
-        Rs256 = "RS256",
-        /// RSASSA-PKCS1-v1_5 with SHA-384.
-        Rs384 = "RS384",
-        /// RSASSA-PKCS1-v1_5 with SHA-512.
-        Rs512 = "RS512",
-    }
+/// A signature algorithm of JWS (RFC 7518, RFC 8037). Every key has exactly one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Algorithm {
+    /// Ed25519. The name is `EdDSA`; `Ed25519` is accepted too (RFC 9864).
+    EdDsa,
+    /// ECDSA over P-256 with SHA-256.
+    Es256,
+    /// ECDSA over P-384 with SHA-384.
+    Es384,
+    /// HMAC with SHA-256: every verifier can also sign.
+    Hs256,
+    /// HMAC with SHA-384: every verifier can also sign.
+    Hs384,
+    /// HMAC with SHA-512: every verifier can also sign.
+    Hs512,
+    /// RSASSA-PSS with SHA-256 and a salt of 32 bytes.
+    Ps256,
+    /// RSASSA-PSS with SHA-384 and a salt of 48 bytes.
+    Ps384,
+    /// RSASSA-PSS with SHA-512 and a salt of 64 bytes.
+    Ps512,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384.
+    Rs384,
+    /// RSASSA-PKCS1-v1_5 with SHA-512.
+    Rs512,
 }
 
 /// What signs and verifies.
@@ -62,6 +64,12 @@ impl Algorithm {
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|algorithm| algorithm.is_named(name))
+    }
+
+    /// The name of this algorithm.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.properties().0
     }
 
     /// Whether the key that verifies is the one that signs.
@@ -91,19 +99,29 @@ impl Algorithm {
     }
 
     pub(super) fn primitive(self) -> Primitive {
+        self.properties().1
+    }
+
+    fn properties(self) -> (&'static str, Primitive) {
         match self {
-            Self::EdDsa => Primitive::Ed25519,
-            Self::Es256 => Primitive::Ec(&P256, &P256_SIGNING),
-            Self::Es384 => Primitive::Ec(&P384, &P384_SIGNING),
-            Self::Hs256 => Primitive::Mac(HMAC_SHA256),
-            Self::Hs384 => Primitive::Mac(HMAC_SHA384),
-            Self::Hs512 => Primitive::Mac(HMAC_SHA512),
-            Self::Ps256 => Primitive::Rsa(&RSA_PSS_2048_8192_SHA256, &RSA_PSS_SHA256),
-            Self::Ps384 => Primitive::Rsa(&RSA_PSS_2048_8192_SHA384, &RSA_PSS_SHA384),
-            Self::Ps512 => Primitive::Rsa(&RSA_PSS_2048_8192_SHA512, &RSA_PSS_SHA512),
-            Self::Rs256 => Primitive::Rsa(&RSA_PKCS1_2048_8192_SHA256, &RSA_PKCS1_SHA256),
-            Self::Rs384 => Primitive::Rsa(&RSA_PKCS1_2048_8192_SHA384, &RSA_PKCS1_SHA384),
-            Self::Rs512 => Primitive::Rsa(&RSA_PKCS1_2048_8192_SHA512, &RSA_PKCS1_SHA512),
+            Self::EdDsa => ("EdDSA", Primitive::Ed25519),
+            Self::Es256 => ("ES256", Primitive::Ec(&P256, &P256_SIGNING)),
+            Self::Es384 => ("ES384", Primitive::Ec(&P384, &P384_SIGNING)),
+            Self::Hs256 => ("HS256", Primitive::Mac(HMAC_SHA256)),
+            Self::Hs384 => ("HS384", Primitive::Mac(HMAC_SHA384)),
+            Self::Hs512 => ("HS512", Primitive::Mac(HMAC_SHA512)),
+            Self::Ps256 => ("PS256", Primitive::Rsa(&RSA_PSS_2048_8192_SHA256, &RSA_PSS_SHA256)),
+            Self::Ps384 => ("PS384", Primitive::Rsa(&RSA_PSS_2048_8192_SHA384, &RSA_PSS_SHA384)),
+            Self::Ps512 => ("PS512", Primitive::Rsa(&RSA_PSS_2048_8192_SHA512, &RSA_PSS_SHA512)),
+            Self::Rs256 => {
+                ("RS256", Primitive::Rsa(&RSA_PKCS1_2048_8192_SHA256, &RSA_PKCS1_SHA256))
+            }
+            Self::Rs384 => {
+                ("RS384", Primitive::Rsa(&RSA_PKCS1_2048_8192_SHA384, &RSA_PKCS1_SHA384))
+            }
+            Self::Rs512 => {
+                ("RS512", Primitive::Rsa(&RSA_PKCS1_2048_8192_SHA512, &RSA_PKCS1_SHA512))
+            }
         }
     }
 
@@ -113,5 +131,11 @@ impl Algorithm {
             Primitive::Mac(hash) => hash.digest_algorithm().output_len(),
             _ => 0,
         }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }

@@ -1,20 +1,11 @@
 //! Why a text is not a key.
 
-use std::{error::Error, fmt};
-
 /// A text is not a key that may be used. The error never shows the text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}")]
 pub struct KeyError {
     what: &'static str,
 }
-
-impl fmt::Display for KeyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.what)
-    }
-}
-
-impl Error for KeyError {}
 
 macro_rules! reasons {
     ($($name:ident = $what:literal;)*) => {

@@ -1,10 +1,9 @@
 //! JSON Web Keys (RFC 7517) from other parties.
 
+use std::fmt;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde::{
-    Deserialize,
-    de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess},
-};
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -15,7 +14,6 @@ use super::{
         JWK_PRIVATE, JWK_USE,
     },
 };
-use crate::json::{Form, Read};
 
 /// The longest key id, in bytes.
 pub(crate) const MAX_KEY_ID: usize = 128;
@@ -24,7 +22,6 @@ pub(crate) const MAX_KEY_ID: usize = 128;
 #[derive(Default)]
 pub(super) struct Jwk {
     members: Map<String, Value>,
-    is_object: bool,
     has_duplicate: bool,
 }
 
@@ -34,7 +31,10 @@ pub(super) const VERIFY: &str = "verify";
 
 impl Jwk {
     pub(super) fn parse(json: &[u8]) -> Result<Self, KeyError> {
-        serde_json::from_slice(json).map_err(|_| JWK_NOT_OBJECT)
+        let mut reader = serde_json::Deserializer::from_slice(json);
+        let jwk = reader.deserialize_map(Self::default()).map_err(|_| JWK_NOT_OBJECT)?;
+        reader.end().map_err(|_| JWK_NOT_OBJECT)?;
+        Ok(jwk)
     }
 
     /// The key id, if the key has one that may be shown.
@@ -49,9 +49,6 @@ impl Jwk {
 
     /// The algorithm of the key, if it does not contradict itself and is for this operation.
     pub(super) fn algorithm_for(&self, operation: &str) -> Result<Algorithm, KeyError> {
-        if !self.is_object {
-            return Err(JWK_NOT_OBJECT);
-        }
         if self.has_duplicate {
             return Err(JWK_DUPLICATE);
         }
@@ -150,34 +147,17 @@ impl Drop for Jwk {
     }
 }
 
-/// Reads any JSON value, so that one bad key does not make a set unreadable.
-impl<'de> Deserialize<'de> for Jwk {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Read(AsJwk).deserialize(deserializer)
-    }
-}
+impl<'de> Visitor<'de> for Jwk {
+    type Value = Self;
 
-struct AsJwk;
-
-impl<'de> Form<'de> for AsJwk {
-    type Value = Jwk;
-
-    fn other(self) -> Jwk {
-        Jwk::default()
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
     }
 
-    /// The elements need not be keys either.
-    fn list<A: SeqAccess<'de>>(self, mut list: A) -> Result<Jwk, A::Error> {
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Jwk::default())
-    }
-
-    fn object<A: MapAccess<'de>>(self, mut object: A) -> Result<Jwk, A::Error> {
-        let mut jwk = Jwk::default();
-        jwk.is_object = true;
+    fn visit_map<A: MapAccess<'de>>(mut self, mut object: A) -> Result<Self, A::Error> {
         while let Some((name, value)) = object.next_entry::<String, Value>()? {
-            jwk.has_duplicate |= jwk.members.insert(name, value).is_some();
+            self.has_duplicate |= self.members.insert(name, value).is_some();
         }
-        Ok(jwk)
+        Ok(self)
     }
 }

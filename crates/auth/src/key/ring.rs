@@ -126,7 +126,7 @@ impl KeyRing {
     /// [`KeySetError::Unknown`] if no key has this id.
     pub fn revoke(mut self, key_id: &str) -> Result<Self, KeySetError> {
         let slot = self.slots.iter_mut().find(|slot| slot.public.key_id() == key_id);
-        let unknown = || KeySetError::Unknown { key_id: key_id.to_owned() };
+        let unknown = || KeySetError::Unknown(key_id.to_owned());
         slot.ok_or_else(unknown)?.is_revoked = true;
         Ok(self)
     }

@@ -1,9 +1,9 @@
 //! The keys of an issuer.
 
-use std::{error::Error, fmt, sync::OnceLock, time::Duration};
+use std::{fmt, sync::OnceLock, time::Duration};
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 
 use super::{KeyError, VerifyingKey, error::JWK_REPEATED, jwk::Jwk};
 
@@ -55,12 +55,12 @@ impl KeySet {
             return Err(KeySetError::Empty);
         }
         if keys.len() > Self::MAX {
-            return Err(KeySetError::TooMany { given: keys.len() });
+            return Err(KeySetError::TooMany(keys.len()));
         }
         for (index, Member { key, .. }) in keys.iter().enumerate() {
             for Member { key: other, .. } in keys.iter().take(index) {
                 if key.key_id() == other.key_id() {
-                    return Err(KeySetError::Duplicate { key_id: key.key_id().to_owned() });
+                    return Err(KeySetError::Duplicate(key.key_id().to_owned()));
                 }
                 if key.algorithm().is_symmetric() != other.algorithm().is_symmetric() {
                     return Err(KeySetError::Mixed);
@@ -77,8 +77,7 @@ impl KeySet {
     }
 
     /// Reads a JSON Web Key Set (RFC 7517 §5). An element that is not a usable verifying key is
-    /// skipped and reported, so one bad key never loses the good ones. The whole text must be valid
-    /// JSON, though: a number out of range or half of a surrogate pair in any key is an error.
+    /// skipped and reported, so one bad key never loses the good ones.
     ///
     /// Of two keys with one id the first is used. The id of a key without `kid` is its thumbprint.
     ///
@@ -96,33 +95,36 @@ impl KeySet {
         issuer: Option<&str>,
     ) -> Result<(Self, Vec<SkippedKey>), KeySetError> {
         #[derive(Deserialize)]
-        struct Jwks {
-            keys: Vec<Jwk>,
+        struct Jwks<'a> {
+            #[serde(borrow)]
+            keys: Vec<&'a RawValue>,
         }
 
-        let Jwks { keys: mut given } =
+        let Jwks { keys: given } =
             serde_json::from_slice(json).map_err(|_| KeySetError::Malformed)?;
-        given.retain(|jwk| issuer.is_none_or(|issuer| !jwk.is_of_another(issuer)));
+        let mut given: Vec<_> = given.iter().map(|jwk| Jwk::parse(jwk.get().as_bytes())).collect();
+        if let Some(issuer) = issuer {
+            given.retain(|jwk| !jwk.as_ref().is_ok_and(|jwk| jwk.is_of_another(issuer)));
+        }
         if given.len() > Self::MAX {
-            return Err(KeySetError::TooMany { given: given.len() });
+            return Err(KeySetError::TooMany(given.len()));
         }
         let mut keys: Vec<VerifyingKey> = Vec::with_capacity(given.len());
         let mut skipped = Vec::new();
         for (position, jwk) in given.iter().enumerate() {
-            let read = VerifyingKey::read_jwk(jwk).and_then(|key| {
-                let is_new = keys.iter().all(|other| other.key_id() != key.key_id());
-                if is_new { Ok(key) } else { Err(JWK_REPEATED) }
-            });
-            match read {
+            let read = jwk.as_ref().map_err(|reason| *reason).and_then(VerifyingKey::read_jwk);
+            let is_new =
+                |key: &VerifyingKey| keys.iter().all(|other| other.key_id() != key.key_id());
+            match read.and_then(|key| if is_new(&key) { Ok(key) } else { Err(JWK_REPEATED) }) {
                 Ok(key) => keys.push(key),
                 Err(reason) => {
-                    let key_id = jwk.key_id().map(str::to_owned);
+                    let key_id = jwk.as_ref().ok().and_then(Jwk::key_id).map(str::to_owned);
                     skipped.push(SkippedKey { position, key_id, reason });
                 }
             }
         }
         if keys.is_empty() {
-            return Err(KeySetError::NoneUsable { skipped });
+            return Err(KeySetError::NoneUsable(skipped));
         }
         Ok((Self::new(keys)?, skipped))
     }
@@ -193,62 +195,34 @@ impl fmt::Display for SkippedKey {
 }
 
 /// Keys do not form a set, or a ring.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeySetError {
-    /// Two keys have one id.
-    Duplicate {
-        /// The id.
-        key_id: String,
-    },
+    /// Two keys have this id.
+    #[error("two keys of the set have the id {0}; remove or rename one")]
+    Duplicate(String),
     /// The set is empty, so no token could be verified.
+    #[error("the set has no key; add one")]
     Empty,
     /// The text is not a JSON Web Key Set.
+    #[error("not a JSON Web Key Set, which is an object with a list `keys`")]
     Malformed,
     /// The set mixes secrets with public keys.
+    #[error("the set mixes secrets with public keys; make two sets and trust the issuer with each")]
     Mixed,
-    /// No key of the set is usable.
-    NoneUsable {
-        /// Why.
-        skipped: Vec<SkippedKey>,
-    },
-    /// There are more keys than an issuer has.
-    TooMany {
-        /// How many.
-        given: usize,
-    },
+    /// No key of the set is usable, for these reasons.
+    #[error("{}", none_usable(.0))]
+    NoneUsable(Vec<SkippedKey>),
+    /// There are so many keys, more than an issuer has.
+    #[error("the set has {0} keys; a key set has at most {max}", max = KeySet::MAX)]
+    TooMany(usize),
     /// No key of the ring has this id.
-    Unknown {
-        /// The id.
-        key_id: String,
-    },
+    #[error("no key of the ring has the id {0}; use an id of its key set")]
+    Unknown(String),
 }
 
-impl fmt::Display for KeySetError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Duplicate { key_id } => {
-                write!(f, "two keys of the set have the id {key_id}; remove or rename one")
-            }
-            Self::Empty => f.write_str("the set has no key; add one"),
-            Self::Malformed => {
-                f.write_str("not a JSON Web Key Set, which is an object with a list `keys`")
-            }
-            Self::Mixed => f.write_str(
-                "the set mixes secrets with public keys; make two sets and trust the issuer with each",
-            ),
-            Self::NoneUsable { skipped } => {
-                write!(f, "none of the {} keys of the set is usable", skipped.len())?;
-                skipped.first().map_or(Ok(()), |first| write!(f, "; the first: {first}"))
-            }
-            Self::TooMany { given } => {
-                write!(f, "the set has {given} keys; a key set has at most {}", KeySet::MAX)
-            }
-            Self::Unknown { key_id } => {
-                write!(f, "no key of the ring has the id {key_id}; use an id of its key set")
-            }
-        }
-    }
+fn none_usable(skipped: &[SkippedKey]) -> String {
+    let first = skipped.first().map(|first| format!("; the first: {first}"));
+    let (count, first) = (skipped.len(), first.unwrap_or_default());
+    format!("none of the {count} keys of the set is usable{first}")
 }
-
-impl Error for KeySetError {}

@@ -1,22 +1,20 @@
 //! A password was neither hashed nor verified.
 
-use std::error::Error;
-
 use hardpoint_core::{Outcome, Problem, Rejection};
 
 use crate::rejection::unavailable;
 
-texts! {
-    /// A password was neither hashed nor verified: 503. The password may be correct.
-    pub enum PasswordError {
-        /// The hash function failed, or its thread did.
-        Failed = "the password hash function failed",
-        /// Too many callers wait, or this one waited too long.
-        Overloaded = "too many passwords wait to be hashed",
-    }
+/// A password was neither hashed nor verified: 503. The password may be correct.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PasswordError {
+    /// The hash function failed, or its thread did.
+    #[error("the password hash function failed")]
+    Failed,
+    /// Too many callers wait, or this one waited too long.
+    #[error("too many passwords wait to be hashed")]
+    Overloaded,
 }
-
-impl Error for PasswordError {}
 
 impl Rejection for PasswordError {
     fn problem(&self) -> Problem {

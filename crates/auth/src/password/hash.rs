@@ -1,7 +1,5 @@
 //! A stored hash.
 
-use std::error::Error;
-
 use argon2::{Params, password_hash::phc};
 
 /// An Argon2id hash in the PHC string format that may be verified.
@@ -72,16 +70,17 @@ fn parts(hash: &phc::PasswordHash) -> Result<Parts, ParseHashError> {
 
 debug_only!(PasswordHash {});
 
-texts! {
-    /// A text is not a hash that may be verified.
-    pub enum ParseHashError {
-        /// Its parameters are above the ceiling.
-        AboveCeiling = "the stored hash demands more than 64 MiB, 4 passes or 4 lanes",
-        /// Its algorithm is not Argon2id, version 19.
-        Algorithm = "the stored hash is not of Argon2id version 19",
-        /// It is not a PHC string.
-        Malformed = "the stored hash is not a PHC string",
-    }
+/// A text is not a hash that may be verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ParseHashError {
+    /// Its parameters are above the ceiling.
+    #[error("the stored hash demands more than 64 MiB, 4 passes or 4 lanes")]
+    AboveCeiling,
+    /// Its algorithm is not Argon2id, version 19.
+    #[error("the stored hash is not of Argon2id version 19")]
+    Algorithm,
+    /// It is not a PHC string.
+    #[error("the stored hash is not a PHC string")]
+    Malformed,
 }
-
-impl Error for ParseHashError {}

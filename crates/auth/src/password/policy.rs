@@ -1,7 +1,5 @@
 //! The rules for new passwords.
 
-use std::{error::Error, fmt};
-
 use hardpoint_core::Secret;
 
 /// The rules for a new password. None demands digits or symbols: they make passwords harder to
@@ -30,10 +28,10 @@ impl PasswordPolicy {
     pub fn check(&self, password: &Secret<str>) -> Result<(), WeakPassword> {
         let password = password.expose();
         if password.len() > Self::MAX_BYTES {
-            return Err(WeakPassword::TooLong { most: Self::MAX_BYTES });
+            return Err(WeakPassword::TooLong(Self::MAX_BYTES));
         }
         if password.chars().count() < self.min_chars {
-            return Err(WeakPassword::TooShort { least: self.min_chars });
+            return Err(WeakPassword::TooShort(self.min_chars));
         }
         let mut chars = password.chars();
         let first = chars.next();
@@ -51,31 +49,16 @@ impl Default for PasswordPolicy {
 }
 
 /// A password breaks the policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WeakPassword {
     /// It repeats one character.
+    #[error("use more than one character")]
     OneCharacter,
-    /// It is too long.
-    TooLong {
-        /// The most bytes.
-        most: usize,
-    },
-    /// It is too short.
-    TooShort {
-        /// The fewest characters.
-        least: usize,
-    },
+    /// It has more than so many bytes.
+    #[error("use at most {0} bytes")]
+    TooLong(usize),
+    /// It has fewer than so many characters.
+    #[error("use at least {0} characters")]
+    TooShort(usize),
 }
-
-impl fmt::Display for WeakPassword {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OneCharacter => f.write_str("use more than one character"),
-            Self::TooLong { most } => write!(f, "use at most {most} bytes"),
-            Self::TooShort { least } => write!(f, "use at least {least} characters"),
-        }
-    }
-}
-
-impl Error for WeakPassword {}

@@ -184,7 +184,7 @@ impl RemoteKeysBuilder {
                     (false, _) => Expected::exactly(issuer),
                     (true, Some(expected)) => expected,
                     (true, None) => {
-                        return Err(ConfigError::NoTenant { issuer: issuer.clone() });
+                        return Err(ConfigError::NoTenant(issuer.clone()));
                     }
                 };
                 let template = self.template.then(|| expected.as_str().to_owned());
@@ -197,9 +197,9 @@ impl RemoteKeysBuilder {
     /// Reads a URL; `given` is the text that an error shows, unless it may contain a password.
     fn url(&self, url: &str, given: &str) -> Result<Uri, ConfigError> {
         location::parse(url, self.transport).map_err(|kind| match kind {
-            RefreshErrorKind::Insecure => ConfigError::Insecure { url: given.to_owned() },
-            _ if given.contains('@') => ConfigError::Url { url: "(not shown)".to_owned() },
-            _ => ConfigError::Url { url: given.to_owned() },
+            RefreshErrorKind::Insecure => ConfigError::Insecure(given.to_owned()),
+            _ if given.contains('@') => ConfigError::Url("(not shown)".to_owned()),
+            _ => ConfigError::Url(given.to_owned()),
         })
     }
 }

@@ -1,13 +1,14 @@
 //! Why keys could not be fetched.
 
-use std::{error::Error, fmt, sync::Arc};
+use std::sync::Arc;
 
 pub use hardpoint_core::event::RefreshErrorKind;
 
 use super::FetchError;
 
 /// Keys could not be fetched. The error contains nothing that the server sent.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("keys could not be fetched: {}", .kind.as_str())]
 pub struct RefreshError {
     kind: RefreshErrorKind,
     source: Option<Arc<FetchError>>,
@@ -23,9 +24,10 @@ impl RefreshError {
 
 impl From<FetchError> for RefreshError {
     fn from(error: FetchError) -> Self {
-        let too_large = error.is_too_large();
-        let kind =
-            if too_large { RefreshErrorKind::TooLarge } else { RefreshErrorKind::Unreachable };
+        let kind = match error {
+            FetchError::TooLarge => RefreshErrorKind::TooLarge,
+            FetchError::Unreachable(_) => RefreshErrorKind::Unreachable,
+        };
         Self { kind, source: Some(Arc::new(error)) }
     }
 }
@@ -33,17 +35,5 @@ impl From<FetchError> for RefreshError {
 impl From<RefreshErrorKind> for RefreshError {
     fn from(kind: RefreshErrorKind) -> Self {
         Self { kind, source: None }
-    }
-}
-
-impl fmt::Display for RefreshError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "keys could not be fetched: {}", self.kind.as_str())
-    }
-}
-
-impl Error for RefreshError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|error| error as _)
     }
 }

@@ -44,7 +44,7 @@ impl HttpFetch {
     /// # Errors
     /// [`ConfigError`] if there are none, as in an empty container.
     pub fn new() -> Result<Self, ConfigError> {
-        let config = builder()?.with_native_roots().map_err(|error| authorities(true, error))?;
+        let config = builder()?.with_native_roots().map_err(system)?;
         Ok(Self::with_config(config.with_no_client_auth()))
     }
 
@@ -56,11 +56,11 @@ impl HttpFetch {
     pub fn trusting_pem(pem: &str) -> Result<Self, ConfigError> {
         let mut roots = RootCertStore::empty();
         for authority in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-            let authority = authority.map_err(|error| authorities(false, error))?;
-            roots.add(authority).map_err(|error| authorities(false, error))?;
+            let authority = authority.map_err(given)?;
+            roots.add(authority).map_err(given)?;
         }
         if roots.is_empty() {
-            return Err(ConfigError::Authorities { system: false, source: None });
+            return Err(ConfigError::Authorities(None));
         }
         let config = builder()?.with_root_certificates(roots);
         Ok(Self::with_config(config.with_no_client_auth()))
@@ -88,11 +88,15 @@ type Wanting = rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>;
 fn builder() -> Result<Wanting, ConfigError> {
     ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| authorities(true, error))
+        .map_err(system)
 }
 
-fn authorities(system: bool, cause: impl Error + Send + Sync + 'static) -> ConfigError {
-    ConfigError::Authorities { system, source: Some(Arc::new(cause)) }
+fn system(cause: impl Error + Send + Sync + 'static) -> ConfigError {
+    ConfigError::SystemAuthorities(Arc::new(cause))
+}
+
+fn given(cause: impl Error + Send + Sync + 'static) -> ConfigError {
+    ConfigError::Authorities(Some(Arc::new(cause)))
 }
 
 impl Fetch for HttpFetch {
@@ -101,11 +105,12 @@ impl Fetch for HttpFetch {
         request.headers_mut().insert(USER_AGENT, AGENT);
         let response = self.client.request(request);
         Box::pin(async move {
-            let (head, body) = response.await.map_err(FetchError::unreachable)?.into_parts();
+            let (head, body) =
+                response.await.map_err(|error| FetchError::Unreachable(error.into()))?.into_parts();
             match Limited::new(body, limit).collect().await {
                 Ok(body) => Ok(Response::from_parts(head, body.to_bytes())),
-                Err(error) if error.is::<LengthLimitError>() => Err(FetchError::too_large()),
-                Err(error) => Err(FetchError::unreachable(error)),
+                Err(error) if error.is::<LengthLimitError>() => Err(FetchError::TooLarge),
+                Err(error) => Err(FetchError::Unreachable(error)),
             }
         })
     }

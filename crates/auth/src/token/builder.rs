@@ -130,7 +130,7 @@ impl TokenVerifierBuilder {
             }
             let is_bad = |audience: &String| audience.is_empty();
             if issuer.audiences.is_empty() || issuer.audiences.iter().any(is_bad) {
-                return Err(ConfigError::NoAudience { issuer: issuer.name.clone() });
+                return Err(ConfigError::NoAudience(issuer.name.clone()));
             }
             issuer.profile.get_or_insert_with(|| profile.clone());
         }

@@ -1,11 +1,11 @@
 //! The contents of a token.
 
-use std::{borrow::Cow, fmt};
+use std::fmt;
 
-use serde::de::{DeserializeOwned, MapAccess, SeqAccess};
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use crate::json::{AsDate, AsText, Date, Form, Read, Text, members};
+use crate::json::{self, Json};
 
 /// The claims of a verified token.
 ///
@@ -70,16 +70,15 @@ pub(super) enum Name {
     Scope,
 }
 
-/// The claims that have a meaning to a verifier; `aud` is behind the texts and the times.
+/// The claims that have a meaning to a verifier.
 const NAMES: [&str; 11] =
     ["iss", "sub", "client_id", "jti", "sid", "scope", "exp", "iat", "nbf", "auth_time", "aud"];
 pub(super) const TEXTS: usize = 6;
 
 /// The claims that have a meaning to a verifier, borrowed from the payload.
-#[derive(Default)]
 pub(super) struct Registered<'a> {
-    pub(super) texts: [Text<'a>; TEXTS],
-    pub(super) dates: [Date; 4],
+    pub(super) texts: [Json<'a>; TEXTS],
+    dates: [Json<'a>; 4],
     /// Whether `aud` is an expected audience, or an array of strings that contains one.
     pub(super) is_for_us: bool,
 }
@@ -87,106 +86,54 @@ pub(super) struct Registered<'a> {
 impl<'a> Registered<'a> {
     /// Reads the payload; `None` if it is not an object or has a duplicate member.
     pub(super) fn parse(json: &'a str, audiences: &[String]) -> Option<Self> {
-        Read(AsRegistered { audiences }).read_str(json)?
-    }
-
-    pub(super) fn text(&self, name: Name) -> &Text<'a> {
-        self.texts.get(name as usize).unwrap_or(&Text::Absent)
-    }
-}
-
-#[derive(Clone, Copy)]
-struct AsRegistered<'e> {
-    audiences: &'e [String],
-}
-
-impl<'de> Form<'de> for AsRegistered<'_> {
-    type Value = Option<Registered<'de>>;
-
-    fn other(self) -> Self::Value {
-        None
-    }
-
-    fn object<A: MapAccess<'de>>(self, mut object: A) -> Result<Self::Value, A::Error> {
-        let mut claims = Registered::default();
-        members(&mut object, |name, object| {
-            let Some(number) = NAMES.iter().position(|known| *known == name) else {
-                return Ok(None);
-            };
-            if let Some(text) = claims.texts.get_mut(number) {
-                *text = object.next_value_seed(Read(AsText))?;
-            } else if let Some(date) = claims.dates.get_mut(number - TEXTS) {
-                *date = object.next_value_seed(Read(AsDate))?;
-            } else {
-                let audiences = AsAudience { expected: self.audiences };
-                claims.is_for_us = object.next_value_seed(Read(audiences))?;
+        let is_ours = |audience: &Json<'_>| {
+            audience.as_str().is_some_and(|audience| audiences.iter().any(|own| own == audience))
+        };
+        let (mut has_ours, mut all_texts) = (false, true);
+        let claims = json::object(json, NAMES, |name, element| {
+            if name == "aud" {
+                has_ours |= is_ours(element);
+                all_texts &= element.as_str().is_some();
             }
-            Ok(Some(number))
-        })?;
-        Ok(Some(claims))
+        });
+        let [iss, sub, client_id, jti, sid, scope, exp, iat, nbf, auth_time, aud] = claims?;
+        Some(Self {
+            texts: [iss, sub, client_id, jti, sid, scope],
+            dates: [exp, iat, nbf, auth_time],
+            is_for_us: if aud == Json::List { has_ours && all_texts } else { is_ours(&aud) },
+        })
+    }
+
+    pub(super) fn claim(&self, name: Name) -> &Json<'a> {
+        self.texts.get(name as usize).unwrap_or(&Json::Absent)
+    }
+
+    /// `None` if one of the times is not one, or the expiry is missing.
+    pub(super) fn times(&self) -> Option<Times> {
+        let [expires, issued, not_before, logged_in] =
+            self.dates.each_ref().map(Json::optional_seconds);
+        let (issued, not_before, logged_in) = (issued?, not_before?, logged_in?);
+        Some(Times { expires: expires??, issued, not_before, logged_in })
     }
 }
 
-/// Whether an audience is expected.
-#[derive(Clone, Copy)]
-struct AsAudience<'e> {
-    expected: &'e [String],
-}
-
-impl AsAudience<'_> {
-    fn contains(self, audience: &str) -> bool {
-        self.expected.iter().any(|expected| expected == audience)
-    }
-}
-
-impl<'de> Form<'de> for AsAudience<'_> {
-    type Value = bool;
-
-    fn other(self) -> bool {
-        false
-    }
-
-    fn text(self, audience: Cow<'de, str>) -> bool {
-        self.contains(&audience)
-    }
-
-    fn list<A: SeqAccess<'de>>(self, mut list: A) -> Result<bool, A::Error> {
-        let (mut found, mut all_texts) = (false, true);
-        while let Some(audience) = list.next_element_seed(Read(AsText))? {
-            all_texts &= audience != Text::Wrong;
-            found |= audience.as_str().is_some_and(|audience| self.contains(audience));
-        }
-        Ok(found && all_texts)
-    }
+/// The times of a token, in seconds since 1970.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    pub(super) expires: u64,
+    pub(super) issued: Option<u64>,
+    pub(super) not_before: Option<u64>,
+    pub(super) logged_in: Option<u64>,
 }
 
 /// The issuer that an unverified payload names, to choose between issuers that share a key id.
-/// Nothing is allocated for a payload that is JSON.
+/// Nothing is allocated for a payload that is an object with one issuer.
 pub(super) fn peek_issuer<R>(payload: &[u8], look: impl FnOnce(&str) -> Option<R>) -> Option<R> {
-    let payload = std::str::from_utf8(payload).ok()?;
-    let claims = Read(AsIssuer).read_str(payload)?;
-    look(claims.as_str()?)
-}
-
-#[derive(Clone, Copy)]
-struct AsIssuer;
-
-impl<'de> Form<'de> for AsIssuer {
-    type Value = Text<'de>;
-
-    fn other(self) -> Text<'de> {
-        Text::Wrong
+    #[derive(Deserialize)]
+    struct Named<'a> {
+        #[serde(borrow, default)]
+        iss: Json<'a>,
     }
 
-    fn object<A: MapAccess<'de>>(self, mut object: A) -> Result<Text<'de>, A::Error> {
-        let mut issuer = Text::Absent;
-        while let Some(name) = object.next_key_seed(Read(AsText))? {
-            if name.as_str() == Some("iss") {
-                issuer = object.next_value_seed(Read(AsText))?;
-            } else {
-                object.next_value::<serde::de::IgnoredAny>()?;
-            }
-        }
-        Ok(issuer)
-    }
+    look(serde_json::from_slice::<Named<'_>>(payload).ok()?.iss.as_str()?)
 }

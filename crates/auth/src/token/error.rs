@@ -1,13 +1,12 @@
 //! Why a token is refused.
 
-use std::{error::Error, fmt};
-
 pub use hardpoint_core::event::VerifyErrorKind;
 
 /// A token is refused. The error contains nothing of the token.
 ///
 /// The kind is for logs and metrics: clients learn only that the token is invalid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("token refused: {}", .kind.as_str())]
 pub struct VerifyError {
     kind: VerifyErrorKind,
 }
@@ -25,11 +24,3 @@ impl From<VerifyErrorKind> for VerifyError {
         Self { kind }
     }
 }
-
-impl fmt::Display for VerifyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "token refused: {}", self.kind.as_str())
-    }
-}
-
-impl Error for VerifyError {}

@@ -1,6 +1,6 @@
 //! Minting tokens.
 
-use std::{error::Error, fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hardpoint_core::{Secret, Time};
@@ -11,9 +11,8 @@ use super::{
     Profile,
     claims::{Name, Registered},
     jws::MAX_TOKEN,
-    verified::Times,
 };
-use crate::{ConfigError, KeyRing, Scopes, SigningKey, json::Text, key::Live};
+use crate::{ConfigError, KeyRing, Scopes, SigningKey, key::Live};
 
 /// Mints access tokens of RFC 9068, or of another [`Profile`]. Clones share the key.
 ///
@@ -123,7 +122,7 @@ impl TokenIssuerBuilder {
             return Err(ConfigError::NoIssuer);
         }
         if issuer.audience.is_empty() {
-            return Err(ConfigError::NoAudience { issuer: issuer.issuer });
+            return Err(ConfigError::NoAudience(issuer.issuer));
         }
         Ok(issuer)
     }
@@ -161,16 +160,16 @@ impl TokenIssuer {
     }
 
     fn seal(&self, body: &str) -> Result<Secret<str>, IssueError> {
-        let key = self.signing_key().ok_or(IssueErrorKind::Key)?;
+        let key = self.signing_key().ok_or(IssueError::Key)?;
         let (algorithm, kind) = (key.algorithm().as_str(), self.profile.kind());
         let header = json!({ "alg": algorithm, "typ": kind, "kid": key.key_id() });
         let mut token = URL_SAFE_NO_PAD.encode(header.to_string());
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(body, &mut token);
-        let signature = key.sign(token.as_bytes()).map_err(|_| IssueErrorKind::Signing)?;
+        let signature = key.sign(token.as_bytes()).map_err(|_| IssueError::Signing)?;
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut token);
-        if token.len() > MAX_TOKEN { Err(IssueErrorKind::TooLong.into()) } else { Ok(token.into()) }
+        if token.len() > MAX_TOKEN { Err(IssueError::TooLong) } else { Ok(token.into()) }
     }
 }
 
@@ -180,7 +179,7 @@ impl TokenIssuer {
 pub struct NewToken<'a> {
     issuer: &'a TokenIssuer,
     subject: &'a str,
-    scopes: Result<Option<Scopes>, IssueErrorKind>,
+    scopes: Result<Option<Scopes>, IssueError>,
     claims: Vec<(&'a str, Value)>,
 }
 
@@ -193,7 +192,7 @@ impl<'a> NewToken<'a> {
             let names: Vec<_> = names.iter().map(AsRef::as_ref).collect();
             let is_name = |name: &&str| !name.contains(' ');
             let scopes = names.join(" ").parse().ok().filter(|_| names.iter().all(is_name));
-            self.scopes = scopes.map(Some).ok_or(IssueErrorKind::Scopes);
+            self.scopes = scopes.map(Some).ok_or(IssueError::Scopes);
         }
         self
     }
@@ -216,7 +215,7 @@ impl<'a> NewToken<'a> {
     pub fn sign(self) -> Result<IssuedToken, IssueError> {
         let Self { issuer, subject, scopes, claims } = self;
         if subject.is_empty() {
-            return Err(IssueErrorKind::Subject.into());
+            return Err(IssueError::Subject);
         }
         let now = issuer.time.unix().as_secs();
         let expires = now.saturating_add(issuer.lifetime.as_secs());
@@ -239,7 +238,7 @@ impl<'a> NewToken<'a> {
             let is_client = name != "client_id" || value.as_str().is_some_and(|id| !id.is_empty());
             let is_own = matches!(name, "nbf" | "scope");
             if !is_client || is_own || body.insert(name.to_owned(), value).is_some() {
-                return Err(IssueErrorKind::Claims.into());
+                return Err(IssueError::Claims);
             }
         }
         if issuer.profile.needs_all_claims() {
@@ -248,11 +247,11 @@ impl<'a> NewToken<'a> {
         let body = Value::Object(body).to_string();
         // Claims that verifiers read, such as `sid` and `auth_time`, must be of their type.
         let is_readable = Registered::parse(&body, &[])
-            .filter(|claims| *claims.text(Name::SessionId) != Text::Wrong)
-            .and_then(|claims| Times::read(&claims))
+            .filter(|claims| claims.claim(Name::SessionId).optional_text().is_some())
+            .and_then(|claims| claims.times())
             .is_some_and(|times| times.logged_in.is_none_or(|logged_in| logged_in <= now));
         if !is_readable {
-            return Err(IssueErrorKind::Claims.into());
+            return Err(IssueError::Claims);
         }
         let text = issuer.seal(&body)?;
         Ok(IssuedToken { text, token_id, expiry: Duration::from_secs(expires) })
@@ -296,54 +295,35 @@ impl IssuedToken {
 /// 128 random bits in base64url.
 fn random_id() -> Result<String, IssueError> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|_| IssueErrorKind::Randomness)?;
+    getrandom::fill(&mut bytes).map_err(|_| IssueError::Randomness)?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
 /// A token was not minted. The error contains nothing of the token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IssueError {
-    kind: IssueErrorKind,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum IssueError {
+    /// A claim is one that the issuer sets, is duplicated, or is of a type that verifiers refuse.
+    #[error(
+        "a claim is one that the issuer sets, is duplicated, or is of a type that verifiers refuse; rename, correct or remove it"
+    )]
+    Claims,
+    /// No key of the ring may sign now.
+    #[error("no key of the ring may sign now; add one that is not revoked")]
+    Key,
+    /// The system returned no random bytes.
+    #[error("the system returned no random bytes for a token")]
+    Randomness,
+    /// A scope is not one.
+    #[error("a scope is empty or contains a space, a quote, a backslash or a control character")]
+    Scopes,
+    /// Signing failed.
+    #[error("the token was not signed")]
+    Signing,
+    /// The subject is empty.
+    #[error("the subject is empty; name the account that the token is for")]
+    Subject,
+    /// The token would be longer than the 8 KiB that verifiers accept.
+    #[error("the token would be longer than 8 KiB; give it fewer scopes or claims")]
+    TooLong,
 }
-
-impl IssueError {
-    /// Why.
-    #[must_use]
-    pub fn kind(&self) -> IssueErrorKind {
-        self.kind
-    }
-}
-
-impl From<IssueErrorKind> for IssueError {
-    fn from(kind: IssueErrorKind) -> Self {
-        Self { kind }
-    }
-}
-
-texts! {
-    /// The kinds of [`IssueError`].
-    pub enum IssueErrorKind {
-        /// A claim is one that the issuer sets, is duplicated, or is of a type that verifiers refuse.
-        Claims = "a claim is one that the issuer sets, is duplicated, or is of a type that verifiers refuse; rename, correct or remove it",
-        /// No key of the ring may sign now.
-        Key = "no key of the ring may sign now; add one that is not revoked",
-        /// The system returned no random bytes.
-        Randomness = "the system returned no random bytes for a token",
-        /// A scope is not one.
-        Scopes = "a scope is empty or contains a space, a quote, a backslash or a control character",
-        /// Signing failed.
-        Signing = "the token was not signed",
-        /// The subject is empty.
-        Subject = "the subject is empty; name the account that the token is for",
-        /// The token would be longer than the 8 KiB that verifiers accept.
-        TooLong = "the token would be longer than 8 KiB; give it fewer scopes or claims",
-    }
-}
-
-impl fmt::Display for IssueError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind.as_str())
-    }
-}
-
-impl Error for IssueError {}

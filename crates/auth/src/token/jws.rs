@@ -3,17 +3,16 @@
 //! Nothing of a token is believed before its signature was verified, and only the key decides the
 //! algorithm (RFC 8725 §3.1). Header members that point to keys (`jwk`, `jku`, `x5u`, `x5c`) are
 //! ignored. A token that names no known key is refused without allocating, except for the error that
-//! serde_json makes of a header that is not JSON.
+//! serde_json makes of a header that begins like an object and is not one.
 
 use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde::de::MapAccess;
 
 use super::{VerifyError, VerifyErrorKind as Kind, claims::peek_issuer};
 use crate::{
     KeySet, VerifyingKey,
-    json::{AsText, Form, Read, Skipped, Text, members},
+    json::{self, Json},
     key::{MAX_KEY_ID, Member},
 };
 
@@ -55,8 +54,8 @@ impl KeySet {
         let signed = parts.with_header(|header| {
             let member = header.member(self)?;
             parts.check(member, now)?;
-            let kind = header.kind().map(str::to_owned);
-            Ok(SignedBytes { payload: parts.decode_payload()?, key: member.key.clone(), kind })
+            let (key, kind) = (member.key.clone(), header.kind().map(str::to_owned));
+            parts.with_payload(|payload| Ok(SignedBytes { payload: payload.to_vec(), key, kind }))
         });
         Ok(signed?)
     }
@@ -91,18 +90,22 @@ impl<'a> Parts<'a> {
         &self,
         run: impl FnOnce(&Header<'_>) -> Result<R, Kind>,
     ) -> Result<R, Kind> {
-        let mut buffer = [0; MAX_HEADER / 4 * 3];
-        let length =
-            URL_SAFE_NO_PAD.decode_slice(self.header, &mut buffer).map_err(|_| Kind::Malformed)?;
-        let json = std::str::from_utf8(buffer.get(..length).unwrap_or_default());
-        run(&Header::parse(json.map_err(|_| Kind::Header)?)?)
+        decoded::<{ MAX_HEADER / 4 * 3 }, R>(self.header, |json| {
+            run(&Header::parse(std::str::from_utf8(json).map_err(|_| Kind::Header)?)?)
+        })
+    }
+
+    /// Calls `run` with the decoded payload.
+    pub(super) fn with_payload<R>(
+        &self,
+        run: impl FnOnce(&[u8]) -> Result<R, Kind>,
+    ) -> Result<R, Kind> {
+        decoded::<{ MAX_TOKEN / 4 * 3 }, R>(self.payload, run)
     }
 
     /// Calls `look` with the issuer that the payload names, which is not verified.
     pub(super) fn with_issuer<R>(&self, look: impl FnOnce(&str) -> Option<R>) -> Option<R> {
-        let mut buffer = [0; MAX_TOKEN / 4 * 3];
-        let length = URL_SAFE_NO_PAD.decode_slice(self.payload, &mut buffer).ok()?;
-        peek_issuer(buffer.get(..length)?, look)
+        self.with_payload(|payload| Ok(peek_issuer(payload, look))).ok()?
     }
 
     /// Verifies the signature with this key, after the checks that cost less.
@@ -117,18 +120,22 @@ impl<'a> Parts<'a> {
         if length > MAX_SIGNATURE || self.signature.len() != (length * 4).div_ceil(3) {
             return Err(Kind::Signature);
         }
-        let mut buffer = [0; MAX_SIGNATURE + 2];
-        let length = URL_SAFE_NO_PAD
-            .decode_slice(self.signature, &mut buffer)
-            .map_err(|_| Kind::Malformed)?;
-        let signature = buffer.get(..length).unwrap_or_default();
-        let is_valid = member.key.accepts(self.signed.as_bytes(), signature);
+        let signed = self.signed.as_bytes();
+        let is_valid = decoded::<{ MAX_SIGNATURE + 2 }, _>(self.signature, |signature| {
+            Ok(member.key.accepts(signed, signature))
+        })?;
         if is_valid { Ok(()) } else { Err(Kind::Signature) }
     }
+}
 
-    pub(super) fn decode_payload(&self) -> Result<Vec<u8>, Kind> {
-        URL_SAFE_NO_PAD.decode(self.payload).map_err(|_| Kind::Malformed)
-    }
+/// Calls `run` with a decoded part, which fits into a buffer of this size on the stack.
+fn decoded<const SIZE: usize, R>(
+    part: &str,
+    run: impl FnOnce(&[u8]) -> Result<R, Kind>,
+) -> Result<R, Kind> {
+    let mut buffer = [0; SIZE];
+    let length = URL_SAFE_NO_PAD.decode_slice(part, &mut buffer).map_err(|_| Kind::Malformed)?;
+    run(buffer.get(..length).ok_or(Kind::Malformed)?)
 }
 
 /// Without a branch for each byte, so that the compiler checks many at once.
@@ -141,23 +148,28 @@ fn is_base64url(part: &str) -> bool {
 }
 
 /// The members of a header that have a meaning to a verifier.
-#[derive(Default)]
 pub(super) struct Header<'a> {
-    algorithm: Text<'a>,
-    kind: Text<'a>,
-    key_id: Text<'a>,
-    demands_extension: bool,
+    algorithm: Json<'a>,
+    kind: Json<'a>,
+    key_id: Json<'a>,
 }
 
 impl<'a> Header<'a> {
     fn parse(json: &'a str) -> Result<Self, Kind> {
-        let read = if json.is_empty() { None } else { Read(AsHeader).read_str(json).flatten() };
-        let header = read.ok_or(Kind::Header)?;
-        let is_wrong = header.kind == Text::Wrong || header.key_id == Text::Wrong;
-        if is_wrong || header.algorithm.as_str().is_none() {
+        let members = json::object(json, ["alg", "typ", "kid", "crit", "b64"], |_, _| ());
+        let [algorithm, kind, key_id, crit, b64] = members.ok_or(Kind::Header)?;
+        let is_readable = algorithm.as_str().is_some()
+            && kind.optional_text().is_some()
+            && key_id.optional_text().is_some();
+        if !is_readable {
             return Err(Kind::Header);
         }
-        if header.demands_extension { Err(Kind::CriticalHeader) } else { Ok(header) }
+        // We understand no extension, so all critical ones are refused, an empty list included
+        // (RFC 7515 §4.1.11, RFC 7797 §6).
+        if crit != Json::Absent || b64 != Json::Absent {
+            return Err(Kind::CriticalHeader);
+        }
+        Ok(Self { algorithm, kind, key_id })
     }
 
     pub(super) fn kind(&self) -> Option<&str> {
@@ -179,38 +191,5 @@ impl<'a> Header<'a> {
         let member = member.ok_or(Kind::KeyId)?;
         let names = |name| member.key.algorithm().is_named(name);
         if self.algorithm.as_str().is_some_and(names) { Ok(member) } else { Err(Kind::Algorithm) }
-    }
-}
-
-#[derive(Clone, Copy)]
-struct AsHeader;
-
-impl<'de> Form<'de> for AsHeader {
-    type Value = Option<Header<'de>>;
-
-    fn other(self) -> Self::Value {
-        None
-    }
-
-    fn object<A: MapAccess<'de>>(self, mut object: A) -> Result<Self::Value, A::Error> {
-        let mut header = Header::default();
-        members(&mut object, |name, object| {
-            let (number, slot) = match name {
-                "alg" => (0, &mut header.algorithm),
-                "typ" => (1, &mut header.kind),
-                "kid" => (2, &mut header.key_id),
-                // We understand no extension, so all critical ones are refused, an empty list
-                // included (RFC 7515 §4.1.11, RFC 7797 §6).
-                "crit" | "b64" => {
-                    header.demands_extension = true;
-                    object.next_value_seed(Read(Skipped))?;
-                    return Ok(Some(if name == "crit" { 3 } else { 4 }));
-                }
-                _ => return Ok(None),
-            };
-            *slot = object.next_value_seed(Read(AsText))?;
-            Ok(Some(number))
-        })?;
-        Ok(Some(header))
     }
 }

@@ -20,10 +20,7 @@ pub use self::{
     cache::TokenCache,
     claims::Claims,
     error::{VerifyError, VerifyErrorKind},
-    issuer::{
-        IssueError, IssueErrorKind, IssuedToken, NewToken, TokenIssuer, TokenIssuerBuilder,
-        TokenSigner,
-    },
+    issuer::{IssueError, IssuedToken, NewToken, TokenIssuer, TokenIssuerBuilder, TokenSigner},
     jws::SignedBytes,
     profile::Profile,
     revocation::{Revocation, RevocationPolicy, RevocationState},

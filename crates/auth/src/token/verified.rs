@@ -12,12 +12,9 @@ use serde::de::DeserializeOwned;
 
 use super::{
     Claims,
-    claims::{Name, Registered, TEXTS},
+    claims::{Name, Registered, TEXTS, Times},
 };
-use crate::{
-    Algorithm, Scopes, VerifyingKey,
-    json::{Date, Text},
-};
+use crate::{Algorithm, Scopes, VerifyingKey, json::Json};
 
 /// A verified token: its subject, and what the token allows.
 ///
@@ -58,30 +55,35 @@ impl Span {
     }
 }
 
-/// The times of a token, in seconds since 1970.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Times {
-    pub(super) expires: u64,
-    pub(super) issued: Option<u64>,
-    pub(super) not_before: Option<u64>,
-    pub(super) logged_in: Option<u64>,
-}
-
-impl Times {
-    /// `None` if one of them is of the wrong type, or the expiry is missing.
-    pub(super) fn read(claims: &Registered<'_>) -> Option<Self> {
-        let optional = |date| match date {
-            Date::Absent => Some(None),
-            Date::At(seconds) => Some(Some(seconds)),
-            Date::Wrong => None,
-        };
-        let [expires, issued, not_before, logged_in] = claims.dates.map(optional);
-        let (issued, not_before, logged_in) = (issued?, not_before?, logged_in?);
-        Some(Self { expires: expires??, issued, not_before, logged_in })
-    }
-}
-
 impl VerifiedToken {
+    /// The token of a payload whose signature was verified with this key.
+    pub(super) fn new(
+        payload: &str,
+        claims: &Registered<'_>,
+        times: Times,
+        key: &VerifyingKey,
+    ) -> Self {
+        let mut unescaped = String::new();
+        let spans = claims.texts.each_ref().map(|claim| match claim {
+            Json::Text(Cow::Borrowed(part)) => {
+                let begin = part.as_ptr().addr().saturating_sub(payload.as_ptr().addr());
+                Some(Span::new(begin, part.len()))
+            }
+            Json::Text(Cow::Owned(part)) => {
+                let begin = payload.len() + unescaped.len();
+                unescaped.push_str(part);
+                Some(Span::new(begin, part.len()))
+            }
+            _ => None,
+        });
+        let mut text = String::with_capacity(payload.len() + unescaped.len());
+        text.extend([payload, &unescaped]);
+        let (payload, key) = (payload.len(), key.clone());
+        Self {
+            inner: Arc::new(Inner { text, payload, spans, times, key, claims: OnceLock::new() }),
+        }
+    }
+
     /// The token that an identity was made from; `None` if the caller used another method. Costs no
     /// allocation.
     #[must_use]
@@ -250,41 +252,5 @@ impl Principal for Inner {
 
     fn logged_in(&self) -> Option<Duration> {
         self.times.logged_in.map(Duration::from_secs)
-    }
-}
-
-/// A verified token without its payload, from which its claims were borrowed.
-pub(super) struct Unowned {
-    spans: [Option<Span>; TEXTS],
-    unescaped: String,
-    key: VerifyingKey,
-}
-
-impl Unowned {
-    /// The token of a payload whose signature was verified with this key.
-    pub(super) fn new(payload: &str, claims: &Registered<'_>, key: &VerifyingKey) -> Self {
-        let mut unescaped = String::new();
-        let mut span = |text: &Text<'_>| match text {
-            Text::Is(Cow::Borrowed(part)) => {
-                let begin = part.as_ptr().addr().saturating_sub(payload.as_ptr().addr());
-                Some(Span::new(begin, part.len()))
-            }
-            Text::Is(Cow::Owned(part)) => {
-                let begin = payload.len() + unescaped.len();
-                unescaped.push_str(part);
-                Some(Span::new(begin, part.len()))
-            }
-            Text::Absent | Text::Wrong => None,
-        };
-        let spans = claims.texts.each_ref().map(&mut span);
-        Self { spans, unescaped, key: key.clone() }
-    }
-
-    pub(super) fn with(self, payload: String, times: Times) -> VerifiedToken {
-        let Self { spans, unescaped, key } = self;
-        let (length, mut text) = (payload.len(), payload);
-        text.push_str(&unescaped);
-        let inner = Inner { text, payload: length, spans, times, key, claims: OnceLock::new() };
-        VerifiedToken { inner: Arc::new(inner) }
     }
 }

@@ -16,11 +16,11 @@ use super::{
     Revocation, RevocationPolicy, RevocationState, TokenVerifierBuilder, TrustedIssuer,
     VerifiedToken, VerifyError, VerifyErrorKind as Kind,
     cache::Cache,
+    claims::Times,
     jws::{Header, Parts},
-    verified::Times,
 };
 use crate::{
-    Attempt, Authenticator, Credential, InvalidToken, KeysUnavailable, RevocationUnavailable,
+    Attempt, AuthRejection, Authenticator, Credential,
     key::{KeyFinder, Refreshed},
 };
 
@@ -305,13 +305,11 @@ impl Inner {
                 reason = kind.as_str(),
                 "token refused"
             );
-            match kind {
-                Kind::RevocationUnknown => {
-                    Box::new(RevocationUnavailable::new()) as Box<dyn Rejection>
-                }
-                Kind::UnknownKeys => Box::new(KeysUnavailable::new()),
-                _ => Box::new(InvalidToken::new(kind.into())),
-            }
+            Box::new(match kind {
+                Kind::RevocationUnknown => AuthRejection::RevocationUnavailable,
+                Kind::UnknownKeys => AuthRejection::KeysUnavailable,
+                _ => AuthRejection::InvalidToken(kind.into()),
+            }) as _
         })
     }
 }

@@ -135,7 +135,7 @@ struct Talkative;
 impl Fetch for Talkative {
     fn fetch(&self, request: Request<()>, _limit: usize) -> Fetching<'_> {
         let text = format!("canary-of-the-network at {}", request.uri());
-        Box::pin(async move { Err(FetchError::unreachable(text)) })
+        Box::pin(async move { Err(FetchError::Unreachable(text.into())) })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hardpoint::auth::{IssueErrorKind, IssuedToken, Scopes, TokenIssuer};
+use hardpoint::auth::{IssueError, IssuedToken, Scopes, TokenIssuer};
 use serde_json::Value;
 
 use super::{Failure, Printed, arguments::Arguments, key_file};
@@ -43,10 +43,8 @@ pub(super) fn run(words: &[&str]) -> Printed {
     for (name, value) in claims {
         token = token.claim(name, value);
     }
-    token.sign().map(IssuedToken::into_secret).map_err(|error| match error.kind() {
-        IssueErrorKind::Claims | IssueErrorKind::Subject | IssueErrorKind::TooLong => {
-            Failure::usage(error)
-        }
+    token.sign().map(IssuedToken::into_secret).map_err(|error| match error {
+        IssueError::Claims | IssueError::Subject | IssueError::TooLong => Failure::usage(error),
         _ => Failure::system(error),
     })
 }

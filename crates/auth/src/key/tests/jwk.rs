@@ -163,10 +163,10 @@ fn what_is_no_set_is_an_error() {
         assert_eq!(KeySet::from_jwks(bad.as_bytes()).unwrap_err(), KeySetError::Malformed, "{bad}");
     }
     let none = KeySet::from_jwks(br#"{"keys":[]}"#).unwrap_err();
-    assert_eq!(none, KeySetError::NoneUsable { skipped: vec![] });
+    assert_eq!(none, KeySetError::NoneUsable(vec![]));
     let many = json!({ "keys": vec![json!({}); 101] }).to_string();
     let error = KeySet::from_jwks(many.as_bytes()).unwrap_err();
-    assert_eq!(error, KeySetError::TooMany { given: 101 });
+    assert_eq!(error, KeySetError::TooMany(101));
 }
 
 #[test]

@@ -235,7 +235,7 @@ fn a_set_has_each_key_once_and_at_least_one() {
     let twice = KeySet::new([key.clone(), key.clone()]).unwrap_err();
     assert!(twice.to_string().contains(key.key_id()));
     let many = (0..101).map(|_| SigningKey::generate().unwrap().verifying_key());
-    assert_eq!(KeySet::new(many).unwrap_err(), KeySetError::TooMany { given: 101 });
+    assert_eq!(KeySet::new(many).unwrap_err(), KeySetError::TooMany(101));
 }
 
 #[test]

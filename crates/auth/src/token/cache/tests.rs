@@ -37,8 +37,7 @@ fn verified_of(payload: &str) -> VerifiedToken {
     let source = Source::new();
     let (_, verified) = source.token("alice");
     let claims = crate::token::claims::Registered::parse(payload, &[]).unwrap();
-    let unowned = crate::token::verified::Unowned::new(payload, &claims, verified.key());
-    unowned.with(payload.to_owned(), *verified.times())
+    VerifiedToken::new(payload, &claims, *verified.times(), verified.key())
 }
 
 impl Cache {
