@@ -2,7 +2,7 @@ use std::{
     fmt,
     io::{self, IsTerminal},
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -37,10 +37,10 @@ pub struct Logs {
 }
 
 /// Observes and flushes the lines of one [`Logs`] value and its clones.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct LogsHandle {
     dropped: Arc<AtomicU64>,
-    queue: Arc<OnceLock<Arc<Queue>>>,
+    queues: Arc<Mutex<Vec<Arc<Queue>>>>,
 }
 
 impl Logs {
@@ -62,7 +62,7 @@ impl Logs {
             time: Time::system(),
             filter: "info".to_owned(),
             format,
-            handle: LogsHandle::default(),
+            handle: LogsHandle { dropped: Arc::default(), queues: Arc::default() },
             resource,
             queue_bytes: 8 << 20,
         }
@@ -182,8 +182,7 @@ impl Logs {
         let dropped = Arc::clone(&self.handle.dropped);
         let queue = Queue::start(self.queue_bytes, dropped, output, Box::new(report))
             .map_err(|error| ConfigError::Thread { kind: error.kind() })?;
-        // With several queues, the handle flushes the first.
-        let queue = Arc::clone(self.handle.queue.get_or_init(|| queue));
+        self.handle.queues().push(Arc::clone(&queue));
         queue.flush_at_end_of_thread();
         self.layer(Lines(queue))
     }
@@ -208,13 +207,8 @@ impl Logs {
         if let Format::Human { colours } = &mut self.format {
             *colours = io::stdout().is_terminal();
         }
-        self.check()?;
-        // Checked before the thread starts, because a later failure would leave it running.
-        if tracing::dispatcher::has_been_set() {
-            return Err(ConfigError::AlreadyInstalled);
-        }
         let handle = self.handle();
-        let subscriber = Registry::default().with(self.queued_layer(io::stdout())?);
+        let subscriber = Registry::default().with(self.queued_layer(standard_output())?);
         tracing::subscriber::set_global_default(subscriber)
             .map_err(|_| ConfigError::AlreadyInstalled)?;
         Ok(handle)
@@ -233,13 +227,21 @@ impl LogsHandle {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Blocks until the queue's thread has written every line logged before this call, for at most
-    /// `within`. Returns `false` if the time ran out. Without a queue, returns `true` immediately.
+    /// Blocks until every line logged before this call is written or counted as lost, for at most
+    /// `within` for each queue. Returns `false` if the time ran out. Without a queue, returns `true`
+    /// immediately.
     ///
     /// Call it last, before a process that ends in any other way than by returning from `main`.
     #[must_use = "`false` means that lines are still waiting"]
     pub fn flush(&self, within: Duration) -> bool {
-        self.queue.get().is_none_or(|queue| queue.flush(within))
+        let queues = self.queues().clone();
+        // Every queue is flushed, also after one that is not.
+        let late = queues.iter().filter(|queue| !queue.flush(within)).count();
+        late == 0
+    }
+
+    fn queues(&self) -> MutexGuard<'_, Vec<Arc<Queue>>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -247,4 +249,22 @@ impl fmt::Debug for LogsHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LogsHandle").field("dropped", &self.dropped()).finish_non_exhaustive()
     }
+}
+
+/// Standard output without the buffer of [`io::stdout`], which would hold back a part of a line
+/// that the output did not accept.
+#[cfg(unix)]
+fn standard_output() -> Box<dyn io::Write + Send> {
+    use std::{fs::File, os::fd::AsFd};
+
+    match io::stdout().as_fd().try_clone_to_owned() {
+        Ok(descriptor) => Box::new(File::from(descriptor)),
+        // No descriptor is left, or standard output is closed: then writing to it fails as well.
+        Err(_) => Box::new(io::stdout()),
+    }
+}
+
+#[cfg(not(unix))]
+fn standard_output() -> Box<dyn io::Write + Send> {
+    Box::new(io::stdout())
 }

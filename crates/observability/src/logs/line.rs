@@ -174,7 +174,8 @@ impl<'a> Line<'a> {
             // JSON has neither infinities nor NaN.
             Value::F64(number) if json && !number.is_finite() => self.text.write_str("null"),
             Value::F64(number) => write!(self.text, "{number:?}"),
-            Value::Json(json) => self.text.write_str(json),
+            // Within JSON, what `Escape` escapes can only be in a string.
+            Value::Json(json) => Escape { to: self.text, quoted: false }.write_str(json),
             Value::Null => self.text.write_str("null"),
             Value::Text(text) => {
                 self.quoted(format_args!("{text}"));

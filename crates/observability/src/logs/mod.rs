@@ -41,8 +41,8 @@
 //!    the writer, about a millisecond; their timestamps are unaffected. With [`Logs::layer`], each
 //!    line is written in one call.
 //! 8. Lines that cannot be written, or that do not fit into the [queue](Logs::queue_bytes), cause
-//!    neither a panic nor an error. [`LogsHandle::dropped`] counts them exactly, and a later line
-//!    `log lines dropped` reports their number.
+//!    neither a panic nor an error. [`LogsHandle::dropped`] counts them, exactly unless the output
+//!    buffers, and a later line `log lines dropped` reports their number.
 //!
 //! # Sharing
 //! A [`Logs`] value and its clones count lost lines together. Each thread formats lines in its own
@@ -52,9 +52,12 @@
 //! Logging never awaits, so it cannot be cancelled.
 //!
 //! # Deployment caveats
-//! - The queue is written when `main` returns, when the thread that called [`Logs::init`] or one
-//!   that logged a line calls `process::exit`, and after a panic that unwinds. `abort`, `_exit` and
-//!   SIGKILL lose at most one round. A stalled reader delays the exit by at most 200 ms.
+//! - With glibc and on macOS, the queue is written when `main` returns, when the thread that called
+//!   [`Logs::init`] or one that logged a line calls `process::exit`, and after a panic that unwinds.
+//!   Elsewhere (musl, Windows), call [`LogsHandle::flush`] at the end of `main`. `abort`, `_exit` and
+//!   SIGKILL lose at most one round.
+//! - A thread that logged waits for its lines when it ends. If the output stalls, the first such
+//!   thread waits 200 ms, and the others do not wait until the output makes progress.
 //! - The output of `Debug` and `Display` is written as it is. Never log a request, its headers or a
 //!   token. Wrap secrets in [`Secret`](hardpoint_core::Secret), whose `Debug` hides them.
 //! - Records of the `log` crate are not collected.

@@ -10,7 +10,7 @@ use serde::de::IgnoredAny;
 use tracing::field::{Field, Visit};
 
 use super::{
-    escape::Cut,
+    escape::{Cut, VALUE_MAX},
     line::{Chain, Line, Value},
 };
 use crate::record::notes;
@@ -98,7 +98,9 @@ impl Take for EventFields<'_, '_> {
                 // Any event may use this target, so the text is checked to keep the line valid
                 // JSON.
                 let text = format!("{value:?}");
-                let object = serde_json::from_str::<HashMap<String, IgnoredAny>>(&text).is_ok();
+                let object = text.len() <= VALUE_MAX
+                    && !text.bytes().any(|byte| byte < 0x20)
+                    && serde_json::from_str::<HashMap<String, IgnoredAny>>(&text).is_ok();
                 let value = if object { Value::Json(&text) } else { Value::Text(&text) };
                 self.line.field(notes::FIELD, value);
             }

@@ -180,6 +180,23 @@ fn a_field_called_notes_on_any_other_line_is_text_and_a_forged_one_cannot_break_
     let lines = harness.lines();
     assert_eq!(lines[0]["notes"], r#"{"a":1}"#);
     assert_eq!((&lines[1]["level"], lines[1]["notes"].is_string()), (&json!("INFO"), true));
+    tracing::info!(target: "hardpoint::access", notes = %"{\n\"a\":1}", "split");
+    assert_eq!(harness.lines().len(), 3, "a note cannot split a line");
+}
+
+#[tokio::test]
+async fn notes_are_escaped_like_any_other_value() {
+    let harness = Harness::new();
+    let hostile = "a\u{9b}31m\u{202e}\u{2028}\"\\";
+    harness.spy.respond(move |parts| {
+        let context = RequestContext::find(&parts.extensions).unwrap();
+        assert!(context.note("tenant", hostile));
+        Ok(Response::new(TestBody::default()))
+    });
+    harness.exchange(get("/")).await.unwrap();
+    let raw = harness.logs.lines().remove(0);
+    assert!(raw.is_ascii(), "{raw}");
+    assert_eq!(harness.access()["notes"]["tenant"], hostile);
 }
 
 #[tokio::test]

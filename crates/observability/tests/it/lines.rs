@@ -263,3 +263,34 @@ fn a_line_for_people_cannot_be_forged() {
     assert_eq!(text.lines().count(), 2, "{text}");
     assert!(!text.contains('\u{1b}'), "{text:?}");
 }
+
+/// Accepts everything, and shows it.
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn each_queued_layer_of_one_value_writes_to_its_own_output() {
+    let (first, second) = (Kept::default(), Kept::default());
+    let logs = Logs::json("s");
+    let handle = logs.handle();
+    let subscriber = tracing_subscriber::registry()
+        .with(logs.clone().queued_layer(first.clone()).unwrap())
+        .with(logs.queued_layer(second.clone()).unwrap());
+    with_default(subscriber, || tracing::info!("once"));
+    assert!(handle.flush(std::time::Duration::from_secs(10)));
+    for output in [first, second] {
+        let text = String::from_utf8(output.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+}

@@ -10,6 +10,7 @@ mod writer;
 mod tests;
 
 use std::{
+    cell::RefCell,
     io,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
@@ -26,7 +27,7 @@ use tracing_subscriber::fmt::MakeWriter;
 const LANES: usize = 16;
 
 /// A buffer that grew beyond this is not reused for the next round.
-const KEPT_MAX: usize = 1 << 20;
+const KEPT_MAX: usize = 64 * 1024;
 
 /// How long an ending thread waits for its lines to be written.
 const END_PATIENCE: Duration = Duration::from_millis(200);
@@ -39,7 +40,15 @@ pub(super) struct Queue {
     lanes: [Mutex<Vec<u8>>; LANES],
     bytes: AtomicUsize,
     limit: usize,
+    /// Lost lines of this queue, and how many of them a line has reported.
+    lost: AtomicU64,
+    reported: AtomicU64,
+    /// Lost lines of all queues of one `Logs`.
     dropped: Arc<AtomicU64>,
+    /// No more lines will come: the writer writes the rest and ends.
+    closed: AtomicBool,
+    /// An ending thread waited in vain since the writer last wrote. Others then do not wait.
+    stalled: AtomicBool,
     /// Whether the writer sleeps until it is woken.
     parked: AtomicBool,
     writer: OnceLock<Thread>,
@@ -69,7 +78,11 @@ impl Queue {
             lanes: Default::default(),
             bytes: AtomicUsize::new(0),
             limit,
+            lost: AtomicU64::new(0),
+            reported: AtomicU64::new(0),
             dropped,
+            closed: AtomicBool::new(false),
+            stalled: AtomicBool::new(false),
             parked: AtomicBool::new(false),
             writer: OnceLock::new(),
             flushes: Mutex::default(),
@@ -88,13 +101,16 @@ impl Queue {
     /// reserved for urgent lines.
     pub(super) fn push(&self, line: &[u8], urgent: bool) {
         let limit = if urgent { self.limit } else { self.limit - self.limit / 8 };
+        if line.len() > limit {
+            // Before it reserves what shorter lines could use.
+            return self.lose(1);
+        }
         // Reserved first and released if it exceeds the limit, so that concurrent pushes never
         // exceed the limit together. SeqCst: see `writer::rest`.
         let before = self.bytes.fetch_add(line.len(), Ordering::SeqCst);
         if before.saturating_add(line.len()) > limit {
             self.bytes.fetch_sub(line.len(), Ordering::SeqCst);
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-            return;
+            return self.lose(1);
         }
         self.lane().extend_from_slice(line);
         if self.parked.load(Ordering::SeqCst) && self.parked.swap(false, Ordering::SeqCst) {
@@ -102,8 +118,13 @@ impl Queue {
         }
     }
 
-    /// Waits until every line pushed before this call is written, for at most `within`. Returns
-    /// `false` if the time ran out.
+    fn lose(&self, lines: u64) {
+        self.lost.fetch_add(lines, Ordering::Relaxed);
+        self.dropped.fetch_add(lines, Ordering::Relaxed);
+    }
+
+    /// Waits until every line pushed before this call is written or counted as lost, for at most
+    /// `within`. Returns `false` if the time ran out.
     pub(super) fn flush(&self, within: Duration) -> bool {
         let mut flushes = self.flushes();
         flushes.requested += 1;
@@ -120,9 +141,20 @@ impl Queue {
     /// Flushes when this thread ends, and so when the program returns from `main` or calls
     /// `process::exit` on this thread.
     pub(super) fn flush_at_end_of_thread(self: &Arc<Self>) {
-        let queue = Arc::clone(self);
         // The guard of a thread that is already ending is gone.
-        let _ending = AT_END.try_with(|guard| guard.0.set(queue));
+        let _ending = AT_END.try_with(|guard| {
+            let Ok(mut queues) = guard.0.try_borrow_mut() else { return };
+            // The reference count, which all threads share, is touched once per thread.
+            if !queues.iter().any(|queue| Arc::ptr_eq(queue, self)) {
+                queues.push(Arc::clone(self));
+            }
+        });
+    }
+
+    /// Whether a line or a report waits.
+    fn is_behind(&self) -> bool {
+        self.bytes.load(Ordering::SeqCst) > 0
+            || self.reported.load(Ordering::Relaxed) != self.lost.load(Ordering::Relaxed)
     }
 
     fn lane(&self) -> MutexGuard<'_, Vec<u8>> {
@@ -146,26 +178,34 @@ impl Queue {
     }
 }
 
-/// Flushes when the thread ends.
-#[derive(Default)]
-struct AtEnd(OnceLock<Arc<Queue>>);
+/// Flushes the queues that the thread used when it ends.
+struct AtEnd(RefCell<Vec<Arc<Queue>>>);
 
 thread_local! {
-    static AT_END: AtEnd = const { AtEnd(OnceLock::new()) };
+    static AT_END: AtEnd = const { AtEnd(RefCell::new(Vec::new())) };
 }
 
 impl Drop for AtEnd {
     fn drop(&mut self) {
-        if let Some(queue) = self.0.get()
-            && queue.bytes.load(Ordering::SeqCst) > 0
-        {
-            queue.flush(END_PATIENCE);
+        for queue in self.0.get_mut() {
+            let worthwhile = queue.is_behind() && !queue.stalled.load(Ordering::Relaxed);
+            if worthwhile && !queue.flush(END_PATIENCE) {
+                queue.stalled.store(true, Ordering::Relaxed);
+            }
         }
     }
 }
 
-/// Makes the writers through which a subscriber's layer pushes lines.
+/// Makes the writers through which a subscriber's layer pushes lines. Dropped with the subscriber,
+/// it ends the writer thread.
 pub(super) struct Lines(pub(super) Arc<Queue>);
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        self.0.closed.store(true, Ordering::SeqCst);
+        self.0.wake();
+    }
+}
 
 /// Pushes the bytes of each `write` call as one line.
 pub(super) struct LineWriter<'a> {

@@ -12,6 +12,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What a reader does at one call.
 enum Step {
     Fail,
+    FailToFlush,
+    Panic,
     Take(usize),
     /// Blocks until the sender is dropped, then takes everything.
     Wait(Receiver<()>),
@@ -21,6 +23,8 @@ enum Step {
 struct Reader {
     steps: Arc<Mutex<VecDeque<Step>>>,
     got: Arc<Mutex<Vec<u8>>>,
+    /// How many times it fails to flush.
+    flush: Arc<Mutex<u32>>,
 }
 
 impl Reader {
@@ -41,6 +45,11 @@ impl io::Write for Reader {
         let step = self.steps.lock().unwrap().pop_front();
         let taken = match step {
             Some(Step::Fail) => return Err(io::ErrorKind::BrokenPipe.into()),
+            Some(Step::Panic) => panic!("an output panics"),
+            Some(Step::FailToFlush) => {
+                *self.flush.lock().unwrap() = 1;
+                bytes.len()
+            }
             Some(Step::Take(some)) => some.min(bytes.len()),
             Some(Step::Wait(until)) => {
                 let _dropped = until.recv();
@@ -53,7 +62,14 @@ impl io::Write for Reader {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        let mut failures = self.flush.lock().unwrap();
+        match failures.checked_sub(1) {
+            Some(left) => {
+                *failures = left;
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -182,4 +198,78 @@ fn a_line_longer_than_the_queue_is_dropped() {
     let queue = queue(8, &reader);
     queue.push(b"a line of many bytes\n", true);
     assert_eq!(dropped(&queue), 1);
+}
+
+#[test]
+fn an_output_that_panics_or_fails_to_flush_loses_its_lines_and_goes_on() {
+    for step in [Step::Panic, Step::FailToFlush] {
+        let flushes = matches!(step, Step::FailToFlush);
+        let reader = Reader::with([step]);
+        let queue = queue(1 << 20, &reader);
+        queue.push(b"one\ntwo\n", false);
+        assert!(queue.flush(PATIENCE));
+        assert_eq!((dropped(&queue), queue.bytes.load(Ordering::SeqCst)), (2, 0));
+        queue.push(b"three\n", false);
+        assert!(queue.flush(PATIENCE));
+        let lines: Vec<_> = reader.lines().into_iter().filter(|line| !line.is_empty()).collect();
+        let unknown = if flushes { &["one", "two"][..] } else { &[] };
+        let expected = [unknown, &["three", "lost 2"]].concat();
+        let mut sorted = (lines.clone(), expected);
+        sorted.0.sort();
+        sorted.1.sort_unstable();
+        assert_eq!(sorted.0, sorted.1, "{lines:?}");
+    }
+}
+
+#[test]
+fn a_report_that_panics_does_not_end_the_writer() {
+    let reader = Reader::with([Step::Fail]);
+    let report: Report = Box::new(|_, _| panic!("a clock panics"));
+    let queue = Queue::start(1 << 20, Arc::default(), reader.clone(), report).unwrap();
+    for line in [&b"one\n"[..], b"two\n"] {
+        queue.push(line, false);
+        assert!(queue.flush(PATIENCE));
+    }
+    assert_eq!(reader.lines(), ["two"]);
+}
+
+#[test]
+fn a_subscriber_that_is_dropped_ends_its_thread_after_the_last_line() {
+    let reader = Reader::default();
+    let lines = Lines(queue(1 << 20, &reader));
+    let queue = Arc::clone(&lines.0);
+    queue.push(b"last\n", false);
+    drop(lines);
+    // The thread owns the second reference.
+    while Arc::strong_count(&queue) > 1 {
+        thread::yield_now();
+    }
+    assert_eq!(reader.lines(), ["last"]);
+    assert!(queue.flush(Duration::ZERO) || queue.flush(PATIENCE), "there is nothing to wait for");
+}
+
+#[test]
+fn only_the_first_thread_that_ends_waits_for_an_output_that_stalls() {
+    let (queue, _reader, release) = stalled(1000);
+    let ends = |queue: &Arc<Queue>| {
+        let queue = Arc::clone(queue);
+        thread::spawn(move || {
+            queue.flush_at_end_of_thread();
+            queue.push(b"line\n", false);
+        })
+        .join()
+        .unwrap();
+    };
+    ends(&queue);
+    assert!(queue.stalled.load(Ordering::Relaxed));
+    let requested = queue.flushes().requested;
+    for _ in 0..100 {
+        ends(&queue);
+    }
+    assert_eq!(queue.flushes().requested, requested, "no other thread waits");
+    drop(release);
+    assert!(queue.flush(PATIENCE));
+    while queue.stalled.load(Ordering::Relaxed) {
+        thread::yield_now();
+    }
 }
