@@ -7,6 +7,7 @@
 macro_rules! inner_accessors {
     () => {
         /// A reference to the inner service.
+        #[must_use]
         pub fn get_ref(&self) -> &S {
             &self.inner
         }
@@ -17,6 +18,7 @@ macro_rules! inner_accessors {
         }
 
         /// Unwraps the inner service.
+        #[must_use]
         pub fn into_inner(self) -> S {
             self.inner
         }

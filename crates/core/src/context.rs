@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    fmt,
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
@@ -42,7 +43,6 @@ pub struct RequestContext {
 }
 
 /// A fact that a handler added to the access line.
-#[derive(Debug)]
 struct Note {
     key: &'static str,
     value: Box<str>,
@@ -205,12 +205,21 @@ impl RequestContext {
     }
 
     /// Calls `read` with the notes, in the order in which their keys were added.
+    ///
+    /// The notes are locked meanwhile: do not add one in `read`.
     pub fn with_notes<T>(
         &self,
         read: impl FnOnce(&mut dyn ExactSizeIterator<Item = (&'static str, &str)>) -> T,
     ) -> T {
         let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         read(&mut notes.iter().map(|note| (note.key, &*note.value)))
+    }
+}
+
+impl fmt::Debug for Note {
+    /// Shows only the key: handlers may put personal data into the value.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.key)
     }
 }
 
@@ -259,6 +268,7 @@ mod tests {
     fn debug_hides_the_caller() {
         let context = RequestContext::received_at(Mono::ZERO);
         assert!(context.set_identity(Identity::from_subject("alice@example.org")));
+        assert!(context.note("email", "alice@example.org"));
         assert!(!format!("{context:?}").contains("alice"));
     }
 }

@@ -53,7 +53,7 @@
 //!
 //! | name | adds | default |
 //! |---|---|---|
-//! | `axum` | the peer address from `ConnectInfo`, a body limit that passes on axum's own body, handlers that return problems: the module `axum` | no |
+//! | `axum` | the peer address from `ConnectInfo`, a body limit that passes on axum's own body: the module `axum` | no |
 //!
 //! The minimum supported Rust version is 1.95.
 

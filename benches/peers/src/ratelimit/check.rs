@@ -124,6 +124,8 @@ pub(super) fn uniform_throttled_two_threads() -> Contest<'static> {
     beside(MILLION, Pattern::Uniform, 2, throttled())
 }
 
+/// Inlined, as the caller of an async function is: its future is polled where it is made.
+#[inline]
 fn take(handle: &PolicyHandle, address: IpAddr) -> bool {
     now(handle.check(&Key::address(address))).is_ok()
 }

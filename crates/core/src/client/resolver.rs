@@ -14,6 +14,7 @@ pub(super) const MAX_HOPS: usize = 32;
 /// The resolver reads exactly one family. It ignores the other one, because no trusted proxy
 /// overwrites the values that a client sends in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Family {
     /// `Forwarded` (RFC 7239).
     Forwarded,

@@ -161,6 +161,11 @@ impl Problem {
         Some(after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0)).max(1))
     }
 
+    /// The extension members, in alphabetical order.
+    pub fn members(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.members.iter().flat_map(|members| members.iter()).map(|(name, value)| (&**name, value))
+    }
+
     pub(crate) fn grpc_code_or_default(&self) -> GrpcCode {
         self.grpc_code.unwrap_or_else(|| GrpcCode::from_status(self.status))
     }

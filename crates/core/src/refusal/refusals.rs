@@ -52,6 +52,7 @@ use crate::{Head, HeadFacts, Problem, RequestId, ResponseBody};
 #[derive(Clone, Default)]
 pub struct Refusals {
     settings: Option<Arc<Settings>>,
+    is_set: bool,
 }
 
 #[derive(Clone, Default)]
@@ -65,7 +66,14 @@ impl Refusals {
     /// Renders every refusal as a JSON problem.
     #[must_use]
     pub const fn new() -> Self {
-        Self { settings: None }
+        Self { settings: None, is_set: true }
+    }
+
+    /// Renders every refusal as a JSON problem, and gives way to settings from outside: the initial
+    /// value of a layer, which a stack replaces with its own.
+    #[must_use]
+    pub const fn unset() -> Self {
+        Self { settings: None, is_set: false }
     }
 
     /// Renders every refusal with `renderer`, except those for gRPC.
@@ -87,10 +95,10 @@ impl Refusals {
         self.change(|settings| settings.grpc_prefixes.push(prefix.into()))
     }
 
-    /// Returns these settings, or those of `other` if nothing was set here.
+    /// Returns these settings, or those of `other` if these are [unset](Self::unset).
     #[must_use]
     pub fn or(self, other: &Self) -> Self {
-        if self.settings.is_some() { self } else { other.clone() }
+        if self.is_set { self } else { other.clone() }
     }
 
     /// Collects the facts about a request that rendering needs. Does not allocate.
@@ -134,6 +142,7 @@ impl Refusals {
 
     fn change(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(Arc::make_mut(self.settings.get_or_insert_default()));
+        self.is_set = true;
         self
     }
 }

@@ -22,12 +22,12 @@ impl BodyLimitLayer {
     /// A higher limit costs memory wherever a handler buffers: up to `limit` bytes for each request
     /// in flight. With 0, every body that is not empty is rejected.
     pub const fn new(limit: u64) -> Self {
-        Self { limit: Some(limit), refusals: Refusals::new() }
+        Self { limit: Some(limit), refusals: Refusals::unset() }
     }
 
     /// Disables the limit. The layer keeps its type.
     pub const fn off() -> Self {
-        Self { limit: None, refusals: Refusals::new() }
+        Self { limit: None, refusals: Refusals::unset() }
     }
 
     /// Sets how rejections are rendered. Default: as problems, or as configured on the stack.

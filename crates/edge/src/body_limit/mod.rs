@@ -38,8 +38,8 @@
 //! 4. A response returned before the limit was exceeded is kept. The body still ends at the limit.
 //! 5. Bytes of data are counted as the server delivers them: after chunked framing has been removed
 //!    and before decompression, unless an outer layer decompresses. Trailers are not counted.
-//! 6. The rejection is `body_too_large` with the member `limit`, in bytes. gRPC callers receive
-//!    `RESOURCE_EXHAUSTED`.
+//! 6. The rejection is `body_too_large` with the member `limit`, in bytes; rendered for
+//!    gRPC, it is `RESOURCE_EXHAUSTED`.
 //!
 //! A body of known length costs no allocation. Any other body costs one, for the mark that reports
 //! to the response that the limit was exceeded.

@@ -75,7 +75,13 @@ impl Answer {
             "handler panicked"
         );
         let problem = Problem::from_status(StatusCode::INTERNAL_SERVER_ERROR);
-        self.refusals.refuse(&self.facts, &problem.outcome(Outcome::Panicked))
+        let problem = problem.outcome(Outcome::Panicked);
+        // A service's own renderer may be what panicked.
+        let refuse = || self.refusals.refuse(&self.facts, &problem);
+        catch_unwind(AssertUnwindSafe(refuse)).unwrap_or_else(|payload| {
+            discard(payload);
+            Refusals::new().refuse(&self.facts, &problem)
+        })
     }
 }
 

@@ -15,7 +15,7 @@ pub struct CatchPanicLayer {
 impl CatchPanicLayer {
     /// Catches panics.
     pub const fn new() -> Self {
-        Self { refusals: Some(Refusals::new()) }
+        Self { refusals: Some(Refusals::unset()) }
     }
 
     /// Does nothing: panics keep unwinding.

@@ -28,9 +28,10 @@
 //!
 //! # Semantics
 //! 1. If the inner service panics in `call` or its future panics, the response is 500 with the
-//!    problem `internal_error`. gRPC callers receive `INTERNAL`.
-//! 2. The outcome in the request's context becomes
-//!    [`Panicked`](hardpoint_core::Outcome::Panicked), which outer layers can record.
+//!    problem `internal_error`; for services whose [`Refusals`](hardpoint_core::Refusals) render for
+//!    gRPC, `INTERNAL`.
+//! 2. The response's [`Refused`](hardpoint_core::Refused) has the outcome
+//!    [`Panicked`](hardpoint_core::Outcome::Panicked), which outer layers record.
 //! 3. One event of level `error` is logged with the request's id. The panic message appears in
 //!    neither the response nor the event, because it may contain secret or personal data. The panic
 //!    hook receives it: the standard hook prints it with its location to standard error, and a

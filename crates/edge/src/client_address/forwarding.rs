@@ -19,15 +19,16 @@ static X_FORWARDED: [HeaderName; 8] = [
 /// Keeps only the headers of the `believed` family, if any.
 pub(super) fn strip(headers: &mut HeaderMap, believed: Option<Family>) {
     match believed {
-        None => strip_all(headers),
         Some(Family::Forwarded) => {
             for name in &X_FORWARDED {
                 headers.remove(name);
             }
         }
-        Some(_) => {
+        Some(Family::XForwarded) => {
             headers.remove(FORWARDED);
         }
+        // Also for a family that this layer does not know.
+        _ => strip_all(headers),
     }
 }
 

@@ -15,7 +15,7 @@ pub struct ProblemLayer {
 impl ProblemLayer {
     /// Converts error responses into problems.
     pub const fn new() -> Self {
-        Self { refusals: Some(Refusals::new()) }
+        Self { refusals: Some(Refusals::unset()) }
     }
 
     /// Does nothing: error responses are unchanged.

@@ -1,14 +1,14 @@
 //! Which responses become problems, and which of their parts are kept.
 
-use std::sync::Arc;
+use std::{error::Error, sync::Arc};
 
 use bytes::Bytes;
-use hardpoint_core::{HeadFacts, Problem, Refusals, Refused, Rejection, ResponseBody};
+use hardpoint_core::{HeadFacts, Outcome, Problem, Refusals, Refused, Rejection, ResponseBody};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Response,
     header::{
-        ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH,
-        CONTENT_LOCATION, CONTENT_TYPE, ETAG, LAST_MODIFIED, SET_COOKIE, TRAILER,
+        ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE,
+        CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_TYPE, ETAG, LAST_MODIFIED, RETRY_AFTER, TRAILER,
         TRANSFER_ENCODING,
     },
 };
@@ -32,6 +32,9 @@ static OF_THE_BODY: [HeaderName; 13] = [
     TRANSFER_ENCODING,
 ];
 
+/// Header fields of a refusal that have one value.
+static SINGLE: [HeaderName; 4] = [CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER];
+
 /// Everything needed to render a problem.
 pub(super) struct Render {
     pub(super) refusals: Refusals,
@@ -47,7 +50,11 @@ impl Render {
         let left = response.extensions_mut().remove::<Arc<dyn Rejection>>();
         let problem = response.extensions_mut().remove::<Problem>();
         let refused = match (left, problem) {
-            (Some(rejection), _) => self.refusals.refuse(&self.facts, &*rejection),
+            (Some(rejection), _) => {
+                let refused = self.refusals.refuse(&self.facts, &*rejection);
+                log(&*rejection, refused.extensions().get());
+                refused
+            }
             (None, Some(problem)) => self.refusals.refuse(&self.facts, &problem),
             (None, None) if says_nothing(&self.facts, &response) => {
                 self.refusals.refuse(&self.facts, &Problem::from_status(response.status()))
@@ -66,16 +73,28 @@ impl Render {
     }
 }
 
-/// Replaces the lines of each header name in `rendered`, which may have several lines per name.
-/// `Set-Cookie` lines replace nothing: each of them sets its own cookie.
-fn put(headers: &mut HeaderMap, rendered: &HeaderMap) {
-    for name in rendered.keys().filter(|&name| name != SET_COOKIE) {
-        headers.remove(name);
+/// Logs the cause of a handler's rejection, which the client does not learn.
+fn log(rejection: &dyn Rejection, refused: Option<&Refused>) {
+    let error: &dyn Error = rejection;
+    let code = refused.map(|refused| refused.code());
+    if refused.is_some_and(|refused| refused.outcome() == Outcome::Failed) {
+        tracing::error!(target: "hardpoint::edge::problem", code, error, "handler failed");
+    } else {
+        tracing::debug!(target: "hardpoint::edge::problem", code, error, "handler refused");
     }
+}
+
+/// Adds the header fields of a rendered refusal.
+///
+/// Fields with one value replace the response's. Lines of all others, such as `Set-Cookie`,
+/// `WWW-Authenticate` and `Vary`, are added to the lines of inner layers, unless the rejection was
+/// rendered before and they are present.
+fn put(headers: &mut HeaderMap, rendered: &HeaderMap) {
     for (name, value) in rendered {
-        // If the rejection was already rendered by its layer, its cookies are present.
-        let there = || headers.get_all(name).iter().any(|line| line == value);
-        if name != SET_COOKIE || !there() {
+        let present = headers.get_all(name).iter().any(|line| line == value);
+        if SINGLE.contains(name) || name.as_str().starts_with("grpc-") {
+            headers.insert(name, value.clone());
+        } else if !present {
             headers.append(name, value.clone());
         }
     }

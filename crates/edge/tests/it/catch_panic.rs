@@ -133,3 +133,12 @@ async fn a_panic_whose_payload_panics_is_answered() {
     let reply = Reply::of(service.oneshot(Request::new(())).await.unwrap()).await;
     assert_eq!(reply.status(), 500);
 }
+
+#[tokio::test]
+async fn a_renderer_that_panics_does_not_break_the_connection() {
+    let refusals =
+        Refusals::new().renderer(|_: &hardpoint_core::Refusal<'_>| panic!("a renderer panics"));
+    let layer = CatchPanicLayer::new().refusals(&refusals);
+    let reply = Reply::of(layer.layer(AtOnce).oneshot(Request::new(())).await.unwrap()).await;
+    assert_eq!((reply.status(), reply.outcome()), (500, Some(Outcome::Panicked)));
+}

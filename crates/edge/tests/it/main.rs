@@ -90,6 +90,10 @@ fn captured_logs() -> (CapturedLogs, DefaultGuard) {
         LazyLock::new(|| Dispatch::new(tracing_subscriber::fmt().finish()));
     LazyLock::force(&SECOND);
     let logs = CapturedLogs::default();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(logs.writer()).finish();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::DEBUG)
+        .with_ansi(false)
+        .with_writer(logs.writer())
+        .finish();
     (logs, tracing::subscriber::set_default(subscriber))
 }

@@ -347,13 +347,46 @@ async fn every_line_of_a_refusals_headers_is_sent_once() {
     assert_eq!(lines(&reply, "www-authenticate"), ["Bearer", "Basic"]);
     assert_eq!(lines(&reply, "set-cookie"), ["a=1", "b=2", "inner=3"]);
 
-    // Of another challenge the refusal's take the place.
+    // Another layer's challenge and its Vary stay.
     let mut own = response(401, None, TestBody::default());
     own.headers_mut().insert("www-authenticate", HeaderValue::from_static("Negotiate"));
     own.headers_mut().insert("set-cookie", HeaderValue::from_static("inner=3"));
     let rejection: Arc<dyn Rejection> = Arc::new(Challenged);
     own.extensions_mut().insert(rejection);
     let reply = mapped(get(), own).await;
-    assert_eq!(lines(&reply, "www-authenticate"), ["Bearer", "Basic"]);
+    assert_eq!(lines(&reply, "www-authenticate"), ["Negotiate", "Bearer", "Basic"]);
     assert_eq!(lines(&reply, "set-cookie"), ["inner=3", "a=1", "b=2"]);
+}
+
+#[tokio::test]
+async fn the_cause_of_a_handlers_rejection_is_logged_and_not_sent() {
+    for (status, level) in [(StatusCode::CONFLICT, "DEBUG"), (StatusCode::BAD_GATEWAY, "ERROR")] {
+        let (logs, _guard) = crate::captured_logs();
+        let mut own = response(status.as_u16(), None, TestBody::default());
+        let rejection: Arc<dyn Rejection> = Arc::new(Unreachable(status));
+        own.extensions_mut().insert(rejection);
+        let reply = mapped(get(), own).await;
+        assert!(!String::from_utf8_lossy(&reply.body).contains("db-3"));
+        let lines = logs.lines();
+        let line = lines.iter().find(|line| line.contains("db-3.internal"));
+        assert!(line.is_some_and(|line| line.contains(level)), "{status}: {lines:?}");
+    }
+}
+
+/// A failure whose cause only operators may read.
+#[derive(Debug)]
+struct Unreachable(StatusCode);
+
+impl std::fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("db-3.internal did not answer")
+    }
+}
+
+impl std::error::Error for Unreachable {}
+
+impl Rejection for Unreachable {
+    fn problem(&self) -> Problem {
+        Problem::from_status(self.0)
+    }
 }

@@ -21,12 +21,12 @@ pub struct ProbeLayer {
 impl ProbeLayer {
     /// Creates a layer that answers for `lifecycle`.
     pub fn new(lifecycle: &Lifecycle) -> Self {
-        Self { lifecycle: Some(lifecycle.clone()), refusals: Refusals::new() }
+        Self { lifecycle: Some(lifecycle.clone()), refusals: Refusals::unset() }
     }
 
     /// Creates a layer of the same type that forwards every request.
     pub const fn off() -> Self {
-        Self { lifecycle: None, refusals: Refusals::new() }
+        Self { lifecycle: None, refusals: Refusals::unset() }
     }
 
     /// Sets how a 405 is rendered. Default: the stack's setting, or else a problem.

@@ -166,7 +166,7 @@ impl Entry {
 
     /// Returns the template, never the requested path, which the client chooses.
     fn route(&self) -> &str {
-        self.context.route().or(self.route.as_ref()).map_or(UNMATCHED, Route::as_str)
+        self.route.as_ref().or_else(|| self.context.route()).map_or(UNMATCHED, Route::as_str)
     }
 
     fn since_received(&self, at: Mono) -> f64 {

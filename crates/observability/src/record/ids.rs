@@ -12,9 +12,10 @@ use super::{random, traceparent};
 /// The header of the request id, in requests and responses.
 pub(super) static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-/// Headers that accompany a trace (W3C Trace Context and Baggage), trusted no more than its id.
-static BESIDE_THE_TRACE: [HeaderName; 2] =
-    [HeaderName::from_static("tracestate"), HeaderName::from_static("baggage")];
+/// The vendor's part of a trace (W3C Trace Context), which means nothing without its id.
+static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+/// What a caller hands on beside a trace (W3C Baggage).
+static BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 
 /// Whose ids are accepted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,18 +43,19 @@ impl Trust {
 /// the services they call read it. Ids that are not accepted are discarded.
 pub(super) fn assign(context: &RequestContext, headers: &mut HeaderMap, trust: Trust, time: &Time) {
     let trusted = trust.holds(context.client());
-    if context.trace().is_none() {
-        let sent = single(headers, &TRACEPARENT)
-            .filter(|_| trusted)
-            .and_then(|value| traceparent::parse(value.as_bytes()));
-        context.set_trace(sent.unwrap_or_else(new_trace));
-    }
-    if !trusted {
+    let sent = single(headers, &TRACEPARENT)
+        .filter(|_| trusted)
+        .and_then(|value| traceparent::parse(value.as_bytes()));
+    if sent.is_none() {
         // Services called by the handler would continue the trace that was not accepted.
         headers.remove(&TRACEPARENT);
-        for name in &BESIDE_THE_TRACE {
-            headers.remove(name);
-        }
+        headers.remove(&TRACESTATE);
+    }
+    if !trusted {
+        headers.remove(&BAGGAGE);
+    }
+    if context.trace().is_none() {
+        context.set_trace(sent.unwrap_or_else(new_trace));
     }
     if context.request_id().is_none() {
         let sent =

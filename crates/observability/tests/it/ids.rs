@@ -103,7 +103,10 @@ async fn a_trace_that_is_malformed_or_there_twice_is_replaced() {
     let mut malformed = sent(&[], None);
     let parent = HeaderValue::from_static("00-xyz");
     malformed.headers_mut().insert("traceparent", parent);
-    for request in [twice, malformed] {
+    for mut request in [twice, malformed] {
+        request.headers_mut().insert("tracestate", HeaderValue::from_static("a=1"));
+        let headers = seen_headers(request.headers().clone()).await;
+        assert!(!headers.contains_key("traceparent") && !headers.contains_key("tracestate"));
         let (_, trace) = given(RecordLayer::new().accept_ids(), request).await;
         assert!(trace.len() == 32 && trace != TRACE, "{trace}");
     }
@@ -182,4 +185,13 @@ async fn a_strangers_trace_goes_no_further() {
             assert_eq!(seen.headers.contains_key(name), passes, "{name} of {peer:?}");
         }
     }
+}
+
+/// The headers that the handler of a service that accepts ids gets.
+async fn seen_headers(headers: http::HeaderMap) -> http::HeaderMap {
+    let harness = Harness::with(RecordLayer::new().accept_ids(), "info");
+    let mut request = get("/");
+    *request.headers_mut() = headers;
+    drop(harness.call(request).await.unwrap());
+    harness.spy.seen().remove(0).headers
 }

@@ -25,11 +25,11 @@ macro_rules! layer {
 
             /// The layer that limits nothing.
             pub const fn off() -> Self {
-                Self { limiter: None, refusals: Refusals::new() }
+                Self { limiter: None, refusals: Refusals::unset() }
             }
 
             pub(crate) const fn from_limiter(limiter: RateLimiter) -> Self {
-                Self { limiter: Some(limiter), refusals: Refusals::new() }
+                Self { limiter: Some(limiter), refusals: Refusals::unset() }
             }
 
             /// Reports every decision to `telemetry`, unless the limiter has an observer already.
