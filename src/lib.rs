@@ -51,12 +51,13 @@ pub use hardpoint_secrets as secrets;
 
 pub use self::stack::{After, Bottom, Stack};
 
-/// The README and the pages of the manual, whose code is compiled and run. `hardpoint-auth` compiles
-/// `docs/auth.md`, because it has the crates that the page compares with.
+/// The README and the pages of the manual, whose code is compiled and run.
 #[cfg(all(doctest, feature = "full", feature = "axum"))]
 pub mod _manual {
     #[doc = include_str!("../docs/ARCHITECTURE.md")]
     pub mod architecture {}
+    #[doc = include_str!("../docs/auth.md")]
+    pub mod auth {}
     #[doc = include_str!("../docs/BENCHMARKS.md")]
     pub mod benchmarks {}
     #[doc = include_str!("../CONTRIBUTING.md")]

@@ -50,12 +50,36 @@ impl At for AfterCatchPanic {
     const PLACE: Place = Place::CATCH_PANIC.after();
 }
 
+/// Where a deadline belongs, such as tower-http's `TimeoutLayer`.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline;
+
+impl At for Deadline {
+    const PLACE: Place = Place::DEADLINE;
+}
+
+/// Where load shedding and concurrency limits belong.
+#[derive(Clone, Copy, Debug)]
+pub struct LoadShed;
+
+impl At for LoadShed {
+    const PLACE: Place = Place::LOAD_SHED;
+}
+
 /// Directly inside of the limit by address.
 #[derive(Clone, Copy, Debug)]
 pub struct AfterRateLimitByAddress;
 
 impl At for AfterRateLimitByAddress {
     const PLACE: Place = Place::RATE_LIMIT_BY_ADDRESS.after();
+}
+
+/// Where protection against cross-site request forgery belongs, such as tower-http's `csrf`.
+#[derive(Clone, Copy, Debug)]
+pub struct Csrf;
+
+impl At for Csrf {
+    const PLACE: Place = Place::CSRF;
 }
 
 /// Directly inside of authentication: foreign layers here can read the caller's identity.

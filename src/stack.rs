@@ -45,7 +45,7 @@ use crate::place::{self, Placed};
 /// A layer that belongs further out does not compile. `cargo build` and `cargo test` report it;
 /// `cargo check` does not, because the order is checked when the code is generated.
 ///
-/// ```compile_fail
+/// ```compile_fail,E0080
 /// # use hardpoint::{Stack, edge::{CatchPanicLayer, ProblemLayer}};
 /// let stack = Stack::new()
 ///     .layer(CatchPanicLayer::new())
@@ -108,7 +108,7 @@ pub struct Stack<Top = Bottom, Rest = ()> {
 impl Stack {
     /// A stack without layers, which changes nothing.
     pub const fn new() -> Self {
-        Self { top: Bottom, rest: (), telemetry: Telemetry::none(), refusals: Refusals::new() }
+        Self { top: Bottom, rest: (), telemetry: Telemetry::none(), refusals: Refusals::unset() }
     }
 
     /// Hands `telemetry` to every layer of this stack and of its inner stacks. A layer that was
@@ -119,7 +119,9 @@ impl Stack {
 }
 
 impl<Outer> Stack<After<Outer>> {
-    /// Renders the refusals of this inner stack for gRPC.
+    /// Renders the refusals of this inner stack's layers for gRPC. Layers of the outer stack, such as
+    /// the problem layer and the limit by address, render as they are told: give the outer stack
+    /// [`Refusals::grpc_under`] the services' paths.
     pub fn grpc(self) -> Self {
         Self { refusals: self.refusals.grpc(), ..self }
     }
@@ -138,12 +140,12 @@ impl<Top: StackLayer> Stack<Top> {
 impl<Top: StackLayer, Rest> Stack<Top, Rest> {
     /// Adds `layer` inside of those that were added before.
     ///
-    /// `cargo build` fails if the layer belongs further out than the one before it.
+    /// `cargo build` fails if the layer belongs further out than the one before it, or at its place.
     pub fn layer<L: StackLayer>(self, layer: L) -> Stack<L, (Rest, Top)> {
         const {
             assert!(
                 L::PLACE.is_inside(Top::PLACE),
-                "this layer belongs further out than the layer before it: \
+                "this layer does not belong inside of the layer before it: \
                  see the table in the documentation of `hardpoint::Stack`"
             );
         }
@@ -154,6 +156,9 @@ impl<Top: StackLayer, Rest> Stack<Top, Rest> {
     ///
     /// `cargo build` fails if the place is further out than the layer before it. Several foreign
     /// layers may share a place.
+    ///
+    /// The stack hands nothing to a layer that is added in this way: give one of hardpoint's its
+    /// telemetry and refusals with its own setters.
     pub fn layer_at<P: place::At, L>(
         self,
         _place: P,
@@ -178,7 +183,8 @@ impl<Top: StackLayer, Rest> Stack<Top, Rest> {
         Layer::layer(self, service)
     }
 
-    /// Begins a stack that is applied inside of this one, on a part of the router.
+    /// Begins a stack that is applied inside of this one, on a part of the router. Call it when this
+    /// stack has all of its layers: those that are added later are not compared with the inner ones.
     pub fn inner(&self) -> Stack<After<Top>> {
         Stack {
             top: After::new(),

@@ -1,11 +1,14 @@
 //! No secret of a request appears in the log or in a response.
 
-use std::convert::Infallible;
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex},
+};
 
 use bytes::Bytes;
 use hardpoint::{
     Stack,
-    core::ClientResolver,
+    core::{ClientResolver, Event, Telemetry},
     edge::{CatchPanicLayer, ClientLayer, ProblemLayer},
     observability::RecordLayer,
 };
@@ -29,7 +32,13 @@ const PATH: &str = "canary-in-the-path";
 async fn no_secret_of_a_request_is_logged_or_answered() {
     let (logs, _guard) = captured_logs("trace");
     let (auth, token) = authentication();
+    let events = Arc::new(Mutex::new(String::new()));
+    let seen = Arc::clone(&events);
+    let telemetry = Telemetry::new(move |event: &Event<'_>| {
+        seen.lock().unwrap().push_str(&format!("{event:?}\n"));
+    });
     let stack = Stack::new()
+        .telemetry(&telemetry)
         .layer(ClientLayer::new(ClientResolver::direct()))
         .layer(RecordLayer::new())
         .layer(ProblemLayer::new())
@@ -65,4 +74,9 @@ async fn no_secret_of_a_request_is_logged_or_answered() {
     let lines = logs.lines();
     assert_eq!(lines.iter().filter(|line| line.contains("\"message\":\"request\"")).count(), 5);
     scanner.assert_clean("the log", logs.bytes());
+    let events = events.lock().unwrap();
+    for kind in ["Limited", "TokenVerified"] {
+        assert!(events.contains(kind), "{events}");
+    }
+    scanner.assert_clean("the events", events.as_bytes());
 }

@@ -33,7 +33,7 @@ type Middle = Named<1>;
 type Inner = Named<2>;
 
 fn named<const PLACE: u8>(name: &'static str, trace: &Trace) -> Named<PLACE> {
-    let (telemetry, refusals) = (Telemetry::none(), Refusals::new());
+    let (telemetry, refusals) = (Telemetry::none(), Refusals::unset());
     Named { name, trace: Arc::clone(trace), telemetry, refusals }
 }
 
@@ -166,7 +166,7 @@ fn built(name: &str, body: &str) -> (bool, String) {
     );
     fs::write(folder.join("src/main.rs"), main).unwrap();
     let output = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--color", "never"])
+        .args(["build", "--offline", "--quiet", "--color", "never"])
         .current_dir(&folder)
         // All of them build the same dependencies.
         .env("CARGO_TARGET_DIR", folder.with_file_name("stack-messages"))
