@@ -6,20 +6,18 @@ use std::{
 };
 
 use hardpoint_core::{Telemetry, Time};
-use http::Uri;
 use tokio::{
     runtime::Handle,
     sync::{mpsc, watch},
 };
 
 use super::{
-    Fetch, RefreshErrorKind, RemoteKeys,
-    discovery::{self, Expected},
+    Fetch, RefreshErrorKind, RemoteKeys, discovery,
     keys::{Ended, Shared},
     location::{self, Transport},
     machine::Machine,
     notices::Notices,
-    round::{Origin, Plan},
+    round::Plan,
     task::{Known, Task},
 };
 use crate::ConfigError;
@@ -29,12 +27,14 @@ use crate::ConfigError;
 /// Defaults: the name `remote`, 3 s for a round, stale keys for 24 hours, https only, no redirects.
 #[must_use = "nothing is fetched before it is started"]
 pub struct RemoteKeysBuilder {
-    place: Place,
+    /// The issuer, or the URL of the key set.
+    place: String,
+    is_issuer: bool,
     fetch: Arc<dyn Fetch>,
     name: &'static str,
     transport: Transport,
     redirects: bool,
-    template: bool,
+    is_template: bool,
     timeout: Duration,
     stale_if_error: Duration,
     time: Time,
@@ -43,20 +43,16 @@ pub struct RemoteKeysBuilder {
 
 debug_only!(RemoteKeysBuilder { name, timeout, stale_if_error, redirects, transport });
 
-pub(super) enum Place {
-    Jwks { url: String },
-    Discovery { issuer: String },
-}
-
 impl RemoteKeysBuilder {
-    pub(super) fn new(place: Place, fetch: impl Fetch) -> Self {
+    pub(super) fn new(place: String, is_issuer: bool, fetch: impl Fetch) -> Self {
         Self {
             place,
+            is_issuer,
             fetch: Arc::new(fetch),
             name: "remote",
             transport: Transport::HttpsOnly,
             redirects: false,
-            template: false,
+            is_template: false,
             timeout: Duration::from_secs(3),
             stale_if_error: Duration::from_secs(24 * 60 * 60),
             time: Time::system(),
@@ -110,7 +106,7 @@ impl RemoteKeysBuilder {
     /// The verifier still needs the issuer of each accepted tenant: see the
     /// [module docs](super#microsoft-entra).
     pub fn entra_template(mut self) -> Self {
-        self.template = true;
+        self.is_template = true;
         self
     }
 
@@ -152,19 +148,18 @@ impl RemoteKeysBuilder {
             return Err(ConfigError::NoTime);
         }
         let runtime = Handle::try_current().map_err(|_| ConfigError::NoRuntime)?;
-        let Self { fetch, name, timeout, stale_if_error, time, telemetry, .. } = self;
         let (ended, rounds) = watch::channel(Ended::default());
-        let machine = Machine::new(time.now(), stale_if_error);
-        let shared = Arc::new(Shared::new(machine, rounds, time));
+        let machine = Machine::new(self.time.now(), self.stale_if_error);
+        let shared = Arc::new(Shared::new(machine, rounds, self.time));
         let (waker, wake) = mpsc::channel(1);
         let task = Task {
-            fetch,
+            fetch: self.fetch,
             plan: Arc::new(plan),
             shared: Arc::clone(&shared),
             ended,
-            timeout,
+            timeout: self.timeout,
             wake,
-            notices: Notices::new(name, telemetry.into_inner().unwrap_or_default()),
+            notices: Notices::new(self.name, self.telemetry.into_inner().unwrap_or_default()),
             known: Known::default(),
         };
         // It ends by itself, so no one waits for it.
@@ -173,33 +168,24 @@ impl RemoteKeysBuilder {
     }
 
     fn plan(&self) -> Result<Plan, ConfigError> {
-        let (origin, template) = match &self.place {
-            Place::Jwks { .. } if self.template => {
-                return Err(ConfigError::TemplateWithoutDiscovery);
-            }
-            Place::Jwks { url } => (Origin::Jwks(self.url(url, url)?), None),
-            Place::Discovery { issuer } => {
-                let document = self.url(&discovery::url_of(issuer), issuer)?;
-                let expected = match (self.template, Expected::entra_template(issuer)) {
-                    (false, _) => Expected::exactly(issuer),
-                    (true, Some(expected)) => expected,
-                    (true, None) => {
-                        return Err(ConfigError::NoTenant(issuer.clone()));
-                    }
-                };
-                let template = self.template.then(|| expected.as_str().to_owned());
-                (Origin::Discovery { document, expected }, template)
+        let Self { place, is_issuer, is_template, transport, redirects, .. } = self;
+        let (start, expected) = match (is_issuer, is_template) {
+            (false, false) => (place.clone(), None),
+            (false, true) => return Err(ConfigError::TemplateWithoutDiscovery),
+            (true, false) => (discovery::url_of(place), Some(place.clone())),
+            (true, true) => {
+                let expected = discovery::entra_template(place);
+                let expected = expected.ok_or_else(|| ConfigError::NoTenant(place.clone()))?;
+                (discovery::url_of(place), Some(expected))
             }
         };
-        Ok(Plan { origin, transport: self.transport, redirects: self.redirects, template })
-    }
-
-    /// Reads a URL; `given` is the text that an error shows, unless it may contain a password.
-    fn url(&self, url: &str, given: &str) -> Result<Uri, ConfigError> {
-        location::parse(url, self.transport).map_err(|kind| match kind {
-            RefreshErrorKind::Insecure => ConfigError::Insecure(given.to_owned()),
-            _ if given.contains('@') => ConfigError::Url("(not shown)".to_owned()),
-            _ => ConfigError::Url(given.to_owned()),
-        })
+        let start = location::parse(&start, *transport).map_err(|kind| match kind {
+            RefreshErrorKind::Insecure => ConfigError::Insecure(place.clone()),
+            // It may contain a password.
+            _ if place.contains('@') => ConfigError::Url("(not shown)".to_owned()),
+            _ => ConfigError::Url(place.clone()),
+        })?;
+        let (is_template, transport, redirects) = (*is_template, *transport, *redirects);
+        Ok(Plan { start, expected, is_template, transport, redirects })
     }
 }

@@ -19,35 +19,13 @@ struct Document {
     jwks_uri: String,
 }
 
-/// The issuer that a document must name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Expected {
-    issuer: String,
-}
-
-impl Expected {
-    /// Exactly this issuer, to the last slash (OpenID Connect Discovery §4.3).
-    pub(super) fn exactly(issuer: &str) -> Self {
-        Self { issuer: issuer.to_owned() }
-    }
-
-    /// This issuer with Entra's placeholder for the first segment of its path; `None` if it has no
-    /// such segment.
-    pub(super) fn entra_template(issuer: &str) -> Option<Self> {
-        let start = issuer.find("://")? + 3;
-        let (_, rest) = issuer.split_at_checked(start)?;
-        let slash = start + rest.find('/')?;
-        let (origin, path) = issuer.split_at_checked(slash + 1)?;
-        let (tenant, version) = path.split_once('/')?;
-        if tenant.is_empty() {
-            return None;
-        }
-        Some(Self { issuer: format!("{origin}{TENANT}/{version}") })
-    }
-
-    pub(super) fn as_str(&self) -> &str {
-        &self.issuer
-    }
+/// An issuer with Entra's placeholder for the first segment of its path: the issuer that a document for
+/// several tenants names. `None` if it has no such segment.
+pub(super) fn entra_template(issuer: &str) -> Option<String> {
+    let (scheme, rest) = issuer.split_once("://")?;
+    let mut parts = rest.splitn(3, '/');
+    let (host, tenant, version) = (parts.next()?, parts.next()?, parts.next()?);
+    (!tenant.is_empty()).then(|| format!("{scheme}://{host}/{TENANT}/{version}"))
 }
 
 /// The URL of an issuer's document: a slash at the issuer's end is dropped (§4).
@@ -55,16 +33,17 @@ pub(super) fn url_of(issuer: &str) -> String {
     format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'))
 }
 
-/// The URL of the keys in a document that was fetched `from` there.
+/// The URL of the keys in a document that was fetched `from` there. It must name exactly the
+/// `expected` issuer, to the last slash (§4.3).
 pub(super) fn keys_url(
     document: &[u8],
-    expected: &Expected,
+    expected: &str,
     from: &Uri,
     transport: Transport,
 ) -> Result<Uri, RefreshErrorKind> {
     let document: Document =
         serde_json::from_slice(document).map_err(|_| RefreshErrorKind::Malformed)?;
-    if document.issuer != expected.issuer {
+    if document.issuer != expected {
         return Err(RefreshErrorKind::Issuer);
     }
     location::of_keys(&document.jwks_uri, from, transport)
@@ -78,8 +57,7 @@ mod tests {
 
     fn read(document: &str) -> Result<Uri, RefreshErrorKind> {
         let from = url_of(ISSUER).parse().unwrap();
-        let expected = Expected::exactly(ISSUER);
-        keys_url(document.as_bytes(), &expected, &from, Transport::HttpsOnly)
+        keys_url(document.as_bytes(), ISSUER, &from, Transport::HttpsOnly)
     }
 
     #[test]
@@ -117,13 +95,12 @@ mod tests {
 
     #[test]
     fn entras_template_stands_for_the_tenant_alone() {
-        let template = |issuer| Expected::entra_template(issuer).map(|expected| expected.issuer);
         assert_eq!(
-            template("https://login.microsoftonline.com/common/v2.0").unwrap(),
+            entra_template("https://login.microsoftonline.com/common/v2.0").unwrap(),
             "https://login.microsoftonline.com/{tenantid}/v2.0"
         );
         for issuer in ["https://login.microsoftonline.com", "https://x/", "https://x//v2.0", "x"] {
-            assert_eq!(template(issuer), None, "{issuer}");
+            assert_eq!(entra_template(issuer), None, "{issuer}");
         }
     }
 }

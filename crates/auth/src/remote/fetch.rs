@@ -1,8 +1,9 @@
 //! How a document is fetched.
 
-use std::{error::Error, pin::Pin};
+use std::{error::Error, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
+pub use hardpoint_core::event::RefreshErrorKind;
 use http::{Request, Response};
 
 /// The answer of a [`Fetch`], later.
@@ -31,4 +32,36 @@ pub enum FetchError {
     /// No response came, for this reason. It is logged, so it must not contain a secret.
     #[error("no response")]
     Unreachable(#[source] Box<dyn Error + Send + Sync>),
+}
+
+/// Keys could not be fetched. The error contains nothing that the server sent.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("keys could not be fetched: {}", .kind.as_str())]
+pub struct RefreshError {
+    kind: RefreshErrorKind,
+    source: Option<Arc<FetchError>>,
+}
+
+impl RefreshError {
+    /// Why.
+    #[must_use]
+    pub fn kind(&self) -> RefreshErrorKind {
+        self.kind
+    }
+}
+
+impl From<FetchError> for RefreshError {
+    fn from(error: FetchError) -> Self {
+        let kind = match error {
+            FetchError::TooLarge => RefreshErrorKind::TooLarge,
+            FetchError::Unreachable(_) => RefreshErrorKind::Unreachable,
+        };
+        Self { kind, source: Some(Arc::new(error)) }
+    }
+}
+
+impl From<RefreshErrorKind> for RefreshError {
+    fn from(kind: RefreshErrorKind) -> Self {
+        Self { kind, source: None }
+    }
 }

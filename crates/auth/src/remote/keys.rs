@@ -1,10 +1,9 @@
 //! The handle of remote keys.
 
 use std::{
-    fmt,
     hash::{BuildHasher, RandomState},
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use hardpoint_core::{Mono, Time};
@@ -12,7 +11,6 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     Fetch, KeysState, RefreshError, RefreshErrorKind, RemoteKeysBuilder,
-    builder::Place,
     machine::{Machine, Miss},
 };
 use crate::{
@@ -34,7 +32,7 @@ pub struct RemoteKeys {
 pub(super) struct Shared {
     machine: Mutex<Machine>,
     /// The keys; empty if none are held.
-    keys: watch::Sender<Arc<KeySet>>,
+    pub(super) keys: watch::Sender<Arc<KeySet>>,
     rounds: watch::Receiver<Ended>,
     time: Time,
     digests: RandomState,
@@ -52,7 +50,7 @@ impl RemoteKeys {
     ///
     /// Prefer [`discovery`](Self::discovery) if the issuer supports it: it follows when the keys move.
     pub fn jwks(url: impl Into<String>, fetch: impl Fetch) -> RemoteKeysBuilder {
-        RemoteKeysBuilder::new(Place::Jwks { url: url.into() }, fetch)
+        RemoteKeysBuilder::new(url.into(), false, fetch)
     }
 
     /// The keys of this issuer, found through OpenID Connect Discovery.
@@ -60,7 +58,7 @@ impl RemoteKeys {
     /// `issuer` is written as in its tokens, to the last slash: the document at
     /// `<issuer>/.well-known/openid-configuration` must name exactly it.
     pub fn discovery(issuer: impl Into<String>, fetch: impl Fetch) -> RemoteKeysBuilder {
-        RemoteKeysBuilder::new(Place::Discovery { issuer: issuer.into() }, fetch)
+        RemoteKeysBuilder::new(issuer.into(), true, fetch)
     }
 
     pub(super) fn new(shared: Arc<Shared>, wake: mpsc::Sender<()>) -> Self {
@@ -78,8 +76,7 @@ impl RemoteKeys {
     /// The state of the keys, for a health check. It takes a lock for nanoseconds.
     #[must_use]
     pub fn state(&self) -> KeysState {
-        let now = self.shared.now();
-        self.shared.machine().state(now)
+        self.shared.machine(|machine, now| machine.state(now))
     }
 
     /// Why the last round failed; `None` if it did not, or none has ended.
@@ -129,8 +126,7 @@ impl RemoteKeys {
         // A fetch after one that was joined began after the question, so no third is needed.
         let mut has_joined = false;
         loop {
-            let now = self.shared.now();
-            let missed = self.shared.machine().missed(digest, now);
+            let missed = self.shared.machine(|machine, now| machine.missed(digest, now));
             let (number, tells) = match missed {
                 Miss::Failed => return Refreshed::Failed,
                 Miss::Unknown if self.shared.usable().is_some() => return Refreshed::Unknown,
@@ -139,10 +135,8 @@ impl RemoteKeys {
             };
             // Full means that the task is being woken already.
             let _woken = self.wake.try_send(());
-            let failed = match rounds.wait_for(|ended| ended.number >= number).await {
-                Ok(ended) => ended.error.is_some(),
-                Err(_) => true,
-            };
+            let ended = rounds.wait_for(|ended| ended.number >= number).await;
+            let failed = ended.map_or(true, |ended| ended.error.is_some());
             if self.shared.has(key_id) {
                 return Refreshed::Found;
             }
@@ -150,8 +144,7 @@ impl RemoteKeys {
                 return Refreshed::Failed;
             }
             if tells {
-                let now = self.shared.now();
-                self.shared.machine().remember(digest, now);
+                self.shared.machine(|machine, now| machine.remember(digest, now));
                 return Refreshed::Unknown;
             }
             has_joined = true;
@@ -184,26 +177,19 @@ impl Shared {
         Self { machine: Mutex::new(machine), keys, rounds, time, digests: RandomState::new() }
     }
 
-    pub(super) fn replace(&self, keys: KeySet) {
-        self.keys.send_replace(Arc::new(keys));
-    }
-
     /// The keys, unless none are held.
     pub(super) fn usable(&self) -> Option<Arc<KeySet>> {
         Some(Arc::clone(&self.keys.borrow())).filter(|keys| keys.iter().len() > 0)
     }
 
-    pub(super) fn machine(&self) -> MutexGuard<'_, Machine> {
-        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Asks or tells the machine, now.
+    pub(super) fn machine<R>(&self, run: impl FnOnce(&mut Machine, Mono) -> R) -> R {
+        let now = self.now();
+        run(&mut self.machine.lock().unwrap_or_else(PoisonError::into_inner), now)
     }
 
     pub(super) fn now(&self) -> Mono {
         self.time.now()
-    }
-
-    /// Resolves when no receiver of the keys is left.
-    pub(super) async fn unwatched(&self) {
-        self.keys.closed().await;
     }
 
     fn has(&self, key_id: &str) -> bool {
@@ -211,8 +197,4 @@ impl Shared {
     }
 }
 
-impl fmt::Debug for RemoteKeys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RemoteKeys").field("state", &self.state()).finish_non_exhaustive()
-    }
-}
+debug_only!(RemoteKeys {});

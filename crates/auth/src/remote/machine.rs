@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use hardpoint_core::Mono;
 
-use super::{KeysState, bucket::Bucket};
+use super::bucket::Bucket;
 
 /// How long an unknown id is remembered.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
@@ -13,6 +13,31 @@ const REMEMBERED: usize = 64;
 /// The pause after the first failure; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// The state of fetched keys, for a health check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeysState {
+    /// No keys have been fetched yet: every token is refused.
+    Empty,
+    /// The keys were too old and were dropped: every token is refused.
+    Expired,
+    /// The keys are as fresh as the issuer demands.
+    Fresh,
+    /// The keys should have been replaced and could not be. They are still used.
+    Stale {
+        /// Since when.
+        since: Mono,
+    },
+}
+
+impl KeysState {
+    /// Whether tokens can be verified: fresh or stale.
+    #[must_use]
+    pub fn is_usable(self) -> bool {
+        matches!(self, Self::Fresh | Self::Stale { .. })
+    }
+}
 
 /// What the task does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,13 +184,8 @@ impl Machine {
             None if self.expired => KeysState::Expired,
             None => KeysState::Empty,
             Some(fresh_until) if now < fresh_until => KeysState::Fresh,
-            Some(since) => {
-                if now < since.saturating_add(self.stale_for) {
-                    KeysState::Stale { since }
-                } else {
-                    KeysState::Expired
-                }
-            }
+            Some(since) if now < since.saturating_add(self.stale_for) => KeysState::Stale { since },
+            Some(_) => KeysState::Expired,
         }
     }
 

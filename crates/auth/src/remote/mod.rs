@@ -128,7 +128,6 @@
 mod bucket;
 mod builder;
 mod discovery;
-mod error;
 mod fetch;
 mod freshness;
 mod http_fetch;
@@ -137,16 +136,14 @@ mod location;
 mod machine;
 mod notices;
 mod round;
-mod state;
 mod task;
 mod validator;
 
 pub use self::{
     builder::RemoteKeysBuilder,
-    error::{RefreshError, RefreshErrorKind},
-    fetch::{Fetch, FetchError, Fetching},
+    fetch::{Fetch, FetchError, Fetching, RefreshError, RefreshErrorKind},
     http_fetch::HttpFetch,
     keys::RemoteKeys,
-    state::KeysState,
+    machine::KeysState,
 };
 pub use crate::key::Refreshed;

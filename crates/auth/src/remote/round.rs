@@ -9,9 +9,7 @@ use http::{
 };
 
 use super::{
-    Fetch, RefreshError, RefreshErrorKind,
-    discovery::{self, Expected},
-    freshness,
+    Fetch, RefreshError, RefreshErrorKind, discovery, freshness,
     location::{self, REDIRECTS, Transport},
     validator::Validator,
 };
@@ -24,41 +22,27 @@ const JSON: HeaderValue = HeaderValue::from_static("application/jwk-set+json, ap
 /// What to fetch, and from where.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
-    pub(super) origin: Origin,
+    /// The discovery document; or the key set, if no issuer is expected.
+    pub(super) start: Uri,
+    /// The issuer that the discovery document must name.
+    pub(super) expected: Option<String>,
+    /// Whether keys that name an issuer must name the expected one.
+    pub(super) is_template: bool,
     pub(super) transport: Transport,
     pub(super) redirects: bool,
-    /// Keys that name an issuer must name this one.
-    pub(super) template: Option<String>,
-}
-
-/// Where to begin.
-#[derive(Clone, Debug)]
-pub(super) enum Origin {
-    /// At the key set.
-    Jwks(Uri),
-    /// At the discovery document.
-    Discovery { document: Uri, expected: Expected },
 }
 
 /// The result of a round.
 #[derive(Debug)]
 pub(super) struct Brought {
-    /// The keys; `None` if they have not changed.
-    pub(super) keys: Option<Imported>,
+    /// The keys, and how many keys of the set cannot be used; `None` if they have not changed.
+    pub(super) keys: Option<(KeySet, usize)>,
     /// For how long they are fresh.
     pub(super) lifetime: Duration,
     /// Where the keys were.
     pub(super) keys_url: Uri,
     /// What makes the next request conditional.
     pub(super) held: Option<Held>,
-}
-
-/// Keys that were read.
-#[derive(Debug)]
-pub(super) struct Imported {
-    pub(super) keys: KeySet,
-    /// How many keys of the set cannot be used.
-    pub(super) skipped: usize,
 }
 
 /// What the server sent with the response whose keys are held.
@@ -78,12 +62,12 @@ impl Plan {
         keys_url: Option<Uri>,
         held: Option<Held>,
     ) -> Result<Brought, RefreshError> {
-        let keys_url = match (&self.origin, keys_url) {
-            (Origin::Jwks(url), _) => url.clone(),
-            (Origin::Discovery { .. }, Some(url)) => url,
-            (Origin::Discovery { document, expected }, None) => {
-                let (_, answer) = self.get(fetch, document, None).await?;
-                discovery::keys_url(answer.body(), expected, document, self.transport)?
+        let keys_url = match (&self.expected, keys_url) {
+            (None, _) => self.start.clone(),
+            (Some(_), Some(url)) => url,
+            (Some(expected), None) => {
+                let (_, answer) = self.get(fetch, &self.start, None).await?;
+                discovery::keys_url(answer.body(), expected, &self.start, self.transport)?
             }
         };
         let (url, answer) = self.get(fetch, &keys_url, held.as_ref()).await?;
@@ -111,8 +95,7 @@ impl Plan {
         held: Option<&Held>,
     ) -> Result<(Uri, Response<Bytes>), RefreshError> {
         let mut url = url.clone();
-        let mut left = if self.redirects { REDIRECTS } else { 0 };
-        loop {
+        for left in (0..=if self.redirects { REDIRECTS } else { 0 }).rev() {
             let mut request = Request::new(());
             *request.uri_mut() = url.clone();
             request.headers_mut().insert(ACCEPT, JSON);
@@ -121,38 +104,35 @@ impl Plan {
                 validator.ask(request.headers_mut());
             }
             let answer = fetch.fetch(request, LIMIT).await?;
-            if answer.body().len() > LIMIT {
-                return Err(RefreshErrorKind::TooLarge.into());
-            }
-            if answer.status() == StatusCode::OK {
-                return Ok((url, answer));
-            }
-            if answer.status() == StatusCode::NOT_MODIFIED {
-                return match asked {
-                    Some(validator) if validator.fits(answer.headers()) => Ok((url, answer)),
-                    _ => Err(RefreshErrorKind::NotModified.into()),
-                };
-            }
-            if !answer.status().is_redirection() {
-                return Err(RefreshErrorKind::Status.into());
-            }
-            if left == 0 {
-                return Err(RefreshErrorKind::Redirect.into());
-            }
-            left -= 1;
-            let location = answer.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-            url = location::redirect(&url, location.ok_or(RefreshErrorKind::Redirect)?)?;
+            let headers = answer.headers();
+            let error = match answer.status() {
+                _ if answer.body().len() > LIMIT => RefreshErrorKind::TooLarge,
+                StatusCode::OK => return Ok((url, answer)),
+                StatusCode::NOT_MODIFIED if asked.is_some_and(|own| own.fits(headers)) => {
+                    return Ok((url, answer));
+                }
+                StatusCode::NOT_MODIFIED => RefreshErrorKind::NotModified,
+                status if !status.is_redirection() => RefreshErrorKind::Status,
+                _ if left == 0 => RefreshErrorKind::Redirect,
+                _ => {
+                    let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
+                    url = location::redirect(&url, location.ok_or(RefreshErrorKind::Redirect)?)?;
+                    continue;
+                }
+            };
+            return Err(error.into());
         }
+        Err(RefreshErrorKind::Redirect.into())
     }
 
-    /// The usable keys of a set.
-    fn import(&self, body: &[u8]) -> Result<Imported, RefreshError> {
-        let (keys, skipped) =
-            KeySet::from_jwks_of(body, self.template.as_deref()).map_err(|error| match error {
-                KeySetError::Malformed => RefreshErrorKind::Malformed,
-                KeySetError::TooMany { .. } => RefreshErrorKind::TooLarge,
-                _ => RefreshErrorKind::Empty,
-            })?;
-        Ok(Imported { keys, skipped: skipped.len() })
+    /// The usable keys of a set, and how many others it has.
+    fn import(&self, body: &[u8]) -> Result<(KeySet, usize), RefreshErrorKind> {
+        let issuer = self.expected.as_deref().filter(|_| self.is_template);
+        match KeySet::from_jwks_of(body, issuer) {
+            Ok((keys, skipped)) => Ok((keys, skipped.len())),
+            Err(KeySetError::Malformed) => Err(RefreshErrorKind::Malformed),
+            Err(KeySetError::TooMany(_)) => Err(RefreshErrorKind::TooLarge),
+            Err(_) => Err(RefreshErrorKind::Empty),
+        }
     }
 }

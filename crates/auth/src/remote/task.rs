@@ -14,9 +14,9 @@ use super::{
     Fetch, RefreshError, RefreshErrorKind,
     freshness::LONGEST,
     keys::{Ended, Shared},
-    machine::Step,
+    machine::{Machine, Step},
     notices::Notices,
-    round::{Brought, Held, Imported, Plan},
+    round::{Brought, Held, Plan},
 };
 use crate::KeySet;
 
@@ -48,8 +48,7 @@ impl Task {
     /// Runs until neither a handle nor a receiver of the keys is left.
     pub(super) async fn run(mut self) {
         loop {
-            let now = self.shared.now();
-            let step = self.shared.machine().step(now);
+            let step = self.shared.machine(Machine::step);
             if step == Step::Expire {
                 self.expire();
             }
@@ -72,13 +71,14 @@ impl Task {
         match timeout(pause, self.wake.recv()).await {
             Ok(Some(())) | Err(_) => true,
             // Without handles, receivers may be left.
-            Ok(None) => timeout(pause, self.shared.unwatched()).await.is_err(),
+            Ok(None) => timeout(pause, self.shared.keys.closed()).await.is_err(),
         }
     }
 
     async fn round(&mut self) {
         let result = self.fetch().await;
-        let random = random();
+        // Without random bytes fetches are not spread, which is harmless.
+        let random = getrandom::u64().unwrap_or_default();
         let error = match result {
             Ok(brought) => {
                 self.keep(brought, random);
@@ -90,8 +90,7 @@ impl Task {
                 if error.kind() == RefreshErrorKind::NotModified {
                     self.known.held = None;
                 }
-                let now = self.shared.now();
-                self.shared.machine().failed(now, random);
+                self.shared.machine(|machine, now| machine.failed(now, random));
                 self.notices.failed(&error);
                 Some(error)
             }
@@ -133,24 +132,21 @@ impl Task {
             _ => now,
         };
         self.known.held = held.map(|held| (held, since));
-        let added = keys.map_or(0, |Imported { keys, skipped }| {
+        let added = keys.map_or(0, |(keys, skipped)| {
             self.notices.skipped(skipped);
             self.replace(keys)
         });
-        self.shared.machine().succeeded(now, lifetime, added > 0, random);
+        self.shared.machine(|machine, now| machine.succeeded(now, lifetime, added > 0, random));
         // Before the requests that wait for the round continue.
         self.report_state();
     }
 
     /// Replaces the keys, unless they are the same. Returns how many were not held before.
     fn replace(&self, keys: KeySet) -> usize {
-        let before = self.shared.usable();
-        let (added, removed) = match &before {
-            Some(before) => (lacking(before, &keys), lacking(&keys, before)),
-            None => (keys.iter().len(), 0),
-        };
+        let before = Arc::clone(&self.shared.keys.borrow());
+        let (added, removed) = (lacking(&before, &keys), lacking(&keys, &before));
         if (added, removed) != (0, 0) {
-            self.shared.replace(keys);
+            self.shared.keys.send_replace(Arc::new(keys));
         }
         self.notices.changed(added, removed);
         added
@@ -158,16 +154,13 @@ impl Task {
 
     /// Drops the keys.
     fn expire(&mut self) {
-        let removed = self.shared.usable().map_or(0, |keys| keys.iter().len());
         self.known.held = None;
-        self.shared.replace(KeySet::empty());
-        self.notices.changed(0, removed);
+        let before = self.shared.keys.send_replace(Arc::new(KeySet::empty()));
+        self.notices.changed(0, before.iter().len());
     }
 
     fn report_state(&mut self) {
-        let now = self.shared.now();
-        let state = self.shared.machine().state(now);
-        self.notices.state(state);
+        self.notices.state(self.shared.machine(|machine, now| machine.state(now)));
     }
 }
 
@@ -175,9 +168,4 @@ impl Task {
 fn lacking(set: &KeySet, keys: &KeySet) -> usize {
     let is_in = |fingerprint| set.iter().any(|key| key.fingerprint() == fingerprint);
     keys.iter().filter(|key| !is_in(key.fingerprint())).count()
-}
-
-/// Without random bytes fetches are not spread, which is harmless.
-fn random() -> u64 {
-    getrandom::u64().unwrap_or_default()
 }
