@@ -82,8 +82,3 @@ pub use self::{
         VerifyErrorKind,
     },
 };
-
-/// The manual's page on tokens: this crate has the crates that the page compares with.
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/auth.md")]
-pub struct Manual;

@@ -46,7 +46,7 @@ impl AuthLayer {
             cookie: None,
             realm: "api".into(),
             time: Time::system(),
-            refusals: Refusals::new(),
+            refusals: Refusals::unset(),
         };
         Self { shared: Some(Arc::new(shared)) }.add_authenticator(authenticator)
     }

@@ -79,15 +79,13 @@
 mod authenticator;
 mod challenge;
 mod credentials;
-mod future;
 mod layer;
 pub mod require;
 mod service;
 
 pub use self::{
     authenticator::{Attempt, Authenticating, Authenticator, Credential},
-    future::ResponseFuture,
     layer::AuthLayer,
     require::{Require, RequireLayer},
-    service::Auth,
+    service::{Auth, ResponseFuture},
 };

@@ -1,22 +1,20 @@
-//! The service: a thin shell around the authenticators.
+//! The service and its future: a thin shell around the authenticators.
 
 use std::{
-    mem,
+    fmt, mem,
+    pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
-use hardpoint_core::{Head, ResponseBody};
+use hardpoint_core::{Head, HeadFacts, Rejection, ResponseBody};
 use http::{Request, Response};
 use http_body::Body;
+use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::{
-    Attempt,
-    future::{ResponseFuture, State},
-    layer::Shared,
-};
+use super::{Attempt, Authenticating, layer::Shared};
 use crate::AuthRejection;
 
 /// Authenticates the caller of each request. See the [module docs](super).
@@ -49,7 +47,8 @@ where
 
     fn call(&mut self, mut request: Request<ReqB>) -> Self::Future {
         let Some(shared) = &self.shared else {
-            return ResponseFuture::new(State::Forward { future: self.inner.call(request) }, None);
+            let state = State::Forward { future: self.inner.call(request) };
+            return ResponseFuture { state, shared: None };
         };
         let answer = match shared.attempt(request.headers_mut()) {
             None => Ok(()),
@@ -61,7 +60,7 @@ where
                 let clone = self.inner.clone();
                 let inner = mem::replace(&mut self.inner, clone);
                 let state = State::Wait { attempt, waiting: Some((request, inner)) };
-                return ResponseFuture::new(state, Some(Arc::clone(shared)));
+                return ResponseFuture { state, shared: Some(Arc::clone(shared)) };
             }
             // `attempt` asked until one took the credential.
             Some(Attempt::NotMine) => Err(Box::new(AuthRejection::NotAuthenticated) as _),
@@ -72,6 +71,87 @@ where
                 State::Refuse { facts: shared.refusals.facts(Head::new(&request)), rejection }
             }
         };
-        ResponseFuture::new(state, Some(Arc::clone(shared)))
+        ResponseFuture { state, shared: Some(Arc::clone(shared)) }
+    }
+}
+
+pin_project! {
+    /// Forwards, waits for an authenticator, or refuses.
+    ///
+    /// While it waits it holds the request and the ready inner service; dropping it drops both.
+    pub struct ResponseFuture<S, B>
+    where
+        S: Service<Request<B>>,
+    {
+        #[pin]
+        state: State<S, S::Future, B>,
+        shared: Option<Arc<Shared>>,
+    }
+}
+
+pin_project! {
+    #[project = StateProject]
+    enum State<S, F, B> {
+        Forward { #[pin] future: F },
+        Wait { attempt: Authenticating, waiting: Option<(Request<B>, S)> },
+        Refuse { facts: HeadFacts, rejection: Box<dyn Rejection> },
+    }
+}
+
+impl<S, ReqB, ResB> Future for ResponseFuture<S, ReqB>
+where
+    S: Service<Request<ReqB>, Response = Response<ResB>>,
+    ResB: Body<Data = Bytes>,
+{
+    type Output = Result<Response<ResponseBody<ResB>>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            let next = match (this.state.as_mut().project(), this.shared.as_deref()) {
+                (StateProject::Forward { future }, shared) => {
+                    let mut response = ready!(future.poll(cx))?;
+                    if let Some(shared) = shared {
+                        shared.challenge(&mut response);
+                    }
+                    return Poll::Ready(Ok(response.map(ResponseBody::inner)));
+                }
+                (StateProject::Wait { attempt, waiting }, Some(shared)) => {
+                    let answer = ready!(attempt.as_mut().poll(cx));
+                    let Some((mut request, mut inner)) = waiting.take() else {
+                        return Poll::Pending;
+                    };
+                    match answer.and_then(|identity| shared.admit(&mut request, identity)) {
+                        Ok(()) => State::Forward { future: inner.call(request) },
+                        Err(rejection) => State::Refuse {
+                            facts: shared.refusals.facts(Head::new(&request)),
+                            rejection,
+                        },
+                    }
+                }
+                (StateProject::Refuse { facts, rejection }, Some(shared)) => {
+                    let mut response = shared.refusals.refuse(facts, &**rejection);
+                    shared.challenge(&mut response);
+                    return Poll::Ready(Ok(response));
+                }
+                // Only a layer that is on waits or refuses.
+                (_, None) => return Poll::Pending,
+            };
+            this.state.set(next);
+        }
+    }
+}
+
+impl<S, B> fmt::Debug for ResponseFuture<S, B>
+where
+    S: Service<Request<B>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.state {
+            State::Forward { .. } => "forward",
+            State::Wait { .. } => "wait",
+            State::Refuse { .. } => "refuse",
+        };
+        f.debug_tuple("ResponseFuture").field(&state).finish()
     }
 }

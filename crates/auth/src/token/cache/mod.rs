@@ -1,6 +1,6 @@
 //! Tokens that were verified before.
 
-mod table;
+mod bucket;
 
 #[cfg(test)]
 mod tests;
@@ -12,7 +12,7 @@ use std::{
 
 use siphasher::sip128::SipHasher24;
 
-use self::table::{Entry, Id, Table};
+use self::bucket::{Bucket, Entry, Id, Limits, WAYS};
 use super::{VerifiedToken, jws::Parts};
 
 /// How a verifier caches tokens that it has verified. See
@@ -91,47 +91,64 @@ impl Default for TokenCache {
 const MAX_ENTRIES: usize = 1 << 24;
 /// The longest token that is cached, in bytes.
 const MAX_TOKEN: usize = 4 * 1024;
+/// The share of places that the announced number of tokens fills: 3 of 4.
+const FILL: (usize, usize) = (3, 4);
 
-/// The cache itself.
+/// The cache itself: a table of fixed size, in buckets that count which of their tokens come again.
+///
+/// A token is in one of two buckets that its tag chooses. With a third more places than the announced
+/// number of tokens, few are evicted by chance; a single bucket would lose a seventh.
 pub(super) struct Cache {
     settings: TokenCache,
     /// The key of the tags; `None`, and so nothing is cached, if the system returns no random bytes.
     tags: Option<SipHasher24>,
     /// The key of the hashes of subjects.
     subjects: RandomState,
-    table: Table,
+    buckets: Box<[Bucket]>,
 }
 
 impl Cache {
     pub(super) fn new(settings: TokenCache) -> Self {
         let keeps_none = settings.bytes == 0 || settings.time_to_live.is_zero();
         let entries = if keeps_none { 0 } else { settings.entries.min(MAX_ENTRIES) };
+        let (full, of) = FILL;
+        let buckets = (entries * of).div_ceil(full).div_ceil(WAYS);
         let mut key = [0; 16];
         let tags = getrandom::fill(&mut key).is_ok().then(|| SipHasher24::new_with_key(&key));
-        let table = Table::new(entries, settings.bytes, settings.time_to_live);
-        Self { settings, tags, subjects: RandomState::new(), table }
-    }
-
-    #[cfg(test)]
-    pub(super) fn settings(&self) -> TokenCache {
-        self.settings
+        let buckets = (0..buckets).map(|_| Bucket::default()).collect();
+        Self { settings, tags, subjects: RandomState::new(), buckets }
     }
 
     /// A token that was accepted recently.
     pub(super) fn find(&self, parts: &Parts<'_>, now: Duration) -> Option<VerifiedToken> {
-        self.table.find(&self.id(parts)?, now)
+        let id = self.id(parts)?;
+        let mut home = self.home(&id).into_iter();
+        home.find_map(|bucket| bucket?.find(&id, now, self.settings.time_to_live))
     }
 
-    /// Caches a token that is accepted now.
+    /// Caches a token that is accepted now: where it is already, or in the bucket that has more room.
     pub(super) fn insert(&self, parts: &Parts<'_>, token: &VerifiedToken, now: Duration) {
         let Some(id) = self.id(parts) else { return };
-        let subject = self.subjects.hash_one(token.subject());
-        self.table.insert(&id, Entry::new(&id, token, now, subject));
+        let entry = Entry::new(&id, token, now, self.subjects.hash_one(token.subject()));
+        let limits = Limits {
+            bytes: self.settings.bytes.checked_div(self.buckets.len()).unwrap_or_default(),
+            time_to_live: self.settings.time_to_live,
+        };
+        if let [Some(first), Some(second)] = self.home(&id)
+            && entry.size <= limits.bytes
+        {
+            let room = |bucket: &Bucket| bucket.room(now, limits.time_to_live);
+            let has_first = first.place(&id).is_some();
+            let has_second = second.place(&id).is_some();
+            let prefers_second = !has_first && (has_second || room(second) > room(first));
+            let bucket = if prefers_second { second } else { first };
+            bucket.insert(&id, entry, limits);
+        }
     }
 
     pub(super) fn remove(&self, parts: &Parts<'_>) {
         if let Some(id) = self.id(parts) {
-            self.table.remove(&id);
+            self.home(&id).into_iter().flatten().for_each(|bucket| bucket.remove(&id));
         }
     }
 
@@ -140,6 +157,18 @@ impl Cache {
         let tags = self.tags.as_ref().filter(|_| is_short)?;
         let tag = tags.hash(parts.signature.as_bytes());
         Some(Id { signed: parts.signed, tag: (tag.h1, tag.h2) })
+    }
+
+    /// The two buckets that may contain a token: each at the share of the table that its point is of all
+    /// 64-bit numbers.
+    fn home(&self, id: &Id<'_>) -> [Option<&Bucket>; 2] {
+        let (hash, _) = id.tag;
+        // An odd multiplier of 64 random bits: the second choice is independent of the first.
+        let second = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
+        [hash, second].map(|point| {
+            let index = (u128::from(point) * self.buckets.len() as u128) >> 64;
+            self.buckets.get(usize::try_from(index).ok()?)
+        })
     }
 }
 

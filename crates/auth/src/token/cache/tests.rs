@@ -41,6 +41,18 @@ fn verified_of(payload: &str) -> VerifiedToken {
 }
 
 impl Cache {
+    pub(in crate::token) fn settings(&self) -> TokenCache {
+        self.settings
+    }
+
+    fn len(&self) -> usize {
+        self.buckets.iter().map(|bucket| (0..WAYS).filter_map(|way| bucket.at(way)).count()).sum()
+    }
+
+    fn bytes_in_use(&self) -> usize {
+        self.buckets.iter().map(Bucket::size).sum()
+    }
+
     fn find_text(&self, token: &str, now: Duration) -> Option<VerifiedToken> {
         self.find(&Parts::split(token).ok()?, now)
     }
@@ -84,14 +96,14 @@ fn it_is_bounded_in_entries_and_in_bytes() {
         let (token, verified) = source.token(&index.to_string());
         cache.insert_text(token.expose(), &verified, NOW);
     }
-    assert!((64..=88).contains(&cache.table.len()), "{}", cache.table.len());
+    assert!((64..=88).contains(&cache.len()), "{}", cache.len());
     let small = Cache::new(settings.entries(64).bytes(256 * 1024));
     for index in 0..300 {
         let (token, verified) = source.token(&index.to_string().repeat(500));
         small.insert_text(token.expose(), &verified, NOW);
-        assert!(small.table.bytes_in_use() <= 256 * 1024);
+        assert!(small.bytes_in_use() <= 256 * 1024);
     }
-    assert!(small.table.len() >= 8, "one in each bucket: {}", small.table.len());
+    assert!(small.len() >= 8, "one in each bucket: {}", small.len());
     for none in [settings.entries(0), settings.bytes(0)] {
         let cache = Cache::new(none);
         let (token, verified) = source.token("alice");
@@ -156,12 +168,12 @@ fn the_tokens_of_one_subject_push_out_each_other_and_nobody_elses() {
         others.iter().filter(|(token, _)| cache.find_text(token.expose(), NOW).is_some()).count()
     };
     // Not even found in between: they have nothing but their place.
-    let before = cache.table.len();
+    let before = cache.len();
     for _ in 0..600 {
         let (token, verified) = source.token("mallory");
         cache.insert_text(token.expose(), &verified, NOW);
     }
-    assert_eq!(cache.table.len(), 88, "every place is taken");
+    assert_eq!(cache.len(), 88, "every place is taken");
     assert!(known(&cache) >= before - 2, "{} of {before}", known(&cache));
 }
 
@@ -179,7 +191,7 @@ fn a_token_is_known_for_its_time_and_no_longer() {
     // VerifiedToken anew it is known anew, in its place.
     cache.insert_text(token.expose(), &verified, NOW + Duration::from_secs(30));
     assert!(known(NOW + Duration::from_secs(59)));
-    assert_eq!(cache.table.len(), 1);
+    assert_eq!(cache.len(), 1);
     let none = Cache::new(settings.time_to_live(Duration::ZERO));
     none.insert_text(token.expose(), &verified, NOW);
     assert!(none.find_text(token.expose(), NOW).is_none());
@@ -201,7 +213,7 @@ fn tokens_that_are_known_too_long_make_room_first() {
     cache.insert_text(newcomer.expose(), &verified, later);
     assert!(cache.find_text(newcomer.expose(), later).is_some());
     assert!(tokens[1..].iter().all(|(token, _)| cache.find_text(token.expose(), later).is_some()));
-    assert_eq!(cache.table.len(), 8);
+    assert_eq!(cache.len(), 8);
 }
 
 #[test]
@@ -234,7 +246,7 @@ fn a_token_signed_with_a_secret_is_kept_and_a_long_one_is_not() {
     cache.insert_text(token.expose(), &verified, NOW);
     cache.insert_text(long.expose(), &of_long, NOW);
     assert!(cache.find_text(token.expose(), NOW).is_some());
-    assert_eq!(cache.table.len(), 1);
+    assert_eq!(cache.len(), 1);
 }
 
 #[test]
@@ -289,6 +301,6 @@ fn threads_find_what_others_have_put() {
         let threads: Vec<_> = threads.collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
-    assert!(cache.table.len() <= 24);
+    assert!(cache.len() <= 24);
     assert!(found_by_all > 100, "{found_by_all} of 8000");
 }

@@ -1,10 +1,5 @@
-//! A table of fixed size, in buckets that count which of their tokens come again.
-//!
-//! A token is in one of two buckets that its tag chooses. With a third more places than the announced
-//! number of tokens, few are evicted by chance; a single bucket would lose a seventh.
-//!
-//! Finding a token writes nothing that other threads read, except the count of the token's own `Arc`
-//! and, until it has come a few times, the count of its hits. Writers of one bucket take turns.
+//! A bucket of the cache. Finding a token writes nothing that other threads read, except the count of the
+//! token's own `Arc` and, until it has come a few times, the count of its hits. Writers take turns.
 
 use std::{
     sync::{
@@ -19,30 +14,23 @@ use arc_swap::ArcSwapOption;
 use super::VerifiedToken;
 
 /// Tokens of a bucket.
-const WAYS: usize = 8;
-/// The share of places that the announced number of tokens fills: 3 of 4.
-const FILL: (usize, usize) = (3, 4);
+pub(super) const WAYS: usize = 8;
 /// How many of them may belong to one subject before its next token replaces one of its own.
 const SHARE: usize = 2;
 /// How often a token that came again is passed over before it is evicted.
 const MAX_HITS: u8 = 3;
 
-pub(super) struct Table {
-    buckets: Box<[Bucket]>,
-    limits: Limits,
-}
-
 /// The bounds of a bucket.
 #[derive(Clone, Copy)]
-struct Limits {
+pub(super) struct Limits {
     /// The most bytes.
-    bytes: usize,
+    pub(super) bytes: usize,
     /// How long a token is cached.
-    time_to_live: Duration,
+    pub(super) time_to_live: Duration,
 }
 
 #[derive(Default)]
-struct Bucket {
+pub(super) struct Bucket {
     /// Parts of the tags of the entries, adjacent in memory: 0 is none.
     marks: [AtomicU32; WAYS],
     /// How often each came again recently.
@@ -68,7 +56,7 @@ pub(super) struct Entry {
     since: Duration,
     /// A hash of its subject.
     subject: u64,
-    size: usize,
+    pub(super) size: usize,
 }
 
 impl Entry {
@@ -87,66 +75,13 @@ impl Entry {
     }
 }
 
-impl Table {
-    pub(super) fn new(entries: usize, bytes: usize, time_to_live: Duration) -> Self {
-        let (full, of) = FILL;
-        let buckets = entries.saturating_mul(of).div_ceil(full).div_ceil(WAYS);
-        let bytes = bytes.checked_div(buckets).unwrap_or_default();
-        let buckets = (0..buckets).map(|_| Bucket::default()).collect();
-        Self { buckets, limits: Limits { bytes, time_to_live } }
-    }
-
-    pub(super) fn find(&self, id: &Id<'_>, now: Duration) -> Option<VerifiedToken> {
-        let home = self.home(id)?;
-        home.into_iter().find_map(|bucket| bucket.find(id, now, self.limits.time_to_live))
-    }
-
-    /// Puts a token where it is already, or into the bucket that has more room.
-    pub(super) fn insert(&self, id: &Id<'_>, entry: Entry) {
-        let Some([first, second]) = self.home(id).filter(|_| entry.size <= self.limits.bytes)
-        else {
-            return;
-        };
-        let room = |bucket: &Bucket| bucket.room(entry.since, self.limits.time_to_live);
-        let prefers_second = !first.holds(id) && (second.holds(id) || room(second) > room(first));
-        let bucket = if prefers_second { second } else { first };
-        bucket.insert(id, entry, self.limits);
-    }
-
-    pub(super) fn remove(&self, id: &Id<'_>) {
-        self.home(id).into_iter().flatten().for_each(|bucket| bucket.remove(id));
-    }
-
-    /// The two buckets that may contain a token.
-    fn home(&self, id: &Id<'_>) -> Option<[&Bucket; 2]> {
-        let (hash, _) = id.tag;
-        // An odd multiplier of 64 random bits: the second choice is independent of the first.
-        let second = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
-        Some([self.bucket(hash)?, self.bucket(second)?])
-    }
-
-    /// The bucket at the share of the table that `point` is of all 64-bit numbers.
-    fn bucket(&self, point: u64) -> Option<&Bucket> {
-        let index = (u128::from(point) * self.buckets.len() as u128) >> 64;
-        self.buckets.get(usize::try_from(index).ok()?)
-    }
-
-    #[cfg(test)]
-    pub(super) fn bytes_in_use(&self) -> usize {
-        self.buckets.iter().map(Bucket::size).sum()
-    }
-
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.buckets
-            .iter()
-            .flat_map(|bucket| (0..WAYS).filter_map(|place| bucket.at(place)))
-            .count()
-    }
-}
-
 impl Bucket {
-    fn find(&self, id: &Id<'_>, now: Duration, time_to_live: Duration) -> Option<VerifiedToken> {
+    pub(super) fn find(
+        &self,
+        id: &Id<'_>,
+        now: Duration,
+        time_to_live: Duration,
+    ) -> Option<VerifiedToken> {
         let mark = mark(id.tag.0);
         for place in 0..WAYS {
             if self.marks[place].load(Ordering::Acquire) != mark {
@@ -170,7 +105,7 @@ impl Bucket {
     }
 
     /// Puts a token where it is already, or where the loss is smallest.
-    fn insert(&self, id: &Id<'_>, entry: Entry, limits: Limits) {
+    pub(super) fn insert(&self, id: &Id<'_>, entry: Entry, limits: Limits) {
         // A bucket is consistent after each step, so a panic elsewhere does not harm it.
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         self.clear_stale(entry.since, limits.time_to_live);
@@ -184,29 +119,25 @@ impl Bucket {
         self.shrink_to(limits.bytes, place);
     }
 
-    fn remove(&self, id: &Id<'_>) {
+    pub(super) fn remove(&self, id: &Id<'_>) {
         let _turn = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(place) = self.place(id) {
             self.clear(place);
         }
     }
 
-    fn holds(&self, id: &Id<'_>) -> bool {
-        self.place(id).is_some()
-    }
-
     /// How many places are free or stale.
-    fn room(&self, now: Duration, time_to_live: Duration) -> usize {
+    pub(super) fn room(&self, now: Duration, time_to_live: Duration) -> usize {
         let is_fresh = |entry: Arc<Entry>| entry.is_fresh(now, time_to_live);
         (0..WAYS).filter(|place| !self.at(*place).is_some_and(is_fresh)).count()
     }
 
-    fn at(&self, place: usize) -> Option<Arc<Entry>> {
+    pub(super) fn at(&self, place: usize) -> Option<Arc<Entry>> {
         self.entries[place].load_full()
     }
 
     /// The place of a token.
-    fn place(&self, id: &Id<'_>) -> Option<usize> {
+    pub(super) fn place(&self, id: &Id<'_>) -> Option<usize> {
         (0..WAYS).find(|place| self.at(*place).is_some_and(|entry| entry.is(id)))
     }
 
@@ -258,7 +189,7 @@ impl Bucket {
         self.entries[place].store(None);
     }
 
-    fn size(&self) -> usize {
+    pub(super) fn size(&self) -> usize {
         (0..WAYS).filter_map(|place| self.at(place)).map(|entry| entry.size).sum()
     }
 
