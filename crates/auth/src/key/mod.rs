@@ -3,14 +3,13 @@
 mod algorithm;
 mod der;
 mod error;
-mod finder;
 mod jwk;
 mod lint;
-mod live;
 mod pem;
 mod ring;
 mod set;
 mod signing;
+mod source;
 mod verifying;
 
 #[cfg(test)]
@@ -21,10 +20,14 @@ mod tests;
 pub use self::{
     algorithm::Algorithm,
     error::KeyError,
-    finder::{IssuerKeys, Refreshed},
     ring::{KeyRing, KeyState},
     set::{KeySet, KeySetError, SkippedKey},
     signing::SigningKey,
+    source::{IssuerKeys, Refreshed},
     verifying::VerifyingKey,
 };
-pub(crate) use self::{finder::KeyFinder, jwk::MAX_KEY_ID, live::Live, set::Member};
+pub(crate) use self::{
+    jwk::MAX_KEY_ID,
+    set::Member,
+    source::{KeyFinder, Live},
+};

@@ -7,7 +7,7 @@ use aws_lc_rs::{
     hmac,
     rand::SystemRandom,
     rsa::{KeyPair as RsaKeyPair, KeyPairComponents, KeySize, PublicKeyComponents},
-    signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256},
+    signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair},
 };
 use hardpoint_core::Secret;
 use zeroize::Zeroizing;
@@ -161,14 +161,15 @@ impl SigningKey {
     }
 
     fn from_pair(pair: Pair, kind: Algorithm) -> Result<Self, KeyError> {
-        let public = match &pair {
-            Pair::Ed25519(pair) => VerifyingKey::from_raw(kind, pair.public_key().as_ref()),
-            Pair::Ec(pair) => VerifyingKey::from_raw(kind, pair.public_key().as_ref()),
-            Pair::Rsa(pair) if pair.public_modulus_len() < 256 => Err(RSA_TOO_SMALL),
-            Pair::Rsa(pair) => VerifyingKey::from_raw(kind, pair.public_key().as_ref()),
+        let raw = match &pair {
+            Pair::Ed25519(pair) => pair.public_key().as_ref(),
+            Pair::Ec(pair) => pair.public_key().as_ref(),
+            Pair::Rsa(pair) if pair.public_modulus_len() < 256 => return Err(RSA_TOO_SMALL),
+            Pair::Rsa(pair) => pair.public_key().as_ref(),
             // Secrets are made with both halves at once.
-            Pair::Secret(_) => Err(NOT_SUPPORTED),
-        }?;
+            Pair::Secret(_) => return Err(NOT_SUPPORTED),
+        };
+        let public = VerifyingKey::from_raw(kind, raw)?;
         Ok(Self { pair, public })
     }
 
@@ -229,20 +230,16 @@ impl SigningKey {
     /// The signature over `message`, in the form of JWS.
     pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         let random = SystemRandom::new();
-        match &self.pair {
-            Pair::Ed25519(pair) => Ok(pair.sign(message).as_ref().to_vec()),
-            Pair::Ec(pair) => {
-                pair.sign(&random, message).map(|signature| signature.as_ref().to_vec())
-            }
-            Pair::Rsa(pair) => {
-                let encoding = match self.algorithm().primitive() {
-                    Primitive::Rsa(_, encoding) => encoding,
-                    _ => &RSA_PKCS1_SHA256,
-                };
+        match (&self.pair, self.algorithm().primitive()) {
+            (Pair::Ed25519(pair), _) => Ok(pair.sign(message).as_ref().to_vec()),
+            (Pair::Ec(pair), _) => pair.sign(&random, message).map(|own| own.as_ref().to_vec()),
+            (Pair::Rsa(pair), Primitive::Rsa(_, encoding)) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
                 pair.sign(encoding, &random, message, &mut signature).map(|()| signature)
             }
-            Pair::Secret(key) => Ok(hmac::sign(key, message).as_ref().to_vec()),
+            (Pair::Secret(key), _) => Ok(hmac::sign(key, message).as_ref().to_vec()),
+            // An RSA key has an algorithm of RSA.
+            (Pair::Rsa(_), _) => return Err(SIGNING_FAILED),
         }
         .map_err(|_| SIGNING_FAILED)
     }

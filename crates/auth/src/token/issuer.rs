@@ -161,7 +161,7 @@ impl TokenIssuer {
 
     fn seal(&self, body: &str) -> Result<Secret<str>, IssueError> {
         let key = self.signing_key().ok_or(IssueError::Key)?;
-        let (algorithm, kind) = (key.algorithm().as_str(), self.profile.kind());
+        let (algorithm, kind) = (key.algorithm().as_str(), &*self.profile.kind);
         let header = json!({ "alg": algorithm, "typ": kind, "kid": key.key_id() });
         let mut token = URL_SAFE_NO_PAD.encode(header.to_string());
         token.push('.');
@@ -241,7 +241,7 @@ impl<'a> NewToken<'a> {
                 return Err(IssueError::Claims);
             }
         }
-        if issuer.profile.needs_all_claims() {
+        if issuer.profile.needs_all_claims {
             body.entry("client_id").or_insert_with(|| issuer.audience.as_str().into());
         }
         let body = Value::Object(body).to_string();

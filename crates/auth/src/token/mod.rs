@@ -1,6 +1,5 @@
 //! Access tokens: JSON Web Tokens, checked strictly.
 
-mod builder;
 mod cache;
 mod claims;
 mod error;
@@ -16,7 +15,6 @@ mod verifier;
 mod tests;
 
 pub use self::{
-    builder::TokenVerifierBuilder,
     cache::TokenCache,
     claims::Claims,
     error::{VerifyError, VerifyErrorKind},
@@ -24,7 +22,7 @@ pub use self::{
     jws::SignedBytes,
     profile::Profile,
     revocation::{Revocation, RevocationPolicy, RevocationState},
-    trust::TrustedIssuer,
+    trust::{TokenVerifierBuilder, TrustedIssuer},
     verified::VerifiedToken,
     verifier::TokenVerifier,
 };

@@ -7,11 +7,11 @@ use std::borrow::Cow;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Profile {
-    kind: Cow<'static, str>,
+    pub(super) kind: Cow<'static, str>,
     /// Whether a token without `typ` is of this kind.
     is_default_kind: bool,
     /// Whether the claims that RFC 9068 adds are required.
-    needs_all_claims: bool,
+    pub(super) needs_all_claims: bool,
 }
 
 impl Profile {
@@ -44,15 +44,6 @@ impl Profile {
             _ => given,
         };
         short.eq_ignore_ascii_case(&self.kind) || given.eq_ignore_ascii_case(&self.kind)
-    }
-
-    /// The `typ` of tokens of this profile.
-    pub(super) fn kind(&self) -> &str {
-        &self.kind
-    }
-
-    pub(super) fn needs_all_claims(&self) -> bool {
-        self.needs_all_claims
     }
 }
 
