@@ -3,15 +3,9 @@
 use std::fmt;
 
 use aws_lc_rs::{
-    hmac::{self, HMAC_SHA256, HMAC_SHA384, HMAC_SHA512},
+    hmac,
     signature::{
-        ECDSA_P256_SHA256_FIXED as P256, ECDSA_P256_SHA256_FIXED_SIGNING as P256_SIGNING,
-        ECDSA_P384_SHA384_FIXED as P384, ECDSA_P384_SHA384_FIXED_SIGNING as P384_SIGNING,
-        EcdsaSigningAlgorithm, EcdsaVerificationAlgorithm, RSA_PKCS1_2048_8192_SHA256,
-        RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384,
-        RSA_PKCS1_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384,
-        RSA_PSS_2048_8192_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512, RsaEncoding,
-        RsaParameters,
+        self as sig, EcdsaSigningAlgorithm, EcdsaVerificationAlgorithm, RsaEncoding, RsaParameters,
     },
 };
 
@@ -103,25 +97,25 @@ impl Algorithm {
     }
 
     fn properties(self) -> (&'static str, Primitive) {
+        use Primitive::{Ec, Ed25519, Mac, Rsa};
+
         match self {
-            Self::EdDsa => ("EdDSA", Primitive::Ed25519),
-            Self::Es256 => ("ES256", Primitive::Ec(&P256, &P256_SIGNING)),
-            Self::Es384 => ("ES384", Primitive::Ec(&P384, &P384_SIGNING)),
-            Self::Hs256 => ("HS256", Primitive::Mac(HMAC_SHA256)),
-            Self::Hs384 => ("HS384", Primitive::Mac(HMAC_SHA384)),
-            Self::Hs512 => ("HS512", Primitive::Mac(HMAC_SHA512)),
-            Self::Ps256 => ("PS256", Primitive::Rsa(&RSA_PSS_2048_8192_SHA256, &RSA_PSS_SHA256)),
-            Self::Ps384 => ("PS384", Primitive::Rsa(&RSA_PSS_2048_8192_SHA384, &RSA_PSS_SHA384)),
-            Self::Ps512 => ("PS512", Primitive::Rsa(&RSA_PSS_2048_8192_SHA512, &RSA_PSS_SHA512)),
-            Self::Rs256 => {
-                ("RS256", Primitive::Rsa(&RSA_PKCS1_2048_8192_SHA256, &RSA_PKCS1_SHA256))
+            Self::EdDsa => ("EdDSA", Ed25519),
+            Self::Es256 => {
+                ("ES256", Ec(&sig::ECDSA_P256_SHA256_FIXED, &sig::ECDSA_P256_SHA256_FIXED_SIGNING))
             }
-            Self::Rs384 => {
-                ("RS384", Primitive::Rsa(&RSA_PKCS1_2048_8192_SHA384, &RSA_PKCS1_SHA384))
+            Self::Es384 => {
+                ("ES384", Ec(&sig::ECDSA_P384_SHA384_FIXED, &sig::ECDSA_P384_SHA384_FIXED_SIGNING))
             }
-            Self::Rs512 => {
-                ("RS512", Primitive::Rsa(&RSA_PKCS1_2048_8192_SHA512, &RSA_PKCS1_SHA512))
-            }
+            Self::Hs256 => ("HS256", Mac(hmac::HMAC_SHA256)),
+            Self::Hs384 => ("HS384", Mac(hmac::HMAC_SHA384)),
+            Self::Hs512 => ("HS512", Mac(hmac::HMAC_SHA512)),
+            Self::Ps256 => ("PS256", Rsa(&sig::RSA_PSS_2048_8192_SHA256, &sig::RSA_PSS_SHA256)),
+            Self::Ps384 => ("PS384", Rsa(&sig::RSA_PSS_2048_8192_SHA384, &sig::RSA_PSS_SHA384)),
+            Self::Ps512 => ("PS512", Rsa(&sig::RSA_PSS_2048_8192_SHA512, &sig::RSA_PSS_SHA512)),
+            Self::Rs256 => ("RS256", Rsa(&sig::RSA_PKCS1_2048_8192_SHA256, &sig::RSA_PKCS1_SHA256)),
+            Self::Rs384 => ("RS384", Rsa(&sig::RSA_PKCS1_2048_8192_SHA384, &sig::RSA_PKCS1_SHA384)),
+            Self::Rs512 => ("RS512", Rsa(&sig::RSA_PKCS1_2048_8192_SHA512, &sig::RSA_PKCS1_SHA512)),
         }
     }
 

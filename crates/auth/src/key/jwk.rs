@@ -7,13 +7,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{
-    Algorithm, KeyError,
-    error::{
-        BAD_KEY_ID, JWK_ALGORITHM, JWK_DUPLICATE, JWK_KIND, JWK_MEMBER, JWK_NOT_OBJECT, JWK_OPS,
-        JWK_PRIVATE, JWK_USE,
-    },
-};
+use super::{Algorithm, KeyError, error::*};
 
 /// The longest key id, in bytes.
 pub(crate) const MAX_KEY_ID: usize = 128;

@@ -1,10 +1,6 @@
 //! Keys that must not be used.
 
-use super::Algorithm;
-use super::error::{
-    KeyError, LOW_ORDER, RSA_EVEN, RSA_EXPONENT, RSA_ROCA, RSA_TOO_LARGE, RSA_TOO_SMALL,
-    SECRET_PUBLIC_KEY, SECRET_PUBLISHED, SECRET_TOO_SHORT, SECRET_UNIFORM,
-};
+use super::{Algorithm, error::*};
 
 /// An RSA public key, big-endian and without leading zeros.
 pub(super) fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<(), KeyError> {

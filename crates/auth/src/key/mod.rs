@@ -1,11 +1,10 @@
 //! Keys of tokens: each is parsed once and has one algorithm.
 
 mod algorithm;
-mod der;
+mod container;
 mod error;
 mod jwk;
 mod lint;
-mod pem;
 mod ring;
 mod set;
 mod signing;

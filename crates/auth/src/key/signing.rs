@@ -13,15 +13,11 @@ use hardpoint_core::Secret;
 use zeroize::Zeroizing;
 
 use super::{
-    Algorithm, KeyError, VerifyingKey,
+    Algorithm, VerifyingKey,
     algorithm::Primitive,
-    der,
-    error::{
-        HAS_NO_DOCUMENT, JWK_MEMBER, NO_RANDOMNESS, NOT_SUPPORTED, OTHER_FAMILY, RSA_TOO_SMALL,
-        SIGNING_FAILED,
-    },
+    container,
+    error::*,
     jwk::{Jwk, SIGN},
-    pem,
 };
 
 /// A private key for one algorithm. `Debug` shows only the key id.
@@ -85,7 +81,7 @@ impl SigningKey {
     /// # Errors
     /// [`KeyError`] says what the text is not, without showing any of it.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
-        let block = pem::block(text)?;
+        let block = container::block(text)?;
         if block.tag == "PRIVATE KEY" { Self::from_pkcs8(&block.der) } else { Err(NOT_SUPPORTED) }
     }
 
@@ -94,7 +90,7 @@ impl SigningKey {
     /// # Errors
     /// As [`from_pem`](Self::from_pem).
     pub fn from_pkcs8(der: &[u8]) -> Result<Self, KeyError> {
-        let kind = der::private(der)?;
+        let kind = container::private(der)?;
         let pair = match kind.primitive() {
             Primitive::Ed25519 => Ed25519KeyPair::from_pkcs8(der).map(Pair::Ed25519),
             Primitive::Ec(_, curve) => EcdsaKeyPair::from_pkcs8(curve, der).map(Pair::Ec),
@@ -217,7 +213,7 @@ impl SigningKey {
     /// [`KeyError`] for a secret, which has no such form.
     pub fn to_pem(&self) -> Result<Secret<str>, KeyError> {
         // The primitives wipe their documents when they are dropped, and the text is wiped too.
-        let encode = |der: &[u8]| pem::encode("PRIVATE KEY", der).as_str().into();
+        let encode = |der: &[u8]| container::to_pem("PRIVATE KEY", der).as_str().into();
         match &self.pair {
             Pair::Ed25519(pair) => pair.to_pkcs8v1().map(|document| encode(document.as_ref())),
             Pair::Ec(pair) => pair.to_pkcs8v1().map(|document| encode(document.as_ref())),

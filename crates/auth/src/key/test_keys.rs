@@ -6,12 +6,12 @@ use aws_lc_rs::{
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair},
 };
 
-use super::{Algorithm, SigningKey, pem};
+use super::{Algorithm, SigningKey, container};
 
 pub(crate) fn rsa_pem() -> String {
     let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
     let der: Pkcs8V1Der<'_> = pair.as_der().unwrap();
-    pem::encode("PRIVATE KEY", der.as_ref()).to_string()
+    container::to_pem("PRIVATE KEY", der.as_ref()).to_string()
 }
 
 pub(crate) fn pem_for(algorithm: Algorithm) -> String {
@@ -21,5 +21,5 @@ pub(crate) fn pem_for(algorithm: Algorithm) -> String {
         _ => return SigningKey::generate_pem().unwrap().expose().to_owned(),
     };
     let pair = EcdsaKeyPair::generate(curve).unwrap();
-    pem::encode("PRIVATE KEY", pair.to_pkcs8v1().unwrap().as_ref()).to_string()
+    container::to_pem("PRIVATE KEY", pair.to_pkcs8v1().unwrap().as_ref()).to_string()
 }

@@ -14,12 +14,12 @@ use hardpoint_core::Secret;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Algorithm, KeyError, SigningKey,
+    Algorithm, SigningKey,
     algorithm::Primitive,
-    der,
-    error::{BAD_KEY_ID, HAS_NO_DOCUMENT, JWK_OFF_CURVE, NOT_PUBLIC, OTHER_FAMILY},
+    container,
+    error::*,
     jwk::{Jwk, VERIFY, is_key_id},
-    lint, pem,
+    lint,
 };
 
 /// A key that verifies, parsed once, for one algorithm. Clones share it.
@@ -71,7 +71,7 @@ impl VerifyingKey {
     /// # Errors
     /// [`KeyError`] says what the text is not, without showing any of it.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
-        Self::from_block(&pem::block(text)?)
+        Self::from_block(&container::block(text)?)
     }
 
     /// Reads every key of a text with several PEM blocks, such as previous keys.
@@ -79,10 +79,10 @@ impl VerifyingKey {
     /// # Errors
     /// [`KeyError`] if the text has no block, or one of them is not a key.
     pub fn all_from_pem(text: &str) -> Result<Vec<Self>, KeyError> {
-        pem::blocks(text)?.iter().map(Self::from_block).collect()
+        container::blocks(text)?.iter().map(Self::from_block).collect()
     }
 
-    fn from_block(block: &pem::Block) -> Result<Self, KeyError> {
+    fn from_block(block: &container::Block) -> Result<Self, KeyError> {
         match block.tag.as_str() {
             "PRIVATE KEY" => Ok(SigningKey::from_pkcs8(&block.der)?.verifying_key()),
             "PUBLIC KEY" => Self::from_der(&block.der),
@@ -95,7 +95,7 @@ impl VerifyingKey {
     /// # Errors
     /// As [`from_pem`](Self::from_pem).
     pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
-        let (algorithm, key) = der::public(der)?;
+        let (algorithm, key) = container::public(der)?;
         Self::from_raw(algorithm, key)
     }
 
@@ -185,7 +185,7 @@ impl VerifyingKey {
     /// # Errors
     /// [`KeyError`] for a secret, which has none.
     pub fn to_pem(&self) -> Result<String, KeyError> {
-        Ok(pem::encode("PUBLIC KEY", &self.to_der()?).to_string())
+        Ok(container::to_pem("PUBLIC KEY", &self.to_der()?).to_string())
     }
 
     /// The key as a SubjectPublicKeyInfo in DER.

@@ -60,19 +60,13 @@ pub(super) fn redirect(from: &Uri, location: &str) -> Result<Uri, RefreshErrorKi
         return Uri::from_parts(parts).map_err(|_| refused);
     }
     let to = parse(location, Transport::HttpToo).map_err(|_| refused)?;
-    let same_host = match (from.host(), to.host()) {
-        (Some(from), Some(to)) => from.eq_ignore_ascii_case(to),
-        _ => false,
-    };
-    if same_host && from.scheme() == to.scheme() && port(from) == port(&to) {
-        return Ok(to);
-    }
-    Err(refused)
+    if origin(from) == origin(&to) { Ok(to) } else { Err(refused) }
 }
 
-fn port(uri: &Uri) -> u16 {
+fn origin(uri: &Uri) -> (Option<&Scheme>, Option<String>, u16) {
     let default = if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
-    uri.port_u16().unwrap_or(default)
+    let host = uri.host().map(str::to_ascii_lowercase);
+    (uri.scheme(), host, uri.port_u16().unwrap_or(default))
 }
 
 /// A bare address, or this machine.

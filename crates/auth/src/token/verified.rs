@@ -38,22 +38,7 @@ struct Inner {
 }
 
 /// A part of a text that is not longer than a token and its claims.
-#[derive(Clone, Copy, Debug)]
-struct Span {
-    begin: u16,
-    end: u16,
-}
-
-impl Span {
-    fn new(begin: usize, length: usize) -> Self {
-        let place = |place: usize| u16::try_from(place).unwrap_or(u16::MAX);
-        Self { begin: place(begin), end: place(begin.saturating_add(length)) }
-    }
-
-    fn range(self) -> Range<usize> {
-        self.begin.into()..self.end.into()
-    }
-}
+type Span = Range<u16>;
 
 impl VerifiedToken {
     /// The token of a payload whose signature was verified with this key.
@@ -63,16 +48,20 @@ impl VerifiedToken {
         times: Times,
         key: &VerifyingKey,
     ) -> Self {
+        let span = |begin: usize, length: usize| {
+            let place = |place: usize| u16::try_from(place).unwrap_or(u16::MAX);
+            Some(place(begin)..place(begin.saturating_add(length)))
+        };
         let mut unescaped = String::new();
         let spans = claims.texts.each_ref().map(|claim| match claim {
             Json::Text(Cow::Borrowed(part)) => {
                 let begin = part.as_ptr().addr().saturating_sub(payload.as_ptr().addr());
-                Some(Span::new(begin, part.len()))
+                span(begin, part.len())
             }
             Json::Text(Cow::Owned(part)) => {
                 let begin = payload.len() + unescaped.len();
                 unescaped.push_str(part);
-                Some(Span::new(begin, part.len()))
+                span(begin, part.len())
             }
             _ => None,
         });
@@ -212,8 +201,8 @@ debug_only!(VerifiedToken {});
 
 impl Inner {
     fn text(&self, name: Name) -> Option<&str> {
-        let span = self.spans.get(name as usize).copied().flatten()?;
-        self.text.get(span.range())
+        let span = self.spans.get(name as usize)?.as_ref()?;
+        self.text.get(span.start.into()..span.end.into())
     }
 
     fn payload(&self) -> &str {
