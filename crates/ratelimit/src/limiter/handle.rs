@@ -1,12 +1,19 @@
 //! Limits without a request: jobs, messages, work whose cost is known afterwards.
 
-use std::{error::Error, fmt, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use hardpoint_core::Key;
 
 use super::{By, RateLimiter, Reservation, Rules, SettleLater};
 use crate::{
-    Batch, Decided, Policy, Quota, StoreError, Verdicts,
+    Batch, BoxFuture, Decided, Policy, Quota, StoreError, Verdicts,
     store::{EntryMode, Question, Questions, Verdict},
 };
 
@@ -41,14 +48,11 @@ impl PolicyHandle {
     /// [`Denied`] if the bucket has no cell, or if the store did not decide and the policy's
     /// [`OnFailure`](crate::OnFailure) denies.
     #[inline]
-    pub async fn check(&self, key: &Key<'_>) -> Result<Admitted, Denied> {
-        if self.limiter.remote().is_none() {
-            return self.ask_here(key, 1);
-        }
-        match self.ask_store(key, 1) {
-            Decided::Now(answer) => answer,
-            Decided::Later(answer) => answer.await,
-        }
+    pub fn check<'a>(
+        &'a self,
+        key: &'a Key<'_>,
+    ) -> impl Future<Output = Result<Admitted, Denied>> + Send + use<'a> {
+        self.check_cost(key, 1)
     }
 
     /// Consumes `cost` cells of the key's bucket. A cost of 0 looks without consuming.
@@ -56,14 +60,12 @@ impl PolicyHandle {
     /// # Errors
     /// As [`check`](Self::check).
     #[inline]
-    pub async fn check_cost(&self, key: &Key<'_>, cost: u32) -> Result<Admitted, Denied> {
-        if self.limiter.remote().is_none() {
-            return self.ask_here(key, cost);
-        }
-        match self.ask_store(key, cost) {
-            Decided::Now(answer) => answer,
-            Decided::Later(answer) => answer.await,
-        }
+    pub fn check_cost<'a>(
+        &'a self,
+        key: &'a Key<'_>,
+        cost: u32,
+    ) -> impl Future<Output = Result<Admitted, Denied>> + Send + use<'a> {
+        Check { handle: self, key, cost, answer: None }
     }
 
     /// Holds `cost` cells for work whose cost is known only when it is done: an estimate, to be
@@ -247,6 +249,34 @@ impl PolicyHandle {
             mode => mode,
         };
         Question::new(self.number, self.limiter.digest(key), policy.quota(), cost, mode)
+    }
+}
+
+/// A check, decided when it is first polled. Not an async function, whose future is not inlined:
+/// that costs a quarter of a check in memory.
+struct Check<'a> {
+    handle: &'a PolicyHandle,
+    key: &'a Key<'a>,
+    cost: u32,
+    /// A store's answer, once it was asked.
+    answer: Option<BoxFuture<Result<Admitted, Denied>>>,
+}
+
+impl Future for Check<'_> {
+    type Output = Result<Admitted, Denied>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.handle.limiter.remote().is_none() {
+            return Poll::Ready(self.handle.ask_here(self.key, self.cost));
+        }
+        if let Some(answer) = &mut self.answer {
+            return answer.as_mut().poll(context);
+        }
+        match self.handle.ask_store(self.key, self.cost) {
+            Decided::Now(answer) => Poll::Ready(answer),
+            Decided::Later(answer) => self.answer.insert(answer).as_mut().poll(context),
+        }
     }
 }
 

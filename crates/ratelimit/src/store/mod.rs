@@ -29,43 +29,44 @@ pub use self::{
 
 /// A key as a store keeps it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Digest([u64; 2]);
+pub struct Digest {
+    // Not an array: that goes through memory from a function to its caller.
+    low: u64,
+    high: u64,
+}
 
 impl Digest {
     /// A digest of these bits.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "the halves, one after the other")]
     pub const fn from_bits(bits: u128) -> Self {
-        Self([bits as u64, (bits >> 64) as u64])
+        Self { low: bits as u64, high: (bits >> 64) as u64 }
     }
 
     /// The bits.
     #[must_use]
     pub const fn to_bits(self) -> u128 {
-        let [low, high] = self.0;
-        (high as u128) << 64 | low as u128
+        (self.high as u128) << 64 | self.low as u128
     }
 
     /// The digest of the same key under a quota of its own: buckets of different quotas are
     /// different buckets. Its lowest bits are the bucket's size, by which a table compares debts.
     pub(crate) fn under(self, quota: Quota) -> Self {
-        let [low, high] = self.0;
         let mark = quota.interval_nanos() ^ u64::from(quota.capacity()).rotate_left(40);
         let mark = mark.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let low = (low ^ mark) & !table::SIZE_MASK | u64::from(quota.size().max(1));
-        Self([low, high ^ mark.rotate_left(29)])
+        let low = (self.low ^ mark) & !table::SIZE_MASK | u64::from(quota.size().max(1));
+        Self { low, high: self.high ^ mark.rotate_left(29) }
     }
 
     /// A digest that differs from every key's: of requests that lack the key.
     pub(crate) const fn without_key(self) -> Self {
-        let [low, high] = self.0;
-        Self([low ^ !table::SIZE_MASK, !high])
+        Self { low: self.low ^ !table::SIZE_MASK, high: !self.high }
     }
 
     /// The lower half: enough to distinguish keys in one process.
     #[inline]
     pub(crate) const fn low(self) -> u64 {
-        self.0[0]
+        self.low
     }
 }
 
