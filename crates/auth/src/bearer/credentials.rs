@@ -6,15 +6,9 @@ use http::{
 };
 
 use super::Credential;
+use crate::AuthRejection;
 
-/// What a request carries.
-pub(super) enum Found<'a> {
-    None,
-    /// A credential, and the scheme or the own header field that it came with.
-    One(Credential<'a>, Carrier<'a>),
-    Several,
-}
-
+/// What a credential came with: the cookie, a header field of an authenticator, or a scheme.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Carrier<'a> {
     Cookie,
@@ -33,24 +27,22 @@ pub(super) fn hide(headers: &mut HeaderMap, name: &HeaderName) {
 }
 
 /// The only credential in `Authorization` with a known scheme, in the cookie, and in the fields of
-/// authenticators. Two leave open which one counts.
+/// authenticators. Two are an error: they leave open which one counts.
 pub(super) fn find<'a>(
     headers: &'a HeaderMap,
     is_known: impl Fn(&[u8]) -> bool,
     cookie: Option<&str>,
     fields: impl Iterator<Item = &'a HeaderName>,
-) -> Found<'a> {
-    let mut found = Found::None;
+) -> Result<Option<(Credential<'a>, Carrier<'a>)>, AuthRejection> {
+    let (mut found, mut count) = (None, 0_usize);
     let mut add = |credential, carrier| {
-        found = match found {
-            Found::None => Found::One(credential, carrier),
-            _ => Found::Several,
-        };
+        found = Some((credential, carrier));
+        count += 1;
     };
     let mut lines = headers.get_all(AUTHORIZATION).iter();
     if let Some(line) = lines.next() {
         if lines.next().is_some() {
-            return Found::Several;
+            return Err(AuthRejection::InvalidRequest);
         }
         let (scheme, text) = split(line);
         if is_known(scheme) {
@@ -67,7 +59,7 @@ pub(super) fn find<'a>(
             add(Credential::Header(text), Carrier::Header(field));
         }
     }
-    found
+    if count > 1 { Err(AuthRejection::InvalidRequest) } else { Ok(found) }
 }
 
 /// The scheme, and the credential behind at least one space (RFC 9110 §11.4); the credential is

@@ -10,7 +10,7 @@ use tower_layer::Layer;
 
 use super::{
     Attempt, Auth, Authenticator, challenge,
-    credentials::{self, Carrier, Found},
+    credentials::{self, Carrier},
 };
 use crate::{AuthRejection, VerifyErrorKind};
 
@@ -149,25 +149,24 @@ impl Shared {
         let is_known =
             |scheme: &[u8]| self.authenticators.iter().any(|own| has_scheme(&**own, scheme));
         let cookie = self.cookie.as_deref();
-        match credentials::find(headers, is_known, cookie, self.fields.iter()) {
-            Found::None if self.is_required => Some(refuse(AuthRejection::NotAuthenticated)),
-            Found::None => None,
-            Found::Several => Some(refuse(AuthRejection::InvalidRequest)),
-            Found::One(credential, carrier) => {
-                let mut takers = self.authenticators.iter().filter(|own| match carrier {
-                    Carrier::Cookie => true,
-                    Carrier::Header(field) => own.header().as_ref() == Some(field),
-                    Carrier::Scheme(scheme) => has_scheme(&***own, scheme),
-                });
-                let attempt = takers.find_map(|own| match own.authenticate(credential) {
-                    Attempt::NotMine => None,
-                    attempt => Some(attempt),
-                });
-                let unknown =
-                    || refuse(AuthRejection::InvalidToken(VerifyErrorKind::Malformed.into()));
-                Some(attempt.unwrap_or_else(unknown))
-            }
-        }
+        let found = credentials::find(headers, is_known, cookie, self.fields.iter());
+        let (credential, carrier) = match found {
+            Ok(Some(found)) => found,
+            Ok(None) if self.is_required => return Some(refuse(AuthRejection::NotAuthenticated)),
+            Ok(None) => return None,
+            Err(rejection) => return Some(refuse(rejection)),
+        };
+        let mut takers = self.authenticators.iter().filter(|own| match carrier {
+            Carrier::Cookie => true,
+            Carrier::Header(field) => own.header().as_ref() == Some(field),
+            Carrier::Scheme(scheme) => has_scheme(&***own, scheme),
+        });
+        let attempt = takers.find_map(|own| match own.authenticate(credential) {
+            Attempt::NotMine => None,
+            attempt => Some(attempt),
+        });
+        let unknown = || refuse(AuthRejection::InvalidToken(VerifyErrorKind::Malformed.into()));
+        Some(attempt.unwrap_or_else(unknown))
     }
 
     /// Stores the caller in the request's context, unless an outer layer found another one.

@@ -8,6 +8,7 @@ use argon2::{Params, password_hash::phc};
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash {
     text: String,
+    pub(super) parts: Parts,
 }
 
 /// The most memory that a stored hash may demand, in KiB.
@@ -26,8 +27,7 @@ impl PasswordHash {
     /// OWASP's password storage cheat sheet except for 5 passes over 7 MiB.
     pub fn parse(text: &str) -> Result<Self, ParseHashError> {
         let hash = phc::PasswordHash::new(text).map_err(|_| ParseHashError::Malformed)?;
-        parts(&hash)?;
-        Ok(Self { text: text.to_owned() })
+        Ok(Self { text: text.to_owned(), parts: parts(&hash)? })
     }
 
     /// The text to store.
@@ -35,19 +35,10 @@ impl PasswordHash {
     pub fn as_str(&self) -> &str {
         &self.text
     }
-
-    pub(super) fn of(hash: &phc::PasswordHash) -> Self {
-        Self { text: hash.to_string() }
-    }
-
-    /// The parameters to hash with, and the expected output.
-    pub(super) fn parts(&self) -> Result<Parts, ParseHashError> {
-        let hash = phc::PasswordHash::new(&self.text).map_err(|_| ParseHashError::Malformed)?;
-        parts(&hash)
-    }
 }
 
 /// The parameters, the salt and the output of a stored hash.
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Parts {
     pub(super) params: Params,
     pub(super) salt: phc::Salt,

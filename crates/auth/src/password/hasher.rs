@@ -113,8 +113,7 @@ impl PasswordHasher {
             self.report(&Ok(()), |()| PasswordResult::Mismatched);
             return Ok(false);
         }
-        let parts =
-            stored.map(PasswordHash::parts).transpose().map_err(|_| PasswordError::Failed)?;
+        let parts = stored.map(|stored| stored.parts.clone());
         let shared = Arc::clone(&self.shared);
         let answer = self.run(move || shared.matches(parts.as_ref(), &password)).await;
         self.report(&answer, |matches| match matches {
@@ -186,7 +185,7 @@ impl Shared {
             salt: Some(phc::Salt::new(&salt).map_err(|_| PasswordError::Failed)?),
             hash: Some(phc::Output::new(&output).map_err(|_| PasswordError::Failed)?),
         };
-        Ok(PasswordHash::of(&hash))
+        PasswordHash::parse(&hash.to_string()).map_err(|_| PasswordError::Failed)
     }
 
     fn matches(

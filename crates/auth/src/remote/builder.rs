@@ -18,7 +18,7 @@ use super::{
     machine::Machine,
     notices::Notices,
     round::Plan,
-    task::{Known, Task},
+    task::Task,
 };
 use crate::ConfigError;
 
@@ -160,11 +160,12 @@ impl RemoteKeysBuilder {
             timeout: self.timeout,
             wake,
             notices: Notices::new(self.name, self.telemetry.into_inner().unwrap_or_default()),
-            known: Known::default(),
+            place: None,
+            held: None,
         };
         // It ends by itself, so no one waits for it.
         drop(runtime.spawn(task.run()));
-        Ok(RemoteKeys::new(shared, waker))
+        Ok(RemoteKeys { shared, wake: waker })
     }
 
     fn plan(&self) -> Result<Plan, ConfigError> {

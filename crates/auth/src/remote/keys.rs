@@ -23,9 +23,9 @@ use crate::{
 /// Clones are handles of the same keys.
 #[derive(Clone)]
 pub struct RemoteKeys {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     /// Wakes the task. It ends when there is neither a handle nor a receiver of the keys.
-    wake: mpsc::Sender<()>,
+    pub(super) wake: mpsc::Sender<()>,
 }
 
 /// What handles and the task share.
@@ -59,10 +59,6 @@ impl RemoteKeys {
     /// `<issuer>/.well-known/openid-configuration` must name exactly it.
     pub fn discovery(issuer: impl Into<String>, fetch: impl Fetch) -> RemoteKeysBuilder {
         RemoteKeysBuilder::new(issuer.into(), true, fetch)
-    }
-
-    pub(super) fn new(shared: Arc<Shared>, wake: mpsc::Sender<()>) -> Self {
-        Self { shared, wake }
     }
 
     /// The current keys, such as for a [`JwksService`](crate::JwksService).
@@ -182,7 +178,7 @@ impl Shared {
         Some(Arc::clone(&self.keys.borrow())).filter(|keys| keys.iter().len() > 0)
     }
 
-    /// Asks or tells the machine, now.
+    /// Runs `run` with the machine and the current time.
     pub(super) fn machine<R>(&self, run: impl FnOnce(&mut Machine, Mono) -> R) -> R {
         let now = self.now();
         run(&mut self.machine.lock().unwrap_or_else(PoisonError::into_inner), now)

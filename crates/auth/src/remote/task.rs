@@ -32,16 +32,10 @@ pub(super) struct Task {
     pub(super) timeout: Duration,
     pub(super) wake: mpsc::Receiver<()>,
     pub(super) notices: Notices,
-    pub(super) known: Known,
-}
-
-/// What earlier rounds found out.
-#[derive(Debug, Default)]
-pub(super) struct Known {
     /// Where the keys are, and for how many more rounds.
-    place: Option<(Uri, u32)>,
+    pub(super) place: Option<(Uri, u32)>,
     /// What the server said of the keys that are held, and when they came.
-    held: Option<(Held, Mono)>,
+    pub(super) held: Option<(Held, Mono)>,
 }
 
 impl Task {
@@ -85,10 +79,10 @@ impl Task {
                 None
             }
             Err(error) => {
-                self.known.place = None;
+                self.place = None;
                 // The server does not know what it is asked about, so fetch unconditionally next.
                 if error.kind() == RefreshErrorKind::NotModified {
-                    self.known.held = None;
+                    self.held = None;
                 }
                 self.shared.machine(|machine, now| machine.failed(now, random));
                 self.notices.failed(&error);
@@ -103,12 +97,12 @@ impl Task {
     /// Fetches in a task of its own, so that a panic is a failure.
     async fn fetch(&self) -> Result<Brought, RefreshError> {
         let (fetch, plan) = (Arc::clone(&self.fetch), Arc::clone(&self.plan));
-        let place = self.known.place.as_ref().filter(|(_, rounds_left)| *rounds_left > 0);
+        let place = self.place.as_ref().filter(|(_, rounds_left)| *rounds_left > 0);
         let keys_url = place.map(|(url, _)| url.clone());
         let now = self.shared.now();
         // A server that is wrong about changes keeps no key alive for longer than this.
         let is_recent = |(_, since): &&(Held, Mono)| now.saturating_since(*since) < LONGEST;
-        let held = self.known.held.as_ref().filter(is_recent).map(|(held, _)| held.clone());
+        let held = self.held.as_ref().filter(is_recent).map(|(held, _)| held.clone());
         let mut round = JoinSet::new();
         round.spawn(async move { plan.run(&*fetch, keys_url, held).await });
         match timeout(self.timeout, round.join_next()).await {
@@ -122,16 +116,16 @@ impl Task {
     fn keep(&mut self, brought: Brought, random: u64) {
         let Brought { keys, lifetime, keys_url, held } = brought;
         let now = self.shared.now();
-        let rounds_left = match self.known.place {
+        let rounds_left = match self.place {
             Some((_, left @ 1..)) => left - 1,
             _ => ROUNDS_PER_DISCOVERY,
         };
-        self.known.place = Some((keys_url, rounds_left));
-        let since = match (&keys, &self.known.held) {
+        self.place = Some((keys_url, rounds_left));
+        let since = match (&keys, &self.held) {
             (None, Some((_, since))) => *since,
             _ => now,
         };
-        self.known.held = held.map(|held| (held, since));
+        self.held = held.map(|held| (held, since));
         let added = keys.map_or(0, |(keys, skipped)| {
             self.notices.skipped(skipped);
             self.replace(keys)
@@ -154,7 +148,7 @@ impl Task {
 
     /// Drops the keys.
     fn expire(&mut self) {
-        self.known.held = None;
+        self.held = None;
         let before = self.shared.keys.send_replace(Arc::new(KeySet::empty()));
         self.notices.changed(0, before.iter().len());
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::json::{self, Json};
@@ -124,16 +124,4 @@ pub(super) struct Times {
     pub(super) issued: Option<u64>,
     pub(super) not_before: Option<u64>,
     pub(super) logged_in: Option<u64>,
-}
-
-/// The issuer that an unverified payload names, to choose between issuers that share a key id.
-/// Nothing is allocated for a payload that is an object with one issuer.
-pub(super) fn peek_issuer<R>(payload: &[u8], look: impl FnOnce(&str) -> Option<R>) -> Option<R> {
-    #[derive(Deserialize)]
-    struct Named<'a> {
-        #[serde(borrow, default)]
-        iss: Json<'a>,
-    }
-
-    look(serde_json::from_slice::<Named<'_>>(payload).ok()?.iss.as_str()?)
 }

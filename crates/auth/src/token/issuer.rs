@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hardpoint_core::{Secret, Time};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{
@@ -186,12 +186,10 @@ pub struct NewToken<'a> {
 impl<'a> NewToken<'a> {
     /// Grants these scopes. Default: none.
     pub fn scopes(mut self, scopes: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
-        let mut names = scopes.into_iter().peekable();
-        if names.peek().is_some() {
-            let names: Vec<_> = names.collect();
-            let names: Vec<_> = names.iter().map(AsRef::as_ref).collect();
-            let is_name = |name: &&str| !name.contains(' ');
-            let scopes = names.join(" ").parse().ok().filter(|_| names.iter().all(is_name));
+        let names: Vec<_> = scopes.into_iter().map(|name| name.as_ref().to_owned()).collect();
+        if !names.is_empty() {
+            let scopes = names.join(" ").parse().ok();
+            let scopes = scopes.filter(|_| names.iter().all(|name| !name.contains(' ')));
             self.scopes = scopes.map(Some).ok_or(IssueError::Scopes);
         }
         self
@@ -220,17 +218,11 @@ impl<'a> NewToken<'a> {
         let now = issuer.time.unix().as_secs();
         let expires = now.saturating_add(issuer.lifetime.as_secs());
         let token_id = random_id()?;
-        let mut body = Map::new();
-        for (name, value) in [
-            ("iss", issuer.issuer.as_str().into()),
-            ("aud", issuer.audience.as_str().into()),
-            ("sub", subject.into()),
-            ("iat", now.into()),
-            ("exp", expires.into()),
-            ("jti", token_id.as_str().into()),
-        ] {
-            body.insert(name.to_owned(), value);
-        }
+        let own = json!({
+            "iss": issuer.issuer, "aud": issuer.audience, "sub": subject, "iat": now,
+            "exp": expires, "jti": token_id,
+        });
+        let Value::Object(mut body) = own else { return Err(IssueError::Claims) };
         if let Some(scopes) = scopes? {
             body.insert("scope".to_owned(), scopes.as_str().into());
         }

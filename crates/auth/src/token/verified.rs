@@ -86,14 +86,10 @@ impl VerifiedToken {
         Identity::new(self.inner)
     }
 
-    fn text(&self, name: Name) -> Option<&str> {
-        self.inner.text(name)
-    }
-
     /// Who made the token. Only issuer and subject together identify a caller.
     #[must_use]
     pub fn issuer(&self) -> &str {
-        self.text(Name::Issuer).unwrap_or_default()
+        self.inner.text(Name::Issuer).unwrap_or_default()
     }
 
     /// The subject of the token.
@@ -116,13 +112,13 @@ impl VerifiedToken {
     /// The client that the token was issued to (`client_id`).
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
-        self.text(Name::ClientId)
+        self.inner.text(Name::ClientId)
     }
 
     /// The token's own id (`jti`).
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {
-        self.text(Name::TokenId)
+        self.inner.text(Name::TokenId)
     }
 
     /// The id of the session that the token belongs to (`sid`).
