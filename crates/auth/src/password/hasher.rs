@@ -91,9 +91,7 @@ impl PasswordHasher {
             return Err(PasswordError::Failed);
         }
         let shared = Arc::clone(&self.shared);
-        let answer = self.run(move || shared.hash_new(&password)).await;
-        self.report(&answer, |_| PasswordResult::Hashed);
-        answer
+        self.run(move || shared.hash_new(&password), |_| PasswordResult::Hashed).await
     }
 
     /// Whether this is the password of the stored hash.
@@ -108,37 +106,38 @@ impl PasswordHasher {
         stored: Option<&PasswordHash>,
         password: Secret<str>,
     ) -> Result<bool, PasswordError> {
+        let result = |matches: &bool| match matches {
+            true => PasswordResult::Matched,
+            false => PasswordResult::Mismatched,
+        };
         // No account has such a password, so this reveals nothing about one.
         if password.expose().len() > PasswordPolicy::MAX_BYTES {
-            self.report(&Ok(()), |()| PasswordResult::Mismatched);
+            self.telemetry.on(&PasswordChecked::new(result(&false)).into());
             return Ok(false);
         }
         let parts = stored.map(|stored| stored.parts.clone());
         let shared = Arc::clone(&self.shared);
-        let answer = self.run(move || shared.matches(parts.as_ref(), &password)).await;
-        self.report(&answer, |matches| match matches {
-            true => PasswordResult::Matched,
-            false => PasswordResult::Mismatched,
-        });
+        self.run(move || shared.matches(parts.as_ref(), &password), result).await
+    }
+
+    /// Does the work in turn, and reports its result. A failure of the hash function is not one.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, PasswordError> + Send + 'static,
+        result: impl FnOnce(&T) -> PasswordResult,
+    ) -> Result<T, PasswordError> {
+        let answer = self.in_turn(work).await;
+        let result = match &answer {
+            Ok(answer) => result(answer),
+            Err(PasswordError::Overloaded) => PasswordResult::Shed,
+            Err(_) => return answer,
+        };
+        self.telemetry.on(&PasswordChecked::new(result).into());
         answer
     }
 
-    /// A failure of the hash function is not a result, and is not reported.
-    fn report<T>(
-        &self,
-        answer: &Result<T, PasswordError>,
-        result: impl FnOnce(&T) -> PasswordResult,
-    ) {
-        let result = match answer {
-            Ok(answer) => result(answer),
-            Err(PasswordError::Overloaded) => PasswordResult::Shed,
-            Err(_) => return,
-        };
-        self.telemetry.on(&PasswordChecked::new(result).into());
-    }
-
     /// Waits for a turn and does the work on a blocking thread.
-    async fn run<T: Send + 'static>(
+    async fn in_turn<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, PasswordError> + Send + 'static,
     ) -> Result<T, PasswordError> {

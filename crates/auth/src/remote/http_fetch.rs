@@ -5,7 +5,7 @@ use std::{error::Error, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header::USER_AGENT};
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, builderstates::WantsSchemes};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
@@ -44,8 +44,9 @@ impl HttpFetch {
     /// # Errors
     /// [`ConfigError`] if there are none, as in an empty container.
     pub fn new() -> Result<Self, ConfigError> {
-        let config = builder()?.with_native_roots().map_err(system)?;
-        Ok(Self::with_config(config.with_no_client_auth()))
+        let provider = aws_lc_rs::default_provider();
+        let tls = HttpsConnectorBuilder::new().with_provider_and_native_roots(provider);
+        Ok(Self::connecting(tls.map_err(system)?))
     }
 
     /// Trusts only the certificate authorities in this PEM text: for an issuer with a private one,
@@ -62,33 +63,25 @@ impl HttpFetch {
         if roots.is_empty() {
             return Err(ConfigError::Authorities(None));
         }
-        let config = builder()?.with_root_certificates(roots);
-        Ok(Self::with_config(config.with_no_client_auth()))
+        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(given)?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Self::connecting(HttpsConnectorBuilder::new().with_tls_config(config)))
     }
 
-    fn with_config(config: ClientConfig) -> Self {
+    fn connecting(tls: HttpsConnectorBuilder<WantsSchemes>) -> Self {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_connect_timeout(Some(CONNECT));
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(config)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(http);
+        let connector = tls.https_or_http().enable_http1().wrap_connector(http);
         let client = Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(0)
             .http1_max_buf_size(HEAD)
             .build(connector);
         Self { client }
     }
-}
-
-type Wanting = rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>;
-
-fn builder() -> Result<Wanting, ConfigError> {
-    ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(system)
 }
 
 fn system(cause: impl Error + Send + Sync + 'static) -> ConfigError {

@@ -21,16 +21,14 @@ pub(super) enum Transport {
 /// secret, and `https://good@evil` deceives its reader.
 pub(super) fn parse(text: &str, transport: Transport) -> Result<Uri, RefreshErrorKind> {
     let uri: Uri = text.parse().map_err(|_| RefreshErrorKind::Url)?;
-    let https = uri.scheme() == Some(&Scheme::HTTPS);
-    let http = uri.scheme() == Some(&Scheme::HTTP);
     let authority = uri.authority().ok_or(RefreshErrorKind::Url)?;
-    if !(https || http) || authority.as_str().contains('@') || authority.host().is_empty() {
-        return Err(RefreshErrorKind::Url);
+    let is_plain = !authority.as_str().contains('@') && !authority.host().is_empty();
+    match uri.scheme_str().filter(|_| is_plain) {
+        Some("https") => Ok(uri),
+        Some("http") if transport == Transport::HttpToo => Ok(uri),
+        Some("http") => Err(RefreshErrorKind::Insecure),
+        _ => Err(RefreshErrorKind::Url),
     }
-    if http && transport == Transport::HttpsOnly {
-        return Err(RefreshErrorKind::Insecure);
-    }
-    Ok(uri)
 }
 
 /// The URL of the keys in a discovery document.

@@ -43,16 +43,16 @@ impl Validator {
     /// Whether a 304 with these header fields is about this response (RFC 9111 §4.3.4). Many servers
     /// send no validator with it.
     pub(super) fn fits(&self, headers: &HeaderMap) -> bool {
-        if headers.contains_key(ETAG) {
-            let Self::Tag(own) = self else { return false };
-            // Weakly: compression makes tags weak, and a 304 has no body.
-            return only(headers, ETAG).is_some_and(|tag| opaque(tag) == opaque(own));
-        }
+        let has_tag = headers.contains_key(ETAG);
         match self {
             Self::LastModified(own) => {
-                headers.get_all(LAST_MODIFIED).iter().all(|date| date == own)
+                !has_tag && headers.get_all(LAST_MODIFIED).iter().all(|date| date == own)
             }
-            Self::Tag(_) => true,
+            // Weakly: compression makes tags weak, and a 304 has no body.
+            Self::Tag(own) => {
+                let is_own = |tag| opaque(tag) == opaque(own);
+                !has_tag || only(headers, ETAG).is_some_and(is_own)
+            }
         }
     }
 }
