@@ -84,13 +84,15 @@ pub(super) struct Inner {
     pub(super) telemetry: OnceLock<Telemetry>,
 }
 
+type StoreAnswer = Pin<Box<dyn Future<Output = RevocationState> + Send>>;
+
 /// How far a verification came without waiting.
 enum Step {
     Done(VerifiedToken),
     /// The token names a key that the set does not contain.
     FindKey(Arc<dyn KeyFinder>, Option<String>),
     /// Everything but the revocation is verified.
-    AskStore(VerifiedToken, Pin<Box<dyn Future<Output = RevocationState> + Send>>),
+    AskStore(VerifiedToken, StoreAnswer),
 }
 
 impl TokenVerifier {
@@ -145,16 +147,14 @@ impl Inner {
         if let Some(known) = self.cached(&parts, now) {
             return self.ask(known);
         }
-        match self.open(&parts, now)? {
-            Step::Done(token) => {
-                let step = self.ask(token)?;
-                if let Step::Done(token) = &step {
-                    self.keep(&parts, token);
-                }
-                Ok(step)
-            }
-            step => Ok(step),
+        let step = match self.open(&parts, now)? {
+            Step::Done(token) => self.ask(token)?,
+            step => return Ok(step),
+        };
+        if let Step::Done(token) = &step {
+            self.keep(&parts, token);
         }
+        Ok(step)
     }
 
     async fn wait(&self, token: &str, mut step: Step) -> Result<VerifiedToken, Kind> {
@@ -168,38 +168,38 @@ impl Inner {
         match step {
             Step::Done(token) => Ok(token),
             Step::FindKey(..) => Err(Kind::KeyId),
-            Step::AskStore(verified, mut answer) => loop {
-                match answer.await {
-                    RevocationState::AskStore(next) => {
-                        answer = next;
-                        continue;
-                    }
-                    RevocationState::Revoked => return Err(Kind::Revoked),
-                    RevocationState::Unknown => self.unknown_state()?,
-                    RevocationState::Live => {}
+            Step::AskStore(verified, mut answer) => {
+                while let Some(next) = self.judge(answer.await)? {
+                    answer = next;
                 }
                 self.keep(&Parts::split(token)?, &verified);
-                return Ok(verified);
-            },
+                Ok(verified)
+            }
         }
     }
 
     fn ask(&self, token: VerifiedToken) -> Result<Step, Kind> {
-        match self.revocation.as_ref().map(|revocation| revocation.state(&token)) {
-            None | Some(RevocationState::Live) => Ok(Step::Done(token)),
-            Some(RevocationState::AskStore(answer)) => Ok(Step::AskStore(token, answer)),
-            Some(RevocationState::Revoked) => Err(Kind::Revoked),
-            Some(RevocationState::Unknown) => self.unknown_state().map(|()| Step::Done(token)),
+        let state = self.revocation.as_ref().map(|revocation| revocation.state(&token));
+        match self.judge(state.unwrap_or(RevocationState::Live))? {
+            None => Ok(Step::Done(token)),
+            Some(answer) => Ok(Step::AskStore(token, answer)),
         }
     }
 
-    fn unknown_state(&self) -> Result<(), Kind> {
+    /// Whether a token in this state is accepted; the answer of a store, if that decides.
+    fn judge(&self, state: RevocationState) -> Result<Option<StoreAnswer>, Kind> {
+        match state {
+            RevocationState::AskStore(answer) => return Ok(Some(answer)),
+            RevocationState::Live => return Ok(None),
+            RevocationState::Revoked => return Err(Kind::Revoked),
+            RevocationState::Unknown => {}
+        }
         if let Some(telemetry) = self.telemetry.get() {
             let failed = StoreFailed::new(StoreKind::Revocation, StoreErrorKind::Unavailable);
             telemetry.on(&failed.into());
         }
         match self.unknown_revocation {
-            RevocationPolicy::Allow => Ok(()),
+            RevocationPolicy::Allow => Ok(None),
             RevocationPolicy::Deny => Err(Kind::RevocationUnknown),
         }
     }

@@ -128,17 +128,18 @@ impl Bucket {
 
     /// How many places are free or stale.
     pub(super) fn room(&self, now: Duration, time_to_live: Duration) -> usize {
-        let is_fresh = |entry: Arc<Entry>| entry.is_fresh(now, time_to_live);
-        (0..WAYS).filter(|place| !self.at(*place).is_some_and(is_fresh)).count()
+        WAYS - self.entries().filter(|(_, entry)| entry.is_fresh(now, time_to_live)).count()
     }
 
-    pub(super) fn at(&self, place: usize) -> Option<Arc<Entry>> {
-        self.entries[place].load_full()
+    /// The places that are taken, and their entries.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (usize, Arc<Entry>)> {
+        let entries = self.entries.iter().map(ArcSwapOption::load_full);
+        entries.enumerate().filter_map(|(place, entry)| Some((place, entry?)))
     }
 
     /// The place of a token.
     pub(super) fn place(&self, id: &Id<'_>) -> Option<usize> {
-        (0..WAYS).find(|place| self.at(*place).is_some_and(|entry| entry.is(id)))
+        self.entries().find(|(_, entry)| entry.is(id)).map(|(place, _)| place)
     }
 
     /// The place that a token takes: a free one; or, if its subject has its share of the bucket, the
@@ -147,15 +148,14 @@ impl Bucket {
     /// So tokens that come once evict each other, one subject's first its own, and those that come
     /// again and again stay.
     fn victim(&self, newcomer: &Entry, next: &mut usize) -> usize {
-        if let Some(place) = (0..WAYS).find(|place| self.at(*place).is_none()) {
+        if let Some(place) = self.entries.iter().position(|entry| entry.load().is_none()) {
             return place;
         }
-        let is_own =
-            |place: &usize| self.at(*place).is_some_and(|entry| entry.subject == newcomer.subject);
         let hits = |place: &usize| self.hits[*place].load(Ordering::Relaxed);
-        let own = (0..WAYS).filter(is_own);
-        if own.clone().count() >= SHARE
-            && let Some(place) = own.min_by_key(hits)
+        let own = self.entries().filter(|(_, entry)| entry.subject == newcomer.subject);
+        let own: Vec<_> = own.map(|(place, _)| place).collect();
+        if own.len() >= SHARE
+            && let Some(place) = own.into_iter().min_by_key(hits)
         {
             return place;
         }
@@ -177,10 +177,8 @@ impl Bucket {
 
     /// Drops stale tokens.
     fn clear_stale(&self, now: Duration, time_to_live: Duration) {
-        let is_stale = |entry: Arc<Entry>| !entry.is_fresh(now, time_to_live);
-        (0..WAYS)
-            .filter(|place| self.at(*place).is_some_and(is_stale))
-            .for_each(|place| self.clear(place));
+        let stale = self.entries().filter(|(_, entry)| !entry.is_fresh(now, time_to_live));
+        stale.for_each(|(place, _)| self.clear(place));
     }
 
     fn clear(&self, place: usize) {
@@ -190,15 +188,14 @@ impl Bucket {
     }
 
     pub(super) fn size(&self) -> usize {
-        (0..WAYS).filter_map(|place| self.at(place)).map(|entry| entry.size).sum()
+        self.entries().map(|(_, entry)| entry.size).sum()
     }
 
     /// Evicts entries until the rest fits, those that came least first, and never `newest`.
     fn shrink_to(&self, bytes: usize, newest: usize) {
         while self.size() > bytes {
-            let others = (0..WAYS).filter(|place| *place != newest);
-            let there = others.filter(|place| self.at(*place).is_some());
-            let least = there.min_by_key(|place| self.hits[*place].load(Ordering::Relaxed));
+            let others = self.entries().map(|(place, _)| place).filter(|place| *place != newest);
+            let least = others.min_by_key(|place| self.hits[*place].load(Ordering::Relaxed));
             let Some(place) = least else { break };
             self.clear(place);
         }

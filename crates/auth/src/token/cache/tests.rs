@@ -46,7 +46,7 @@ impl Cache {
     }
 
     fn len(&self) -> usize {
-        self.buckets.iter().map(|bucket| (0..WAYS).filter_map(|way| bucket.at(way)).count()).sum()
+        self.buckets.iter().map(|bucket| bucket.entries().count()).sum()
     }
 
     fn bytes_in_use(&self) -> usize {
