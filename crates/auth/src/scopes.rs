@@ -13,7 +13,7 @@ use std::{borrow::Cow, str::FromStr};
 /// const WRITE: Scopes = Scopes::from_static("notes:write");
 ///
 /// let granted: Scopes = "notes:read notes:write".parse()?;
-/// assert!(WRITE.iter().all(|name| granted.contains(name)));
+/// assert!(WRITE.is_subset_of(&granted));
 /// assert!(!granted.contains("notes"));
 /// assert!("".parse::<Scopes>().is_err());
 /// # Ok::<(), hardpoint_auth::ParseScopesError>(())
@@ -55,6 +55,12 @@ impl Scopes {
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
         self.iter().any(|own| own == name)
+    }
+
+    /// Whether `others` contains every scope of this set.
+    #[must_use]
+    pub fn is_subset_of(&self, others: &Self) -> bool {
+        self.iter().all(|name| others.contains(name))
     }
 }
 
