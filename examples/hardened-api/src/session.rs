@@ -46,8 +46,7 @@ pub(crate) async fn log_in(
 /// Returns the scopes of a session. A client may ask for fewer scopes, but not for more.
 fn asked_for(scope: Option<&str>) -> Result<Scopes, Problem> {
     let Some(scope) = scope else { return Ok(SCOPES) };
-    let asked =
-        scope.parse::<Scopes>().ok().filter(|asked| asked.iter().all(|name| SCOPES.contains(name)));
+    let asked = scope.parse::<Scopes>().ok().filter(|asked| asked.is_subset_of(&SCOPES));
     asked.ok_or_else(|| {
         Problem::new(StatusCode::BAD_REQUEST, "invalid_scope", "The scope cannot be granted")
             .detail(format!("Request some of: {}", SCOPES.as_str()))

@@ -26,7 +26,7 @@ use tracing_subscriber::fmt::MakeWriter;
 /// More lanes than a typical service has worker threads.
 const LANES: usize = 16;
 
-/// A buffer that grew beyond this is not reused for the next round.
+/// The room that a lane keeps when it has no lines.
 const KEPT_MAX: usize = 64 * 1024;
 
 /// How long an ending thread waits for its lines to be written.

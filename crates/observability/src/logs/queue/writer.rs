@@ -57,19 +57,24 @@ struct Wrote {
 fn round(queue: &Queue, output: &mut Output<impl io::Write>, batch: &mut Vec<u8>) -> Wrote {
     let mut wrote = Wrote::default();
     for lane in &queue.lanes {
-        mem::swap(batch, &mut lane.lock().unwrap_or_else(PoisonError::into_inner));
-        if batch.is_empty() {
+        let mut lines = lane.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.is_empty() {
+            lines.shrink_to(KEPT_MAX);
             continue;
         }
+        mem::swap(batch, &mut lines);
+        drop(lines);
         wrote.any = true;
         let lost = output.write(batch);
         if lost > 0 {
             wrote.failed = true;
             queue.lose(lost);
         }
-        queue.bytes.fetch_sub(batch.len(), Ordering::SeqCst);
+        let used = batch.len();
+        queue.bytes.fetch_sub(used, Ordering::SeqCst);
         batch.clear();
-        batch.shrink_to(KEPT_MAX);
+        // A lane under load keeps what it needs: growing anew each round costs more than the line.
+        batch.shrink_to(KEPT_MAX.max(2 * used));
     }
     wrote
 }
