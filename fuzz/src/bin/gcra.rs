@@ -1,9 +1,9 @@
 //! Any quota and any requests at any times, against a bucket that is counted in 128 bits: nothing is
 //! admitted beyond it, and a client that waits for the advised time, and not a nanosecond less, is
-//! admitted. A limiter in memory decides the same, whatever is done to the bucket, and so does a bucket
-//! whose cells may be held.
+//! admitted. A limiter in memory decides the same after every command, and so does a bucket whose cells
+//! may be held.
 #![cfg_attr(fuzzing, no_main)]
-#![expect(clippy::expect_used, reason = "a panic is how a target tells what it found")]
+#![expect(clippy::expect_used, reason = "a target reports what it found by a panic")]
 
 use std::{
     future::Future,

@@ -17,8 +17,8 @@ fn limiter(quota: Quota, headers: Headers) -> RateLimiter {
     builder.time(ManualClock::default()).build().expect("one policy with a plain name")
 }
 
-/// A request of the only client. The client's slot is the first of its line, whatever the digest is
-/// keyed with: no other key is in the table.
+/// A request of the only client. The table contains no other key, so the client always has the
+/// first slot of its line, under any key of the digest.
 fn request() -> Request<()> {
     let mut request = Request::new(());
     request.extensions_mut().insert(Peer::new((keys::address(1), 40_000).into()));

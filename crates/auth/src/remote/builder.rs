@@ -85,7 +85,7 @@ impl RemoteKeysBuilder {
     /// hours, a night and a day to repair an issuer.
     ///
     /// A longer time keeps a key alive that the issuer has withdrawn; with 0 the service fails with
-    /// the issuer, as soon as its keys are no longer fresh.
+    /// the issuer when the freshness of its keys ends.
     pub fn stale_if_error(mut self, stale_if_error: Duration) -> Self {
         self.stale_if_error = stale_if_error;
         self

@@ -102,7 +102,7 @@ async fn outside_of_a_layer_the_store_is_awaited_or_the_token_is_not_believed() 
     let verifier = builder.build().unwrap();
     let token = token(&issuer, "");
     let now = verifier.verify(token.expose()).unwrap_err();
-    assert_eq!(now.kind(), VerifyErrorKind::RevocationUnknown, "whatever the policy");
+    assert_eq!(now.kind(), VerifyErrorKind::RevocationUnknown, "under every policy");
     assert!(verifier.verify_or_wait(token.expose()).await.is_ok());
     *store.is_down.lock().unwrap() = true;
     assert!(verifier.verify_or_wait(token.expose()).await.is_ok(), "best effort");

@@ -106,7 +106,7 @@ impl Issuer {
             inner.pages.get(request.uri().path()).or_else(|| inner.pages.get("*")).cloned()
         };
         match page {
-            None => Err(FetchError::Unreachable("nobody is there".into())),
+            None => Err(FetchError::Unreachable("connection refused".into())),
             Some(Page::Answer(answer)) => Ok(answer(&request)),
             Some(Page::Hang) => std::future::pending().await,
             Some(Page::Panic) => panic!("the fetch panics"),

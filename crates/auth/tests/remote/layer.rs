@@ -26,7 +26,7 @@ fn start(issuer: &Issuer) -> RemoteKeys {
     RemoteKeys::jwks(URL, issuer.clone()).time(Time::custom(TokioClock::new())).start().unwrap()
 }
 
-/// A request with a token of `issuer` that names `key` and that nobody has signed.
+/// A request with a token of `issuer` that names `key` and has no valid signature.
 fn unsigned(key: &SigningKey, issuer: &str) -> Request<TestBody> {
     let header = serde_json::json!({ "alg": "EdDSA", "typ": "at+jwt", "kid": key.key_id() });
     let payload = serde_json::json!({ "iss": issuer });

@@ -72,7 +72,7 @@ pub struct KeySetChanged<'a> {
     pub key_set: &'a str,
     /// The number of keys that were not held before.
     pub added: usize,
-    /// The number of keys that are no longer held.
+    /// The number of keys that were removed.
     pub removed: usize,
 }
 

@@ -64,7 +64,7 @@ impl Problem {
     /// use hardpoint_core::Problem;
     /// use http::StatusCode;
     ///
-    /// let problem = Problem::from_status(StatusCode::NOT_FOUND).detail("There is no such note.");
+    /// let problem = Problem::from_status(StatusCode::NOT_FOUND).detail("Note 7 does not exist.");
     /// assert_eq!(problem.code(), "not_found");
     /// ```
     #[must_use]

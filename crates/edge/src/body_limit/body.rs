@@ -51,7 +51,7 @@ impl<B> LimitedBody<B> {
         self.mark.is_none()
     }
 
-    /// Returns the inner body, which is no longer counted.
+    /// Returns the inner body. Its remaining bytes are not counted.
     #[must_use]
     pub fn into_inner(self) -> B {
         self.inner

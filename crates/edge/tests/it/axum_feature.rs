@@ -70,7 +70,7 @@ async fn axums_own_server_says_who_connects() {
 }
 
 async fn missing() -> Result<&'static str, Problem> {
-    Err(Problem::from_status(StatusCode::NOT_FOUND).detail("there is no note 7"))
+    Err(Problem::from_status(StatusCode::NOT_FOUND).detail("note 7 does not exist"))
 }
 
 #[tokio::test]
@@ -79,13 +79,13 @@ async fn a_handler_returns_a_problem() {
     let (request, _) = with_context(Request::new(Body::empty()));
     let reply = Reply::of(app.clone().layer(ProblemLayer::new()).oneshot(request).await.unwrap());
     let problem = reply.await.problem("not_found");
-    assert_eq!(problem["detail"], "there is no note 7");
+    assert_eq!(problem["detail"], "note 7 does not exist");
     assert_eq!(problem["request_id"], "r-4711");
 
     // Without the layer it is the same, but for the id.
     let reply = Reply::of(app.oneshot(Request::new(Body::empty())).await.unwrap()).await;
     assert_eq!(reply.status(), 404);
-    assert_eq!(reply.problem("not_found")["detail"], "there is no note 7");
+    assert_eq!(reply.problem("not_found")["detail"], "note 7 does not exist");
 }
 
 #[tokio::test]

@@ -42,7 +42,7 @@ pub enum EntryMode {
     Observe,
     /// They are given back; the bucket is at most full afterwards.
     Refund,
-    /// The bucket is full afterwards, and no longer knows the cells it holds.
+    /// The bucket is full afterwards and forgets the cells it holds.
     Reset,
 }
 
@@ -104,7 +104,7 @@ pub(crate) struct Questions {
 /// Most requests are decided by one policy or two: for them, the room for more is not even written
 /// to.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "nothing is to be allocated, whatever the number")]
+#[expect(clippy::large_enum_variant, reason = "no number of questions allocates")]
 enum List {
     None,
     One(Question),

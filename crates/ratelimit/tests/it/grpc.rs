@@ -1,4 +1,4 @@
-//! Which responses are charged, whatever the client sends and the wire carries.
+//! Which responses are charged: the client's headers and the wire format do not change it.
 
 use std::{
     collections::VecDeque,

@@ -200,8 +200,8 @@ impl World {
 proptest! {
     #![proptest_config(histories())]
 
-    /// Whatever is taken, held, settled, refunded, penalized, reset and changed, and in whichever
-    /// order: nothing is admitted that a bucket with foresight would refuse.
+    /// In any order of takes, holds, settlements, refunds, penalties, resets and changes, the cell
+    /// admits nothing that a bucket with foresight would refuse.
     #[test]
     fn nothing_is_admitted_beyond_the_ideal(
         steps in proptest::collection::vec(step(true), 1..40),
