@@ -1,0 +1,1 @@
+//! One link to Redis or Valkey that never hangs a request.

@@ -1,0 +1,1 @@
+//! Policies for outgoing calls: deadlines, retry with a budget, circuit breaker and bulkhead.
