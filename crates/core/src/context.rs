@@ -38,6 +38,8 @@ pub struct RequestContext {
     client: OnceLock<Client>,
     identity: OnceLock<Identity>,
     route: OnceLock<Route>,
+    deadline: OnceLock<Mono>,
+    attempt: OnceLock<u32>,
     body_outcome: OnceLock<Outcome>,
     notes: Mutex<Vec<Note>>,
 }
@@ -83,6 +85,8 @@ impl RequestContext {
             client: OnceLock::new(),
             identity: OnceLock::new(),
             route: OnceLock::new(),
+            deadline: OnceLock::new(),
+            attempt: OnceLock::new(),
             body_outcome: OnceLock::new(),
             notes: Mutex::default(),
         }
@@ -156,6 +160,34 @@ impl RequestContext {
     /// Sets the matched route. Returns `false` if it is already set.
     pub fn set_route(&self, route: Route) -> bool {
         self.route.set(route).is_ok()
+    }
+
+    /// When the caller stops waiting for the response. Calls that the handler makes end before it.
+    #[inline]
+    #[must_use]
+    pub fn deadline(&self) -> Option<Mono> {
+        self.deadline.get().copied()
+    }
+
+    /// Sets the deadline. Returns `false` if it is already set.
+    pub fn set_deadline(&self, deadline: Mono) -> bool {
+        self.deadline.set(deadline).is_ok()
+    }
+
+    /// Which attempt of the caller this request is, starting with 1. `None` if the caller did not
+    /// report it.
+    ///
+    /// Above 1 the caller retries, and the calls that the handler makes should not be retried as
+    /// well: with three attempts at each of three hops, one request becomes 27.
+    #[inline]
+    #[must_use]
+    pub fn attempt(&self) -> Option<u32> {
+        self.attempt.get().copied()
+    }
+
+    /// Sets the attempt. Returns `false` if it is already set.
+    pub fn set_attempt(&self, attempt: u32) -> bool {
+        self.attempt.set(attempt).is_ok()
     }
 
     /// How the request ended after the head of the response was sent, for example because a limit
