@@ -6,12 +6,18 @@
 //!
 //! The minimum supported Rust version is 1.95.
 
+mod backoff;
+mod budget;
 mod classify;
 mod error;
 mod jitter;
+mod retry_after;
 
 pub use self::{
+    backoff::{Backoff, Spread},
+    budget::{RetryBudget, Withdrawal},
     classify::{Class, Classifier},
     error::{BoxError, ConfigError, Mistake},
     jitter::Jitter,
+    retry_after::RetryHint,
 };
