@@ -24,6 +24,7 @@
 //! | [`spy`] | an inner service that a test controls and observes |
 //! | [`clock`] | a clock for core that follows tokio's time |
 //! | [`http`] | a server and a client over real sockets, and a driver for processes |
+//! | [`redis`] | private Redis and Valkey servers, and a network before them that fails |
 //! | [`leak`] | finds secrets in output, in logs and in the memory of this process |
 //!
 //! This crate has no features. The minimum supported Rust version is 1.95.
@@ -35,6 +36,7 @@ pub mod clock;
 pub mod contract;
 pub mod http;
 pub mod leak;
+pub mod redis;
 pub mod spy;
 
 pub use self::body::TestBody;

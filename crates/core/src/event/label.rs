@@ -24,6 +24,30 @@ impl KeySetState {
     }
 }
 
+/// The state of a link to a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LinkState {
+    /// The link connects for the first time. Commands wait for it until their deadline.
+    Connecting,
+    /// The server does not answer in time, or not at all. Commands fail at once.
+    Down,
+    /// The server answers.
+    Up,
+}
+
+impl LinkState {
+    /// The label as one lowercase word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Down => "down",
+            Self::Up => "up",
+        }
+    }
+}
+
 /// The result of a password operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -1,0 +1,264 @@
+//! What a link is built from.
+
+use std::{fmt, num::NonZeroU32, str::FromStr as _, time::Duration};
+
+use hardpoint_core::{Secret, Telemetry};
+use redis::{ConnectionAddr, ConnectionInfo, ProtocolVersion};
+
+use crate::{ConfigError, Redis, Script, endpoint::Endpoint, link::Settings};
+
+/// Builds a [`Redis`] link. Created by [`Redis::builder`].
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct RedisBuilder {
+    source: Source,
+    settings: Settings,
+}
+
+enum Source {
+    Client(Box<ConnectionInfo>),
+    Url(Secret<str>),
+}
+
+impl RedisBuilder {
+    pub(crate) fn from_url(url: &str) -> Self {
+        Self { source: Source::Url(url.into()), settings: Settings::default() }
+    }
+
+    pub(crate) fn from_client(client: &redis::Client) -> Self {
+        let info = client.get_connection_info().clone();
+        Self { source: Source::Client(Box::new(info)), settings: Settings::default() }
+    }
+
+    /// Sets how long a command may take, from its submission to its answer. Default: 25 ms, which
+    /// covers a server in the same region and keeps a request's added latency bounded while the
+    /// server hangs. 0 is refused.
+    ///
+    /// The link counts as down while the server answers more slowly than this. A longer deadline
+    /// lets requests wait longer whenever the server stops: each waits at most one deadline, and
+    /// only those that begin within one deadline of the stop.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.settings.deadline = deadline;
+        self
+    }
+
+    /// Sets how long one attempt to connect may take: name, TCP, TLS, authentication and loading of
+    /// scripts. Default: 500 ms. 0 is refused.
+    ///
+    /// It also bounds the time between attempts while the server is unreachable, so a longer one
+    /// delays the discovery that the server is back.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.connect_timeout = timeout;
+        self
+    }
+
+    /// Sets how many commands may wait for the connection, and as many again may wait for their
+    /// answers. Default: 1,024. A command beyond them fails at once as
+    /// [`Overloaded`](crate::ErrorKind::Overloaded). Each costs its own bytes and about 200 more.
+    pub fn queue(mut self, commands: NonZeroU32) -> Self {
+        self.settings.queue = commands;
+        self
+    }
+
+    /// Sets the first part of every key. Default: `hardpoint`. Services that share a database need
+    /// different prefixes; instances of one service need the same.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.settings.prefix = prefix.into();
+        self
+    }
+
+    /// Sets the name of this link in events and logs. Default: `redis`. A service with several
+    /// links gives each its own.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.settings.name = name.into();
+        self
+    }
+
+    /// Adds a script that the link loads whenever it connects, so that its first call finds it.
+    /// Scripts that are not added are loaded when the server turns out not to have them, at the
+    /// price of two more round trips for that call.
+    pub fn add_script(mut self, script: &Script) -> Self {
+        self.settings.scripts.push(script.text());
+        self
+    }
+
+    /// Sets where events go: changes of state, and one event for each command. Default: nowhere.
+    pub fn telemetry(mut self, telemetry: &Telemetry) -> Self {
+        self.settings.telemetry = telemetry.clone();
+        self
+    }
+
+    /// Builds the link and lets it connect in the background. Never waits for the server.
+    ///
+    /// Within a tokio runtime, the link runs as a task of that runtime and ends with it. Elsewhere,
+    /// it runs on a thread of its own until the last clone is dropped. Either way, its commands can
+    /// be awaited in any runtime.
+    ///
+    /// # Errors
+    /// A [`ConfigError`] if a setting is not usable or the thread cannot be started. A server that
+    /// cannot be reached is not an error here: the link reports it and tries again.
+    pub fn build(self) -> Result<Redis, ConfigError> {
+        let Self { source, settings } = self;
+        settings.check()?;
+        let (info, keep_protocol) = match source {
+            Source::Client(info) => (*info, false),
+            Source::Url(url) => (parse(url.expose())?, url.expose().contains("protocol=")),
+        };
+        if matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
+            prepare_tls();
+        }
+        Redis::start(Endpoint::new(info, keep_protocol), settings)
+    }
+}
+
+impl fmt::Debug for RedisBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisBuilder").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// Parses a URL of redis-rs, and refuses what would fail at the first connection.
+fn parse(url: &str) -> Result<ConnectionInfo, ConfigError> {
+    let refused = |reason| ConfigError::Url { url: redact(url), reason };
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return Err(refused("it has no scheme"));
+    };
+    let tls = matches!(scheme, "rediss" | "valkeys");
+    if !tls && !matches!(scheme, "redis" | "valkey" | "unix" | "redis+unix" | "valkey+unix") {
+        return Err(refused("its scheme is not redis, rediss, valkey, valkeys or unix"));
+    }
+    if tls && cfg!(not(feature = "tls")) {
+        return Err(ConfigError::TlsFeature { url: redact(url) });
+    }
+    if tls && rest.ends_with("#insecure") {
+        return Err(refused(
+            "`#insecure` would accept any certificate; name the CA's file in SSL_CERT_FILE instead",
+        ));
+    }
+    ConnectionInfo::from_str(url).map_err(|error| {
+        // Their texts are constants: they never contain a part of the URL.
+        refused(match error.detail() {
+            Some(_) => "its query is not usable",
+            None => reason(&error.to_string()),
+        })
+    })
+}
+
+/// The words for redis-rs's own.
+fn reason(theirs: &str) -> &'static str {
+    [
+        ("wildcard", "0.0.0.0 and [::] are no addresses to connect to"),
+        ("hostname", "it has no host"),
+        ("database", "its database is not a number"),
+        ("Username", "its user is not UTF-8"),
+        ("Password", "its password is not UTF-8"),
+        ("path", "it has no path"),
+    ]
+    .into_iter()
+    .find_map(|(word, reason)| theirs.contains(word).then_some(reason))
+    .unwrap_or("it does not parse")
+}
+
+/// The URL without its password. It must work for URLs that do not parse, often because of the
+/// password, so it removes too much rather than too little.
+fn redact(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let rest = match rest.rsplit_once('@') {
+        Some((login, host)) => {
+            let user = login.split(':').next().unwrap_or_default();
+            let user = if user.len() == login.len() { "" } else { user };
+            format!("{user}:***@{host}")
+        }
+        None => rest.to_owned(),
+    };
+    let rest = match rest.split_once('?') {
+        Some((path, query)) => {
+            let query = query.split('&').map(|pair| match pair.split_once('=') {
+                Some((name @ ("db" | "protocol" | "user"), value)) => format!("{name}={value}"),
+                Some((name, _)) => format!("{name}=***"),
+                None => "***".to_owned(),
+            });
+            format!("{path}?{}", query.collect::<Vec<_>>().join("&"))
+        }
+        None => rest,
+    };
+    let separator = if url.contains("://") { "://" } else { "" };
+    format!("{scheme}{separator}{rest}")
+}
+
+/// Makes sure that rustls has a provider of cryptography. With several compiled in, or none chosen,
+/// rustls would panic at the first connection.
+#[cfg(feature = "tls")]
+fn prepare_tls() {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // An error means that another thread was faster.
+        let _installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    }
+}
+
+#[cfg(not(feature = "tls"))]
+fn prepare_tls() {}
+
+/// What to connect with: the protocol that is asked for first, and nodelay.
+pub(crate) fn tuned(info: &ConnectionInfo, protocol: ProtocolVersion) -> ConnectionInfo {
+    let login = info.redis_settings().clone().set_protocol(protocol);
+    let tcp = info.tcp_settings().clone().set_nodelay(true);
+    info.clone().set_redis_settings(login).set_tcp_settings(tcp)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_form_of_url_shows_its_password() {
+        for url in [
+            "redis://user:hunter2@host:6379/0",
+            "redis://:hunter2@host",
+            "redis://hunter2@host",
+            "redis://user:hunter2/with@slash@host:6379",
+            "http://user:hunter2@host",
+            "user:hunter2@host:6379",
+            "unix:///run/redis.sock?db=x&user=app&pass=hunter2",
+            "redis://user:hunter2@host/notanumber?protocol=9",
+            "redis://user:hunter2@host:99999999",
+        ] {
+            let error = RedisBuilder::from_url(url)
+                .build()
+                .err()
+                .map(|e| (e.to_string(), format!("{e:?}")));
+            if let Some((display, debug)) = error {
+                assert!(
+                    !display.contains("hunter2") && !debug.contains("hunter2"),
+                    "{display} {debug}"
+                );
+                assert!(
+                    display.contains("host") || display.contains("/run/redis.sock"),
+                    "{display}"
+                );
+            } else {
+                assert!(url.starts_with("redis://") && !redact(url).contains("hunter2"), "{url}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_url_that_is_refused_names_the_value_and_what_is_wrong_with_it() {
+        for (url, reason) in [
+            ("redis.internal:6379", "no scheme"),
+            ("http://redis.internal", "scheme is not"),
+            ("redis://0.0.0.0", "no addresses"),
+            ("redis://redis.internal/first", "not a number"),
+            ("redis://redis.internal?protocol=resp9", "query"),
+        ] {
+            let error = RedisBuilder::from_url(url).build().unwrap_err().to_string();
+            assert!(error.contains(url) && error.contains(reason), "{error}");
+        }
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[test]
+    fn tls_without_the_feature_is_refused() {
+        let error = RedisBuilder::from_url("rediss://host").build().unwrap_err();
+        assert!(matches!(error, ConfigError::TlsFeature { .. }), "{error:?}");
+    }
+}

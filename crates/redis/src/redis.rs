@@ -1,0 +1,192 @@
+//! The handle to a link.
+
+use std::{fmt, sync::Arc};
+
+use hardpoint_core::event::LinkState;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
+
+use crate::{
+    Arg, Concept, ConfigError, Error, ErrorKind, Keys, RedisBuilder, Reply, Script, Tail, WhenFull,
+    endpoint::Endpoint,
+    link::{self, Job, Settings, Shared},
+};
+
+/// A link to one Redis or Valkey server: one connection, shared by all clones of this handle.
+///
+/// See the [crate docs](crate) for what it guarantees. Defaults: deadline 25 ms, connect timeout
+/// 500 ms, queue 1,024 commands, prefix `hardpoint`, name `redis`.
+#[derive(Clone)]
+pub struct Redis {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    queue: mpsc::Sender<Job>,
+}
+
+impl Redis {
+    /// Starts to build a link to the server at `url`:
+    /// `redis://[user:password@]host[:port][/database]`, `rediss://..` for TLS (feature `tls`), or
+    /// `unix:///path?db=0&user=..&pass=..`. `valkey` and `valkeys` are accepted as schemes too.
+    pub fn builder(url: impl AsRef<str>) -> RedisBuilder {
+        RedisBuilder::from_url(url.as_ref())
+    }
+
+    /// Starts to build a link to the server that a client of the crate `redis` (version 1) connects
+    /// to. It is a way out for what a URL cannot say, such as a client certificate.
+    ///
+    /// This is the one function that names a type of that crate: it follows that crate's versions,
+    /// not ours.
+    pub fn from_client(client: &redis::Client) -> RedisBuilder {
+        RedisBuilder::from_client(client)
+    }
+
+    pub(crate) fn start(endpoint: Endpoint, settings: Settings) -> Result<Self, ConfigError> {
+        let shared = Arc::new(Shared::new(endpoint, settings));
+        let queue = link::start(&shared)?;
+        Ok(Self { inner: Arc::new(Inner { shared, queue }) })
+    }
+
+    /// Submits a call of `script`, and returns the future of its answer.
+    ///
+    /// The call is on its way when this function returns. Its result is [`Rejected`] if the script
+    /// raised an error.
+    ///
+    /// [`Rejected`]: crate::ErrorKind::Rejected
+    pub fn run<'a, K, A>(
+        &self,
+        script: &Script,
+        keys: impl IntoIterator<Item = K, IntoIter: ExactSizeIterator>,
+        args: impl IntoIterator<Item = A>,
+    ) -> Reply
+    where
+        K: Into<Arg<'a>>,
+        A: Into<Arg<'a>>,
+    {
+        if let Some(refused) = self.refusal() {
+            return refused;
+        }
+        let keys = keys.into_iter();
+        let mut command = redis::Cmd::with_capacity(keys.len() + 8, 64 * (keys.len() + 2));
+        command.arg("EVALSHA").arg(script.sha1()).arg(keys.len());
+        keys.for_each(|key| key.into().write_to(&mut command));
+        args.into_iter().for_each(|arg| arg.into().write_to(&mut command));
+        self.submit(command, Some(script.text()))
+    }
+
+    /// Submits a command, and returns the future of its answer. The command is on its way when this
+    /// function returns.
+    ///
+    /// Commands that block, subscribe, or change the connection (`BLPOP`, `SUBSCRIBE`, `SELECT`,
+    /// `MULTI`, `CLIENT REPLY`) are not for a connection that everyone shares: use a script in place
+    /// of `MULTI`, and a [`tail`](Self::tail) to wait for entries of a stream.
+    pub fn send<'a, A>(&self, name: &str, args: impl IntoIterator<Item = A>) -> Reply
+    where
+        A: Into<Arg<'a>>,
+    {
+        if let Some(refused) = self.refusal() {
+            return refused;
+        }
+        let mut command = redis::cmd(name);
+        args.into_iter().for_each(|arg| arg.into().write_to(&mut command));
+        self.submit(command, None)
+    }
+
+    /// Follows a stream on a connection of its own, from the entry after `after`: an id such as
+    /// `1526919030474-55`, or `0` for the whole stream.
+    #[must_use]
+    pub fn tail(&self, stream: impl Into<String>, after: impl Into<String>) -> Tail {
+        Tail::new(Arc::clone(&self.inner.shared), stream.into(), after.into())
+    }
+
+    /// The writer of the keys of `concept`, under this link's prefix. It also registers the concept
+    /// for the warning about [eviction](Self::when_full).
+    #[must_use]
+    pub fn keys(&self, concept: &Concept) -> Keys {
+        self.inner.shared.add_concept(concept);
+        Keys::new(&self.inner.shared.settings.prefix, concept)
+    }
+
+    /// What the server does with the keys of `concept` when its memory is full. `None` before the
+    /// first connection, and if the user may not ask (`INFO`).
+    #[must_use]
+    pub fn when_full(&self, concept: &Concept) -> Option<WhenFull> {
+        self.inner.shared.when_full(concept)
+    }
+
+    /// The state of the link.
+    #[must_use]
+    pub fn state(&self) -> LinkState {
+        self.inner.shared.state()
+    }
+
+    /// Waits until the link is up. A service that must not start without its server waits here, with
+    /// a time-out of its own.
+    pub async fn up(&self) {
+        let mut changes = self.inner.shared.changes();
+        // An error would mean that the sender is gone, which `self` holds.
+        let _state = changes.wait_for(|state| *state == LinkState::Up).await;
+    }
+
+    /// Asks the server whether it serves: a health check, which fails at once while the link is
+    /// down.
+    ///
+    /// ```no_run
+    /// # use hardpoint_redis::Redis;
+    /// # let redis = Redis::builder("redis://127.0.0.1").build()?;
+    /// let check = move || {
+    ///     let redis = redis.clone();
+    ///     async move { Ok::<(), hardpoint_redis::Error>(redis.check().await?) }
+    /// };
+    /// // hardpoint_health::Check::new("redis", check)
+    /// # let _ = check;
+    /// # Ok::<(), hardpoint_redis::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Whatever the `PING` fails with.
+    pub async fn check(&self) -> Result<(), Error> {
+        self.send("PING", NONE).await.map(|_| ())
+    }
+
+    /// The refusal of a command while the link is down: before anything is built of it.
+    fn refusal(&self) -> Option<Reply> {
+        if self.state() != LinkState::Down {
+            return None;
+        }
+        let error = Error::unavailable();
+        self.inner.shared.answered(Err(&error), std::time::Duration::ZERO);
+        Some(Reply::failed(error, Instant::now()))
+    }
+
+    fn submit(&self, command: redis::Cmd, script: Option<&'static str>) -> Reply {
+        let Inner { shared, queue } = &*self.inner;
+        let (sender, answer) = oneshot::channel();
+        let job = Job::new(command, script, shared, sender);
+        let deadline = job.submitted + shared.settings.deadline;
+        let (job, kind) = match queue.try_send(job) {
+            Ok(()) => return Reply::waiting(answer, deadline),
+            Err(mpsc::error::TrySendError::Full(job)) => (job, ErrorKind::Overloaded),
+            // The link's runtime has ended.
+            Err(mpsc::error::TrySendError::Closed(job)) => (job, ErrorKind::Unavailable),
+        };
+        let error = Error::new(kind);
+        job.answer(Err(error.clone()));
+        Reply::failed(error, deadline)
+    }
+}
+
+impl fmt::Debug for Redis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redis")
+            .field("server", &format_args!("{}", self.inner.shared.endpoint))
+            .field("state", &self.state())
+            .finish_non_exhaustive()
+    }
+}
+
+const NONE: [&str; 0] = [];

@@ -1,0 +1,3 @@
+//! The link against real servers.
+
+mod commands;
