@@ -20,7 +20,7 @@ use tokio::{
 use tracing::{info, warn};
 
 use crate::{
-    check::{Down, Tracked, state::Status},
+    check::{Down, Tracked, run::timeout, state::Status},
     phase::Phase,
 };
 
@@ -100,13 +100,14 @@ impl Board {
         if self.phase.is_draining() {
             return Verdict::Draining;
         }
-        if !self.phase.is_started() {
+        if !self.is_started() {
             return Verdict::Starting;
         }
         let mut verdict = Verdict::Ok;
         for check in &self.checks {
             match check.state().status {
                 Status::Up => {}
+                Status::Down if self.skips(check) => {}
                 // A gating check must pass once before the service is ready.
                 Status::Unknown | Status::Down if check.gates_readiness => {
                     return Verdict::NotReady;
@@ -116,6 +117,25 @@ impl Board {
             }
         }
         verdict
+    }
+
+    /// Whether the program has started and the checks that gate the start have passed once.
+    pub(crate) fn is_started(&self) -> bool {
+        let pending = |check: &Arc<Tracked>| check.gates_startup && !check.has_passed();
+        self.phase.is_started() && !self.checks.iter().any(pending)
+    }
+
+    /// Whether the check with this index does not run because one that it depends on is down.
+    pub(crate) fn is_skipped(&self, check: usize) -> bool {
+        self.checks.get(check).is_some_and(|check| self.skips(check))
+    }
+
+    /// Whether `check` does not run because one that it depends on is down.
+    pub(crate) fn skips(&self, check: &Tracked) -> bool {
+        let is_down = |index: &usize| {
+            self.checks.get(*index).is_some_and(|check| check.state().status == Status::Down)
+        };
+        check.ancestors.iter().any(is_down)
     }
 
     /// Returns `true` on the first call only.
@@ -190,8 +210,25 @@ impl Board {
         }
     }
 
+    /// Records a failure of a run that has exceeded its timeout and is not over.
+    pub(crate) fn overdue(&self, check: usize, age: Duration) {
+        if let Some(tracked) = self.checks.get(check) {
+            let started = u64::from(self.seconds()).saturating_sub(age.as_secs());
+            tracked.set_overdue_since(Some(started));
+        }
+        self.record(check, Err(timeout()), age);
+    }
+
+    /// Takes note that the overdue run is over.
+    pub(crate) fn overdue_ended(&self, check: usize) {
+        if let Some(tracked) = self.checks.get(check) {
+            tracked.set_overdue_since(None);
+        }
+    }
+
     /// Records one result of a check.
-    pub(crate) fn record(&self, check: &Tracked, result: Result<(), Down>, took: Duration) {
+    pub(crate) fn record(&self, check: usize, result: Result<(), Down>, took: Duration) {
+        let Some(check) = self.checks.get(check) else { return };
         let (result, down) = match result {
             Ok(()) => (Ok(()), None),
             Err(down) => (Err(down.code()), Some(down)),

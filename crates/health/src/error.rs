@@ -1,6 +1,6 @@
 //! Mistakes in the configuration of checks and of the drain.
 
-use std::{error::Error, fmt, sync::Arc, time::Duration};
+use std::{error::Error, fmt, io, sync::Arc, time::Duration};
 
 /// All mistakes in a configuration.
 ///
@@ -23,6 +23,12 @@ impl ConfigError {
     }
 }
 
+impl From<Mistake> for ConfigError {
+    fn from(mistake: Mistake) -> Self {
+        Self { mistakes: vec![mistake] }
+    }
+}
+
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, mistake) in self.mistakes.iter().enumerate() {
@@ -41,6 +47,11 @@ impl Error for ConfigError {}
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mistake {
+    /// Checks depend on each other, so each would wait for the others.
+    DependencyCycle {
+        /// Their names.
+        checks: Box<[Arc<str>]>,
+    },
     /// Two checks have the same name.
     DuplicateName {
         /// The name.
@@ -52,6 +63,11 @@ pub enum Mistake {
     NoRuntime {
         /// The number of checks.
         checks: usize,
+    },
+    /// The operating system did not start a thread for the checks.
+    NoThread {
+        /// The reason.
+        reason: io::ErrorKind,
     },
     /// The settle time is not shorter than the drain deadline.
     SettleNotShorter {
@@ -68,6 +84,13 @@ pub enum Mistake {
         timeout: Duration,
         /// Its period.
         every: Duration,
+    },
+    /// A check depends on a name that no check has.
+    UnknownDependency {
+        /// The check's name.
+        check: Arc<str>,
+        /// The unknown name.
+        dependency: Arc<str>,
     },
     /// The drain deadline is zero and leaves no time for the requests in flight.
     ZeroDrainDeadline,
@@ -93,6 +116,16 @@ pub enum Mistake {
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::DependencyCycle { checks } => {
+                f.write_str("the checks `")?;
+                for (index, check) in checks.iter().enumerate() {
+                    write!(f, "{}{check}", if index > 0 { "`, `" } else { "" })?;
+                }
+                f.write_str(
+                    "` depend on each other, so that none would run while one is down; remove one \
+                     of the dependencies",
+                )
+            }
             Self::DuplicateName { name } => {
                 write!(f, "two checks are named `{name}`; give each check a different name")
             }
@@ -104,6 +137,11 @@ impl fmt::Display for Mistake {
                 "no tokio runtime to run {checks} checks on; build the lifecycle inside a runtime, \
                  such as in an async main"
             ),
+            Self::NoThread { reason } => write!(
+                f,
+                "cannot start a thread for the checks: {reason}; raise the limit of threads of the \
+                 process"
+            ),
             Self::SettleNotShorter { settle, drain_deadline } => write!(
                 f,
                 "settle time {settle:?} is not shorter than the drain deadline {drain_deadline:?}; \
@@ -114,6 +152,11 @@ impl fmt::Display for Mistake {
                 f,
                 "check `{check}` has a timeout of {timeout:?} and runs every {every:?}, so two \
                  runs could overlap; use a timeout shorter than the period"
+            ),
+            Self::UnknownDependency { check, dependency } => write!(
+                f,
+                "check `{check}` depends on `{dependency}`, but no check has that name; add the \
+                 check or correct the name"
             ),
             Self::ZeroDrainDeadline => f.write_str(
                 "a drain deadline of 0 cuts every request in flight; use at least the duration of \

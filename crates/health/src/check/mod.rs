@@ -41,22 +41,35 @@
 //!    failure, the check continues to run.
 //! 4. A check that is down degrades the service. Only a check that
 //!    [gates readiness](Check::gates_readiness) takes the service out of traffic. A gating check
-//!    must also pass once before the service is ready.
-//! 5. The first run starts within 100 ms, the second after a random part of the period, and each
-//!    later run one period after the start of the previous one. Two runs of a check never overlap.
+//!    must also pass once before the service is ready. A check that
+//!    [gates the start](Check::gates_startup) must pass once before the service has started.
+//! 5. While a check is down, the checks that [depend on it](Check::depends_on) are *skipped*: they
+//!    do not run, keep their state, and count neither as failed nor as passed.
+//! 6. The first run starts within 100 ms, the second after a random part of the period, and each
+//!    later run one period after the start of the previous one.
+//! 7. A run that exceeds its timeout is *overdue*. It counts as failed at its timeout and once per
+//!    period from then on, and the report shows its age. The next run starts after it has ended, so
+//!    at most one run of a check exists. [`cancel_at_timeout`](Check::cancel_at_timeout) drops the
+//!    run instead.
+//! 8. Checks run on a thread of their own. If a check blocks it, the other checks move to another
+//!    thread after 100 ms; there are never more such threads than checks. Each future is polled in
+//!    the context of the runtime in which the lifecycle was built: what it spawns and the
+//!    connections it opens belong to that runtime.
 //!
 //! # Sharing
 //!
-//! Each check has one task and one atomic word of state per [`Lifecycle`](crate::Lifecycle). All
-//! clones, layers and probes of the lifecycle share them. The tasks end when the last of these is
-//! dropped.
+//! Each check has one atomic word of state per [`Lifecycle`](crate::Lifecycle), which all clones,
+//! layers and probes of the lifecycle share. The checks end when the last of these is dropped.
 //!
 //! # Cancellation
 //!
-//! At the timeout, the future of the run is dropped. A check that blocks its thread never yields
-//! and cannot time out: call blocking clients inside [`tokio::task::spawn_blocking`].
+//! The future of a run is dropped when it resolves, when the lifecycle ends, and at its timeout if
+//! the check is set so.
 //!
 //! # Deployment caveats
+//!
+//! A check whose future never resolves stays down until the process ends, because no second run
+//! starts. Give its client a timeout, or set [`cancel_at_timeout`](Check::cancel_at_timeout).
 //!
 //! If a gating check tests a dependency that all replicas share, its failure takes all replicas out
 //! of traffic at once, and clients get refused connections instead of a response that explains the
@@ -68,7 +81,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -76,20 +89,27 @@ use std::{
 pub use self::down::Down;
 use self::{
     codes::Codes,
-    state::{State, Thresholds},
+    run::Task,
+    state::{State, Status, Thresholds},
 };
 use crate::error::{ConfigError, Mistake};
 
 mod codes;
 mod down;
+mod graph;
+mod plan;
+mod pool;
 pub(crate) mod run;
 mod schedule;
 pub(crate) mod state;
 #[cfg(test)]
 mod tests;
 
+/// One run of a check.
+type RunFuture = Pin<Box<dyn Future<Output = Result<(), Down>> + Send>>;
+
 /// Starts a run of a check.
-type Run = Box<dyn FnMut() -> Pin<Box<dyn Future<Output = Result<(), Down>> + Send>> + Send>;
+type Run = Box<dyn FnMut() -> RunFuture + Send>;
 
 /// One test of a dependency. See the [module docs](self).
 #[must_use = "a check does not run until a lifecycle is built with it"]
@@ -98,8 +118,11 @@ pub struct Check {
     run: Run,
     every: Duration,
     timeout: Duration,
+    cancel_at_timeout: bool,
     thresholds: Thresholds,
     gates_readiness: bool,
+    gates_startup: bool,
+    depends_on: Vec<Arc<str>>,
 }
 
 impl Check {
@@ -116,8 +139,11 @@ impl Check {
             run: Box::new(move || Box::pin(run())),
             every: Duration::from_secs(5),
             timeout: Duration::from_secs(1),
+            cancel_at_timeout: false,
             thresholds: Thresholds { fail_after: 3, recover_after: 2 },
             gates_readiness: false,
+            gates_startup: false,
+            depends_on: Vec::new(),
         }
     }
 
@@ -138,6 +164,20 @@ impl Check {
     /// The timeout must be shorter than the period. 0 is a mistake.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// Drops the future of a run that exceeds its [`timeout`](Self::timeout), so that the next run
+    /// can start. Default: the run goes on, counts as failed once per period, and no other one
+    /// starts before it ends.
+    ///
+    /// Set it if dropping the future ends all of its work, as with a client that does its own
+    /// asynchronous I/O. Without it, a future that never resolves keeps the check down until the
+    /// process ends: give the client a timeout. Do not set it if the future waits for work that
+    /// continues without it, as [`tokio::task::spawn_blocking`] does: if that work hangs, each
+    /// period would leave one more thread behind.
+    pub const fn cancel_at_timeout(mut self) -> Self {
+        self.cancel_at_timeout = true;
         self
     }
 
@@ -169,6 +209,26 @@ impl Check {
         self
     }
 
+    /// Keeps the service in its start until this check has passed once: until then the startup and
+    /// readiness probes answer `starting`. Default: the check does not affect the start.
+    ///
+    /// Use it for a dependency without which the service never works, such as a schema that has to
+    /// be migrated first.
+    pub const fn gates_startup(mut self) -> Self {
+        self.gates_startup = true;
+        self
+    }
+
+    /// Skips this check while the check named `dependency` is down. Default: it always runs. Call
+    /// it once for each dependency.
+    ///
+    /// A skipped check does not run and counts neither as failed nor as passed. So an outage of
+    /// what several checks share, such as DNS or a proxy, is reported once.
+    pub fn depends_on(mut self, dependency: impl Into<Arc<str>>) -> Self {
+        self.depends_on.push(dependency.into());
+        self
+    }
+
     fn mistakes(&self) -> impl Iterator<Item = Mistake> {
         let check = || Arc::clone(&self.name);
         let threshold = |results: u8, setter| {
@@ -192,16 +252,26 @@ impl Check {
         .flatten()
     }
 
-    /// Splits the check into the state that probes read and the inputs of its task.
-    pub(crate) fn into_parts(self) -> (Arc<Tracked>, Duration, Duration, Run) {
+    /// Splits the check into the state that probes read and the inputs of its runs.
+    fn into_parts(self, ancestors: Box<[usize]>) -> (Arc<Tracked>, Task) {
         let tracked = Tracked {
             name: self.name,
             gates_readiness: self.gates_readiness,
+            gates_startup: self.gates_startup,
+            ancestors,
             thresholds: self.thresholds,
             word: AtomicU64::new(State::START.pack()),
+            passed: AtomicBool::new(false),
+            overdue_since: AtomicU64::new(0),
             codes: Codes::default(),
         };
-        (Arc::new(tracked), self.every, self.timeout, self.run)
+        let task = Task {
+            run: self.run,
+            every: self.every,
+            timeout: self.timeout,
+            cancel_at_timeout: self.cancel_at_timeout,
+        };
+        (Arc::new(tracked), task)
     }
 }
 
@@ -212,7 +282,10 @@ impl fmt::Debug for Check {
             .field("every", &self.every)
             .field("timeout", &self.timeout)
             .field("thresholds", &self.thresholds)
+            .field("cancel_at_timeout", &self.cancel_at_timeout)
             .field("gates_readiness", &self.gates_readiness)
+            .field("gates_startup", &self.gates_startup)
+            .field("depends_on", &self.depends_on)
             .finish_non_exhaustive()
     }
 }
@@ -222,6 +295,8 @@ impl fmt::Debug for Check {
 #[must_use = "checks do not run until a lifecycle is built with them"]
 pub struct Checks {
     checks: Vec<Check>,
+    /// For each check, the indices of the checks that it depends on.
+    ancestors: Vec<Box<[usize]>>,
 }
 
 impl Checks {
@@ -231,11 +306,13 @@ impl Checks {
     }
 
     pub(crate) const fn none() -> Self {
-        Self { checks: Vec::new() }
+        Self { checks: Vec::new(), ancestors: Vec::new() }
     }
 
-    pub(crate) fn into_vec(self) -> Vec<Check> {
-        self.checks
+    /// The parts of all checks, in the same order.
+    pub(crate) fn into_parts(self) -> (Vec<Arc<Tracked>>, Vec<Task>) {
+        let checks = self.checks.into_iter().zip(self.ancestors);
+        checks.map(|(check, ancestors)| check.into_parts(ancestors)).unzip()
     }
 
     pub(crate) const fn len(&self) -> usize {
@@ -251,7 +328,8 @@ pub struct ChecksBuilder {
 }
 
 impl ChecksBuilder {
-    /// Adds a check. Each check costs one task and one call to its dependency per period.
+    /// Adds a check. Each check costs one call to its dependency per period. All checks share one
+    /// thread, unless one blocks it.
     pub fn add_check(mut self, check: Check) -> Self {
         self.checks.push(check);
         self
@@ -261,7 +339,8 @@ impl ChecksBuilder {
     ///
     /// # Errors
     /// [`ConfigError`] lists every mistake: empty or duplicate names; periods, timeouts or
-    /// thresholds of zero; and timeouts that are not shorter than their period.
+    /// thresholds of zero; timeouts that are not shorter than their period; dependencies that are
+    /// not checks; and checks that depend on each other.
     pub fn build(self) -> Result<Checks, ConfigError> {
         let mut mistakes: Vec<_> = self.checks.iter().flat_map(Check::mistakes).collect();
         let mut names: Vec<_> = self.checks.iter().map(|check| &check.name).collect();
@@ -273,19 +352,35 @@ impl ChecksBuilder {
             .collect();
         named_twice.dedup();
         mistakes.extend(named_twice.into_iter().map(|name| Mistake::DuplicateName { name }));
+        let (names, depends_on): (Vec<_>, Vec<_>) = self
+            .checks
+            .iter()
+            .map(|check| (Arc::clone(&check.name), check.depends_on.clone()))
+            .unzip();
+        let ancestors = graph::ancestors(&names, &depends_on).unwrap_or_else(|graph| {
+            mistakes.extend(graph);
+            Vec::new()
+        });
         ConfigError::unless_empty(mistakes)?;
-        Ok(Checks { checks: self.checks })
+        Ok(Checks { checks: self.checks, ancestors })
     }
 }
 
-/// The state of a check, written by its task and read by probes.
+/// The state of a check, written by the supervisor and read by probes.
 #[derive(Debug)]
 pub(crate) struct Tracked {
     pub(crate) name: Arc<str>,
     pub(crate) gates_readiness: bool,
+    pub(crate) gates_startup: bool,
+    /// The indices of the checks that this one depends on, directly or not.
+    pub(crate) ancestors: Box<[usize]>,
     thresholds: Thresholds,
     /// A packed [`State`].
     word: AtomicU64,
+    /// Whether the check has passed once.
+    passed: AtomicBool,
+    /// 0, or one more than the second in which the overdue run started.
+    overdue_since: AtomicU64,
     codes: Codes,
 }
 
@@ -294,13 +389,27 @@ impl Tracked {
         State::unpack(self.word.load(Ordering::Acquire))
     }
 
+    pub(crate) fn has_passed(&self) -> bool {
+        self.passed.load(Ordering::Acquire)
+    }
+
+    /// The second in which the overdue run started, if there is one.
+    pub(crate) fn overdue_since(&self) -> Option<u64> {
+        self.overdue_since.load(Ordering::Acquire).checked_sub(1)
+    }
+
+    pub(crate) fn set_overdue_since(&self, second: Option<u64>) {
+        let word = second.map_or(0, |second| second.saturating_add(1));
+        self.overdue_since.store(word, Ordering::Release);
+    }
+
     /// The code of the last failure, if the state still holds it.
     pub(crate) fn code(&self, state: State) -> Option<&'static str> {
         self.codes.code(state.code)
     }
 
-    /// Records one result and returns the states before and after it. Only the check's own task
-    /// calls this: with a single writer, a load followed by a store loses no update.
+    /// Records one result and returns the states before and after it. Only the supervisor calls
+    /// this: with a single writer, a load followed by a store loses no update.
     pub(crate) fn record(
         &self,
         result: Result<(), &'static str>,
@@ -311,6 +420,9 @@ impl Tracked {
         let result = result.map_err(|code| self.codes.number(code));
         let took_ms = u16::try_from(took.as_millis()).unwrap_or(u16::MAX);
         let after = before.after(self.thresholds, result, took_ms, now);
+        if after.status == Status::Up {
+            self.passed.store(true, Ordering::Release);
+        }
         self.word.store(after.pack(), Ordering::Release);
         (before, after)
     }

@@ -1,14 +1,14 @@
 //! The builder of a lifecycle.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use hardpoint_core::{Telemetry, Time};
-use tokio::{runtime::Handle, task::JoinSet};
+use tokio::runtime::Handle;
 
 use super::{Inner, Lifecycle, Plan};
 use crate::{
     board::Board,
-    check::{Checks, run::run_for_ever},
+    check::{Checks, run::Runner},
     error::{ConfigError, Mistake},
 };
 
@@ -104,11 +104,12 @@ impl LifecycleBuilder {
         self
     }
 
-    /// Builds the lifecycle and starts its checks on the current tokio runtime.
+    /// Builds the lifecycle and starts its checks, on threads of their own and in the context of
+    /// the current tokio runtime.
     ///
     /// # Errors
     /// [`ConfigError`] lists every mistake: a drain deadline of zero, a settle time that is not
-    /// shorter than the drain deadline, or checks without a runtime to run on.
+    /// shorter than the drain deadline, or checks without a runtime or thread to run on.
     pub fn build(self) -> Result<Lifecycle, ConfigError> {
         let Plan { settle, deadline, .. } = self.plan;
         let mut mistakes = Vec::new();
@@ -123,18 +124,17 @@ impl LifecycleBuilder {
         }
         ConfigError::unless_empty(mistakes)?;
 
-        let parts = self.checks.into_vec().into_iter();
-        let parts: Vec<_> = parts.map(crate::check::Check::into_parts).collect();
-        let tracked = parts.iter().map(|(tracked, ..)| Arc::clone(tracked));
-        let board = Arc::new(Board::new(tracked.collect(), self.time, self.telemetry));
-        let mut tasks = JoinSet::new();
-        if let Some(runtime) = runtime {
-            for (tracked, every, timeout, run) in parts {
-                let task = run_for_ever(Arc::clone(&board), tracked, every, timeout, run);
-                tasks.spawn_on(task, &runtime);
+        let (tracked, tasks) = self.checks.into_parts();
+        let board = Arc::new(Board::new(tracked, self.time, self.telemetry));
+        let runner = match runtime {
+            Some(runtime) if !tasks.is_empty() => {
+                let no_thread = |error: io::Error| Mistake::NoThread { reason: error.kind() };
+                let runner = Runner::start(&board, tasks, runtime).map_err(no_thread);
+                Some(runner.map_err(ConfigError::from)?)
             }
-        }
-        let inner = Inner { board, plan: self.plan, _tasks: tasks };
+            _ => None,
+        };
+        let inner = Inner { board, plan: self.plan, _checks: runner };
         Ok(Lifecycle { inner: Arc::new(inner) })
     }
 }

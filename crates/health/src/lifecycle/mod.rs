@@ -101,11 +101,10 @@
 use std::{error::Error, process::ExitCode, sync::Arc, time::Duration};
 
 use hardpoint_core::Readiness;
-use tokio::task::JoinSet;
 
 pub use self::builder::LifecycleBuilder;
 use self::{run::Ended, signals::System};
-use crate::board::Board;
+use crate::{board::Board, check::run::Runner};
 
 mod builder;
 mod run;
@@ -127,8 +126,8 @@ pub struct Lifecycle {
 struct Inner {
     board: Arc<Board>,
     plan: Plan,
-    /// Dropping the set aborts the checks, so they end with the last handle.
-    _tasks: JoinSet<()>,
+    /// Dropping the runner stops the checks, so they end with the last handle.
+    _checks: Option<Runner>,
 }
 
 /// The timing of the drain. `delay` counts from its beginning, the others from the end of `delay`.

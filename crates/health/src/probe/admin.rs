@@ -95,10 +95,10 @@ impl Body for NoBody {
 fn report(board: &Board) -> Value {
     let phase = board.phase();
     let now = board.seconds();
-    let checks: Vec<_> = board.checks().map(|check| line(check, now)).collect();
+    let checks: Vec<_> = board.checks().map(|check| line(board, check, now)).collect();
     json!({
         "status": board.verdict().as_str(),
-        "started": phase.is_started(),
+        "started": board.is_started(),
         "draining": phase.is_draining(),
         "in_flight": phase.in_flight(),
         "checks": checks,
@@ -106,16 +106,19 @@ fn report(board: &Board) -> Value {
 }
 
 /// The report's entry for one check. It never contains the text of an error.
-fn line(check: &Tracked, now: u32) -> Value {
+fn line(board: &Board, check: &Tracked, now: u32) -> Value {
     // A single load, so that all fields belong to the same moment.
     let state = check.state();
+    let status = if board.skips(check) { "skipped" } else { state.status.as_str() };
+    let overdue = check.overdue_since().map(|since| u64::from(now).saturating_sub(since));
     let ran = state.status != Status::Unknown || state.streak > 0;
     json!({
         "name": &*check.name,
-        "status": state.status.as_str(),
+        "status": status,
         "code": check.code(state),
         "gates_readiness": check.gates_readiness,
         "since_seconds": now.saturating_sub(state.since),
         "last_duration_ms": ran.then_some(state.took_ms),
+        "overdue_seconds": overdue,
     })
 }

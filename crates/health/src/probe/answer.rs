@@ -60,7 +60,7 @@ impl Answer {
 
     /// Whether the service has started. A started service stays started.
     pub(super) fn startup(board: &Board) -> Self {
-        if board.phase().is_started() { OK } else { STARTING }
+        if board.is_started() { OK } else { STARTING }
     }
 
     pub(super) fn response<B>(self, method: &Method) -> Response<ResponseBody<B>> {

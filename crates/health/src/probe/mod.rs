@@ -38,7 +38,7 @@
 //! |---|---|---|---|---|
 //! | `/livez` | yes | yes | always, also while draining | never |
 //! | `/readyz` | yes | yes | `ok`, or `degraded` if a check that does not gate is down | `starting`, `not_ready`, `draining` |
-//! | `/startupz` | no | yes | from [`started`](crate::Lifecycle::started) on | `starting` |
+//! | `/startupz` | no | yes | from [`started`](crate::Lifecycle::started) on, once each check that gates the start has passed | `starting` |
 //! | `/health` | no | yes | always: it is a report | never |
 //!
 //! 1. The service is ready if it has started, is not draining, and every gating check is up.
@@ -52,10 +52,11 @@
 //! 4. While the service drains, [`ProbeLayer`] answers HTTP/1 requests with `Connection: close`.
 //! 5. `/health` shows the status of the service (`ok`, `degraded`, `not_ready`, `starting` or
 //!    `draining`), whether it has started, whether it is draining, and the number of requests in
-//!    flight. For each check it shows the name, the status (`unknown`, `up` or `down`), the code of
-//!    the last failure (until the check is up and its last run passed), whether the check gates
-//!    readiness, the seconds since its status last changed, and the duration of its last run in
-//!    milliseconds (at most 65,535). It never shows the text of an error.
+//!    flight. For each check it shows the name, the status (`unknown`, `up`, `down` or `skipped`), the
+//!    code of the last failure (until the check is up and its last run passed), whether the check
+//!    gates readiness, the seconds since its status last changed, the duration of its last run in
+//!    milliseconds (at most 65,535), and the age of its run in seconds if that is overdue. It never
+//!    shows the text of an error.
 //!
 //! # Sharing
 //!

@@ -1,115 +1,118 @@
-//! Checks in the background, on paused time.
+//! Checks in the background. They run on threads of their own and follow the real clock, so these
+//! tests wait for events.
 
 use std::{sync::Arc, time::Duration};
 
 use hardpoint_core::Readiness;
-use hardpoint_health::{Check, Down};
-use serde_json::json;
+use hardpoint_health::{Check, Checks, Down, Lifecycle, Probes};
+use http::Request;
+use serde_json::{Value, json};
+use tower::ServiceExt;
 
 use crate::support::{
     Answer::{Fail, Hang, Panic, Pass},
-    Dependency, Seen, is_ready, report, started, until_asked,
+    Dependency, PATIENCE, PERIOD, Seen, is_ready, report, started, until, until_asked,
 };
 
-const SECOND: Duration = Duration::from_secs(1);
+fn status(report: &Value, index: usize) -> &str {
+    report["checks"][index]["status"].as_str().unwrap()
+}
 
-#[tokio::test(start_paused = true)]
-async fn the_first_run_is_soon_the_second_within_a_period_and_later_ones_regular() {
+#[tokio::test]
+async fn runs_come_once_per_period_and_never_sooner() {
     let dependency = Dependency::default();
     let start = tokio::time::Instant::now();
     let _lifecycle = started([dependency.check("db")], &Seen::default());
-    until_asked(&dependency, 5).await;
+    until_asked(&dependency, 6).await;
     let asked = dependency.asked();
-    // A timer of tokio fires up to a millisecond late.
-    let slack = Duration::from_millis(2);
-    assert!(asked[0] - start <= Duration::from_millis(100) + slack);
-    assert!(asked[1] - asked[0] <= 5 * SECOND + slack);
+    // The first run comes within 100 ms and the second within a period: four periods at least.
+    assert!(asked[5] - start >= 3 * PERIOD, "{asked:?}");
     for pair in asked[1..].windows(2) {
         let pause = pair[1] - pair[0];
-        assert!(pause >= 5 * SECOND && pause <= 5 * SECOND + slack, "{pause:?}");
+        assert!(pause >= PERIOD / 2, "{pause:?}");
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn checks_that_start_together_do_not_stay_together() {
     let dependencies: [Dependency; 20] = Default::default();
     let names = (b'a'..).map(|letter| char::from(letter).to_string());
-    let checks = names.zip(&dependencies).map(|(name, dependency)| dependency.check(&name));
+    let checks = names
+        .zip(&dependencies)
+        .map(|(name, dependency)| dependency.check(&name).every(4 * PERIOD));
     let _lifecycle = started(checks, &Seen::default());
     for dependency in &dependencies {
         until_asked(dependency, 2).await;
     }
     let mut second: Vec<_> = dependencies.iter().map(|d| d.asked()[1]).collect();
     second.sort_unstable();
-    // 20 random points in 5 seconds all within one second: once in 10^12 runs.
-    assert!(second[19] - second[0] > SECOND);
+    // 20 random points in a second all within a fifth of it: once in 10^12 runs.
+    assert!(second[19] - second[0] > 4 * PERIOD / 5);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn three_failures_in_a_row_make_a_check_down_and_two_passes_up() {
     let (dependency, seen) = (Dependency::default(), Seen::default());
     dependency.will([Pass, Fail("refused"), Fail("refused"), Pass]);
     dependency.will([Fail("refused"), Fail("refused"), Fail("reset"), Pass, Pass]);
     let lifecycle = started([dependency.check("db").gates_readiness()], &seen);
     assert_eq!(lifecycle.readiness(), Readiness::NotReady, "never seen up");
-    until_asked(&dependency, 6).await;
-    assert!(is_ready(&lifecycle), "two failures are not three");
-    until_asked(&dependency, 7).await;
-    assert_eq!(lifecycle.readiness(), Readiness::NotReady);
-    assert_eq!(report(&lifecycle).await["checks"][0]["code"], "reset");
-    until_asked(&dependency, 8).await;
-    assert!(!is_ready(&lifecycle), "one pass is not two");
-    until_asked(&dependency, 9).await;
-    assert!(is_ready(&lifecycle));
+    until_asked(&dependency, 11).await;
+    // Two failures and one pass have changed nothing.
     let changes = ["not_ready", "db true", "ready", "db false", "not_ready", "db true", "ready"];
     assert_eq!(seen.take(), changes);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_check_that_gates_nothing_degrades() {
     let (dependency, seen) = (Dependency::default(), Seen::default());
     dependency.will([Fail("refused"); 3]);
     let lifecycle = started([dependency.check("search").recover_after(1)], &seen);
     assert_eq!(report(&lifecycle).await["status"], "ok", "unknown is not down");
-    until_asked(&dependency, 3).await;
-    assert!(is_ready(&lifecycle));
-    assert_eq!(report(&lifecycle).await["status"], "degraded");
-    until_asked(&dependency, 4).await;
-    assert_eq!(report(&lifecycle).await["status"], "ok");
+    until_asked(&dependency, 6).await;
+    // Neither change has changed the readiness.
     assert_eq!(seen.take(), ["ready", "search false", "search true"]);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_run_that_hangs_is_cut_at_its_timeout() {
+#[tokio::test]
+async fn an_overdue_run_fails_shows_its_age_and_keeps_the_next_from_starting() {
     let dependency = Dependency::default();
-    // Twice: the second run may come as soon as the first has ended.
-    dependency.will([Hang, Hang]);
-    let check = dependency.check("db").fail_after(1).timeout(2 * SECOND);
-    let lifecycle = started([check], &Seen::default());
-    until_asked(&dependency, 1).await;
-    let limit = dependency.asked()[0] + 2 * SECOND;
-    tokio::time::sleep_until(limit - Duration::from_millis(5)).await;
-    assert_eq!(report(&lifecycle).await["checks"][0]["status"], "unknown");
-    tokio::time::sleep_until(limit + Duration::from_millis(5)).await;
-    let line = report(&lifecycle).await["checks"][0].clone();
-    assert_eq!(line["status"], "down");
-    assert_eq!(line["code"], "timeout");
-    assert!((2_000..2_005).contains(&line["last_duration_ms"].as_u64().unwrap()));
-    until_asked(&dependency, 4).await;
-    assert_eq!(report(&lifecycle).await["checks"][0]["status"], "up");
+    dependency.will([Hang]);
+    let lifecycle = started([dependency.check("db").fail_after(3)], &Seen::default());
+    let overdue = until(&lifecycle, |report| status(report, 0) == "down").await;
+    assert_eq!(overdue["checks"][0]["code"], "timeout");
+    assert!(overdue["checks"][0]["overdue_seconds"].is_u64(), "{overdue}");
+    // Three periods have passed, one for each failure.
+    assert_eq!(dependency.times_asked(), 1);
+    let older = |report: &Value| report["checks"][0]["overdue_seconds"] == 2;
+    until(&lifecycle, older).await;
+    assert_eq!(dependency.times_asked(), 1);
+    dependency.go_on();
+    until(&lifecycle, |report| status(report, 0) == "up").await;
+    assert_eq!(report(&lifecycle).await["checks"][0]["overdue_seconds"], Value::Null);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
+async fn a_run_that_may_be_cancelled_is_dropped_at_its_timeout() {
+    let dependency = Dependency::default();
+    dependency.will([Hang, Hang]);
+    let check = dependency.check("db").fail_after(2).cancel_at_timeout();
+    let lifecycle = started([check], &Seen::default());
+    until_asked(&dependency, 3).await;
+    assert_eq!(dependency.cancelled(), 2);
+    until(&lifecycle, |report| status(report, 0) == "up").await;
+}
+
+#[tokio::test]
 async fn a_panic_is_a_failure_and_the_check_goes_on() {
     let dependency = Dependency::default();
-    dependency.will([Panic]);
+    dependency.will([Panic; 8]);
     let check = dependency.check("db").fail_after(1).recover_after(1);
     let lifecycle = started([check], &Seen::default());
-    until_asked(&dependency, 1).await;
+    until_asked(&dependency, 2).await;
     let line = report(&lifecycle).await["checks"][0].clone();
     assert_eq!((&line["status"], &line["code"]), (&json!("down"), &json!("panicked")));
-    until_asked(&dependency, 2).await;
-    assert_eq!(report(&lifecycle).await["checks"][0]["status"], "up");
+    until(&lifecycle, |report| status(report, 0) == "up").await;
 }
 
 /// What a panic carries, and what panics when it is dropped.
@@ -121,12 +124,12 @@ impl Drop for Again {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_panic_whose_payload_panics_is_a_failure_and_the_check_goes_on() {
     let dependency = Dependency::default();
     let asked = dependency.clone();
     let check = Check::new("db", move || {
-        let again = asked.times_asked() == 0;
+        let again = asked.times_asked() < 8;
         let asked = asked.ask();
         async move {
             asked.await?;
@@ -136,24 +139,39 @@ async fn a_panic_whose_payload_panics_is_a_failure_and_the_check_goes_on() {
             Ok(())
         }
     });
-    let lifecycle = started([check.fail_after(1).recover_after(1)], &Seen::default());
-    until_asked(&dependency, 1).await;
-    assert_eq!(report(&lifecycle).await["checks"][0]["code"], "panicked");
+    let check = check.every(PERIOD).timeout(PERIOD / 2).fail_after(1).recover_after(1);
+    let lifecycle = started([check], &Seen::default());
     until_asked(&dependency, 2).await;
-    assert_eq!(report(&lifecycle).await["checks"][0]["status"], "up");
+    assert_eq!(report(&lifecycle).await["checks"][0]["code"], "panicked");
+    until(&lifecycle, |report| status(report, 0) == "up").await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_report_tells_the_code_and_the_times_and_no_error_text() {
+#[tokio::test]
+async fn the_report_shows_the_code_and_the_times_and_no_error_text() {
     let check = Check::new("db", || async {
         let error = std::io::Error::other("password authentication failed for hunter2");
         Err(Down::new("refused").caused_by(error))
     });
-    let lifecycle =
-        started([check.fail_after(1), Dependency::default().check("b")], &Seen::default());
-    tokio::time::sleep(Duration::from_millis(150)).await;
-    tokio::time::sleep(90 * SECOND).await;
-    let report = report(&lifecycle).await;
+    let check = check.fail_after(1);
+    let lifecycle = started([check, Dependency::default().check("b")], &Seen::default());
+    let settled = |report: &Value| status(report, 0) == "down" && status(report, 1) == "up";
+    let mut report = until(&lifecycle, settled).await;
+    for line in report["checks"].as_array_mut().unwrap() {
+        for member in ["since_seconds", "last_duration_ms"] {
+            assert!(line[member].take().is_u64(), "{member}");
+        }
+    }
+    let line = |name: &str, status: &str, code: Value| {
+        json!({
+            "name": name,
+            "status": status,
+            "code": code,
+            "gates_readiness": false,
+            "since_seconds": null,
+            "last_duration_ms": null,
+            "overdue_seconds": null,
+        })
+    };
     assert_eq!(
         report,
         json!({
@@ -161,41 +179,84 @@ async fn the_report_tells_the_code_and_the_times_and_no_error_text() {
             "started": true,
             "draining": false,
             "in_flight": 0,
-            "checks": [
-                {
-                    "name": "db",
-                    "status": "down",
-                    "code": "refused",
-                    "gates_readiness": false,
-                    "since_seconds": 90,
-                    "last_duration_ms": 0,
-                },
-                {
-                    "name": "b",
-                    "status": "up",
-                    "code": null,
-                    "gates_readiness": false,
-                    "since_seconds": 90,
-                    "last_duration_ms": 0,
-                },
-            ],
+            "checks": [line("db", "down", json!("refused")), line("b", "up", Value::Null)],
         })
     );
     assert!(!report.to_string().contains("hunter2"));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn question_marks_turn_any_error_into_a_failure() {
     let check = Check::new("db", || async {
         Err(std::io::Error::other("gone"))?;
         Ok(())
     });
     let lifecycle = started([check.fail_after(1)], &Seen::default());
-    tokio::time::sleep(SECOND).await;
-    assert_eq!(report(&lifecycle).await["checks"][0]["code"], "failed");
+    until(&lifecycle, |report| report["checks"][0]["code"] == "failed").await;
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
+async fn a_check_is_skipped_while_one_that_it_depends_on_is_down() {
+    let [dns, db, search]: [Dependency; 3] = Default::default();
+    dns.will([Fail("refused"); 8]);
+    db.will([Fail("refused")]);
+    let checks = [
+        // Listed before the check that it depends on.
+        search.check("search").gates_readiness().depends_on("db"),
+        db.check("db").depends_on("dns").fail_after(1).recover_after(1),
+        dns.check("dns").fail_after(1).recover_after(1),
+    ];
+    let lifecycle = started(checks, &Seen::default());
+    let down = until(&lifecycle, |report| status(report, 2) == "down").await;
+    assert_eq!((status(&down, 0), status(&down, 1)), ("skipped", "skipped"));
+    // A run that was under way may still end.
+    until_asked(&dns, 3).await;
+    let asked = (db.times_asked(), search.times_asked());
+    until_asked(&dns, 7).await;
+    assert_eq!((db.times_asked(), search.times_asked()), asked, "a skipped check ran");
+    until(&lifecycle, |report| (0..3).all(|index| status(report, index) == "up")).await;
+    assert!(is_ready(&lifecycle));
+}
+
+#[tokio::test]
+async fn a_check_that_fails_behind_another_does_not_count() {
+    let [dns, db]: [Dependency; 2] = Default::default();
+    db.will([Fail("refused"); 1_000]);
+    let lifecycle = started(
+        [
+            dns.check("dns").fail_after(1),
+            db.check("db").depends_on("dns").gates_readiness().fail_after(1),
+        ],
+        &Seen::default(),
+    );
+    until(&lifecycle, |report| status(report, 1) == "down" && status(report, 0) == "up").await;
+    assert_eq!(lifecycle.readiness(), Readiness::NotReady);
+    dns.will([Fail("refused"); 1_000]);
+    let report = until(&lifecycle, |report| status(report, 0) == "down").await;
+    assert_eq!((&report["status"], status(&report, 1)), (&json!("degraded"), "skipped"));
+}
+
+#[tokio::test]
+async fn a_check_that_gates_the_start_must_pass_once() {
+    let startup = async |lifecycle: &Lifecycle| {
+        let request = Request::get("/startupz").body(()).unwrap();
+        Probes::new(lifecycle).oneshot(request).await.unwrap().status().as_u16()
+    };
+    let migrated = Dependency::default();
+    migrated.will([Fail("pending"), Fail("pending"), Pass]);
+    migrated.will([Fail("gone"); 1_000]);
+    let check = migrated.check("schema").gates_startup().fail_after(1).recover_after(1);
+    let seen = Seen::default();
+    let lifecycle = started([check], &seen);
+    assert_eq!(lifecycle.readiness(), Readiness::Starting);
+    assert_eq!(startup(&lifecycle).await, 503);
+    until_asked(&migrated, 5).await;
+    assert_eq!(seen.take(), ["schema false", "schema true", "ready", "schema false"]);
+    assert_eq!(lifecycle.readiness(), Readiness::Ready, "down degrades, once it has passed");
+    assert_eq!(startup(&lifecycle).await, 200);
+}
+
+#[tokio::test]
 async fn checks_end_with_the_last_handle() {
     let alive = Arc::new(());
     let held = Arc::clone(&alive);
@@ -204,11 +265,52 @@ async fn checks_end_with_the_last_handle() {
         async { Ok(()) }
     });
     let lifecycle = started([check], &Seen::default());
-    let probes = hardpoint_health::Probes::new(&lifecycle);
+    let probes = Probes::new(&lifecycle);
     drop(lifecycle);
-    tokio::time::sleep(SECOND).await;
+    until_asked(&Dependency::default(), 0).await;
     assert_eq!(Arc::strong_count(&alive), 2, "the probes hold the checks");
     drop(probes);
-    tokio::time::sleep(SECOND).await;
-    assert_eq!(Arc::strong_count(&alive), 1);
+    let dropped = async {
+        while Arc::strong_count(&alive) > 1 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, dropped).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_run_belongs_to_the_runtime_of_the_service() {
+    let spawned = Arc::new(std::sync::Mutex::new(None));
+    let seen = Arc::clone(&spawned);
+    let check = Check::new("db", move || {
+        let seen = Arc::clone(&seen);
+        async move {
+            let id = tokio::spawn(async { std::thread::current().id() }).await?;
+            *seen.lock().unwrap() = Some((id, std::thread::current().id()));
+            Ok(())
+        }
+    });
+    let lifecycle = started([check], &Seen::default());
+    until(&lifecycle, |report| status(report, 0) == "up").await;
+    let (spawned, polled) = spawned.lock().unwrap().unwrap();
+    assert_eq!(spawned, std::thread::current().id(), "this runtime has one thread");
+    assert_ne!(polled, spawned);
+}
+
+#[test]
+fn mistakes_in_dependencies_are_listed_at_once() {
+    let check = |name: &'static str| Check::new(name, || async { Ok(()) });
+    let error = Checks::builder()
+        .add_check(check("a").depends_on("b"))
+        .add_check(check("b").depends_on("a").depends_on("nowhere"))
+        .add_check(check("b"))
+        .build()
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "two checks are named `b`; give each check a different name; check `b` depends on \
+         `nowhere`, but no check has that name; add the check or correct the name; the checks `a`, \
+         `b` depend on each other, so that none would run while one is down; remove one of the \
+         dependencies"
+    );
 }

@@ -1,13 +1,11 @@
 //! What is logged, and what is not.
 
-use std::time::Duration;
-
 use hardpoint_health::{Check, Down};
 use hardpoint_testkit::leak::CapturedLogs;
 
-use crate::support::{Answer::Fail, Dependency, Seen, started, until_asked};
+use crate::support::{Answer::Fail, Dependency, PERIOD, Seen, started, until_asked};
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn changes_are_logged_and_nothing_else() {
     let logs = CapturedLogs::default();
     let subscriber = tracing_subscriber::fmt().with_writer(logs.writer()).with_ansi(false).finish();
@@ -17,7 +15,7 @@ async fn changes_are_logged_and_nothing_else() {
     dependency.will([Fail("refused"); 2]);
     let check = dependency.check("db").fail_after(2).gates_readiness();
     let lifecycle = started([check], &Seen::default());
-    until_asked(&dependency, 15).await;
+    until_asked(&dependency, 8).await;
     lifecycle.begin_drain();
     let words = |line: &String| {
         let (_time_and_level, rest) = line.split_once("hardpoint::health::").unwrap();
@@ -37,7 +35,7 @@ async fn changes_are_logged_and_nothing_else() {
     );
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn the_cause_of_a_failure_is_logged_when_the_check_goes_down() {
     let logs = CapturedLogs::default();
     let subscriber = tracing_subscriber::fmt().with_writer(logs.writer()).with_ansi(false).finish();
@@ -45,8 +43,12 @@ async fn the_cause_of_a_failure_is_logged_when_the_check_goes_down() {
 
     let check =
         Check::new("db", || async { Err(Down::new("refused").caused_by("no route to host")) });
-    let _lifecycle = started([check.fail_after(1)], &Seen::default());
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    let asked = Dependency::default();
+    let _lifecycle = started(
+        [check.fail_after(1).every(PERIOD).timeout(PERIOD / 2), asked.check("other")],
+        &Seen::default(),
+    );
+    until_asked(&asked, 6).await;
     let text = logs.text();
     assert_eq!(text.matches("no route to host").count(), 1, "{text}");
     assert_eq!(text.matches("WARN").count(), 1, "{text}");

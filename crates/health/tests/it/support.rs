@@ -2,21 +2,30 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
-use hardpoint_core::{Event, Readiness, Telemetry, Time};
+use hardpoint_core::{Event, Readiness, Telemetry};
 use hardpoint_health::{Check, Checks, Down, Lifecycle, Probes};
-use hardpoint_testkit::clock::TokioClock;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tokio::{
-    sync::watch,
+    sync::{Notify, watch},
     time::{Instant, timeout},
 };
 use tower::ServiceExt;
+
+/// The period of most checks: short, so that a test of several runs is short, and long enough that
+/// no run exceeds it on a loaded machine.
+pub(crate) const PERIOD: Duration = Duration::from_millis(250);
+
+/// How long a test waits for what must happen.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What an observer saw, in words.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +54,8 @@ impl Seen {
 pub(crate) struct Dependency {
     answers: Arc<Mutex<VecDeque<Answer>>>,
     asked: Arc<watch::Sender<Vec<Instant>>>,
+    hanging: Arc<Notify>,
+    cancelled: Arc<AtomicUsize>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -69,10 +80,21 @@ impl Dependency {
         self.asked.borrow().len()
     }
 
-    /// A check of this dependency with the default settings.
+    /// Lets the run that hangs end.
+    pub(crate) fn go_on(&self) {
+        self.hanging.notify_one();
+    }
+
+    /// The number of hanging runs that were dropped.
+    pub(crate) fn cancelled(&self) -> usize {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// A check of this dependency that runs every [`PERIOD`].
     pub(crate) fn check(&self, name: &str) -> Check {
         let dependency = self.clone();
-        Check::new(name, move || dependency.ask())
+        let timeout = PERIOD - Duration::from_millis(1);
+        Check::new(name, move || dependency.ask()).every(PERIOD).timeout(timeout)
     }
 
     pub(crate) fn ask(&self) -> impl Future<Output = Result<(), Down>> + Send + use<> {
@@ -85,20 +107,35 @@ impl Dependency {
         let answer = self.answers.lock().unwrap().pop_front();
         match answer.unwrap_or(Answer::Pass) {
             Answer::Fail(code) => Err(Down::new(code)),
-            Answer::Hang => std::future::pending().await,
+            Answer::Hang => {
+                let mut cancelled = Cancelled(Some(&self.cancelled));
+                self.hanging.notified().await;
+                cancelled.0 = None;
+                Ok(())
+            }
             Answer::Panic => panic!("a check that panics"),
             Answer::Pass => Ok(()),
         }
     }
 }
 
-/// A started service with these checks, whose clock is tokio's.
+/// Counts on drop.
+struct Cancelled<'a>(Option<&'a AtomicUsize>);
+
+impl Drop for Cancelled<'_> {
+    fn drop(&mut self) {
+        if let Some(count) = self.0 {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A started service with these checks.
 pub(crate) fn started(checks: impl IntoIterator<Item = Check>, seen: &Seen) -> Lifecycle {
     let checks =
         checks.into_iter().fold(Checks::builder(), |builder, check| builder.add_check(check));
     let lifecycle = Lifecycle::builder()
         .checks(checks.build().unwrap())
-        .time(Time::custom(TokioClock::new()))
         .telemetry(&seen.telemetry())
         .build()
         .unwrap();
@@ -106,19 +143,35 @@ pub(crate) fn started(checks: impl IntoIterator<Item = Check>, seen: &Seen) -> L
     lifecycle
 }
 
-/// Lets the dependency be asked `times` times in all.
-///
-/// An answer that is there at once has been taken in by then: the check goes on before whoever
-/// waits here is polled.
+/// Waits until the dependency was asked `times` times in all. All earlier answers are recorded by
+/// then, since a check starts a run after it has recorded the previous one.
 pub(crate) async fn until_asked(dependency: &Dependency, times: usize) {
     let mut asked = dependency.asked.subscribe();
-    let asked = timeout(Duration::from_secs(3_600), asked.wait_for(|asked| asked.len() >= times));
+    let asked = timeout(PATIENCE, asked.wait_for(|asked| asked.len() >= times));
     drop(asked.await.unwrap().unwrap());
 }
 
-/// Lets the dependency be asked once more.
+/// Waits until the dependency was asked twice more: the answers that it had before are recorded.
 pub(crate) async fn until_asked_again(dependency: &Dependency) {
-    until_asked(dependency, dependency.times_asked() + 1).await;
+    until_asked(dependency, dependency.times_asked() + 2).await;
+}
+
+/// Waits until the full report is as wanted, and returns it.
+pub(crate) async fn until(lifecycle: &Lifecycle, wanted: impl Fn(&Value) -> bool) -> Value {
+    let look = async {
+        loop {
+            let report = report(lifecycle).await;
+            if wanted(&report) {
+                return report;
+            }
+            // A report wakes nobody.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    match timeout(PATIENCE, look).await {
+        Ok(report) => report,
+        Err(_) => panic!("still {}", report(lifecycle).await),
+    }
 }
 
 /// The full report.
