@@ -60,6 +60,7 @@ mod rejection;
 #[cfg(feature = "remote")]
 pub mod remote;
 mod scopes;
+pub mod session;
 mod token;
 
 #[cfg(feature = "remote")]
