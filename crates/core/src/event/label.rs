@@ -1,5 +1,56 @@
 //! The labels of events, by which a metric can be split.
 
+/// What refused an outgoing call before it was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CallGuard {
+    /// A bulkhead: too many calls are in flight.
+    Bulkhead,
+    /// A circuit breaker: the destination fails.
+    CircuitBreaker,
+}
+
+impl CallGuard {
+    /// The label as one lowercase word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bulkhead => "bulkhead",
+            Self::CircuitBreaker => "circuit_breaker",
+        }
+    }
+}
+
+/// The state of a circuit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CircuitState {
+    /// Calls pass, and their outcomes are counted.
+    Closed,
+    /// An operator turned the circuit off: calls pass, and no outcome is counted.
+    Disabled,
+    /// An operator opened the circuit: calls are refused until it is reset.
+    ForcedOpen,
+    /// A few trial calls pass.
+    HalfOpen,
+    /// Calls are refused.
+    Open,
+}
+
+impl CircuitState {
+    /// The label as one lowercase word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Disabled => "disabled",
+            Self::ForcedOpen => "forced_open",
+            Self::HalfOpen => "half_open",
+            Self::Open => "open",
+        }
+    }
+}
+
 /// The state of an issuer's keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

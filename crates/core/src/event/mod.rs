@@ -10,16 +10,20 @@ mod label;
 use std::time::Duration;
 
 pub use self::label::{
-    KeySetState, LinkState, PasswordResult, Readiness, RefreshErrorKind, StoreErrorKind, StoreKind,
-    VerifyErrorKind,
+    CallGuard, CircuitState, KeySetState, LinkState, PasswordResult, Readiness, RefreshErrorKind,
+    StoreErrorKind, StoreKind, VerifyErrorKind,
 };
 
 /// One decision or discovery of a hardpoint layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'a> {
+    /// See [`CallRefused`].
+    CallRefused(CallRefused<'a>),
     /// See [`CheckChanged`].
     CheckChanged(CheckChanged<'a>),
+    /// See [`CircuitChanged`].
+    CircuitChanged(CircuitChanged<'a>),
     /// See [`KeySetChanged`].
     KeySetChanged(KeySetChanged<'a>),
     /// See [`KeySetFetchFailed`].
@@ -46,6 +50,30 @@ pub enum Event<'a> {
     TokenVerified(TokenVerified),
 }
 
+/// A policy of this process refused an outgoing call before it was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CallRefused<'a> {
+    /// The name of the circuit or of the concurrency limit.
+    pub policy: &'a str,
+    /// The kind of policy.
+    pub guard: CallGuard,
+}
+
+impl<'a> CallRefused<'a> {
+    /// Creates an event with these fields.
+    #[must_use]
+    pub const fn new(policy: &'a str, guard: CallGuard) -> Self {
+        Self { policy, guard }
+    }
+}
+
+impl<'a> From<CallRefused<'a>> for Event<'a> {
+    fn from(event: CallRefused<'a>) -> Self {
+        Self::CallRefused(event)
+    }
+}
+
 /// A health check's status changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -67,6 +95,30 @@ impl<'a> CheckChanged<'a> {
 impl<'a> From<CheckChanged<'a>> for Event<'a> {
     fn from(event: CheckChanged<'a>) -> Self {
         Self::CheckChanged(event)
+    }
+}
+
+/// A circuit opened, became half-open or closed, or an operator steered it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CircuitChanged<'a> {
+    /// The circuit's name. Circuits of different keys share the name of their settings.
+    pub circuit: &'a str,
+    /// The new state.
+    pub state: CircuitState,
+}
+
+impl<'a> CircuitChanged<'a> {
+    /// Creates an event with these fields.
+    #[must_use]
+    pub const fn new(circuit: &'a str, state: CircuitState) -> Self {
+        Self { circuit, state }
+    }
+}
+
+impl<'a> From<CircuitChanged<'a>> for Event<'a> {
+    fn from(event: CircuitChanged<'a>) -> Self {
+        Self::CircuitChanged(event)
     }
 }
 
