@@ -1,5 +1,7 @@
 //! The labels of events, by which a metric can be split.
 
+use crate::Outcome;
+
 /// What refused an outgoing call before it was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -47,6 +49,61 @@ impl CircuitState {
             Self::ForcedOpen => "forced_open",
             Self::HalfOpen => "half_open",
             Self::Open => "open",
+        }
+    }
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Ending {
+    /// The body was dropped before its end.
+    Aborted,
+    /// The future was dropped before it was ready.
+    Cancelled,
+    /// A layer set the outcome, or it follows from the status.
+    Known(Outcome),
+    /// The whole response was passed to the server.
+    Ok,
+}
+
+impl Ending {
+    /// The label as one lowercase word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Aborted => "aborted",
+            Self::Cancelled => "cancelled",
+            Self::Known(outcome) => outcome.as_str(),
+            Self::Ok => "ok",
+        }
+    }
+}
+
+/// Who decided about a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Decider {
+    /// A cache of refusals in front of a remote store.
+    Cache,
+    /// This process, in place of a remote store that did not decide.
+    Fallback,
+    /// This process, which keeps the state.
+    #[default]
+    Memory,
+    /// A remote store.
+    Store,
+}
+
+impl Decider {
+    /// The label as one lowercase word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cache => "cache",
+            Self::Fallback => "fallback",
+            Self::Memory => "memory",
+            Self::Store => "store",
         }
     }
 }
