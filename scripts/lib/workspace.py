@@ -26,7 +26,10 @@ GENERIC = {
         "ResolveClient<S>", "ResponseFuture<F>", "ResponseFuture<F, R>", "SetSecurityHeaders<S>",
     },
     "health": {"Drain<S>", "DrainListener<L>", "Probe<S>", "TappedListener<L>", "ResponseBody<B>", "ResponseFuture<F>"},
-    "observability": {"Record<S>", "RecordBody<B>", "ResponseFuture<F>"},
+    # A family is named by the application, with labels of its own.
+    "observability": {
+        "Family<L, M>", "Record<S>", "RecordBody<B>", "ResponseFuture<F>", "Timed<F>",
+    },
     # Decided and BoxFuture are a store's answer: only an implementation of a store names them.
     "ratelimit": {
         "BoxFuture<T>", "Decided<T>", "RateLimit<S>", "ResponseBody<B>", "ResponseFuture<S, Req>",

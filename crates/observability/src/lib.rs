@@ -1,9 +1,10 @@
-//! Request ids, one access line per request, and logs that are safe to parse.
+//! Request ids, one access line per request, logs that are safe to parse, and bounded metrics.
 //!
 //! [`RecordLayer`] assigns ids to each request and writes one access line when the request is over,
 //! however it ended. [`Logs`] writes that line and all other events, as JSON or as text for people.
-//! This crate has no metrics, does not export traces, and does not read or write files. It never
-//! logs bodies, paths or queries. Of the headers it logs only the user agent and the request's ids.
+//! [`Metrics`] counts what the layers and the service do, for Prometheus. This crate does not export
+//! traces, and does not read or write files. It never logs bodies, paths or queries. Of the headers
+//! it logs only the user agent and the request's ids.
 //!
 //! # Quick start
 //!
@@ -35,19 +36,23 @@
 //! |---|---|
 //! | request and trace ids, the access line | [`record`] |
 //! | the format of log lines | [`logs`] |
+//! | counters, histograms, `/metrics`, slow operations | [`metrics`] |
 //!
 //! # Features
 //!
 //! | name | adds | default |
 //! |---|---|---|
 //! | `axum` | axum's matched path as the route of the record | no |
+//! | `tokio` | metrics of a tokio runtime (module `metrics::tokio`) | no |
 //!
 //! The minimum supported Rust version is 1.95.
 
 pub mod logs;
+pub mod metrics;
 pub mod record;
 
 pub use self::{
     logs::{ConfigError, Logs, LogsHandle},
+    metrics::{Metrics, MetricsBuilder},
     record::RecordLayer,
 };

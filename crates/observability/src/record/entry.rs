@@ -2,7 +2,10 @@
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
-use hardpoint_core::{Client, Mono, Outcome, Refused, RequestContext, Route, Time};
+use hardpoint_core::{
+    Client, Mono, Outcome, Refused, RequestContext, Route, Scheme, Telemetry, Time,
+    event::{Ending, RequestEnded, RequestStarted},
+};
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
     header::{CONTENT_LENGTH, USER_AGENT},
@@ -20,7 +23,7 @@ use super::{
 pub(crate) const TARGET: &str = "hardpoint::access";
 
 /// The route of a request that matched none, or whose service does not provide it.
-const UNMATCHED: &str = "unmatched";
+pub(crate) const UNMATCHED: &str = "unmatched";
 
 /// The longest prefix of a user agent that is logged, in bytes.
 const USER_AGENT_MAX: usize = 256;
@@ -28,9 +31,11 @@ const USER_AGENT_MAX: usize = 256;
 /// Written on drop, and therefore exactly once, however the request ends.
 pub(super) struct Entry {
     time: Time,
+    telemetry: Telemetry,
     context: Arc<RequestContext>,
     span: Span,
     method: &'static str,
+    scheme: Scheme,
     head_only: bool,
     route: Option<Route>,
     user_agent: Option<HeaderValue>,
@@ -72,10 +77,15 @@ impl Entry {
             request_id = context.request_id().map(|id| id.as_str()),
             trace_id = context.trace().map(|trace| tracing::field::display(trace.trace_id)),
         );
+        let method = method(request.method());
+        let scheme = context.client().map_or(Scheme::Http, Client::scheme);
+        settings.telemetry.on(&RequestStarted::new(method, scheme).into());
         Self {
             time: settings.time.clone(),
+            telemetry: settings.telemetry.clone(),
             span,
-            method: method(request.method()),
+            method,
+            scheme,
             head_only: request.method() == Method::HEAD,
             route: Route::find(request.extensions()),
             user_agent: request.headers().get(USER_AGENT).cloned(),
@@ -165,17 +175,30 @@ impl Entry {
     }
 
     /// Returns the template, never the requested path, which the client chooses.
-    fn route(&self) -> &str {
-        self.route.as_ref().or_else(|| self.context.route()).map_or(UNMATCHED, Route::as_str)
+    fn route(&self) -> Option<&str> {
+        self.route.as_ref().or_else(|| self.context.route()).map(Route::as_str)
     }
 
-    fn since_received(&self, at: Mono) -> f64 {
-        millis(at.saturating_since(self.context.received()))
+    fn since_received(&self, at: Mono) -> Duration {
+        at.saturating_since(self.context.received())
+    }
+
+    fn report(&self, ending: Ending, duration: Duration) {
+        let mut event = RequestEnded::new(self.method, self.scheme, ending, duration);
+        event.route = self.route();
+        event.status = self.status().map(|status| status.as_u16());
+        event.bytes_in = self.bytes_in;
+        event.bytes_out = self.bytes_out;
+        event.trace = self.context.trace();
+        self.telemetry.on(&event.into());
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
+        let ending = self.ending();
+        let duration = self.since_received(self.time.now());
+        self.report(ending, duration);
         // The fields in one place. tracing requires a separate callsite for each level.
         macro_rules! line {
             ($level:expr, $ending:expr) => {
@@ -186,11 +209,11 @@ impl Drop for Entry {
                     request_id = self.context.request_id().map(|id| id.as_str()),
                     trace_id = self.context.trace().map(|trace| tracing::field::display(trace.trace_id)),
                     method = self.method,
-                    route = self.route(),
+                    route = self.route().unwrap_or(UNMATCHED),
                     status = self.status().map(|status| status.as_u16()),
                     outcome = $ending.as_str(),
-                    duration_ms = self.since_received(self.time.now()),
-                    ttfb_ms = self.first_byte.map(|at| self.since_received(at)),
+                    duration_ms = millis(duration),
+                    ttfb_ms = self.first_byte.map(|at| millis(self.since_received(at))),
                     bytes_in = self.bytes_in,
                     bytes_out = self.bytes_out,
                     client = address(&self.context).map(tracing::field::display),
@@ -201,8 +224,7 @@ impl Drop for Entry {
                 )
             };
         }
-        let ending = self.ending();
-        match ending.level() {
+        match level(ending) {
             Level::ERROR => line!(Level::ERROR, ending),
             Level::WARN => line!(Level::WARN, ending),
             _ => line!(Level::INFO, ending),
@@ -220,37 +242,13 @@ impl fmt::Debug for Entry {
     }
 }
 
-/// How a request ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ending {
-    /// The body was dropped before its end.
-    Aborted,
-    /// The future was dropped before it was ready.
-    Cancelled,
-    /// The whole response was passed to the server.
-    Ok,
-    /// The outcome was set by a layer or follows from the status.
-    Known(Outcome),
-}
-
-impl Ending {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Aborted => "aborted",
-            Self::Cancelled => "cancelled",
-            Self::Ok => "ok",
-            Self::Known(outcome) => outcome.as_str(),
-        }
-    }
-
-    /// Failures and panics are errors, overload and timeouts are warnings. Anything a client causes
-    /// is neither.
-    const fn level(self) -> Level {
-        match self {
-            Self::Known(Outcome::Failed | Outcome::Panicked) => Level::ERROR,
-            Self::Known(Outcome::Shed | Outcome::TimedOut) => Level::WARN,
-            _ => Level::INFO,
-        }
+/// Failures and panics are errors, overload and timeouts are warnings. Anything a client causes is
+/// neither.
+const fn level(ending: Ending) -> Level {
+    match ending {
+        Ending::Known(Outcome::Failed | Outcome::Panicked) => Level::ERROR,
+        Ending::Known(Outcome::Shed | Outcome::TimedOut) => Level::WARN,
+        _ => Level::INFO,
     }
 }
 

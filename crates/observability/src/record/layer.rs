@@ -1,4 +1,4 @@
-use hardpoint_core::{Place, StackLayer, Time};
+use hardpoint_core::{Place, StackLayer, Telemetry, Time};
 use tower_layer::Layer;
 
 use super::{Record, ids::Trust};
@@ -16,18 +16,25 @@ pub(super) struct Settings {
     pub(super) time: Time,
     pub(super) on: bool,
     pub(super) trust: Trust,
+    pub(super) telemetry: Telemetry,
+}
+
+impl Settings {
+    const fn new(on: bool) -> Self {
+        Self { time: Time::system(), on, trust: Trust::Proxies, telemetry: Telemetry::none() }
+    }
 }
 
 impl RecordLayer {
     /// Accepts the ids of requests that come through a trusted proxy, and generates new ones for
     /// all others.
     pub const fn new() -> Self {
-        Self { settings: Settings { time: Time::system(), on: true, trust: Trust::Proxies } }
+        Self { settings: Settings::new(true) }
     }
 
     /// Does nothing: no context, no ids, no access line.
     pub const fn off() -> Self {
-        Self { settings: Settings { time: Time::system(), on: false, trust: Trust::Proxies } }
+        Self { settings: Settings::new(false) }
     }
 
     /// Accepts valid ids from every caller. Default: only from requests that come through a trusted
@@ -57,6 +64,12 @@ impl RecordLayer {
         self.settings.time = time.into();
         self
     }
+
+    /// Reports the start and the end of each request to `telemetry`. Default: the stack's, or none.
+    pub fn telemetry(mut self, telemetry: &Telemetry) -> Self {
+        self.settings.telemetry = telemetry.clone();
+        self
+    }
 }
 
 impl Default for RecordLayer {
@@ -75,4 +88,8 @@ impl<S> Layer<S> for RecordLayer {
 
 impl StackLayer for RecordLayer {
     const PLACE: Place = Place::RECORD;
+
+    fn telemetry(self, telemetry: &Telemetry) -> Self {
+        if self.settings.telemetry.is_none() { self.telemetry(telemetry) } else { self }
+    }
 }

@@ -59,6 +59,9 @@
 //!    listed below; an unknown field has no value.
 //! 6. The event's level is `error` if the outcome is `failed` or `panicked`, `warn` if it is `shed`
 //!    or `timed_out`, and `info` otherwise.
+//! 7. The layer reports [`RequestStarted`](hardpoint_core::event::RequestStarted) before the inner
+//!    service runs and [`RequestEnded`](hardpoint_core::event::RequestEnded) with the access line.
+//!    [`metrics`](crate::metrics) counts requests by them.
 //!
 //! | field | content |
 //! |---|---|

@@ -1,0 +1,212 @@
+//! Turns the events of hardpoint's layers into metrics.
+
+use std::sync::Arc;
+
+use hardpoint_core::{Event, Observer, Readiness, event::KeySetState};
+
+use super::{
+    MetricsBuilder, Unit,
+    family::{Family, Kind, Metric, Shape},
+    http::Http,
+    instrument,
+};
+use std::sync::atomic::Ordering;
+
+/// The observer that counts events.
+///
+/// For a new kind of event: a field, its declaration, and an arm of [`Observer::on`]; then a row in
+/// the module docs and in the golden file of the tests.
+pub(super) struct EventMetrics {
+    http: Http,
+    checks: Arc<Family>,
+    decisions: Arc<Family>,
+    key_set_changes: Arc<Family>,
+    key_set_failures: Arc<Family>,
+    key_set_states: Arc<Family>,
+    near_limits: Arc<Family>,
+    passwords: Arc<Family>,
+    readiness: Arc<Family>,
+    settlements_lost: Arc<Family>,
+    store_failures: Arc<Family>,
+    verifications: Arc<Family>,
+}
+
+impl EventMetrics {
+    pub(super) fn declare(metrics: &mut MetricsBuilder) -> Self {
+        Self {
+            http: Http::declare(metrics),
+            checks: metrics.states(
+                "hardpoint_health_check_up",
+                &["check"],
+                "1 if the check passed the last time it ran, else 0.",
+            ),
+            decisions: metrics.events(
+                "hardpoint_ratelimit_decisions_total",
+                &["policy", "decision"],
+                "Decisions of rate limits: allowed, denied, or would_deny by a shadow policy.",
+            ),
+            key_set_changes: metrics.events(
+                "hardpoint_auth_key_set_changes_total",
+                &["key_set", "change"],
+                "Keys that an issuer added or removed.",
+            ),
+            key_set_failures: metrics.events(
+                "hardpoint_auth_key_set_fetch_failures_total",
+                &["key_set", "reason"],
+                "Failed attempts to fetch the keys of an issuer.",
+            ),
+            key_set_states: metrics.states(
+                "hardpoint_auth_key_set_state",
+                &["key_set", "state"],
+                "1 for the current state of an issuer's keys, 0 for the others.",
+            ),
+            near_limits: metrics.events(
+                "hardpoint_ratelimit_near_limits_total",
+                &["policy"],
+                "Admitted requests that left their key with fewer cells than the warning level.",
+            ),
+            passwords: metrics.events(
+                "hardpoint_auth_passwords_total",
+                &["result"],
+                "Passwords that were hashed or verified, or shed because the queue was full.",
+            ),
+            readiness: metrics.states(
+                "hardpoint_health_readiness",
+                &["state"],
+                "1 for the current readiness of the service, 0 for the others.",
+            ),
+            settlements_lost: metrics.events(
+                "hardpoint_store_settlements_lost_total",
+                &["store"],
+                "Settlements that a store could not queue or send.",
+            ),
+            store_failures: metrics.events(
+                "hardpoint_store_failures_total",
+                &["store", "reason"],
+                "Decisions that the failure policy took because a store did not answer.",
+            ),
+            verifications: metrics.events(
+                "hardpoint_auth_verifications_total",
+                &["result"],
+                "Tokens that were verified: ok, or the reason for the refusal.",
+            ),
+        }
+    }
+}
+
+impl Observer for EventMetrics {
+    fn on(&self, event: &Event<'_>) {
+        match event {
+            Event::CheckChanged(event) => {
+                set(&self.checks, &[event.check], event.healthy);
+            }
+            Event::KeySetChanged(event) => {
+                let changes = [("added", event.added), ("removed", event.removed)];
+                for (change, keys) in changes {
+                    let keys = u64::try_from(keys).unwrap_or(u64::MAX);
+                    count(&self.key_set_changes, &[event.key_set, change], keys);
+                }
+            }
+            Event::KeySetFetchFailed(event) => {
+                count(&self.key_set_failures, &[event.key_set, event.kind.as_str()], 1);
+            }
+            Event::KeySetStateChanged(event) => {
+                for state in [KeySetState::Expired, KeySetState::Fresh, KeySetState::Stale] {
+                    let labels = [event.key_set, state.as_str()];
+                    set(&self.key_set_states, &labels, state == event.state);
+                }
+            }
+            Event::Limited(event) => {
+                let decision = match (event.allowed, event.enforced) {
+                    (true, _) => "allowed",
+                    (false, true) => "denied",
+                    (false, false) => "would_deny",
+                };
+                count(&self.decisions, &[event.policy, decision], 1);
+            }
+            Event::NearLimit(event) => count(&self.near_limits, &[event.policy], 1),
+            Event::PasswordChecked(event) => count(&self.passwords, &[event.result.as_str()], 1),
+            Event::ReadinessChanged(event) => {
+                for state in [
+                    Readiness::Draining,
+                    Readiness::NotReady,
+                    Readiness::Ready,
+                    Readiness::Starting,
+                ] {
+                    set(&self.readiness, &[state.as_str()], state == event.readiness);
+                }
+            }
+            Event::RequestEnded(event) => self.http.ended(event),
+            Event::RequestStarted(event) => self.http.started(event),
+            Event::SettlementsLost(event) => {
+                count(&self.settlements_lost, &[event.store.as_str()], event.lost);
+            }
+            Event::StoreFailed(event) => {
+                count(&self.store_failures, &[event.store.as_str(), event.kind.as_str()], 1);
+            }
+            Event::TokenVerified(event) => {
+                let result = event.result.map_or_else(|kind| kind.as_str(), |()| "ok");
+                count(&self.verifications, &[result], 1);
+            }
+            // A kind of a newer core.
+            _ => {}
+        }
+    }
+}
+
+impl MetricsBuilder {
+    /// A counter of events by these labels.
+    fn events(
+        &mut self,
+        name: &'static str,
+        labels: &[&'static str],
+        help: &'static str,
+    ) -> Arc<Family> {
+        let shape = Shape { integers: 1, ..Shape::default() };
+        self.labelled(name, labels, help, Kind::Counter(0), shape)
+    }
+
+    /// A gauge that is 0 or 1.
+    fn states(
+        &mut self,
+        name: &'static str,
+        labels: &[&'static str],
+        help: &'static str,
+    ) -> Arc<Family> {
+        self.labelled(name, labels, help, Kind::Gauge, Shape::default())
+    }
+
+    /// A count that goes up and down.
+    pub(super) fn in_flight(
+        &mut self,
+        name: &'static str,
+        labels: &[&'static str],
+        help: &'static str,
+    ) -> Arc<Family> {
+        let shape = Shape { integers: 1, ..Shape::default() };
+        self.labelled(name, labels, help, Kind::UpDown(0), shape)
+    }
+
+    fn labelled(
+        &mut self,
+        name: &'static str,
+        labels: &[&'static str],
+        help: &'static str,
+        kind: Kind,
+        shape: Shape,
+    ) -> Arc<Family> {
+        let metric = Metric { name, unit: Unit::NONE.as_str(), help, kind };
+        self.group(labels, vec![metric], shape)
+    }
+}
+
+fn count(family: &Family, labels: &[&str], number: u64) {
+    let values = |add: &mut dyn FnMut(&str)| labels.iter().for_each(|value| add(value));
+    family.with_values(values, |series| instrument::write(series, 0, |cell| cell.add(number)));
+}
+
+fn set(family: &Family, labels: &[&str], state: bool) {
+    let values = |add: &mut dyn FnMut(&str)| labels.iter().for_each(|value| add(value));
+    let value = f64::from(u8::from(state)).to_bits();
+    family.with_values(values, |series| series.gauge.store(value, Ordering::Relaxed));
+}
