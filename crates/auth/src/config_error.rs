@@ -18,9 +18,43 @@ pub enum ConfigError {
          insecure_http() for a test"
     )]
     Insecure(String),
+    /// A profile allows longer tokens or headers than can be read.
+    #[error(
+        "a profile allows tokens of {token} bytes and headers of {header} characters; write at most \
+         40960 and 8192"
+    )]
+    LongToken {
+        /// The longest token, in bytes.
+        token: usize,
+        /// The longest header, in base64url characters.
+        header: usize,
+    },
+    /// A profile without a subject, or that does not check for whom a token is meant.
+    #[error(
+        "a profile has no subject or no audience, so tokens for other services would be accepted; add \
+         Need::audience_in() and a claim to subjects()"
+    )]
+    LooseProfile,
+    /// A profile reads more claims than these.
+    #[error("a profile reads at most {claims} claims, {scopes} of them with scopes; name fewer")]
+    ManyClaims {
+        /// The most claims.
+        claims: usize,
+        /// The most claims with scopes.
+        scopes: usize,
+    },
     /// This issuer has no audience.
     #[error("the issuer {0:?} has no audience; call audience() with the `aud`")]
     NoAudience(String),
+    /// The tenants of this template are not listed.
+    #[error(
+        "the issuer {0:?} is a template without tenants; list them with tenants(), or accept every \
+         tenant with dangerous_any_tenant()"
+    )]
+    NoTenants(String),
+    /// This template does not have exactly one claim in braces.
+    #[error("the issuer {0:?} is not a template; write one claim in braces, such as {{tid}}")]
+    Template(String),
     /// No issuer, or one without a name.
     #[error("the issuer has no name; call issuer() with the `iss`")]
     NoIssuer,

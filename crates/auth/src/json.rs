@@ -16,6 +16,7 @@ pub(crate) enum Json<'a> {
     Whole(u64),
     Fraction(f64),
     List,
+    Null,
     Other,
 }
 
@@ -48,27 +49,27 @@ impl Json<'_> {
     }
 }
 
-/// The members with these names of the object that is all of `json`; `None` if it is not one, or has a
-/// duplicate member, which another reader may use instead (RFC 7515 §4, RFC 7519 §4). If a member is a
-/// list, `element` gets the name and each element.
+/// Reads the members with these names, of the object that is all of `json`, into the slots of the same
+/// positions; `None` if it is not an object, or has a duplicate member, which another reader may use
+/// instead (RFC 7515 §4, RFC 7519 §4). If a member is a list, `element` gets its position and each
+/// element.
 ///
 /// Every value is read to its end: strings are UTF-8 with complete escapes, numbers are in range,
 /// nesting is bounded, and no object has a duplicate member. serde's `IgnoredAny` checks none of that.
-pub(crate) fn object<'a, const N: usize>(
+pub(crate) fn object<'a, N: AsRef<str>>(
     json: &'a str,
-    names: [&str; N],
-    mut element: impl FnMut(&str, &Json<'a>),
-) -> Option<[Json<'a>; N]> {
+    names: &[N],
+    found: &mut [Json<'a>],
+    mut element: impl FnMut(usize, &Json<'a>),
+) -> Option<()> {
     // For anything else serde_json would allocate an error.
     if !json.trim_start().starts_with('{') {
         return None;
     }
-    let mut found = [const { Json::Absent }; N];
     let mut reader = serde_json::Deserializer::from_str(json);
-    let members = Members { names: &names, found: &mut found, element: &mut element };
+    let members = Members { names, found, element: &mut element };
     reader.deserialize_map(members).ok()?;
-    reader.end().ok()?;
-    Some(found)
+    reader.end().ok()
 }
 
 /// Reads any value, and gives the elements of a list to the function.
@@ -120,7 +121,7 @@ impl<'de> Visitor<'de> for Any<'_, 'de> {
     }
 
     fn visit_unit<E>(self) -> Result<Json<'de>, E> {
-        Ok(Json::Other)
+        Ok(Json::Null)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Json<'de>, A::Error> {
@@ -131,19 +132,20 @@ impl<'de> Visitor<'de> for Any<'_, 'de> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Json<'de>, A::Error> {
-        Members { names: &[], found: &mut [], element: &mut |_, _| () }.visit_map(object)?;
+        Members::<&str> { names: &[], found: &mut [], element: &mut |_, _| () }
+            .visit_map(object)?;
         Ok(Json::Other)
     }
 }
 
 /// Reads the members of an object.
-struct Members<'r, 'de> {
-    names: &'r [&'r str],
+struct Members<'r, 'de, N> {
+    names: &'r [N],
     found: &'r mut [Json<'de>],
-    element: &'r mut dyn FnMut(&str, &Json<'de>),
+    element: &'r mut dyn FnMut(usize, &Json<'de>),
 }
 
-impl<'de> Visitor<'de> for Members<'_, 'de> {
+impl<'de, N: AsRef<str>> Visitor<'de> for Members<'_, 'de, N> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -154,9 +156,13 @@ impl<'de> Visitor<'de> for Members<'_, 'de> {
         let mut others: Vec<Json<'de>> = Vec::new();
         while let Some(name) = object.next_key::<Json<'de>>()? {
             let text = name.as_str().unwrap_or_default();
-            let mut element = |value: &Json<'de>| (self.element)(text, value);
+            let place = self.names.iter().position(|known| known.as_ref() == text);
+            let mut element = |value: &Json<'de>| {
+                if let Some(place) = place {
+                    (self.element)(place, value);
+                }
+            };
             let value = object.next_value_seed(Any(&mut element))?;
-            let place = self.names.iter().position(|known| *known == text);
             let is_duplicate = if let Some(slot) = place.and_then(|at| self.found.get_mut(at)) {
                 mem::replace(slot, value) != Json::Absent
             } else {

@@ -70,16 +70,16 @@ pub use self::{
     config_error::ConfigError,
     jwks_endpoint::JwksService,
     key::{
-        Algorithm, IssuerKeys, KeyError, KeyRing, KeySet, KeySetError, KeyState, Refreshed,
-        SigningKey, SkippedKey, VerifyingKey,
+        Algorithm, IssuerKeys, KeyError, KeyErrorKind, KeyRing, KeySet, KeySetError, KeyState,
+        Refreshed, SigningKey, SkippedKey, VerifyingKey,
     },
     password::{PasswordError, PasswordHash, PasswordHasher, PasswordPolicy},
     rejection::AuthRejection,
     scopes::{ParseScopesError, Scopes},
     token::{
-        Claims, IssueError, IssuedToken, NewToken, Profile, Revocation, RevocationPolicy,
-        RevocationState, SignedBytes, TokenCache, TokenIssuer, TokenIssuerBuilder, TokenSigner,
-        TokenVerifier, TokenVerifierBuilder, TrustedIssuer, VerifiedToken, VerifyError,
-        VerifyErrorKind,
+        Claims, IssueError, IssuedToken, KeyIdRule, Need, NewToken, Profile, Revocation,
+        RevocationPolicy, RevocationState, ScopeForm, SignedBytes, TokenCache, TokenIssuer,
+        TokenIssuerBuilder, TokenSigner, TokenVerifier, TokenVerifierBuilder, TrustedIssuer,
+        VerifiedToken, VerifyError, VerifyErrorKind,
     },
 };

@@ -36,6 +36,9 @@ pub enum AuthRejection {
     /// Whether the token was revoked is not known: 503. The token itself may be good.
     #[error("it is not known whether the token was revoked")]
     RevocationUnavailable,
+    /// The token leaves out the claim with the caller's roles: 503. The caller may have the role.
+    #[error("it is not known whether the caller has a required role")]
+    RolesUnknown,
 }
 
 impl Rejection for AuthRejection {
@@ -75,6 +78,7 @@ impl Rejection for AuthRejection {
                 new(StatusCode::UNAUTHORIZED, "unauthenticated", title)
             }
             Self::RevocationUnavailable => unavailable("revocation_unavailable", 2),
+            Self::RolesUnknown => unavailable("roles_unknown", 60),
         }
     }
 }

@@ -71,6 +71,13 @@ impl Identity {
         self.0.has_role(claim, role)
     }
 
+    /// Whether the credential leaves out this claim, as tokens of Entra do with long lists of groups:
+    /// whether the caller has one of its roles is not known.
+    #[must_use]
+    pub fn omits_roles(&self, claim: &str) -> bool {
+        self.0.omits_roles(claim)
+    }
+
     /// When the caller last authenticated (`auth_time`), as the time since 1970. `None` if unknown.
     #[must_use]
     pub fn logged_in(&self) -> Option<Duration> {
@@ -128,6 +135,11 @@ pub trait Principal: Any + Send + Sync {
 
     /// Whether the claim of this name equals `role`, or is an array that contains it. Default: no.
     fn has_role(&self, _claim: &str, _role: &str) -> bool {
+        false
+    }
+
+    /// Whether the credential leaves out this claim, so that its roles are not known. Default: no.
+    fn omits_roles(&self, _claim: &str) -> bool {
         false
     }
 

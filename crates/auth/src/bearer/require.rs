@@ -48,7 +48,8 @@
 //!    is 401 `insufficient_user_authentication` with the required `max_age` (RFC 9470).
 //! 3. A caller without one of the scopes is 403 `insufficient_scope` with the required scopes
 //!    (RFC 6750 §3.1). Names are compared exactly; none implies another.
-//! 4. A caller without one of the roles is 403 `insufficient_role`.
+//! 4. A caller without one of the roles is 403 `insufficient_role`, or 503 `roles_unknown` if the token
+//!    leaves the claim out for its length, as Entra does with more than 200 groups.
 //!
 //! # Sharing
 //! The layer has no state.
@@ -192,10 +193,12 @@ impl Required {
         {
             return Err(AuthRejection::InsufficientScope(scopes.clone()));
         }
-        if self.roles.iter().any(|(claim, role)| !caller.has_role(claim, role)) {
-            return Err(AuthRejection::InsufficientRole);
+        let mut lacking = self.roles.iter().filter(|(claim, role)| !caller.has_role(claim, role));
+        match lacking.next() {
+            None => Ok(()),
+            Some((claim, _)) if caller.omits_roles(claim) => Err(AuthRejection::RolesUnknown),
+            Some(_) => Err(AuthRejection::InsufficientRole),
         }
-        Ok(())
     }
 }
 

@@ -36,9 +36,14 @@ impl Jwk {
         self.text("kid").filter(|id| is_key_id(id))
     }
 
-    /// Whether the key is restricted to another issuer than this one, as keys of Entra can be.
-    pub(super) fn is_of_another(&self, issuer: &str) -> bool {
-        self.members.get("issuer").is_some_and(|own| own != issuer)
+    /// The issuer that the key is restricted to, as keys of Entra can be.
+    pub(super) fn issuer(&self) -> Option<&str> {
+        self.text("issuer")
+    }
+
+    /// Whether the JWK names its algorithm.
+    pub(super) fn names_algorithm(&self) -> bool {
+        self.member("alg").is_some()
     }
 
     /// The algorithm of the key, if it does not contradict itself and is for this operation.
@@ -49,13 +54,15 @@ impl Jwk {
         let kind = self.kind()?;
         self.check_use(operation)?;
         let mut private = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].into_iter();
-        if operation == VERIFY && private.any(|name| self.members.contains_key(name)) {
-            return Err(JWK_PRIVATE);
+        if operation == VERIFY
+            && let Some(name) = private.find(|name| self.member(name).is_some())
+        {
+            return Err(JWK_PRIVATE.on(name));
         }
-        if self.members.contains_key("kid") && self.key_id().is_none() {
+        if self.member("kid").is_some() && self.key_id().is_none() {
             return Err(BAD_KEY_ID);
         }
-        match self.members.get("alg") {
+        match self.member("alg") {
             None => Ok(kind),
             Some(name) => name
                 .as_str()
@@ -66,7 +73,7 @@ impl Jwk {
     }
 
     fn kind(&self) -> Result<Algorithm, KeyError> {
-        match (self.text("kty"), self.members.get("crv").map(Value::as_str)) {
+        match (self.text("kty"), self.member("crv").map(Value::as_str)) {
             (Some("OKP"), Some(Some("Ed25519"))) => Ok(Algorithm::EdDsa),
             (Some("EC"), Some(Some("P-256"))) => Ok(Algorithm::Es256),
             (Some("EC"), Some(Some("P-384"))) => Ok(Algorithm::Es384),
@@ -78,11 +85,11 @@ impl Jwk {
 
     /// RFC 7517 §4.2 and §4.3.
     fn check_use(&self, needed: &str) -> Result<(), KeyError> {
-        let usage = self.members.get("use");
+        let usage = self.member("use");
         if usage.is_some_and(|usage| usage != "sig") {
             return Err(JWK_USE);
         }
-        let operations = match self.members.get("key_ops") {
+        let operations = match self.member("key_ops") {
             None => return Ok(()),
             Some(Value::Array(operations)) => operations,
             Some(_) => return Err(JWK_OPS),
@@ -97,32 +104,65 @@ impl Jwk {
     }
 
     /// A member that is base64url without padding.
-    pub(super) fn bytes(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        let text = self.text(name).ok_or(JWK_MEMBER)?;
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| JWK_MEMBER)?;
-        if bytes.is_empty() { Err(JWK_MEMBER) } else { Ok(Zeroizing::new(bytes)) }
+    pub(super) fn bytes(&self, name: &'static str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        let value = self.member(name).ok_or(JWK_MISSING.on(name))?;
+        let text = value.as_str().ok_or(JWK_MEMBER.on(name))?;
+        URL_SAFE_NO_PAD.decode(text).map(Zeroizing::new).map_err(|_| JWK_MEMBER.on(name))
     }
 
-    /// A member of exactly this many bytes (RFC 7518 §6.2.1.2, RFC 8037 §2).
-    pub(super) fn exactly(&self, name: &str, len: usize) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    /// A member of exactly this many bytes (RFC 8037 §2).
+    pub(super) fn exactly(
+        &self,
+        name: &'static str,
+        len: usize,
+    ) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         let bytes = self.bytes(name)?;
-        if bytes.len() == len { Ok(bytes) } else { Err(JWK_MEMBER) }
+        if bytes.len() == len { Ok(bytes) } else { Err(JWK_MEMBER.on(name)) }
+    }
+
+    /// A coordinate, or another number of this many bytes. RFC 7518 §6.2.1.2 demands the zeros at its
+    /// beginning, and some issuers omit them or write one more; the number is the same.
+    pub(super) fn padded(
+        &self,
+        name: &'static str,
+        len: usize,
+    ) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        let number = self.number(name)?;
+        let zeros = len.checked_sub(number.len()).ok_or(JWK_MEMBER.on(name))?;
+        let mut padded = Zeroizing::new(vec![0; zeros]);
+        padded.extend_from_slice(&number);
+        Ok(padded)
     }
 
     /// A point, uncompressed: 4, x, y.
     pub(super) fn point(&self, curve: Algorithm) -> Result<Vec<u8>, KeyError> {
         let len = curve.coordinate_len();
-        Ok([&[4], self.exactly("x", len)?.as_slice(), self.exactly("y", len)?.as_slice()].concat())
+        Ok([&[4], self.padded("x", len)?.as_slice(), self.padded("y", len)?.as_slice()].concat())
     }
 
-    /// A number without leading zeros (RFC 7518 §6.3.1.1).
-    pub(super) fn number(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    /// A number above 0, without the zeros at its beginning that RFC 7518 §6.3.1.1 forbids and some
+    /// issuers write.
+    pub(super) fn number(&self, name: &'static str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         let bytes = self.bytes(name)?;
-        if bytes.first() == Some(&0) { Err(JWK_MEMBER) } else { Ok(bytes) }
+        let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+        match bytes.get(zeros..) {
+            Some(number) if !number.is_empty() => Ok(Zeroizing::new(number.to_vec())),
+            _ => Err(JWK_MEMBER.on(name)),
+        }
     }
 
     fn text(&self, name: &str) -> Option<&str> {
-        self.members.get(name)?.as_str()
+        self.member(name)?.as_str()
+    }
+
+    /// The member, unless it is empty: several issuers write `null`, `[]` or `""` for an absent one.
+    fn member(&self, name: &str) -> Option<&Value> {
+        self.members.get(name).filter(|value| match value {
+            Value::Null => false,
+            Value::String(text) => !text.is_empty(),
+            Value::Array(list) => !list.is_empty(),
+            _ => true,
+        })
     }
 }
 

@@ -1,6 +1,10 @@
 //! Keys that must not be used.
 
-use super::{Algorithm, error::*};
+use super::{
+    Algorithm,
+    error::*,
+    published::{has_pattern, is_published},
+};
 
 /// An RSA public key, big-endian and without leading zeros.
 pub(super) fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<(), KeyError> {
@@ -78,7 +82,7 @@ const fn first_and_last(first: u8, between: u8, last: u8) -> [u8; 32] {
 
 /// A secret for HMAC.
 pub(super) fn secret(algorithm: Algorithm, secret: &[u8]) -> Result<(), KeyError> {
-    if PUBLISHED.contains(&secret) {
+    if is_published(secret) {
         return Err(SECRET_PUBLISHED);
     }
     if secret.len() < algorithm.hash_len() {
@@ -88,7 +92,11 @@ pub(super) fn secret(algorithm: Algorithm, secret: &[u8]) -> Result<(), KeyError
         return Err(SECRET_PUBLIC_KEY);
     }
     let different = (0..=u8::MAX).filter(|byte| secret.contains(byte)).count();
-    if different < 8 { Err(SECRET_UNIFORM) } else { Ok(()) }
+    match () {
+        () if different < 8 => Err(SECRET_UNIFORM),
+        () if has_pattern(secret) => Err(SECRET_PATTERN),
+        () => Ok(()),
+    }
 }
 
 /// Whether a secret is a key or a certificate in PEM, DER, JWK or OpenSSH's form: a verifier that uses a
@@ -116,25 +124,3 @@ fn is_text_of_a_key(secret: &[u8]) -> bool {
         || holds(b"-----BEGIN ")
         || holds(b"\"kty\"")
 }
-
-/// Secrets of examples that services copied: from jwt.io, frameworks and RFCs.
-const PUBLISHED: [&[u8]; 12] = [
-    b"",
-    b"secret",
-    b"your-256-bit-secret",
-    b"your-384-bit-secret",
-    b"your-512-bit-secret",
-    b"a-string-secret-at-least-256-bits-long",
-    b"a-valid-string-secret-that-is-at-least-384-bits-long",
-    b"a-valid-string-secret-that-is-at-least-512-bits-long-which-is-very-long",
-    // Spring's and many tutorials'.
-    b"404E635266556A586E3272357538782F413F4428472B4B6250645367566B5970",
-    b"9a4f2c8d3b7a1e6f45c8a0b3f267d8b1d4e6f3c8a9d2b5f8e3a9c8b5f6v8a3d9",
-    // RFC 7515 appendix A.1.
-    b"\x03\x23\x35\x4b\x2b\x0f\xa5\xbc\x9f\x0d\xf8\x19\x95\xdd\xee\x9a\x3d\x6a\xcc\xa3\x9b\xc1\
-      \x53\x24\xa2\xa4\x3e\x12\xcb\x49\x40\xba\xff\x4f\xed\x6a\x4b\x48\x19\x1f\xbe\x5a\x2a\xd3\
-      \x0d\xdd\x88\xf4\x88\xf4\xb8\x85\xc8\x14\xb9\x3c\x23\x03\x36\x6b\xd5\x9f\x42\x02\x8c",
-    // RFC 7520 section 3.5.
-    b"\x84\x9b\x57\x21\x9d\xae\x48\xde\x64\x6d\x07\xdb\xb5\x33\x56\x6e\x97\x66\x86\x45\x7c\x14\
-      \x91\xbe\x3a\x76\xdc\xea\x6c\x42\x71\x88",
-];

@@ -5,6 +5,7 @@ mod container;
 mod error;
 mod jwk;
 mod lint;
+mod published;
 mod ring;
 mod set;
 mod signing;
@@ -18,7 +19,7 @@ mod tests;
 
 pub use self::{
     algorithm::Algorithm,
-    error::KeyError,
+    error::{KeyError, KeyErrorKind},
     ring::{KeyRing, KeyState},
     set::{KeySet, KeySetError, SkippedKey},
     signing::SigningKey,

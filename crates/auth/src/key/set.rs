@@ -5,7 +5,11 @@ use std::{fmt, sync::OnceLock, time::Duration};
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 
-use super::{KeyError, VerifyingKey, error::JWK_REPEATED, jwk::Jwk};
+use super::{
+    Algorithm, KeyError, VerifyingKey,
+    error::{JWK_CROWDED, JWK_NOT_ALLOWED, JWK_REPEATED},
+    jwk::{Jwk, VERIFY},
+};
 
 /// The keys that an issuer's tokens may be signed with: the current one, previous ones whose tokens
 /// have not expired, and perhaps the next.
@@ -20,12 +24,22 @@ pub(crate) struct Member {
     pub(crate) key: VerifyingKey,
     /// When the key stops verifying, since 1970.
     pub(crate) until: Duration,
+    /// The only issuer whose tokens the key verifies, as the set names it.
+    pub(crate) issuer: Option<Box<str>>,
     /// The first header that a signature of this key was verified with, encoded, and its `typ`. An
     /// issuer repeats the header in each token, so it need not be parsed again.
     header: OnceLock<(Box<str>, Option<Box<str>>)>,
 }
 
 impl Member {
+    fn new(key: VerifyingKey, until: Duration, issuer: Option<&str>) -> Self {
+        Self { key, until, issuer: issuer.map(Into::into), header: OnceLock::new() }
+    }
+
+    fn is(&self, key_id: &str, algorithm: Algorithm) -> bool {
+        self.key.key_id() == key_id && self.key.algorithm() == algorithm
+    }
+
     /// Keeps a header that was verified with this key.
     pub(crate) fn remember(&self, header: &str, kind: Option<&str>) {
         self.header.get_or_init(|| (header.into(), kind.map(Into::into)));
@@ -35,12 +49,14 @@ impl Member {
 impl KeySet {
     /// The most keys of a set: an issuer has a few, and a longer list is a mistake.
     pub const MAX: usize = 100;
+    /// How many keys of a JWK Set may share an id and an algorithm. A token is tried with each.
+    pub(crate) const MAX_SAME: usize = 4;
 
     /// A set of these keys.
     ///
     /// # Errors
-    /// [`KeySetError`] if the set is empty, has more than [`MAX`](Self::MAX) keys or two with one id, or
-    /// mixes secrets with public keys.
+    /// [`KeySetError`] if the set is empty, has more than [`MAX`](Self::MAX) keys or two with one id and
+    /// one algorithm, or mixes secrets with public keys.
     pub fn new(keys: impl IntoIterator<Item = VerifyingKey>) -> Result<Self, KeySetError> {
         Self::until(keys.into_iter().map(|key| (key, Duration::MAX)))
     }
@@ -49,8 +65,8 @@ impl KeySet {
     pub(super) fn until(
         keys: impl IntoIterator<Item = (VerifyingKey, Duration)>,
     ) -> Result<Self, KeySetError> {
-        let member = |(key, until)| Member { key, until, header: OnceLock::new() };
-        let keys: Vec<_> = keys.into_iter().map(member).collect();
+        let keys: Vec<_> =
+            keys.into_iter().map(|(key, until)| Member::new(key, until, None)).collect();
         if keys.is_empty() {
             return Err(KeySetError::Empty);
         }
@@ -59,7 +75,7 @@ impl KeySet {
         }
         for (index, Member { key, .. }) in keys.iter().enumerate() {
             for Member { key: other, .. } in keys.iter().take(index) {
-                if key.key_id() == other.key_id() {
+                if key.key_id() == other.key_id() && key.algorithm() == other.algorithm() {
                     return Err(KeySetError::Duplicate(key.key_id().to_owned()));
                 }
                 if key.algorithm().is_symmetric() != other.algorithm().is_symmetric() {
@@ -79,20 +95,25 @@ impl KeySet {
     /// Reads a JSON Web Key Set (RFC 7517 §5). An element that is not a usable verifying key is
     /// skipped and reported, so one bad key never loses the good ones.
     ///
-    /// Of two keys with one id the first is used. The id of a key without `kid` is its thumbprint.
+    /// The order of the list does not matter: a token is verified with the keys that have its key id and
+    /// its algorithm. The id of a key without `kid` is its thumbprint. A key that names an `issuer`, as
+    /// those of Entra do, verifies only tokens of that issuer.
     ///
     /// # Errors
     /// [`KeySetError`] if the text is not a key set, lists more than [`MAX`](Self::MAX) keys, or has
     /// no usable key.
     pub fn from_jwks(json: &[u8]) -> Result<(Self, Vec<SkippedKey>), KeySetError> {
-        Self::from_jwks_of(json, None)
+        Self::from_jwks_for(json, &[])
     }
 
-    /// The same without the keys that name another issuer than this one: such a key must not verify
-    /// the tokens of another tenant.
-    pub(crate) fn from_jwks_of(
+    /// The same, with only the keys of these algorithms, unless the list is empty. A key that does not
+    /// name its algorithm is used for each one of the list that takes such a key.
+    ///
+    /// # Errors
+    /// As [`from_jwks`](Self::from_jwks).
+    pub fn from_jwks_for(
         json: &[u8],
-        issuer: Option<&str>,
+        algorithms: &[Algorithm],
     ) -> Result<(Self, Vec<SkippedKey>), KeySetError> {
         #[derive(Deserialize)]
         struct Jwks<'a> {
@@ -100,39 +121,34 @@ impl KeySet {
             keys: Vec<&'a RawValue>,
         }
 
+        // Some servers send a byte order mark, which JSON does not have (RFC 8259 §8.1).
+        let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
         let Jwks { keys: given } =
             serde_json::from_slice(json).map_err(|_| KeySetError::Malformed)?;
-        let mut given: Vec<_> = given.iter().map(|jwk| Jwk::parse(jwk.get().as_bytes())).collect();
-        if let Some(issuer) = issuer {
-            given.retain(|jwk| !jwk.as_ref().is_ok_and(|jwk| jwk.is_of_another(issuer)));
-        }
         if given.len() > Self::MAX {
             return Err(KeySetError::TooMany(given.len()));
         }
-        let mut keys: Vec<VerifyingKey> = Vec::with_capacity(given.len());
+        let mut keys = Vec::with_capacity(given.len());
         let mut skipped = Vec::new();
         for (position, jwk) in given.iter().enumerate() {
-            let read = jwk.as_ref().map_err(|reason| *reason).and_then(VerifyingKey::read_jwk);
-            let is_new =
-                |key: &VerifyingKey| keys.iter().all(|other| other.key_id() != key.key_id());
-            match read.and_then(|key| if is_new(&key) { Ok(key) } else { Err(JWK_REPEATED) }) {
-                Ok(key) => keys.push(key),
-                Err(reason) => {
-                    let key_id = jwk.as_ref().ok().and_then(Jwk::key_id).map(str::to_owned);
-                    skipped.push(SkippedKey { position, key_id, reason });
-                }
+            let jwk = Jwk::parse(jwk.get().as_bytes());
+            let read = jwk.as_ref().map_err(|reason| *reason);
+            if let Err(reason) = read.and_then(|jwk| add(&mut keys, jwk, algorithms)) {
+                let key_id = jwk.as_ref().ok().and_then(Jwk::key_id).map(str::to_owned);
+                skipped.push(SkippedKey { position, key_id, reason });
             }
         }
-        if keys.is_empty() {
-            return Err(KeySetError::NoneUsable(skipped));
+        match keys.len() {
+            0 => Err(KeySetError::NoneUsable(skipped)),
+            1..=Self::MAX => Ok((Self { keys }, skipped)),
+            more => Err(KeySetError::TooMany(more)),
         }
-        Ok((Self::new(keys)?, skipped))
     }
 
-    /// The key with this id.
+    /// The first key with this id. Keys of several algorithms may share one.
     #[must_use]
     pub fn find(&self, key_id: &str) -> Option<&VerifyingKey> {
-        self.member(key_id).map(|member| &member.key)
+        self.iter().find(|key| key.key_id() == key_id)
     }
 
     /// All keys.
@@ -149,13 +165,8 @@ impl KeySet {
         json!({ "keys": public.map(VerifyingKey::to_jwk).collect::<Vec<_>>() })
     }
 
-    pub(crate) fn member(&self, key_id: &str) -> Option<&Member> {
-        self.keys.iter().find(|member| member.key.key_id() == key_id)
-    }
-
-    /// The member, if there is only one.
-    pub(crate) fn only_member(&self) -> Option<&Member> {
-        if let [member] = self.keys.as_slice() { Some(member) } else { None }
+    pub(crate) fn members(&self) -> &[Member] {
+        &self.keys
     }
 
     /// The key that this very header was verified with before, and the header's `typ`.
@@ -171,6 +182,34 @@ impl KeySet {
         let member = self.keys.iter().find(|member| member.key.fingerprint() == fingerprint)?;
         Some(member.until)
     }
+}
+
+/// Adds a key of a JSON Web Key Set, once for each of its algorithms.
+fn add(keys: &mut Vec<Member>, jwk: &Jwk, algorithms: &[Algorithm]) -> Result<(), KeyError> {
+    let own = jwk.algorithm_for(VERIFY)?;
+    let mut wanted: Vec<_> = algorithms
+        .iter()
+        .copied()
+        .filter(|one| if jwk.names_algorithm() { *one == own } else { one.kind() == own })
+        .collect();
+    if algorithms.is_empty() {
+        wanted.push(own);
+    }
+    if wanted.is_empty() {
+        return Err(JWK_NOT_ALLOWED);
+    }
+    for algorithm in wanted {
+        let key = VerifyingKey::read_jwk_as(jwk, algorithm)?;
+        let mut same = keys.iter().filter(|other| other.is(key.key_id(), algorithm));
+        if same.clone().any(|other| other.key.fingerprint() == key.fingerprint()) {
+            return Err(JWK_REPEATED);
+        }
+        if same.nth(KeySet::MAX_SAME - 1).is_some() {
+            return Err(JWK_CROWDED);
+        }
+        keys.push(Member::new(key, Duration::MAX, jwk.issuer()));
+    }
+    Ok(())
 }
 
 /// A key of a JSON Web Key Set that is not used.
@@ -198,8 +237,8 @@ impl fmt::Display for SkippedKey {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeySetError {
-    /// Two keys have this id.
-    #[error("two keys of the set have the id {0}; remove or rename one")]
+    /// Two keys of one algorithm have this id.
+    #[error("two keys of the set have the id {0} and one algorithm; remove or rename one")]
     Duplicate(String),
     /// The set is empty, so no token could be verified.
     #[error("the set has no key; add one")]

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::{
     Algorithm, VerifyingKey,
     algorithm::Primitive,
-    container,
+    container::{self, Block, Form},
     error::*,
     jwk::{Jwk, SIGN},
 };
@@ -74,15 +74,35 @@ impl SigningKey {
         Self::generate()?.to_pem()
     }
 
-    /// Reads a PKCS#8 private key in PEM: RSA of 2048 to 8192 bits, P-256, P-384, or Ed25519. An RSA
-    /// key gets RS256: see [`for_algorithm`](Self::for_algorithm). One that is restricted to
-    /// RSASSA-PSS is refused.
+    /// Reads a private key in PEM (PKCS#8, PKCS#1 for RSA, or SEC 1 for EC): RSA of 2048 to 8192 bits,
+    /// P-256, P-384, or Ed25519. EC parameters and certificates beside it are passed over. An RSA key
+    /// gets RS256: see [`for_algorithm`](Self::for_algorithm). One that is restricted to RSASSA-PSS is
+    /// refused.
     ///
     /// # Errors
-    /// [`KeyError`] says what the text is not, without showing any of it.
+    /// [`KeyError`] says what the text is instead, without showing any of it, and how to convert it.
+    /// An encrypted key is refused.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
-        let block = container::block(text)?;
-        if block.tag == "PRIVATE KEY" { Self::from_pkcs8(&block.der) } else { Err(NOT_SUPPORTED) }
+        Self::from_block(&container::private_block(text)?)
+    }
+
+    pub(super) fn from_block(block: &Block) -> Result<Self, KeyError> {
+        let der = &block.der;
+        let (kind, pair) = match block.form {
+            Form::Pkcs8 => return Self::from_pkcs8(der),
+            Form::Sec1 => {
+                let kind = container::private_ec(der)?;
+                let Primitive::Ec(_, curve) = kind.primitive() else { return Err(NOT_PRIVATE) };
+                (kind, EcdsaKeyPair::from_private_key_der(curve, der).map(Pair::Ec))
+            }
+            Form::Pkcs1 if container::is_private_rsa(der) => {
+                let pair = RsaKeyPair::from_der(der).map(|pair| Pair::Rsa(Box::new(pair)));
+                (Algorithm::Rs256, pair)
+            }
+            Form::Pkcs1 => return Err(NOT_PRIVATE),
+            Form::Certificate | Form::Public => return Err(PEM_NO_PRIVATE),
+        };
+        Self::from_pair(pair.map_err(|_| NOT_PRIVATE)?, kind)
     }
 
     /// Reads a PKCS#8 private key in DER.
@@ -96,7 +116,7 @@ impl SigningKey {
             Primitive::Ec(_, curve) => EcdsaKeyPair::from_pkcs8(curve, der).map(Pair::Ec),
             _ => RsaKeyPair::from_pkcs8(der).map(|pair| Pair::Rsa(Box::new(pair))),
         };
-        Self::from_pair(pair.map_err(|_| NOT_SUPPORTED)?, kind)
+        Self::from_pair(pair.map_err(|_| NOT_PRIVATE)?, kind)
     }
 
     /// Reads a private JSON Web Key (RFC 7517); of kind `oct`, a secret. `kid` and `alg` are kept as
@@ -115,7 +135,7 @@ impl SigningKey {
                 Ed25519KeyPair::from_seed_and_public_key(&d, &x).map(Pair::Ed25519)
             }
             Primitive::Ec(_, curve) => {
-                let private = jwk.exactly("d", kind.coordinate_len())?;
+                let private = jwk.padded("d", kind.coordinate_len())?;
                 let point = jwk.point(kind)?;
                 EcdsaKeyPair::from_private_key_and_public_key(curve, &private, &point).map(Pair::Ec)
             }
@@ -124,7 +144,7 @@ impl SigningKey {
                 let numbers = names.into_iter().map(|name| jwk.number(name));
                 let numbers = numbers.collect::<Result<Vec<_>, _>>()?;
                 let [n, e, d, p, q, dp, dq, qi] = numbers.as_slice() else {
-                    return Err(JWK_MEMBER);
+                    return Err(JWK_HALVES);
                 };
                 let public_key = PublicKeyComponents { n, e };
                 let components =
@@ -136,7 +156,7 @@ impl SigningKey {
                 return key.named_by(&jwk);
             }
         };
-        let key = Self::from_pair(pair.map_err(|_| JWK_MEMBER)?, kind)?.for_algorithm(algorithm)?;
+        let key = Self::from_pair(pair.map_err(|_| JWK_HALVES)?, kind)?.for_algorithm(algorithm)?;
         key.named_by(&jwk)
     }
 
@@ -153,6 +173,21 @@ impl SigningKey {
         let Primitive::Mac(hash) = algorithm.primitive() else { return Err(OTHER_FAMILY) };
         let key = hmac::Key::new(hash, secret.expose());
         let public = VerifyingKey::symmetric(algorithm, secret)?;
+        Ok(Self { pair: Pair::Secret(Box::new(key)), public })
+    }
+
+    /// A secret that signs although others may know it. See [`VerifyingKey::dangerous_symmetric`].
+    ///
+    /// # Errors
+    /// As [`VerifyingKey::dangerous_symmetric`].
+    #[cfg(any(test, feature = "test"))]
+    pub fn dangerous_symmetric(
+        algorithm: Algorithm,
+        secret: Secret<[u8]>,
+    ) -> Result<Self, KeyError> {
+        let Primitive::Mac(hash) = algorithm.primitive() else { return Err(OTHER_FAMILY) };
+        let key = hmac::Key::new(hash, secret.expose());
+        let public = VerifyingKey::dangerous_symmetric(algorithm, secret)?;
         Ok(Self { pair: Pair::Secret(Box::new(key)), public })
     }
 

@@ -23,3 +23,8 @@ pub(crate) fn pem_for(algorithm: Algorithm) -> String {
     let pair = EcdsaKeyPair::generate(curve).unwrap();
     container::to_pem("PRIVATE KEY", pair.to_pkcs8v1().unwrap().as_ref()).to_string()
 }
+
+/// A secret of this length without a pattern, the same each time.
+pub(crate) fn secret(length: usize) -> Vec<u8> {
+    (0..length).map(|index| ((index * index * 7 + index * 31 + 5) % 251) as u8).collect()
+}

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Algorithm, SigningKey,
     algorithm::Primitive,
-    container,
+    container::{self, Block, Form},
     error::*,
     jwk::{Jwk, VERIFY, is_key_id},
     lint,
@@ -35,6 +35,8 @@ pub struct VerifyingKey {
 struct Inner {
     algorithm: Algorithm,
     key_id: String,
+    /// Whether the id was given, rather than derived from the key.
+    is_named: bool,
     fingerprint: [u8; 32],
     check: Check,
     material: Material,
@@ -60,8 +62,11 @@ pub(super) enum Material {
 }
 
 impl VerifyingKey {
-    /// Reads a key in PEM: a public key (SubjectPublicKeyInfo), or a PKCS#8 private key, whose
-    /// public half is kept.
+    /// Reads a key in PEM: a public key (SubjectPublicKeyInfo, or PKCS#1 for RSA), a certificate, or
+    /// a private key, whose public half is kept. A key is preferred to the certificates beside it.
+    ///
+    /// Of a certificate only the key is read: its period of validity and its issuer are not checked,
+    /// since naming the file is what makes the key trusted.
     ///
     /// The algorithm identifier in the container decides what the key is for. An RSA key gets RS256:
     /// see [`for_algorithm`](Self::for_algorithm). A key that is restricted to RSASSA-PSS is
@@ -69,7 +74,8 @@ impl VerifyingKey {
     /// (CVE-2022-23539).
     ///
     /// # Errors
-    /// [`KeyError`] says what the text is not, without showing any of it.
+    /// [`KeyError`] says what the text is instead, without showing any of it, and how to convert it.
+    /// An encrypted key and a chain of certificates are refused.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
         Self::from_block(&container::block(text)?)
     }
@@ -77,16 +83,19 @@ impl VerifyingKey {
     /// Reads every key of a text with several PEM blocks, such as previous keys.
     ///
     /// # Errors
-    /// [`KeyError`] if the text has no block, or one of them is not a key.
+    /// [`KeyError`] if the text has no block, or one of them is not a key or a certificate.
     pub fn all_from_pem(text: &str) -> Result<Vec<Self>, KeyError> {
         container::blocks(text)?.iter().map(Self::from_block).collect()
     }
 
-    fn from_block(block: &container::Block) -> Result<Self, KeyError> {
-        match block.tag.as_str() {
-            "PRIVATE KEY" => Ok(SigningKey::from_pkcs8(&block.der)?.verifying_key()),
-            "PUBLIC KEY" => Self::from_der(&block.der),
-            _ => Err(NOT_PUBLIC),
+    fn from_block(block: &Block) -> Result<Self, KeyError> {
+        match block.form {
+            Form::Public => Self::from_der(&block.der),
+            Form::Certificate => {
+                let (algorithm, key) = container::certified(&block.der)?;
+                Self::from_raw(algorithm, key)
+            }
+            _ => Ok(SigningKey::from_block(block)?.verifying_key()),
         }
     }
 
@@ -110,18 +119,22 @@ impl VerifyingKey {
     }
 
     pub(super) fn read_jwk(jwk: &Jwk) -> Result<Self, KeyError> {
-        let algorithm = jwk.algorithm_for(VERIFY)?;
+        Self::read_jwk_as(jwk, jwk.algorithm_for(VERIFY)?)
+    }
+
+    /// The key of a JWK that is for this algorithm.
+    pub(super) fn read_jwk_as(jwk: &Jwk, algorithm: Algorithm) -> Result<Self, KeyError> {
         let material = match algorithm.primitive() {
             Primitive::Ed25519 => Material::Ed25519(
-                jwk.exactly("x", 32)?.as_slice().try_into().map_err(|_| NOT_PUBLIC)?,
+                jwk.exactly("x", 32)?.as_slice().try_into().map_err(|_| JWK_MEMBER.on("x"))?,
             ),
             Primitive::Ec(..) => Material::Point(jwk.point(algorithm)?),
             Primitive::Rsa(..) => Material::Rsa {
                 modulus: jwk.number("n")?.to_vec(),
                 exponent: jwk.number("e")?.to_vec(),
             },
-            // Its `k` is a private member, so this is not reached.
-            Primitive::Mac(_) => return Err(NOT_PUBLIC),
+            // Its `k` is a private member; a JWK without one has no key.
+            Primitive::Mac(_) => return Err(JWK_PRIVATE.on("k")),
         };
         Self::build(material, algorithm, jwk.key_id().map(str::to_owned))
     }
@@ -132,6 +145,20 @@ impl VerifyingKey {
     /// [`KeyError`] if the algorithm is not HS256, HS384 or HS512, or the secret is shorter than
     /// its hash (32, 48 or 64 bytes), published, or of fewer than 8 different bytes.
     pub fn symmetric(algorithm: Algorithm, secret: Secret<[u8]>) -> Result<Self, KeyError> {
+        lint::secret(algorithm, secret.expose())?;
+        Self::build(Material::Secret(secret.into_shared()), algorithm, None)
+    }
+
+    /// A secret that verifies although others may know it, such as that of an example in an RFC. For
+    /// tests: anyone can sign with it.
+    ///
+    /// # Errors
+    /// [`KeyError`] if the algorithm is not HS256, HS384 or HS512.
+    #[cfg(any(test, feature = "test"))]
+    pub fn dangerous_symmetric(
+        algorithm: Algorithm,
+        secret: Secret<[u8]>,
+    ) -> Result<Self, KeyError> {
         Self::build(Material::Secret(secret.into_shared()), algorithm, None)
     }
 
@@ -140,8 +167,7 @@ impl VerifyingKey {
     /// # Errors
     /// [`KeyError`] if the algorithm takes another kind of key.
     pub fn for_algorithm(&self, algorithm: Algorithm) -> Result<Self, KeyError> {
-        let is_public = !algorithm.is_symmetric();
-        let key_id = is_public.then(|| self.inner.key_id.clone());
+        let key_id = self.is_named().then(|| self.inner.key_id.clone());
         Self::build(self.inner.material.clone(), algorithm, key_id)
     }
 
@@ -168,6 +194,12 @@ impl VerifyingKey {
     #[must_use]
     pub fn key_id(&self) -> &str {
         &self.inner.key_id
+    }
+
+    /// Whether the key has an id that was given to it. A default id is not one that the issuer knows, so
+    /// a token with another id may be of this key.
+    pub(crate) fn is_named(&self) -> bool {
+        self.inner.is_named
     }
 
     /// The key as a JSON Web Key (RFC 7517), with `kid`, `alg` and `use`. A secret's has no `k`.
@@ -246,11 +278,13 @@ impl VerifyingKey {
     ) -> Result<Self, KeyError> {
         let check = material.check(algorithm)?;
         let identity = material.identity();
+        let is_named = key_id.is_some();
         let key_id = key_id.unwrap_or_else(|| URL_SAFE_NO_PAD.encode(identity));
         let whole =
             [identity.as_slice(), algorithm.as_str().as_bytes(), key_id.as_bytes()].concat();
         let fingerprint = sha256(&whole);
-        Ok(Self { inner: Arc::new(Inner { algorithm, key_id, fingerprint, check, material }) })
+        let inner = Inner { algorithm, key_id, is_named, fingerprint, check, material };
+        Ok(Self { inner: Arc::new(inner) })
     }
 }
 
@@ -272,7 +306,6 @@ impl Material {
                 components.to_parsed_public_key(parameters).map_err(|_| NOT_PUBLIC)?
             }
             (Self::Secret(secret), Primitive::Mac(hash)) => {
-                lint::secret(algorithm, secret.expose())?;
                 return Ok(Check::Mac(Box::new(hmac::Key::new(hash, secret.expose()))));
             }
             _ => return Err(OTHER_FAMILY),

@@ -20,7 +20,7 @@ use super::{
     round::Plan,
     task::Task,
 };
-use crate::ConfigError;
+use crate::{Algorithm, ConfigError};
 
 /// Sets up [`RemoteKeys`]. Made by [`RemoteKeys::jwks`] and [`RemoteKeys::discovery`].
 ///
@@ -35,6 +35,7 @@ pub struct RemoteKeysBuilder {
     transport: Transport,
     redirects: bool,
     is_template: bool,
+    algorithms: Vec<Algorithm>,
     timeout: Duration,
     stale_if_error: Duration,
     time: Time,
@@ -53,6 +54,7 @@ impl RemoteKeysBuilder {
             transport: Transport::HttpsOnly,
             redirects: false,
             is_template: false,
+            algorithms: Vec::new(),
             timeout: Duration::from_secs(3),
             stale_if_error: Duration::from_secs(24 * 60 * 60),
             time: Time::system(),
@@ -100,13 +102,21 @@ impl RemoteKeysBuilder {
 
     /// Expects Microsoft Entra's document for several tenants, as of
     /// `https://login.microsoftonline.com/common/v2.0`: it must name the issuer with `{tenantid}` in
-    /// the place of the tenant. Keys that name one tenant are skipped. Default: the document names
-    /// the issuer itself.
+    /// the place of the tenant. A key that names one tenant verifies only its tokens. Default: the
+    /// document names the issuer itself.
     ///
-    /// The verifier still needs the issuer of each accepted tenant: see the
-    /// [module docs](super#microsoft-entra).
+    /// The verifier still decides which tenants are accepted: see
+    /// [`TrustedIssuer::template`](crate::TrustedIssuer::template).
     pub fn entra_template(mut self) -> Self {
         self.is_template = true;
+        self
+    }
+
+    /// Uses only keys of these algorithms, and a key that does not name its algorithm for each one that
+    /// takes such a key. Default: the algorithm that the key names, and RS256 for an RSA key that names
+    /// none. An issuer that signs with PS256 or RS512 and does not say so in its key set needs this.
+    pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        self.algorithms = algorithms.into_iter().collect();
         self
     }
 
@@ -186,7 +196,7 @@ impl RemoteKeysBuilder {
             _ if place.contains('@') => ConfigError::Url("(not shown)".to_owned()),
             _ => ConfigError::Url(place.clone()),
         })?;
-        let (is_template, transport, redirects) = (*is_template, *transport, *redirects);
-        Ok(Plan { start, expected, is_template, transport, redirects })
+        let (algorithms, transport, redirects) = (self.algorithms.clone(), *transport, *redirects);
+        Ok(Plan { start, expected, algorithms, transport, redirects })
     }
 }

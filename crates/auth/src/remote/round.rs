@@ -13,7 +13,7 @@ use super::{
     location::{self, REDIRECTS, Transport},
     validator::Validator,
 };
-use crate::{KeySet, KeySetError};
+use crate::{Algorithm, KeySet, KeySetError};
 
 /// The largest response: a set of 100 RSA keys of 4096 bits is 90 KiB.
 const LIMIT: usize = 256 * 1024;
@@ -26,8 +26,8 @@ pub(super) struct Plan {
     pub(super) start: Uri,
     /// The issuer that the discovery document must name.
     pub(super) expected: Option<String>,
-    /// Whether keys that name an issuer must name the expected one.
-    pub(super) is_template: bool,
+    /// The algorithms of the issuer's keys; empty if they say so themselves.
+    pub(super) algorithms: Vec<Algorithm>,
     pub(super) transport: Transport,
     pub(super) redirects: bool,
 }
@@ -127,8 +127,7 @@ impl Plan {
 
     /// The usable keys of a set, and how many others it has.
     fn import(&self, body: &[u8]) -> Result<(KeySet, usize), RefreshErrorKind> {
-        let issuer = self.expected.as_deref().filter(|_| self.is_template);
-        match KeySet::from_jwks_of(body, issuer) {
+        match KeySet::from_jwks_for(body, &self.algorithms) {
             Ok((keys, skipped)) => Ok((keys, skipped.len())),
             Err(KeySetError::Malformed) => Err(RefreshErrorKind::Malformed),
             Err(KeySetError::TooMany(_)) => Err(RefreshErrorKind::TooLarge),

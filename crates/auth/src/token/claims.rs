@@ -1,11 +1,19 @@
 //! The contents of a token.
 
-use std::fmt;
+use std::{fmt, mem};
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::json::{self, Json};
+use super::{
+    Profile, ScopeForm, VerifyError, VerifyErrorKind as Kind,
+    profile::{Test, Text},
+};
+use crate::{
+    ConfigError,
+    json::{self, Json},
+    scopes,
+};
 
 /// The claims of a verified token.
 ///
@@ -31,6 +39,17 @@ impl Claims {
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         self.members.get(name)?.as_str()
+    }
+
+    /// Whether the token leaves out this claim because its value would be too long, as Entra does with
+    /// more than 200 groups: `_claim_names` or `hasgroups` announces it, and only the provider knows
+    /// the value.
+    #[must_use]
+    pub fn omits(&self, name: &str) -> bool {
+        let first = name.trim_start_matches('/').split('/').next().unwrap_or_default();
+        let elsewhere = self.members.get("_claim_names").is_some_and(|all| !all[first].is_null());
+        elsewhere
+            || (first == "groups" && self.members.get("hasgroups") == Some(&Value::Bool(true)))
     }
 
     /// Whether a claim equals `expected` or is an array that contains it. The name of a nested claim
@@ -59,7 +78,110 @@ impl fmt::Debug for Claims {
     }
 }
 
-/// A claim that is a text and has a meaning to a verifier.
+/// The claims that every plan reads, in the order of their slots.
+const FIXED: [&str; 7] = ["iss", "jti", "exp", "iat", "nbf", "auth_time", "aud"];
+const ISSUER: usize = 0;
+const TOKEN_ID: usize = 1;
+/// The most claims that a plan reads, and the most of them that may list scopes.
+const MAX_SLOTS: usize = 24;
+const MAX_SCOPES: usize = 4;
+
+/// How the claims of a [`Profile`] are read, in one pass over the payload. Pure.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    /// The claims that have a meaning. The position of one is its slot.
+    names: Vec<Text>,
+    needs: Vec<(usize, Test)>,
+    required: Vec<usize>,
+    subjects: Vec<usize>,
+    numeric_subject: bool,
+    clients: Vec<usize>,
+    sessions: Vec<usize>,
+    scopes: Vec<(usize, ScopeForm)>,
+    tenant: Option<usize>,
+    null_is_absent: bool,
+}
+
+impl Plan {
+    /// How a profile is read, and the claim that names the tenant of a template.
+    pub(super) fn new(profile: &Profile, tenant: Option<&Text>) -> Result<Self, ConfigError> {
+        let mut names: Vec<Text> = FIXED.into_iter().map(Text::Borrowed).collect();
+        let mut slot = |claim: &Text| {
+            names.iter().position(|known| known == claim).unwrap_or_else(|| {
+                names.push(claim.clone());
+                names.len() - 1
+            })
+        };
+        let plan = Self {
+            subjects: profile.subjects.iter().map(&mut slot).collect(),
+            clients: profile.clients.iter().map(&mut slot).collect(),
+            sessions: profile.sessions.iter().map(&mut slot).collect(),
+            required: profile.required.iter().map(&mut slot).collect(),
+            tenant: tenant.map(&mut slot),
+            scopes: profile.scopes.iter().map(|(claim, form)| (slot(claim), *form)).collect(),
+            needs: {
+                let needs = profile.needs.iter();
+                needs.map(|need| (slot(&need.claim), need.test.clone())).collect()
+            },
+            names: Vec::new(),
+            numeric_subject: profile.numeric_subject,
+            null_is_absent: profile.null_is_absent,
+        };
+        if names.len() > MAX_SLOTS || plan.scopes.len() > MAX_SCOPES {
+            return Err(ConfigError::ManyClaims { claims: MAX_SLOTS, scopes: MAX_SCOPES });
+        }
+        Ok(Self { names, ..plan })
+    }
+
+    /// Reads a payload.
+    pub(super) fn read<'a>(
+        &'a self,
+        json: &'a str,
+        is_audience: impl Fn(&str) -> bool,
+    ) -> Result<Registered<'a>, VerifyError> {
+        let mut slots = [const { Json::Absent }; MAX_SLOTS];
+        let mut lists = [const { String::new() }; MAX_SCOPES];
+        let (mut with_audience, mut with_others) = (0_u32, 0_u32);
+        let found = slots.get_mut(..self.names.len()).unwrap_or_default();
+        let object = json::object(json, &self.names, found, |slot, element| {
+            let bit = 1 << slot;
+            let Some(text) = element.as_str() else { return with_others |= bit };
+            if is_audience(text) {
+                with_audience |= bit;
+            }
+            let scopes = self.scopes.iter().position(|(own, _)| *own == slot);
+            if let Some(list) = scopes.and_then(|index| lists.get_mut(index)) {
+                if text.is_empty() || text.contains(' ') {
+                    with_others |= bit;
+                }
+                if !list.is_empty() {
+                    list.push(' ');
+                }
+                list.push_str(text);
+            }
+        });
+        object.ok_or(Kind::Claims)?;
+        if self.null_is_absent {
+            let nulls = slots.iter_mut().filter(|claim| **claim == Json::Null);
+            nulls.for_each(|claim| *claim = Json::Absent);
+        }
+        Ok(Registered { plan: self, slots, lists, with_audience, with_others })
+    }
+}
+
+/// The claims of a payload, borrowed from it, while they are judged.
+pub(super) struct Registered<'a> {
+    plan: &'a Plan,
+    slots: [Json<'a>; MAX_SLOTS],
+    /// The elements of the claims that may list scopes.
+    lists: [String; MAX_SCOPES],
+    /// A bit for each slot whose list contains an audience.
+    with_audience: u32,
+    /// A bit for each slot whose list contains something else than a string, or than a scope.
+    with_others: u32,
+}
+
+/// A claim that is a text and has a meaning to a caller.
 #[derive(Clone, Copy)]
 pub(super) enum Name {
     Issuer,
@@ -70,50 +192,139 @@ pub(super) enum Name {
     Scope,
 }
 
-/// The claims that have a meaning to a verifier.
-const NAMES: [&str; 11] =
-    ["iss", "sub", "client_id", "jti", "sid", "scope", "exp", "iat", "nbf", "auth_time", "aud"];
-pub(super) const TEXTS: usize = 6;
-
-/// The claims that have a meaning to a verifier, borrowed from the payload.
-pub(super) struct Registered<'a> {
-    pub(super) texts: [Json<'a>; TEXTS],
-    dates: [Json<'a>; 4],
-    /// Whether `aud` is an expected audience, or an array of strings that contains one.
-    pub(super) is_for_us: bool,
-}
+/// The claims in the order of [`Name`].
+pub(super) type Texts<'a> = [Json<'a>; 6];
 
 impl<'a> Registered<'a> {
-    /// Reads the payload; `None` if it is not an object or has a duplicate member.
-    pub(super) fn parse(json: &'a str, audiences: &[String]) -> Option<Self> {
-        let is_ours = |audience: &Json<'_>| {
-            audience.as_str().is_some_and(|audience| audiences.iter().any(|own| own == audience))
-        };
-        let (mut has_ours, mut all_texts) = (false, true);
-        let claims = json::object(json, NAMES, |name, element| {
-            if name == "aud" {
-                has_ours |= is_ours(element);
-                all_texts &= element.as_str().is_some();
+    pub(super) fn issuer(&self) -> Option<&str> {
+        self.at(ISSUER).as_str()
+    }
+
+    /// The claim that names the tenant, if the plan has one.
+    pub(super) fn tenant(&self) -> Option<&str> {
+        self.plan.tenant.and_then(|slot| self.at(slot).as_str())
+    }
+
+    /// Whether the token is of the profile's kind, and meant for one of the audiences.
+    pub(super) fn check_needs(
+        &self,
+        is_audience: impl Fn(&str) -> bool,
+    ) -> Result<(), VerifyError> {
+        for (slot, test) in &self.plan.needs {
+            let claim = self.at(*slot);
+            let is_met = match test {
+                Test::Absent => *claim == Json::Absent,
+                Test::Audience if *claim == Json::List => {
+                    let bit = 1 << slot;
+                    self.with_audience & bit != 0 && self.with_others & bit == 0
+                }
+                Test::Audience => claim.as_str().is_some_and(&is_audience),
+                Test::Is(expected) => claim.as_str() == Some(expected),
+                Test::Present => !self.is_missing(*slot),
+            };
+            if !is_met {
+                let kind = if *test == Test::Audience { Kind::Audience } else { Kind::Type };
+                return Err(self.error(kind, *slot));
             }
-        });
-        let [iss, sub, client_id, jti, sid, scope, exp, iat, nbf, auth_time, aud] = claims?;
-        Some(Self {
-            texts: [iss, sub, client_id, jti, sid, scope],
-            dates: [exp, iat, nbf, auth_time],
-            is_for_us: if aud == Json::List { has_ours && all_texts } else { is_ours(&aud) },
+        }
+        Ok(())
+    }
+
+    /// The times.
+    pub(super) fn times(&self) -> Result<Times, VerifyError> {
+        let seconds =
+            |slot| self.at(slot).optional_seconds().ok_or_else(|| self.error(Kind::Claims, slot));
+        Ok(Times {
+            expires: seconds(2)?.ok_or_else(|| self.error(Kind::Claims, 2))?,
+            issued: seconds(3)?,
+            not_before: seconds(4)?,
+            logged_in: seconds(5)?,
         })
     }
 
-    pub(super) fn claim(&self, name: Name) -> &Json<'a> {
-        self.texts.get(name as usize).unwrap_or(&Json::Absent)
+    /// The texts, if every one is of its type and every required claim is present.
+    pub(super) fn texts(&mut self) -> Result<Texts<'a>, VerifyError> {
+        if let Some(slot) = self.plan.required.iter().find(|slot| self.is_missing(**slot)) {
+            return Err(self.error(Kind::Claims, *slot));
+        }
+        Ok([
+            self.first(&[ISSUER])?,
+            self.subject()?,
+            self.id(&self.plan.clients)?,
+            self.id(&[TOKEN_ID])?,
+            self.first(&self.plan.sessions)?,
+            self.scope()?,
+        ])
     }
 
-    /// `None` if one of the times is not one, or the expiry is missing.
-    pub(super) fn times(&self) -> Option<Times> {
-        let [expires, issued, not_before, logged_in] =
-            self.dates.each_ref().map(Json::optional_seconds);
-        let (issued, not_before, logged_in) = (issued?, not_before?, logged_in?);
-        Some(Times { expires: expires??, issued, not_before, logged_in })
+    /// The first of these claims that is present, which must be a text.
+    fn first(&self, slots: &[usize]) -> Result<Json<'a>, VerifyError> {
+        let present = slots.iter().find(|slot| *self.at(**slot) != Json::Absent);
+        let Some(slot) = present else { return Ok(Json::Absent) };
+        match self.at(*slot) {
+            text @ Json::Text(_) => Ok(text.clone()),
+            _ => Err(self.error(Kind::Claims, *slot)),
+        }
+    }
+
+    /// The same of claims that are ids, and so never empty.
+    fn id(&self, slots: &[usize]) -> Result<Json<'a>, VerifyError> {
+        let empty = |slot: &&usize| self.at(**slot).as_str() == Some("");
+        match slots.iter().find(empty) {
+            Some(slot) => Err(self.error(Kind::Claims, *slot)),
+            None => self.first(slots),
+        }
+    }
+
+    fn subject(&self) -> Result<Json<'a>, VerifyError> {
+        let slots = &self.plan.subjects;
+        let present = slots.iter().find(|slot| *self.at(**slot) != Json::Absent);
+        let slot = present.or(slots.first()).copied().unwrap_or_default();
+        match self.at(slot) {
+            Json::Text(text) if !text.is_empty() => Ok(Json::Text(text.clone())),
+            Json::Whole(number) if self.plan.numeric_subject => {
+                Ok(Json::Text(number.to_string().into()))
+            }
+            _ => Err(self.error(Kind::Claims, slot)),
+        }
+    }
+
+    fn scope(&mut self) -> Result<Json<'a>, VerifyError> {
+        let present = self.plan.scopes.iter().enumerate();
+        let mut present = present.filter(|(_, (slot, _))| *self.at(*slot) != Json::Absent);
+        let Some((index, (slot, form))) = present.next() else { return Ok(Json::Absent) };
+        let is_scopes = |text: &str| text.bytes().all(|b| b == b' ' || scopes::is_in_a_name(b));
+        match self.at(*slot) {
+            Json::Text(text) if form.allows_text() && is_scopes(text) => {
+                Ok(Json::Text(text.clone()))
+            }
+            Json::List if form.allows_list() && self.with_others & (1 << slot) == 0 => {
+                let list = self.lists.get_mut(index).map(mem::take).unwrap_or_default();
+                if is_scopes(&list) {
+                    Ok(Json::Text(list.into()))
+                } else {
+                    Err(self.error(Kind::Claims, *slot))
+                }
+            }
+            _ => Err(self.error(Kind::Claims, *slot)),
+        }
+    }
+
+    /// Whether a claim is absent, or an empty string.
+    fn is_missing(&self, slot: usize) -> bool {
+        match self.at(slot) {
+            Json::Absent | Json::Null => true,
+            Json::Text(text) => text.is_empty(),
+            _ => false,
+        }
+    }
+
+    fn at(&self, slot: usize) -> &Json<'a> {
+        self.slots.get(slot).unwrap_or(&Json::Absent)
+    }
+
+    fn error(&self, kind: Kind, slot: usize) -> VerifyError {
+        VerifyError::about(kind, self.plan.names.get(slot).cloned().unwrap_or_default())
     }
 }
 

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{
-    Profile,
-    claims::{Name, Registered},
-    jws::MAX_TOKEN,
+    Profile, VerifyError,
+    claims::{Plan, Registered},
+    profile::Limits,
 };
 use crate::{ConfigError, KeyRing, Scopes, SigningKey, key::Live};
 
@@ -37,6 +37,8 @@ pub struct TokenIssuer {
     issuer: String,
     audience: String,
     pub(super) profile: Profile,
+    /// How a token is read again before it is signed.
+    pub(super) plan: Option<Plan>,
     pub(super) lifetime: Duration,
     pub(super) time: Time,
 }
@@ -115,15 +117,16 @@ impl TokenIssuerBuilder {
     /// The issuer.
     ///
     /// # Errors
-    /// [`ConfigError`] if the name of the issuer or the audience is missing.
+    /// [`ConfigError`] if the name of the issuer or the audience is missing, or the profile cannot work.
     pub fn build(self) -> Result<TokenIssuer, ConfigError> {
-        let issuer = self.issuer;
+        let mut issuer = self.issuer;
         if issuer.issuer.is_empty() {
             return Err(ConfigError::NoIssuer);
         }
         if issuer.audience.is_empty() {
             return Err(ConfigError::NoAudience(issuer.issuer));
         }
+        issuer.plan = Some(issuer.profile.plan(None)?);
         Ok(issuer)
     }
 }
@@ -136,6 +139,7 @@ impl TokenIssuer {
             issuer: String::new(),
             audience: String::new(),
             profile: Profile::rfc9068(),
+            plan: None,
             lifetime: Duration::from_secs(15 * 60),
             time: Time::system(),
         };
@@ -169,7 +173,11 @@ impl TokenIssuer {
         let signature = key.sign(token.as_bytes()).map_err(|_| IssueError::Signing)?;
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut token);
-        if token.len() > MAX_TOKEN { Err(IssueError::TooLong) } else { Ok(token.into()) }
+        if token.len() > Limits::DEFAULT.token {
+            Err(IssueError::TooLong)
+        } else {
+            Ok(token.into())
+        }
     }
 }
 
@@ -233,15 +241,18 @@ impl<'a> NewToken<'a> {
                 return Err(IssueError::Claims);
             }
         }
-        if issuer.profile.needs_all_claims {
+        if issuer.profile.needs_client_id() {
             body.entry("client_id").or_insert_with(|| issuer.audience.as_str().into());
         }
         let body = Value::Object(body).to_string();
         // Claims that verifiers read, such as `sid` and `auth_time`, must be of their type.
-        let is_readable = Registered::parse(&body, &[])
-            .filter(|claims| claims.claim(Name::SessionId).optional_text().is_some())
-            .and_then(|claims| claims.times())
-            .is_some_and(|times| times.logged_in.is_none_or(|logged_in| logged_in <= now));
+        let is_fresh = |claims: &mut Registered<'_>| {
+            let _texts = claims.texts()?;
+            Ok::<_, VerifyError>(claims.times()?.logged_in.is_none_or(|logged_in| logged_in <= now))
+        };
+        let plan = issuer.plan.as_ref().ok_or(IssueError::Claims)?;
+        let is_readable = plan.read(&body, |_| false).and_then(|mut claims| is_fresh(&mut claims));
+        let is_readable = is_readable.unwrap_or(false);
         if !is_readable {
             return Err(IssueError::Claims);
         }

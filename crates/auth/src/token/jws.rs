@@ -10,17 +10,13 @@ use std::time::Duration;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
 
-use super::{VerifyError, VerifyErrorKind as Kind};
+use super::{KeyIdRule, VerifyError, VerifyErrorKind as Kind, profile::Limits};
 use crate::{
     KeySet, VerifyingKey,
     json::{self, Json},
     key::{MAX_KEY_ID, Member},
 };
 
-/// The longest token that is read, in bytes.
-pub(super) const MAX_TOKEN: usize = 8 * 1024;
-/// The longest header that is decoded, in base64url characters.
-const MAX_HEADER: usize = 1024;
 /// The longest part that is decoded into the short buffer, in base64url characters.
 const SHORT_PART: usize = 1024;
 /// The longest signature, in bytes: that of an RSA key of 8192 bits.
@@ -53,14 +49,12 @@ impl KeySet {
     /// # Errors
     /// [`VerifyError`] says why, for a log: do not send the kind to the client.
     pub fn verify_jws(&self, text: &str, now: Duration) -> Result<SignedBytes, VerifyError> {
-        let parts = Parts::split(text)?;
-        let signed = parts.with_header(|header| {
-            let member = header.member(self)?;
-            parts.check(member, now)?;
-            let (key, kind) = (member.key.clone(), header.kind().map(str::to_owned));
+        let parts = Parts::split(text, Limits::DEFAULT)?;
+        parts.with_header(|header| {
+            let signer = parts.signer(header, self, KeyIdRule::Kid, now)?;
+            let (key, kind) = (signer.member.key.clone(), header.kind().map(str::to_owned));
             parts.with_payload(|payload| Ok(SignedBytes { payload: payload.to_vec(), key, kind }))
-        });
-        Ok(signed?)
+        })
     }
 }
 
@@ -75,34 +69,42 @@ pub(super) struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    pub(super) fn split(text: &'a str) -> Result<Self, Kind> {
-        if text.len() > MAX_TOKEN {
+    pub(super) fn split(text: &'a str, limits: Limits) -> Result<Self, Kind> {
+        if text.len() > limits.token {
             return Err(Kind::TooLong);
         }
         // Further dots are not base64url, so they fail later.
         let (signed, signature) = text.rsplit_once('.').ok_or(Kind::Malformed)?;
         let (header, payload) = signed.split_once('.').ok_or(Kind::Malformed)?;
-        if header.len() > MAX_HEADER {
+        if header.len() > limits.header {
             return Err(Kind::TooLong);
         }
         Ok(Self { header, payload, signature, signed })
     }
 
+    /// Whether the token is within these limits, which are an issuer's own.
+    pub(super) fn check_limits(&self, limits: Limits) -> Result<(), Kind> {
+        let length = self.signed.len() + 1 + self.signature.len();
+        let fits = length <= limits.token && self.header.len() <= limits.header;
+        if fits { Ok(()) } else { Err(Kind::TooLong) }
+    }
+
     /// Calls `run` with the decoded header, which is not verified.
-    pub(super) fn with_header<R>(
+    pub(super) fn with_header<R, E: From<Kind>>(
         &self,
-        run: impl FnOnce(&Header<'_>) -> Result<R, Kind>,
-    ) -> Result<R, Kind> {
+        run: impl FnOnce(&Header<'_>) -> Result<R, E>,
+    ) -> Result<R, E> {
         decoded(self.header, |json| {
-            run(&Header::parse(std::str::from_utf8(json).map_err(|_| Kind::Header)?)?)
+            let json = std::str::from_utf8(json).map_err(|_| Kind::Header)?;
+            run(&Header::parse(json)?)
         })
     }
 
     /// Calls `run` with the decoded payload.
-    pub(super) fn with_payload<R>(
+    pub(super) fn with_payload<R, E: From<Kind>>(
         &self,
-        run: impl FnOnce(&[u8]) -> Result<R, Kind>,
-    ) -> Result<R, Kind> {
+        run: impl FnOnce(&[u8]) -> Result<R, E>,
+    ) -> Result<R, E> {
         decoded(self.payload, run)
     }
 
@@ -115,11 +117,66 @@ impl<'a> Parts<'a> {
             iss: Json<'a>,
         }
 
-        let named = self.with_payload(|payload| {
+        let named = self.with_payload::<_, Kind>(|payload| {
             let named: Named<'_> = serde_json::from_slice(payload).map_err(|_| Kind::Claims)?;
             Ok(named.iss.as_str().and_then(look))
         });
         named.ok()?
+    }
+
+    /// The key that signed the token: one of those that the header names by id and algorithm.
+    ///
+    /// An id that the issuer does not know, because it is the default of a key without one, is never
+    /// compared: where the set has no key with the header's id, those keys are tried.
+    pub(super) fn signer<'k>(
+        &self,
+        header: &Header<'_>,
+        keys: &'k KeySet,
+        rule: KeyIdRule,
+        now: Duration,
+    ) -> Result<Signer<'k>, Kind> {
+        let members = keys.members();
+        let fits = |member: &&Member| header.fits(member);
+        let Some(key_id) = header.key_id(rule).filter(|_| !rule.is_ignored(members.len())) else {
+            // Without an id nothing is guessed: only one key of the algorithm leaves no choice.
+            let mut fitting = members.iter().filter(fits);
+            return match (fitting.next(), fitting.next()) {
+                (Some(only), None) => self.try_each([only], now),
+                (None, _) if !members.is_empty() => Err(Kind::Algorithm),
+                _ => Err(Kind::KeyId),
+            };
+        };
+        let mut named = members.iter().filter(|member| member.key.key_id() == key_id).peekable();
+        if named.peek().is_some() {
+            return match self.try_each(named.filter(fits), now) {
+                Err(Kind::KeyId) if !header.names_key(members, rule) => Err(Kind::Algorithm),
+                tried => tried,
+            };
+        }
+        let unnamed = members.iter().filter(|member| !member.key.is_named()).filter(fits);
+        let is_id = key_id.len() <= MAX_KEY_ID;
+        let tried = self.try_each(unnamed.take(if is_id { KeySet::MAX_SAME } else { 0 }), now);
+        tried.map_err(|_| Kind::KeyId)
+    }
+
+    /// The first of these keys that verifies the signature; the last one's error if none does.
+    fn try_each<'k>(
+        &self,
+        members: impl IntoIterator<Item = &'k Member>,
+        now: Duration,
+    ) -> Result<Signer<'k>, Kind> {
+        let mut members = members.into_iter().peekable();
+        let (mut error, mut is_first) = (Kind::KeyId, true);
+        while let Some(member) = members.next() {
+            match self.check(member, now) {
+                Ok(()) => {
+                    return Ok(Signer { member, is_only: is_first && members.peek().is_none() });
+                }
+                Err(kind) => error = kind,
+            }
+            is_first = false;
+        }
+        Err(error)
     }
 
     /// Verifies the signature with this key, after the checks that cost less.
@@ -135,23 +192,26 @@ impl<'a> Parts<'a> {
             return Err(Kind::Signature);
         }
         let signed = self.signed.as_bytes();
-        let is_valid =
-            decoded(self.signature, |signature| Ok(member.key.accepts(signed, signature)))?;
-        if is_valid { Ok(()) } else { Err(Kind::Signature) }
+        decoded(self.signature, |signature| {
+            if member.key.accepts(signed, signature) { Ok(()) } else { Err(Kind::Signature) }
+        })
     }
 }
 
 /// Calls `run` with a decoded part of a token, in a buffer on the stack.
-fn decoded<R>(part: &str, run: impl FnOnce(&[u8]) -> Result<R, Kind>) -> Result<R, Kind> {
+fn decoded<R, E: From<Kind>>(part: &str, run: impl FnOnce(&[u8]) -> Result<R, E>) -> Result<R, E> {
     // Only the buffer that is used is filled with zeros: 6 KiB of them take a tenth of a
-    // verification with HS256.
-    let (mut short, mut long);
+    // verification with HS256. Longer parts pass only where a profile allows them.
+    let (mut short, mut long, mut longer);
     let buffer: &mut [u8] = if part.len() <= SHORT_PART {
         short = [0; SHORT_PART / 4 * 3];
         &mut short
-    } else {
-        long = [0; MAX_TOKEN / 4 * 3];
+    } else if part.len() <= Limits::DEFAULT.token {
+        long = [0; Limits::DEFAULT.token / 4 * 3];
         &mut long
+    } else {
+        longer = vec![0; part.len() / 4 * 3 + 3];
+        &mut longer
     };
     let length = URL_SAFE_NO_PAD.decode_slice(part, buffer).map_err(|_| Kind::Malformed)?;
     run(buffer.get(..length).ok_or(Kind::Malformed)?)
@@ -166,17 +226,27 @@ fn is_base64url(part: &str) -> bool {
     })
 }
 
+/// The key that signed a token.
+pub(super) struct Signer<'k> {
+    pub(super) member: &'k Member,
+    /// Whether no other key of the set could have signed a token with this header.
+    pub(super) is_only: bool,
+}
+
 /// The members of a header that have a meaning to a verifier.
 pub(super) struct Header<'a> {
     algorithm: Json<'a>,
     kind: Json<'a>,
     key_id: Json<'a>,
+    thumbprint: Json<'a>,
 }
 
 impl<'a> Header<'a> {
     fn parse(json: &'a str) -> Result<Self, Kind> {
-        let members = json::object(json, ["alg", "typ", "kid", "crit", "b64"], |_, _| ());
-        let [algorithm, kind, key_id, crit, b64] = members.ok_or(Kind::Header)?;
+        let mut found = [const { Json::Absent }; 6];
+        let names = ["alg", "typ", "kid", "x5t", "crit", "b64"];
+        json::object(json, &names, &mut found, |_, _| ()).ok_or(Kind::Header)?;
+        let [algorithm, kind, key_id, thumbprint, crit, b64] = found;
         let is_readable = algorithm.as_str().is_some()
             && kind.optional_text().is_some()
             && key_id.optional_text().is_some();
@@ -188,27 +258,27 @@ impl<'a> Header<'a> {
         if crit != Json::Absent || b64 != Json::Absent {
             return Err(Kind::CriticalHeader);
         }
-        Ok(Self { algorithm, kind, key_id })
+        Ok(Self { algorithm, kind, key_id, thumbprint })
     }
 
     pub(super) fn kind(&self) -> Option<&str> {
         self.kind.as_str()
     }
 
-    pub(super) fn key_id(&self) -> Option<&str> {
-        self.key_id.as_str()
+    /// The id of the key, if the header has one.
+    pub(super) fn key_id(&self, rule: KeyIdRule) -> Option<&str> {
+        let own = self.key_id.as_str();
+        if rule == KeyIdRule::KidOrX5t { own.or(self.thumbprint.as_str()) } else { own }
     }
 
-    /// The key that this header names, if the header has the key's algorithm.
-    pub(super) fn member<'k>(&self, keys: &'k KeySet) -> Result<&'k Member, Kind> {
-        let member = match self.key_id() {
-            Some(key_id) if key_id.len() > MAX_KEY_ID => None,
-            Some(key_id) => keys.member(key_id),
-            // Without an id nothing is guessed: only a set of one key leaves no choice.
-            None => keys.only_member(),
-        };
-        let member = member.ok_or(Kind::KeyId)?;
-        let names = |name| member.key.algorithm().is_named(name);
-        if self.algorithm.as_str().is_some_and(names) { Ok(member) } else { Err(Kind::Algorithm) }
+    /// Whether one of the keys has the id and the algorithm of this header.
+    pub(super) fn names_key(&self, keys: &[Member], rule: KeyIdRule) -> bool {
+        let key_id = self.key_id(rule);
+        keys.iter().any(|member| Some(member.key.key_id()) == key_id && self.fits(member))
+    }
+
+    /// Whether the header has the key's algorithm.
+    fn fits(&self, member: &Member) -> bool {
+        self.algorithm.as_str().is_some_and(|name| member.key.algorithm().is_named(name))
     }
 }

@@ -6,6 +6,7 @@ mod error;
 mod issuer;
 mod jws;
 mod profile;
+mod providers;
 mod revocation;
 mod trust;
 mod verified;
@@ -20,7 +21,7 @@ pub use self::{
     error::{VerifyError, VerifyErrorKind},
     issuer::{IssueError, IssuedToken, NewToken, TokenIssuer, TokenIssuerBuilder, TokenSigner},
     jws::SignedBytes,
-    profile::Profile,
+    profile::{KeyIdRule, Need, Profile, ScopeForm},
     revocation::{Revocation, RevocationPolicy, RevocationState},
     trust::{TokenVerifierBuilder, TrustedIssuer},
     verified::VerifiedToken,

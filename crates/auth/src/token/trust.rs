@@ -8,17 +8,17 @@ use std::{
 use hardpoint_core::{Telemetry, Time};
 
 use super::{
-    Profile, Revocation, RevocationPolicy, TokenCache, TokenVerifier, VerifiedToken,
+    Profile, Revocation, RevocationPolicy, TokenCache, TokenVerifier, VerifiedToken, VerifyError,
     VerifyErrorKind as Kind,
     cache::Cache,
-    claims::{Name, Registered, Times},
+    claims::{Plan, Registered, Times},
     jws::Parts,
+    profile::{Limits, Text},
     verifier::Inner,
 };
 use crate::{
     ConfigError, IssuerKeys,
     key::{KeyFinder, Member},
-    scopes,
 };
 
 /// An issuer that a [`TokenVerifier`](crate::TokenVerifier) trusts: its keys, and what is expected
@@ -26,16 +26,70 @@ use crate::{
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct TrustedIssuer {
-    pub(super) name: String,
-    pub(super) keys: IssuerKeys,
-    pub(super) audiences: Vec<String>,
-    pub(super) profile: Option<Profile>,
+    name: String,
+    also_named: Vec<String>,
+    tenants: Option<Tenants>,
+    keys: IssuerKeys,
+    audiences: Vec<String>,
+    profile: Option<Profile>,
+}
+
+/// The tenants of a template.
+#[derive(Clone, Debug)]
+enum Tenants {
+    Any,
+    Listed(Vec<String>),
 }
 
 impl TrustedIssuer {
     /// The issuer with this `iss`, compared exactly, and its keys.
     pub fn new(name: impl Into<String>, keys: impl Into<IssuerKeys>) -> Self {
-        Self { name: name.into(), keys: keys.into(), audiences: Vec::new(), profile: None }
+        Self {
+            name: name.into(),
+            also_named: Vec::new(),
+            tenants: None,
+            keys: keys.into(),
+            audiences: Vec::new(),
+            profile: None,
+        }
+    }
+
+    /// An issuer of several tenants with the same keys. `iss` must be this text, in which the name of a
+    /// claim in braces stands for its value; and that must be one of the [`tenants`](Self::tenants).
+    ///
+    /// ```
+    /// use hardpoint_auth::{KeySet, Profile, SigningKey, TokenVerifier, TrustedIssuer};
+    ///
+    /// # let keys = KeySet::new([SigningKey::generate()?.verifying_key()])?;
+    /// let entra =
+    ///     TrustedIssuer::template("https://login.microsoftonline.com/{tid}/v2.0", keys)
+    ///         .tenants(["8eaef023-2b34-4da1-9baa-8bc8c9d6a490"])
+    ///         .profile(Profile::entra_v2());
+    /// let verifier = TokenVerifier::builder().add_issuer(entra).audience("api://notes").build()?;
+    /// # let _ = verifier;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn template(name: impl Into<String>, keys: impl Into<IssuerKeys>) -> Self {
+        Self { tenants: Some(Tenants::Listed(Vec::new())), ..Self::new(name, keys) }
+    }
+
+    /// Also accepts this `iss`, which the issuer writes at times. May be called several times.
+    pub fn or_named(mut self, name: impl Into<String>) -> Self {
+        self.also_named.push(name.into());
+        self
+    }
+
+    /// Accepts tokens of these tenants of a [`template`](Self::template).
+    pub fn tenants(mut self, tenants: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.tenants = Some(Tenants::Listed(tenants.into_iter().map(Into::into).collect()));
+        self
+    }
+
+    /// Accepts tokens of every tenant of a [`template`](Self::template): anyone can create one, so the
+    /// service must decide by itself whose tokens it serves.
+    pub fn dangerous_any_tenant(mut self) -> Self {
+        self.tenants = Some(Tenants::Any);
+        self
     }
 
     /// Accepts this audience in the tokens of this issuer. May be called several times. Default: the
@@ -51,10 +105,114 @@ impl TrustedIssuer {
         self
     }
 
+    /// What is checked of the issuer's tokens.
+    fn trust(self, audiences: &[String], profile: &Profile) -> Result<Trust, ConfigError> {
+        let Self { name, also_named, tenants, keys, audiences: own, profile: own_profile } = self;
+        if name.is_empty() || also_named.iter().any(String::is_empty) {
+            return Err(ConfigError::NoIssuer);
+        }
+        let audiences = if own.is_empty() { audiences.to_vec() } else { own };
+        if audiences.is_empty() || audiences.iter().any(String::is_empty) {
+            return Err(ConfigError::NoAudience(name));
+        }
+        let names = Names::new(name, also_named, tenants)?;
+        let profile = own_profile.unwrap_or_else(|| profile.clone());
+        let plan = profile.plan(names.tenant_claim())?;
+        Ok(Trust { names, keys, audiences, profile, plan })
+    }
+}
+
+/// An issuer, and how its tokens are read.
+#[derive(Clone)]
+pub(super) struct Trust {
+    names: Names,
+    pub(super) keys: IssuerKeys,
+    audiences: Vec<String>,
+    pub(super) profile: Profile,
+    pub(super) plan: Plan,
+}
+
+debug_only!(Trust { names, audiences });
+
+/// The values of `iss` that are an issuer's.
+#[derive(Clone, Debug)]
+enum Names {
+    Exact(Vec<String>),
+    Template { before: String, claim: Text, after: String, tenants: Tenants },
+}
+
+impl Names {
+    fn new(name: String, also: Vec<String>, tenants: Option<Tenants>) -> Result<Self, ConfigError> {
+        let Some(tenants) = tenants else {
+            let mut names = vec![name];
+            names.extend(also);
+            return Ok(Self::Exact(names));
+        };
+        let parts = || {
+            let (before, rest) = name.split_once('{')?;
+            let (claim, after) = rest.split_once('}')?;
+            let is_one = !claim.is_empty() && !after.contains(['{', '}']) && also.is_empty();
+            is_one.then(|| (before.to_owned(), claim.to_owned().into(), after.to_owned()))
+        };
+        let Some((before, claim, after)) = parts() else {
+            return Err(ConfigError::Template(name));
+        };
+        if matches!(&tenants, Tenants::Listed(all) if all.is_empty()) {
+            return Err(ConfigError::NoTenants(name));
+        }
+        Ok(Self::Template { before, claim, after, tenants })
+    }
+
+    fn tenant_claim(&self) -> Option<&Text> {
+        if let Self::Template { claim, .. } = self { Some(claim) } else { None }
+    }
+
+    /// Whether `iss` is one of the names.
+    fn contain(&self, name: &str) -> bool {
+        match self {
+            Self::Exact(names) => names.iter().any(|own| own == name),
+            Self::Template { tenants, .. } => {
+                self.tenant(name).is_some_and(|tenant| match tenants {
+                    Tenants::Any => is_tenant(tenant),
+                    Tenants::Listed(listed) => listed.iter().any(|own| own == tenant),
+                })
+            }
+        }
+    }
+
+    /// The tenant in a name of this template.
+    fn tenant<'n>(&self, name: &'n str) -> Option<&'n str> {
+        let Self::Template { before, after, .. } = self else { return None };
+        name.strip_prefix(before.as_str())?.strip_suffix(after.as_str())
+    }
+}
+
+/// Whether a name is one of a tenant, so that it cannot add a path or a host to the issuer's.
+fn is_tenant(name: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (1..=64).contains(&name.len()) && name.bytes().all(is_part)
+}
+
+/// Whether a key that is restricted to an issuer may verify a token of this one. Entra writes
+/// `{tenantid}` for any tenant.
+fn is_allowed(restriction: &str, issuer: &str) -> bool {
+    let Some((before, after)) = restriction.split_once("{tenantid}") else {
+        return restriction == issuer;
+    };
+    let tenant = issuer.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+    tenant.is_some_and(is_tenant)
+}
+
+impl Trust {
+    /// Whether tokens with this `iss` are the issuer's.
+    pub(super) fn is_named(&self, issuer: &str) -> bool {
+        self.names.contain(issuer)
+    }
+
     /// What looks up the issuer's unknown key ids, if the unverified payload names the issuer.
     pub(super) fn finder(&self, parts: &Parts<'_>) -> Option<&Arc<dyn KeyFinder>> {
         let finder = self.keys.finder.as_ref()?;
-        parts.with_issuer(|issuer| (issuer == self.name).then_some(finder))
+        parts.with_issuer(|issuer| self.is_named(issuer).then_some(finder))
     }
 
     /// Reads a token whose signature `member` verified.
@@ -63,46 +221,36 @@ impl TrustedIssuer {
         parts: &Parts<'_>,
         member: &Member,
         kind: Option<&str>,
-        check_times: impl FnOnce(&Times) -> Result<(), Kind>,
-    ) -> Result<VerifiedToken, Kind> {
-        if !self.expected().is_kind(kind) {
-            return Err(Kind::Type);
+        check_times: impl FnOnce(&Times) -> Result<(), VerifyError>,
+    ) -> Result<VerifiedToken, VerifyError> {
+        let Self { profile, plan, .. } = self;
+        parts.check_limits(profile.limits)?;
+        if !profile.algorithms.is_empty() && !profile.algorithms.contains(&member.key.algorithm()) {
+            return Err(Kind::Algorithm.into());
         }
+        if !profile.is_kind(kind) {
+            return Err(Kind::Type.into());
+        }
+        let is_audience = |text: &str| self.audiences.iter().any(|own| own == text);
         parts.with_payload(|payload| {
             let payload = std::str::from_utf8(payload).map_err(|_| Kind::Claims)?;
-            let claims = Registered::parse(payload, &self.audiences).ok_or(Kind::Claims)?;
-            if claims.claim(Name::Issuer).as_str() != Some(self.name.as_str()) {
-                return Err(Kind::Issuer);
-            }
-            if !claims.is_for_us {
-                return Err(Kind::Audience);
-            }
-            let times = claims.times().ok_or(Kind::Claims)?;
+            let mut claims = plan.read(payload, is_audience)?;
+            self.check_issuer(&claims, member)?;
+            claims.check_needs(is_audience)?;
+            let times = claims.times()?;
             check_times(&times)?;
-            if !self.has_its_claims(&claims, &times) {
-                return Err(Kind::Claims);
-            }
-            Ok(VerifiedToken::new(payload, &claims, times, &member.key))
+            Ok(VerifiedToken::new(payload, &claims.texts()?, times, &member.key))
         })
     }
 
-    fn has_its_claims(&self, claims: &Registered<'_>, times: &Times) -> bool {
-        let needs_all = self.expected().needs_all_claims;
-        let text = |name| claims.claim(name).optional_text();
-        let is_present = |name| text(name).flatten().is_some_and(|text| !text.is_empty());
-        let is_fine = |name| is_present(name) || (!needs_all && text(name) == Some(None));
-        let is_scopes = |text: &str| text.bytes().all(|b| b == b' ' || scopes::is_in_a_name(b));
-        is_present(Name::Subject)
-            && is_fine(Name::ClientId)
-            && is_fine(Name::TokenId)
-            && text(Name::SessionId).is_some()
-            && text(Name::Scope).is_some_and(|scopes| scopes.is_none_or(is_scopes))
-            && (times.issued.is_some() || !needs_all)
-    }
-
-    fn expected(&self) -> &Profile {
-        const DEFAULT: &Profile = &Profile::rfc9068();
-        self.profile.as_ref().unwrap_or(DEFAULT)
+    fn check_issuer(&self, claims: &Registered<'_>, member: &Member) -> Result<(), VerifyError> {
+        let is_ours = claims.issuer().is_some_and(|issuer| {
+            let tenant = self.names.tenant(issuer);
+            self.is_named(issuer)
+                && (tenant.is_none() || tenant == claims.tenant())
+                && member.issuer.as_deref().is_none_or(|own| is_allowed(own, issuer))
+        });
+        if is_ours { Ok(()) } else { Err(VerifyError::about(Kind::Issuer, "iss")) }
     }
 
     /// When the issuer's key with this fingerprint stops verifying.
@@ -118,6 +266,7 @@ impl TrustedIssuer {
 #[derive(Debug)]
 #[must_use]
 pub struct TokenVerifierBuilder {
+    issuers: Vec<TrustedIssuer>,
     audiences: Vec<String>,
     profile: Profile,
     inner: Inner,
@@ -127,6 +276,7 @@ impl TokenVerifierBuilder {
     pub(super) fn new() -> Self {
         let inner = Inner {
             issuers: Vec::new(),
+            limits: Limits::DEFAULT,
             leeway: Duration::from_secs(30),
             max_age: None,
             cache: None,
@@ -135,7 +285,7 @@ impl TokenVerifierBuilder {
             time: Time::system(),
             telemetry: OnceLock::new(),
         };
-        Self { audiences: Vec::new(), profile: Profile::rfc9068(), inner }
+        Self { issuers: Vec::new(), audiences: Vec::new(), profile: Profile::rfc9068(), inner }
     }
 
     /// Trusts the issuer with this `iss` and these keys. May be called several times.
@@ -146,7 +296,7 @@ impl TokenVerifierBuilder {
     /// Trusts an issuer with expectations of its own. The same issuer may be added several times,
     /// such as once with public keys and once with a secret.
     pub fn add_issuer(mut self, issuer: TrustedIssuer) -> Self {
-        self.inner.issuers.push(issuer);
+        self.issuers.push(issuer);
         self
     }
 
@@ -215,21 +365,19 @@ impl TokenVerifierBuilder {
     /// The verifier.
     ///
     /// # Errors
-    /// [`ConfigError`] if an issuer or an audience is missing.
+    /// [`ConfigError`] if an issuer or an audience is missing, or a profile or a template cannot work.
     pub fn build(self) -> Result<TokenVerifier, ConfigError> {
-        let Self { audiences, profile, mut inner } = self;
-        if inner.issuers.is_empty() {
+        let Self { issuers, audiences, profile, mut inner } = self;
+        if issuers.is_empty() {
             return Err(ConfigError::NoIssuer);
         }
-        for issuer in &mut inner.issuers {
-            if issuer.audiences.is_empty() {
-                issuer.audiences.clone_from(&audiences);
-            }
-            if issuer.audiences.is_empty() || issuer.audiences.iter().any(String::is_empty) {
-                return Err(ConfigError::NoAudience(issuer.name.clone()));
-            }
-            issuer.profile.get_or_insert_with(|| profile.clone());
-        }
+        let trust = |issuer: TrustedIssuer| issuer.trust(&audiences, &profile);
+        inner.issuers = issuers.into_iter().map(trust).collect::<Result<_, _>>()?;
+        let limits = || inner.issuers.iter().map(|issuer| issuer.profile.limits);
+        inner.limits = Limits {
+            token: limits().map(|own| own.token).max().unwrap_or_default(),
+            header: limits().map(|own| own.header).max().unwrap_or_default(),
+        };
         Ok(TokenVerifier { inner: Arc::new(inner) })
     }
 }

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     Claims,
-    claims::{Name, Registered, TEXTS, Times},
+    claims::{Name, Texts, Times},
 };
 use crate::{Algorithm, Scopes, VerifyingKey, json::Json};
 
@@ -31,7 +31,7 @@ struct Inner {
     /// The payload, and behind it the claims that contained escapes, unescaped.
     text: String,
     payload: usize,
-    spans: [Option<Span>; TEXTS],
+    spans: [Option<Span>; 6],
     times: Times,
     key: VerifyingKey,
     claims: OnceLock<Claims>,
@@ -42,18 +42,13 @@ type Span = Range<u16>;
 
 impl VerifiedToken {
     /// The token of a payload whose signature was verified with this key.
-    pub(super) fn new(
-        payload: &str,
-        claims: &Registered<'_>,
-        times: Times,
-        key: &VerifyingKey,
-    ) -> Self {
+    pub(super) fn new(payload: &str, texts: &Texts<'_>, times: Times, key: &VerifyingKey) -> Self {
         let span = |begin: usize, length: usize| {
             let place = |place: usize| u16::try_from(place).unwrap_or(u16::MAX);
             Some(place(begin)..place(begin.saturating_add(length)))
         };
         let mut unescaped = String::new();
-        let spans = claims.texts.each_ref().map(|claim| match claim {
+        let spans = texts.each_ref().map(|claim| match claim {
             Json::Text(Cow::Borrowed(part)) => {
                 let begin = part.as_ptr().addr().saturating_sub(payload.as_ptr().addr());
                 span(begin, part.len())
@@ -233,6 +228,10 @@ impl Principal for Inner {
 
     fn has_role(&self, claim: &str, role: &str) -> bool {
         self.claims().has(claim, role)
+    }
+
+    fn omits_roles(&self, claim: &str) -> bool {
+        self.claims().omits(claim)
     }
 
     fn logged_in(&self) -> Option<Duration> {

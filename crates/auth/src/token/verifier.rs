@@ -13,11 +13,13 @@ use hardpoint_core::{
 use serde::de::DeserializeOwned;
 
 use super::{
-    Revocation, RevocationPolicy, RevocationState, TokenVerifierBuilder, TrustedIssuer,
-    VerifiedToken, VerifyError, VerifyErrorKind as Kind,
+    Revocation, RevocationPolicy, RevocationState, TokenVerifierBuilder, VerifiedToken,
+    VerifyError, VerifyErrorKind as Kind,
     cache::Cache,
     claims::Times,
     jws::{Header, Parts},
+    profile::Limits,
+    trust::Trust,
 };
 use crate::{
     Attempt, AuthRejection, Authenticator, Credential,
@@ -74,7 +76,9 @@ pub struct TokenVerifier {
 }
 
 pub(super) struct Inner {
-    pub(super) issuers: Vec<TrustedIssuer>,
+    pub(super) issuers: Vec<Trust>,
+    /// The longest token of any issuer.
+    pub(super) limits: Limits,
     pub(super) leeway: Duration,
     pub(super) max_age: Option<Duration>,
     pub(super) cache: Option<Cache>,
@@ -123,7 +127,7 @@ impl TokenVerifier {
     /// [`VerifyError`] says why, for a log: do not send the kind to the client.
     pub async fn verify_or_wait(&self, token: &str) -> Result<VerifiedToken, VerifyError> {
         let step = self.inner.step(token)?;
-        self.inner.wait(token, step).await.map_err(VerifyError::from)
+        self.inner.wait(token, step).await
     }
 
     /// Verifies a token as [`verify`](Self::verify) does, and reads its claims as a `T`.
@@ -141,8 +145,8 @@ impl TokenVerifier {
 }
 
 impl Inner {
-    fn step(&self, token: &str) -> Result<Step, Kind> {
-        let parts = Parts::split(token)?;
+    fn step(&self, token: &str) -> Result<Step, VerifyError> {
+        let parts = Parts::split(token, self.limits)?;
         let now = self.time.unix();
         if let Some(known) = self.cached(&parts, now) {
             return self.ask(known);
@@ -157,28 +161,28 @@ impl Inner {
         Ok(step)
     }
 
-    async fn wait(&self, token: &str, mut step: Step) -> Result<VerifiedToken, Kind> {
+    async fn wait(&self, token: &str, mut step: Step) -> Result<VerifiedToken, VerifyError> {
         if let Step::FindKey(finder, key_id) = &step {
             match finder.find(key_id.as_deref()).await {
-                Refreshed::Failed => return Err(Kind::UnknownKeys),
-                Refreshed::Unknown => return Err(Kind::KeyId),
+                Refreshed::Failed => return Err(Kind::UnknownKeys.into()),
+                Refreshed::Unknown => return Err(Kind::KeyId.into()),
                 Refreshed::Found => step = self.step(token)?,
             }
         }
         match step {
             Step::Done(token) => Ok(token),
-            Step::FindKey(..) => Err(Kind::KeyId),
+            Step::FindKey(..) => Err(Kind::KeyId.into()),
             Step::AskStore(verified, mut answer) => {
                 while let Some(next) = self.judge(answer.await)? {
                     answer = next;
                 }
-                self.keep(&Parts::split(token)?, &verified);
+                self.keep(&Parts::split(token, self.limits)?, &verified);
                 Ok(verified)
             }
         }
     }
 
-    fn ask(&self, token: VerifiedToken) -> Result<Step, Kind> {
+    fn ask(&self, token: VerifiedToken) -> Result<Step, VerifyError> {
         let state = self.revocation.as_ref().map(|revocation| revocation.state(&token));
         match self.judge(state.unwrap_or(RevocationState::Live))? {
             None => Ok(Step::Done(token)),
@@ -214,8 +218,8 @@ impl Inner {
     fn cached(&self, parts: &Parts<'_>, now: Duration) -> Option<VerifiedToken> {
         let cache = self.cache.as_ref()?;
         let token = cache.find(parts, now)?;
-        let verifies = |issuer: &TrustedIssuer| {
-            issuer.name == token.issuer()
+        let verifies = |issuer: &Trust| {
+            issuer.is_named(token.issuer())
                 && issuer.verifies_until(token.key().fingerprint()).is_some_and(|until| now < until)
         };
         if self.issuers.iter().any(verifies) && self.check_times(token.times(), now).is_ok() {
@@ -225,7 +229,7 @@ impl Inner {
         None
     }
 
-    fn open(&self, parts: &Parts<'_>, now: Duration) -> Result<Step, Kind> {
+    fn open(&self, parts: &Parts<'_>, now: Duration) -> Result<Step, VerifyError> {
         let check_times = |times: &Times| self.check_times(times, now);
         // An issuer repeats its header in each token: one that was verified before was checked then.
         if let [issuer] = self.issuers.as_slice()
@@ -236,79 +240,87 @@ impl Inner {
         }
         parts.with_header(|header| {
             let issuer = self.issuer(header, parts)?;
-            let keys = issuer.keys.live.load();
-            let member = match header.member(&keys) {
-                Ok(member) => member,
+            let (keys, rule) = (issuer.keys.live.load(), issuer.profile.key_id);
+            let signer = match parts.signer(header, &keys, rule, now) {
+                Ok(signer) => signer,
                 Err(Kind::KeyId) => {
                     let finder = issuer.finder(parts).ok_or(Kind::KeyId)?;
-                    let key_id = header.key_id().map(str::to_owned);
+                    let key_id = header.key_id(rule).map(str::to_owned);
                     return Ok(Step::FindKey(Arc::clone(finder), key_id));
                 }
-                Err(kind) => return Err(kind),
+                Err(kind) => return Err(kind.into()),
             };
-            parts.check(member, now)?;
-            member.remember(parts.header, header.kind());
-            issuer.read(parts, member, header.kind(), check_times).map(Step::Done)
+            if signer.is_only {
+                signer.member.remember(parts.header, header.kind());
+            }
+            issuer.read(parts, signer.member, header.kind(), check_times).map(Step::Done)
         })
     }
 
     /// The issuer that the token is from, if it is from a trusted one: the only one with the
     /// header's key, or, where several or none have it, the one that the payload names.
-    fn issuer(&self, header: &Header<'_>, parts: &Parts<'_>) -> Result<&TrustedIssuer, Kind> {
+    fn issuer(&self, header: &Header<'_>, parts: &Parts<'_>) -> Result<&Trust, Kind> {
         if let [only] = self.issuers.as_slice() {
             return Ok(only);
         }
-        let has_key = |issuer: &&TrustedIssuer| header.member(&issuer.keys.live.load()).is_ok();
+        let has_key = |issuer: &&Trust| {
+            header.names_key(issuer.keys.live.load().members(), issuer.profile.key_id)
+        };
         let mut with_key = self.issuers.iter().filter(has_key);
-        if header.key_id().is_some()
-            && let (Some(only), None) = (with_key.next(), with_key.next())
-        {
+        if let (Some(only), None) = (with_key.next(), with_key.next()) {
             return Ok(only);
         }
         let named = parts.with_issuer(|name| {
-            let mut named = self.issuers.iter().filter(|issuer| issuer.name == name);
+            let mut named = self.issuers.iter().filter(|issuer| issuer.is_named(name));
             named.clone().find(has_key).or_else(|| named.next())
         });
         named.ok_or(Kind::Issuer)
     }
 
     /// Whether the token is valid now.
-    fn check_times(&self, times: &Times, now: Duration) -> Result<(), Kind> {
+    fn check_times(&self, times: &Times, now: Duration) -> Result<(), VerifyError> {
         let seconds = Duration::from_secs;
         if now >= seconds(times.expires).saturating_add(self.leeway) {
-            return Err(Kind::Expired);
+            return Err(VerifyError::about(Kind::Expired, "exp"));
         }
         let latest = now.saturating_add(self.leeway);
         // A log-in in the future would be fresh for ever.
-        let begins = times.not_before.max(times.issued).max(times.logged_in).unwrap_or_default();
-        if seconds(begins) > latest {
-            return Err(Kind::NotYetValid);
+        let begins =
+            [("nbf", times.not_before), ("iat", times.issued), ("auth_time", times.logged_in)];
+        let is_later = |begin: Option<u64>| begin.is_some_and(|begin| seconds(begin) > latest);
+        if let Some((claim, _)) = begins.into_iter().find(|(_, begin)| is_later(*begin)) {
+            return Err(VerifyError::about(Kind::NotYetValid, claim));
         }
         if let Some(max_age) = self.max_age {
-            let issued = seconds(times.issued.ok_or(Kind::Claims)?);
+            let about = |kind| VerifyError::about(kind, "iat");
+            let issued = seconds(times.issued.ok_or_else(|| about(Kind::Claims))?);
             if now > issued.saturating_add(max_age).saturating_add(self.leeway) {
-                return Err(Kind::TooOld);
+                return Err(about(Kind::TooOld));
             }
         }
         Ok(())
     }
 
     /// Reports a verification for an authentication layer.
-    fn report(&self, answer: Result<VerifiedToken, Kind>) -> Result<Identity, Box<dyn Rejection>> {
-        let result = answer.as_ref().map(drop).map_err(|kind| *kind);
+    fn report(
+        &self,
+        answer: Result<VerifiedToken, VerifyError>,
+    ) -> Result<Identity, Box<dyn Rejection>> {
+        let result = answer.as_ref().map(drop).map_err(VerifyError::kind);
         if let Some(telemetry) = self.telemetry.get() {
             telemetry.on(&TokenVerified::new(result).into());
         }
-        answer.map(VerifiedToken::into_identity).map_err(|kind| {
+        answer.map(VerifiedToken::into_identity).map_err(|error| {
             tracing::debug!(
                 target: "hardpoint::auth::bearer",
-                reason = kind.as_str(),
+                reason = error.kind().as_str(),
+                claim = error.claim(),
                 "token refused"
             );
-            Box::new(match kind {
+            Box::new(match error.kind() {
                 Kind::RevocationUnknown => AuthRejection::RevocationUnavailable,
                 Kind::UnknownKeys => AuthRejection::KeysUnavailable,
-                _ => AuthRejection::InvalidToken(kind.into()),
+                _ => AuthRejection::InvalidToken(error),
             }) as _
         })
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hardpoint_auth::{
-    ConfigError, SigningKey,
+    ConfigError, Profile, SigningKey, TokenIssuer, TokenVerifier, TrustedIssuer, VerifyErrorKind,
     remote::{KeysState, RefreshErrorKind, Refreshed, RemoteKeys},
 };
 use hardpoint_core::Time;
@@ -404,7 +404,7 @@ async fn the_document_of_another_issuer_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn entras_template_is_accepted_when_asked_for_and_tenants_keys_are_left_out() {
+async fn entras_template_is_accepted_when_asked_for_and_a_tenants_key_is_its_own() {
     let common = "https://login.microsoftonline.com/common/v2.0";
     let template = "https://login.microsoftonline.com/{tenantid}/v2.0";
     let [shared, tenants] = [(), ()].map(|()| SigningKey::generate().unwrap());
@@ -421,7 +421,30 @@ async fn entras_template_is_accepted_when_asked_for_and_tenants_keys_are_left_ou
     assert_eq!(keys.warm().await.unwrap_err().kind(), RefreshErrorKind::Issuer);
     let keys = builder().entra_template().start().unwrap();
     keys.warm().await.unwrap();
-    assert!(has(&keys, &shared) && !has(&keys, &tenants));
+    assert!(has(&keys, &shared) && has(&keys, &tenants));
+    let ours = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490";
+    let trusted = TrustedIssuer::template("https://login.microsoftonline.com/{tid}/v2.0", keys)
+        .tenants([ours, "9188040d"])
+        .profile(Profile::plain());
+    let verifier = TokenVerifier::builder().add_issuer(trusted).audience("api").build().unwrap();
+    for (key, tenant, expected) in [
+        (&shared, ours, Ok(())),
+        (&shared, "9188040d", Ok(())),
+        (&tenants, "9188040d", Ok(())),
+        (&tenants, ours, Err(VerifyErrorKind::Issuer)),
+    ] {
+        let name = format!("https://login.microsoftonline.com/{tenant}/v2.0");
+        let key = SigningKey::from_pem(key.to_pem().unwrap().expose()).unwrap();
+        let issuer = TokenIssuer::builder(key)
+            .issuer(name)
+            .audience("api")
+            .profile(Profile::plain())
+            .build()
+            .unwrap();
+        let token = issuer.token("alice").claim("tid", tenant).sign().unwrap();
+        let answer = verifier.verify(token.expose()).map(drop).map_err(|error| error.kind());
+        assert_eq!(answer, expected, "{tenant}");
+    }
 }
 
 /// Entra's sets were read into a map to be sorted, which keeps the last of two members of one name: what

@@ -54,10 +54,12 @@ fn no_reader_tries_another_kind_than_the_identifier_names() {
     for (pem, own, other) in [(ed25519(), ED25519, X25519), (p256(), P256, OTHER)] {
         let key = SigningKey::from_pem(&pem).unwrap();
         let public = key.verifying_key().to_der().unwrap();
-        assert_eq!(VerifyingKey::from_der(&replaced(&public, own, other)).unwrap_err(), NOT_PUBLIC);
+        let error = VerifyingKey::from_der(&replaced(&public, own, other)).unwrap_err();
+        assert_eq!(error.kind(), KeyErrorKind::Unsupported);
         let private = ::pem::parse(&pem).unwrap().into_contents();
         let renamed = replaced(&private, own, other);
-        assert_eq!(SigningKey::from_pkcs8(&renamed).unwrap_err(), NOT_SUPPORTED);
+        let error = SigningKey::from_pkcs8(&renamed).unwrap_err();
+        assert_eq!(error.kind(), KeyErrorKind::Unsupported);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Keys as they come from files.
 
 mod containers;
+mod files;
 mod jwk;
 mod lint;
 mod ring;
@@ -120,10 +121,10 @@ fn what_is_no_usable_key_is_refused_without_being_shown() {
         (String::from("hunter2"), NOT_PEM),
         (String::new(), NOT_PEM),
         (cut, NOT_PEM),
-        (pem_of(b"hunter2"), NOT_SUPPORTED),
-        (pem_of(p521.to_pkcs8v1().unwrap().as_ref()), NOT_SUPPORTED),
-        (ed25519().replace("PRIVATE KEY", "RSA PRIVATE KEY"), NOT_SUPPORTED),
-        (ed25519().replace("PRIVATE KEY", "CERTIFICATE"), NOT_SUPPORTED),
+        (pem_of(b"hunter2"), NOT_PRIVATE),
+        (pem_of(p521.to_pkcs8v1().unwrap().as_ref()), KEY_KIND.on("the curve P-521")),
+        (ed25519().replace("PRIVATE KEY", "RSA PRIVATE KEY"), NOT_PRIVATE),
+        (ed25519().replace("PRIVATE KEY", "CERTIFICATE"), PEM_NO_PRIVATE),
     ] {
         let error = SigningKey::from_pem(&text).unwrap_err();
         assert_eq!(error, expected);
@@ -214,7 +215,7 @@ fn a_secret_signs_and_is_never_published() {
     for (algorithm, length) in
         [(Algorithm::Hs256, 32), (Algorithm::Hs384, 48), (Algorithm::Hs512, 64)]
     {
-        let secret: Vec<u8> = (0..length).collect();
+        let secret = crate::key::test_keys::secret(length);
         let key = SigningKey::symmetric(algorithm, secret.into()).unwrap();
         let signature = key.sign(b"message").unwrap();
         assert!(key.verifying_key().accepts(b"message", &signature));

@@ -112,10 +112,12 @@ fn hmac() {
         let (mut score, mut short) = (Score::default(), 0);
         for group in TestSet::load(name).unwrap().test_groups {
             for test in group.tests {
-                let Ok(key) = VerifyingKey::symmetric(algorithm, test.key.to_vec().into()) else {
+                let secret = test.key.to_vec();
+                if VerifyingKey::symmetric(algorithm, secret.clone().into()).is_err() {
                     short += 1;
-                    continue;
-                };
+                }
+                // Many keys of the vectors count up, which is a pattern.
+                let key = VerifyingKey::dangerous_symmetric(algorithm, secret.into()).unwrap();
                 let answer = accepts(&key, &test.msg, &test.tag);
                 if group.tag_size == key.signature_len() * 8 {
                     score.count(answer, test.result, test.tc_id);

@@ -19,6 +19,9 @@ pub(super) struct Fixture {
 impl Fixture {
     pub(super) fn new() -> Self {
         let key = SigningKey::generate().unwrap();
+        // A given id is compared; a default one is not.
+        let id = key.key_id().to_owned();
+        let key = key.named(&id).unwrap();
         let clock = ManualClock::default();
         let keys = KeySet::new([key.verifying_key()]).unwrap();
         let verifier = TokenVerifier::new(keys, ISSUER, AUDIENCE).with_clock(clock.clone());

@@ -5,6 +5,7 @@ mod cves;
 mod fixture;
 mod interop;
 mod parsing;
+mod providers;
 mod rfc7520;
 mod rules;
 mod settings;

@@ -69,7 +69,7 @@ fn rfc7520_section_4_4_hs256_uses_a_secret_that_everybody_knows() {
         assert!(error.to_string().contains("public documentation"), "{error}");
     }
     // One that nobody knows, under its id.
-    let secret: Vec<u8> = (0..32).collect();
+    let secret = crate::key::test_keys::secret(32);
     let key =
         SigningKey::symmetric(Algorithm::Hs256, secret.into()).unwrap().named(SHARED).unwrap();
     let keys = KeySet::new([key.verifying_key()]).unwrap();

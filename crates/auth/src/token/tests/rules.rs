@@ -167,7 +167,7 @@ fn a_header_that_was_seen_before_is_no_way_around_any_check() {
 #[test]
 fn every_algorithm_is_accepted_by_its_key_and_by_no_other() {
     let rsa = crate::key::test_keys::rsa_pem();
-    let secret: Vec<u8> = (0..64).collect();
+    let secret = crate::key::test_keys::secret(64);
     let key = |name: &str| {
         let algorithm = Algorithm::from_name(name).unwrap();
         match &name[..2] {

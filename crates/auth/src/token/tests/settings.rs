@@ -29,10 +29,13 @@ impl TokenVerifier {
         self.change(|inner| inner.time = Time::from(clock))
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "as the builder's setter")]
     pub(crate) fn profile(self, profile: Profile) -> Self {
         self.change(|inner| {
-            inner.issuers.iter_mut().for_each(|issuer| issuer.profile = Some(profile.clone()));
-            drop(profile);
+            for issuer in &mut inner.issuers {
+                issuer.plan = profile.plan(None).unwrap();
+                issuer.profile = profile.clone();
+            }
         })
     }
 
@@ -56,6 +59,7 @@ impl TokenVerifier {
         let old = &*self.inner;
         let mut inner = Inner {
             issuers: old.issuers.clone(),
+            limits: old.limits,
             leeway: old.leeway,
             max_age: old.max_age,
             cache: old.cache.as_ref().map(|cache| Cache::new(cache.settings())),
@@ -88,6 +92,7 @@ impl TokenIssuer {
     }
 
     pub(crate) fn profile(mut self, profile: Profile) -> Self {
+        self.plan = Some(profile.plan(None).unwrap());
         self.profile = profile;
         self
     }

@@ -203,7 +203,7 @@ fn asvs_9_1_1_the_signature_comes_before_the_contents() {
 #[test]
 fn asvs_9_1_2_algorithms_are_an_allow_list_without_none() {
     assert_eq!(Algorithm::from_name("none"), None);
-    let secret: Vec<u8> = (0..32).collect();
+    let secret = crate::key::test_keys::secret(32);
     let symmetric = VerifyingKey::symmetric(Algorithm::Hs256, secret.into()).unwrap();
     let public = SigningKey::generate().unwrap().verifying_key();
     assert_eq!(KeySet::new([symmetric, public]).unwrap_err(), KeySetError::Mixed);
