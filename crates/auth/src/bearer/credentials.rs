@@ -47,6 +47,8 @@ pub(super) fn find<'a>(
         let (scheme, text) = split(line);
         if is_known(scheme) {
             add(Credential::Authorization(text), Carrier::Scheme(scheme));
+        } else if is_joined(text) {
+            return Err(AuthRejection::InvalidRequest);
         }
     }
     if let Some(cookie) = cookie {
@@ -75,8 +77,37 @@ fn split(line: &HeaderValue) -> (&[u8], &str) {
     (scheme, text.trim_start_matches(' '))
 }
 
+/// Whether the credentials behind a scheme are those of several lines, which a proxy joined (RFC 9110
+/// §5.3). Those of one line are a token, or a list of parameters in which no further scheme begins
+/// (§11.4).
+pub(super) fn is_joined(text: &str) -> bool {
+    let is_parameter = |part: &str| {
+        part.split_once('=').is_some_and(|(name, value)| {
+            !name.trim().contains(' ') && !value.trim_matches('=').is_empty()
+        })
+    };
+    text.contains(',') && !text.split(',').all(is_parameter)
+}
+
 /// Names and values (RFC 6265 §5.4). A field that is not text has no credential.
 fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     let texts = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     texts.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn joined_lines_are_told_from_one_list_of_parameters() {
+        for joined in
+            ["t,Bearer t", "t, Bearer t", "t,t", "a=,Bearer b=", "t,", "realm=\"x\", Basic dDp0"]
+        {
+            assert!(is_joined(joined), "{joined}");
+        }
+        for one in ["t", "dGVzdA==", "", "username=\"a\", realm=\"b\", nc=1"] {
+            assert!(!is_joined(one), "{one}");
+        }
+    }
 }

@@ -165,6 +165,12 @@ impl Shared {
             Attempt::NotMine => None,
             attempt => Some(attempt),
         });
+        // Accepted credentials are one: joined ones need not be looked for.
+        if !matches!(attempt, Some(Attempt::Now(Ok(_))))
+            && credentials::is_joined(credential.text())
+        {
+            return Some(refuse(AuthRejection::InvalidRequest));
+        }
         let unknown = || refuse(AuthRejection::InvalidToken(VerifyErrorKind::Malformed.into()));
         Some(attempt.unwrap_or_else(unknown))
     }

@@ -44,7 +44,8 @@
 //! # Semantics
 //! 1. The credential is in one `Authorization` field with the scheme of an authenticator, in the
 //!    [`cookie`](AuthLayer::cookie), if one is set, or in a field of an authenticator
-//!    ([`Authenticator::header`]). Two credentials, in any of these places, are 400.
+//!    ([`Authenticator::header`]). Two credentials, in any of these places, are 400; so are two lines
+//!    that a proxy joined with a comma.
 //! 2. The caller becomes the [`Identity`](hardpoint_core::Identity) of the request's context, which
 //!    handlers, limits and the access line read. [`VerifiedToken::from_identity`] returns the token.
 //! 3. A credential that is not valid is 401 `invalid_token`, and the client does not learn why.

@@ -26,5 +26,6 @@ pub(crate) fn pem_for(algorithm: Algorithm) -> String {
 
 /// A secret of this length without a pattern, the same each time.
 pub(crate) fn secret(length: usize) -> Vec<u8> {
-    (0..length).map(|index| ((index * index * 7 + index * 31 + 5) % 251) as u8).collect()
+    let byte = |index: usize| u8::try_from((index * index * 7 + index * 31 + 5) % 251);
+    (0..length).filter_map(|index| byte(index).ok()).collect()
 }

@@ -73,6 +73,22 @@ async fn a_valid_token_tells_who_is_calling() {
 }
 
 #[tokio::test]
+async fn lines_that_a_proxy_joined_are_refused_as_two() {
+    let (issuer, layer) = pair();
+    let token = token(&issuer, "notes:read");
+    let token = token.expose();
+    for joined in [
+        format!("Bearer {token},Bearer {token}"),
+        format!("Bearer {token}, Bearer {token}"),
+        format!("Bearer {token}, Basic dTpw"),
+        format!("Basic dTpw, Bearer {token}"),
+    ] {
+        let answer = ask(&layer, with(&joined)).await;
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{joined}");
+    }
+}
+
+#[tokio::test]
 async fn without_a_token_there_is_a_challenge_and_no_error() {
     let (_, layer) = pair();
     for request in [

@@ -215,7 +215,7 @@ fn a_secret_signs_and_is_never_published() {
     for (algorithm, length) in
         [(Algorithm::Hs256, 32), (Algorithm::Hs384, 48), (Algorithm::Hs512, 64)]
     {
-        let secret = crate::key::test_keys::secret(length);
+        let secret = test_keys::secret(length);
         let key = SigningKey::symmetric(algorithm, secret.into()).unwrap();
         let signature = key.sign(b"message").unwrap();
         assert!(key.verifying_key().accepts(b"message", &signature));

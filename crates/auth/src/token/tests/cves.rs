@@ -47,7 +47,7 @@ fn cve_2026_107720_an_empty_key_is_no_key() {
         assert!(KeySet::from_jwks(empty.as_bytes()).is_err());
     }
     assert_eq!(KeySet::new([]).unwrap_err(), KeySetError::Empty);
-    let secret = crate::key::test_keys::secret(32);
+    let secret = test_keys::secret(32);
     let fixture = with_key(SigningKey::symmetric(Algorithm::Hs256, secret.into()).unwrap());
     let token = good(&fixture);
     assert!(fixture.verify(&token).is_ok());

@@ -479,7 +479,7 @@ fn profiles_and_templates_that_cannot_be_safe_are_refused_at_build() {
         (template("https://x/").tenants(["t"]), "one claim in braces"),
         (template("https://x/{a}/{b}").tenants(["t"]), "one claim in braces"),
         (with(Profile::plain().needs([])), "no audience"),
-        (with(Profile::plain().needs([crate::Need::present("aud")])), "no audience"),
+        (with(Profile::plain().needs([Need::present("aud")])), "no audience"),
         (with(Profile::plain().subjects([""; 0])), "no subject"),
         (with(Profile::plain().max_token(1 << 20)), "at most 40960"),
         (with(Profile::plain().requires((0..30).map(|index| index.to_string()))), "24 claims"),
