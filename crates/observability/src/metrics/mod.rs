@@ -84,8 +84,12 @@
 //! | `hardpoint_auth_verifications_total` | `result` | |
 //! | `hardpoint_health_check_up` | `check` | |
 //! | `hardpoint_health_readiness` | `state` | |
+//! | `hardpoint_link_command_duration_seconds` | `link`, `result` | |
+//! | `hardpoint_link_state` | `link`, `state` | |
 //! | `hardpoint_ratelimit_decisions_total` | `policy`, `decision` | |
 //! | `hardpoint_ratelimit_near_limits_total` | `policy` | |
+//! | `hardpoint_resilience_circuit_changes_total` | `circuit`, `state` | |
+//! | `hardpoint_resilience_refused_calls_total` | `policy`, `guard` | |
 //! | `hardpoint_store_failures_total` | `store`, `reason` | |
 //! | `hardpoint_store_settlements_lost_total` | `store` | |
 //! | `hardpoint_log_dropped_total` | | [`logs`](MetricsBuilder::logs) |

@@ -1,16 +1,22 @@
 //! Turns the events of hardpoint's layers into metrics.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
-use hardpoint_core::{Event, Observer, Readiness, event::KeySetState};
+use hardpoint_core::{
+    Event, Observer, Readiness,
+    event::{KeySetState, LinkState},
+};
 
 use super::{
-    MetricsBuilder, Unit,
+    Bounds, MetricsBuilder, Unit,
     family::{Family, Kind, Metric, Shape},
     http::Http,
     instrument,
 };
-use std::sync::atomic::Ordering;
+
+/// The bounds of commands to a server nearby, in seconds.
+const COMMAND: [f64; 12] =
+    [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0];
 
 /// The observer that counts events.
 ///
@@ -19,13 +25,17 @@ use std::sync::atomic::Ordering;
 pub(super) struct EventMetrics {
     http: Http,
     checks: Arc<Family>,
+    circuits: Arc<Family>,
     decisions: Arc<Family>,
     key_set_changes: Arc<Family>,
     key_set_failures: Arc<Family>,
     key_set_states: Arc<Family>,
+    link_commands: Arc<Family>,
+    link_states: Arc<Family>,
     near_limits: Arc<Family>,
     passwords: Arc<Family>,
     readiness: Arc<Family>,
+    refused_calls: Arc<Family>,
     settlements_lost: Arc<Family>,
     store_failures: Arc<Family>,
     verifications: Arc<Family>,
@@ -39,6 +49,11 @@ impl EventMetrics {
                 "hardpoint_health_check_up",
                 &["check"],
                 "1 if the check passed the last time it ran, else 0.",
+            ),
+            circuits: metrics.events(
+                "hardpoint_resilience_circuit_changes_total",
+                &["circuit", "state"],
+                "Circuits that entered a state.",
             ),
             decisions: metrics.events(
                 "hardpoint_ratelimit_decisions_total",
@@ -60,6 +75,17 @@ impl EventMetrics {
                 &["key_set", "state"],
                 "1 for the current state of an issuer's keys, 0 for the others.",
             ),
+            link_commands: metrics.durations(
+                "hardpoint_link_command_duration_seconds",
+                &["link", "result"],
+                Bounds::new(COMMAND),
+                "Time of commands to a server: ok, or the reason for the failure.",
+            ),
+            link_states: metrics.states(
+                "hardpoint_link_state",
+                &["link", "state"],
+                "1 for the current state of the link to a server, 0 for the others.",
+            ),
             near_limits: metrics.events(
                 "hardpoint_ratelimit_near_limits_total",
                 &["policy"],
@@ -74,6 +100,11 @@ impl EventMetrics {
                 "hardpoint_health_readiness",
                 &["state"],
                 "1 for the current readiness of the service, 0 for the others.",
+            ),
+            refused_calls: metrics.events(
+                "hardpoint_resilience_refused_calls_total",
+                &["policy", "guard"],
+                "Outgoing calls that a circuit breaker or a bulkhead refused.",
             ),
             settlements_lost: metrics.events(
                 "hardpoint_store_settlements_lost_total",
@@ -97,8 +128,12 @@ impl EventMetrics {
 impl Observer for EventMetrics {
     fn on(&self, event: &Event<'_>) {
         match event {
-            Event::CheckChanged(event) => {
-                set(&self.checks, &[event.check], event.healthy);
+            Event::CallRefused(event) => {
+                count(&self.refused_calls, &[event.policy, event.guard.as_str()], 1);
+            }
+            Event::CheckChanged(event) => set(&self.checks, &[event.check], event.healthy),
+            Event::CircuitChanged(event) => {
+                count(&self.circuits, &[event.circuit, event.state.as_str()], 1);
             }
             Event::KeySetChanged(event) => {
                 let changes = [("added", event.added), ("removed", event.removed)];
@@ -123,6 +158,19 @@ impl Observer for EventMetrics {
                     (false, false) => "would_deny",
                 };
                 count(&self.decisions, &[event.policy, decision], 1);
+            }
+            Event::LinkAnswered(event) => {
+                let result = event.result.map_or_else(|kind| kind.as_str(), |()| "ok");
+                let labels = [event.link, result];
+                self.link_commands.with_values(values(&labels), |series| {
+                    instrument::observe(&self.link_commands, series, 0, event.took.as_secs_f64())
+                });
+            }
+            Event::LinkChanged(event) => {
+                for state in [LinkState::Connecting, LinkState::Down, LinkState::Up] {
+                    let labels = [event.link, state.as_str()];
+                    set(&self.link_states, &labels, state == event.state);
+                }
             }
             Event::NearLimit(event) => count(&self.near_limits, &[event.policy], 1),
             Event::PasswordChecked(event) => count(&self.passwords, &[event.result.as_str()], 1),
@@ -176,6 +224,20 @@ impl MetricsBuilder {
         self.labelled(name, labels, help, Kind::Gauge, Shape::default())
     }
 
+    /// A histogram of seconds.
+    fn durations(
+        &mut self,
+        name: &'static str,
+        labels: &[&'static str],
+        bounds: Bounds,
+        help: &'static str,
+    ) -> Arc<Family> {
+        let mut shape = Shape::default();
+        let kind = self.histogram_kind(name, bounds, false, &mut shape);
+        let metric = Metric { name, unit: Unit::SECONDS.as_str(), help, kind };
+        self.group(labels, vec![metric], shape)
+    }
+
     /// A count that goes up and down.
     pub(super) fn in_flight(
         &mut self,
@@ -201,12 +263,16 @@ impl MetricsBuilder {
 }
 
 fn count(family: &Family, labels: &[&str], number: u64) {
-    let values = |add: &mut dyn FnMut(&str)| labels.iter().for_each(|value| add(value));
-    family.with_values(values, |series| instrument::write(series, 0, |cell| cell.add(number)));
+    family.with_values(values(labels), |series| {
+        instrument::write(series, 0, |cell| cell.add(number));
+    });
 }
 
 fn set(family: &Family, labels: &[&str], state: bool) {
-    let values = |add: &mut dyn FnMut(&str)| labels.iter().for_each(|value| add(value));
     let value = f64::from(u8::from(state)).to_bits();
-    family.with_values(values, |series| series.gauge.store(value, Ordering::Relaxed));
+    family.with_values(values(labels), |series| series.gauge.store(value, Ordering::Relaxed));
+}
+
+fn values(labels: &[&str]) -> impl FnOnce(&mut dyn FnMut(&str)) {
+    |add| labels.iter().for_each(|value| add(value))
 }

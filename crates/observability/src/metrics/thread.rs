@@ -1,10 +1,10 @@
 //! This thread's cells, and the arena of the process.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, sync::LazyLock};
 
 use super::cells::{Allocator, Arena, Cell, Local, Reader, Run};
 
-static ARENA: Arena = Arena::new();
+static ARENA: LazyLock<Arena> = LazyLock::new(Arena::new);
 
 struct Own(RefCell<Local>);
 

@@ -1,12 +1,13 @@
 //! The contract of names and labels: every kind of event is in the golden file.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use hardpoint_core::{
     Event, Readiness, Scheme,
     event::{
-        CheckChanged, Ending, KeySetChanged, KeySetFetchFailed, KeySetState, KeySetStateChanged,
-        Limited, NearLimit, PasswordChecked, PasswordResult, ReadinessChanged, RefreshErrorKind,
+        CallGuard, CallRefused, CheckChanged, CircuitChanged, CircuitState, Ending, KeySetChanged,
+        KeySetFetchFailed, KeySetState, KeySetStateChanged, Limited, LinkAnswered, LinkChanged,
+        LinkState, NearLimit, PasswordChecked, PasswordResult, ReadinessChanged, RefreshErrorKind,
         RequestEnded, RequestStarted, SettlementsLost, StoreErrorKind, StoreFailed, StoreKind,
         TokenVerified, VerifyErrorKind,
     },
@@ -18,19 +19,24 @@ use crate::metrics::scrape;
 
 /// One event of every kind that core has. A new kind is added here and shows in the golden file.
 fn events() -> Vec<Event<'static>> {
-    let mut ended = RequestEnded::new("GET", Scheme::Https, Ending::Ok, Default::default());
+    let mut ended = RequestEnded::new("GET", Scheme::Https, Ending::Ok, Duration::from_millis(20));
     ended.route = Some("/notes/{id}");
     ended.status = Some(200);
     ended.bytes_in = Some(10);
     ended.bytes_out = 20;
     vec![
+        CallRefused::new("quotes", CallGuard::Bulkhead).into(),
         CheckChanged::new("database", false).into(),
+        CircuitChanged::new("quotes", CircuitState::Open).into(),
         KeySetChanged::new("issuer", 2, 1).into(),
         KeySetFetchFailed::new("issuer", RefreshErrorKind::Timeout).into(),
         KeySetStateChanged::new("issuer", KeySetState::Stale).into(),
         Limited::new("client", true, true).into(),
         Limited::new("client", false, true).into(),
         Limited::new("trial", false, false).into(),
+        LinkAnswered::new("redis", Ok(()), Duration::from_micros(200)).into(),
+        LinkAnswered::new("redis", Err(StoreErrorKind::Timeout), Duration::from_millis(50)).into(),
+        LinkChanged::new("redis", LinkState::Up).into(),
         NearLimit::new("client", 3).into(),
         PasswordChecked::new(PasswordResult::Shed).into(),
         ReadinessChanged::new(Readiness::Ready).into(),
@@ -86,5 +92,14 @@ fn an_event_whose_series_is_known_allocates_nothing() {
     events.iter().for_each(|event| telemetry.on(event));
     for event in &events {
         assert_eq!(allocations_in(|| telemetry.on(event)), 0, "{event:?}");
+    }
+}
+
+#[test]
+fn the_module_docs_list_every_metric_of_the_layers() {
+    let docs = include_str!("../../src/metrics/mod.rs");
+    let golden = include_str!("metrics.golden");
+    for name in golden.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()) {
+        assert!(docs.contains(&format!("`{name}`")), "{name} is not in the docs");
     }
 }

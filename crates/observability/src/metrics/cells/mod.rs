@@ -68,7 +68,7 @@ type Chunks = Vec<Option<Arc<Chunk>>>;
 #[derive(Debug)]
 struct Chunk([Cell; CHUNK]);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
     threads: Vec<(u64, Chunks)>,
     next_thread: u64,
@@ -124,14 +124,8 @@ impl Local {
 }
 
 impl Arena {
-    #[cfg(not(hardpoint_loom))]
-    pub(super) const fn new() -> Self {
-        Self(Mutex::new(State::new()))
-    }
-
-    #[cfg(hardpoint_loom)]
     pub(super) fn new() -> Self {
-        Self(Mutex::new(State::new()))
+        Self(Mutex::new(State::default()))
     }
 
     /// Gives the thread of `local` a copy of the chunk that has this run.
@@ -250,16 +244,6 @@ impl Reader<'_> {
 }
 
 impl State {
-    const fn new() -> Self {
-        Self {
-            threads: Vec::new(),
-            next_thread: 0,
-            retired: Vec::new(),
-            floats: Vec::new(),
-            free: Vec::new(),
-        }
-    }
-
     fn register(&mut self) -> u64 {
         let thread = self.next_thread;
         self.next_thread += 1;

@@ -121,28 +121,44 @@ mod plain {
 
 #[cfg(hardpoint_loom)]
 mod explored {
-    use loom::thread;
+    use loom::{sync::Arc, thread};
 
     use super::*;
+
+    /// Frees a chunk when the last handle to it is dropped, as an allocator does.
+    struct Handle(Arc<Arena>, usize);
+
+    impl Drop for Handle {
+        fn drop(&mut self) {
+            self.0.free(&[self.1]);
+        }
+    }
+
+    fn handle(arena: &Arc<Arena>) -> (Arc<Handle>, Run) {
+        let run = Run { chunk: arena.take(), start: 0, len: 2 };
+        arena.mark_floats(run, 1);
+        (Arc::new(Handle(Arc::clone(arena), run.chunk)), run)
+    }
 
     /// A scrape during a thread's whole life, its end included, never sees more than was added and
     /// never less than before; after the end it sees everything.
     #[test]
     fn a_scrape_never_loses_or_doubles_a_thread_that_ends() {
         loom::model(|| {
-            let arena: &'static Arena = Box::leak(Box::new(Arena::new()));
-            let run = Allocator::new(arena).run_and_leak();
+            let arena = Arc::new(Arena::new());
+            let (_handle, run) = handle(&arena);
+            let twin = Arc::clone(&arena);
             let writer = thread::spawn(move || {
                 let mut local = Local::new();
-                write(arena, &mut local, run, 1, 1.0);
-                write(arena, &mut local, run, 1, 1.0);
-                arena.retire(&local);
+                write(&twin, &mut local, run, 1, 1.0);
+                write(&twin, &mut local, run, 1, 1.0);
+                twin.retire(&local);
             });
-            let (first, _) = sums(arena, run);
-            let (second, _) = sums(arena, run);
+            let (first, _) = sums(&arena, run);
+            let (second, _) = sums(&arena, run);
             assert!(first <= second && second <= 2, "{first} {second}");
             writer.join().unwrap();
-            assert_eq!(sums(arena, run), (2, 2.0));
+            assert_eq!(sums(&arena, run), (2, 2.0));
         });
     }
 
@@ -150,30 +166,21 @@ mod explored {
     #[test]
     fn a_cell_that_is_used_again_starts_at_zero() {
         loom::model(|| {
-            let arena: &'static Arena = Box::leak(Box::new(Arena::new()));
-            let allocator = std::sync::Arc::new(Allocator::new(arena));
-            let run = allocator.run(1, 1);
-            let twin = std::sync::Arc::clone(&allocator);
+            let arena = Arc::new(Arena::new());
+            let (last, run) = handle(&arena);
+            let (twin, twins_arena) = (Arc::clone(&last), Arc::clone(&arena));
             let writer = thread::spawn(move || {
                 let mut local = Local::new();
-                write(arena, &mut local, run, 1, 1.0);
+                write(&twins_arena, &mut local, run, 1, 1.0);
                 drop(twin);
                 local
             });
-            drop(allocator);
+            drop(last);
             let mut local = writer.join().unwrap();
-            let again = Allocator::new(arena);
-            let run = again.run(1, 1);
-            write(arena, &mut local, run, 5, 0.5);
-            assert_eq!(sums(arena, run), (5, 0.5));
+            let (_handle, again) = handle(&arena);
+            assert_eq!(again, run, "the chunk is used again");
+            write(&arena, &mut local, again, 5, 0.5);
+            assert_eq!(sums(&arena, again), (5, 0.5));
         });
-    }
-
-    impl Allocator<'static> {
-        fn run_and_leak(self) -> Run {
-            let run = self.run(1, 1);
-            std::mem::forget(self);
-            run
-        }
     }
 }
