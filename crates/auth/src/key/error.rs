@@ -41,6 +41,27 @@ pub enum KeyErrorKind {
     Weak,
 }
 
+impl KeyErrorKind {
+    /// The reason as one lowercase word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Algorithm => "algorithm",
+            Self::Encrypted => "encrypted",
+            Self::KeyId => "key_id",
+            Self::Malformed => "malformed",
+            Self::Member => "member",
+            Self::Primitive => "primitive",
+            Self::Private => "private",
+            Self::Published => "published",
+            Self::Purpose => "purpose",
+            Self::Repeated => "repeated",
+            Self::Unsupported => "unsupported",
+            Self::Weak => "weak",
+        }
+    }
+}
+
 impl KeyError {
     /// The reason.
     #[must_use]

@@ -5,12 +5,16 @@ use http::Uri;
 use serde::Deserialize;
 
 use super::{
-    RefreshErrorKind,
+    RefreshError, RefreshErrorKind,
+    fetch::quoted,
     location::{self, Transport},
 };
 
 /// The placeholder of the tenant in Entra's documents.
 const TENANT: &str = "{tenantid}";
+
+/// What some servers send before JSON, which does not have it (RFC 8259 §8.1).
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The members that are used. A duplicate one makes the document unreadable.
 #[derive(Deserialize)]
@@ -40,13 +44,18 @@ pub(super) fn keys_url(
     expected: &str,
     from: &Uri,
     transport: Transport,
-) -> Result<Uri, RefreshErrorKind> {
-    let document: Document =
-        serde_json::from_slice(document).map_err(|_| RefreshErrorKind::Malformed)?;
-    if document.issuer != expected {
-        return Err(RefreshErrorKind::Issuer);
+) -> Result<Uri, RefreshError> {
+    let text = document.strip_prefix(BYTE_ORDER_MARK).unwrap_or(document);
+    let read = serde_json::from_slice(text);
+    let Document { issuer, jwks_uri } = read.map_err(|_| {
+        RefreshError::malformed(text, "a discovery document with `issuer` and `jwks_uri`")
+    })?;
+    if issuer != expected {
+        let (expected, found) = (quoted(expected), quoted(&issuer));
+        let detail = format!("expected the issuer {expected}, found {found}");
+        return Err(RefreshError::new(RefreshErrorKind::Issuer, detail));
     }
-    location::of_keys(&document.jwks_uri, from, transport)
+    Ok(location::of_keys(&jwks_uri, from, transport)?)
 }
 
 #[cfg(test)]
@@ -57,7 +66,8 @@ mod tests {
 
     fn read(document: &str) -> Result<Uri, RefreshErrorKind> {
         let from = url_of(ISSUER).parse().unwrap();
-        keys_url(document.as_bytes(), ISSUER, &from, Transport::HttpsOnly)
+        let read = keys_url(document.as_bytes(), ISSUER, &from, Transport::HttpsOnly);
+        read.map_err(|error| error.kind())
     }
 
     #[test]
@@ -102,5 +112,35 @@ mod tests {
         for issuer in ["https://login.microsoftonline.com", "https://x/", "https://x//v2.0", "x"] {
             assert_eq!(entra_template(issuer), None, "{issuer}");
         }
+    }
+
+    #[test]
+    fn an_error_names_what_was_expected_and_what_was_found() {
+        let from = url_of(ISSUER).parse().unwrap();
+        let read = |document: &[u8]| {
+            keys_url(document, ISSUER, &from, Transport::HttpsOnly).unwrap_err().to_string()
+        };
+        let slash = read(br#"{"issuer":"https://id.example/realms/a/","jwks_uri":"https://x/k"}"#);
+        assert!(slash.contains("\"https://id.example/realms/a\", found"), "{slash}");
+        assert!(slash.ends_with("\"https://id.example/realms/a/\""), "{slash}");
+        let long = format!(r#"{{"issuer":"{}\u001b","jwks_uri":""}}"#, "a".repeat(500));
+        assert!(read(long.as_bytes()).len() < 400 && !read(long.as_bytes()).contains('\x1b'));
+        for (body, expected) in [
+            (&b"\x1f\x8b\x08"[..], "gzip"),
+            (b"<!DOCTYPE html>", "HTML"),
+            (b"  ", "empty"),
+            (b"{}", "other members"),
+            (b"[]", "array"),
+            (b"error", "not JSON"),
+        ] {
+            assert!(read(body).contains(expected), "{}", read(body));
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_ignored() {
+        let document =
+            r#"{"issuer":"https://id.example/realms/a","jwks_uri":"https://x.example/k"}"#;
+        assert!(read(&format!("\u{feff}{document}")).is_ok());
     }
 }

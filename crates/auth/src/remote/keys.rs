@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use arc_swap::ArcSwap;
 use hardpoint_core::{Mono, Time};
 use tokio::sync::{mpsc, watch};
 
@@ -14,7 +15,7 @@ use super::{
     machine::{Machine, Miss},
 };
 use crate::{
-    IssuerKeys, KeySet,
+    IssuerKeys, KeySet, SkippedKey,
     key::{KeyFinder, Live, MAX_KEY_ID, Refreshed},
 };
 
@@ -34,6 +35,8 @@ pub(super) struct Shared {
     /// The keys; empty if none are held.
     pub(super) keys: watch::Sender<Arc<KeySet>>,
     rounds: watch::Receiver<Ended>,
+    /// The keys of the last set that cannot be used.
+    pub(super) skipped: ArcSwap<Vec<SkippedKey>>,
     time: Time,
     digests: RandomState,
 }
@@ -73,6 +76,12 @@ impl RemoteKeys {
     #[must_use]
     pub fn state(&self) -> KeysState {
         self.shared.machine(|machine, now| machine.state(now))
+    }
+
+    /// The keys of the issuer's last set that cannot be used, and why, for a health report.
+    #[must_use]
+    pub fn skipped(&self) -> Vec<SkippedKey> {
+        self.shared.skipped.load().to_vec()
     }
 
     /// Why the last round failed; `None` if it did not, or none has ended.
@@ -170,7 +179,14 @@ impl From<RemoteKeys> for IssuerKeys {
 impl Shared {
     pub(super) fn new(machine: Machine, rounds: watch::Receiver<Ended>, time: Time) -> Self {
         let (keys, _) = watch::channel(Arc::new(KeySet::empty()));
-        Self { machine: Mutex::new(machine), keys, rounds, time, digests: RandomState::new() }
+        Self {
+            machine: Mutex::new(machine),
+            keys,
+            rounds,
+            skipped: ArcSwap::default(),
+            time,
+            digests: RandomState::new(),
+        }
     }
 
     /// The keys, unless none are held.

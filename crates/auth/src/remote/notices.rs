@@ -8,10 +8,11 @@ use std::{
 
 use hardpoint_core::{
     Event, Telemetry,
-    event::{KeySetChanged, KeySetFetchFailed, KeySetState, KeySetStateChanged},
+    event::{KeySetChanged, KeySetFetchFailed, KeySetKeySkipped, KeySetState, KeySetStateChanged},
 };
 
 use super::{KeysState, RefreshError};
+use crate::SkippedKey;
 
 const TARGET: &str = "hardpoint::auth::remote";
 
@@ -19,14 +20,14 @@ const TARGET: &str = "hardpoint::auth::remote";
 pub(super) struct Notices {
     key_set: &'static str,
     telemetry: Telemetry,
-    /// The last reported state and number of unusable keys.
+    /// The last reported state and unusable keys.
     state: Option<KeySetState>,
-    skipped: usize,
+    skipped: Vec<SkippedKey>,
 }
 
 impl Notices {
     pub(super) fn new(key_set: &'static str, telemetry: Telemetry) -> Self {
-        Self { key_set, telemetry, state: None, skipped: 0 }
+        Self { key_set, telemetry, state: None, skipped: Vec::new() }
     }
 
     /// Reports the state of the keys, if it changed.
@@ -67,15 +68,29 @@ impl Notices {
         let (key_set, reason) = (self.key_set, error.kind().as_str());
         let causes = iter::successors(error.source(), |cause: &&dyn Error| (*cause).source());
         let cause = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
-        tracing::warn!(target: TARGET, key_set, reason, cause, "the issuer's keys were not fetched");
+        let detail = error.detail();
+        tracing::warn!(
+            target: TARGET, key_set, reason, detail, cause,
+            "the issuer's keys were not fetched"
+        );
         self.report(&KeySetFetchFailed::new(key_set, error.kind()).into());
     }
 
-    /// Logs how many keys of the set cannot be used, for an operator who looks for one.
-    pub(super) fn skipped(&mut self, skipped: usize) {
+    /// Reports each key of the set that cannot be used, if they are others than before.
+    pub(super) fn skipped(&mut self, skipped: &[SkippedKey]) {
+        if self.skipped == skipped {
+            return;
+        }
+        self.skipped = skipped.to_vec();
         let key_set = self.key_set;
-        if std::mem::replace(&mut self.skipped, skipped) != skipped && skipped > 0 {
-            tracing::warn!(target: TARGET, key_set, skipped, "the issuer has unusable keys");
+        for key in skipped {
+            let (position, key_id) = (key.position, key.key_id.as_deref());
+            tracing::warn!(
+                target: TARGET, key_set, position, key_id, reason = %key.reason,
+                "a key of the issuer cannot be used"
+            );
+            let reason = key.reason.kind().as_str();
+            self.report(&KeySetKeySkipped::new(key_set, position, key_id, reason).into());
         }
     }
 

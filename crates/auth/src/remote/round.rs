@@ -13,7 +13,7 @@ use super::{
     location::{self, REDIRECTS, Transport},
     validator::Validator,
 };
-use crate::{Algorithm, KeySet, KeySetError};
+use crate::{Algorithm, KeySet, KeySetError, SkippedKey};
 
 /// The largest response: a set of 100 RSA keys of 4096 bits is 90 KiB.
 const LIMIT: usize = 256 * 1024;
@@ -35,8 +35,8 @@ pub(super) struct Plan {
 /// The result of a round.
 #[derive(Debug)]
 pub(super) struct Brought {
-    /// The keys, and how many keys of the set cannot be used; `None` if they have not changed.
-    pub(super) keys: Option<(KeySet, usize)>,
+    /// The keys, and those of the set that cannot be used; `None` if they have not changed.
+    pub(super) keys: Option<(KeySet, Vec<SkippedKey>)>,
     /// For how long they are fresh.
     pub(super) lifetime: Duration,
     /// Where the keys were.
@@ -105,33 +105,35 @@ impl Plan {
             }
             let answer = fetch.fetch(request, LIMIT).await?;
             let headers = answer.headers();
-            let error = match answer.status() {
-                _ if answer.body().len() > LIMIT => RefreshErrorKind::TooLarge,
+            let error: RefreshError = match answer.status() {
+                _ if answer.body().len() > LIMIT => RefreshErrorKind::TooLarge.into(),
                 StatusCode::OK => return Ok((url, answer)),
                 StatusCode::NOT_MODIFIED if asked.is_some_and(|own| own.fits(headers)) => {
                     return Ok((url, answer));
                 }
-                StatusCode::NOT_MODIFIED => RefreshErrorKind::NotModified,
-                status if !status.is_redirection() => RefreshErrorKind::Status,
-                _ if left == 0 => RefreshErrorKind::Redirect,
+                StatusCode::NOT_MODIFIED => RefreshErrorKind::NotModified.into(),
+                status if !status.is_redirection() => {
+                    let detail = format!("status {}", status.as_u16());
+                    RefreshError::new(RefreshErrorKind::Status, detail)
+                }
+                _ if left == 0 => RefreshErrorKind::Redirect.into(),
                 _ => {
                     let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
                     url = location::redirect(&url, location.ok_or(RefreshErrorKind::Redirect)?)?;
                     continue;
                 }
             };
-            return Err(error.into());
+            return Err(error);
         }
         Err(RefreshErrorKind::Redirect.into())
     }
 
-    /// The usable keys of a set, and how many others it has.
-    fn import(&self, body: &[u8]) -> Result<(KeySet, usize), RefreshErrorKind> {
-        match KeySet::from_jwks_for(body, &self.algorithms) {
-            Ok((keys, skipped)) => Ok((keys, skipped.len())),
-            Err(KeySetError::Malformed) => Err(RefreshErrorKind::Malformed),
-            Err(KeySetError::TooMany(_)) => Err(RefreshErrorKind::TooLarge),
-            Err(_) => Err(RefreshErrorKind::Empty),
-        }
+    /// The usable keys of a set, and the others.
+    fn import(&self, body: &[u8]) -> Result<(KeySet, Vec<SkippedKey>), RefreshError> {
+        KeySet::from_jwks_for(body, &self.algorithms).map_err(|error| match error {
+            KeySetError::Malformed => RefreshError::malformed(body, "a key set with `keys`"),
+            KeySetError::TooMany(_) => RefreshErrorKind::TooLarge.into(),
+            error => RefreshError::new(RefreshErrorKind::Empty, error.to_string()),
+        })
     }
 }

@@ -127,7 +127,8 @@ impl Task {
         };
         self.held = held.map(|held| (held, since));
         let added = keys.map_or(0, |(keys, skipped)| {
-            self.notices.skipped(skipped);
+            self.notices.skipped(&skipped);
+            self.shared.skipped.store(Arc::new(skipped));
             self.replace(keys)
         });
         self.shared.machine(|machine, now| machine.succeeded(now, lifetime, added > 0, random));

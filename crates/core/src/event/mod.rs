@@ -30,6 +30,8 @@ pub enum Event<'a> {
     KeySetChanged(KeySetChanged<'a>),
     /// See [`KeySetFetchFailed`].
     KeySetFetchFailed(KeySetFetchFailed<'a>),
+    /// See [`KeySetKeySkipped`].
+    KeySetKeySkipped(KeySetKeySkipped<'a>),
     /// See [`KeySetStateChanged`].
     KeySetStateChanged(KeySetStateChanged<'a>),
     /// See [`Limited`].
@@ -175,6 +177,39 @@ impl<'a> KeySetFetchFailed<'a> {
 impl<'a> From<KeySetFetchFailed<'a>> for Event<'a> {
     fn from(event: KeySetFetchFailed<'a>) -> Self {
         Self::KeySetFetchFailed(event)
+    }
+}
+
+/// A key of an issuer's set cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeySetKeySkipped<'a> {
+    /// The key set's name.
+    pub key_set: &'a str,
+    /// The key's index in the set.
+    pub position: usize,
+    /// The key's id, if it has one. The issuer chooses it, so it is not for a label.
+    pub key_id: Option<&'a str>,
+    /// Why the key cannot be used, as one of a few words.
+    pub reason: &'static str,
+}
+
+impl<'a> KeySetKeySkipped<'a> {
+    /// Creates an event with these fields.
+    #[must_use]
+    pub const fn new(
+        key_set: &'a str,
+        position: usize,
+        key_id: Option<&'a str>,
+        reason: &'static str,
+    ) -> Self {
+        Self { key_set, position, key_id, reason }
+    }
+}
+
+impl<'a> From<KeySetKeySkipped<'a>> for Event<'a> {
+    fn from(event: KeySetKeySkipped<'a>) -> Self {
+        Self::KeySetKeySkipped(event)
     }
 }
 
