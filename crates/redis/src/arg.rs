@@ -1,4 +1,4 @@
-//! What a command is sent with.
+//! Arguments of commands.
 
 /// A key or an argument of a command: bytes, or an integer that is sent as decimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -198,9 +198,10 @@ fn prepare_tls() {
 #[cfg(not(feature = "tls"))]
 fn prepare_tls() {}
 
-/// What to connect with: the protocol that is asked for first, and nodelay.
+/// What to connect with: the protocol that is asked for first, and nodelay. Without the library's
+/// name, whose command an ACL would have to allow.
 pub(crate) fn tuned(info: &ConnectionInfo, protocol: ProtocolVersion) -> ConnectionInfo {
-    let login = info.redis_settings().clone().set_protocol(protocol);
+    let login = info.redis_settings().clone().set_protocol(protocol).set_skip_set_lib_name();
     let tcp = info.tcp_settings().clone().set_nodelay(true);
     info.clone().set_redis_settings(login).set_tcp_settings(tcp)
 }

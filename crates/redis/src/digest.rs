@@ -1,4 +1,4 @@
-//! What the server knows of a key.
+//! Digests of keys.
 
 use std::{fmt, hash::Hasher as _};
 
@@ -8,15 +8,14 @@ use siphasher::sip128::{Hasher128 as _, SipHasher24};
 
 use crate::ConfigError;
 
-/// Turns the keys of limits, sessions and lockouts into digests: 128 bits of SipHash-2-4 under a
-/// key that all instances derive from one secret.
+/// Digests the keys of limits, sessions and lockouts before they leave the process: 128 bits of
+/// SipHash-2-4 under a key that all instances derive from one secret.
 ///
-/// The server never sees an address, a name or a token. Whoever reads the digests learns nothing
-/// about the keys without the secret, and a client cannot craft two keys with one digest. A digest
-/// has a fixed length and contains no braces, so a client cannot steer a key to a slot of a cluster
-/// either.
+/// The server never sees an address, a name or a token. Without the secret, a reader of the digests
+/// learns nothing about the keys, and a client cannot craft two keys with one digest. A digest has a
+/// fixed length and contains no braces, so a client cannot choose the slot of a cluster either.
 ///
-/// Instances that share state need the same secret. After the secret is changed, all keys are new:
+/// Instances that share state need the same secret. A new secret gives every key a new digest, so
 /// limits start over.
 ///
 /// ```

@@ -1,4 +1,4 @@
-//! What goes wrong: at build, and with a command.
+//! Mistakes in a configuration, and failures of commands.
 
 use std::{error, fmt, sync::Arc};
 
@@ -170,6 +170,15 @@ impl Error {
         // before its error stay.
         let sent = matches!(kind, ErrorKind::Rejected | ErrorKind::Corrupt) || error.is_io_error();
         Self { kind, sent, source: Some(Arc::new(error)) }
+    }
+
+    /// The error of a command that is refused because of this one: it was not sent.
+    pub(crate) fn as_refusal(&self) -> Self {
+        let kind = match self.kind {
+            ErrorKind::Denied => ErrorKind::Denied,
+            _ => ErrorKind::Unavailable,
+        };
+        Self { kind, sent: false, source: self.source.clone() }
     }
 
     /// Why the command failed.

@@ -36,11 +36,11 @@ impl Redis {
         RedisBuilder::from_url(url.as_ref())
     }
 
-    /// Starts to build a link to the server that a client of the crate `redis` (version 1) connects
-    /// to. It is a way out for what a URL cannot say, such as a client certificate.
+    /// Starts to build a link to the server of a client of the crate `redis`, version 1. Use it for
+    /// settings that a URL cannot express, such as a client certificate.
     ///
-    /// This is the one function that names a type of that crate: it follows that crate's versions,
-    /// not ours.
+    /// No other function has a type of that crate in its signature. A new major version of `redis`
+    /// changes this one, and hardpoint does not count that as a breaking change.
     pub fn from_client(client: &redis::Client) -> RedisBuilder {
         RedisBuilder::from_client(client)
     }
@@ -53,8 +53,8 @@ impl Redis {
 
     /// Submits a call of `script`, and returns the future of its answer.
     ///
-    /// The call is on its way when this function returns. Its result is [`Rejected`] if the script
-    /// raised an error.
+    /// The call is submitted when this function returns. It fails as [`Rejected`] if the script
+    /// raises an error.
     ///
     /// [`Rejected`]: crate::ErrorKind::Rejected
     pub fn run<'a, K, A>(
@@ -78,12 +78,12 @@ impl Redis {
         self.submit(command, Some(script.text()))
     }
 
-    /// Submits a command, and returns the future of its answer. The command is on its way when this
+    /// Submits a command, and returns the future of its answer. The command is submitted when this
     /// function returns.
     ///
-    /// Commands that block, subscribe, or change the connection (`BLPOP`, `SUBSCRIBE`, `SELECT`,
-    /// `MULTI`, `CLIENT REPLY`) are not for a connection that everyone shares: use a script in place
-    /// of `MULTI`, and a [`tail`](Self::tail) to wait for entries of a stream.
+    /// All handles share the connection, so do not send commands that block, subscribe or change the
+    /// connection (`BLPOP`, `SUBSCRIBE`, `SELECT`, `MULTI`, `CLIENT REPLY`). Use a script in place of
+    /// `MULTI`, and a [`tail`](Self::tail) to wait for entries of a stream.
     pub fn send<'a, A>(&self, name: &str, args: impl IntoIterator<Item = A>) -> Reply
     where
         A: Into<Arg<'a>>,
@@ -103,7 +103,7 @@ impl Redis {
         Tail::new(Arc::clone(&self.inner.shared), stream.into(), after.into())
     }
 
-    /// The writer of the keys of `concept`, under this link's prefix. It also registers the concept
+    /// Returns the writer of the keys of `concept`, under this link's prefix, and registers the concept
     /// for the warning about [eviction](Self::when_full).
     #[must_use]
     pub fn keys(&self, concept: &Concept) -> Keys {
@@ -111,8 +111,8 @@ impl Redis {
         Keys::new(&self.inner.shared.settings.prefix, concept)
     }
 
-    /// What the server does with the keys of `concept` when its memory is full. `None` before the
-    /// first connection, and if the user may not ask (`INFO`).
+    /// Returns how the server treats the keys of `concept` when its memory is full. `None` before the
+    /// first connection, and if the server denies `INFO` to the user.
     #[must_use]
     pub fn when_full(&self, concept: &Concept) -> Option<WhenFull> {
         self.inner.shared.when_full(concept)
@@ -124,8 +124,8 @@ impl Redis {
         self.inner.shared.state()
     }
 
-    /// Waits until the link is up. A service that must not start without its server waits here, with
-    /// a time-out of its own.
+    /// Waits until the link is up, however long that takes. A service that must not start without its
+    /// server awaits this within a timeout.
     pub async fn up(&self) {
         let mut changes = self.inner.shared.changes();
         // An error would mean that the sender is gone, which `self` holds.
@@ -148,17 +148,17 @@ impl Redis {
     /// ```
     ///
     /// # Errors
-    /// Whatever the `PING` fails with.
+    /// An [`Error`] if the link is down or the server does not answer the `PING` in time.
     pub async fn check(&self) -> Result<(), Error> {
         self.send("PING", NONE).await.map(|_| ())
     }
 
-    /// The refusal of a command while the link is down: before anything is built of it.
+    /// The reply to a command while the link is down. It is made before the command is encoded.
     fn refusal(&self) -> Option<Reply> {
         if self.state() != LinkState::Down {
             return None;
         }
-        let error = Error::unavailable();
+        let error = self.inner.shared.refusal();
         self.inner.shared.answered(Err(&error), std::time::Duration::ZERO);
         Some(Reply::failed(error, Instant::now()))
     }

@@ -1,19 +1,19 @@
 //! Scripts that the server keeps.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 /// A Lua script, called by its SHA-1.
 ///
-/// The link loads a script that it [was given](crate::RedisBuilder::script) whenever it connects,
-/// and any script that the server turns out not to have. The server is asked to `SCRIPT LOAD` it
-/// rather than to `EVAL` it: Redis 7.4 and later forget scripts that only `EVAL` has seen.
+/// The link loads the scripts of its [builder](crate::RedisBuilder::add_script) whenever it
+/// connects, and every other script when a call finds that the server lacks it. It uses
+/// `SCRIPT LOAD` rather than `EVAL`, because Redis 7.4 and later evict scripts that only `EVAL` has
+/// used.
 ///
-/// Make one value for each script and keep it, in a `static LazyLock` or beside the link: making
-/// one hashes the text.
+/// [`new`](Self::new) hashes the text, so create a script once and keep it. Clones are cheap.
 #[derive(Clone)]
 pub struct Script {
     text: &'static str,
-    sha1: Box<str>,
+    sha1: Arc<str>,
 }
 
 impl Script {
@@ -23,7 +23,7 @@ impl Script {
         Self { text, sha1: redis::Script::new(text).get_hash().into() }
     }
 
-    /// The SHA-1 of the text, in lowercase hexadecimal digits: what `EVALSHA` is called with.
+    /// The SHA-1 of the text, in lowercase hexadecimal digits: the first argument of `EVALSHA`.
     #[must_use]
     pub fn sha1(&self) -> &str {
         &self.sha1

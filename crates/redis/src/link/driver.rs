@@ -63,7 +63,7 @@ async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Job>) {
         } else {
             began.elapsed()
         });
-        if !refuse_for(pause, &mut queue).await {
+        if !refuse_for(pause, &shared, &mut queue).await {
             return;
         }
     }
@@ -85,20 +85,20 @@ async fn connect(
             connected = &mut attempt => {
                 return Some(connected.unwrap_or_else(|_| Err(Error::new(ErrorKind::Timeout))));
             }
-            job = queue.recv(), if !waits => job?.answer(Err(Error::unavailable())),
+            job = queue.recv(), if !waits => job?.answer(Err(shared.refusal())),
         }
     }
 }
 
 /// Refuses commands for a while. Returns `false` if all handles are gone.
-async fn refuse_for(pause: Duration, queue: &mut mpsc::Receiver<Job>) -> bool {
+async fn refuse_for(pause: Duration, shared: &Shared, queue: &mut mpsc::Receiver<Job>) -> bool {
     let pause = sleep(pause);
     tokio::pin!(pause);
     loop {
         tokio::select! {
             biased;
             job = queue.recv() => match job {
-                Some(job) => job.answer(Err(Error::unavailable())),
+                Some(job) => job.answer(Err(shared.refusal())),
                 None => return false,
             },
             () = &mut pause => return true,
@@ -108,7 +108,7 @@ async fn refuse_for(pause: Duration, queue: &mut mpsc::Receiver<Job>) -> bool {
 
 /// Notes that there is no connection, and logs it once.
 fn lose(shared: &Shared, error: &Error) {
-    if !shared.enter(LinkState::Down) {
+    if !shared.enter_down(error) {
         return;
     }
     let cause = std::error::Error::source(error).map(tracing::field::display);

@@ -37,3 +37,45 @@ impl Flights {
         self.sent.front().copied().flatten()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_oldest_is_the_first_departure_that_has_not_landed(
+            steps in proptest::collection::vec(any::<Option<prop::sample::Index>>(), 1..60),
+        ) {
+            let origin = Instant::now();
+            let mut flights = Flights::default();
+            let mut model: Vec<(u64, Instant)> = Vec::new();
+            for (step, land) in steps.into_iter().enumerate() {
+                match land {
+                    Some(which) if !model.is_empty() => {
+                        let (number, _) = model.remove(which.index(model.len()));
+                        flights.land(number);
+                    }
+                    _ => {
+                        let now = origin + Duration::from_millis(step as u64);
+                        model.push((flights.depart(now), now));
+                    }
+                }
+                prop_assert_eq!(flights.oldest(), model.first().map(|&(_, sent)| sent));
+            }
+        }
+    }
+
+    #[test]
+    fn a_number_that_never_departed_lands_nowhere() {
+        let mut flights = Flights::default();
+        let now = Instant::now();
+        assert_eq!(flights.depart(now), 0);
+        flights.land(7);
+        assert_eq!(flights.oldest(), Some(now));
+    }
+}

@@ -10,7 +10,7 @@ mod watch;
 use std::{
     num::NonZeroU32,
     sync::{
-        Mutex, PoisonError,
+        Mutex, PoisonError, RwLock,
         atomic::{AtomicU8, Ordering},
     },
     time::Duration,
@@ -73,6 +73,8 @@ pub(crate) struct Shared {
     pub(crate) endpoint: Endpoint,
     pub(crate) settings: Settings,
     state: State,
+    /// Why the link is down.
+    cause: RwLock<Error>,
     memory: Mutex<Option<Memory>>,
     concepts: Mutex<Vec<Concept>>,
 }
@@ -93,6 +95,7 @@ impl Shared {
                 word: AtomicU8::new(CONNECTING),
                 changes: channel::channel(LinkState::Connecting).0,
             },
+            cause: RwLock::new(Error::unavailable()),
             memory: Mutex::new(None),
             concepts: Mutex::default(),
         }
@@ -109,6 +112,17 @@ impl Shared {
 
     pub(crate) fn changes(&self) -> channel::Receiver<LinkState> {
         self.state.changes.subscribe()
+    }
+
+    /// What commands fail with while the link is down.
+    pub(crate) fn refusal(&self) -> Error {
+        self.cause.read().unwrap_or_else(PoisonError::into_inner).as_refusal()
+    }
+
+    /// Notes that the link is down, and why. Returns whether it was up.
+    fn enter_down(&self, cause: &Error) -> bool {
+        self.cause.write().unwrap_or_else(PoisonError::into_inner).clone_from(cause);
+        self.enter(LinkState::Down)
     }
 
     /// Notes a new state. Returns whether it differs from the last.

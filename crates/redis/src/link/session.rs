@@ -93,7 +93,7 @@ pub(super) async fn serve(
             Some(_) = receive_end(&mut ended) => return End::Lost(Error::unavailable()),
             job = queue.recv(), if open && in_flight.len() < most => match job {
                 Some(job) if job.is_overdue() => drop(job),
-                Some(job) if watch.is_late() => job.answer(Err(Error::unavailable())),
+                Some(job) if watch.is_late() => job.answer(Err(shared.refusal())),
                 Some(job) => {
                     let number = flights.depart(Instant::now());
                     in_flight.push(fly(connection.clone(), number, job));
@@ -149,7 +149,7 @@ async fn fly(mut connection: MultiplexedConnection, number: u64, mut job: Job) -
 /// Notes the state that the connection's answers show.
 fn enter(shared: &Shared, watch: &Watch) {
     if watch.is_late() {
-        if shared.enter(LinkState::Down) {
+        if shared.enter_down(&Error::new(ErrorKind::Timeout)) {
             tracing::warn!(
                 target: "hardpoint::redis::link",
                 link = shared.settings.name,

@@ -113,3 +113,103 @@ impl Watch {
         (self.deadline * SILENCE).max(LEAST_SILENCE)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEADLINE: Duration = Duration::from_millis(25);
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// A connection that is steady at `t0`.
+    fn steady() -> (Watch, Instant) {
+        let t0 = Instant::now();
+        (Watch::new(DEADLINE, ms(1), t0), t0)
+    }
+
+    #[test]
+    fn one_deadline_without_an_answer_makes_it_late_and_asks_at_once() {
+        let (mut watch, t0) = steady();
+        assert_eq!(watch.judge(Some(t0), t0 + ms(24)), Verdict::Steady);
+        assert!(!watch.probe(t0 + ms(24)));
+        assert_eq!(watch.judge(Some(t0), t0 + ms(25)), Verdict::Late);
+        assert!(watch.probe(t0 + ms(25)), "a probe goes out at once");
+        assert!(!watch.probe(t0 + ms(26)), "and only one");
+    }
+
+    #[test]
+    fn a_late_answer_does_not_make_it_steady_and_a_probe_in_time_does() {
+        let (mut watch, t0) = steady();
+        watch.judge(Some(t0), t0 + ms(25));
+        watch.heard(None, t0 + ms(60));
+        assert_eq!(watch.judge(None, t0 + ms(60)), Verdict::Late);
+        watch.heard(Some(ms(26)), t0 + ms(61));
+        assert_eq!(watch.judge(None, t0 + ms(61)), Verdict::Late);
+        watch.heard(Some(ms(25)), t0 + ms(400));
+        assert_eq!(watch.judge(None, t0 + ms(400)), Verdict::Steady);
+    }
+
+    #[test]
+    fn silence_ends_it_and_late_answers_do_not() {
+        let (mut watch, t0) = steady();
+        for slow in (0..2000).step_by(150) {
+            // Something is always unanswered, and something always arrives late.
+            let now = t0 + ms(slow);
+            assert_ne!(watch.judge(Some(t0), now), Verdict::Dead, "at {slow} ms");
+            watch.heard(None, now);
+        }
+        let (mut watch, t0) = steady();
+        assert_eq!(watch.judge(Some(t0), t0 + ms(199)), Verdict::Late);
+        assert_eq!(watch.judge(Some(t0), t0 + ms(200)), Verdict::Dead);
+    }
+
+    #[test]
+    fn probes_of_a_late_connection_are_at_most_half_a_second_apart() {
+        let (mut watch, t0) = steady();
+        watch.judge(Some(t0), t0 + DEADLINE);
+        let mut sent = Vec::new();
+        for now in (25..5_000).map(|now| t0 + ms(now)) {
+            if watch.probe(now) {
+                sent.push(now);
+            }
+            // Each is answered 40 ms later: too late.
+            if sent.last().is_some_and(|last| now == *last + ms(40)) {
+                watch.heard(Some(ms(40)), now);
+            }
+        }
+        assert!(sent.len() >= 10, "{} probes in 5 s", sent.len());
+        assert!(sent.array_windows().all(|[a, b]| *b - *a <= ms(500)));
+    }
+
+    #[test]
+    fn an_idle_connection_is_asked_once_a_second_and_a_busy_one_never() {
+        let (mut watch, t0) = steady();
+        assert!(!watch.probe(t0 + ms(999)));
+        assert!(watch.probe(t0 + ms(1_000)));
+        let (mut watch, t0) = steady();
+        for now in (0..10_000).map(|now| t0 + ms(now)) {
+            watch.heard(None, now);
+            assert!(!watch.probe(now));
+        }
+    }
+
+    #[test]
+    fn a_server_that_is_slow_from_the_start_is_late_from_the_start() {
+        let t0 = Instant::now();
+        assert!(Watch::new(DEADLINE, ms(26), t0).is_late());
+        assert!(!Watch::new(DEADLINE, ms(25), t0).is_late());
+    }
+
+    #[test]
+    fn it_is_judged_again_in_time() {
+        let (mut watch, t0) = steady();
+        assert_eq!(watch.wake(Some(t0)), t0 + DEADLINE);
+        watch.judge(Some(t0), t0 + DEADLINE);
+        assert_eq!(watch.wake(Some(t0)), t0 + DEADLINE, "a probe is due");
+        assert!(watch.probe(t0 + DEADLINE));
+        assert_eq!(watch.wake(Some(t0)), t0 + ms(200), "then the end of the silence");
+    }
+}

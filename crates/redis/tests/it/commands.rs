@@ -1,16 +1,9 @@
 //! What commands and scripts answer.
 
-use std::time::Duration;
-
 use hardpoint_redis::{Arg, ErrorKind, LinkState, Redis, Script, Value};
 use hardpoint_testkit::redis::RedisServer;
-use tokio::time::timeout;
 
-const PATIENCE: Duration = Duration::from_secs(10);
-
-async fn up(redis: &Redis) {
-    timeout(PATIENCE, redis.up()).await.expect("the link comes up");
-}
+use crate::support::{PATIENCE, up};
 
 #[tokio::test]
 async fn the_first_command_waits_for_the_connection() {

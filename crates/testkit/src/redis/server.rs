@@ -19,19 +19,19 @@ pub enum Software {
     /// `redis-server`, Debian's.
     #[default]
     Redis,
-    /// `valkey-server`, or the one that `HARDPOINT_VALKEY_SERVER` names.
+    /// `valkey-server`: the one that the scripts put into `target/tools`, or the one in the path.
     Valkey,
 }
 
 impl Software {
-    /// The program. Panics if it is not installed: tests never skip silently.
+    /// The program. It may not be installed.
     fn program(self) -> PathBuf {
-        #[expect(clippy::disallowed_methods, reason = "set by the scripts, for tests only")]
-        let named = std::env::var_os("HARDPOINT_VALKEY_SERVER");
-        match (self, named) {
-            (Self::Redis, _) => "redis-server".into(),
-            (Self::Valkey, Some(path)) => path.into(),
-            (Self::Valkey, None) => "valkey-server".into(),
+        let installed =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/valkey-server");
+        match self {
+            Self::Redis => "redis-server".into(),
+            Self::Valkey if installed.exists() => installed,
+            Self::Valkey => "valkey-server".into(),
         }
     }
 }
@@ -52,6 +52,7 @@ impl Software {
 pub struct RedisServer {
     settings: RedisServerBuilder,
     port: u16,
+    tls_port: u16,
     folder: PathBuf,
     child: Option<Child>,
 }
@@ -63,6 +64,7 @@ pub struct RedisServerBuilder {
     software: Software,
     arguments: Vec<String>,
     password: Option<String>,
+    tls: Option<(String, String)>,
 }
 
 impl RedisServerBuilder {
@@ -85,6 +87,12 @@ impl RedisServerBuilder {
         self.set("requirepass", password)
     }
 
+    /// Also accepts TLS, on a [port of its own](RedisServer::tls_address), with these files.
+    pub fn tls(mut self, certificate: &str, key: &str) -> Self {
+        self.tls = Some((certificate.to_owned(), key.to_owned()));
+        self
+    }
+
     /// Starts the server, and waits until it answers.
     #[must_use]
     pub fn start(self) -> RedisServer {
@@ -95,7 +103,13 @@ impl RedisServerBuilder {
         if let Err(error) = std::fs::create_dir_all(&folder) {
             panic!("cannot create {}: {error}", folder.display());
         }
-        let mut server = RedisServer { settings: self, port: free_port(), folder, child: None };
+        let mut server = RedisServer {
+            settings: self,
+            port: free_port(),
+            tls_port: free_port(),
+            folder,
+            child: None,
+        };
         server.launch();
         server
     }
@@ -117,6 +131,12 @@ impl RedisServer {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// Its address for TLS, if it was started with [`tls`](RedisServerBuilder::tls).
+    #[must_use]
+    pub fn tls_address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.tls_port).into()
     }
 
     /// Its URL, with the password if it has one.
@@ -202,7 +222,12 @@ impl RedisServer {
         let program = self.settings.software.program();
         let log = std::fs::File::create(self.folder.join("log"));
         let Ok(log) = log else { panic!("cannot write to {}", self.folder.display()) };
-        let started = Command::new(&program)
+        let mut command = Command::new(&program);
+        if let Some((certificate, key)) = &self.settings.tls {
+            command.args(["--tls-port", &self.tls_port.to_string(), "--tls-auth-clients", "no"]);
+            command.args(["--tls-cert-file", certificate, "--tls-key-file", key]);
+        }
+        let started = command
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
             .args(["--save", "", "--appendonly", "no", "--daemonize", "no"])
             .args(["--unixsocket".as_ref(), self.socket().as_os_str()])
