@@ -27,6 +27,7 @@
 //! |---|---|---|
 //! | `auth`, `edge`, `health`, `observability`, `ratelimit`, `secrets` | the module of this name | no |
 //! | `axum` | the axum parts of those that are on | no |
+//! | `tokio` | metrics of a tokio runtime in `observability` | no |
 //! | `remote` | the keys of issuers elsewhere, fetched over https by `auth` | no |
 //! | `full` | all modules; not `axum` | no |
 //!

@@ -104,5 +104,6 @@ pub(crate) async fn add(
     let created_at = humantime::format_rfc3339_seconds(now).to_string();
     let note = Note { id, text: add.text, created_at };
     app.notes.add(user.subject(), note.clone())?;
+    app.notes_added.increment();
     Ok((StatusCode::CREATED, Json(note)))
 }

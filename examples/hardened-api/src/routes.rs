@@ -11,10 +11,13 @@ use axum::{
 use hardpoint::{
     Stack,
     auth::{AuthLayer, KeySet, PasswordHasher, TokenCache, TokenIssuer, TokenVerifier},
-    core::Problem,
+    core::{Problem, Telemetry},
     edge::{BodyLimitLayer, CatchPanicLayer, ClientLayer, ProblemLayer, SecurityHeadersLayer},
     health::{DrainLayer, Lifecycle, ProbeLayer},
-    observability::RecordLayer,
+    observability::{
+        MetricsBuilder, RecordLayer,
+        metrics::{Counter, Unit},
+    },
     ratelimit::{
         ConfigError, Draft, Headers, OnFailure, OnMissingKey, Policy, RateLimitLayer, RateLimiter,
         SubjectRateLimitLayer, filter, key,
@@ -44,6 +47,7 @@ pub(crate) struct App {
     pub(crate) notes: Arc<Notes>,
     pub(crate) passwords: PasswordHasher,
     pub(crate) issuer: TokenIssuer,
+    pub(crate) notes_added: Counter,
     jwks: Arc<Value>,
 }
 
@@ -52,6 +56,8 @@ impl App {
     pub(crate) fn new(
         keys: &Keys,
         accounts: Arc<Accounts>,
+        telemetry: &Telemetry,
+        metrics: &mut MetricsBuilder,
     ) -> Result<(Self, TokenVerifier), Box<dyn Error>> {
         let mut all = vec![keys.signing.verifying_key()];
         all.extend(keys.previous.iter().cloned());
@@ -60,7 +66,8 @@ impl App {
         let app = Self {
             accounts,
             notes: Arc::default(),
-            passwords: PasswordHasher::new(),
+            passwords: PasswordHasher::new().telemetry(telemetry),
+            notes_added: metrics.counter("notes_added_total", Unit::NONE, "Notes that were added."),
             jwks: Arc::new(set.to_jwks()),
             issuer: issuer.issuer(ISSUER).audience(AUDIENCE).build()?,
         };
@@ -83,8 +90,10 @@ pub(crate) fn router(
     verifier: TokenVerifier,
     settings: &Settings,
     lifecycle: &Lifecycle,
+    telemetry: &Telemetry,
 ) -> Result<Router, ConfigError> {
     let outer = Stack::new()
+        .telemetry(telemetry)
         .layer(ProbeLayer::new(lifecycle))
         .layer(DrainLayer::new(lifecycle))
         .layer(ClientLayer::new(settings.resolver.clone()))

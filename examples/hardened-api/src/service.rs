@@ -4,9 +4,9 @@ use std::{error::Error, io, net::SocketAddr, process::ExitCode, sync::Arc};
 
 use hardpoint::{
     health::{Check, Checks, Down, Lifecycle, axum::drain_listener},
-    observability::Logs,
+    observability::{Logs, LogsHandle, Metrics, MetricsBuilder, metrics::tokio::runtime},
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, runtime::Handle};
 
 use crate::{
     accounts::Accounts,
@@ -33,7 +33,7 @@ async fn serve(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
             .version(env!("CARGO_PKG_VERSION"))
             .environment(settings.env.as_str()),
     };
-    logs.filter(settings.log.as_str()).init()?;
+    let logs = logs.filter(settings.log.as_str()).init()?;
     let (public, admin) = (bind(settings.listen).await?, bind(settings.admin_listen).await?);
     tracing::info!(
         address = %public.local_addr()?,
@@ -42,23 +42,38 @@ async fn serve(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
     );
     warn(&settings);
 
+    let mut metrics = declare_metrics(&logs);
+    let telemetry = metrics.telemetry();
     let accounts = Arc::new(Accounts::default());
     let lifecycle = Lifecycle::builder()
+        .telemetry(&telemetry)
         .checks(checks(Arc::clone(&accounts))?)
         .drain_delay(settings.drain_delay)
         .drain_deadline(settings.drain_deadline)
         .build()?;
-    let (app, verifier) = App::new(&settings.keys, accounts)?;
-    let router = routes::router(app, verifier, &settings, &lifecycle)?;
+    let (app, verifier) = App::new(&settings.keys, accounts, &telemetry, &mut metrics)?;
+    let router = routes::router(app, verifier, &settings, &lifecycle, &telemetry)?;
+    let metrics = metrics.build()?;
 
     // This task is not drained: probes are served until the process ends.
-    tokio::spawn(axum::serve(admin, admin::router(&lifecycle)).into_future());
+    tokio::spawn(axum::serve(admin, admin::router(&lifecycle, &metrics)).into_future());
     lifecycle.started();
     let server = axum::serve(
         drain_listener(&lifecycle, public),
         router.into_make_service_with_connect_info::<SocketAddr>(),
     );
     Ok(lifecycle.run(server.with_graceful_shutdown(lifecycle.stop_accepting())).await)
+}
+
+/// Declares what is measured about the process. The layers and the handlers add theirs.
+fn declare_metrics(logs: &LogsHandle) -> MetricsBuilder {
+    let mut metrics = Metrics::builder();
+    let version = env!("CARGO_PKG_VERSION");
+    metrics.target_info(&[("service_name", "hardened-api"), ("service_version", version)]);
+    metrics.logs(logs);
+    metrics.process();
+    runtime(&mut metrics, &Handle::current());
+    metrics
 }
 
 async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
