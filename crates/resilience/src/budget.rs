@@ -186,6 +186,12 @@ impl RetryBudget {
             && self.shared.next_reserve(now).is_none()
     }
 
+    /// Whether a call that begins at `now` should be prepared for a retry. A budget that earns by
+    /// successes must see each call end.
+    pub(crate) fn may_allow(&self, now: Mono) -> bool {
+        self.shared.settings.rule == Rule::Successes || !self.is_empty(now)
+    }
+
     /// The number of stored retries, without the reserve.
     #[must_use]
     pub fn stored(&self) -> u64 {

@@ -4,6 +4,8 @@ use std::{error::Error, fmt, io, sync::Arc};
 
 use http::{HeaderMap, StatusCode};
 
+use crate::TimedOut;
+
 /// What a finished call shows about its destination. Retry and the circuit breaker decide by it.
 ///
 /// [`Classifier`] assigns it.
@@ -180,7 +182,7 @@ impl fmt::Debug for Classifier {
 }
 
 /// The class of the `grpc-status` in `headers`, which may be a response's trailers.
-pub(crate) fn grpc_class(headers: &HeaderMap) -> Option<Class> {
+fn grpc_class(headers: &HeaderMap) -> Option<Class> {
     let value = headers.get("grpc-status")?;
     // A value that is not a number counts as UNKNOWN, as in the gRPC specification.
     let code = value.to_str().ok().and_then(|text| text.parse().ok());
@@ -194,6 +196,9 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
 
 /// The class of one error of a chain, if it is known.
 fn known_error(error: &(dyn Error + 'static)) -> Option<Class> {
+    if error.is::<TimedOut>() {
+        return Some(Class::TimedOut);
+    }
     let io = error.downcast_ref::<io::Error>()?;
     (io.kind() == io::ErrorKind::ConnectionRefused).then_some(Class::NotSent)
 }

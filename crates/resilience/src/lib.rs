@@ -9,15 +9,22 @@
 mod backoff;
 mod budget;
 mod classify;
+pub mod deadline;
 mod error;
 mod jitter;
+pub mod retry;
 mod retry_after;
+mod sleep;
+pub mod timeout;
 
 pub use self::{
     backoff::{Backoff, Spread},
     budget::{RetryBudget, Withdrawal},
     classify::{Class, Classifier},
+    deadline::{Deadline, DeadlineExceeded, DeadlineHeader, DeadlineLayer},
     error::{BoxError, ConfigError, Mistake},
     jitter::Jitter,
+    retry::{RetryBuilder, RetryLayer, RetryTable, RetryWhen},
     retry_after::RetryHint,
+    timeout::{TimedOut, TimeoutLayer},
 };

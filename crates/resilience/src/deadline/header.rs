@@ -1,0 +1,215 @@
+//! Headers that carry the time that a caller waits.
+
+use std::{fmt::Write, time::Duration};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// A header that carries the time that a caller waits for the response.
+///
+/// ```
+/// use hardpoint_resilience::DeadlineHeader;
+/// use std::time::Duration;
+///
+/// let mut headers = http::HeaderMap::new();
+/// DeadlineHeader::grpc().write(&mut headers, Duration::from_millis(1_500));
+/// assert_eq!(headers["grpc-timeout"], "1500m");
+/// assert_eq!(DeadlineHeader::grpc().read(&headers), Some(Duration::from_millis(1_500)));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadlineHeader {
+    name: HeaderName,
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Grpc,
+    Millis,
+    Seconds,
+}
+
+impl DeadlineHeader {
+    /// `grpc-timeout`: one to eight digits and one of the units `H M S m u n`. The only such header
+    /// with a specification, so services of any protocol can use it.
+    #[must_use]
+    pub fn grpc() -> Self {
+        Self { name: HeaderName::from_static("grpc-timeout"), format: Format::Grpc }
+    }
+
+    /// A header with a whole number of milliseconds, such as `x-envoy-expected-rq-timeout-ms`.
+    #[must_use]
+    pub const fn millis(name: HeaderName) -> Self {
+        Self { name, format: Format::Millis }
+    }
+
+    /// A header with a whole number of seconds.
+    #[must_use]
+    pub const fn seconds(name: HeaderName) -> Self {
+        Self { name, format: Format::Seconds }
+    }
+
+    /// The header's name.
+    #[must_use]
+    pub const fn name(&self) -> &HeaderName {
+        &self.name
+    }
+
+    /// Reads the header. `None` if it is absent, repeated or not in the format.
+    #[must_use]
+    pub fn read(&self, headers: &HeaderMap) -> Option<Duration> {
+        let mut values = headers.get_all(&self.name).iter();
+        let value = values.next()?.as_bytes();
+        if values.next().is_some() {
+            return None;
+        }
+        match self.format {
+            Format::Grpc => {
+                let (unit, digits) = value.split_last()?;
+                let number = number(digits, 8)?;
+                Some(match unit {
+                    b'H' => Duration::from_secs(number * 3_600),
+                    b'M' => Duration::from_secs(number * 60),
+                    b'S' => Duration::from_secs(number),
+                    b'm' => Duration::from_millis(number),
+                    b'u' => Duration::from_micros(number),
+                    b'n' => Duration::from_nanos(number),
+                    _ => return None,
+                })
+            }
+            Format::Millis => number(value, 15).map(Duration::from_millis),
+            Format::Seconds => number(value, 15).map(Duration::from_secs),
+        }
+    }
+
+    /// Writes the header, rounded down to what the format can express: the receiver must not wait
+    /// longer than the sender.
+    pub fn write(&self, headers: &mut HeaderMap, time: Duration) {
+        // The largest value, "99999999H", has nine bytes; "18446744073709551" seconds more.
+        let mut text = String::with_capacity(20);
+        let written = match self.format {
+            Format::Grpc => write_grpc(&mut text, time),
+            Format::Millis => write!(text, "{}", time.as_millis()),
+            Format::Seconds => write!(text, "{}", time.as_secs()),
+        };
+        // Neither fails: a String takes any text, and a header value takes digits and letters.
+        if let (Ok(()), Ok(value)) = (written, HeaderValue::try_from(text)) {
+            headers.insert(&self.name, value);
+        }
+    }
+}
+
+impl Default for DeadlineHeader {
+    fn default() -> Self {
+        Self::grpc()
+    }
+}
+
+/// The attempt number in this header, if it is a number from 1.
+pub(crate) fn attempt_of(headers: &HeaderMap, name: &HeaderName) -> Option<u32> {
+    let attempt = number(headers.get(name)?.as_bytes(), 9)?;
+    u32::try_from(attempt).ok().filter(|&attempt| attempt > 0)
+}
+
+/// Uses the finest unit whose number has at most eight digits.
+fn write_grpc(text: &mut String, time: Duration) -> std::fmt::Result {
+    const MAX: u128 = 99_999_999;
+
+    // Milliseconds are exact enough for every deadline above a tenth of a second.
+    let (millis, seconds) = (time.as_millis(), u128::from(time.as_secs()));
+    match () {
+        () if time.as_micros() <= MAX && millis < 100 => write!(text, "{}u", time.as_micros()),
+        () if millis <= MAX => write!(text, "{millis}m"),
+        () if seconds <= MAX => write!(text, "{seconds}S"),
+        () => write!(text, "{}H", (seconds / 3_600).min(MAX)),
+    }
+}
+
+/// The number that consists of 1 to `max_digits` digits.
+fn number(digits: &[u8], max_digits: usize) -> Option<u64> {
+    let plain = digits.iter().all(u8::is_ascii_digit) && (1..=max_digits).contains(&digits.len());
+    plain.then(|| digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(header: &DeadlineHeader, value: &str) -> Option<Duration> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header.name.clone(), HeaderValue::from_str(value).unwrap());
+        header.read(&headers)
+    }
+
+    #[test]
+    fn every_unit_of_grpc_is_read() {
+        let grpc = DeadlineHeader::grpc();
+        for (text, nanos) in [
+            ("1H", 3_600_000_000_000),
+            ("2M", 120_000_000_000),
+            ("3S", 3_000_000_000),
+            ("4m", 4_000_000),
+            ("5u", 5_000),
+            ("6n", 6),
+            ("0n", 0),
+            ("99999999m", 99_999_999_000_000),
+        ] {
+            assert_eq!(read(&grpc, text), Some(Duration::from_nanos(nanos)), "{text}");
+        }
+        for bad in ["", "m", "1", "1h", "123456789m", "-1m", "1.5S", " 1m", "1 m", "1mm"] {
+            assert_eq!(read(&grpc, bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_repeated_header_is_ignored() {
+        let mut headers = HeaderMap::new();
+        headers.append("grpc-timeout", HeaderValue::from_static("1S"));
+        headers.append("grpc-timeout", HeaderValue::from_static("9S"));
+        assert_eq!(DeadlineHeader::grpc().read(&headers), None);
+    }
+
+    #[test]
+    fn attempts_start_at_one() {
+        let name = HeaderName::from_static("x-retry-attempt");
+        for (text, attempt) in
+            [("1", Some(1)), ("3", Some(3)), ("0", None), ("x", None), ("", None)]
+        {
+            let mut headers = HeaderMap::new();
+            headers.insert(&name, HeaderValue::from_static(text));
+            assert_eq!(attempt_of(&headers, &name), attempt, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_lengthens_the_time(nanos: u64, coarse in 0..3_u8) {
+            let name = HeaderName::from_static("x-timeout");
+            let header = match coarse {
+                0 => DeadlineHeader::grpc(),
+                1 => DeadlineHeader::millis(name),
+                _ => DeadlineHeader::seconds(name),
+            };
+            let time = Duration::from_nanos(nanos);
+            let mut headers = HeaderMap::new();
+            header.write(&mut headers, time);
+            let read = header.read(&headers).unwrap();
+            prop_assert!(read <= time);
+            let lost = match coarse {
+                0 => (time / 50).max(Duration::from_micros(1)),
+                1 => Duration::from_millis(1),
+                _ => Duration::from_secs(1),
+            };
+            prop_assert!(time - read <= lost, "{time:?} became {read:?}");
+        }
+
+        #[test]
+        fn no_value_panics(bytes in proptest::collection::vec(any::<u8>(), 0..20)) {
+            let Ok(value) = HeaderValue::from_bytes(&bytes) else { return Ok(()) };
+            let mut headers = HeaderMap::new();
+            headers.insert("grpc-timeout", value);
+            let _read = DeadlineHeader::grpc().read(&headers);
+        }
+    }
+}

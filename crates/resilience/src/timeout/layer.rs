@@ -1,0 +1,87 @@
+//! The layer.
+
+use std::{sync::Arc, time::Duration};
+
+use hardpoint_core::Time;
+use tower_layer::Layer;
+
+use super::Timeout;
+use crate::{ConfigError, DeadlineHeader, error::Mistakes};
+
+/// Limits how long an outgoing call may take. See the [module docs](super).
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct TimeoutLayer {
+    settings: Option<Arc<Settings>>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) limit: Duration,
+    pub(crate) propagation: Option<Propagation>,
+    pub(crate) time: Time,
+}
+
+/// How the destination learns of the deadline.
+#[derive(Clone, Debug)]
+pub(crate) struct Propagation {
+    pub(crate) header: DeadlineHeader,
+    pub(crate) margin: Duration,
+}
+
+impl TimeoutLayer {
+    /// Limits each call to `limit`.
+    ///
+    /// A longer limit keeps callers waiting for a destination that hangs; a limit near the usual
+    /// duration turns slowness into failure.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the limit is 0: every call would fail.
+    pub fn new(limit: Duration) -> Result<Self, ConfigError> {
+        let mut mistakes = Mistakes::default();
+        check(limit, "timeout", &mut mistakes);
+        mistakes.into_result()?;
+        let settings = Settings { limit, propagation: None, time: Time::system() };
+        Ok(Self { settings: Some(Arc::new(settings)) })
+    }
+
+    /// The layer that limits nothing.
+    pub const fn off() -> Self {
+        Self { settings: None }
+    }
+
+    /// Sends the destination the time that is left, less `margin`, in `header`. Default: nothing is
+    /// sent. The margin is the time of the way back: 10 ms within a data centre. With a margin of 0
+    /// the destination's answer to its own time-out arrives too late.
+    pub fn propagate(self, header: DeadlineHeader, margin: Duration) -> Self {
+        self.change(|settings| settings.propagation = Some(Propagation { header, margin }))
+    }
+
+    /// Measures by `time`. Timers follow tokio's clock. Default: the system's clock.
+    pub fn time(self, time: impl Into<Time>) -> Self {
+        let time = time.into();
+        self.change(|settings| settings.time = time)
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        if let Some(settings) = &mut self.settings {
+            change(Arc::make_mut(settings));
+        }
+        self
+    }
+}
+
+/// Finds a limit that can never work.
+pub(crate) fn check(limit: Duration, setting: &'static str, mistakes: &mut Mistakes) {
+    mistakes.expect(!limit.is_zero(), setting, || {
+        "is 0, so every call fails; write the longest time that a call may take".to_owned()
+    });
+}
+
+impl<S> Layer<S> for TimeoutLayer {
+    type Service = Timeout<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Timeout::new(inner, self.settings.clone())
+    }
+}

@@ -1,0 +1,83 @@
+//! The service.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use hardpoint_core::Mono;
+use http::Request;
+use tower_service::Service;
+
+use super::{
+    ResponseFuture,
+    layer::{Propagation, Settings},
+};
+use crate::{BoxError, Deadline};
+
+/// Limits how long an outgoing call may take. See the [module docs](super).
+#[derive(Clone, Debug)]
+pub struct Timeout<S> {
+    inner: S,
+    settings: Option<Arc<Settings>>,
+}
+
+impl<S> Timeout<S> {
+    pub(super) fn new(inner: S, settings: Option<Arc<Settings>>) -> Self {
+        Self { inner, settings }
+    }
+
+    hardpoint_core::inner_accessors!();
+}
+
+impl<S, B> Service<Request<B>> for Timeout<S>
+where
+    S: Service<Request<B>>,
+    S::Error: Into<BoxError>,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let Some(settings) = &self.settings else {
+            return ResponseFuture::new(self.inner.call(request), None);
+        };
+        let now = settings.time.now();
+        let Some(time) = limit(&mut request, settings.limit, now) else {
+            return ResponseFuture::expired();
+        };
+        if let Some(propagation) = &settings.propagation {
+            propagation.apply(&mut request, time);
+        }
+        ResponseFuture::new(self.inner.call(request), Some(time))
+    }
+}
+
+/// Gives the request the earlier one of its deadline and `limit` from now, and returns the time to
+/// it. `None` if it has passed.
+pub(crate) fn limit<B>(request: &mut Request<B>, limit: Duration, now: Mono) -> Option<Duration> {
+    let found = Deadline::find(request.extensions()).map(|deadline| deadline.remaining(now));
+    match found {
+        Some(Duration::ZERO) => None,
+        Some(remaining) if remaining <= limit => Some(remaining),
+        _ => {
+            request.extensions_mut().insert(Deadline::at(now.saturating_add(limit)));
+            Some(limit)
+        }
+    }
+}
+
+impl Propagation {
+    /// Sends the destination `time` less the margin. A call with less time than the margin asks for
+    /// the least time that can be expressed: the destination may still answer from memory.
+    pub(crate) fn apply<B>(&self, request: &mut Request<B>, time: Duration) {
+        let time = time.saturating_sub(self.margin).max(Duration::from_millis(1));
+        self.header.write(request.headers_mut(), time);
+    }
+}

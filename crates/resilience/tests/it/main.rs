@@ -1,0 +1,9 @@
+//! The policies as their users meet them.
+
+#![expect(clippy::unwrap_used, reason = "a test panics where it fails")]
+
+mod deadline;
+mod faults;
+mod retry;
+mod support;
+mod timeout;

@@ -1,0 +1,94 @@
+//! gRPC, whose status is in the trailers.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use hardpoint_resilience::RetryLayer;
+use hardpoint_testkit::{TestBody, spy::Spy};
+use http::{HeaderMap, Request, Response};
+use tower::{Layer, ServiceExt};
+
+use super::builder;
+use crate::support::{post, read};
+
+fn trailers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+    fields
+        .iter()
+        .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+        .collect::<HeaderMap>()
+}
+
+fn grpc(body: TestBody) -> Response<TestBody> {
+    Response::builder().header("content-type", "application/grpc+proto").body(body).unwrap()
+}
+
+fn layer() -> RetryLayer {
+    builder().repeatable(|head| head.uri.path().contains("/Get")).build().unwrap()
+}
+
+/// The response to a call, whose first attempts end with `body`, and the number of calls.
+async fn call(path: &str, body: TestBody) -> (bytes::Bytes, Option<HeaderMap>, usize) {
+    let (spy, handle) = Spy::new();
+    let calls = AtomicUsize::new(0);
+    handle.respond(move |_| {
+        let first = calls.fetch_add(1, Ordering::Relaxed) == 0;
+        let ok = || TestBody::from("message").trailers(trailers(&[("grpc-status", "0")]));
+        Ok(grpc(if first { body.clone() } else { ok() }))
+    });
+    let request: Request<TestBody> = post(path);
+    let response = layer().layer(spy).oneshot(request).await.unwrap();
+    let (data, trailers) = read(response.into_body()).await;
+    (data, trailers, handle.calls())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_in_the_trailers_is_retried() {
+    let failed = TestBody::default().pending().trailers(trailers(&[("grpc-status", "14")]));
+    let (data, status, calls) = call("/notes.Notes/Get", failed.clone()).await;
+    assert_eq!((&data[..], calls), (&b"message"[..], 2));
+    assert_eq!(status.unwrap()["grpc-status"], "0");
+
+    let (data, status, calls) = call("/notes.Notes/Create", failed).await;
+    assert_eq!((data.len(), calls), (0, 1), "not declared repeatable");
+    assert_eq!(status.unwrap()["grpc-status"], "14", "the peeked trailers are returned");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_commits_to_the_response() {
+    let failed = TestBody::from("partial").trailers(trailers(&[("grpc-status", "14")]));
+    let (data, status, calls) = call("/notes.Notes/Get", failed).await;
+    assert_eq!((&data[..], calls), (&b"partial"[..], 1));
+    assert_eq!(status.unwrap()["grpc-status"], "14");
+}
+
+#[tokio::test(start_paused = true)]
+async fn pushback_in_the_trailers_stops() {
+    let pushback = [("grpc-status", "14"), ("grpc-retry-pushback-ms", "-1")];
+    let failed = TestBody::default().trailers(trailers(&pushback));
+    assert_eq!(call("/notes.Notes/Get", failed).await.2, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trailers_only_response_is_judged_by_its_head() {
+    let (spy, handle) = Spy::new();
+    handle.respond(|_| {
+        let mut response = grpc(TestBody::default());
+        response.headers_mut().insert("grpc-status", "14".parse().unwrap());
+        Ok(response)
+    });
+    let request: Request<TestBody> = post("/notes.Notes/Get");
+    let response = layer().layer(spy).oneshot(request).await.unwrap();
+    assert_eq!((handle.calls(), &response.headers()["grpc-status"]), (3, &"14".parse().unwrap()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_of_the_body_is_returned_in_its_place() {
+    use hardpoint_testkit::spy::SpyError;
+    use http_body_util::BodyExt;
+
+    let (spy, handle) = Spy::new();
+    handle.respond(|_| Ok(grpc(TestBody::default().error(SpyError::new(3)))));
+    let request: Request<TestBody> = post("/notes.Notes/Get");
+    let response = layer().layer(spy).oneshot(request).await.unwrap();
+    let error = response.into_body().collect().await.unwrap_err();
+    assert_eq!((error, handle.calls()), (SpyError::new(3), 1));
+}
