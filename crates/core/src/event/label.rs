@@ -293,6 +293,8 @@ pub enum StoreKind {
     RateLimit,
     /// Revoked sessions and tokens.
     Revocation,
+    /// Sessions.
+    Session,
 }
 
 impl StoreKind {
@@ -302,6 +304,7 @@ impl StoreKind {
         match self {
             Self::RateLimit => "ratelimit",
             Self::Revocation => "revocation",
+            Self::Session => "session",
         }
     }
 }

@@ -6,6 +6,7 @@
 //! and labels.
 
 mod label;
+mod session;
 
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ pub use self::label::{
     Decider, CallGuard, CircuitState, Ending, KeySetState, LinkState, PasswordResult, Readiness,
     RefreshErrorKind, StoreErrorKind, StoreKind, VerifyErrorKind,
 };
+pub use self::session::{RefreshResult, SessionRefreshed, SessionReused};
 
 /// One decision or discovery of a hardpoint layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +52,10 @@ pub enum Event<'a> {
     RequestEnded(RequestEnded<'a>),
     /// See [`RequestStarted`].
     RequestStarted(RequestStarted),
+    /// See [`SessionRefreshed`].
+    SessionRefreshed(SessionRefreshed),
+    /// See [`SessionReused`].
+    SessionReused(SessionReused),
     /// See [`SettlementsLost`].
     SettlementsLost(SettlementsLost),
     /// See [`StoreFailed`].
