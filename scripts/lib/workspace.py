@@ -19,7 +19,8 @@ SHARED = {"hardpoint-core", "hardpoint-redis"}
 # The public types that may have type parameters: services, futures, bodies, and a secret's content.
 # Nobody has to name a clock, an observer or a store.
 GENERIC = {
-    "auth": {"Auth<S>", "Require<S>", "ResponseFuture<S, B>"},
+    # BoxFuture is the answer of a store of sessions: only an implementation of a store names it.
+    "auth": {"Auth<S>", "BoxFuture<T>", "Require<S>", "ResponseFuture<S, B>"},
     "core": {"ResponseBody<B>", "ResponseFuture<F, B>", "Secret<T>"},
     "edge": {
         "BodyLimit<S>", "CatchPanic<S>", "IntoAxumBody<S>", "LimitedBody<B>", "MapProblems<S>",

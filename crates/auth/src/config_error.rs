@@ -67,6 +67,9 @@ pub enum ConfigError {
     /// A timeout of zero.
     #[error("with a timeout of 0 no fetch succeeds; write at least 1 ms")]
     NoTime,
+    /// Settings of sessions contradict each other.
+    #[error("{0}")]
+    Session(&'static str),
     /// The certificate authorities of the system cannot be read, or are missing.
     #[error(
         "the system has no readable certificate authorities; install ca-certificates, set \

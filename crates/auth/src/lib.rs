@@ -31,7 +31,8 @@
 //! |---|---|
 //! | the middleware | [`AuthLayer`], [`Authenticator`], [`RequireLayer`] |
 //! | access tokens (RFC 9068) | [`TokenIssuer`], [`TokenVerifier`], [`TrustedIssuer`], [`VerifiedToken`], [`Claims`], [`Scopes`], [`Profile`] |
-//! | cached and revoked tokens | [`TokenCache`], [`Revocation`] |
+//! | cached and revoked tokens | [`TokenCache`], [`Revocation`], [`Revocations`] |
+//! | sessions: refresh tokens, log-out | [`SessionIssuer`], [`SessionStore`], [`session`] |
 //! | keys | [`SigningKey`], [`VerifyingKey`], [`KeySet`], [`KeyRing`], [`Algorithm`] |
 //! | publishing and fetching keys | [`JwksService`], and with the feature `remote` `RemoteKeys` |
 //! | passwords | [`PasswordHasher`], [`PasswordHash`], [`PasswordPolicy`] |
@@ -59,6 +60,7 @@ pub mod password;
 mod rejection;
 #[cfg(feature = "remote")]
 pub mod remote;
+pub mod revocation;
 mod scopes;
 pub mod session;
 mod token;
@@ -75,11 +77,13 @@ pub use self::{
     },
     password::{PasswordError, PasswordHash, PasswordHasher, PasswordPolicy},
     rejection::AuthRejection,
+    revocation::{Revocations, Revoked},
     scopes::{ParseScopesError, Scopes},
+    session::{SessionIssuer, SessionStore},
     token::{
-        Claims, IssueError, IssuedToken, KeyIdRule, Need, NewToken, Profile, Revocation,
-        RevocationPolicy, RevocationState, ScopeForm, SignedBytes, TokenCache, TokenIssuer,
-        TokenIssuerBuilder, TokenSigner, TokenVerifier, TokenVerifierBuilder, TrustedIssuer,
-        VerifiedToken, VerifyError, VerifyErrorKind,
+        AskedStore, Claims, IssueError, IssuedToken, KeyIdRule, Need, NewToken, Profile,
+        Revocation, RevocationPolicy, RevocationState, ScopeForm, SignedBytes, TokenCache,
+        TokenIssuer, TokenIssuerBuilder, TokenSigner, TokenVerifier, TokenVerifierBuilder,
+        TrustedIssuer, VerifiedToken, VerifyError, VerifyErrorKind,
     },
 };

@@ -158,6 +158,17 @@ impl TokenIssuer {
         self.lifetime
     }
 
+    /// The name of the issuer.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The time since 1970, by the clock of the issuer.
+    pub(crate) fn now(&self) -> Duration {
+        self.time.unix()
+    }
+
     /// A token for `subject`, which [`sign`](NewToken::sign) mints.
     pub fn token<'a>(&'a self, subject: &'a str) -> NewToken<'a> {
         NewToken { issuer: self, subject, scopes: Ok(None), claims: Vec::new() }

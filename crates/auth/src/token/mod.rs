@@ -22,7 +22,7 @@ pub use self::{
     issuer::{IssueError, IssuedToken, NewToken, TokenIssuer, TokenIssuerBuilder, TokenSigner},
     jws::SignedBytes,
     profile::{KeyIdRule, Need, Profile, ScopeForm},
-    revocation::{Revocation, RevocationPolicy, RevocationState},
+    revocation::{AskedStore, Revocation, RevocationPolicy, RevocationState},
     trust::{TokenVerifierBuilder, TrustedIssuer},
     verified::VerifiedToken,
     verifier::TokenVerifier,

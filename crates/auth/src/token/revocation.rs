@@ -35,18 +35,32 @@ use super::VerifiedToken;
 pub trait Revocation: Send + Sync + 'static {
     /// The state of `token`.
     fn state(&self, token: &VerifiedToken) -> RevocationState;
+
+    /// Asks the store behind this copy, if [`state`](Self::state) returned
+    /// [`Unknown`](RevocationState::Unknown) and the policy is [`RevocationPolicy::AskStore`].
+    /// Default: there is no store.
+    fn ask(&self, _token: &VerifiedToken) -> Option<AskedStore> {
+        None
+    }
 }
+
+/// The answer of a store about the revocation of a token.
+pub type AskedStore = Pin<Box<dyn Future<Output = RevocationState> + Send>>;
 
 impl<R: Revocation + ?Sized> Revocation for Arc<R> {
     fn state(&self, token: &VerifiedToken) -> RevocationState {
         R::state(self, token)
+    }
+
+    fn ask(&self, token: &VerifiedToken) -> Option<AskedStore> {
+        R::ask(self, token)
     }
 }
 
 /// The state of a token's revocation.
 pub enum RevocationState {
     /// A store knows. The future submits its question when it is made or polled, and may be dropped.
-    AskStore(Pin<Box<dyn Future<Output = Self> + Send>>),
+    AskStore(AskedStore),
     /// The token was not revoked.
     Live,
     /// The token was revoked: 401.
@@ -63,6 +77,10 @@ debug_only!(RevocationState {});
 pub enum RevocationPolicy {
     /// Accept the token: revocation is best effort.
     Allow,
+    /// Ask the store behind the copy, once for each request. If it does not know either, do as
+    /// [`Deny`](Self::Deny) does. While the copy is stale, every request waits for a round trip, and
+    /// [`TokenVerifier::verify`](crate::TokenVerifier::verify), which cannot wait, refuses.
+    AskStore,
     /// Answer 503 with `Retry-After`, since nothing is wrong with the token. The default.
     #[default]
     Deny,

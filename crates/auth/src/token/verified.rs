@@ -14,7 +14,10 @@ use super::{
     Claims,
     claims::{Name, Texts, Times},
 };
-use crate::{Algorithm, Scopes, VerifyingKey, json::Json};
+use crate::{
+    Algorithm, Scopes, VerifyingKey,
+    json::{self, Json},
+};
 
 /// A verified token: its subject, and what the token allows.
 ///
@@ -35,6 +38,7 @@ struct Inner {
     times: Times,
     key: VerifyingKey,
     claims: OnceLock<Claims>,
+    epoch: OnceLock<Option<u64>>,
 }
 
 /// A part of a text that is not longer than a token and its claims.
@@ -64,7 +68,15 @@ impl VerifiedToken {
         text.extend([payload, &unescaped]);
         let (payload, key) = (payload.len(), key.clone());
         Self {
-            inner: Arc::new(Inner { text, payload, spans, times, key, claims: OnceLock::new() }),
+            inner: Arc::new(Inner {
+                text,
+                payload,
+                spans,
+                times,
+                key,
+                claims: OnceLock::new(),
+                epoch: OnceLock::new(),
+            }),
         }
     }
 
@@ -138,6 +150,20 @@ impl VerifiedToken {
     #[must_use]
     pub fn logged_in(&self) -> Option<Duration> {
         self.inner.logged_in()
+    }
+
+    /// The epoch of the subject when its session minted the token (`epoch`); `None` if the claim is
+    /// absent or not a whole number. Parsed on first use and cached.
+    ///
+    /// Revoking all sessions of a subject makes its epoch larger: see
+    /// [`Revocations`](crate::Revocations).
+    #[must_use]
+    pub fn epoch(&self) -> Option<u64> {
+        *self.inner.epoch.get_or_init(|| {
+            let mut epoch = [Json::Absent];
+            json::object(self.inner.payload(), &["epoch"], &mut epoch, |_, _| ())?;
+            if let [Json::Whole(epoch)] = epoch { Some(epoch) } else { None }
+        })
     }
 
     /// The id of the key that signed the token.

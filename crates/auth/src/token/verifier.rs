@@ -183,8 +183,15 @@ impl Inner {
     }
 
     fn ask(&self, token: VerifiedToken) -> Result<Step, VerifyError> {
-        let state = self.revocation.as_ref().map(|revocation| revocation.state(&token));
-        match self.judge(state.unwrap_or(RevocationState::Live))? {
+        let Some(revocation) = &self.revocation else { return Ok(Step::Done(token)) };
+        let mut state = revocation.state(&token);
+        if matches!(state, RevocationState::Unknown)
+            && self.unknown_revocation == RevocationPolicy::AskStore
+            && let Some(asked) = revocation.ask(&token)
+        {
+            state = RevocationState::AskStore(asked);
+        }
+        match self.judge(state)? {
             None => Ok(Step::Done(token)),
             Some(answer) => Ok(Step::AskStore(token, answer)),
         }
@@ -204,7 +211,8 @@ impl Inner {
         }
         match self.unknown_revocation {
             RevocationPolicy::Allow => Ok(None),
-            RevocationPolicy::Deny => Err(Kind::RevocationUnknown),
+            // The store was asked, or cannot be.
+            RevocationPolicy::AskStore | RevocationPolicy::Deny => Err(Kind::RevocationUnknown),
         }
     }
 

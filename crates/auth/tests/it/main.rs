@@ -11,6 +11,7 @@ mod foreign;
 mod later;
 mod layers;
 mod leak;
+mod sessions;
 
 use hardpoint_auth::{
     AuthLayer, IssuedToken, IssuerKeys, KeySet, SigningKey, TokenIssuer, TokenSigner,

@@ -1,0 +1,85 @@
+//! Whether a token is revoked, by the numbers that a store keeps. Pure.
+
+use crate::VerifiedToken;
+
+/// What a store is asked about one token.
+#[derive(Clone, Copy)]
+pub struct RevocationQuestion<'a> {
+    /// The subject.
+    pub subject: &'a str,
+    /// The subject's epoch when the token was minted; `None` if no session minted it.
+    pub epoch: Option<u64>,
+    /// The session (`sid`).
+    pub session: Option<&'a str>,
+    /// The token's own id (`jti`).
+    pub token_id: Option<&'a str>,
+}
+
+debug_only!(RevocationQuestion<'_> { epoch });
+
+impl<'a> RevocationQuestion<'a> {
+    pub(super) fn about(token: &'a VerifiedToken) -> Self {
+        Self {
+            subject: token.subject(),
+            epoch: token.epoch(),
+            session: token.session_id(),
+            token_id: token.token_id(),
+        }
+    }
+}
+
+/// Whether a token is revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Live,
+    Revoked,
+    Unknown,
+}
+
+/// Judges a token that was minted at this epoch.
+///
+/// `least` is the epoch of its subject, if the store has one, and `origin` is the epoch of all other
+/// subjects, if it is known. A subject has an epoch of its own only after all its sessions were
+/// revoked, and then for as long as a token with it may be valid.
+pub(crate) const fn judge(epoch: Option<u64>, least: Option<u64>, origin: Option<u64>) -> Verdict {
+    match (epoch, least, origin) {
+        // A token without an epoch is older than every revocation of its subject.
+        (None, Some(_), _) => Verdict::Revoked,
+        (None, None, _) => Verdict::Live,
+        (Some(epoch), Some(least), _) if epoch < least => Verdict::Revoked,
+        // A newer epoch than ours was minted by an instance that is ahead of us.
+        (Some(_), Some(_), _) => Verdict::Live,
+        (Some(_), None, None) => Verdict::Unknown,
+        // The store has lost its state since: the session is gone as well.
+        (Some(epoch), None, Some(origin)) if epoch < origin => Verdict::Revoked,
+        (Some(epoch), None, Some(origin)) if epoch == origin => Verdict::Live,
+        // All sessions of the subject were revoked, and the store has forgotten when.
+        (Some(_), None, Some(_)) => Verdict::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_is_compared_with_the_subjects_own_or_with_the_origin() {
+        use Verdict::{Live, Revoked, Unknown};
+
+        let origin = Some(1_000);
+        for (epoch, least, expected) in [
+            (None, None, Live),
+            (None, Some(2_000), Revoked),
+            (Some(1_000), None, Live),
+            (Some(999), None, Revoked),
+            (Some(1_001), None, Unknown),
+            (Some(1_999), Some(2_000), Revoked),
+            (Some(2_000), Some(2_000), Live),
+            (Some(2_001), Some(2_000), Live),
+        ] {
+            assert_eq!(judge(epoch, least, origin), expected, "{epoch:?} {least:?}");
+        }
+        assert_eq!(judge(Some(1_000), None, None), Unknown, "before the first synchronisation");
+        assert_eq!(judge(Some(1_000), Some(1_001), None), Revoked, "what is known is known");
+    }
+}

@@ -1,0 +1,186 @@
+//! The root secret, and the keys derived from it.
+
+use std::sync::Arc;
+
+use aws_lc_rs::{hkdf, hmac};
+use hardpoint_core::Secret;
+use zeroize::Zeroizing;
+
+/// A secret from which a service derives its symmetric keys by HKDF (RFC 5869), with a label for
+/// each purpose. Clones share it. `Debug` hides it.
+///
+/// Every derived key has an id, which is stored beside whatever the key made. So a root secret can
+/// be replaced without ending sessions: [`previous`](Self::previous) secrets verify, and only the
+/// current one makes anything new. To answer a leak, drop the leaked secret altogether.
+///
+/// ```
+/// use hardpoint_auth::session::RootSecret;
+/// use hardpoint_core::Secret;
+///
+/// let root = RootSecret::new(Secret::from(&[7; 32][..]))?;
+/// let root = root.previous(Secret::from(&[6; 32][..]))?;
+/// assert!(RootSecret::new(Secret::from(&b"too short"[..])).is_err());
+/// # let _ = root;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct RootSecret {
+    /// The pseudorandom keys: first the current one, then those that only verify.
+    extracted: Arc<[hkdf::Prk]>,
+}
+
+impl RootSecret {
+    /// The least length of a root secret, in bytes.
+    pub const MIN_BYTES: usize = 32;
+
+    /// Takes a secret of at least 32 random bytes, as `openssl rand 32` makes them.
+    ///
+    /// # Errors
+    /// [`RootSecretError`] if it is shorter.
+    pub fn new(secret: Secret<[u8]>) -> Result<Self, RootSecretError> {
+        Ok(Self { extracted: [extract(secret)?].into() })
+    }
+
+    /// Also verifies what was made under this earlier secret. Nothing new is made under it. May be
+    /// called several times.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn previous(self, secret: Secret<[u8]>) -> Result<Self, RootSecretError> {
+        let added = [extract(secret)?];
+        Ok(Self { extracted: self.extracted.iter().chain(&added).cloned().collect() })
+    }
+
+    /// The keys with this label: the current one and the previous ones.
+    pub(crate) fn keys(&self, label: &'static str) -> DerivedKeys {
+        DerivedKeys {
+            keys: self.extracted.iter().map(|root| DerivedKey::new(root, label)).collect(),
+        }
+    }
+}
+
+debug_only!(RootSecret {});
+
+#[expect(clippy::needless_pass_by_value, reason = "the secret is wiped here")]
+fn extract(secret: Secret<[u8]>) -> Result<hkdf::Prk, RootSecretError> {
+    let bytes = secret.expose();
+    if bytes.len() < RootSecret::MIN_BYTES {
+        return Err(RootSecretError { found: bytes.len() });
+    }
+    Ok(hkdf::Salt::new(hkdf::HKDF_SHA256, b"hardpoint root secret v1").extract(bytes))
+}
+
+/// A root secret is too short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the root secret has {found} bytes; write at least 32, such as `openssl rand -base64 32`")]
+pub struct RootSecretError {
+    found: usize,
+}
+
+/// The keys with one label.
+#[derive(Clone)]
+pub(crate) struct DerivedKeys {
+    keys: Vec<DerivedKey>,
+}
+
+debug_only!(DerivedKeys {});
+
+/// A key, and the id that is stored beside what it makes. The id is derived as well, so that every
+/// instance with the same root agrees on it; it reveals nothing of the key.
+#[derive(Clone)]
+pub(crate) struct DerivedKey {
+    id: u32,
+    key: hmac::Key,
+}
+
+debug_only!(DerivedKey { id });
+
+impl DerivedKeys {
+    /// The key that makes whatever is new.
+    pub(crate) fn current(&self) -> Option<&DerivedKey> {
+        self.keys.first()
+    }
+
+    /// The key with this id.
+    pub(crate) fn find(&self, id: u32) -> Option<&DerivedKey> {
+        self.keys.iter().find(|key| key.id == id)
+    }
+}
+
+impl DerivedKey {
+    fn new(root: &hkdf::Prk, label: &'static str) -> Self {
+        let id = u32::from_be_bytes(expand(root, &[label.as_bytes(), b" id"]));
+        let key: Zeroizing<[u8; 32]> = expand(root, &[label.as_bytes(), b" key"]).into();
+        Self { id, key: hmac::Key::new(hmac::HMAC_SHA256, &*key) }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// The tag of these parts. They are fixed in number and in the lengths of all but the last, so
+    /// that no two messages are the same.
+    pub(crate) fn tag(&self, parts: &[&[u8]]) -> hmac::Tag {
+        let mut context = hmac::Context::with_key(&self.key);
+        parts.iter().for_each(|part| context.update(part));
+        context.sign()
+    }
+}
+
+fn expand<const N: usize>(root: &hkdf::Prk, info: &[&[u8]]) -> [u8; N] {
+    struct Length(usize);
+
+    impl hkdf::KeyType for Length {
+        fn len(&self) -> usize {
+            self.0
+        }
+    }
+
+    let mut out = [0; N];
+    // HKDF-SHA256 expands to at most 8,160 bytes, and a key has 32.
+    let filled = root.expand(info, Length(N)).and_then(|okm| okm.fill(&mut out));
+    assert!(filled.is_ok(), "HKDF expands to so few bytes");
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root(byte: u8) -> RootSecret {
+        RootSecret::new(Secret::from(&[byte; 32][..])).unwrap()
+    }
+
+    #[test]
+    fn keys_differ_by_root_and_by_label_and_agree_on_every_instance() {
+        let tag = |root: &RootSecret, label| {
+            let keys = root.keys(label);
+            let key = keys.current().unwrap();
+            (key.id(), key.tag(&[b"message"]).as_ref().to_vec())
+        };
+        assert_eq!(tag(&root(1), "a"), tag(&root(1), "a"));
+        let others = [tag(&root(1), "a"), tag(&root(1), "b"), tag(&root(2), "a")];
+        for (index, one) in others.iter().enumerate() {
+            for other in &others[..index] {
+                assert!(one.0 != other.0 && one.1 != other.1);
+            }
+        }
+    }
+
+    #[test]
+    fn previous_roots_are_found_by_id_and_never_current() {
+        let both = root(2).previous(Secret::from(&[1; 32][..])).unwrap().keys("a");
+        let old = root(1).keys("a");
+        let id = old.current().unwrap().id();
+        assert_eq!(both.find(id).unwrap().id(), id);
+        assert_eq!(both.current().unwrap().id(), root(2).keys("a").current().unwrap().id());
+        assert!(root(2).keys("a").find(id).is_none());
+    }
+
+    #[test]
+    fn a_short_root_is_refused_with_its_length_and_without_its_bytes() {
+        let error = RootSecret::new(Secret::from(&b"hunter2"[..])).unwrap_err().to_string();
+        assert!(error.contains("7 bytes") && !error.contains("hunter2"), "{error}");
+        assert!(!format!("{:?} {:?}", root(7), root(7).keys("a")).contains('7'));
+    }
+}

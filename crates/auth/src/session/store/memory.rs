@@ -1,0 +1,401 @@
+//! Sessions in the memory of this process.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use hardpoint_core::{Mono, Time, event::StoreErrorKind};
+
+use super::{
+    Accepted, Kept, Opened, Opening, Presentation, Presented, Revoke, SessionStore, StoreError,
+    Which,
+};
+use crate::{
+    Revocations, Revoked,
+    session::{FamilyState, Reuse, Session, SessionId, Transition, family::millis},
+};
+
+/// Sessions in the memory of this process. Set up by [`builder`](Self::builder).
+///
+/// Sessions are spread over 64 locks by id and by subject. An expired session is removed when it is
+/// presented, when its subject logs in or lists its sessions, and by log-ins that sweep a share of
+/// the table once a minute.
+pub struct MemorySessions {
+    families: Box<[Mutex<Families>]>,
+    subjects: Box<[Mutex<Subjects>]>,
+    hasher: RandomState,
+    count: AtomicUsize,
+    capacity: usize,
+    /// Every subject's first epoch. Larger than those of an earlier process, whose sessions are
+    /// gone.
+    origin: u64,
+    revocations: Revocations,
+    clock: StoreClock,
+}
+
+debug_only!(MemorySessions { count, capacity });
+
+/// Sets up [`MemorySessions`].
+///
+/// Defaults: 100 000 sessions, the system's time.
+#[derive(Debug)]
+#[must_use]
+pub struct MemorySessionsBuilder {
+    capacity: usize,
+    time: Time,
+}
+
+#[derive(Default)]
+struct Families {
+    by_id: HashMap<SessionId, Family>,
+    next_sweep: u64,
+}
+
+struct Family {
+    state: FamilyState,
+    proof: [u8; 16],
+    epoch: u64,
+    session: Session,
+}
+
+#[derive(Default)]
+struct Subjects {
+    by_name: HashMap<Arc<str>, Subject>,
+    next_sweep: u64,
+}
+
+#[derive(Default)]
+struct Subject {
+    /// The epoch, if it is not the origin.
+    epoch: Option<u64>,
+    /// When the last session that the epoch concerns has ended, and its access tokens.
+    until: u64,
+    sessions: Vec<SessionId>,
+}
+
+/// Milliseconds since 1970 that never go back, so that a calendar that is set back extends neither a
+/// grace nor a session.
+struct StoreClock {
+    time: Time,
+    unix: u64,
+    mono: Mono,
+}
+
+const SHARDS: usize = 64;
+/// How often a shard is searched for what has expired, in milliseconds.
+const SWEEP: u64 = 60_000;
+
+impl MemorySessionsBuilder {
+    /// How many sessions there may be. Default: 100 000, which take up to 50 MB with long user
+    /// agents. Beyond it, log-ins are refused with 503: ending other users' sessions instead would
+    /// let an attacker with many accounts log them out. With 0 nobody can log in.
+    pub fn capacity(mut self, capacity: usize) -> Self {
+        self.capacity = capacity;
+        self
+    }
+
+    /// Reads the time from this handle. Default: the system's clocks.
+    pub fn time(mut self, time: impl Into<Time>) -> Self {
+        self.time = time.into();
+        self
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn build(self) -> SessionStore {
+        let clock = StoreClock::new(self.time.clone());
+        let origin = clock.now();
+        let revocations = Revocations::local(self.time);
+        revocations.began(origin);
+        SessionStore {
+            kept: Kept::Memory(Arc::new(MemorySessions {
+                families: (0..SHARDS).map(|_| Mutex::default()).collect(),
+                subjects: (0..SHARDS).map(|_| Mutex::default()).collect(),
+                hasher: RandomState::new(),
+                count: AtomicUsize::new(0),
+                capacity: self.capacity,
+                origin,
+                revocations,
+                clock,
+            })),
+        }
+    }
+}
+
+impl MemorySessions {
+    /// A store of sessions in memory.
+    pub fn builder() -> MemorySessionsBuilder {
+        MemorySessionsBuilder { capacity: 100_000, time: Time::system() }
+    }
+
+    pub(super) fn revocations(&self) -> &Revocations {
+        &self.revocations
+    }
+
+    // Locks are taken in the order subject, family, revocations. A panic leaves each consistent.
+
+    pub(super) fn open(&self, opening: &Opening<'_>) -> Result<Opened, StoreError> {
+        let now = self.clock.now();
+        let mut subjects = self.subjects(opening.subject);
+        self.sweep_subjects(&mut subjects, now);
+        if !self.has_room(opening.session, now) {
+            return Err(StoreError::new(StoreErrorKind::Unavailable)
+                .with_source("there are as many sessions as the store's capacity allows"));
+        }
+        let subject = match subjects.by_name.entry(opening.subject.into()) {
+            Entry::Occupied(found) => found.into_mut(),
+            Entry::Vacant(vacant) => vacant.insert(Subject::default()),
+        };
+        let until = now.saturating_add(millis(opening.access));
+        if let Some(replaced) = opening.replaces {
+            self.end(subject, until, |session| session == replaced);
+        }
+        self.make_room(subject, opening, now);
+        let last =
+            now.saturating_add(millis(opening.absolute)).saturating_add(millis(opening.access));
+        subject.until = subject.until.max(last);
+        if let Some(epoch) = subject.epoch {
+            self.revocations.record(&Revoked::subject(opening.subject, epoch, secs(subject.until)));
+        }
+        let epoch = subject.epoch.unwrap_or(self.origin);
+        let state = FamilyState::new(opening.key_id, now, opening.absolute, &opening.rotation);
+        let session = Session {
+            id: opening.session,
+            subject: opening.subject.into(),
+            scope: opening.scope.into(),
+            method: opening.method.into(),
+            created: Duration::from_millis(now),
+            last_used: Duration::from_millis(now),
+            expires: Duration::from_millis(state.deadline()),
+            client: opening.client.kept(),
+        };
+        let family = Family { state, proof: opening.proof, epoch, session };
+        subject.sessions.push(opening.session);
+        self.families(opening.session).by_id.insert(opening.session, family);
+        self.count.fetch_add(1, Ordering::Relaxed);
+        Ok(Opened { epoch, at: now })
+    }
+
+    pub(super) fn present(&self, presentation: &Presentation<'_>) -> Presented {
+        let now = self.clock.now();
+        let mut families = self.families(presentation.session);
+        let Entry::Occupied(mut entry) = families.by_id.entry(presentation.session) else {
+            return Presented::Unknown;
+        };
+        let family = entry.get_mut();
+        if family.proof != presentation.proof {
+            return Presented::Unknown;
+        }
+        let subject = Arc::clone(&family.session.subject);
+        // All sessions of the subject may be ending at this moment.
+        let is_over = self.revocations.epoch(&subject).is_some_and(|least| family.epoch < least);
+        let (generation, rotation) = (presentation.generation, &presentation.rotation);
+        let before = family.state;
+        let transition = if is_over {
+            Transition::Expired
+        } else {
+            family.state.present(generation, presentation.key_id, now, rotation)
+        };
+        match transition {
+            Transition::RolledBack => return Presented::RolledBack,
+            Transition::Reused => {
+                let until = now.saturating_add(millis(presentation.access));
+                self.revocations.record(&Revoked::session(presentation.session, secs(until)));
+            }
+            Transition::Expired => {}
+            Transition::Rotated | Transition::Forgiven | Transition::Replayed => {
+                if transition != Transition::Replayed {
+                    family.session.last_used = Duration::from_millis(now);
+                    family.session.expires = Duration::from_millis(family.state.deadline());
+                    family.session.client = presentation.client.kept();
+                }
+                return Presented::Accepted(Accepted {
+                    transition,
+                    session: family.session.clone(),
+                    generation: family.state.generation,
+                    key_id: family.state.key_id,
+                    epoch: family.epoch,
+                });
+            }
+        }
+        let family = entry.remove();
+        self.count.fetch_sub(1, Ordering::Relaxed);
+        drop(families);
+        if let Some(subject) = self.subjects(&subject).by_name.get_mut(&subject) {
+            subject.sessions.retain(|session| *session != presentation.session);
+        }
+        if transition == Transition::Expired {
+            return Presented::Unknown;
+        }
+        Presented::Reused(Box::new(Reuse {
+            session: family.session,
+            presenter: presentation.client.kept(),
+            presented: generation,
+            current: before.generation,
+            since_rotation: Duration::from_millis(now.saturating_sub(before.rotated_at)),
+        }))
+    }
+
+    pub(super) fn list(&self, subject: &str) -> Vec<Session> {
+        let now = self.clock.now();
+        let mut subjects = self.subjects(subject);
+        let Some(subject) = subjects.by_name.get_mut(subject) else { return Vec::new() };
+        let mut found = self.living(subject, now);
+        found.sort_by_key(|session| std::cmp::Reverse((session.created, session.id)));
+        found
+    }
+
+    pub(super) fn revoke(&self, revoke: &Revoke<'_>) -> u32 {
+        let now = self.clock.now();
+        let mut subjects = self.subjects(revoke.subject);
+        let until = now.saturating_add(millis(revoke.access));
+        let found = subjects.by_name.get_mut(revoke.subject);
+        let keep = match revoke.which {
+            Which::One(session) => {
+                return found.map_or(0, |subject| self.end(subject, until, |own| own == session));
+            }
+            Which::AllBut(session) => {
+                return found.map_or(0, |subject| self.end(subject, until, |own| own != session));
+            }
+            Which::All => now.saturating_add(millis(revoke.absolute)),
+        };
+        let subject = subjects.by_name.entry(revoke.subject.into()).or_default();
+        let epoch = subject.epoch.unwrap_or(self.origin).saturating_add(1).max(now);
+        subject.epoch = Some(epoch);
+        subject.until = subject.until.max(keep.saturating_add(millis(revoke.access)));
+        self.revocations.record(&Revoked::subject(revoke.subject, epoch, secs(subject.until)));
+        let mut ended = 0;
+        for session in subject.sessions.drain(..) {
+            ended += u32::from(self.remove(session).is_some());
+        }
+        ended
+    }
+
+    pub(super) fn revoke_token(&self, id: &str, until: u64) {
+        self.revocations.record(&Revoked::token(id, until));
+    }
+
+    /// Ends sessions of a subject.
+    fn end(&self, subject: &mut Subject, until: u64, which: impl Fn(SessionId) -> bool) -> u32 {
+        let mut ended = 0;
+        subject.sessions.retain(|session| {
+            if !which(*session) {
+                return true;
+            }
+            self.revocations.record(&Revoked::session(*session, secs(until)));
+            ended += u32::from(self.remove(*session).is_some());
+            false
+        });
+        ended
+    }
+
+    /// Ends those sessions that were not used for the longest time, if a further one would be too
+    /// many.
+    fn make_room(&self, subject: &mut Subject, opening: &Opening<'_>, now: u64) {
+        let most = usize::try_from(opening.max_sessions.get()).unwrap_or(usize::MAX);
+        if subject.sessions.len() < most {
+            return;
+        }
+        let mut living = self.living(subject, now);
+        living.sort_by_key(|session| session.last_used);
+        let until = now.saturating_add(millis(opening.access));
+        let excess = (living.len() + 1).saturating_sub(most);
+        for session in living.iter().take(excess) {
+            self.end(subject, until, |own| own == session.id);
+        }
+    }
+
+    /// The sessions of a subject that have not expired. The others are removed.
+    fn living(&self, subject: &mut Subject, now: u64) -> Vec<Session> {
+        let mut living = Vec::new();
+        self.prune(subject, now, |session| living.push(session.clone()));
+        living
+    }
+
+    /// Removes the expired sessions of a subject, and shows the others.
+    fn prune(&self, subject: &mut Subject, now: u64, mut show: impl FnMut(&Session)) {
+        subject.sessions.retain(|session| {
+            let mut families = self.families(*session);
+            let Entry::Occupied(entry) = families.by_id.entry(*session) else { return false };
+            let lives = now < entry.get().state.deadline();
+            if lives {
+                show(&entry.get().session);
+            } else {
+                entry.remove();
+                self.count.fetch_sub(1, Ordering::Relaxed);
+            }
+            lives
+        });
+    }
+
+    fn remove(&self, session: SessionId) -> Option<Family> {
+        let removed = self.families(session).by_id.remove(&session);
+        self.count.fetch_sub(usize::from(removed.is_some()), Ordering::Relaxed);
+        removed
+    }
+
+    /// Whether there is room for a new session, after a sweep of its shard if one is due.
+    fn has_room(&self, session: SessionId, now: u64) -> bool {
+        let is_full = || self.count.load(Ordering::Relaxed) >= self.capacity;
+        let mut families = self.families(session);
+        if now >= families.next_sweep || is_full() {
+            let before = families.by_id.len();
+            families.by_id.retain(|_, family| now < family.state.deadline());
+            self.count.fetch_sub(before - families.by_id.len(), Ordering::Relaxed);
+            families.next_sweep = now.saturating_add(SWEEP);
+        }
+        !is_full()
+    }
+
+    /// Forgets the subjects that have no session, and no epoch that concerns an access token.
+    fn sweep_subjects(&self, subjects: &mut Subjects, now: u64) {
+        if now >= subjects.next_sweep {
+            subjects.by_name.retain(|_, subject| {
+                self.prune(subject, now, |_| ());
+                let has_epoch = subject.epoch.is_some() && now < subject.until;
+                has_epoch || !subject.sessions.is_empty()
+            });
+            subjects.next_sweep = now.saturating_add(SWEEP);
+        }
+    }
+
+    fn families(&self, session: SessionId) -> MutexGuard<'_, Families> {
+        // Ids are random.
+        let [first, ..] = *session.as_bytes();
+        lock(&self.families, first.into())
+    }
+
+    fn subjects(&self, subject: &str) -> MutexGuard<'_, Subjects> {
+        #[expect(clippy::cast_possible_truncation, reason = "any bits of the hash do")]
+        let hash = self.hasher.hash_one(subject) as usize;
+        lock(&self.subjects, hash)
+    }
+}
+
+impl StoreClock {
+    fn new(time: Time) -> Self {
+        Self { unix: millis(time.unix()), mono: time.now(), time }
+    }
+
+    fn now(&self) -> u64 {
+        self.unix.saturating_add(millis(self.time.now().saturating_since(self.mono)))
+    }
+}
+
+fn lock<T>(shards: &[Mutex<T>], index: usize) -> MutexGuard<'_, T> {
+    let shard = shards.get(index % SHARDS);
+    // There are as many shards as the remainder is below.
+    let Some(shard) = shard else { unreachable!("a remainder is below the divisor") };
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Seconds, rounded up: what is kept, is kept for at least as long.
+fn secs(millis: u64) -> u64 {
+    millis.div_ceil(1000)
+}
