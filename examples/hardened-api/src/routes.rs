@@ -6,11 +6,14 @@ use axum::{
     Json, Router,
     extract::State,
     response::{IntoResponse, Response},
-    routing::{any, get, post},
+    routing::{delete, get, post},
 };
 use hardpoint::{
     Stack,
-    auth::{AuthLayer, KeySet, PasswordHasher, TokenCache, TokenIssuer, TokenVerifier},
+    auth::{
+        AuthLayer, KeySet, PasswordHasher, SessionIssuer, SessionStore, TokenCache, TokenIssuer,
+        TokenVerifier,
+    },
     core::{Problem, Telemetry},
     edge::{BodyLimitLayer, CatchPanicLayer, ClientLayer, ProblemLayer, SecurityHeadersLayer},
     health::{DrainLayer, Lifecycle, ProbeLayer},
@@ -30,7 +33,7 @@ use crate::{
     accounts::{self, Accounts},
     notes::{self, Notes},
     session,
-    settings::{Keys, Settings},
+    settings::Settings,
 };
 
 const ISSUER: &str = "https://hardened-api.example";
@@ -46,7 +49,7 @@ pub(crate) struct App {
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) notes: Arc<Notes>,
     pub(crate) passwords: PasswordHasher,
-    pub(crate) issuer: TokenIssuer,
+    pub(crate) sessions: SessionIssuer,
     pub(crate) notes_added: Counter,
     jwks: Arc<Value>,
 }
@@ -54,27 +57,35 @@ pub(crate) struct App {
 impl App {
     /// Returns the application and the verifier of its own tokens.
     pub(crate) fn new(
-        keys: &Keys,
+        settings: &Settings,
         accounts: Arc<Accounts>,
         telemetry: &Telemetry,
         metrics: &mut MetricsBuilder,
     ) -> Result<(Self, TokenVerifier), Box<dyn Error>> {
+        let keys = &settings.keys;
         let mut all = vec![keys.signing.verifying_key()];
         all.extend(keys.previous.iter().cloned());
         let set = KeySet::new(all)?;
-        let issuer = TokenIssuer::builder(Arc::clone(&keys.signing));
+        let tokens = TokenIssuer::builder(Arc::clone(&keys.signing));
+        let tokens = tokens.issuer(ISSUER).audience(AUDIENCE).build()?;
+        let store = SessionStore::memory();
+        let revocations = store.revocations();
+        let sessions = SessionIssuer::builder(tokens, &settings.root.secret, store)
+            .grace(settings.refresh_grace)
+            .telemetry(telemetry);
         let app = Self {
             accounts,
             notes: Arc::default(),
             passwords: PasswordHasher::new().telemetry(telemetry),
             notes_added: metrics.counter("notes_added_total", Unit::NONE, "Notes that were added."),
             jwks: Arc::new(set.to_jwks()),
-            issuer: issuer.issuer(ISSUER).audience(AUDIENCE).build()?,
+            sessions: sessions.build()?,
         };
         let verifier = TokenVerifier::builder()
             .issuer(ISSUER, set)
             .audience(AUDIENCE)
             .cache(TokenCache::new())
+            .revocation(revocations)
             .build()?;
         Ok((app, verifier))
     }
@@ -110,10 +121,10 @@ pub(crate) fn router(
     let keys = Router::new().route(JWKS, get(jwks)).with_state(app.clone());
     let api = Router::new()
         .route(SIGN_UP, post(accounts::sign_up))
-        .route(LOG_IN, post(session::log_in).delete(not_built))
-        .route("/api/v1/session/refresh", post(not_built))
-        .route("/api/v1/sessions", any(not_built))
-        .route("/api/v1/sessions/{id}", any(not_built))
+        .route(LOG_IN, post(session::log_in).delete(session::log_out))
+        .route("/api/v1/session/refresh", post(session::refresh))
+        .route("/api/v1/sessions", get(session::list).delete(session::end_all))
+        .route("/api/v1/sessions/{id}", delete(session::end_one))
         .route("/api/v1/me", get(session::me))
         .route("/api/v1/ping", get(session::ping))
         .route("/api/v1/notes", get(notes::list).post(notes::add))

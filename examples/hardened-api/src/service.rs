@@ -51,7 +51,7 @@ async fn serve(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
         .drain_delay(settings.drain_delay)
         .drain_deadline(settings.drain_deadline)
         .build()?;
-    let (app, verifier) = App::new(&settings.keys, accounts, &telemetry, &mut metrics)?;
+    let (app, verifier) = App::new(&settings, accounts, &telemetry, &mut metrics)?;
     let router = routes::router(app, verifier, &settings, &lifecycle, &telemetry)?;
     let metrics = metrics.build()?;
 
@@ -86,6 +86,11 @@ async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 fn warn(settings: &Settings) {
     for warning in &settings.warnings {
         tracing::warn!(setting = warning.name(), "{warning}");
+    }
+    if settings.root.generated {
+        tracing::warn!(
+            "deriving keys from a generated secret: sessions end when this process ends"
+        );
     }
     if settings.keys.generated {
         tracing::warn!(

@@ -1,15 +1,24 @@
-//! Logging in, and the contents of a token.
+//! Sessions: logging in and out, refreshing, and the contents of a token.
 
-use axum::{Json, extract::State};
+use std::time::{Duration, UNIX_EPOCH};
+
+use axum::{
+    Json,
+    extract::{Path, State},
+};
 use hardpoint::{
-    auth::{Scopes, axum::Authenticated},
+    auth::{
+        Scopes,
+        axum::Authenticated,
+        session::{Grant, Session, SessionClient, SessionId, SessionTokens},
+    },
     core::{Problem, Secret, axum::RejectionResponse},
 };
-use http::StatusCode;
+use http::{StatusCode, request::Parts};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{ids, routes::App};
+use crate::routes::App;
 
 /// The scopes granted by default.
 const SCOPES: Scopes = Scopes::from_static("notes:read notes:write");
@@ -24,6 +33,7 @@ pub(crate) struct LogIn {
 
 pub(crate) async fn log_in(
     State(app): State<App>,
+    parts: Parts,
     Json(log_in): Json<LogIn>,
 ) -> Result<Json<Value>, RejectionResponse> {
     let scopes = asked_for(log_in.scope.as_deref())?;
@@ -31,16 +41,113 @@ pub(crate) async fn log_in(
     let stored = account.as_ref().map(|account| &account.password);
     let matches = app.passwords.verify(stored, log_in.password).await?;
     let account = account.filter(|_| matches).ok_or_else(log_in_failed)?;
-    let unavailable = || Problem::from_status(StatusCode::SERVICE_UNAVAILABLE);
-    let session = ids::random().ok_or_else(unavailable)?;
-    let token = app.issuer.token(&account.id).scopes(scopes.iter()).claim("sid", session);
-    let token = token.sign().map_err(|_| unavailable())?;
-    Ok(Json(json!({
-        "access_token": token.expose(),
+    let opened = app
+        .sessions
+        .log_in(&account.id)
+        .grant(Grant::new().scopes(scopes.iter()))
+        .client(SessionClient::from_parts(&parts))
+        .open()
+        .await?;
+    Ok(pair(&opened))
+}
+
+/// `POST /api/v1/session/refresh`
+#[derive(Deserialize)]
+pub(crate) struct Refresh {
+    refresh_token: Secret<str>,
+}
+
+pub(crate) async fn refresh(
+    State(app): State<App>,
+    parts: Parts,
+    Json(refresh): Json<Refresh>,
+) -> Result<Json<Value>, RejectionResponse> {
+    let client = SessionClient::from_parts(&parts);
+    // Accounts are never closed and have no roles. A service whose accounts do looks them up here.
+    let grant = async |_session: Session| Ok(Grant::new());
+    let token = refresh.refresh_token.expose();
+    Ok(pair(&app.sessions.refresh(token, &client, grant).await?))
+}
+
+/// `DELETE /api/v1/session`
+pub(crate) async fn log_out(
+    State(app): State<App>,
+    user: Authenticated,
+) -> Result<StatusCode, RejectionResponse> {
+    let is_over = match current(&user) {
+        Some(session) => app.sessions.revoke(user.subject(), session).await?,
+        None => false,
+    };
+    // A token that was issued on the command line has no session.
+    if !is_over
+        && let Some(token) = user.token()
+        && let Some(id) = token.token_id()
+    {
+        app.sessions.revoke_token(id, token.expiry()).await?;
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET /api/v1/sessions`
+pub(crate) async fn list(
+    State(app): State<App>,
+    user: Authenticated,
+) -> Result<Json<Value>, RejectionResponse> {
+    let current = current(&user);
+    let sessions = app.sessions.sessions(user.subject()).await?;
+    let shown = sessions.iter().map(|session| {
+        json!({
+            "id": session.id.to_string(),
+            "created_at": date(session.created),
+            "last_used_at": date(session.last_used),
+            "user_agent": session.client.agent(),
+            "current": current == Some(session.id),
+        })
+    });
+    Ok(Json(json!({ "sessions": shown.collect::<Vec<_>>() })))
+}
+
+/// `DELETE /api/v1/sessions`
+pub(crate) async fn end_all(
+    State(app): State<App>,
+    user: Authenticated,
+) -> Result<StatusCode, RejectionResponse> {
+    app.sessions.revoke_all(user.subject()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `DELETE /api/v1/sessions/{id}`
+pub(crate) async fn end_one(
+    State(app): State<App>,
+    user: Authenticated,
+    Path(id): Path<String>,
+) -> Result<StatusCode, RejectionResponse> {
+    if let Ok(session) = id.parse()
+        && app.sessions.revoke(user.subject(), session).await?
+    {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    // The same for a session of another user and for one that does not exist.
+    Err(Problem::from_status(StatusCode::NOT_FOUND).into())
+}
+
+/// The session that the caller's token belongs to.
+fn current(user: &Authenticated) -> Option<SessionId> {
+    user.session_id()?.parse().ok()
+}
+
+fn date(since_1970: Duration) -> String {
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + since_1970).to_string()
+}
+
+fn pair(tokens: &SessionTokens) -> Json<Value> {
+    Json(json!({
+        "access_token": tokens.access_token(),
         "token_type": "Bearer",
-        "expires_in": app.issuer.lifetime().as_secs(),
-        "scope": scopes.as_str(),
-    })))
+        "expires_in": tokens.expires_in().as_secs(),
+        "refresh_token": tokens.refresh_token(),
+        "scope": tokens.scope(),
+    }))
 }
 
 /// Returns the scopes of a session. A client may ask for fewer scopes, but not for more.

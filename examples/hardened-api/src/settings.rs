@@ -7,8 +7,11 @@ use std::{
 };
 
 use hardpoint::{
-    auth::{KeyError, KeySet, SigningKey, VerifyingKey},
-    core::{ClientResolver, Family, TrustedProxies},
+    auth::{
+        KeyError, KeySet, SigningKey, VerifyingKey,
+        session::{RootSecret, Rotation},
+    },
+    core::{ClientResolver, Family, Secret, TrustedProxies},
     health::Lifecycle,
     observability::Logs,
     ratelimit::Quota,
@@ -16,7 +19,7 @@ use hardpoint::{
 };
 
 /// All variables that begin with `HARDPOINT_`. Any other is a mistake.
-const KNOWN: [&str; 16] = [
+const KNOWN: [&str; 18] = [
     "HARDPOINT_ADMIN_LISTEN",
     "HARDPOINT_DRAIN_DEADLINE",
     "HARDPOINT_DRAIN_DELAY",
@@ -30,16 +33,22 @@ const KNOWN: [&str; 16] = [
     "HARDPOINT_REFRESH_GRACE",
     "HARDPOINT_ROOT_SECRET",
     "HARDPOINT_ROOT_SECRET_FILE",
+    "HARDPOINT_ROOT_SECRET_PREVIOUS",
+    "HARDPOINT_ROOT_SECRET_PREVIOUS_FILE",
     "HARDPOINT_SIGNUP_RATE_LIMIT",
     "HARDPOINT_SUBJECT_RATE_LIMIT",
     "HARDPOINT_TRUSTED_PROXIES",
 ];
 
 /// Variables of features that are not built yet: setting one must not appear to work.
-const NOT_BUILT: [(&str, &str); 2] = [
-    ("HARDPOINT_REDIS_URL", "moves state to Redis, which is not built yet"),
-    ("HARDPOINT_REFRESH_GRACE", "belongs to refresh tokens, which are not built yet"),
-];
+const NOT_BUILT: [(&str, &str); 1] =
+    [("HARDPOINT_REDIS_URL", "moves state to Redis, which is not built yet")];
+
+const ROOT: &str = "HARDPOINT_ROOT_SECRET";
+const PREVIOUS_ROOT: &str = "HARDPOINT_ROOT_SECRET_PREVIOUS";
+
+/// How long a refresh token that was used is still answered.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// The environment the service runs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,9 +77,11 @@ pub(crate) struct Settings {
     pub(crate) subject_rate_limit: Option<Quota>,
     pub(crate) sign_up_rate_limit: Quota,
     pub(crate) log_in_rate_limit: Quota,
+    pub(crate) refresh_grace: Duration,
     pub(crate) drain_delay: Duration,
     pub(crate) drain_deadline: Duration,
     pub(crate) log: String,
+    pub(crate) root: Root,
     pub(crate) keys: Keys,
     pub(crate) warnings: Vec<Finding>,
 }
@@ -81,6 +92,13 @@ pub(crate) struct Keys {
     pub(crate) signing: Arc<SigningKey>,
     pub(crate) generated: bool,
     pub(crate) previous: Vec<VerifyingKey>,
+}
+
+/// The secret that symmetric keys are derived from.
+#[derive(Debug)]
+pub(crate) struct Root {
+    pub(crate) secret: RootSecret,
+    pub(crate) generated: bool,
 }
 
 impl Settings {
@@ -96,6 +114,7 @@ impl Settings {
         let per_subject = Some(Quota::per_second(100).burst(200));
         let secrets = reader.secrets(env);
         let keys = reader.keys(secrets.as_ref());
+        let root = reader.root(secrets.as_ref());
         reader.refuse_what_is_not_built();
         let read = Self {
             env,
@@ -118,6 +137,7 @@ impl Settings {
                 Quota::per_minute(10).burst(100),
                 quota,
             ),
+            refresh_grace: reader.parsed("HARDPOINT_REFRESH_GRACE", GRACE, grace),
             drain_delay: reader.parsed("HARDPOINT_DRAIN_DELAY", delay, duration),
             drain_deadline: reader.parsed(
                 "HARDPOINT_DRAIN_DEADLINE",
@@ -126,7 +146,8 @@ impl Settings {
             ),
             log: reader.parsed("HARDPOINT_LOG", "info".to_owned(), log_filter),
             warnings: secrets.map(|secrets| secrets.warnings().to_vec()).unwrap_or_default(),
-            // Last, because it returns early: the report is complete at this point.
+            // Last, because they return early: the report is complete at this point.
+            root: root.ok_or_else(|| reader.report.clone())?,
             keys: keys.ok_or_else(|| reader.report.clone())?,
         };
         reader.report.into_result().map(|()| read)
@@ -180,7 +201,8 @@ impl Reader<'_> {
             .mode(mode)
             .add_spec(Spec::pem("JWT_SIGNING_KEY").required_when_strict().hint(make_key))
             .add_spec(Spec::pem("JWT_PREVIOUS_KEYS").optional())
-            .add_spec(Spec::base64("HARDPOINT_ROOT_SECRET").min_bytes(32).required_when_strict())
+            .add_spec(Spec::base64(ROOT).min_bytes(32).required_when_strict())
+            .add_spec(Spec::base64(PREVIOUS_ROOT).min_bytes(32).optional())
             .load();
         self.report.collect(loaded)
     }
@@ -204,6 +226,27 @@ impl Reader<'_> {
             }
         }
         Some(Keys { signing: Arc::new(signing?), generated, previous: previous? })
+    }
+
+    /// Returns the configured root secret, or a generated one if none is set; `None` if the system
+    /// provides no randomness.
+    fn root(&mut self, secrets: Option<&Secrets>) -> Option<Root> {
+        let bytes = |name| secrets.and_then(|secrets| secrets.bytes(name));
+        let copied = |secret: &Secret<[u8]>| Secret::from(secret.expose());
+        let given = bytes(ROOT).map(copied);
+        let generated = given.is_none();
+        let secret = given.or_else(|| {
+            let random = Secret::<[u8; 32]>::from_fill(|bytes| getrandom::fill(bytes));
+            let failed = |_| self.report.add(ROOT, "cannot be generated", "set it");
+            Some(Secret::from(random.map_err(failed).ok()?.expose().as_slice()))
+        })?;
+        let current = RootSecret::new(secret);
+        let all = match bytes(PREVIOUS_ROOT).map(copied) {
+            Some(previous) => current.and_then(|current| current.previous(previous)),
+            None => current,
+        };
+        let too_short = |error| self.report.add(ROOT, format!("is refused: {error}"), "replace it");
+        Some(Root { secret: all.map_err(too_short).ok()?, generated })
     }
 
     fn key<T>(&mut self, name: &str, read: Result<T, KeyError>) -> Option<T> {
@@ -261,6 +304,15 @@ fn drain_deadline(text: &str) -> Result<Duration, String> {
     possible.map(|_| deadline).map_err(|error| format!("fix it: {error}"))
 }
 
+/// Parses the grace of refresh tokens; `0` disables it.
+fn grace(text: &str) -> Result<Duration, String> {
+    let grace = if text == "0" { Duration::ZERO } else { duration(text)? };
+    if grace > Rotation::MAX_GRACE {
+        return Err("write at most 60s: a thief who is as fast is not noticed".to_owned());
+    }
+    Ok(grace)
+}
+
 fn log_filter(text: &str) -> Result<String, String> {
     let checked = Logs::human().filter(text).check();
     checked.map(|()| text.to_owned()).map_err(|error| format!("fix it: {error}"))
@@ -273,6 +325,8 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> Result<Settings, Report> {
@@ -295,7 +349,7 @@ mod tests {
             ("HARDPOINT_LISTEN", "localhost"),
             ("HARDPOINT_RATE_LIMIT", "many"),
             ("HARDPOINT_REDIS_URL", "redis://127.0.0.1"),
-            ("HARDPOINT_REFRESH_GRACE", "10s"),
+            ("HARDPOINT_REFRESH_GRACE", "61s"),
             ("HARDPOINT_TRUSTED_PROXIES", "10.0.0.0/8, 0.0.0.0/0"),
             ("HARDPOINT_LSITEN", "127.0.0.1:1"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317"),
@@ -351,6 +405,29 @@ mod tests {
         let report = read(&[("JWT_SIGNING_KEY", &broken)]).unwrap_err().to_string();
         assert!(report.contains("JWT_SIGNING_KEY"), "{report}");
         assert!(!report.contains("AAAAAA"), "{report}");
+    }
+
+    #[test]
+    fn a_root_secret_is_read_with_its_predecessor_and_generated_in_development() {
+        let base64 = |byte: u8| STANDARD.encode((0..32).map(|n| n * 7 + byte).collect::<Vec<u8>>());
+        let (current, previous) = (base64(1), base64(2));
+        assert!(read(&[]).unwrap().root.generated);
+        let settings = read(&[(ROOT, &current), (PREVIOUS_ROOT, &previous)]).unwrap();
+        assert!(!settings.root.generated);
+        let report = read(&[(PREVIOUS_ROOT, "c2hvcnQ=")]).unwrap_err().to_string();
+        assert!(report.contains(PREVIOUS_ROOT) && !report.contains("c2hvcnQ"), "{report}");
+    }
+
+    #[test]
+    fn the_grace_of_refresh_tokens_can_be_switched_off() {
+        let grace = |text| read(&[("HARDPOINT_REFRESH_GRACE", text)]).map(|s| s.refresh_grace);
+        assert_eq!(read(&[]).unwrap().refresh_grace, Duration::from_secs(10));
+        assert_eq!(grace("0").unwrap(), Duration::ZERO);
+        assert_eq!(grace("0s").unwrap(), Duration::ZERO);
+        assert_eq!(grace("500ms").unwrap(), Duration::from_millis(500));
+        for bad in ["61s", "1h", "soon", ""] {
+            assert!(grace(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

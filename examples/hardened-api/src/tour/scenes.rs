@@ -37,6 +37,9 @@ pub(super) async fn play() -> Result<usize, Failure> {
     stage.log_in().await?;
     stage.forged_token().await?;
     stage.scopes().await?;
+    stage.refresh().await?;
+    stage.reuse().await?;
+    stage.log_out().await?;
     stage.errors().await?;
     stage.security_headers().await?;
     stage.limit().await?;
@@ -168,6 +171,69 @@ impl Stage {
             self.client.post("/api/v1/session", &wider).await?.expect(StatusCode::BAD_REQUEST)?;
         show(&format!("requesting more: {}", problem(&wider)?));
         Ok(())
+    }
+
+    async fn refresh(&mut self) -> Result<(), Failure> {
+        self.scene("A refresh token is replaced at each use, and a retry gets the same successor");
+        let first = self.new_session().await?;
+        let second = self.refreshed(&first).await?.expect(StatusCode::OK)?;
+        let again = self.refreshed(&first).await?.expect(StatusCode::OK)?;
+        let successor = second.text("refresh_token")?;
+        expect(successor != first, "another refresh token")?;
+        expect(successor == again.text("refresh_token")?, "the same successor for a retry")?;
+        let fresh = self.client.with_token(&second.text("access_token")?);
+        let sessions = fresh.get("/api/v1/sessions").await?.expect(StatusCode::OK)?.json()?;
+        let count = sessions.pointer("/sessions").and_then(Value::as_array).map_or(0, Vec::len);
+        show("one refresh and its retry: both got the same new refresh token");
+        show(&format!("{count} sessions are listed, one of them as current"));
+        Ok(())
+    }
+
+    async fn reuse(&mut self) -> Result<(), Failure> {
+        self.scene("A stolen refresh token: the second holder ends the session");
+        let stolen = self.new_session().await?;
+        let second = self.refreshed(&stolen).await?.expect(StatusCode::OK)?;
+        let owner = self.client.with_token(&second.text("access_token")?);
+        owner.get("/api/v1/ping").await?.expect(StatusCode::OK)?;
+        let third = self.refreshed(&second.text("refresh_token")?).await?.expect(StatusCode::OK)?;
+        let thief = self.refreshed(&stolen).await?.expect(StatusCode::UNAUTHORIZED)?;
+        show(&format!("a copy of a used token: {}", problem(&thief)?));
+        let access = owner.get("/api/v1/ping").await?.expect(StatusCode::UNAUTHORIZED)?;
+        show(&format!("the session's access token: {}", problem(&access)?));
+        let token = third.text("refresh_token")?;
+        let refused = self.refreshed(&token).await?.expect(StatusCode::UNAUTHORIZED)?;
+        show(&format!("its newest refresh token: {}", problem(&refused)?));
+        let line = self.server.line(|line| {
+            let message = line.get("message").and_then(Value::as_str).unwrap_or_default();
+            message.starts_with("a refresh token was used twice")
+        });
+        show(&format!("for operators: {}", line.await?));
+        Ok(())
+    }
+
+    async fn log_out(&mut self) -> Result<(), Failure> {
+        self.scene("Logging out: the session's tokens are refused from then on");
+        let right = json!({ "email": EMAIL, "password": PASSWORD });
+        let session = self.client.post("/api/v1/session", &right).await?.expect(StatusCode::OK)?;
+        let user = self.client.with_token(&session.text("access_token")?);
+        user.send(Method::DELETE, "/api/v1/session", None).await?.expect(StatusCode::NO_CONTENT)?;
+        let refused = user.get("/api/v1/ping").await?.expect(StatusCode::UNAUTHORIZED)?;
+        let token = session.text("refresh_token")?;
+        self.refreshed(&token).await?.expect(StatusCode::UNAUTHORIZED)?;
+        show(&format!("the access token: {}; the refresh token too", problem(&refused)?));
+        Ok(())
+    }
+
+    /// Logs in and returns the refresh token.
+    async fn new_session(&self) -> Result<String, Failure> {
+        let right = json!({ "email": EMAIL, "password": PASSWORD });
+        let session = self.client.post("/api/v1/session", &right).await?;
+        session.expect(StatusCode::OK)?.text("refresh_token")
+    }
+
+    async fn refreshed(&self, token: &str) -> Result<Reply, Failure> {
+        let body = json!({ "refresh_token": token });
+        self.client.post("/api/v1/session/refresh", &body).await
     }
 
     async fn errors(&mut self) -> Result<(), Failure> {
