@@ -35,6 +35,12 @@ GENERIC = {
     "ratelimit": {
         "BoxFuture<T>", "Decided<T>", "RateLimit<S>", "ResponseBody<B>", "ResponseFuture<S, Req>",
     },
+    "resilience": {
+        "Bulkhead<S>", "CircuitBreaker<S>", "EnforceDeadline<S>", "GuardedClient<S>",
+        "ReplayBody<B>", "ResponseBody<B>", "ResponseBody<R>", "ResponseFuture<F>",
+        "ResponseFuture<F, R>", "ResponseFuture<S, B, R>", "ResponseFuture<S, Req>", "Retry<S>",
+        "Timeout<S>",
+    },
     "secrets": set(),
     # The facade's stack of layers, and what it is made of.
     "src": {"After<Outer>", "Placed<P, L>", "Stack<Top, Rest>"},

@@ -4,7 +4,7 @@ use std::{error::Error, fmt, io, sync::Arc};
 
 use http::{HeaderMap, StatusCode};
 
-use crate::TimedOut;
+use crate::{BulkheadFull, CircuitOpen, TimedOut};
 
 /// What a finished call shows about its destination. Retry and the circuit breaker decide by it.
 ///
@@ -196,6 +196,9 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
 
 /// The class of one error of a chain, if it is known.
 fn known_error(error: &(dyn Error + 'static)) -> Option<Class> {
+    if error.is::<CircuitOpen>() || error.is::<BulkheadFull>() {
+        return Some(Class::Shed);
+    }
     if error.is::<TimedOut>() {
         return Some(Class::TimedOut);
     }

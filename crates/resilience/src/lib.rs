@@ -8,18 +8,31 @@
 
 mod backoff;
 mod budget;
+pub mod bulkhead;
+pub mod circuit_breaker;
 mod classify;
 pub mod deadline;
 mod error;
 mod jitter;
+pub mod key;
+mod keyed;
 pub mod retry;
 mod retry_after;
 mod sleep;
+mod sync;
 pub mod timeout;
 
 pub use self::{
     backoff::{Backoff, Spread},
     budget::{RetryBudget, Withdrawal},
+    bulkhead::{
+        Bulkhead, BulkheadFull, BulkheadLayer, ConcurrencyLimit, ConcurrencyLimitBuilder,
+        ConcurrencyLimits, ConcurrencyPermit, ConcurrencySnapshot,
+    },
+    circuit_breaker::{
+        Circuit, CircuitBreaker, CircuitBreakerLayer, CircuitBuilder, CircuitOpen, CircuitPermit,
+        CircuitSnapshot, Circuits,
+    },
     classify::{Class, Classifier},
     deadline::{Deadline, DeadlineExceeded, DeadlineHeader, DeadlineLayer},
     error::{BoxError, ConfigError, Mistake},

@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test panics where it fails")]
 
+mod alloc;
+mod bulkhead;
+mod circuit_breaker;
+mod contract;
 mod deadline;
 mod faults;
 mod retry;

@@ -1,0 +1,130 @@
+//! The body of a response, whose trailers may decide about the call.
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use http::{HeaderMap, Response, StatusCode, header::CONTENT_TYPE};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use super::CircuitPermit;
+use crate::Class;
+
+pin_project! {
+    /// The inner service's body.
+    ///
+    /// It forwards frames, trailers, `size_hint` and `is_end_stream` unchanged. The body of a gRPC
+    /// response records the call by the status in its trailers.
+    pub struct ResponseBody<B> {
+        #[pin]
+        inner: B,
+        // After the body, so that a dropped call has ended when its outcome is recorded.
+        pending: Option<Pending>,
+    }
+}
+
+/// A call whose head succeeded and whose trailers decide.
+struct Pending {
+    permit: Option<CircuitPermit>,
+    /// The time to the head: how long a stream lasts shows nothing about the destination.
+    took: Duration,
+}
+
+impl Drop for Pending {
+    /// A caller that has read enough does not show that the destination failed.
+    fn drop(&mut self) {
+        if let Some(permit) = self.permit.take() {
+            permit.judge_body(Class::Success, self.took);
+        }
+    }
+}
+
+impl<B: Body> ResponseBody<B> {
+    /// Records the call by the response's head, or leaves it to its trailers.
+    #[inline]
+    pub(super) fn judge(response: Response<B>, permit: Option<CircuitPermit>) -> Response<Self> {
+        let Some(permit) = permit else {
+            return response.map(|inner| Self { inner, pending: None });
+        };
+        if is_judged_later(response.status(), response.headers())
+            && !response.body().is_end_stream()
+        {
+            let took = permit.took();
+            let pending = Some(Pending { permit: Some(permit), took });
+            return response.map(|inner| Self { inner, pending });
+        }
+        permit.judge_head(response.status(), response.headers());
+        response.map(|inner| Self { inner, pending: None })
+    }
+}
+
+/// Whether the trailers of a response contain its status.
+#[inline]
+fn is_judged_later(status: StatusCode, headers: &HeaderMap) -> bool {
+    status == StatusCode::OK
+        && headers
+            .get(CONTENT_TYPE)
+            .is_some_and(|media_type| media_type.as_bytes().starts_with(b"application/grpc"))
+        && !headers.contains_key("grpc-status")
+}
+
+impl<B: Body> Body for ResponseBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    #[inline]
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let this = self.project();
+        let frame = ready!(this.inner.poll_frame(cx));
+        if this.pending.is_some() {
+            judge(this.pending, frame.as_ref());
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// Records the call by a frame, if it decides.
+#[cold]
+fn judge<D, E>(pending: &mut Option<Pending>, frame: Option<&Result<Frame<D>, E>>) {
+    let Some(Pending { permit, took }) = pending else { return };
+    let is_trial = permit.as_ref().is_some_and(CircuitPermit::is_trial);
+    let record = |permit: CircuitPermit| match frame {
+        // A stream may last for hours, and a trial is waited for: its first message is enough.
+        Some(Ok(frame)) if frame.is_data() => permit.judge_body(Class::Success, *took),
+        Some(Ok(frame)) => match frame.trailers_ref() {
+            Some(trailers) => permit.judge_trailers(trailers, *took),
+            // No frame of a kind that exists.
+            None => permit.judge_body(Class::Success, *took),
+        },
+        // The stream broke off, or ended without trailers.
+        Some(Err(_)) | None => permit.judge_body(Class::Failed, *took),
+    };
+    let is_message = matches!(frame, Some(Ok(frame)) if frame.is_data());
+    if let Some(permit) = permit.take_if(|_| is_trial || !is_message) {
+        record(permit);
+    }
+}
+
+impl<B: fmt::Debug> fmt::Debug for ResponseBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseBody")
+            .field("inner", &self.inner)
+            .field("is_recorded", &self.pending.is_none())
+            .finish()
+    }
+}

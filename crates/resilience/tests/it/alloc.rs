@@ -1,0 +1,83 @@
+//! Allocations on the accept path.
+
+use std::time::Duration;
+
+use hardpoint_resilience::{
+    BulkheadLayer, Circuit, CircuitBreakerLayer, Class, ConcurrencyLimit, DeadlineLayer,
+    RetryBudget, RetryLayer, TimeoutLayer, key,
+};
+use hardpoint_testkit::{TestBody, contract};
+
+use crate::support::{Unboxed, get, post};
+
+#[test]
+fn a_call_that_cannot_be_retried_allocates_nothing() {
+    let empty = RetryBudget::ratio(0.0).reserve_per_second(0);
+    let layer = RetryLayer::builder().budget(&empty).build().unwrap();
+    contract::allocations("retry, budget empty", &Unboxed(layer), || get::<TestBody>("/"))
+        .assert_layer(0);
+    let layer = RetryLayer::builder().attempts(1).build().unwrap();
+    contract::allocations("retry, one attempt", &Unboxed(layer), || get::<TestBody>("/"))
+        .assert_layer(0);
+    contract::allocations("retry, off", &Unboxed(RetryLayer::off()), || get::<TestBody>("/"))
+        .assert_layer(0);
+}
+
+#[test]
+fn a_call_that_can_be_retried_clones_its_head() {
+    let layer = RetryLayer::builder().build().unwrap();
+    // The measured request has no header and a path that is not allocated: what is left is the
+    // clone of the room that the measurement reserves in the header map, and of the context.
+    let measured =
+        contract::allocations("retry, prepared", &Unboxed(layer.clone()), || get::<TestBody>("/"));
+    measured.assert_layer(4);
+    // A body adds its recording.
+    let body = || post::<TestBody>("/").map(|_| TestBody::from("hello"));
+    contract::allocations("retry, with a body", &Unboxed(layer), body).assert_layer(6);
+}
+
+#[test]
+fn a_timeout_allocates_its_extension() {
+    let layer = TimeoutLayer::new(Duration::from_secs(1)).unwrap();
+    // The deadline in the request's extensions, which a retry reads.
+    contract::allocations("timeout", &Unboxed(layer), || get::<TestBody>("/")).assert_layer(1);
+}
+
+#[test]
+fn a_deadline_allocates_only_the_context() {
+    let layer = DeadlineLayer::new(Duration::from_secs(1)).unwrap();
+    contract::allocations("deadline", &layer, || get::<TestBody>("/")).assert_layer(0);
+}
+
+#[test]
+fn a_call_through_a_closed_circuit_allocates_nothing() {
+    let builder = || Circuit::builder("inventory", Duration::from_secs(1));
+    let circuit = builder().build().unwrap();
+    let by_host = builder().build_keyed(key::host(), 10).unwrap();
+    for (name, layer) in [
+        ("circuit breaker", circuit.layer()),
+        ("circuit breaker by host", by_host.layer()),
+        ("circuit breaker, off", CircuitBreakerLayer::off()),
+    ] {
+        let request = || get::<TestBody>("http://inventory.example/");
+        contract::allocations(name, &Unboxed(layer), request).assert_layer(0);
+    }
+    let call = || circuit.acquire().map(|permit| permit.record(Class::Success)).is_ok();
+    assert_eq!(contract::allocations_in(|| assert!(call())), 0);
+}
+
+#[test]
+fn a_call_through_a_bulkhead_with_room_allocates_nothing() {
+    let builder = || ConcurrencyLimit::builder("search", 10).queue(5, Duration::from_secs(1));
+    let limit = builder().build().unwrap();
+    let by_host = builder().build_keyed(key::host(), 10).unwrap();
+    for (name, layer) in [
+        ("bulkhead", limit.layer()),
+        ("bulkhead by host", by_host.layer()),
+        ("bulkhead, off", BulkheadLayer::off()),
+    ] {
+        let request = || get::<TestBody>("http://inventory.example/");
+        contract::allocations(name, &Unboxed(layer), request).assert_layer(0);
+    }
+    assert_eq!(contract::allocations_in(|| limit.try_acquire().is_ok()), 0);
+}
