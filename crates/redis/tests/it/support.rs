@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -11,7 +11,7 @@ use std::{
 use hardpoint_core::{Event, Telemetry};
 use hardpoint_redis::{Error, ErrorKind, LinkState, Redis, Script};
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     task::{JoinSet, yield_now},
     time::{Instant, timeout},
 };
@@ -73,8 +73,8 @@ pub(crate) struct Ended {
 pub(crate) struct Load {
     stop: Arc<AtomicBool>,
     tasks: JoinSet<Vec<Ended>>,
-    failed: Arc<Mutex<u64>>,
-    charged: Arc<Mutex<u64>>,
+    failed: watch::Sender<u64>,
+    charged: watch::Sender<u64>,
 }
 
 impl Load {
@@ -82,8 +82,8 @@ impl Load {
         let mut load = Self {
             stop: Arc::default(),
             tasks: JoinSet::new(),
-            failed: Arc::default(),
-            charged: Arc::default(),
+            failed: watch::Sender::default(),
+            charged: watch::Sender::default(),
         };
         for _ in 0..tasks {
             let (redis, script) = (redis.clone(), charge());
@@ -96,7 +96,8 @@ impl Load {
                     let reply = redis.run(&script, [KEY], [1_i64]);
                     let refused = reply.refused().is_some();
                     let result = reply.await.map(|_| ());
-                    *if result.is_ok() { &charged } else { &failed }.lock().unwrap() += 1;
+                    let count = if result.is_ok() { &charged } else { &failed };
+                    count.send_modify(|count| *count += 1);
                     let took = began.elapsed();
                     if refused {
                         // A refusal takes microseconds: let other tasks work.
@@ -121,14 +122,11 @@ impl Load {
         Self::wait(&self.failed, more, "commands fail").await;
     }
 
-    async fn wait(count: &Mutex<u64>, more: u64, what: &str) {
-        let goal = *count.lock().unwrap() + more;
-        let reached = async {
-            while *count.lock().unwrap() < goal {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        timeout(PATIENCE, reached).await.unwrap_or_else(|_| panic!("{more} {what}"));
+    async fn wait(count: &watch::Sender<u64>, more: u64, what: &str) {
+        let mut count = count.subscribe();
+        let goal = *count.borrow() + more;
+        let reached = timeout(PATIENCE, count.wait_for(|count| *count >= goal)).await;
+        assert!(reached.is_ok(), "{more} more {what}");
     }
 
     /// Stops and returns how every command ended, in the order in which they began. A command that

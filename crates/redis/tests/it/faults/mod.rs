@@ -6,4 +6,5 @@
 
 mod outages;
 mod refusals;
+mod reports;
 mod start;

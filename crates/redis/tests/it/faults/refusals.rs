@@ -6,6 +6,7 @@ use hardpoint_redis::{ErrorKind, LinkState, Redis};
 use hardpoint_testkit::redis::RedisServer;
 use tokio::time::Instant;
 
+use super::outages::REFUSED;
 use crate::support::{DEADLINE, KEY, Load, PATIENCE, charge, link, up};
 
 #[tokio::test]
@@ -57,7 +58,7 @@ async fn a_primary_that_becomes_a_replica_is_left_until_it_is_a_primary_again() 
     let load = Load::start(&redis, 8);
     load.charges(100).await;
     assert_eq!(server.command(&["REPLICAOF", "127.0.0.1", "1"]), "+OK");
-    load.failures(100).await;
+    load.failures(REFUSED).await;
     assert_eq!(redis.state(), LinkState::Down);
     assert_eq!(server.command(&["REPLICAOF", "NO", "ONE"]), "+OK");
     let promoted = Instant::now();
