@@ -261,6 +261,39 @@ impl RefreshErrorKind {
     }
 }
 
+/// Why a failed call is not retried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RetryStop {
+    /// The last attempt was made.
+    Attempts,
+    /// The request body was longer than the policy keeps, or failed.
+    Body,
+    /// The budget is empty.
+    Budget,
+    /// The retry would begin after the deadline.
+    Deadline,
+    /// The destination asks not to retry, or only after a longer time than the policy waits.
+    Hint,
+    /// The policy does not retry such a failure of such a request.
+    Policy,
+}
+
+impl RetryStop {
+    /// The label as one lowercase word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Attempts => "attempts",
+            Self::Body => "body",
+            Self::Budget => "budget",
+            Self::Deadline => "deadline",
+            Self::Hint => "hint",
+            Self::Policy => "policy",
+        }
+    }
+}
+
 /// Why a store did not decide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -341,6 +374,9 @@ pub enum VerifyErrorKind {
     Signature,
     /// The token is longer than the verifier accepts.
     TooLong,
+    /// The token names an unknown key, as did so many of the client's network that the issuer is not
+    /// asked again for now.
+    TooManyKeyIds,
     /// The token was issued longer ago than the verifier accepts.
     TooOld,
     /// The token is of another kind, such as an ID token.
@@ -368,6 +404,7 @@ impl VerifyErrorKind {
             Self::Revoked => "revoked",
             Self::Signature => "signature",
             Self::TooLong => "too_long",
+            Self::TooManyKeyIds => "too_many_key_ids",
             Self::TooOld => "too_old",
             Self::Type => "type",
             Self::UnknownKeys => "unknown_keys",

@@ -13,8 +13,8 @@ use std::time::Duration;
 use crate::{Scheme, TraceContext};
 
 pub use self::label::{
-    Decider, CallGuard, CircuitState, Ending, KeySetState, LinkState, PasswordResult, Readiness,
-    RefreshErrorKind, StoreErrorKind, StoreKind, VerifyErrorKind,
+    CallGuard, CircuitState, Decider, Ending, KeySetState, LinkState, PasswordResult, Readiness,
+    RefreshErrorKind, RetryStop, StoreErrorKind, StoreKind, VerifyErrorKind,
 };
 pub use self::session::{RefreshResult, SessionRefreshed, SessionReused};
 
@@ -24,6 +24,8 @@ pub use self::session::{RefreshResult, SessionRefreshed, SessionReused};
 pub enum Event<'a> {
     /// See [`CallRefused`].
     CallRefused(CallRefused<'a>),
+    /// See [`CallRetried`].
+    CallRetried(CallRetried<'a>),
     /// See [`CheckChanged`].
     CheckChanged(CheckChanged<'a>),
     /// See [`CircuitChanged`].
@@ -85,6 +87,32 @@ impl<'a> CallRefused<'a> {
 impl<'a> From<CallRefused<'a>> for Event<'a> {
     fn from(event: CallRefused<'a>) -> Self {
         Self::CallRefused(event)
+    }
+}
+
+/// An attempt of an outgoing call failed, and is retried or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CallRetried<'a> {
+    /// The policy's name.
+    pub policy: &'a str,
+    /// The attempt that failed, starting with 1.
+    pub attempt: u32,
+    /// `Ok` if another attempt follows, otherwise the reason why not.
+    pub result: Result<(), RetryStop>,
+}
+
+impl<'a> CallRetried<'a> {
+    /// Creates an event with these fields.
+    #[must_use]
+    pub const fn new(policy: &'a str, attempt: u32, result: Result<(), RetryStop>) -> Self {
+        Self { policy, attempt, result }
+    }
+}
+
+impl<'a> From<CallRetried<'a>> for Event<'a> {
+    fn from(event: CallRetried<'a>) -> Self {
+        Self::CallRetried(event)
     }
 }
 
