@@ -36,6 +36,10 @@ pub enum AuthRejection {
     /// Whether the token was revoked is not known: 503. The token itself may be good.
     #[error("it is not known whether the token was revoked")]
     RevocationUnavailable,
+    /// The token names an unknown key, as did so many others of the client's network that it must wait
+    /// this long: 429.
+    #[error("the client's network named too many unknown keys")]
+    TooManyKeyIds(Duration),
     /// The token leaves out the claim with the caller's roles: 503. The caller may have the role.
     #[error("it is not known whether the caller has a required role")]
     RolesUnknown,
@@ -78,6 +82,10 @@ impl Rejection for AuthRejection {
                 new(StatusCode::UNAUTHORIZED, "unauthenticated", title)
             }
             Self::RevocationUnavailable => unavailable("revocation_unavailable", 2),
+            Self::TooManyKeyIds(wait) => {
+                let title = "Too many tokens with unknown keys";
+                new(StatusCode::TOO_MANY_REQUESTS, "too_many_key_ids", title).retry_after(*wait)
+            }
             Self::RolesUnknown => unavailable("roles_unknown", 60),
         }
     }

@@ -1,9 +1,9 @@
 //! What authenticates a credential.
 
-use std::pin::Pin;
+use std::{net::IpAddr, pin::Pin};
 
-use hardpoint_core::{Identity, Rejection, Telemetry};
-use http::HeaderName;
+use hardpoint_core::{ClientResolver, Identity, Peer, Rejection, RequestContext, Telemetry};
+use http::{Extensions, HeaderMap, HeaderName};
 
 /// Finds out whose credential a request carries. An [`AuthLayer`](crate::AuthLayer) asks its
 /// authenticators in order, until one takes the credential.
@@ -70,26 +70,62 @@ pub enum Attempt {
 
 debug_only!(Attempt {});
 
-/// A credential, and where the request carries it. `Debug` hides it.
+/// A credential, where the request carries it, and who sent it. `Debug` hides it.
 #[derive(Clone, Copy)]
+pub struct Credential<'a> {
+    text: &'a str,
+    place: CredentialPlace,
+    request: Option<&'a Extensions>,
+}
+
+/// Where a request carries a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Credential<'a> {
+pub enum CredentialPlace {
     /// Behind the authenticator's scheme in `Authorization`; empty if nothing readable is there.
-    Authorization(&'a str),
+    Authorization,
     /// In the cookie of the layer.
-    Cookie(&'a str),
+    Cookie,
     /// In the authenticator's own header field.
-    Header(&'a str),
+    Header,
 }
 
 impl<'a> Credential<'a> {
+    /// A credential outside of a request, for the tests of an authenticator.
+    #[must_use]
+    pub fn new(text: &'a str, place: CredentialPlace) -> Self {
+        Self { text, place, request: None }
+    }
+
     /// The text of the credential.
     #[must_use]
     pub fn text(self) -> &'a str {
-        match self {
-            Self::Authorization(text) | Self::Cookie(text) | Self::Header(text) => text,
+        self.text
+    }
+
+    /// Where the request carries it.
+    #[must_use]
+    pub fn place(self) -> CredentialPlace {
+        self.place
+    }
+
+    /// The client's network: of the client that a `ClientLayer` resolved, otherwise of the peer.
+    #[must_use]
+    pub fn network(self) -> Option<IpAddr> {
+        let extensions = self.request?;
+        match RequestContext::find(extensions).and_then(|context| context.client()) {
+            Some(client) => client.network(),
+            None => {
+                let peer = Peer::find(extensions).map(Peer::ip);
+                ClientResolver::default().network_prefix(peer, &HeaderMap::new(), 32, 64)
+            }
         }
+    }
+
+    /// The same credential in a request with these extensions.
+    pub(super) fn of_request(self, extensions: &'a Extensions) -> Self {
+        Self { request: Some(extensions), ..self }
     }
 }
 
-debug_only!(Credential<'_> {});
+debug_only!(Credential<'_> { place });

@@ -5,7 +5,7 @@ use http::{
     header::{AUTHORIZATION, COOKIE, Entry, HeaderValue},
 };
 
-use super::Credential;
+use super::{Credential, CredentialPlace};
 use crate::AuthRejection;
 
 /// What a credential came with: the cookie, a header field of an authenticator, or a scheme.
@@ -46,19 +46,22 @@ pub(super) fn find<'a>(
         }
         let (scheme, text) = split(line);
         if is_known(scheme) {
-            add(Credential::Authorization(text), Carrier::Scheme(scheme));
+            let place = CredentialPlace::Authorization;
+            add(Credential::new(text, place), Carrier::Scheme(scheme));
         } else if is_joined(text) {
             return Err(AuthRejection::InvalidRequest);
         }
     }
     if let Some(cookie) = cookie {
         let values = cookies(headers).filter(|(name, _)| *name == cookie);
-        values.for_each(|(_, value)| add(Credential::Cookie(value), Carrier::Cookie));
+        values.for_each(|(_, value)| {
+            add(Credential::new(value, CredentialPlace::Cookie), Carrier::Cookie)
+        });
     }
     for field in fields {
         for value in headers.get_all(field) {
             let text = std::str::from_utf8(value.as_bytes()).unwrap_or_default();
-            add(Credential::Header(text), Carrier::Header(field));
+            add(Credential::new(text, CredentialPlace::Header), Carrier::Header(field));
         }
     }
     if count > 1 { Err(AuthRejection::InvalidRequest) } else { Ok(found) }

@@ -137,7 +137,8 @@ impl<S> Layer<S> for AuthLayer {
 
 impl Shared {
     /// The caller; `None` if a request without a credential may pass.
-    pub(super) fn attempt(&self, headers: &mut HeaderMap) -> Option<Attempt> {
+    pub(super) fn attempt<B>(&self, request: &mut Request<B>) -> Option<Attempt> {
+        let headers = request.headers_mut();
         credentials::hide(headers, &header::AUTHORIZATION);
         if self.cookie.is_some() {
             credentials::hide(headers, &header::COOKIE);
@@ -149,13 +150,14 @@ impl Shared {
         let is_known =
             |scheme: &[u8]| self.authenticators.iter().any(|own| has_scheme(&**own, scheme));
         let cookie = self.cookie.as_deref();
-        let found = credentials::find(headers, is_known, cookie, self.fields.iter());
+        let found = credentials::find(request.headers(), is_known, cookie, self.fields.iter());
         let (credential, carrier) = match found {
             Ok(Some(found)) => found,
             Ok(None) if self.is_required => return Some(refuse(AuthRejection::NotAuthenticated)),
             Ok(None) => return None,
             Err(rejection) => return Some(refuse(rejection)),
         };
+        let credential = credential.of_request(request.extensions());
         let mut takers = self.authenticators.iter().filter(|own| match carrier {
             Carrier::Cookie => true,
             Carrier::Header(field) => own.header().as_ref() == Some(field),

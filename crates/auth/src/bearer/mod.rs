@@ -53,7 +53,8 @@
 //!    An optional layer still refuses a credential that is not valid, and a `Bearer` without a token.
 //! 5. A caller other than the one that an outer layer authenticated is 400.
 //! 6. If it is not known whether a credential is valid, because the issuer's keys or a token's
-//!    revocation are not known, the answer is 503 with `Retry-After`.
+//!    revocation are not known, the answer is 503 with `Retry-After`. A network of clients that names
+//!    many unknown keys gets 429 with `Retry-After` instead.
 //! 7. Refusals from inside, of a [`RequireLayer`] or an extractor, get their `WWW-Authenticate` here,
 //!    with the realm and each authenticator's scheme; so does a 401 without one.
 //! 8. Header fields with credentials are marked as sensitive, so that `Debug` hides them.
@@ -85,7 +86,7 @@ pub mod require;
 mod service;
 
 pub use self::{
-    authenticator::{Attempt, Authenticating, Authenticator, Credential},
+    authenticator::{Attempt, Authenticating, Authenticator, Credential, CredentialPlace},
     layer::AuthLayer,
     require::{Require, RequireLayer},
     service::{Auth, ResponseFuture},

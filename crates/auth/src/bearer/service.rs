@@ -50,7 +50,7 @@ where
             let state = State::Forward { future: self.inner.call(request) };
             return ResponseFuture { state, shared: None };
         };
-        let answer = match shared.attempt(request.headers_mut()) {
+        let answer = match shared.attempt(&mut request) {
             None => Ok(()),
             Some(Attempt::Now(answer)) => {
                 answer.and_then(|identity| shared.admit(&mut request, identity))

@@ -1,6 +1,6 @@
 //! Where an issuer's keys come from, and how a value that may change is read without a lock.
 
-use std::{ops::Deref, pin::Pin, sync::Arc};
+use std::{net::IpAddr, ops::Deref, pin::Pin, sync::Arc, time::Duration};
 
 use arc_swap::{ArcSwap, Guard};
 use tokio::sync::watch;
@@ -33,8 +33,13 @@ debug_only!(IssuerKeys {});
 
 /// Looks up keys that a set does not contain.
 pub(crate) trait KeyFinder: Send + Sync {
-    /// Looks for the key with this id; without an id, only for any usable key.
-    fn find(&self, key_id: Option<&str>) -> Pin<Box<dyn Future<Output = Refreshed> + Send>>;
+    /// Looks for the key with this id, which a client of this network named; without an id, only for any
+    /// usable key.
+    fn find(
+        &self,
+        key_id: Option<&str>,
+        network: Option<IpAddr>,
+    ) -> Pin<Box<dyn Future<Output = Refreshed> + Send>>;
 }
 
 /// The result of looking for a key that the set does not contain.
@@ -45,7 +50,9 @@ pub enum Refreshed {
     Failed,
     /// The set contains the key now.
     Found,
-    /// The issuer has no such key, as far as it may be asked.
+    /// The client's network has named so many unknown keys that it must wait this long.
+    Spent(Duration),
+    /// The issuer did not have the key when it was asked a moment ago.
     Unknown,
 }
 

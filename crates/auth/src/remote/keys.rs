@@ -2,8 +2,12 @@
 
 use std::{
     hash::{BuildHasher, RandomState},
+    net::IpAddr,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use arc_swap::ArcSwap;
@@ -37,6 +41,8 @@ pub(super) struct Shared {
     rounds: watch::Receiver<Ended>,
     /// The keys of the last set that cannot be used.
     pub(super) skipped: ArcSwap<Vec<SkippedKey>>,
+    /// How many callers wait for a fetch.
+    waiting: AtomicUsize,
     time: Time,
     digests: RandomState,
 }
@@ -114,12 +120,19 @@ impl RemoteKeys {
 
     /// Looks for a key that a token names and the set does not contain: it may be newer than the set.
     ///
-    /// All concurrent callers share one fetch, and at most one fetch in 30 seconds brings nothing new;
-    /// an unknown id is not looked for again for a minute. A caller during a fetch waits for it, and for
-    /// another one if it did not bring the key, which may have been published meanwhile. Ids longer than
-    /// 128 bytes are never looked for, and no id is sent anywhere. The fetch continues if the future is
+    /// All concurrent callers share one fetch, and after one that brought nothing new the next one for
+    /// an unknown id is a second away. A network of clients may cause two fetches that bring a key, and otherwise one in 30 seconds;
+    /// callers without a network share one such budget. An id that the issuer did not have is not
+    /// looked for again for a minute. A caller during a fetch waits for it, and for another one if it
+    /// did not bring the key, which may have been published meanwhile. At most 4,096 callers wait at
+    /// the same time; to the others the answer is [`Failed`](Refreshed::Failed). Ids longer than 128
+    /// bytes are never looked for, and no id is sent anywhere. The fetch continues if the future is
     /// dropped.
-    pub async fn refresh_for_unknown_key_id(&self, key_id: &str) -> Refreshed {
+    pub async fn refresh_for_unknown_key_id(
+        &self,
+        key_id: &str,
+        network: Option<IpAddr>,
+    ) -> Refreshed {
         if self.shared.has(key_id) {
             return Refreshed::Found;
         }
@@ -127,16 +140,22 @@ impl RemoteKeys {
             return Refreshed::Unknown;
         }
         let digest = self.shared.digests.hash_one(key_id);
+        let by = self.shared.digests.hash_one(network);
         let mut rounds = self.shared.rounds.clone();
         // A fetch after one that was joined began after the question, so no third is needed.
         let mut has_joined = false;
         loop {
-            let missed = self.shared.machine(|machine, now| machine.missed(digest, now));
+            let missed = self.shared.machine(|machine, now| machine.missed(digest, by, now));
             let (number, tells) = match missed {
                 Miss::Failed => return Refreshed::Failed,
+                Miss::Spent(wait) if network.is_some() => return Refreshed::Spent(wait),
+                Miss::Spent(_) => return Refreshed::Failed,
                 Miss::Unknown if self.shared.usable().is_some() => return Refreshed::Unknown,
                 Miss::Unknown => return Refreshed::Failed,
                 Miss::Wait { round, has_begun } => (round, has_joined || !has_begun),
+            };
+            let Some(_waiting) = Waiting::begin(&self.shared.waiting) else {
+                return Refreshed::Failed;
             };
             // Full means that the task is being woken already.
             let _woken = self.wake.try_send(());
@@ -157,12 +176,36 @@ impl RemoteKeys {
     }
 }
 
+/// A caller that waits for a fetch.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    /// How many callers may wait at the same time.
+    const MAX: usize = 4096;
+
+    fn begin(waiting: &'a AtomicUsize) -> Option<Self> {
+        // Dropping the caller that is one too many takes it back.
+        let before = waiting.fetch_add(1, Ordering::Relaxed);
+        Some(Self(waiting)).filter(|_| before < Self::MAX)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl KeyFinder for RemoteKeys {
-    fn find(&self, key_id: Option<&str>) -> Pin<Box<dyn Future<Output = Refreshed> + Send>> {
+    fn find(
+        &self,
+        key_id: Option<&str>,
+        network: Option<IpAddr>,
+    ) -> Pin<Box<dyn Future<Output = Refreshed> + Send>> {
         let (keys, key_id) = (self.clone(), key_id.map(str::to_owned));
         Box::pin(async move {
             match key_id {
-                Some(key_id) => keys.refresh_for_unknown_key_id(&key_id).await,
+                Some(key_id) => keys.refresh_for_unknown_key_id(&key_id, network).await,
                 None if keys.shared.usable().is_some() => Refreshed::Unknown,
                 None => Refreshed::Failed,
             }
@@ -184,6 +227,7 @@ impl Shared {
             keys,
             rounds,
             skipped: ArcSwap::default(),
+            waiting: AtomicUsize::new(0),
             time,
             digests: RandomState::new(),
         }

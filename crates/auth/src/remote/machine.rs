@@ -4,12 +4,15 @@ use std::{collections::VecDeque, time::Duration};
 
 use hardpoint_core::Mono;
 
-use super::bucket::Bucket;
+use super::bucket::Budget;
 
 /// How long an unknown id is remembered.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 /// How many unknown ids are remembered, 16 bytes each.
 const REMEMBERED: usize = 64;
+/// The least time between a fetch that an unknown id caused in vain and the next one, whichever network
+/// asks for it.
+const PAUSE: Duration = Duration::from_secs(1);
 /// The pause after the first failure; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -60,7 +63,9 @@ pub(super) enum Miss {
         /// Whether it had begun before: a key that it does not bring may be published since.
         has_begun: bool,
     },
-    /// The issuer has no such key, as far as it may be asked now.
+    /// The client's network has caused its share of fetches. It may cause the next one after this time.
+    Spent(Duration),
+    /// The issuer did not have the key when it was asked a moment ago.
     Unknown,
     /// The last fetch failed, and it is too early for another: the answer is not known.
     Failed,
@@ -78,7 +83,9 @@ pub(super) struct Machine {
     /// The number of rounds that were started, or are about to start.
     rounds: u64,
     failures: u32,
-    bucket: Bucket,
+    budget: Budget,
+    /// When an unknown id may cause the next fetch.
+    next_by_miss: Mono,
     missed: VecDeque<(u64, Mono)>,
 }
 
@@ -86,8 +93,10 @@ pub(super) struct Machine {
 enum Round {
     /// The next one is due at this time.
     Idle(Mono),
-    /// One is running, if it has begun, or about to start.
-    Active { by_miss: bool, has_begun: bool },
+    /// An unknown id of this network causes one at this time.
+    Due { at: Mono, by: u64 },
+    /// One is running; if an unknown id caused it, the id came from this network.
+    Active { by: Option<u64> },
 }
 
 impl Machine {
@@ -100,7 +109,8 @@ impl Machine {
             round: Round::Idle(now),
             rounds: 0,
             failures: 0,
-            bucket: Bucket::default(),
+            budget: Budget::default(),
+            next_by_miss: now,
             missed: VecDeque::with_capacity(REMEMBERED),
         }
     }
@@ -114,16 +124,18 @@ impl Machine {
             self.expired = true;
             return Step::Expire;
         }
-        let next = match &mut self.round {
-            Round::Active { has_begun, .. } => {
-                *has_begun = true;
+        let next = match self.round {
+            Round::Active { .. } => return Step::Fetch,
+            Round::Due { at, by } if now >= at => {
+                self.round = Round::Active { by: Some(by) };
                 return Step::Fetch;
             }
-            Round::Idle(next) if now >= *next => {
-                self.start(false, true);
+            Round::Idle(next) if now >= next => {
+                self.round = Round::Active { by: None };
+                self.rounds = self.rounds.saturating_add(1);
                 return Step::Fetch;
             }
-            Round::Idle(next) => *next,
+            Round::Due { at: next, .. } | Round::Idle(next) => next,
         };
         let change = self.held.map(|fresh_until| {
             if now < fresh_until { fresh_until } else { fresh_until.saturating_add(self.stale_for) }
@@ -131,24 +143,40 @@ impl Machine {
         Step::Sleep(change.map_or(next, |change| change.min(next)).saturating_since(now))
     }
 
-    /// A request misses the key whose id has this digest.
-    pub(super) fn missed(&mut self, key_id: u64, now: Mono) -> Miss {
-        if let Round::Active { has_begun, .. } = self.round {
-            return Miss::Wait { round: self.rounds, has_begun };
+    /// A request of a network misses a key, whose digests these are.
+    pub(super) fn missed(&mut self, key_id: u64, network: u64, now: Mono) -> Miss {
+        let (by, has_begun) = match self.round {
+            Round::Active { by } => (by, true),
+            Round::Due { by, .. } => (Some(by), false),
+            Round::Idle(_) => return self.start_by_miss(key_id, network, now),
+        };
+        // Waiting for a fetch costs nothing, but who floods waits only for the fetches it caused.
+        let spent = self.budget.of(network, now).wait(now);
+        if spent.is_zero() || by == Some(network) {
+            Miss::Wait { round: self.rounds, has_begun }
+        } else {
+            Miss::Spent(spent)
         }
-        if !self.is_remembered(key_id, now) && self.bucket.take(now) {
-            self.start(true, false);
-            return Miss::Wait { round: self.rounds, has_begun: false };
+    }
+
+    fn start_by_miss(&mut self, key_id: u64, network: u64, now: Mono) -> Miss {
+        if self.is_remembered(key_id, now) {
+            return if self.failures > 0 { Miss::Failed } else { Miss::Unknown };
         }
-        if self.failures > 0 { Miss::Failed } else { Miss::Unknown }
+        let bucket = self.budget.of(network, now);
+        let spent = bucket.wait(now);
+        if !bucket.take(now) {
+            return if self.failures > 0 { Miss::Failed } else { Miss::Spent(spent) };
+        }
+        self.round = Round::Due { at: now.max(self.next_by_miss), by: network };
+        self.rounds = self.rounds.saturating_add(1);
+        Miss::Wait { round: self.rounds, has_begun: false }
     }
 
     /// A fetch brought keys that are fresh for `lifetime`; with `new`, one of them was not held before.
     /// `random` spreads the next fetch.
     pub(super) fn succeeded(&mut self, now: Mono, lifetime: Duration, new: bool, random: u64) {
-        if !new {
-            self.drain_if_by_miss(now);
-        }
+        self.ended(now, new);
         self.held = Some(now.saturating_add(lifetime));
         self.expired = false;
         self.failures = 0;
@@ -159,7 +187,7 @@ impl Machine {
 
     /// A fetch failed. `random` spreads the next one.
     pub(super) fn failed(&mut self, now: Mono, random: u64) {
-        self.drain_if_by_miss(now);
+        self.ended(now, false);
         let doubled = FIRST_PAUSE.saturating_mul(1 << self.failures.min(6)).min(LONGEST_PAUSE);
         self.failures = self.failures.saturating_add(1);
         let pause = doubled / 2 + part_of(doubled / 2, random);
@@ -189,15 +217,14 @@ impl Machine {
         }
     }
 
-    fn start(&mut self, by_miss: bool, has_begun: bool) {
-        self.round = Round::Active { by_miss, has_begun };
-        self.rounds = self.rounds.saturating_add(1);
-    }
-
-    /// A miss that brought nothing new does not entitle to another fetch.
-    fn drain_if_by_miss(&mut self, now: Mono) {
-        if matches!(self.round, Round::Active { by_miss: true, .. }) {
-            self.bucket.drain(now);
+    /// A fetch ended. One that an unknown id caused in vain costs its network the next one, and delays
+    /// that of any other.
+    fn ended(&mut self, now: Mono, new: bool) {
+        if let Round::Due { by, .. } | Round::Active { by: Some(by) } = self.round
+            && !new
+        {
+            self.budget.of(by, now).drain(now);
+            self.next_by_miss = now.saturating_add(PAUSE);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Why a token is refused.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, time::Duration};
 
 pub use hardpoint_core::event::VerifyErrorKind;
 
@@ -13,6 +13,7 @@ use super::profile::Text;
 pub struct VerifyError {
     kind: VerifyErrorKind,
     claim: Option<Text>,
+    retry_after: Option<Duration>,
 }
 
 impl VerifyError {
@@ -28,14 +29,26 @@ impl VerifyError {
         self.claim.as_deref()
     }
 
+    /// When the client may try again, if the error passes by itself.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
     pub(super) fn about(kind: VerifyErrorKind, claim: impl Into<Text>) -> Self {
-        Self { kind, claim: Some(claim.into()) }
+        Self { kind, claim: Some(claim.into()), retry_after: None }
+    }
+
+    /// The client's network must wait this long before it names another unknown key.
+    pub(super) fn too_many_key_ids(wait: Duration) -> Self {
+        let kind = VerifyErrorKind::TooManyKeyIds;
+        Self { kind, claim: None, retry_after: Some(wait) }
     }
 }
 
 impl From<VerifyErrorKind> for VerifyError {
     fn from(kind: VerifyErrorKind) -> Self {
-        Self { kind, claim: None }
+        Self { kind, claim: None, retry_after: None }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Verifying tokens.
 
 use std::{
+    net::IpAddr,
     pin::Pin,
     sync::{Arc, OnceLock},
     time::Duration,
@@ -121,13 +122,14 @@ impl TokenVerifier {
     }
 
     /// Verifies a token, and asks its issuer for an unknown key and a store for its revocation where
-    /// that is needed.
+    /// that is needed. Callers share one budget for unknown keys: an
+    /// [`AuthLayer`](crate::AuthLayer) gives each network of clients its own.
     ///
     /// # Errors
     /// [`VerifyError`] says why, for a log: do not send the kind to the client.
     pub async fn verify_or_wait(&self, token: &str) -> Result<VerifiedToken, VerifyError> {
         let step = self.inner.step(token)?;
-        self.inner.wait(token, step).await
+        self.inner.wait(token, step, None).await
     }
 
     /// Verifies a token as [`verify`](Self::verify) does, and reads its claims as a `T`.
@@ -161,10 +163,16 @@ impl Inner {
         Ok(step)
     }
 
-    async fn wait(&self, token: &str, mut step: Step) -> Result<VerifiedToken, VerifyError> {
+    async fn wait(
+        &self,
+        token: &str,
+        mut step: Step,
+        network: Option<IpAddr>,
+    ) -> Result<VerifiedToken, VerifyError> {
         if let Step::FindKey(finder, key_id) = &step {
-            match finder.find(key_id.as_deref()).await {
+            match finder.find(key_id.as_deref(), network).await {
                 Refreshed::Failed => return Err(Kind::UnknownKeys.into()),
+                Refreshed::Spent(wait) => return Err(VerifyError::too_many_key_ids(wait)),
                 Refreshed::Unknown => return Err(Kind::KeyId.into()),
                 Refreshed::Found => step = self.step(token)?,
             }
@@ -328,6 +336,9 @@ impl Inner {
             Box::new(match error.kind() {
                 Kind::RevocationUnknown => AuthRejection::RevocationUnavailable,
                 Kind::UnknownKeys => AuthRejection::KeysUnavailable,
+                Kind::TooManyKeyIds => {
+                    AuthRejection::TooManyKeyIds(error.retry_after().unwrap_or_default())
+                }
                 _ => AuthRejection::InvalidToken(error),
             }) as _
         })
@@ -342,8 +353,9 @@ impl Authenticator for TokenVerifier {
             Err(kind) => Attempt::Now(self.inner.report(Err(kind))),
             Ok(step) => {
                 let (inner, token) = (Arc::clone(&self.inner), token.to_owned());
+                let network = credential.network();
                 Attempt::Later(Box::pin(async move {
-                    let answer = inner.wait(&token, step).await;
+                    let answer = inner.wait(&token, step, network).await;
                     inner.report(answer)
                 }))
             }

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use hardpoint_auth::{
-    Algorithm, AuthLayer, Credential, KeyRing, KeySet, PasswordHasher, SigningKey, TokenCache,
-    VerifyingKey,
+    Algorithm, AuthLayer, Credential, CredentialPlace, KeyRing, KeySet, PasswordHasher, SigningKey,
+    TokenCache, VerifyingKey,
 };
 use hardpoint_core::{Event, RequestContext, Secret, Telemetry, Time};
 use hardpoint_testkit::{TestBody, leak::LeakScanner};
@@ -48,7 +48,7 @@ async fn no_claim_key_or_token_is_shown_anywhere() {
     let mut request = with(&format!("Bearer {}x", token.expose()));
     let context = RequestContext::ensure(request.extensions_mut(), &Time::system());
     context.set_identity(verified.clone().into_identity());
-    let credential = Credential::Header(token.expose());
+    let credential = Credential::new(token.expose(), CredentialPlace::Header);
     let shown = format!(
         "{verified:?} {:?} {verifier:?} {issuer:?} {ring:?} {keys:?} {opened:?} {layer:?} {refused} \
          {bad} {forged} {forged:?} {jwks} {jwk} {token:?} {credential:?} {:?} {:?}",

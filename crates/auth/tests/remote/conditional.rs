@@ -57,13 +57,13 @@ async fn keys_that_have_not_changed_are_not_sent_again() {
     let keys = builder.time(clock.clone()).start().unwrap();
     keys.warm().await.unwrap();
     let watch = keys.watch();
-    assert_eq!(keys.refresh_for_unknown_key_id("a").await, Refreshed::Unknown);
+    assert_eq!(keys.refresh_for_unknown_key_id("a", None).await, Refreshed::Unknown);
     assert_eq!(keys.state(), KeysState::Fresh);
     assert!(watch.borrow().find(first.key_id()).is_some());
     assert!(!watch.has_changed().unwrap(), "the very same set is held");
     publish.send_replace(set([&first, &second]));
     clock.advance(Duration::from_secs(31));
-    assert_eq!(keys.refresh_for_unknown_key_id(second.key_id()).await, Refreshed::Found);
+    assert_eq!(keys.refresh_for_unknown_key_id(second.key_id(), None).await, Refreshed::Found);
 
     let seen = seen.lock().unwrap();
     let [whole, unchanged, changed] = seen.as_slice() else { panic!("{seen:?}") };
@@ -171,7 +171,7 @@ async fn where_there_is_no_tag_it_is_asked_by_the_date() {
     publish(&issuer, &text, &[(LAST_MODIFIED, MONDAY)], &[(LAST_MODIFIED, MONDAY)]);
     let keys = start(&issuer);
     keys.warm().await.unwrap();
-    assert_eq!(keys.refresh_for_unknown_key_id("x").await, Refreshed::Unknown);
+    assert_eq!(keys.refresh_for_unknown_key_id("x", None).await, Refreshed::Unknown);
     assert!(has(&keys, &key));
     assert_eq!(sent(&issuer, &IF_MODIFIED_SINCE), [None, some(MONDAY)]);
     assert_eq!(tags(&issuer), [None, None]);
@@ -181,7 +181,7 @@ async fn where_there_is_no_tag_it_is_asked_by_the_date() {
     publish(&issuer, &text, &[(LAST_MODIFIED, MONDAY), (ETAG, "W/\"a\"")], &[]);
     let keys = start(&issuer);
     keys.warm().await.unwrap();
-    assert_eq!(keys.refresh_for_unknown_key_id("x").await, Refreshed::Unknown);
+    assert_eq!(keys.refresh_for_unknown_key_id("x", None).await, Refreshed::Unknown);
     assert_eq!(sent(&issuer, &IF_MODIFIED_SINCE), [None, None]);
     assert_eq!(tags(&issuer), [None, some("W/\"a\"")]);
 }
@@ -194,7 +194,7 @@ async fn a_tag_that_is_no_tag_is_not_sent() {
         issuer.answer("*", move |_| respond(200, &[(ETAG, &tag)], &text));
         let keys = start(&issuer);
         keys.warm().await.unwrap();
-        assert_eq!(keys.refresh_for_unknown_key_id("x").await, Refreshed::Unknown);
+        assert_eq!(keys.refresh_for_unknown_key_id("x", None).await, Refreshed::Unknown);
         assert_eq!(tags(&issuer), [None, None]);
     }
 }
@@ -213,7 +213,7 @@ async fn a_304_that_nobody_asked_for_is_the_servers_error() {
     sleep(Duration::from_secs(2)).await;
     assert!(has(&keys, &key));
     issuer.answer("*", |_| respond(304, &[], ""));
-    assert_eq!(keys.refresh_for_unknown_key_id("x").await, Refreshed::Failed);
+    assert_eq!(keys.refresh_for_unknown_key_id("x", None).await, Refreshed::Failed);
     assert_eq!(keys.last_error().unwrap().kind(), RefreshErrorKind::NotModified);
     assert!(has(&keys, &key) && keys.state() == KeysState::Fresh);
     assert!(tags(&issuer).iter().all(Option::is_none));
@@ -225,7 +225,7 @@ async fn after_a_304_about_something_else_all_is_asked_for() {
     publish(&issuer, &text, &[(ETAG, "\"a\"")], &[(ETAG, "\"b\"")]);
     let keys = start(&issuer);
     keys.warm().await.unwrap();
-    assert_eq!(keys.refresh_for_unknown_key_id("x").await, Refreshed::Failed);
+    assert_eq!(keys.refresh_for_unknown_key_id("x", None).await, Refreshed::Failed);
     assert_eq!(keys.last_error().unwrap().kind(), RefreshErrorKind::NotModified);
     sleep(Duration::from_secs(2)).await;
     assert!(has(&keys, &key) && keys.last_error().is_none());
@@ -248,16 +248,16 @@ async fn a_tag_belongs_to_the_set_that_is_held() {
     keys.warm().await.unwrap();
     // What cannot be used is not held: neither it nor its tag.
     versioned("\"bad\"", r#"{"keys":[]}"#);
-    assert_eq!(keys.refresh_for_unknown_key_id("x").await, Refreshed::Failed);
+    assert_eq!(keys.refresh_for_unknown_key_id("x", None).await, Refreshed::Failed);
     issuer.go_away();
     sleep(Duration::from_secs(31)).await;
-    assert_eq!(keys.refresh_for_unknown_key_id("y").await, Refreshed::Failed);
+    assert_eq!(keys.refresh_for_unknown_key_id("y", None).await, Refreshed::Failed);
     versioned("\"2\"", &later);
     sleep(Duration::from_secs(61)).await;
     assert!(has(&keys, &second) && !has(&keys, &first));
     // It is rolled back.
     versioned("\"1\"", &text);
-    assert_eq!(keys.refresh_for_unknown_key_id(first.key_id()).await, Refreshed::Found);
+    assert_eq!(keys.refresh_for_unknown_key_id(first.key_id(), None).await, Refreshed::Found);
     assert!(!has(&keys, &second));
     let tags = tags(&issuer);
     let (last, before) = tags.split_last().unwrap();
@@ -275,7 +275,7 @@ async fn a_tag_is_sent_only_where_it_came_from() {
     let builder = RemoteKeys::jwks(URL, issuer.clone()).time(Time::custom(TokioClock::new()));
     let keys = builder.follow_same_origin_redirects().start().unwrap();
     keys.warm().await.unwrap();
-    assert_eq!(keys.refresh_for_unknown_key_id("x").await, Refreshed::Unknown);
+    assert_eq!(keys.refresh_for_unknown_key_id("x", None).await, Refreshed::Unknown);
     assert_eq!(tags(&issuer), [None, None, None, some("\"a\"")]);
 
     // Discovery: the document has another tag, and then the keys are elsewhere.
@@ -294,7 +294,7 @@ async fn a_tag_is_sent_only_where_it_came_from() {
     let keys = builder.start().unwrap();
     keys.warm().await.unwrap();
     issuer.answer("/a", |_| respond(404, &[], ""));
-    assert_eq!(keys.refresh_for_unknown_key_id("x").await, Refreshed::Failed);
+    assert_eq!(keys.refresh_for_unknown_key_id("x", None).await, Refreshed::Failed);
     at("https://keys.example/b");
     sleep(Duration::from_secs(2)).await;
     assert!(keys.last_error().is_none());

@@ -65,7 +65,7 @@ async fn keys_that_come_and_go_are_told_and_how_many() {
     keys.warm().await.unwrap();
     assert_eq!(told.take(), ["partner: +1 -0", "partner is fresh"]);
 
-    assert_eq!(keys.refresh_for_unknown_key_id("x").await, Refreshed::Unknown);
+    assert_eq!(keys.refresh_for_unknown_key_id("x", None).await, Refreshed::Unknown);
     assert_eq!(told.take(), [""; 0], "nothing has changed");
 
     issuer.publish(&jwks([&second, &third]));
@@ -159,7 +159,10 @@ async fn no_event_has_a_key_a_url_or_an_errors_text() {
     started[0].warm().await.unwrap();
     assert!(started[1].warm().await.is_err());
     issuer.publish("<html>canary-of-the-page</html>");
-    assert_eq!(started[0].refresh_for_unknown_key_id("canary-of-a-token").await, Refreshed::Failed);
+    assert_eq!(
+        started[0].refresh_for_unknown_key_id("canary-of-a-token", None).await,
+        Refreshed::Failed
+    );
     let raw = raw.lock().unwrap();
     let seen = ["KeySetChanged", "KeySetStateChanged", "KeySetFetchFailed", "\"remote\""];
     assert!(seen.iter().all(|name| raw.contains(name)), "{raw}");

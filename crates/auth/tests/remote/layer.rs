@@ -8,7 +8,7 @@ use hardpoint_auth::{
     Auth, AuthLayer, JwksService, SigningKey, TokenIssuer, TokenVerifier, VerifiedToken,
     VerifyErrorKind, remote::RemoteKeys,
 };
-use hardpoint_core::{RequestContext, Time};
+use hardpoint_core::{ClientResolver, RequestContext, Time};
 use hardpoint_testkit::{Layer, TestBody, clock::TokioClock, contract};
 use http::{
     Request, Response, StatusCode,
@@ -105,17 +105,38 @@ async fn outside_of_a_layer_the_issuer_is_asked_by_who_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_whose_key_nobody_knows_is_401_and_fetched_for_once() {
+async fn a_token_whose_key_the_issuer_does_not_have_is_401_and_one_not_looked_for_is_not() {
     let issuer = Issuer::publishing(&key().1);
     let keys = start(&issuer);
     keys.warm().await.unwrap();
     let layer = layer(&keys);
-    for _ in 0..3 {
-        let response = call(&layer, issued(SigningKey::generate().unwrap(), ISSUER)).await;
+    let from = |address: Option<[u8; 4]>| {
+        let mut request = issued(SigningKey::generate().unwrap(), ISSUER);
+        if let Some(address) = address {
+            let resolver = ClientResolver::default();
+            let client = resolver.resolve(Some(address.into()), request.headers());
+            let context = RequestContext::ensure(request.extensions_mut(), &Time::system());
+            context.set_client(client);
+        }
+        request
+    };
+    for address in [None, Some([203, 0, 113, 7])] {
+        let response = call(&layer, from(address)).await;
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
         assert!(response.headers().contains_key(WWW_AUTHENTICATE));
+        // The next id is not looked for, so whether its token is valid is not known.
+        let response = call(&layer, from(address)).await;
+        let expected = match address {
+            None => StatusCode::SERVICE_UNAVAILABLE,
+            Some(_) => StatusCode::TOO_MANY_REQUESTS,
+        };
+        assert_eq!(response.status(), expected);
+        assert!(response.headers().contains_key(RETRY_AFTER));
+        assert!(!response.headers().contains_key(WWW_AUTHENTICATE));
     }
-    assert_eq!(issuer.fetches(), 2);
+    assert_eq!(issuer.fetches(), 3);
+    let neighbour = call(&layer, from(Some([203, 0, 113, 8]))).await;
+    assert_eq!(neighbour.status(), StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test(start_paused = true)]

@@ -62,7 +62,7 @@ async fn an_issuer_that_is_away_at_the_start_is_asked_again_within_seconds() {
     assert_eq!(keys.warm().await.unwrap_err().kind(), RefreshErrorKind::Unreachable);
     assert_eq!(keys.state(), KeysState::Empty);
     let (key, jwks) = key();
-    assert_eq!(keys.refresh_for_unknown_key_id(key.key_id()).await, Refreshed::Failed);
+    assert_eq!(keys.refresh_for_unknown_key_id(key.key_id(), None).await, Refreshed::Failed);
     issuer.publish(&jwks);
     sleep(Duration::from_secs(4)).await;
     assert_eq!(keys.state(), KeysState::Fresh);
@@ -101,7 +101,7 @@ async fn stale_keys_are_used_for_a_day_and_then_let_go() {
     sleep(Duration::from_secs(2)).await;
     assert_eq!(keys.state(), KeysState::Expired);
     assert!(!has(&keys, &key));
-    assert_eq!(keys.refresh_for_unknown_key_id(key.key_id()).await, Refreshed::Failed);
+    assert_eq!(keys.refresh_for_unknown_key_id(key.key_id(), None).await, Refreshed::Failed);
     issuer.publish(&jwks);
     sleep(Duration::from_secs(61)).await;
     assert!(has(&keys, &key) && keys.state() == KeysState::Fresh);
@@ -115,9 +115,9 @@ async fn a_key_that_was_published_since_is_found_and_its_id_is_not_sent() {
     keys.warm().await.unwrap();
     let new = SigningKey::generate().unwrap();
     issuer.publish(&jwks([&old, &new]));
-    assert_eq!(keys.refresh_for_unknown_key_id(old.key_id()).await, Refreshed::Found);
+    assert_eq!(keys.refresh_for_unknown_key_id(old.key_id(), None).await, Refreshed::Found);
     assert_eq!(issuer.fetches(), 1, "it is held");
-    assert_eq!(keys.refresh_for_unknown_key_id(new.key_id()).await, Refreshed::Found);
+    assert_eq!(keys.refresh_for_unknown_key_id(new.key_id(), None).await, Refreshed::Found);
     assert_eq!(issuer.fetched(), [URL, URL]);
 }
 
@@ -127,18 +127,55 @@ async fn a_flood_of_unknown_ids_causes_one_fetch_in_thirty_seconds() {
     let keys = start(&issuer);
     keys.warm().await.unwrap();
     let before = issuer.fetches();
+    let network = Some([203, 0, 113, 7].into());
     // 10 000 a second.
     for millisecond in 0..29_000 {
         for each in 0..10 {
             let id = format!("{millisecond}-{each}");
-            assert_eq!(keys.refresh_for_unknown_key_id(&id).await, Refreshed::Unknown);
+            let refreshed = keys.refresh_for_unknown_key_id(&id, network).await;
+            assert_eq!(refreshed == Refreshed::Unknown, (millisecond, each) == (0, 0));
+            assert!(!matches!(refreshed, Refreshed::Failed | Refreshed::Found));
         }
         advance(Duration::from_millis(1)).await;
     }
     assert_eq!(issuer.fetches() - before, 1);
     advance(Duration::from_secs(2)).await;
-    assert_eq!(keys.refresh_for_unknown_key_id("later").await, Refreshed::Unknown);
+    assert_eq!(keys.refresh_for_unknown_key_id("later", network).await, Refreshed::Unknown);
     assert_eq!(issuer.fetches() - before, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rotation_under_a_flood_is_seen_within_two_seconds_by_other_networks() {
+    let (_, text) = key();
+    let issuer = Issuer::publishing(&text);
+    let keys = start(&issuer);
+    keys.warm().await.unwrap();
+    let (flood, valid) = (Some([203, 0, 113, 7].into()), Some([198, 51, 100, 7].into()));
+    let (new, rotated) = key();
+    let (mut found, mut since) = (None, None);
+    for millisecond in 0..5_000_u32 {
+        for each in 0..10 {
+            let id = format!("{millisecond}-{each}");
+            drop(tokio::spawn({
+                let keys = keys.clone();
+                async move { keys.refresh_for_unknown_key_id(&id, flood).await }
+            }));
+        }
+        if millisecond == 1_000 {
+            issuer.publish(&rotated);
+            since = Some(tokio::time::Instant::now());
+            let (keys, id) = (keys.clone(), new.key_id().to_owned());
+            found = Some(tokio::spawn(async move {
+                let refreshed = keys.refresh_for_unknown_key_id(&id, valid).await;
+                (refreshed, tokio::time::Instant::now())
+            }));
+        }
+        advance(Duration::from_millis(1)).await;
+    }
+    let (refreshed, at) = found.unwrap().await.unwrap();
+    assert_eq!(refreshed, Refreshed::Found);
+    assert!(at - since.unwrap() <= Duration::from_secs(2), "{:?}", at - since.unwrap());
+    assert!(issuer.fetches() <= 4, "{}", issuer.fetches());
 }
 
 #[tokio::test(start_paused = true)]
@@ -153,7 +190,7 @@ async fn a_thousand_who_miss_keys_at_once_cause_one_fetch() {
     for number in 0..1_000 {
         let (keys, found) = (keys.clone(), number % 2 == 0);
         let id = if found { new.key_id().to_owned() } else { format!("made-up-{number}") };
-        all.spawn(async move { (found, keys.refresh_for_unknown_key_id(&id).await) });
+        all.spawn(async move { (found, keys.refresh_for_unknown_key_id(&id, None).await) });
     }
     while let Some(one) = all.join_next().await {
         let (found, refreshed) = one.unwrap();
@@ -173,7 +210,7 @@ async fn a_key_that_is_published_during_a_fetch_is_looked_for_by_the_next_one() 
     assert_eq!(issuer.fetches(), 1, "it is under way, with the old keys");
     let new = SigningKey::generate().unwrap();
     issuer.publish(&jwks([&old, &new]));
-    assert_eq!(keys.refresh_for_unknown_key_id(new.key_id()).await, Refreshed::Found);
+    assert_eq!(keys.refresh_for_unknown_key_id(new.key_id(), None).await, Refreshed::Found);
     assert_eq!(issuer.fetches(), 2);
 }
 
@@ -184,18 +221,20 @@ async fn an_id_is_not_remembered_by_a_fetch_that_began_before_it_was_asked_for()
     let keys = start(&issuer);
     keys.warm().await.unwrap();
     let other = keys.clone();
-    let made_up = tokio::spawn(async move { other.refresh_for_unknown_key_id("made up").await });
+    let made_up =
+        tokio::spawn(async move { other.refresh_for_unknown_key_id("made up", None).await });
     sleep(Duration::from_millis(1)).await;
     let new = SigningKey::generate().unwrap();
     issuer.publish(&jwks([&old, &new]));
-    // Nothing new came for the made-up id, so there is no second fetch at once.
-    assert_eq!(keys.refresh_for_unknown_key_id(new.key_id()).await, Refreshed::Unknown);
+    // Nothing new came for the made-up id, so callers without a network cause no second fetch at once,
+    // and whether the issuer has the key is not known.
+    assert_eq!(keys.refresh_for_unknown_key_id(new.key_id(), None).await, Refreshed::Failed);
     assert_eq!(made_up.await.unwrap(), Refreshed::Unknown);
     assert_eq!(issuer.fetches(), 2);
     sleep(Duration::from_secs(30)).await;
-    assert_eq!(keys.refresh_for_unknown_key_id("made up").await, Refreshed::Unknown);
+    assert_eq!(keys.refresh_for_unknown_key_id("made up", None).await, Refreshed::Unknown);
     assert_eq!(issuer.fetches(), 2, "this one is remembered");
-    assert_eq!(keys.refresh_for_unknown_key_id(new.key_id()).await, Refreshed::Found);
+    assert_eq!(keys.refresh_for_unknown_key_id(new.key_id(), None).await, Refreshed::Found);
 }
 
 /// An id was remembered as missing by a fetch that had failed.
@@ -207,11 +246,11 @@ async fn an_id_is_not_remembered_by_a_fetch_that_failed() {
     keys.warm().await.unwrap();
     let (new, newer) = key();
     issuer.go_away();
-    assert_eq!(keys.refresh_for_unknown_key_id(new.key_id()).await, Refreshed::Failed);
+    assert_eq!(keys.refresh_for_unknown_key_id(new.key_id(), None).await, Refreshed::Failed);
     issuer.publish(&text);
     sleep(Duration::from_secs(30)).await;
     issuer.publish(&newer);
-    assert_eq!(keys.refresh_for_unknown_key_id(new.key_id()).await, Refreshed::Found);
+    assert_eq!(keys.refresh_for_unknown_key_id(new.key_id(), None).await, Refreshed::Found);
 }
 
 /// An issuer whose replicas do not agree, or that is rolled back. What it publishes now is what counts:
@@ -229,7 +268,10 @@ async fn a_key_that_is_taken_away_is_gone_at_once_and_found_within_a_minute_when
     assert!(has(&keys, &first) && !has(&keys, &second));
     let before = issuer.fetches();
     for _ in 0..60 {
-        assert_eq!(keys.refresh_for_unknown_key_id(second.key_id()).await, Refreshed::Unknown);
+        assert_eq!(
+            keys.refresh_for_unknown_key_id(second.key_id(), None).await,
+            Refreshed::Unknown
+        );
         sleep(Duration::from_secs(1)).await;
     }
     assert!(issuer.fetches() - before <= 2, "{}", issuer.fetches() - before);
@@ -239,10 +281,10 @@ async fn a_key_that_is_taken_away_is_gone_at_once_and_found_within_a_minute_when
 
     issuer.publish(&older);
     sleep(Duration::from_secs(61)).await;
-    assert_eq!(keys.refresh_for_unknown_key_id(second.key_id()).await, Refreshed::Unknown);
+    assert_eq!(keys.refresh_for_unknown_key_id(second.key_id(), None).await, Refreshed::Unknown);
     issuer.publish(&both);
     let back = tokio::time::Instant::now();
-    while keys.refresh_for_unknown_key_id(second.key_id()).await != Refreshed::Found {
+    while keys.refresh_for_unknown_key_id(second.key_id(), None).await != Refreshed::Found {
         sleep(Duration::from_secs(1)).await;
     }
     assert!(back.elapsed() <= Duration::from_secs(61), "{:?}", back.elapsed());
@@ -261,10 +303,10 @@ async fn replicas_that_do_not_agree_are_asked_no_more_often_than_the_bucket_allo
     for round in 0..3_600 {
         issuer.publish(if round % 2 == 0 { &older } else { &both });
         // Whatever comes in between, such as a flood of made-up ids.
-        let made_up = keys.refresh_for_unknown_key_id(&format!("made-up-{round}")).await;
-        assert_eq!(made_up, Refreshed::Unknown);
+        let made_up = keys.refresh_for_unknown_key_id(&format!("made-up-{round}"), None).await;
+        assert_ne!(made_up, Refreshed::Found);
         lost += usize::from(!has(&keys, &second));
-        assert_ne!(keys.refresh_for_unknown_key_id(second.key_id()).await, Refreshed::Failed);
+        let _either = keys.refresh_for_unknown_key_id(second.key_id(), None).await;
         assert!(has(&keys, &first));
         sleep(Duration::from_secs(1)).await;
     }
@@ -281,9 +323,9 @@ async fn who_goes_away_while_waiting_does_not_stop_the_fetch() {
     keys.warm().await.unwrap();
     let (new, text) = key();
     issuer.publish(&text);
-    let impatient = keys.refresh_for_unknown_key_id(new.key_id());
+    let impatient = keys.refresh_for_unknown_key_id(new.key_id(), None);
     assert!(tokio::time::timeout(Duration::from_millis(1), impatient).await.is_err());
-    sleep(Duration::from_secs(1)).await;
+    sleep(Duration::from_secs(2)).await;
     assert!(has(&keys, &new));
     assert_eq!(issuer.fetches(), 2);
 }
@@ -294,9 +336,9 @@ async fn an_id_of_more_than_128_bytes_is_never_looked_for() {
     let keys = start(&issuer);
     keys.warm().await.unwrap();
     let id = "a".repeat(129);
-    assert_eq!(keys.refresh_for_unknown_key_id(&id).await, Refreshed::Unknown);
+    assert_eq!(keys.refresh_for_unknown_key_id(&id, None).await, Refreshed::Unknown);
     assert_eq!(issuer.fetches(), 1);
-    assert_eq!(keys.refresh_for_unknown_key_id(&id[..128]).await, Refreshed::Unknown);
+    assert_eq!(keys.refresh_for_unknown_key_id(&id[..128], None).await, Refreshed::Unknown);
     assert_eq!(issuer.fetches(), 2);
 }
 
@@ -335,7 +377,7 @@ async fn a_set_does_not_shrink_to_nothing_and_does_not_grow_without_bound() {
         let keys = start(&issuer);
         keys.warm().await.unwrap();
         issuer.publish(text);
-        assert_eq!(keys.refresh_for_unknown_key_id("x").await, Refreshed::Failed);
+        assert_eq!(keys.refresh_for_unknown_key_id("x", None).await, Refreshed::Failed);
         assert_eq!(failure(&keys), Some(expected), "{expected:?}");
         assert!(has(&keys, &key));
         assert_eq!(keys.state(), KeysState::Fresh, "what is held is as good as before");
@@ -373,7 +415,7 @@ async fn the_keys_are_where_the_issuer_says() {
     assert_eq!(issuer.fetched(), [well_known.as_str(), "https://keys.example/a"]);
 
     // The place is remembered, and asked for again after a failure.
-    assert_eq!(keys.refresh_for_unknown_key_id("x").await, Refreshed::Unknown);
+    assert_eq!(keys.refresh_for_unknown_key_id("x", None).await, Refreshed::Unknown);
     assert_eq!(issuer.fetches(), 3);
     issuer.go_away();
     sleep(HOUR).await;

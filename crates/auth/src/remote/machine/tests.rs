@@ -5,6 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::remote::bucket;
 
+/// The digest of a network.
+const NETWORK: u64 = 7;
 const START: Mono = Mono::from_nanos(1);
 const DAY: Duration = Duration::from_secs(86_400);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -75,7 +77,7 @@ fn a_success_makes_up_for_the_failures_before_it() {
     }
     machine.succeeded(after(5), HOUR, true, 0);
     machine.remember(1, after(5));
-    assert_eq!(machine.missed(1, after(5)), Miss::Unknown);
+    assert_eq!(machine.missed(1, NETWORK, after(5)), Miss::Unknown);
     machine.failed(after(6), u64::MAX);
     let Step::Sleep(pause) = machine.step(after(6)) else { panic!("it does not wait") };
     assert!(pause <= FIRST_PAUSE, "{pause:?}");
@@ -97,14 +99,14 @@ fn replicas_fetch_at_different_times() {
 fn who_misses_a_key_while_a_fetch_is_under_way_waits_for_that_one() {
     let mut machine = Machine::new(START, DAY);
     assert_eq!(machine.step(START), Step::Fetch);
-    assert_eq!(machine.missed(1, START), Miss::Wait { round: 1, has_begun: true });
-    assert_eq!(machine.missed(2, START), Miss::Wait { round: 1, has_begun: true });
+    assert_eq!(machine.missed(1, NETWORK, START), Miss::Wait { round: 1, has_begun: true });
+    assert_eq!(machine.missed(2, NETWORK, START), Miss::Wait { round: 1, has_begun: true });
     machine.succeeded(START, HOUR, true, 0);
     // Only the first of these starts one, and all of them were there before it began.
-    assert_eq!(machine.missed(3, after(1)), asked(2));
-    assert_eq!(machine.missed(4, after(1)), asked(2));
+    assert_eq!(machine.missed(3, NETWORK, after(1)), asked(2));
+    assert_eq!(machine.missed(4, NETWORK, after(1)), asked(2));
     assert_eq!(machine.step(after(1)), Step::Fetch);
-    assert_eq!(machine.missed(5, after(1)), Miss::Wait { round: 2, has_begun: true });
+    assert_eq!(machine.missed(5, NETWORK, after(1)), Miss::Wait { round: 2, has_begun: true });
 }
 
 #[test]
@@ -124,31 +126,32 @@ fn the_moment_in_which_keys_become_stale_is_not_slept_through() {
 fn two_rotations_in_a_row_are_seen_and_then_the_bucket_is_empty() {
     let mut machine = fed();
     for (second, round) in [(1, 2), (2, 3)] {
-        assert_eq!(machine.missed(second, after(second)), asked(round));
+        assert_eq!(machine.missed(second, NETWORK, after(second)), asked(round));
         machine.succeeded(after(second), HOUR, true, 0);
     }
-    assert_eq!(machine.missed(3, after(3)), Miss::Unknown);
-    assert_eq!(machine.missed(3, after(31)), asked(4));
+    let wait = Duration::from_secs(28);
+    assert_eq!(machine.missed(3, NETWORK, after(3)), Miss::Spent(wait));
+    assert_eq!(machine.missed(3, NETWORK, after(31)), asked(4));
 }
 
 #[test]
 fn an_id_that_was_asked_for_in_vain_takes_nothing_from_the_bucket() {
     let mut machine = fed();
-    assert_eq!(machine.missed(1, after(1)), asked(2));
+    assert_eq!(machine.missed(1, NETWORK, after(1)), asked(2));
     machine.succeeded(after(1), HOUR, false, 0);
     machine.remember(1, after(1));
-    assert_eq!(machine.missed(1, after(32)), Miss::Unknown);
-    assert_eq!(machine.missed(2, after(32)), asked(3), "the bucket has a cell");
+    assert_eq!(machine.missed(1, NETWORK, after(32)), Miss::Unknown);
+    assert_eq!(machine.missed(2, NETWORK, after(32)), asked(3), "the bucket has a cell");
     machine.succeeded(after(32), HOUR, false, 0);
-    assert_eq!(machine.missed(1, after(62)), asked(4), "it is forgotten after a minute");
+    assert_eq!(machine.missed(1, NETWORK, after(62)), asked(4), "it is forgotten after a minute");
 }
 
 #[test]
 fn a_miss_that_cannot_be_decided_is_no_unknown_key() {
     let mut machine = fed();
-    assert_eq!(machine.missed(1, after(1)), asked(2));
+    assert_eq!(machine.missed(1, NETWORK, after(1)), asked(2));
     machine.failed(after(1), u64::MAX);
-    assert_eq!(machine.missed(2, after(1)), Miss::Failed);
+    assert_eq!(machine.missed(2, NETWORK, after(1)), Miss::Failed);
 }
 
 #[test]
@@ -182,6 +185,23 @@ fn happening() -> impl Strategy<Value = Happening> {
     ]
 }
 
+#[test]
+fn a_network_that_floods_takes_nothing_from_another_and_gets_no_answer_as_unknown() {
+    let (mut machine, flood) = (fed(), 8);
+    assert_eq!(machine.missed(1, flood, after(1)), asked(2));
+    assert_eq!(machine.step(after(1)), Step::Fetch);
+    machine.succeeded(after(1), HOUR, false, 0);
+    assert!(matches!(machine.missed(2, flood, after(1)), Miss::Spent(_)));
+    // Another network is heard, at the earliest a second after the last fetch.
+    assert_eq!(machine.missed(3, NETWORK, after(1)), asked(3));
+    assert_eq!(machine.step(after(1)), Step::Sleep(PAUSE));
+    // The flood does not wait with it.
+    assert!(matches!(machine.missed(4, flood, after(1)), Miss::Spent(_)));
+    assert_eq!(machine.missed(5, 9, after(1)), asked(3));
+    assert_eq!(machine.step(after(2)), Step::Fetch);
+    machine.succeeded(after(2), HOUR, true, 0);
+}
+
 proptest! {
     #[test]
     fn whatever_happens_the_machine_goes_on_and_its_state_is_true(
@@ -195,8 +215,8 @@ proptest! {
                     now = now.saturating_add(Duration::from_millis(millis));
                 }
                 Happening::Missed { id } => {
-                    if let Miss::Wait { .. } = machine.missed(id, now) {
-                        let active = matches!(machine.round, Round::Active { .. });
+                    if let Miss::Wait { .. } = machine.missed(id, NETWORK, now) {
+                        let active = !matches!(machine.round, Round::Idle(_));
                         prop_assert!(active, "there is a fetch to wait for");
                     } else {
                         machine.remember(id, now);
@@ -247,7 +267,7 @@ proptest! {
         let (mut now, mut last) = (START, None::<Mono>);
         for (id, pause) in (0_u64..).zip(pauses) {
             now = now.saturating_add(Duration::from_millis(pause));
-            if let Miss::Wait { .. } = machine.missed(id, now) {
+            if let Miss::Wait { .. } = machine.missed(id, NETWORK, now) {
                 let apart = last.is_none_or(|last| now.saturating_since(last) >= bucket::INTERVAL);
                 prop_assert!(apart);
                 last = Some(now);
