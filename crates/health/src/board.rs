@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicU8, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -17,10 +17,11 @@ use tokio::{
     sync::{Notify, watch},
     time::Instant,
 };
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::{
     check::{Down, Tracked, run::timeout, state::Status},
+    heartbeat::Pulse,
     phase::Phase,
 };
 
@@ -31,6 +32,7 @@ pub(crate) enum Verdict {
     Draining,
     NotReady,
     Ok,
+    Stalled,
     Starting,
 }
 
@@ -39,7 +41,7 @@ impl Verdict {
         match self {
             Self::Degraded | Self::Ok => Readiness::Ready,
             Self::Draining => Readiness::Draining,
-            Self::NotReady => Readiness::NotReady,
+            Self::NotReady | Self::Stalled => Readiness::NotReady,
             Self::Starting => Readiness::Starting,
         }
     }
@@ -51,6 +53,7 @@ impl Verdict {
             Self::Draining => "draining",
             Self::NotReady => "not_ready",
             Self::Ok => "ok",
+            Self::Stalled => "stalled",
             Self::Starting => "starting",
         }
     }
@@ -61,6 +64,10 @@ pub(crate) struct Board {
     checks: Vec<Arc<Tracked>>,
     /// The readiness that the observer last received, as its index in [`index_of`].
     told: AtomicU8,
+    /// The packed state of the service's runtime.
+    pulse: AtomicU32,
+    /// Notified after each change that may change a verdict.
+    changed: watch::Sender<()>,
     drain_began: watch::Sender<Option<Instant>>,
     emptied: Notify,
     time: Time,
@@ -74,6 +81,8 @@ impl Board {
             phase: Phase::default(),
             checks,
             told: AtomicU8::new(index_of(Readiness::Starting)),
+            pulse: AtomicU32::new(pack(Pulse::Beating)),
+            changed: watch::Sender::new(()),
             drain_began: watch::Sender::new(None),
             emptied: Notify::new(),
             origin: time.now(),
@@ -103,7 +112,11 @@ impl Board {
         if !self.is_started() {
             return Verdict::Starting;
         }
-        let mut verdict = Verdict::Ok;
+        let mut verdict = match self.pulse() {
+            Pulse::Beating => Verdict::Ok,
+            Pulse::Silent(_) => Verdict::Degraded,
+            Pulse::Stalled => return Verdict::Stalled,
+        };
         for check in &self.checks {
             match check.state().status {
                 Status::Up => {}
@@ -136,6 +149,41 @@ impl Board {
             self.checks.get(*index).is_some_and(|check| check.state().status == Status::Down)
         };
         check.ancestors.iter().any(is_down)
+    }
+
+    /// Notified after each change that may change a verdict.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// The state of the service's runtime.
+    pub(crate) fn pulse(&self) -> Pulse {
+        unpack(self.pulse.load(Ordering::Acquire))
+    }
+
+    /// Takes note of the state of the service's runtime, and logs a change.
+    pub(crate) fn set_pulse(&self, pulse: Pulse) {
+        let before = unpack(self.pulse.swap(pack(pulse), Ordering::AcqRel));
+        if before == pulse {
+            return;
+        }
+        match pulse {
+            Pulse::Beating => info!(
+                target: "hardpoint::health::runtime",
+                "all workers of the runtime respond again"
+            ),
+            Pulse::Silent(workers) => warn!(
+                target: "hardpoint::health::runtime",
+                workers,
+                "workers of the runtime are blocked: a task has not yielded for 5 seconds"
+            ),
+            Pulse::Stalled => error!(
+                target: "hardpoint::health::runtime",
+                "the runtime is stalled: no task has run for 10 seconds"
+            ),
+        }
+        self.tell();
     }
 
     /// Returns `true` on the first call only.
@@ -260,6 +308,7 @@ impl Board {
     /// observer runs without a lock, so two reports can arrive in the wrong order; in that case the
     /// current value is reported again.
     fn tell(&self) {
+        self.changed.send_replace(());
         let mut overtaken = false;
         loop {
             let readiness = self.verdict().readiness();
@@ -290,6 +339,22 @@ impl fmt::Debug for Board {
             .field("phase", &self.phase)
             .field("checks", &self.checks)
             .finish_non_exhaustive()
+    }
+}
+
+const fn pack(pulse: Pulse) -> u32 {
+    match pulse {
+        Pulse::Beating => 0,
+        Pulse::Silent(workers) => workers,
+        Pulse::Stalled => u32::MAX,
+    }
+}
+
+const fn unpack(word: u32) -> Pulse {
+    match word {
+        0 => Pulse::Beating,
+        u32::MAX => Pulse::Stalled,
+        workers => Pulse::Silent(workers),
     }
 }
 

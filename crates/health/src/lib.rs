@@ -66,20 +66,33 @@
 //!
 //! The minimum supported Rust version is 1.95.
 
+#[cfg(feature = "serve")]
+pub mod admin;
 #[cfg(feature = "axum")]
 pub mod axum;
 mod board;
+pub mod builtin;
 pub mod check;
 pub mod drain;
 mod error;
+#[cfg(feature = "grpc")]
+pub mod grpc;
+mod heartbeat;
+pub mod job;
 pub mod lifecycle;
+mod monitor;
 mod phase;
 pub mod probe;
 
+#[cfg(feature = "serve")]
+pub use self::admin::{Admin, AdminBuilder, AdminError};
+#[cfg(feature = "grpc")]
+pub use self::grpc::GrpcHealth;
 pub use self::{
     check::{Check, Checks, Down},
     drain::DrainLayer,
     error::{ConfigError, Mistake},
+    job::{JobMonitor, JobRun},
     lifecycle::Lifecycle,
     probe::{ProbeLayer, Probes},
 };

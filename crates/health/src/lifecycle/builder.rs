@@ -1,6 +1,10 @@
 //! The builder of a lifecycle.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use hardpoint_core::{Telemetry, Time};
 use tokio::runtime::Handle;
@@ -126,15 +130,16 @@ impl LifecycleBuilder {
 
         let (tracked, tasks) = self.checks.into_parts();
         let board = Arc::new(Board::new(tracked, self.time, self.telemetry));
-        let runner = match runtime {
+        let runner = match &runtime {
             Some(runtime) if !tasks.is_empty() => {
                 let no_thread = |error: io::Error| Mistake::NoThread { reason: error.kind() };
-                let runner = Runner::start(&board, tasks, runtime).map_err(no_thread);
+                let runner = Runner::start(&board, tasks, runtime.clone()).map_err(no_thread);
                 Some(runner.map_err(ConfigError::from)?)
             }
             _ => None,
         };
-        let inner = Inner { board, plan: self.plan, _checks: runner };
+        let inner =
+            Inner { board, plan: self.plan, runtime, monitor: OnceLock::new(), _checks: runner };
         Ok(Lifecycle { inner: Arc::new(inner) })
     }
 }

@@ -98,13 +98,20 @@
 //! [`ProbeLayer`]: crate::ProbeLayer
 //! [`Runtime::shutdown_background`]: tokio::runtime::Runtime::shutdown_background
 
-use std::{error::Error, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    io,
+    process::ExitCode,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use hardpoint_core::Readiness;
+use tokio::runtime::Handle;
 
 pub use self::builder::LifecycleBuilder;
 use self::{run::Ended, signals::System};
-use crate::{board::Board, check::run::Runner};
+use crate::{board::Board, check::run::Runner, monitor::Monitor};
 
 mod builder;
 mod run;
@@ -126,6 +133,10 @@ pub struct Lifecycle {
 struct Inner {
     board: Arc<Board>,
     plan: Plan,
+    /// The runtime in which the lifecycle was built.
+    runtime: Option<Handle>,
+    /// The admin thread, once something needs it.
+    monitor: OnceLock<Monitor>,
     /// Dropping the runner stops the checks, so they end with the last handle.
     _checks: Option<Runner>,
 }
@@ -223,8 +234,25 @@ impl Lifecycle {
         self.inner.plan.settle / 2
     }
 
+    /// The runtime in which the lifecycle was built.
+    #[cfg(feature = "serve")]
+    pub(crate) fn runtime(&self) -> Option<&Handle> {
+        self.inner.runtime.as_ref()
+    }
+
     pub(crate) fn board(&self) -> &Arc<Board> {
         &self.inner.board
+    }
+
+    /// The runtime of the admin thread, which is started if it does not run yet.
+    pub(crate) fn monitor(&self) -> io::Result<&Handle> {
+        let monitor = &self.inner.monitor;
+        if monitor.get().is_none() {
+            let started = Monitor::start(self.board(), self.inner.runtime.clone())?;
+            // If two callers start one, the second one ends here.
+            drop(monitor.set(started));
+        }
+        monitor.get().map(Monitor::handle).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     /// Runs `serve` until it has drained, handles SIGTERM and SIGINT meanwhile, logs how the run
@@ -244,7 +272,7 @@ impl Lifecycle {
         F: IntoFuture<Output = Result<T, E>>,
         E: Into<Box<dyn Error + Send + Sync>>,
     {
-        let ended = match System::listen() {
+        let ended = match self.monitor().and_then(|_| System::listen()) {
             Ok(signals) => self.drive(serve.into_future(), signals).await,
             Err(error) => Ended::Failed(error.into()),
         };

@@ -16,12 +16,14 @@ use tower_service::Service;
 
 use super::{
     answer::{Answer, respond},
+    draft,
     layer::{is_read, method_not_allowed},
 };
 use crate::{
     Lifecycle,
     board::Board,
     check::{Tracked, state::Status},
+    heartbeat::Pulse,
 };
 
 /// A service for the admin listener that answers all probes and the full report. See the
@@ -38,15 +40,22 @@ impl Probes {
         Self { lifecycle: lifecycle.clone() }
     }
 
-    fn answer<B>(&self, request: &Request<B>) -> Response<ResponseBody<NoBody>> {
+    pub(crate) fn answer<B>(&self, request: &Request<B>) -> Response<ResponseBody<NoBody>> {
         let board = self.lifecycle.board();
         let refusals = Refusals::new();
         let method = request.method();
         let read = is_read(method);
         match request.uri().path() {
-            "/livez" if read => Answer::liveness().response(method),
+            "/livez" if read => Answer::liveness(board).response(method),
             "/readyz" if read => Answer::readiness(board).response(method),
             "/startupz" if read => Answer::startup(board).response(method),
+            "/health" if read && draft::is_wanted(request.headers()) => {
+                let (status, report) = draft::report(board);
+                let body = Bytes::from(report.to_string());
+                let mut response = respond(method, draft::MEDIA_TYPE, body);
+                *response.status_mut() = status;
+                response
+            }
             "/health" if read => {
                 let body = Bytes::from(report(board).to_string());
                 respond(method, "application/json", body)
@@ -101,8 +110,19 @@ fn report(board: &Board) -> Value {
         "started": board.is_started(),
         "draining": phase.is_draining(),
         "in_flight": phase.in_flight(),
+        "runtime": runtime(board.pulse()),
         "checks": checks,
     })
+}
+
+fn runtime(pulse: Pulse) -> Value {
+    let blocked = match pulse {
+        Pulse::Beating => Some(0),
+        Pulse::Silent(workers) => Some(workers),
+        // Nothing is known of single workers.
+        Pulse::Stalled => None,
+    };
+    json!({ "status": pulse.as_str(), "blocked_workers": blocked })
 }
 
 /// The report's entry for one check. It never contains the text of an error.

@@ -8,7 +8,10 @@ use http::{
     header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
 };
 
-use crate::board::{Board, Verdict};
+use crate::{
+    board::{Board, Verdict},
+    heartbeat::Pulse,
+};
 
 /// The wait before the next attempt: about one probe period of a balancer.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
@@ -20,6 +23,9 @@ const DRAINING: Answer = Answer::fail(
 );
 const NOT_READY: Answer = Answer::fail(
     r#"{"code":"not_ready","status":503,"title":"The service is not ready","type":"urn:hardpoint:problem:not_ready"}"#,
+);
+const STALLED: Answer = Answer::fail(
+    r#"{"code":"stalled","status":503,"title":"The service does not respond","type":"urn:hardpoint:problem:stalled"}"#,
 );
 const STARTING: Answer = Answer::fail(
     r#"{"code":"starting","status":503,"title":"The service is starting","type":"urn:hardpoint:problem:starting"}"#,
@@ -41,10 +47,10 @@ impl Answer {
         Self { pass: false, body }
     }
 
-    /// Whether the process responds at all. The response is itself the proof: liveness looks at
-    /// nothing else, so that a failing dependency cannot get all replicas killed.
-    pub(super) const fn liveness() -> Self {
-        OK
+    /// Whether the service's runtime responds. Liveness looks at nothing else, so that a failing
+    /// dependency cannot get all replicas killed.
+    pub(super) fn liveness(board: &Board) -> Self {
+        if board.pulse() == Pulse::Stalled { STALLED } else { OK }
     }
 
     /// Whether the service takes new work.
@@ -54,6 +60,7 @@ impl Answer {
             Verdict::Draining => DRAINING,
             Verdict::NotReady => NOT_READY,
             Verdict::Ok => OK,
+            Verdict::Stalled => STALLED,
             Verdict::Starting => STARTING,
         }
     }
@@ -109,6 +116,7 @@ mod tests {
         for (answer, code, title) in [
             (DRAINING, "draining", "The service is shutting down"),
             (NOT_READY, "not_ready", "The service is not ready"),
+            (STALLED, "stalled", "The service does not respond"),
             (STARTING, "starting", "The service is starting"),
         ] {
             let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, title).to_json(None);

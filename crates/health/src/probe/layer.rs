@@ -109,7 +109,7 @@ fn answer<ReqB, ResB>(
     } else if readiness {
         Answer::readiness(board).response(request.method())
     } else {
-        Answer::liveness().response(request.method())
+        Answer::liveness(board).response(request.method())
     };
     // As the drain layer does: probes do not pass through it.
     if request.version() <= Version::HTTP_11 && board.phase().is_draining() {

@@ -36,15 +36,16 @@
 //!
 //! | path | [`ProbeLayer`] | [`Probes`] | 200 | 503 |
 //! |---|---|---|---|---|
-//! | `/livez` | yes | yes | always, also while draining | never |
-//! | `/readyz` | yes | yes | `ok`, or `degraded` if a check that does not gate is down | `starting`, `not_ready`, `draining` |
+//! | `/livez` | yes | yes | also while draining | `stalled` |
+//! | `/readyz` | yes | yes | `ok`, or `degraded` if a check that does not gate is down | `starting`, `stalled`, `not_ready`, `draining` |
 //! | `/startupz` | no | yes | from [`started`](crate::Lifecycle::started) on, once each check that gates the start has passed | `starting` |
 //! | `/health` | no | yes | always: it is a report | never |
 //!
-//! 1. The service is ready if it has started, is not draining, and every gating check is up.
+//! 1. The service is ready if it has started, is not draining, its runtime is not stalled, and every
+//!    gating check is up.
 //! 2. A 200 is `application/json`: `{"status":"ok"}` or `{"status":"degraded"}`. A 503 is
-//!    `application/problem+json` with the reason as its `code` and `Retry-After: 5`. The three 503
-//!    bodies are constants: they contain no request id, and gRPC callers get them as JSON too.
+//!    `application/problem+json` with the reason as its `code` and `Retry-After: 5`. The 503 bodies
+//!    are constants: they contain no request id, and gRPC callers get them as JSON too.
 //!    Every response carries `Cache-Control: no-store`.
 //! 3. Probes answer GET and HEAD. Any other method on a probe's path gets a 405 with `Allow`. Any
 //!    other path, including `/livez/` with a trailing slash, is forwarded by [`ProbeLayer`] and
@@ -56,7 +57,11 @@
 //!    code of the last failure (until the check is up and its last run passed), whether the check
 //!    gates readiness, the seconds since its status last changed, the duration of its last run in
 //!    milliseconds (at most 65,535), and the age of its run in seconds if that is overdue. It never
-//!    shows the text of an error.
+//!    shows the text of an error. `runtime` shows whether the runtime of the service runs (`ok`,
+//!    `blocked_worker` or `stalled`) and how many workers are blocked, if an
+//!    [`Admin`](crate::Admin) listener or a running lifecycle observes it.
+//! 6. `/health` with `Accept: application/health+json` gets the format of
+//!    draft-inadarei-api-health-check-06 (`pass`, `warn`, `fail`), and a 503 for `fail`.
 //!
 //! # Sharing
 //!
@@ -69,8 +74,10 @@
 //!
 //! # Deployment caveats
 //!
-//! - Liveness looks only at the process. A runtime whose workers are all blocked does not answer,
-//!   so the orchestrator restarts it.
+//! - Liveness looks only at the service's runtime. [`Probes`] on that runtime do not answer while
+//!   all of its workers are blocked; those of an [`Admin`](crate::Admin) listener answer 503 after
+//!   10 seconds. The orchestrator restarts the service either way, and with the admin listener only
+//!   for a reason.
 //! - The report names dependencies: keep the admin listener off the public network.
 //! - Serve [`Probes`] from a task without a graceful shutdown, so that it still answers when the
 //!   public listener no longer accepts connections.
@@ -89,5 +96,6 @@ pub use self::{
 
 mod admin;
 mod answer;
+mod draft;
 mod layer;
 mod rejection;

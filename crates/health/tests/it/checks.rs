@@ -134,7 +134,7 @@ async fn a_panic_whose_payload_panics_is_a_failure_and_the_check_goes_on() {
         async move {
             asked.await?;
             if again {
-                std::panic::panic_any(Again);
+                std::panic::resume_unwind(Box::new(Again));
             }
             Ok(())
         }
@@ -179,6 +179,7 @@ async fn the_report_shows_the_code_and_the_times_and_no_error_text() {
             "started": true,
             "draining": false,
             "in_flight": 0,
+            "runtime": { "status": "ok", "blocked_workers": 0 },
             "checks": [line("db", "down", json!("refused")), line("b", "up", Value::Null)],
         })
     );

@@ -2,42 +2,14 @@
 
 use std::{
     collections::HashSet,
-    sync::{
-        Arc, Condvar, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex},
     thread,
     time::Duration,
 };
 
 use hardpoint_health::Check;
 
-use crate::support::{Dependency, PERIOD, Seen, started, until, until_asked};
-
-/// Blocks threads until it is opened.
-#[derive(Clone, Default)]
-struct Gate {
-    open: Arc<(Mutex<bool>, Condvar)>,
-    entered: Arc<AtomicUsize>,
-}
-
-impl Gate {
-    fn pass(&self) {
-        self.entered.fetch_add(1, Ordering::SeqCst);
-        let (open, opened) = &*self.open;
-        drop(opened.wait_while(open.lock().unwrap(), |open| !*open).unwrap());
-    }
-
-    fn open(&self) {
-        let (open, opened) = &*self.open;
-        *open.lock().unwrap() = true;
-        opened.notify_all();
-    }
-
-    fn entered(&self) -> usize {
-        self.entered.load(Ordering::SeqCst)
-    }
-}
+use crate::support::{Dependency, Gate, PERIOD, Seen, started, until, until_asked};
 
 /// The threads that polled a check.
 #[derive(Clone, Default)]

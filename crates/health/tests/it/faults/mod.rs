@@ -1,7 +1,12 @@
 //! Real servers on real sockets. Waits for events; the few durations are deadlines under test.
 
+#[cfg(feature = "serve")]
+mod admin;
+mod builtin;
 mod checks;
 mod drain;
+#[cfg(all(feature = "grpc", feature = "tonic"))]
+mod grpc;
 #[cfg(feature = "axum")]
 mod listener;
 #[cfg(unix)]
