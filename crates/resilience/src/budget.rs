@@ -11,7 +11,7 @@ use std::{
 
 use hardpoint_core::Mono;
 
-use crate::{Class, error::Mistakes};
+use crate::{Class, error::Mistakes, keyed::Policy};
 
 /// Units of one retry: a ratio is exact to a millionth, where a ratio in whole numbers would turn
 /// 0.6 into 1.
@@ -186,6 +186,11 @@ impl RetryBudget {
             && self.shared.next_reserve(now).is_none()
     }
 
+    /// A budget with the same settings and the state of the start.
+    pub(crate) fn fresh(&self) -> Self {
+        Self::from_settings(self.shared.settings)
+    }
+
     /// Whether a call that begins at `now` should be prepared for a retry. A budget that earns by
     /// successes must see each call end.
     pub(crate) fn may_allow(&self, now: Mono) -> bool {
@@ -221,6 +226,14 @@ impl Default for RetryBudget {
     /// A tenth of the calls, and three retries a second.
     fn default() -> Self {
         Self::ratio(Self::DEFAULT_RATIO)
+    }
+}
+
+/// The budget of one key. What calls earned in advance may be lost; what the reserve paid may not,
+/// or a new budget would pay it again.
+impl Policy for RetryBudget {
+    fn is_idle(&self, now: Mono) -> bool {
+        self.shared.reserve_full_at.load(Ordering::Relaxed) <= now.as_nanos()
     }
 }
 

@@ -11,11 +11,13 @@ mod budget;
 pub mod bulkhead;
 pub mod circuit_breaker;
 mod classify;
+pub mod client_policy;
 pub mod deadline;
 mod error;
 mod jitter;
 pub mod key;
 mod keyed;
+pub mod refresh;
 pub mod retry;
 mod retry_after;
 mod sleep;
@@ -34,9 +36,11 @@ pub use self::{
         CircuitSnapshot, Circuits,
     },
     classify::{Class, Classifier},
+    client_policy::{ClientPolicy, ClientPolicyBuilder, ClientPolicyLayer},
     deadline::{Deadline, DeadlineExceeded, DeadlineHeader, DeadlineLayer},
     error::{BoxError, ConfigError, Mistake},
     jitter::Jitter,
+    refresh::{RefreshFailed, RefreshOn401Layer},
     retry::{RetryBuilder, RetryLayer, RetryTable, RetryWhen},
     retry_after::RetryHint,
     timeout::{TimedOut, TimeoutLayer},

@@ -1,16 +1,21 @@
 //! Building a retry policy.
 
 use std::{
+    borrow::Cow,
     fmt,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use hardpoint_core::{Head, Telemetry, Time};
+use hardpoint_core::{Head, KeyExtractor, Telemetry, Time};
 use http::HeaderName;
 
 use super::{RetryLayer, RetryTable, plan::Rules};
-use crate::{Backoff, Classifier, ConfigError, Jitter, RetryBudget, error::Mistakes};
+use crate::{
+    Backoff, Classifier, ConfigError, Jitter, RetryBudget,
+    error::Mistakes,
+    keyed::{Keyed, check_max_keys},
+};
 
 /// The header with the number of the attempt, which a retry sends.
 pub(crate) const ATTEMPT_HEADER: HeaderName = HeaderName::from_static("x-retry-attempt");
@@ -25,6 +30,8 @@ pub(crate) const ATTEMPT_HEADER: HeaderName = HeaderName::from_static("x-retry-a
 /// | [`backoff`](Self::backoff) | 50 ms, doubling up to 20 s, full jitter |
 /// | [`throttled_backoff`](Self::throttled_backoff) | 1 s, doubling up to 20 s, full jitter |
 /// | [`budget`](Self::budget) | a tenth of the calls and three retries a second |
+/// | [`budget_by`](Self::budget_by) | one budget for all calls |
+/// | [`name`](Self::name) | `retry` |
 /// | [`table`](Self::table) | [`RetryTable::default`] |
 /// | [`repeatable`](Self::repeatable) | by method and `Idempotency-Key` |
 /// | [`max_retry_after`](Self::max_retry_after) | 30 s |
@@ -39,13 +46,66 @@ pub(crate) const ATTEMPT_HEADER: HeaderName = HeaderName::from_static("x-retry-a
 #[must_use]
 pub struct RetryBuilder {
     settings: Settings,
+    budget: Budget,
     telemetry: Telemetry,
+}
+
+/// The budget as configured.
+#[derive(Clone)]
+enum Budget {
+    One(RetryBudget),
+    Keyed(RetryBudget, Arc<dyn KeyExtractor>, usize),
+}
+
+impl Budget {
+    fn into_pattern(self) -> RetryBudget {
+        match self {
+            Self::One(budget) | Self::Keyed(budget, ..) => budget,
+        }
+    }
+
+    fn check(&self, mistakes: &mut Mistakes) {
+        match self {
+            Self::One(budget) => budget.check("retry.budget", mistakes),
+            Self::Keyed(budget, _, max_keys) => {
+                budget.check("retry.budget", mistakes);
+                check_max_keys("retry.max_keys", *max_keys, mistakes);
+            }
+        }
+    }
+}
+
+/// The budgets of a policy.
+#[derive(Clone, Debug)]
+pub(crate) enum Budgets {
+    Keyed(Arc<Keyed<RetryBudget>>),
+    One(RetryBudget),
+}
+
+impl Budgets {
+    /// Uses the budget of a request.
+    pub(crate) fn with<T>(
+        &self,
+        head: Head<'_>,
+        time: &Time,
+        use_budget: impl FnOnce(&RetryBudget) -> T,
+    ) -> T {
+        match self {
+            Self::Keyed(keyed) => {
+                let fresh = || keyed.rest().fresh();
+                keyed.with(head, || time.now(), fresh, use_budget)
+            }
+            Self::One(budget) => use_budget(budget),
+        }
+    }
 }
 
 type IsRepeatable = dyn Fn(Head<'_>) -> bool + Send + Sync;
 
 #[derive(Clone)]
 pub(crate) struct Settings {
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) budgets: Budgets,
     pub(crate) rules: Rules,
     pub(crate) repeatable: Option<Arc<IsRepeatable>>,
     pub(crate) replay_limit: usize,
@@ -65,10 +125,11 @@ impl RetryBuilder {
             throttled_backoff: throttled,
             table: RetryTable::default(),
             max_retry_after: Duration::from_secs(30),
-            budget: RetryBudget::default(),
             jitter: Jitter::new(),
         };
         let settings = Settings {
+            name: Cow::Borrowed("retry"),
+            budgets: Budgets::One(RetryBudget::default()),
             rules,
             repeatable: None,
             replay_limit: 64 * 1024,
@@ -78,7 +139,8 @@ impl RetryBuilder {
             time: Time::system(),
             telemetry: OnceLock::new(),
         };
-        Self { settings, telemetry: Telemetry::none() }
+        let budget = Budget::One(RetryBudget::default());
+        Self { settings, budget, telemetry: Telemetry::none() }
     }
 
     /// Sets the number of attempts, including the first. Default: 3. A fourth attempt rarely
@@ -102,7 +164,25 @@ impl RetryBuilder {
     /// Sets the budget. Default: a new [`RetryBudget::default`]. Layers for the same destination
     /// should share one.
     pub fn budget(self, budget: &RetryBudget) -> Self {
-        self.rules(|rules| rules.budget = budget.clone())
+        Self { budget: Budget::One(budget.clone()), ..self }
+    }
+
+    /// Gives each key of a request, such as its [host](crate::key::host), a budget like the one
+    /// that was set, and at most `max_keys` of them. Default: one budget for all calls, with which
+    /// a destination that is down uses up the retries of the others.
+    pub fn budget_by(self, key: impl KeyExtractor, max_keys: usize) -> Self {
+        self.budget_by_key(Arc::new(key), max_keys)
+    }
+
+    pub(crate) fn budget_by_key(self, key: Arc<dyn KeyExtractor>, max_keys: usize) -> Self {
+        let budget = self.budget.into_pattern();
+        Self { budget: Budget::Keyed(budget, key, max_keys), ..self }
+    }
+
+    /// Sets the name in events and log lines. Default: `retry`.
+    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.settings.name = name.into();
+        self
     }
 
     /// Sets which failures are retried. Default: [`RetryTable::default`].
@@ -200,12 +280,19 @@ impl RetryBuilder {
         });
         rules.backoff.check("retry.backoff", mistakes);
         rules.throttled_backoff.check("retry.throttled_backoff", mistakes);
-        rules.budget.check("retry.budget", mistakes);
+        self.budget.check(mistakes);
     }
 
     pub(crate) fn into_settings(self) -> Settings {
-        self.telemetry.fill(&self.settings.telemetry);
-        self.settings
+        let Self { mut settings, budget, telemetry } = self;
+        telemetry.fill(&settings.telemetry);
+        settings.budgets = match budget {
+            Budget::One(budget) => Budgets::One(budget),
+            Budget::Keyed(budget, key, max_keys) => {
+                Budgets::Keyed(Arc::new(Keyed::new(budget, key, max_keys)))
+            }
+        };
+        settings
     }
 
     fn rules(mut self, change: impl FnOnce(&mut Rules)) -> Self {
@@ -222,6 +309,9 @@ impl fmt::Debug for RetryBuilder {
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Retry").field("rules", &self.rules).finish_non_exhaustive()
+        f.debug_struct("Retry")
+            .field("name", &self.name)
+            .field("rules", &self.rules)
+            .finish_non_exhaustive()
     }
 }

@@ -8,7 +8,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use hardpoint_core::Mono;
+use hardpoint_core::{
+    Mono,
+    event::{CallRetried, RetryStop},
+};
 use http::{
     HeaderMap, HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE,
     request::Parts as RequestHead,
@@ -18,13 +21,8 @@ use pin_project_lite::pin_project;
 use tokio::time::Sleep;
 use tower_service::Service;
 
-use super::{
-    ReplayBody, ResponseBody,
-    builder::Settings,
-    plan::{Ended, Stop},
-    replay::Replay,
-};
-use crate::{BoxError, Class, RetryHint, Withdrawal};
+use super::{ReplayBody, ResponseBody, builder::Settings, plan::Ended, replay::Replay};
+use crate::{BoxError, Class, RetryBudget, RetryHint, Withdrawal};
 
 pin_project! {
     /// The response of the last attempt.
@@ -56,6 +54,7 @@ pin_project! {
 /// What is kept for further attempts.
 pub(super) struct Course<S, B> {
     settings: Arc<Settings>,
+    budget: RetryBudget,
     service: S,
     head: RequestHead,
     replay: Replay<B>,
@@ -181,13 +180,23 @@ where
 {
     pub(super) fn new(
         settings: Arc<Settings>,
+        budget: RetryBudget,
         service: S,
-        head: RequestHead,
-        replay: Replay<B>,
+        (head, replay): (RequestHead, Replay<B>),
         repeatable: bool,
         deadline: Option<Mono>,
     ) -> Self {
-        Self { settings, service, head, replay, attempt: 1, repeatable, deadline, withdrawal: None }
+        Self {
+            settings,
+            budget,
+            service,
+            head,
+            replay,
+            attempt: 1,
+            repeatable,
+            deadline,
+            withdrawal: None,
+        }
     }
 
     /// Whether the response's class is in its trailers: those of gRPC, unless its head ends the
@@ -230,7 +239,7 @@ where
         let withdrawal = self.withdrawal.take();
         match class {
             Class::Success => {
-                settings.rules.budget.succeeded(withdrawal);
+                self.budget.succeeded(withdrawal);
                 return Verdict::Return;
             }
             // The retry did not leave this process.
@@ -253,14 +262,20 @@ where
         };
         // First without the body: stopping it breaks the attempt off, which a response that is
         // returned may still need.
-        let decided = settings
-            .rules
-            .decide(ended)
-            .and_then(|decided| if self.replay.stop() { Ok(decided) } else { Err(Stop::Body) });
+        let decided = settings.rules.decide(ended, &self.budget).and_then(|decided| {
+            if self.replay.stop() { Ok(decided) } else { Err(RetryStop::Body) }
+        });
+        if class.is_failure()
+            && let Some(telemetry) = settings.telemetry.get()
+        {
+            let result = decided.as_ref().map(|_| ()).map_err(|stop| *stop);
+            telemetry.on(&CallRetried::new(&settings.name, self.attempt, result).into());
+        }
         match decided {
             Ok((delay, withdrawal)) => {
                 tracing::debug!(
                     target: "hardpoint::resilience::retry",
+                    policy = &*settings.name,
                     class = class.as_str(),
                     attempt = self.attempt,
                     delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
@@ -273,6 +288,7 @@ where
                 if class.is_failure() {
                     tracing::debug!(
                         target: "hardpoint::resilience::retry",
+                        policy = &*settings.name,
                         class = class.as_str(),
                         attempt = self.attempt,
                         reason = stop.as_str(),

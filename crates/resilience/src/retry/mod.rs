@@ -95,7 +95,6 @@ mod replay;
 mod service;
 mod table;
 
-pub(crate) use self::builder::ATTEMPT_HEADER;
 pub use self::{
     body::ResponseBody,
     builder::RetryBuilder,
@@ -105,3 +104,4 @@ pub use self::{
     service::Retry,
     table::{RetryTable, RetryWhen},
 };
+pub(crate) use self::{builder::ATTEMPT_HEADER, replay::Replay};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hardpoint_core::Mono;
+use hardpoint_core::{Mono, event::RetryStop as Stop};
 
 use super::RetryTable;
 use crate::{Backoff, Class, Jitter, RetryBudget, RetryHint, Withdrawal};
@@ -15,7 +15,6 @@ pub(crate) struct Rules {
     pub(crate) throttled_backoff: Backoff,
     pub(crate) table: RetryTable,
     pub(crate) max_retry_after: Duration,
-    pub(crate) budget: RetryBudget,
     pub(crate) jitter: Jitter,
 }
 
@@ -32,41 +31,15 @@ pub(crate) struct Ended {
     pub(crate) deadline: Option<Mono>,
 }
 
-/// Why a call is not retried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stop {
-    /// The last attempt was made.
-    Attempts,
-    /// The request body was longer than what is kept for a retry, or failed.
-    Body,
-    /// The budget is empty.
-    Budget,
-    /// The retry would come after the deadline.
-    Deadline,
-    /// The destination asks not to retry, or only after a longer time than the policy waits.
-    Hint,
-    /// The table does not retry this class.
-    Table,
-}
-
-impl Stop {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Attempts => "attempts",
-            Self::Body => "body",
-            Self::Budget => "budget",
-            Self::Deadline => "deadline",
-            Self::Hint => "hint",
-            Self::Table => "table",
-        }
-    }
-}
-
 impl Rules {
     /// Decides whether to retry, and if so takes the retry out of the budget and returns the delay.
-    pub(crate) fn decide(&self, ended: Ended) -> Result<(Duration, Withdrawal), Stop> {
+    pub(crate) fn decide(
+        &self,
+        ended: Ended,
+        budget: &RetryBudget,
+    ) -> Result<(Duration, Withdrawal), Stop> {
         if !self.table.allows(ended.class, ended.repeatable) {
-            return Err(Stop::Table);
+            return Err(Stop::Policy);
         }
         if ended.attempt >= self.attempts {
             return Err(Stop::Attempts);
@@ -87,7 +60,7 @@ impl Rules {
             return Err(Stop::Deadline);
         }
         // Last, because it is the only step that changes something.
-        let withdrawal = self.budget.withdraw(ended.class, ended.now).ok_or(Stop::Budget)?;
+        let withdrawal = budget.withdraw(ended.class, ended.now).ok_or(Stop::Budget)?;
         Ok((delay, withdrawal))
     }
 }
@@ -110,7 +83,6 @@ mod tests {
             ),
             table: RetryTable::default(),
             max_retry_after: Duration::from_secs(30),
-            budget: RetryBudget::unlimited(),
             jitter: Jitter::seeded(1),
         }
     }
@@ -127,7 +99,7 @@ mod tests {
     }
 
     fn decide(rules: &Rules, ended: Ended) -> Result<Duration, Stop> {
-        rules.decide(ended).map(|(delay, _)| delay)
+        rules.decide(ended, &RetryBudget::unlimited()).map(|(delay, _)| delay)
     }
 
     fn hint(seconds: u64) -> Option<RetryHint> {
@@ -138,8 +110,8 @@ mod tests {
     fn each_reason_to_stop_is_named() {
         let rules = rules();
         for (ended, stop) in [
-            (Ended { class: Class::Success, ..failed() }, Stop::Table),
-            (Ended { repeatable: false, ..failed() }, Stop::Table),
+            (Ended { class: Class::Success, ..failed() }, Stop::Policy),
+            (Ended { repeatable: false, ..failed() }, Stop::Policy),
             (Ended { attempt: 3, ..failed() }, Stop::Attempts),
             (Ended { hint: Some(RetryHint::Never), ..failed() }, Stop::Hint),
             (Ended { hint: hint(31), ..failed() }, Stop::Hint),
@@ -157,8 +129,7 @@ mod tests {
             assert_eq!(decide(&rules, ended), Err(stop), "{ended:?}");
         }
         let empty = RetryBudget::ratio(0.0).reserve_per_second(0);
-        let rules = Rules { budget: empty, ..rules };
-        assert_eq!(decide(&rules, failed()), Err(Stop::Budget));
+        assert_eq!(rules.decide(failed(), &empty).err(), Some(Stop::Budget));
     }
 
     #[test]

@@ -48,7 +48,7 @@ struct Reader<B> {
     trailers_read: bool,
 }
 
-pub(super) struct Recording<B> {
+pub(crate) struct Recording<B> {
     /// The part that no attempt has read yet.
     rest: Option<B>,
     frames: Vec<Bytes>,
@@ -62,14 +62,14 @@ pub(super) struct Recording<B> {
 }
 
 /// Makes the bodies of further attempts.
-pub(super) enum Replay<B> {
+pub(crate) enum Replay<B> {
     Empty,
     Recorded(Arc<Mutex<Recording<B>>>),
 }
 
 impl<B> ReplayBody<B> {
     /// A body that is sent once.
-    pub(super) fn once(body: B) -> Self {
+    pub(crate) fn once(body: B) -> Self {
         Self { kind: Kind::Once { body } }
     }
 }
@@ -77,7 +77,7 @@ impl<B> ReplayBody<B> {
 impl<B: Body<Data = Bytes>> ReplayBody<B> {
     /// A body that is recorded up to `limit` bytes, and what makes the next one. The body is
     /// returned if it is known to be longer.
-    pub(super) fn recorded(body: B, limit: usize) -> Result<(Self, Replay<B>), B> {
+    pub(crate) fn recorded(body: B, limit: usize) -> Result<(Self, Replay<B>), B> {
         if body.is_end_stream() {
             return Ok((Self { kind: Kind::Empty }, Replay::Empty));
         }
@@ -102,7 +102,7 @@ impl<B: Body<Data = Bytes>> ReplayBody<B> {
 impl<B> Replay<B> {
     /// Stops the body of the last attempt if it can be sent again, and returns whether it can. The
     /// client may still be sending it: its next frame is an error.
-    pub(super) fn stop(&self) -> bool {
+    pub(crate) fn stop(&self) -> bool {
         match self {
             Self::Empty => true,
             Self::Recorded(shared) => {
@@ -117,7 +117,7 @@ impl<B> Replay<B> {
     }
 
     /// The body of the attempt after the one that was stopped.
-    pub(super) fn body(&self) -> ReplayBody<B> {
+    pub(crate) fn body(&self) -> ReplayBody<B> {
         let kind = match self {
             Self::Empty => Kind::Empty,
             Self::Recorded(shared) => {

@@ -12,7 +12,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::{ReplayBody, ResponseBody, ResponseFuture, builder::Settings, future::Course};
-use crate::{BoxError, Deadline};
+use crate::{BoxError, Deadline, RetryBudget};
 
 /// Retries failed calls within a budget. See the [module docs](super).
 #[derive(Clone, Debug)]
@@ -49,8 +49,7 @@ where
         let Some(settings) = &self.settings else {
             return ResponseFuture::once(self.inner.call(request.map(ReplayBody::once)));
         };
-        settings.rules.budget.deposit();
-        let Some(repeatable) = settings.may_retry(&request) else {
+        let Some((repeatable, budget)) = settings.prepare(&request) else {
             return ResponseFuture::once(self.inner.call(request.map(ReplayBody::once)));
         };
         let (head, body) = request.into_parts();
@@ -67,29 +66,27 @@ where
         // others after its own `poll_ready`.
         let future = self.inner.call(first);
         let service = self.inner.clone();
-        let course = Course::new(Arc::clone(settings), service, head, replay, repeatable, deadline);
+        let settings = Arc::clone(settings);
+        let course = Course::new(settings, budget, service, (head, replay), repeatable, deadline);
         ResponseFuture::retrying(future, course)
     }
 }
 
 impl Settings {
-    /// Whether a retry could follow the first attempt. If so, returns whether the request may be
-    /// sent twice. If not, nothing needs to be kept for it.
-    fn may_retry<B>(&self, request: &Request<B>) -> Option<bool> {
-        if self.rules.attempts < 2 {
-            return None;
-        }
+    /// Records the call in its budget. If a retry could follow the first attempt, returns whether
+    /// the request may be sent twice, and the budget. If not, nothing needs to be kept for it.
+    fn prepare<B>(&self, request: &Request<B>) -> Option<(bool, RetryBudget)> {
         let head = Head::new(request);
+        let attempt = head.context().and_then(RequestContext::attempt);
+        let possible = self.rules.attempts > 1 && attempt.is_none_or(|attempt| attempt < 2);
         let repeatable = is_repeatable(head)
             || self.repeatable.as_ref().is_some_and(|repeatable| repeatable(head));
-        let inner_hop = || {
-            let context = RequestContext::find(request.extensions());
-            context.and_then(|context| context.attempt()).is_some_and(|attempt| attempt > 1)
-        };
-        let possible = self.rules.table.allows_any(repeatable)
-            && !inner_hop()
-            && self.rules.budget.may_allow(self.time.now());
-        possible.then_some(repeatable)
+        let possible = possible && self.rules.table.allows_any(repeatable);
+        self.budgets.with(head, &self.time, |budget| {
+            budget.deposit();
+            let possible = possible && budget.may_allow(self.time.now());
+            possible.then(|| (repeatable, budget.clone()))
+        })
     }
 }
 

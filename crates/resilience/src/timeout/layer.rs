@@ -19,6 +19,8 @@ pub struct TimeoutLayer {
 pub(crate) struct Settings {
     pub(crate) limit: Duration,
     pub(crate) propagation: Option<Propagation>,
+    /// Whether the request carries the deadline inwards.
+    pub(crate) carries: bool,
     pub(crate) time: Time,
 }
 
@@ -39,9 +41,9 @@ impl TimeoutLayer {
     /// [`ConfigError`] if the limit is 0: every call would fail.
     pub fn new(limit: Duration) -> Result<Self, ConfigError> {
         let mut mistakes = Mistakes::default();
-        check(limit, "timeout", &mut mistakes);
+        check_limit(limit, "timeout", &mut mistakes);
         mistakes.into_result()?;
-        let settings = Settings { limit, propagation: None, time: Time::system() };
+        let settings = Settings { limit, propagation: None, carries: true, time: Time::system() };
         Ok(Self { settings: Some(Arc::new(settings)) })
     }
 
@@ -54,7 +56,17 @@ impl TimeoutLayer {
     /// sent. The margin is the time of the way back: 10 ms within a data centre. With a margin of 0
     /// the destination's answer to its own time-out arrives too late.
     pub fn propagate(self, header: DeadlineHeader, margin: Duration) -> Self {
-        self.change(|settings| settings.propagation = Some(Propagation { header, margin }))
+        self.with_propagation(Propagation { header, margin })
+    }
+
+    /// Does not store the deadline in requests: for the innermost layer, inside of which nothing
+    /// reads it. Storing it allocates.
+    pub(crate) fn innermost(self) -> Self {
+        self.change(|settings| settings.carries = false)
+    }
+
+    pub(crate) fn with_propagation(self, propagation: Propagation) -> Self {
+        self.change(|settings| settings.propagation = Some(propagation))
     }
 
     /// Measures by `time`. Timers follow tokio's clock. Default: the system's clock.
@@ -72,7 +84,7 @@ impl TimeoutLayer {
 }
 
 /// Finds a limit that can never work.
-pub(crate) fn check(limit: Duration, setting: &'static str, mistakes: &mut Mistakes) {
+pub(crate) fn check_limit(limit: Duration, setting: &'static str, mistakes: &mut Mistakes) {
     mistakes.expect(!limit.is_zero(), setting, || {
         "is 0, so every call fails; write the longest time that a call may take".to_owned()
     });

@@ -57,4 +57,5 @@ mod future;
 mod layer;
 mod service;
 
+pub(crate) use self::layer::{Propagation, check_limit};
 pub use self::{error::TimedOut, future::ResponseFuture, layer::TimeoutLayer, service::Timeout};

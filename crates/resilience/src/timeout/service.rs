@@ -49,7 +49,7 @@ where
             return ResponseFuture::new(self.inner.call(request), None);
         };
         let now = settings.time.now();
-        let Some(time) = limit(&mut request, settings.limit, now) else {
+        let Some(time) = limit(&mut request, settings, now) else {
             return ResponseFuture::expired();
         };
         if let Some(propagation) = &settings.propagation {
@@ -59,16 +59,19 @@ where
     }
 }
 
-/// Gives the request the earlier one of its deadline and `limit` from now, and returns the time to
-/// it. `None` if it has passed.
-pub(crate) fn limit<B>(request: &mut Request<B>, limit: Duration, now: Mono) -> Option<Duration> {
+/// The time to the earlier one of the request's deadline and the limit, which the request then
+/// carries. `None` if it has passed.
+fn limit<B>(request: &mut Request<B>, settings: &Settings, now: Mono) -> Option<Duration> {
     let found = Deadline::find(request.extensions()).map(|deadline| deadline.remaining(now));
     match found {
         Some(Duration::ZERO) => None,
-        Some(remaining) if remaining <= limit => Some(remaining),
+        Some(remaining) if remaining <= settings.limit => Some(remaining),
         _ => {
-            request.extensions_mut().insert(Deadline::at(now.saturating_add(limit)));
-            Some(limit)
+            if settings.carries {
+                let deadline = Deadline::at(now.saturating_add(settings.limit));
+                request.extensions_mut().insert(deadline);
+            }
+            Some(settings.limit)
         }
     }
 }

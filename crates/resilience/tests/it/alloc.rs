@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use hardpoint_resilience::{
-    BulkheadLayer, Circuit, CircuitBreakerLayer, Class, ConcurrencyLimit, DeadlineLayer,
-    RetryBudget, RetryLayer, TimeoutLayer, key,
+    BulkheadLayer, Circuit, CircuitBreakerLayer, Class, ClientPolicy, ClientPolicyLayer,
+    ConcurrencyLimit, DeadlineLayer, RetryBudget, RetryLayer, TimeoutLayer, key,
 };
 use hardpoint_testkit::{TestBody, contract};
 
@@ -80,4 +80,16 @@ fn a_call_through_a_bulkhead_with_room_allocates_nothing() {
         contract::allocations(name, &Unboxed(layer), request).assert_layer(0);
     }
     assert_eq!(contract::allocations_in(|| limit.try_acquire().is_ok()), 0);
+}
+
+#[test]
+fn a_whole_policy_allocates_what_its_parts_do() {
+    let policy = ClientPolicy::external_api("payments").build().unwrap();
+    // The deadline of the call, the clone of the head, and the deadline of the attempt.
+    contract::allocations("client policy", &Unboxed(policy.layer()), || get::<TestBody>("/"))
+        .assert_layer(6);
+    contract::allocations("client policy, off", &Unboxed(ClientPolicyLayer::off()), || {
+        get::<TestBody>("/")
+    })
+    .assert_layer(0);
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use hardpoint_core::{Peer, TrustedProxies};
 use hardpoint_resilience::{
-    BulkheadLayer, Circuit, CircuitBreaker, CircuitBreakerLayer, Circuits, ConcurrencyLimit,
-    ConcurrencyLimits, DeadlineLayer, RetryLayer, TimeoutLayer, key,
+    BulkheadLayer, Circuit, CircuitBreaker, CircuitBreakerLayer, Circuits, ClientPolicy,
+    ClientPolicyLayer, ConcurrencyLimit, ConcurrencyLimits, DeadlineLayer, RetryLayer,
+    TimeoutLayer, key,
 };
 use hardpoint_testkit::{TestBody, contract};
 use http::Request;
@@ -30,6 +31,11 @@ async fn every_layer_keeps_the_contract() {
     let retry = Unboxed(RetryLayer::builder().build().unwrap());
     contract::run(&retry, || post::<TestBody>("/"));
     contract::run(&Unboxed(RetryLayer::off()), || post::<TestBody>("/"));
+
+    let policy = ClientPolicy::internal("inventory");
+    let policy = policy.circuit(|circuit| circuit.consecutive_failures(1_000).failure_rate(None));
+    contract::run(&Unboxed(policy.build().unwrap().layer()), || post::<TestBody>("/"));
+    contract::run(&Unboxed(ClientPolicyLayer::off()), || post::<TestBody>("/"));
 
     let timeout = Unboxed(TimeoutLayer::new(LONG).unwrap());
     contract::run(&timeout, || post::<TestBody>("/"));

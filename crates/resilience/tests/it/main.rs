@@ -5,9 +5,11 @@
 mod alloc;
 mod bulkhead;
 mod circuit_breaker;
+mod client_policy;
 mod contract;
 mod deadline;
 mod faults;
+mod refresh;
 mod retry;
 mod support;
 mod timeout;

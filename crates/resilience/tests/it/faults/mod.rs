@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hardpoint_resilience::{
-    Backoff, BoxError, RetryBudget, RetryLayer, Spread, TimeoutLayer, retry::ReplayBody,
+    Backoff, BoxError, ClientPolicy, RetryBudget, RetryLayer, Spread, TimeoutLayer,
+    retry::ReplayBody,
 };
 use http::{Method, Request};
 use http_body_util::{BodyExt, Full};
@@ -105,4 +106,21 @@ async fn a_refused_connection_is_tried_again_for_every_request() {
     let server = FaultyServer::start_at(address).await;
     assert_eq!(call.await.unwrap().unwrap().status(), 200);
     assert_eq!(server.arrived("POST"), 1);
+}
+
+#[tokio::test]
+async fn a_policy_guards_a_real_client() {
+    let server = FaultyServer::start().await;
+    let policy = ClientPolicy::internal("orders").build().unwrap();
+    let client = policy.layer().layer(hyper());
+    let put = || {
+        let body = Full::new(Bytes::from_static(b"one order"));
+        client.clone().oneshot(Request::put(server.url()).body(body).unwrap())
+    };
+    server.fail_with(Fault::EndlessBody);
+    let response = put().await.unwrap();
+    assert_eq!((response.status().as_u16(), server.arrived("PUT")), (200, 2));
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
+    let snapshot = policy.circuit().unwrap().snapshot();
+    assert_eq!(policy.limit().unwrap().snapshot().in_flight, 0, "{snapshot:?}");
 }
