@@ -15,6 +15,7 @@
 //! |---|---|
 //! | `auth` | callers who claim to be someone else |
 //! | `ratelimit` | callers who take more than their share |
+//! | `resilience` | dependencies that fail, hang or drown in retries |
 //! | `observability` | not knowing what happened |
 //! | `health` | traffic to an instance that cannot serve it, and requests lost in a restart |
 //! | `secrets` | starting with a missing, weak or leaked secret |
@@ -25,7 +26,7 @@
 //!
 //! | name | adds | default |
 //! |---|---|---|
-//! | `auth`, `edge`, `health`, `observability`, `ratelimit`, `secrets` | the module of this name | no |
+//! | `auth`, `edge`, `health`, `observability`, `ratelimit`, `resilience`, `secrets` | the module of this name | no |
 //! | `axum` | the axum parts of those that are on | no |
 //! | `tokio` | metrics of a tokio runtime in `observability` | no |
 //! | `remote` | the keys of issuers elsewhere, fetched over https by `auth` | no |
@@ -47,6 +48,8 @@ pub use hardpoint_health as health;
 pub use hardpoint_observability as observability;
 #[cfg(feature = "ratelimit")]
 pub use hardpoint_ratelimit as ratelimit;
+#[cfg(feature = "resilience")]
+pub use hardpoint_resilience as resilience;
 #[cfg(feature = "secrets")]
 pub use hardpoint_secrets as secrets;
 
