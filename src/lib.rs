@@ -28,6 +28,8 @@
 //! |---|---|---|
 //! | `auth`, `edge`, `health`, `observability`, `ratelimit`, `resilience`, `secrets` | the module of this name | no |
 //! | `axum` | the axum parts of those that are on | no |
+//! | `grpc` | the health service of gRPC in `health` | no |
+//! | `serve` | the admin listener of `health` | no |
 //! | `tokio` | metrics of a tokio runtime in `observability` | no |
 //! | `remote` | the keys of issuers elsewhere, fetched over https by `auth` | no |
 //! | `full` | all modules; not `axum` | no |

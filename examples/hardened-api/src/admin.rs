@@ -1,19 +1,38 @@
 //! The admin listener, for operators and orchestrators only.
 
+use std::{error::Error, sync::Arc};
+
 use axum::{Router, routing};
 use hardpoint::{
     edge::ProblemLayer,
-    health::{Lifecycle, Probes},
+    health::{Admin, AdminError, Lifecycle},
     observability::Metrics,
 };
 
-use crate::routes::not_built;
+use crate::{routes::not_built, settings::Settings};
 
-/// Probes, the full health report and the metrics. Routes that are not built yet respond with 501.
-pub(crate) fn router(lifecycle: &Lifecycle, metrics: &Metrics) -> Router {
-    Router::new()
+/// Serves the probes, the full health report and the metrics on a thread of its own, until the
+/// returned value is dropped. Routes that are not built yet respond with 501.
+pub(crate) fn serve(
+    settings: &Settings,
+    lifecycle: &Lifecycle,
+    metrics: &Metrics,
+) -> Result<Admin, Box<dyn Error>> {
+    let routes = Router::new()
         .route_service("/metrics", metrics.service())
         .route("/upstream", routing::put(not_built))
-        .fallback_service(Probes::new(lifecycle))
-        .layer(ProblemLayer::new())
+        .layer(ProblemLayer::new());
+    let mut admin = Admin::builder(settings.admin_listen).routes(routes);
+    if let Some(token) = &settings.admin_token {
+        admin = admin.token(Arc::clone(token));
+    }
+    admin.serve(lifecycle).map_err(explain)
+}
+
+/// Adds the reason of the system to the message.
+fn explain(error: AdminError) -> Box<dyn Error> {
+    match error.source() {
+        Some(source) => format!("{error}: {source}").into(),
+        None => error.into(),
+    }
 }

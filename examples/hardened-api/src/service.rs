@@ -3,7 +3,7 @@
 use std::{error::Error, io, net::SocketAddr, process::ExitCode, sync::Arc};
 
 use hardpoint::{
-    health::{Check, Checks, Down, Lifecycle, axum::drain_listener},
+    health::{Check, Checks, Down, Lifecycle, axum::drain_listener, builtin},
     observability::{Logs, LogsHandle, Metrics, MetricsBuilder, metrics::tokio::runtime},
 };
 use tokio::{net::TcpListener, runtime::Handle};
@@ -34,14 +34,7 @@ async fn serve(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
             .environment(settings.env.as_str()),
     };
     let logs = logs.filter(settings.log.as_str()).init()?;
-    let (public, admin) = (bind(settings.listen).await?, bind(settings.admin_listen).await?);
-    tracing::info!(
-        address = %public.local_addr()?,
-        admin_address = %admin.local_addr()?,
-        "listening"
-    );
-    warn(&settings);
-
+    let public = bind(settings.listen).await?;
     let mut metrics = declare_metrics(&logs);
     let telemetry = metrics.telemetry();
     let accounts = Arc::new(Accounts::default());
@@ -55,8 +48,14 @@ async fn serve(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
     let router = routes::router(app, verifier, &settings, &lifecycle, &telemetry)?;
     let metrics = metrics.build()?;
 
-    // This task is not drained: probes are served until the process ends.
-    tokio::spawn(axum::serve(admin, admin::router(&lifecycle, &metrics)).into_future());
+    // Not drained: probes are served until the process ends.
+    let admin = admin::serve(&settings, &lifecycle, &metrics)?;
+    tracing::info!(
+        address = %public.local_addr()?,
+        admin_address = %admin.local_addr(),
+        "listening"
+    );
+    warn(&settings);
     lifecycle.started();
     let server = axum::serve(
         drain_listener(&lifecycle, public),
@@ -105,5 +104,9 @@ fn checks(accounts: Arc<Accounts>) -> Result<Checks, Box<dyn Error>> {
         let full = accounts.is_full();
         async move { if full { Err(Down::new("full")) } else { Ok(()) } }
     });
-    Ok(Checks::builder().add_check(store).build()?)
+    Ok(Checks::builder()
+        .add_check(store)
+        .add_check(Check::new("files", builtin::open_files(90)))
+        .add_check(Check::new("memory", builtin::cgroup_memory(95)))
+        .build()?)
 }

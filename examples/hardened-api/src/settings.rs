@@ -19,8 +19,10 @@ use hardpoint::{
 };
 
 /// All variables that begin with `HARDPOINT_`. Any other is a mistake.
-const KNOWN: [&str; 18] = [
+const KNOWN: [&str; 20] = [
     "HARDPOINT_ADMIN_LISTEN",
+    "HARDPOINT_ADMIN_TOKEN",
+    "HARDPOINT_ADMIN_TOKEN_FILE",
     "HARDPOINT_DRAIN_DEADLINE",
     "HARDPOINT_DRAIN_DELAY",
     "HARDPOINT_ENV",
@@ -44,6 +46,7 @@ const KNOWN: [&str; 18] = [
 const NOT_BUILT: [(&str, &str); 1] =
     [("HARDPOINT_REDIS_URL", "moves state to Redis, which is not built yet")];
 
+const ADMIN_TOKEN: &str = "HARDPOINT_ADMIN_TOKEN";
 const ROOT: &str = "HARDPOINT_ROOT_SECRET";
 const PREVIOUS_ROOT: &str = "HARDPOINT_ROOT_SECRET_PREVIOUS";
 
@@ -72,6 +75,7 @@ pub(crate) struct Settings {
     pub(crate) env: Env,
     pub(crate) listen: SocketAddr,
     pub(crate) admin_listen: SocketAddr,
+    pub(crate) admin_token: Option<Arc<Secret<str>>>,
     pub(crate) resolver: ClientResolver,
     pub(crate) rate_limit: Option<Quota>,
     pub(crate) subject_rate_limit: Option<Quota>,
@@ -116,10 +120,13 @@ impl Settings {
         let keys = reader.keys(secrets.as_ref());
         let root = reader.root(secrets.as_ref());
         reader.refuse_what_is_not_built();
+        let admin_listen = reader.parsed("HARDPOINT_ADMIN_LISTEN", loopback(3001), address);
+        let admin_token = reader.admin_token(secrets.as_ref(), admin_listen);
         let read = Self {
             env,
             listen: reader.parsed("HARDPOINT_LISTEN", loopback(3000), address),
-            admin_listen: reader.parsed("HARDPOINT_ADMIN_LISTEN", loopback(3001), address),
+            admin_listen,
+            admin_token,
             resolver: reader.resolver(),
             rate_limit: reader.parsed("HARDPOINT_RATE_LIMIT", per_client, optional_quota),
             subject_rate_limit: reader.parsed(
@@ -199,6 +206,7 @@ impl Reader<'_> {
         let make_key = "take the output of `openssl genpkey -algorithm ed25519`";
         let loaded = Secrets::loader(self.environment)
             .mode(mode)
+            .add_spec(Spec::text(ADMIN_TOKEN).min_bytes(16).optional())
             .add_spec(Spec::pem("JWT_SIGNING_KEY").required_when_strict().hint(make_key))
             .add_spec(Spec::pem("JWT_PREVIOUS_KEYS").optional())
             .add_spec(Spec::base64(ROOT).min_bytes(32).required_when_strict())
@@ -247,6 +255,22 @@ impl Reader<'_> {
         };
         let too_short = |error| self.report.add(ROOT, format!("is refused: {error}"), "replace it");
         Some(Root { secret: all.map_err(too_short).ok()?, generated })
+    }
+
+    /// Returns the token of the admin listener, which is required if other hosts can reach it.
+    fn admin_token(
+        &mut self,
+        secrets: Option<&Secrets>,
+        listen: SocketAddr,
+    ) -> Option<Arc<Secret<str>>> {
+        // If the secrets cannot be read, the report already contains the reason.
+        let token = secrets?.text(ADMIN_TOKEN);
+        if token.is_none() && !listen.ip().to_canonical().is_loopback() {
+            let what = format!("is required, because HARDPOINT_ADMIN_LISTEN is {listen}");
+            let remedy = "set it to a random text, such as the output of `openssl rand -base64 32`";
+            self.report.add(ADMIN_TOKEN, what, remedy);
+        }
+        token.map(|token| Arc::new(Secret::from(token.expose())))
     }
 
     fn key<T>(&mut self, name: &str, read: Result<T, KeyError>) -> Option<T> {

@@ -52,7 +52,7 @@ impl Drop for Admin {
 #[must_use = "a builder does nothing until `serve` is called"]
 pub struct AdminBuilder {
     listen: SocketAddr,
-    token: Option<Secret<str>>,
+    token: Option<Arc<Secret<str>>>,
     routes: Option<Routes>,
 }
 
@@ -61,8 +61,8 @@ impl AdminBuilder {
     /// unless the address is a loopback address.
     ///
     /// Use a random text of at least 128 bits. An empty one is an error.
-    pub fn token(mut self, token: Secret<str>) -> Self {
-        self.token = Some(token);
+    pub fn token(mut self, token: impl Into<Arc<Secret<str>>>) -> Self {
+        self.token = Some(token.into());
         self
     }
 

@@ -1,6 +1,6 @@
 //! What the admin listener answers.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hardpoint_core::{Head, Problem, Refusals, Rejection, ResponseBody, Secret};
@@ -28,7 +28,7 @@ pub(super) type Answer = Response<ResponseBody<NoBody>>;
 /// What all connections share.
 pub(super) struct Shared {
     pub(super) probes: Probes,
-    pub(super) token: Option<Secret<str>>,
+    pub(super) token: Option<Arc<Secret<str>>>,
     pub(super) routes: Option<(Routes, Handle)>,
 }
 

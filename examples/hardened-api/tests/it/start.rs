@@ -57,6 +57,37 @@ async fn a_port_in_use_is_named_and_the_code_is_1() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_admin_listener_that_others_can_reach_requires_a_token() {
+    let (code, report) = refused(&[("HARDPOINT_ADMIN_LISTEN", "0.0.0.0:0")]).await;
+    assert_eq!(code, Some(78), "{report}");
+    assert!(report.contains("HARDPOINT_ADMIN_TOKEN is required"), "{report}");
+    let short = [("HARDPOINT_ADMIN_LISTEN", "0.0.0.0:0"), ("HARDPOINT_ADMIN_TOKEN", "hunter2")];
+    let (code, report) = refused(&short).await;
+    assert_eq!(code, Some(78), "{report}");
+    assert!(report.contains("HARDPOINT_ADMIN_TOKEN") && !report.contains("hunter2"), "{report}");
+
+    let token = "0123456789abcdef";
+    let service = Service::start(&[("HARDPOINT_ADMIN_TOKEN", token)]).await;
+    let ask = async |path: &str, authorization: &str| {
+        let request = http::Request::get(format!("{}{path}", service.admin));
+        Client::new().request(request.header("authorization", authorization), "").await
+    };
+    let bearer = format!("Bearer {token}");
+    for path in ["/livez", "/readyz", "/startupz"] {
+        assert_eq!(ask(path, "").await.status.as_u16(), 200, "{path}");
+    }
+    for path in ["/health", "/metrics", "/upstream", "/nowhere"] {
+        assert_eq!(ask(path, "").await.status.as_u16(), 401, "{path}");
+        assert_eq!(ask(path, "Bearer 0123456789abcdeF").await.status.as_u16(), 401, "{path}");
+    }
+    let report = ask("/health", &bearer).await.json();
+    let names = report["checks"].as_array().unwrap().iter().map(|check| &check["name"]);
+    assert_eq!(names.collect::<Vec<_>>(), ["accounts", "files", "memory"]);
+    assert!(ask("/metrics", &bearer).await.text().contains("http_server_active_requests"));
+    assert_eq!(ask("/nowhere", &bearer).await.status.as_u16(), 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_log_filter_that_is_none_is_named() {
     let (code, message) = refused(&[("HARDPOINT_LOG", "inof")]).await;
     assert_eq!(code, Some(78), "{message}");

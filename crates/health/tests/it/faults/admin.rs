@@ -227,10 +227,11 @@ async fn an_address_that_others_can_reach_requires_a_token() {
     let token = Secret::<str>::from("");
     let error = Admin::builder(LOOPBACK).token(token).serve(&lifecycle).unwrap_err();
     assert!(matches!(error, AdminError::EmptyToken));
-    let everywhere = Admin::builder("0.0.0.0:0".parse().unwrap()).token("t".into());
+    let everywhere = Admin::builder("0.0.0.0:0".parse().unwrap()).token(Secret::<str>::from("t"));
     let everywhere = everywhere.serve(&lifecycle).unwrap();
     let port = everywhere.local_addr().port();
-    let error = Admin::builder(everywhere.local_addr()).token("t".into()).serve(&lifecycle);
+    let error =
+        Admin::builder(everywhere.local_addr()).token(Secret::<str>::from("t")).serve(&lifecycle);
     assert!(error.unwrap_err().to_string().contains(&format!("0.0.0.0:{port}")));
 }
 
