@@ -2,9 +2,12 @@
 
 use std::{error::Error, fmt, io, sync::Arc};
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 
 use crate::{BulkheadFull, CircuitOpen, TimedOut};
+
+/// As a name and not as a text, which would be parsed for each response.
+pub(crate) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// What a finished call shows about its destination. Retry and the circuit breaker decide by it.
 ///
@@ -183,7 +186,7 @@ impl fmt::Debug for Classifier {
 
 /// The class of the `grpc-status` in `headers`, which may be a response's trailers.
 fn grpc_class(headers: &HeaderMap) -> Option<Class> {
-    let value = headers.get("grpc-status")?;
+    let value = headers.get(&GRPC_STATUS)?;
     // A value that is not a number counts as UNKNOWN, as in the gRPC specification.
     let code = value.to_str().ok().and_then(|text| text.parse().ok());
     Some(code.map_or(Class::Failed, Class::from_grpc_status))

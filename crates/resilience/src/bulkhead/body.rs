@@ -30,11 +30,9 @@ impl<B: Body> ResponseBody<B> {
         response: Response<B>,
         permit: Option<ConcurrencyPermit>,
     ) -> Response<Self> {
-        response.map(|inner| {
-            // A caller may not even poll an empty body.
-            let permit = permit.filter(|_| !inner.is_end_stream());
-            Self { inner, permit }
-        })
+        // A caller may not even poll an empty body.
+        let permit = permit.filter(|_| !response.body().is_end_stream());
+        response.map(|inner| Self { inner, permit })
     }
 }
 

@@ -87,31 +87,57 @@ where
     type Output = Result<Response<ResponseBody<ResB>>, BoxError>;
 
     #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
-        loop {
-            match state.as_mut().project() {
-                StateProject::Call { inner, permit } => {
-                    let response = ready!(inner.poll(cx));
-                    let permit = permit.take();
-                    return Poll::Ready(match response {
-                        Ok(response) => Ok(ResponseBody::holding(response, permit)),
-                        Err(error) => Err(error.into()),
-                    });
-                }
-                // The error is absent only if the caller polls again after `Ready`, which it must
-                // not do.
-                StateProject::Refused { full } => {
-                    return full.take().map_or(Poll::Pending, |full| Poll::Ready(Err(full.into())));
-                }
-                StateProject::Wait { waiting } => {
-                    let next = match ready!(waiting.as_mut().poll_turn(cx)) {
-                        Ok((inner, permit)) => State::Call { inner, permit: Some(permit) },
-                        Err(full) => State::Refused { full: Some(full) },
-                    };
-                    state.set(next);
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // Nearly all calls take this branch, which is short enough to be inlined.
+        if let StateProject::Call { inner, permit } = self.as_mut().project().state.project() {
+            return Poll::Ready(match ready!(inner.poll(cx)) {
+                Ok(response) => Ok(ResponseBody::holding(response, permit.take())),
+                Err(error) => Err(ended(error.into(), permit)),
+            });
+        }
+        self.poll_rest(cx)
+    }
+}
+
+/// Returns the permit of a call that failed.
+#[cold]
+fn ended(error: BoxError, permit: &mut Option<ConcurrencyPermit>) -> BoxError {
+    drop(permit.take());
+    error
+}
+
+impl<S, ReqB, ResB> ResponseFuture<S, Request<ReqB>>
+where
+    S: Service<Request<ReqB>, Response = Response<ResB>>,
+    S::Error: Into<BoxError>,
+    ResB: Body,
+{
+    #[cold]
+    fn poll_rest(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<ResponseBody<ResB>>, BoxError>> {
+        let mut state = self.as_mut().project().state;
+        match state.as_mut().project() {
+            StateProject::Wait { waiting } => {
+                // Either way the place in the queue is given up now, and not with the future.
+                match ready!(waiting.as_mut().poll_turn(cx)) {
+                    Ok((inner, permit)) => {
+                        state.set(State::Call { inner, permit: Some(permit) });
+                        self.poll(cx)
+                    }
+                    Err(full) => {
+                        state.set(State::Refused { full: None });
+                        Poll::Ready(Err(full.into()))
+                    }
                 }
             }
+            // The error is absent only if the caller polls again after `Ready`, which it must not
+            // do.
+            StateProject::Refused { full } => {
+                full.take().map_or(Poll::Pending, |full| Poll::Ready(Err(full.into())))
+            }
+            StateProject::Call { .. } => self.poll(cx),
         }
     }
 }

@@ -45,6 +45,7 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
+    #[inline]
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
         match self.limits.enter(&request) {
             Some(Answer::Permit(permit)) => {

@@ -4,7 +4,6 @@ use std::{
     fmt,
     pin::Pin,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use http::{HeaderMap, Response, StatusCode, header::CONTENT_TYPE};
@@ -12,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::CircuitPermit;
-use crate::Class;
+use crate::{Class, classify::GRPC_STATUS};
 
 pin_project! {
     /// The inner service's body.
@@ -30,8 +29,21 @@ pin_project! {
 /// A call whose head succeeded and whose trailers decide.
 struct Pending {
     permit: Option<CircuitPermit>,
-    /// The time to the head: how long a stream lasts shows nothing about the destination.
-    took: Duration,
+    /// The nanoseconds to the head: how long a stream lasts shows nothing about the destination.
+    took: u64,
+}
+
+impl Pending {
+    /// `None` if no trailers will come. An empty body without trailers is broken.
+    #[cold]
+    fn new(permit: CircuitPermit, is_over: bool) -> Option<Self> {
+        let took = permit.took();
+        if is_over {
+            permit.judge_body(Class::Failed, took);
+            return None;
+        }
+        Some(Self { permit: Some(permit), took })
+    }
 }
 
 impl Drop for Pending {
@@ -47,18 +59,14 @@ impl<B: Body> ResponseBody<B> {
     /// Records the call by the response's head, or leaves it to its trailers.
     #[inline]
     pub(super) fn judge(response: Response<B>, permit: Option<CircuitPermit>) -> Response<Self> {
-        let Some(permit) = permit else {
-            return response.map(|inner| Self { inner, pending: None });
-        };
-        if is_judged_later(response.status(), response.headers())
-            && !response.body().is_end_stream()
-        {
-            let took = permit.took();
-            let pending = Some(Pending { permit: Some(permit), took });
-            return response.map(|inner| Self { inner, pending });
-        }
-        permit.judge_head(response.status(), response.headers());
-        response.map(|inner| Self { inner, pending: None })
+        let pending = permit.and_then(|permit| {
+            if is_judged_later(response.status(), response.headers()) {
+                return Pending::new(permit, response.body().is_end_stream());
+            }
+            permit.judge_head(response.status(), response.headers());
+            None
+        });
+        response.map(|inner| Self { inner, pending })
     }
 }
 
@@ -69,7 +77,7 @@ fn is_judged_later(status: StatusCode, headers: &HeaderMap) -> bool {
         && headers
             .get(CONTENT_TYPE)
             .is_some_and(|media_type| media_type.as_bytes().starts_with(b"application/grpc"))
-        && !headers.contains_key("grpc-status")
+        && !headers.contains_key(&GRPC_STATUS)
 }
 
 impl<B: Body> Body for ResponseBody<B> {

@@ -273,6 +273,7 @@ impl CircuitBuilder {
             failure_rate: self.failure_rate.map(Rules::millionths),
             slow_rate: self.slow_rate.map(Rules::millionths),
             slow_after: self.slow_after,
+            slow_nanos: u64::try_from(self.slow_after.as_nanos()).unwrap_or(u64::MAX),
             min_calls: self.min_calls,
             trial_calls: small(self.trial_calls),
             trial_successes: small(self.trial_successes.unwrap_or(self.trial_calls)),

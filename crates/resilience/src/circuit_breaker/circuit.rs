@@ -18,7 +18,7 @@ use super::{
     rules::Rules,
     state::Phase,
 };
-use crate::{Class, Classifier, Jitter, RetryHint};
+use crate::{Class, Classifier, Jitter, RetryHint, classify::GRPC_STATUS};
 
 /// The record of how a destination answers, which decides whether calls reach it.
 ///
@@ -320,21 +320,15 @@ impl CircuitPermit {
     /// for how long the destination asked to be left alone.
     #[inline]
     pub fn record_at(self, class: Class, retry_after: Option<Duration>, now: Mono) {
-        let took = now.saturating_since(self.started);
+        let took = self.took_until(now);
         self.record_after(class, retry_after, took, now);
     }
 
-    /// Records a call that took `took`, at `now`.
+    /// Records a call that took `took` nanoseconds, at `now`.
     #[inline]
-    fn record_after(
-        mut self,
-        class: Class,
-        retry_after: Option<Duration>,
-        took: Duration,
-        now: Mono,
-    ) {
+    fn record_after(mut self, class: Class, retry_after: Option<Duration>, took: u64, now: Mono) {
         self.is_open = false;
-        let is_slow = took >= self.circuit.shared.machine.rules().slow_after;
+        let is_slow = took >= self.circuit.shared.machine.rules().slow_nanos;
         let failed = class.is_failure();
         let verdict = (class != Class::Shed).then_some(Verdict {
             failed,
@@ -370,9 +364,9 @@ impl CircuitPermit {
     }
 
     /// Records a response whose head came after `took`, by its trailers.
-    pub(super) fn judge_trailers(self, trailers: &HeaderMap, took: Duration) {
+    pub(super) fn judge_trailers(self, trailers: &HeaderMap, took: u64) {
         // Without a status they are broken.
-        let class = if trailers.contains_key("grpc-status") {
+        let class = if trailers.contains_key(&GRPC_STATUS) {
             self.circuit.classifier().classify_response(StatusCode::OK, trailers)
         } else {
             Class::Failed
@@ -382,7 +376,7 @@ impl CircuitPermit {
 
     /// Records a response whose head came after `took`, and the time that it asks for.
     #[cold]
-    fn judge_failure(self, class: Class, headers: &HeaderMap, took: Duration) {
+    fn judge_failure(self, class: Class, headers: &HeaderMap, took: u64) {
         let time = &self.circuit.shared.settings.time;
         let hint = class.is_failure().then(|| RetryHint::from_headers(headers, time.unix()));
         let (hint, now) = (hint.flatten().and_then(RetryHint::after), time.now());
@@ -390,14 +384,20 @@ impl CircuitPermit {
     }
 
     /// Records a response whose head came after `took`, by what happened to its body.
-    pub(super) fn judge_body(self, class: Class, took: Duration) {
+    pub(super) fn judge_body(self, class: Class, took: u64) {
         let now = self.circuit.shared.settings.time.now();
         self.record_after(class, None, took, now);
     }
 
-    /// The time since the permit was given out.
-    pub(super) fn took(&self) -> Duration {
-        self.circuit.shared.settings.time.now().saturating_since(self.started)
+    /// The nanoseconds since the permit was given out.
+    pub(super) fn took(&self) -> u64 {
+        self.took_until(self.circuit.shared.settings.time.now())
+    }
+
+    /// Not as a `Duration`, which costs a division each time.
+    #[inline]
+    const fn took_until(&self, now: Mono) -> u64 {
+        now.as_nanos().saturating_sub(self.started.as_nanos())
     }
 
     #[inline]
@@ -415,7 +415,7 @@ impl CircuitPermit {
     fn abandon(&self) {
         let now = self.circuit.shared.settings.time.now();
         let rules = self.circuit.shared.machine.rules();
-        let hung = now.saturating_since(self.started) >= rules.slow_after;
+        let hung = self.took_until(now) >= rules.slow_nanos;
         let slow = rules.slow_rate.is_some();
         let verdict = Verdict { failed: true, strikes: true, slow, hint: None };
         self.settle(hung.then_some(verdict), now);

@@ -34,6 +34,7 @@ pin_project! {
 }
 
 impl<F> ResponseFuture<F> {
+    #[inline]
     pub(super) const fn call(inner: F, permit: Option<CircuitPermit>) -> Self {
         Self { state: State::Call { inner, permit } }
     }
@@ -54,14 +55,10 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
-            StateProject::Call { inner, permit } => {
-                let result = ready!(inner.poll(cx));
-                let permit = permit.take();
-                Poll::Ready(match result {
-                    Ok(response) => Ok(ResponseBody::judge(response, permit)),
-                    Err(error) => Err(failed(error.into(), permit)),
-                })
-            }
+            StateProject::Call { inner, permit } => Poll::Ready(match ready!(inner.poll(cx)) {
+                Ok(response) => Ok(ResponseBody::judge(response, permit.take())),
+                Err(error) => Err(failed(error.into(), permit.take())),
+            }),
             // The error is absent only if the caller polls again after `Ready`, which it must not
             // do.
             StateProject::Refused { refused } => {

@@ -15,6 +15,7 @@ pub(super) struct Rules {
     pub(super) failure_rate: Option<u64>,
     pub(super) slow_rate: Option<u64>,
     pub(super) slow_after: Duration,
+    pub(super) slow_nanos: u64,
     pub(super) min_calls: u32,
     pub(super) trial_calls: u8,
     pub(super) trial_successes: u8,

@@ -41,6 +41,7 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
+    #[inline]
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
         match self.guard.acquire(&request) {
             Ok(permit) => ResponseFuture::call(self.inner.call(request), permit),

@@ -23,6 +23,7 @@ fn rules() -> Rules {
         failure_rate: None,
         slow_rate: None,
         slow_after: Duration::from_secs(1),
+        slow_nanos: 1_000_000_000,
         min_calls: 1,
         trial_calls: 1,
         trial_successes: 1,
