@@ -42,6 +42,7 @@
 //! | name | adds | default |
 //! |---|---|---|
 //! | `axum` | the extractor `axum::Authenticated` | no |
+//! | `redis` | sessions and revocations that instances share on a Redis server: `session::redis::RedisSessions` | no |
 //! | `remote` | keys that are fetched over https from an issuer, or found through OpenID Connect Discovery: `remote::RemoteKeys` | no |
 //!
 //! The minimum supported Rust version is 1.95.

@@ -1,5 +1,7 @@
 //! Whether a token is revoked, by the numbers that a store keeps. Pure.
 
+#[cfg(feature = "redis")]
+use crate::RevocationState;
 use crate::VerifiedToken;
 
 /// What a store is asked about one token.
@@ -46,15 +48,25 @@ pub(crate) const fn judge(epoch: Option<u64>, least: Option<u64>, origin: Option
         // A token without an epoch is older than every revocation of its subject.
         (None, Some(_), _) => Verdict::Revoked,
         (None, None, _) => Verdict::Live,
+        // The store has lost its state since: the session is gone as well.
+        (Some(epoch), _, Some(origin)) if epoch < origin => Verdict::Revoked,
         (Some(epoch), Some(least), _) if epoch < least => Verdict::Revoked,
         // A newer epoch than ours was minted by an instance that is ahead of us.
         (Some(_), Some(_), _) => Verdict::Live,
         (Some(_), None, None) => Verdict::Unknown,
-        // The store has lost its state since: the session is gone as well.
-        (Some(epoch), None, Some(origin)) if epoch < origin => Verdict::Revoked,
         (Some(epoch), None, Some(origin)) if epoch == origin => Verdict::Live,
         // All sessions of the subject were revoked, and the store has forgotten when.
         (Some(_), None, Some(_)) => Verdict::Unknown,
+    }
+}
+
+/// Judges a token by what a store answered.
+#[cfg(feature = "redis")]
+pub(crate) fn judge_asked(epoch: Option<u64>, least: Option<u64>, origin: u64) -> RevocationState {
+    match judge(epoch, least, Some(origin)) {
+        Verdict::Live => RevocationState::Live,
+        Verdict::Revoked => RevocationState::Revoked,
+        Verdict::Unknown => RevocationState::Unknown,
     }
 }
 
@@ -76,6 +88,8 @@ mod tests {
             (Some(1_999), Some(2_000), Revoked),
             (Some(2_000), Some(2_000), Live),
             (Some(2_001), Some(2_000), Live),
+            // What was recorded before the store lost its state.
+            (Some(900), Some(900), Revoked),
         ] {
             assert_eq!(judge(epoch, least, origin), expected, "{epoch:?} {least:?}");
         }

@@ -9,6 +9,8 @@ mod judge;
 mod replica;
 mod table;
 
+#[cfg(feature = "redis")]
+pub(crate) use self::judge::judge_asked;
 pub use self::{
     judge::RevocationQuestion,
     replica::{Revocations, Revoked},

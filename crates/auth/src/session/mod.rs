@@ -76,7 +76,8 @@
 //!
 //! # Sharing
 //! All clones of a [`SessionIssuer`] and of a [`SessionStore`] share the sessions. With
-//! [`SessionStore::memory`] they belong to this process and end with it.
+//! [`SessionStore::memory`] they belong to this process and end with it. With the feature `redis`
+//! instances share them on a server: `session::redis`.
 //!
 //! # Cancellation
 //! A command is submitted to the store before anything is awaited. If the future of a refresh is
@@ -100,6 +101,8 @@ mod grant;
 mod id;
 mod info;
 mod issuer;
+#[cfg(feature = "redis")]
+pub mod redis;
 mod refresh_token;
 mod root;
 mod store;

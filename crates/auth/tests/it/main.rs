@@ -7,6 +7,8 @@ mod alloc;
 mod axum;
 mod bearer;
 mod contract;
+#[cfg(feature = "redis")]
+mod faults;
 mod foreign;
 mod later;
 mod layers;

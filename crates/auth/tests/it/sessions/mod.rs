@@ -1,7 +1,7 @@
 //! Sessions as their users meet them, and the suite that every store has to pass.
 
 mod behaviour;
-mod conformance;
+pub(crate) mod conformance;
 mod leaks;
 mod race;
 mod revocations;

@@ -1,0 +1,188 @@
+//! The task that keeps this process's copy of the revocations up to date.
+
+use std::{sync::Weak, time::Duration};
+
+use hardpoint_core::{Mono, Time};
+use hardpoint_redis::{Entry, Tail};
+
+use super::{
+    scripts::{Fields, corrupt, failed},
+    store::{RedisSessions, SCRIPTS},
+};
+use crate::{
+    Revocations, Revoked,
+    session::{FamilyStore, StoreError},
+};
+
+/// Where the copy is: the number of the last log entry that it contains.
+struct Position {
+    tail: Tail,
+    number: u64,
+    origin: u64,
+}
+
+/// Follows the log until the store is dropped.
+///
+/// Each round waits for news at most `patience`. The store is borrowed only between rounds, so that
+/// the task does not keep it alive.
+pub(super) async fn follow(store: Weak<RedisSessions>, time: Time, patience: Duration) {
+    let patience = patience.max(Duration::from_millis(1));
+    let (mut position, mut pause, mut is_failing) = (None, FIRST_PAUSE, false);
+    loop {
+        let round = round(&store, &time, patience, &mut position).await;
+        let Some(result) = round else { return };
+        match result {
+            Ok(()) => (pause, is_failing) = (FIRST_PAUSE, false),
+            Err(error) => {
+                // Whatever was missed meanwhile is in the next snapshot.
+                position = None;
+                if !is_failing {
+                    tracing::warn!(
+                        target: "hardpoint::auth::revocation",
+                        error = &error as &dyn std::error::Error,
+                        "the revocations of other instances cannot be followed"
+                    );
+                }
+                is_failing = true;
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LAST_PAUSE);
+            }
+        }
+    }
+}
+
+/// One question to the server. `None` if the store was dropped.
+async fn round(
+    store: &Weak<RedisSessions>,
+    time: &Time,
+    patience: Duration,
+    position: &mut Option<Position>,
+) -> Option<Result<(), StoreError>> {
+    // The copy is as old as the question, not as the answer.
+    let asked = time.now();
+    let Some(at) = position else {
+        let store = store.upgrade()?;
+        return Some(snapshot(&store).await.map(|found| {
+            store.revocations().synced(asked);
+            *position = Some(found);
+        }));
+    };
+    let news = match at.tail.next(patience).await {
+        Ok(news) => news,
+        Err(error) => return Some(Err(failed(error))),
+    };
+    let store = store.upgrade()?;
+    Some(apply(&store, &news, asked, position).await)
+}
+
+/// Adds news to the copy, or drops the position if some of them are missing.
+async fn apply(
+    store: &RedisSessions,
+    news: &[Entry],
+    asked: Mono,
+    position: &mut Option<Position>,
+) -> Result<(), StoreError> {
+    let copy = store.revocations();
+    let Some(at) = position else { return Ok(()) };
+    for entry in news {
+        let (number, what, until) = read(entry).ok_or_else(corrupt)?;
+        record(copy, &what, until)?;
+        if number != at.number + 1 {
+            // The log was trimmed, or is another one.
+            *position = None;
+            return Ok(());
+        }
+        at.number = number;
+    }
+    if news.is_empty() {
+        let (origin, number) = status(store).await?;
+        if origin != at.origin || number < at.number {
+            *position = None;
+            return Ok(());
+        }
+    }
+    // A full answer may have left some news behind.
+    if news.len() < FULL {
+        copy.synced(asked);
+    }
+    Ok(())
+}
+
+async fn status(store: &RedisSessions) -> Result<(u64, u64), StoreError> {
+    let answer = store.run(&SCRIPTS.status, &[], &[], |answer| {
+        let mut fields = Fields::read(answer)?;
+        Ok((fields.number()?, fields.number()?))
+    });
+    answer.await
+}
+
+/// Reads all live revocations. What is added meanwhile is in the log, behind the position.
+async fn snapshot(store: &RedisSessions) -> Result<Position, StoreError> {
+    let copy = store.revocations();
+    let (mut first, mut begun) = (0, None);
+    loop {
+        let range = [first.into(), (first + PAGE - 1).into()];
+        let page = store.run(&SCRIPTS.snapshot, &[], &range, |answer| {
+            let mut fields = Fields::read(answer)?;
+            let (origin, number, last) = (fields.number()?, fields.number()?, fields.text()?);
+            let (mut page, mut entries) = (fields.list()?, Vec::new());
+            while !page.is_empty() {
+                entries.push((page.text()?, page.number()?));
+            }
+            Ok((origin, number, last, entries))
+        });
+        let (origin, number, last, entries) = page.await?;
+        let position = begun.get_or_insert_with(|| {
+            let tail = store.redis().tail(store.names.log.clone(), last);
+            Position { tail, number, origin }
+        });
+        if origin != position.origin {
+            // The server lost its state between two pages.
+            (first, begun) = (0, None);
+            continue;
+        }
+        for (what, until) in &entries {
+            record(copy, what, *until)?;
+        }
+        if i64::try_from(entries.len()).unwrap_or(i64::MAX) < PAGE {
+            copy.began(origin);
+            // Set in the first round of the loop.
+            return begun.ok_or_else(corrupt);
+        }
+        first += PAGE;
+    }
+}
+
+/// The number, the revocation and its time.
+fn read(entry: &Entry) -> Option<(u64, String, u64)> {
+    let field = |name: &[u8]| {
+        let (_, value) = entry.fields.iter().find(|(own, _)| own == name)?;
+        String::from_utf8(value.clone()).ok()
+    };
+    Some((field(b"n")?.parse().ok()?, field(b"r")?, field(b"u")?.parse().ok()?))
+}
+
+/// Adds a revocation to the copy: `s` and the session, `t` and the token, or `e`, the epoch, a space
+/// and the subject.
+fn record(copy: &Revocations, what: &str, until: u64) -> Result<(), StoreError> {
+    let (kind, rest) = what.split_at_checked(1).ok_or_else(corrupt)?;
+    match kind {
+        "s" => copy.record(&Revoked::session(rest.parse().map_err(|_| corrupt())?, until)),
+        "t" => copy.record(&Revoked::token(rest, until)),
+        "e" => {
+            let (epoch, subject) = rest.split_once(' ').ok_or_else(corrupt)?;
+            let epoch = epoch.parse().map_err(|_| corrupt())?;
+            copy.record(&Revoked::subject(subject, epoch, until));
+        }
+        _ => return Err(corrupt()),
+    }
+    Ok(())
+}
+
+/// The pauses after failures.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LAST_PAUSE: Duration = Duration::from_secs(1);
+/// The entries of a page of a snapshot.
+const PAGE: i64 = 1000;
+/// The entries of a full answer of the log.
+const FULL: usize = 1024;

@@ -1,0 +1,384 @@
+//! The store, and its setup.
+
+use std::{
+    fmt::Write,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
+
+use hardpoint_core::{Key, Time, event::StoreErrorKind};
+use hardpoint_redis::{Arg, Concept, DigestKey, Keys, Redis, Script, Value, WhenFull};
+
+use super::{
+    follow,
+    scripts::{Fields, Scripts, corrupt, failed},
+};
+use crate::{
+    ConfigError, RevocationState, Revocations, Revoked,
+    revocation::{self, RevocationQuestion},
+    session::{
+        Accepted, AfterGrace, BoxFuture, FamilyStore, Opened, Opening, Presentation, Presented,
+        Reuse, Revoke, Session, SessionClient, SessionStore, StoreError, Transition, Which,
+        family::millis,
+    },
+};
+
+/// Sessions on a Redis server. Set up by [`builder`](Self::builder).
+pub struct RedisSessions {
+    redis: Redis,
+    digests: DigestKey,
+    pub(super) names: Names,
+    revocations: Revocations,
+    allows_eviction: bool,
+}
+
+debug_only!(RedisSessions { revocations, allows_eviction });
+
+/// Sets up [`RedisSessions`].
+///
+/// Defaults: 5 s of staleness, no eviction, the system's time.
+#[must_use]
+pub struct RedisSessionsBuilder {
+    redis: Redis,
+    digests: DigestKey,
+    max_staleness: Duration,
+    allows_eviction: bool,
+    time: Time,
+}
+
+debug_only!(RedisSessionsBuilder { max_staleness, allows_eviction });
+
+impl RedisSessionsBuilder {
+    /// How old this process's copy of the revocations may be. Default: 5 s. The server is asked five
+    /// times in this time, on a connection that otherwise waits for news.
+    ///
+    /// News arrive within milliseconds; this bound matters only while the server does not answer. A
+    /// shorter one makes an outage visible sooner. With less than a few of the link's deadlines a
+    /// slow answer is enough to make the copy stale.
+    pub fn max_staleness(mut self, most: Duration) -> Self {
+        self.max_staleness = most;
+        self
+    }
+
+    /// Opens sessions on a server that evicts keys when its memory is full. Default: refused with
+    /// 503, since such a server can forget that a session was revoked.
+    pub fn dangerous_allow_eviction(mut self) -> Self {
+        self.allows_eviction = true;
+        self
+    }
+
+    /// Reads the age of the copy from this handle. Default: the system's clocks.
+    pub fn time(mut self, time: impl Into<Time>) -> Self {
+        self.time = time.into();
+        self
+    }
+
+    /// The store. A task follows the server's revocations until the last handle to the store is
+    /// dropped. The server need not be reachable yet.
+    ///
+    /// # Errors
+    /// [`ConfigError::NoRuntime`] outside of a tokio runtime.
+    pub fn start(self) -> Result<SessionStore, ConfigError> {
+        let runtime = tokio::runtime::Handle::try_current().map_err(|_| ConfigError::NoRuntime)?;
+        let revocations = Revocations::remote(self.time.clone(), self.max_staleness);
+        let store = Arc::new(RedisSessions {
+            names: Names::new(&self.redis),
+            redis: self.redis,
+            digests: self.digests,
+            revocations,
+            allows_eviction: self.allows_eviction,
+        });
+        runtime.spawn(follow::follow(Arc::downgrade(&store), self.time, self.max_staleness / 5));
+        Ok(SessionStore::remote(store))
+    }
+}
+
+/// The names of the keys: all with one tag.
+pub(super) struct Names {
+    pub(super) origin: String,
+    pub(super) log: String,
+    live: String,
+    number: String,
+    /// The heads of the keys of families, of subjects' sessions and of subjects' epochs.
+    family: String,
+    sessions: String,
+    epoch: String,
+}
+
+const TAG: &str = "s";
+const SESSIONS: Concept = Concept::expiring("session", "users have to log in again");
+const REVOCATIONS: Concept = Concept::lasting(
+    "revocation",
+    "what was revoked is forgotten, and all users have to log in again",
+);
+const EPOCHS: Concept =
+    Concept::expiring("epoch", "the access tokens of a user are not known until they expire");
+
+impl Names {
+    fn new(redis: &Redis) -> Self {
+        let (sessions, revocations) = (redis.keys(&SESSIONS), redis.keys(&REVOCATIONS));
+        let name = |keys: &Keys, rest| keys.key(TAG, rest);
+        Self {
+            origin: name(&revocations, "origin"),
+            log: name(&revocations, "log"),
+            live: name(&revocations, "live"),
+            number: name(&revocations, "number"),
+            family: name(&sessions, "f:"),
+            sessions: name(&sessions, "u:"),
+            epoch: name(&redis.keys(&EPOCHS), ""),
+        }
+    }
+
+    /// The keys that every script takes.
+    fn common(&self) -> [&str; 4] {
+        [&self.origin, &self.log, &self.live, &self.number]
+    }
+}
+
+pub(super) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(Scripts::new);
+
+impl RedisSessions {
+    /// A store on this server. Subjects are digested with `digests`, which must be the same on every
+    /// instance, before they become parts of keys.
+    pub fn builder(redis: Redis, digests: DigestKey) -> RedisSessionsBuilder {
+        RedisSessionsBuilder {
+            redis,
+            digests,
+            max_staleness: Duration::from_secs(5),
+            allows_eviction: false,
+            time: Time::system(),
+        }
+    }
+
+    pub(super) fn redis(&self) -> &Redis {
+        &self.redis
+    }
+
+    /// Submits a script, and reads its answer.
+    pub(super) fn run<T>(
+        &self,
+        script: &Script,
+        keys: &[&str],
+        arguments: &[Arg<'_>],
+        read: impl FnOnce(Value) -> Result<T, StoreError> + Send + 'static,
+    ) -> BoxFuture<T> {
+        let keys: Vec<&str> = self.names.common().iter().chain(keys).copied().collect();
+        let reply = self.redis.run(script, keys, arguments.iter().copied());
+        Box::pin(async move { read(reply.await.map_err(failed)?) })
+    }
+
+    fn digest(&self, subject: &str) -> String {
+        format!("{:032x}", self.digests.digest(&Key::borrowed(subject.as_bytes())))
+    }
+
+    /// Why the server may forget what is revoked.
+    fn eviction(&self) -> Option<&'static str> {
+        let loss = |concept| match self.redis.when_full(concept) {
+            Some(WhenFull::Evicts(loss)) => Some(loss),
+            _ => None,
+        };
+        [&REVOCATIONS, &EPOCHS].into_iter().find_map(loss)
+    }
+}
+
+impl FamilyStore for RedisSessions {
+    fn open(&self, opening: &Opening<'_>) -> BoxFuture<Opened> {
+        if let Some(loss) = self.eviction().filter(|_| !self.allows_eviction) {
+            let why = format!(
+                "the server evicts keys when its memory is full, and then {loss}; set \
+                 maxmemory-policy to noeviction, or call dangerous_allow_eviction()"
+            );
+            tracing::error!(target: "hardpoint::auth::session", "{why}");
+            let error = StoreError::new(StoreErrorKind::Unavailable).with_source(why);
+            return Box::pin(std::future::ready(Err(error)));
+        }
+        let (names, digest) = (&self.names, self.digest(opening.subject));
+        let id = opening.session.to_string();
+        let keys = [
+            format!("{}{id}", names.family),
+            format!("{}{digest}", names.sessions),
+            format!("{}{digest}", names.epoch),
+        ];
+        let replaced = opening.replaces.map(|id| id.to_string()).unwrap_or_default();
+        let (agent, network) = kept(opening.client);
+        let arguments = [
+            Arg::from(&id),
+            opening.subject.into(),
+            int(opening.absolute),
+            int(opening.access),
+            opening.max_sessions.get().into(),
+            (&replaced).into(),
+            (&names.family).into(),
+            int(opening.rotation.idle),
+            (&opening.proof).into(),
+            opening.key_id.into(),
+            (&digest).into(),
+            opening.scope.into(),
+            opening.method.into(),
+            agent.into(),
+            (&network).into(),
+        ];
+        let (copy, subject) = (self.revocations.clone(), opening.subject.to_owned());
+        self.run(&SCRIPTS.open, &keys.each_ref().map(String::as_str), &arguments, move |answer| {
+            let mut fields = Fields::read(answer)?;
+            let origin = fields.number()?;
+            let opened = Opened { epoch: fields.number()?, at: fields.number()? };
+            copy.began(origin);
+            if opened.epoch != origin {
+                copy.record(&Revoked::subject(&subject, opened.epoch, fields.number()?));
+            }
+            Ok(opened)
+        })
+    }
+
+    fn present(&self, presentation: &Presentation<'_>) -> BoxFuture<Presented> {
+        let (names, session) = (&self.names, presentation.session);
+        let id = session.to_string();
+        let family = format!("{}{id}", names.family);
+        let rotation = &presentation.rotation;
+        let per_day = match rotation.after_grace {
+            AfterGrace::Strict => 0,
+            AfterGrace::BranchKill { per_day } => per_day.get(),
+        };
+        let (agent, network) = kept(presentation.client);
+        // Authentic tokens have far smaller generations.
+        let generation = i64::try_from(presentation.generation).unwrap_or(i64::MAX);
+        let arguments = [
+            Arg::from(&id),
+            generation.into(),
+            (&presentation.proof).into(),
+            presentation.key_id.into(),
+            int(rotation.grace),
+            int(rotation.idle),
+            int(presentation.access),
+            per_day.into(),
+            (&names.sessions).into(),
+            (&names.epoch).into(),
+            agent.into(),
+            (&network).into(),
+        ];
+        let (copy, presenter) = (self.revocations.clone(), presentation.client.kept());
+        let presented = presentation.generation;
+        self.run(&SCRIPTS.present, &[&family], &arguments, move |answer| {
+            let mut fields = Fields::read(answer)?;
+            let transition = match fields.text()?.as_str() {
+                "expired" | "unknown" => return Ok(Presented::Unknown),
+                "rolled_back" => return Ok(Presented::RolledBack),
+                "forgiven" => Transition::Forgiven,
+                "replayed" => Transition::Replayed,
+                "reused" => Transition::Reused,
+                "rotated" => Transition::Rotated,
+                _ => return Err(corrupt()),
+            };
+            copy.began(fields.number()?);
+            let (epoch, generation) = (fields.number()?, fields.number()?);
+            let key_id = u32::try_from(fields.number()?).map_err(|_| corrupt())?;
+            let session = fields.session(session)?;
+            let (since, until) = (fields.number()?, fields.number()?);
+            if transition == Transition::Reused {
+                copy.record(&Revoked::session(session.id, until));
+                return Ok(Presented::Reused(Box::new(Reuse {
+                    session,
+                    presenter,
+                    presented,
+                    current: generation,
+                    since_rotation: Duration::from_millis(since),
+                })));
+            }
+            Ok(Presented::Accepted(Accepted { transition, session, generation, key_id, epoch }))
+        })
+    }
+
+    fn list(&self, subject: &str) -> BoxFuture<Vec<Session>> {
+        let sessions = format!("{}{}", self.names.sessions, self.digest(subject));
+        let arguments = [(&self.names.family).into()];
+        self.run(&SCRIPTS.list, &[&sessions], &arguments, |answer| {
+            let (mut fields, mut found) = (Fields::read(answer)?, Vec::new());
+            while !fields.is_empty() {
+                let mut session = fields.list()?;
+                let id = session.id()?;
+                found.push(session.session(id)?);
+            }
+            found.sort_by_key(|session| std::cmp::Reverse((session.created, session.id)));
+            Ok(found)
+        })
+    }
+
+    fn revoke(&self, revoke: &Revoke<'_>) -> BoxFuture<u32> {
+        let digest = self.digest(revoke.subject);
+        let sessions = format!("{}{digest}", self.names.sessions);
+        let epoch = format!("{}{digest}", self.names.epoch);
+        let (which, id) = match revoke.which {
+            Which::All => ("all", String::new()),
+            Which::AllBut(id) => ("others", id.to_string()),
+            Which::One(id) => ("one", id.to_string()),
+        };
+        let arguments = [
+            Arg::from(which),
+            (&id).into(),
+            int(revoke.access),
+            int(revoke.absolute),
+            revoke.subject.into(),
+            (&self.names.family).into(),
+        ];
+        let (copy, subject) = (self.revocations.clone(), revoke.subject.to_owned());
+        self.run(&SCRIPTS.revoke, &[&sessions, &epoch], &arguments, move |answer| {
+            let mut fields = Fields::read(answer)?;
+            copy.began(fields.number()?);
+            let (epoch, until, count) = (fields.number()?, fields.number()?, fields.number()?);
+            if epoch != 0 {
+                copy.record(&Revoked::subject(&subject, epoch, until));
+            }
+            let mut ended = fields.list()?;
+            while !ended.is_empty() {
+                copy.record(&Revoked::session(ended.id()?, until));
+            }
+            u32::try_from(count).map_err(|_| corrupt())
+        })
+    }
+
+    fn revoke_token(&self, id: &str, until: u64) -> BoxFuture<()> {
+        let arguments = [Arg::from(id), i64::try_from(until).unwrap_or(i64::MAX).into()];
+        let (copy, id) = (self.revocations.clone(), id.to_owned());
+        self.run(&SCRIPTS.revoke_token, &[], &arguments, move |_| {
+            copy.record(&Revoked::token(&id, until));
+            Ok(())
+        })
+    }
+
+    fn ask(&self, question: &RevocationQuestion<'_>) -> BoxFuture<RevocationState> {
+        let epoch = format!("{}{}", self.names.epoch, self.digest(question.subject));
+        let text = |name: Option<&str>| name.unwrap_or_default().to_owned();
+        let (session, token) = (text(question.session), text(question.token_id));
+        let asked = question.epoch;
+        self.run(&SCRIPTS.ask, &[&epoch], &[(&session).into(), (&token).into()], move |answer| {
+            let mut fields = Fields::read(answer)?;
+            let (origin, least, listed) = (fields.number()?, fields.text()?, fields.text()?);
+            let least =
+                if least.is_empty() { None } else { Some(least.parse().map_err(|_| corrupt())?) };
+            Ok(if listed.is_empty() {
+                revocation::judge_asked(asked, least, origin)
+            } else {
+                RevocationState::Revoked
+            })
+        })
+    }
+
+    fn revocations(&self) -> &Revocations {
+        &self.revocations
+    }
+}
+
+/// What is kept of a client.
+fn kept(client: &SessionClient) -> (&str, String) {
+    let mut network = String::new();
+    if let Some(address) = client.network_address() {
+        // Writing to a string does not fail.
+        let _written = write!(network, "{address}");
+    }
+    (client.agent().unwrap_or_default(), network)
+}
+
+fn int(duration: Duration) -> Arg<'static> {
+    i64::try_from(millis(duration)).unwrap_or(i64::MAX).into()
+}

@@ -1,0 +1,3 @@
+//! Real servers.
+
+mod sessions;
