@@ -43,6 +43,7 @@
 //! |---|---|---|
 //! | `axum` | the extractor `axum::Authenticated` | no |
 //! | `redis` | sessions and revocations that instances share on a Redis server: `session::redis::RedisSessions` | no |
+//! | `test` | the issuer of a service's tests: `test::TestIssuer` | no |
 //! | `remote` | keys that are fetched over https from an issuer, or found through OpenID Connect Discovery: `remote::RemoteKeys` | no |
 //!
 //! The minimum supported Rust version is 1.95.
@@ -64,6 +65,8 @@ pub mod remote;
 pub mod revocation;
 mod scopes;
 pub mod session;
+#[cfg(any(test, feature = "test"))]
+pub mod test;
 mod token;
 
 #[cfg(feature = "remote")]

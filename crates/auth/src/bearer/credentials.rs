@@ -55,7 +55,7 @@ pub(super) fn find<'a>(
     if let Some(cookie) = cookie {
         let values = cookies(headers).filter(|(name, _)| *name == cookie);
         values.for_each(|(_, value)| {
-            add(Credential::new(value, CredentialPlace::Cookie), Carrier::Cookie)
+            add(Credential::new(value, CredentialPlace::Cookie), Carrier::Cookie);
         });
     }
     for field in fields {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hardpoint_core::{
     Identity, Place, Refusals, Rejection, RequestContext, StackLayer, Telemetry, Time,
 };
-use http::{HeaderMap, HeaderName, Request, Response, header};
+use http::{HeaderName, Request, Response, header};
 use tower_layer::Layer;
 
 use super::{

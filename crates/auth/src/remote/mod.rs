@@ -87,19 +87,20 @@
 //! 4. The published set decides: a key that disappears is refused at once, since the issuer may have
 //!    withdrawn it. If the issuer was rolled back, or its replicas disagree, the key is found again
 //!    like any unknown key, within a minute of its return.
-//! 5. Unusable keys are skipped. A response without a usable key, of more than 256 KiB or of more
+//! 5. Unusable keys are skipped, and [reported](RemoteKeys::skipped) one by one. A response without a usable key, of more than 256 KiB or of more
 //!    than 100 keys is a failure, and the previous keys stay.
 //! 6. A token that names an unknown key causes one fetch, however many such tokens come: see
 //!    [`refresh_for_unknown_key_id`](RemoteKeys::refresh_for_unknown_key_id). A verifier does so if
 //!    the token names this issuer. The id is compared in this process and never sent. It counts as
 //!    unknown for a minute if a fetch that began after the question did not bring it.
 //! 7. If the issuer cannot be asked, an [`AuthLayer`](crate::AuthLayer) answers 503
-//!    `keys_unavailable` with `Retry-After`: the token may be good.
+//!    `keys_unavailable` with `Retry-After`: the token may be good. To a network of clients that has
+//!    caused its share of fetches it answers 429 `too_many_key_ids`.
 //! 8. Only https is fetched, unless [`insecure_http`](RemoteKeysBuilder::insecure_http) is called;
 //!    redirects are not followed; and a discovery document must name exactly the issuer.
 //! 9. The [observer](RemoteKeysBuilder::telemetry) and the log learn when keys come or go, when their
-//!    state changes, and when a fetch fails: by the set's [name](RemoteKeysBuilder::name), never with
-//!    a key, an id or a URL.
+//!    state changes, when a key cannot be used, and when a fetch fails: by the set's
+//!    [name](RemoteKeysBuilder::name), never with a URL. Only the report of an unusable key has its id.
 //!
 //! # Several issuers
 //! Each has its own [`RemoteKeys`]; one [`TokenVerifier`](crate::TokenVerifier) trusts all of them. A
@@ -108,8 +109,9 @@
 //! # Microsoft Entra
 //! For one tenant, `https://login.microsoftonline.com/<tenant>/v2.0` is an issuer like any other. For
 //! several, use the issuer `https://login.microsoftonline.com/common/v2.0` and
-//! [`entra_template`](RemoteKeysBuilder::entra_template), and add the issuer of each accepted tenant
-//! to the verifier, all with clones of the same keys.
+//! [`entra_template`](RemoteKeysBuilder::entra_template), and trust them with
+//! [`TrustedIssuer::template`](crate::TrustedIssuer::template). A key that names one tenant verifies
+//! only its tokens.
 //!
 //! # Sharing
 //! Clones of a [`RemoteKeys`] and receivers made from it share one set and one task. Each process

@@ -30,7 +30,7 @@ pub(super) type Text = Cow<'static, str>;
 #[must_use]
 pub struct Profile {
     /// What a [`TokenIssuer`](crate::TokenIssuer) writes as `typ`.
-    pub(super) kind: Text,
+    pub(crate) kind: Text,
     /// Further values of `typ`.
     also: Vec<Text>,
     /// Whether a token without `typ` is of this kind.
