@@ -32,7 +32,7 @@
 //! let text = response.into_body().collect().await?.to_bytes();
 //! let text = std::str::from_utf8(&text)?;
 //! assert!(text.contains("\norders_total 1\n"));
-//! assert!(text.contains("decisions_total{policy=\"client\",decision=\"denied\"} 1\n"));
+//! assert!(text.contains("decisions_total{policy=\"client\",decision=\"denied\",decider=\"memory\"} 1\n"));
 //!
 //! // Mistakes are refused, all at once.
 //! let mut mistaken = Metrics::builder();
@@ -79,16 +79,20 @@
 //! | `http_server_active_requests` | `http_request_method`, `url_scheme` | |
 //! | `hardpoint_auth_key_set_changes_total` | `key_set`, `change` | |
 //! | `hardpoint_auth_key_set_fetch_failures_total` | `key_set`, `reason` | |
+//! | `hardpoint_auth_key_set_keys_skipped_total` | `key_set`, `reason` | |
 //! | `hardpoint_auth_key_set_state` | `key_set`, `state` | |
 //! | `hardpoint_auth_passwords_total` | `result` | |
+//! | `hardpoint_auth_session_refreshes_total` | `result` | |
+//! | `hardpoint_auth_session_reuses_total` | `same_network`, `same_user_agent` | |
 //! | `hardpoint_auth_verifications_total` | `result` | |
 //! | `hardpoint_health_check_up` | `check` | |
 //! | `hardpoint_health_readiness` | `state` | |
 //! | `hardpoint_link_command_duration_seconds` | `link`, `result` | |
 //! | `hardpoint_link_state` | `link`, `state` | |
-//! | `hardpoint_ratelimit_decisions_total` | `policy`, `decision` | |
+//! | `hardpoint_ratelimit_decisions_total` | `policy`, `decision`, `decider` | |
 //! | `hardpoint_ratelimit_near_limits_total` | `policy` | |
 //! | `hardpoint_resilience_circuit_changes_total` | `circuit`, `state` | |
+//! | `hardpoint_resilience_failed_attempts_total` | `policy`, `result` | |
 //! | `hardpoint_resilience_refused_calls_total` | `policy`, `guard` | |
 //! | `hardpoint_store_failures_total` | `store`, `reason` | |
 //! | `hardpoint_store_settlements_lost_total` | `store` | |

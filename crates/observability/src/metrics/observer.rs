@@ -29,13 +29,17 @@ pub(super) struct EventMetrics {
     decisions: Arc<Family>,
     key_set_changes: Arc<Family>,
     key_set_failures: Arc<Family>,
+    key_set_skips: Arc<Family>,
     key_set_states: Arc<Family>,
     link_commands: Arc<Family>,
     link_states: Arc<Family>,
     near_limits: Arc<Family>,
     passwords: Arc<Family>,
     readiness: Arc<Family>,
+    refreshes: Arc<Family>,
     refused_calls: Arc<Family>,
+    retries: Arc<Family>,
+    reuses: Arc<Family>,
     settlements_lost: Arc<Family>,
     store_failures: Arc<Family>,
     verifications: Arc<Family>,
@@ -57,7 +61,7 @@ impl EventMetrics {
             ),
             decisions: metrics.events(
                 "hardpoint_ratelimit_decisions_total",
-                &["policy", "decision"],
+                &["policy", "decision", "decider"],
                 "Decisions of rate limits: allowed, denied, or would_deny by a shadow policy.",
             ),
             key_set_changes: metrics.events(
@@ -69,6 +73,11 @@ impl EventMetrics {
                 "hardpoint_auth_key_set_fetch_failures_total",
                 &["key_set", "reason"],
                 "Failed attempts to fetch the keys of an issuer.",
+            ),
+            key_set_skips: metrics.events(
+                "hardpoint_auth_key_set_keys_skipped_total",
+                &["key_set", "reason"],
+                "Keys of an issuer that cannot be used.",
             ),
             key_set_states: metrics.states(
                 "hardpoint_auth_key_set_state",
@@ -101,10 +110,25 @@ impl EventMetrics {
                 &["state"],
                 "1 for the current readiness of the service, 0 for the others.",
             ),
+            refreshes: metrics.events(
+                "hardpoint_auth_session_refreshes_total",
+                &["result"],
+                "Refresh tokens that were presented, by what became of them.",
+            ),
             refused_calls: metrics.events(
                 "hardpoint_resilience_refused_calls_total",
                 &["policy", "guard"],
                 "Outgoing calls that a circuit breaker or a bulkhead refused.",
+            ),
+            retries: metrics.events(
+                "hardpoint_resilience_failed_attempts_total",
+                &["policy", "result"],
+                "Failed attempts of outgoing calls: retried, or why not.",
+            ),
+            reuses: metrics.events(
+                "hardpoint_auth_session_reuses_total",
+                &["same_network", "same_user_agent"],
+                "Refresh tokens that were used twice, by whether both clients look the same.",
             ),
             settlements_lost: metrics.events(
                 "hardpoint_store_settlements_lost_total",
@@ -131,6 +155,10 @@ impl Observer for EventMetrics {
             Event::CallRefused(event) => {
                 count(&self.refused_calls, &[event.policy, event.guard.as_str()], 1);
             }
+            Event::CallRetried(event) => {
+                let result = event.result.map_or_else(|stop| stop.as_str(), |()| "retried");
+                count(&self.retries, &[event.policy, result], 1);
+            }
             Event::CheckChanged(event) => set(&self.checks, &[event.check], event.healthy),
             Event::CircuitChanged(event) => {
                 count(&self.circuits, &[event.circuit, event.state.as_str()], 1);
@@ -145,6 +173,9 @@ impl Observer for EventMetrics {
             Event::KeySetFetchFailed(event) => {
                 count(&self.key_set_failures, &[event.key_set, event.kind.as_str()], 1);
             }
+            Event::KeySetKeySkipped(event) => {
+                count(&self.key_set_skips, &[event.key_set, event.reason], 1);
+            }
             Event::KeySetStateChanged(event) => {
                 for state in [KeySetState::Expired, KeySetState::Fresh, KeySetState::Stale] {
                     let labels = [event.key_set, state.as_str()];
@@ -157,7 +188,8 @@ impl Observer for EventMetrics {
                     (false, true) => "denied",
                     (false, false) => "would_deny",
                 };
-                count(&self.decisions, &[event.policy, decision], 1);
+                let labels = [event.policy, decision, event.decider.as_str()];
+                count(&self.decisions, &labels, 1);
             }
             Event::LinkAnswered(event) => {
                 let result = event.result.map_or_else(|kind| kind.as_str(), |()| "ok");
@@ -186,6 +218,11 @@ impl Observer for EventMetrics {
             }
             Event::RequestEnded(event) => self.http.ended(event),
             Event::RequestStarted(event) => self.http.started(event),
+            Event::SessionRefreshed(event) => count(&self.refreshes, &[event.result.as_str()], 1),
+            Event::SessionReused(event) => {
+                let labels = [known(event.same_network), known(event.same_user_agent)];
+                count(&self.reuses, &labels, 1);
+            }
             Event::SettlementsLost(event) => {
                 count(&self.settlements_lost, &[event.store.as_str()], event.lost);
             }
@@ -271,6 +308,14 @@ fn count(family: &Family, labels: &[&str], number: u64) {
 fn set(family: &Family, labels: &[&str], state: bool) {
     let value = f64::from(u8::from(state)).to_bits();
     family.with_values(values(labels), |series| series.gauge.store(value, Ordering::Relaxed));
+}
+
+const fn known(answer: Option<bool>) -> &'static str {
+    match answer {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "unknown",
+    }
 }
 
 fn values(labels: &[&str]) -> impl FnOnce(&mut dyn FnMut(&str)) {

@@ -16,5 +16,6 @@ mod metrics;
 mod metrics_events;
 mod metrics_http;
 mod metrics_operations;
+mod metrics_oracles;
 mod process;
 mod server;

@@ -5,10 +5,11 @@ use std::{fs, path::Path, time::Duration};
 use hardpoint_core::{
     Event, Readiness, Scheme,
     event::{
-        CallGuard, CallRefused, CheckChanged, CircuitChanged, CircuitState, Ending, KeySetChanged,
-        KeySetFetchFailed, KeySetState, KeySetStateChanged, Limited, LinkAnswered, LinkChanged,
-        LinkState, NearLimit, PasswordChecked, PasswordResult, ReadinessChanged, RefreshErrorKind,
-        RequestEnded, RequestStarted, SettlementsLost, StoreErrorKind, StoreFailed, StoreKind,
+        CallGuard, CallRefused, CallRetried, CheckChanged, CircuitChanged, CircuitState, Ending,
+        KeySetChanged, KeySetFetchFailed, KeySetKeySkipped, KeySetState, KeySetStateChanged,
+        Limited, LinkAnswered, LinkChanged, LinkState, NearLimit, PasswordChecked, PasswordResult,
+        ReadinessChanged, RefreshErrorKind, RefreshResult, RequestEnded, RequestStarted, RetryStop,
+        SessionRefreshed, SessionReused, SettlementsLost, StoreErrorKind, StoreFailed, StoreKind,
         TokenVerified, VerifyErrorKind,
     },
 };
@@ -18,7 +19,7 @@ use hardpoint_testkit::contract::allocations_in;
 use crate::metrics::scrape;
 
 /// One event of every kind that core has. A new kind is added here and shows in the golden file.
-fn events() -> Vec<Event<'static>> {
+pub(crate) fn events() -> Vec<Event<'static>> {
     let mut ended = RequestEnded::new("GET", Scheme::Https, Ending::Ok, Duration::from_millis(20));
     ended.route = Some("/notes/{id}");
     ended.status = Some(200);
@@ -26,10 +27,13 @@ fn events() -> Vec<Event<'static>> {
     ended.bytes_out = 20;
     vec![
         CallRefused::new("quotes", CallGuard::Bulkhead).into(),
+        CallRetried::new("quotes", 1, Ok(())).into(),
+        CallRetried::new("quotes", 2, Err(RetryStop::Budget)).into(),
         CheckChanged::new("database", false).into(),
         CircuitChanged::new("quotes", CircuitState::Open).into(),
         KeySetChanged::new("issuer", 2, 1).into(),
         KeySetFetchFailed::new("issuer", RefreshErrorKind::Timeout).into(),
+        KeySetKeySkipped::new("issuer", 0, Some("chosen-by-the-issuer"), "algorithm").into(),
         KeySetStateChanged::new("issuer", KeySetState::Stale).into(),
         Limited::new("client", true, true).into(),
         Limited::new("client", false, true).into(),
@@ -43,6 +47,8 @@ fn events() -> Vec<Event<'static>> {
         RequestStarted::new("GET", Scheme::Https).into(),
         ended.into(),
         RequestStarted::new("POST", Scheme::Http).into(),
+        SessionRefreshed::new(RefreshResult::Rotated).into(),
+        SessionReused::new(1, Duration::from_secs(5), Some(false), None).into(),
         SettlementsLost::new(StoreKind::RateLimit, 4).into(),
         StoreFailed::new(StoreKind::Revocation, StoreErrorKind::Unavailable).into(),
         TokenVerified::new(Ok(())).into(),
