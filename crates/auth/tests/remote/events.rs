@@ -11,7 +11,7 @@ use hardpoint_auth::{
 };
 use hardpoint_core::{
     Event, Observer, Telemetry, Time,
-    event::{KeySetChanged, KeySetFetchFailed, KeySetStateChanged},
+    event::{KeySetChanged, KeySetFetchFailed, KeySetKeySkipped, KeySetStateChanged},
 };
 use hardpoint_testkit::{clock::TokioClock, leak::LeakScanner};
 use http::Request;
@@ -41,6 +41,10 @@ impl Observer for Told {
             }
             Event::KeySetFetchFailed(KeySetFetchFailed { key_set, kind, .. }) => {
                 format!("{key_set} failed: {}", kind.as_str())
+            }
+            Event::KeySetKeySkipped(skipped) => {
+                let KeySetKeySkipped { key_set, position, key_id, reason, .. } = skipped;
+                format!("{key_set} skips {position} {}: {reason}", key_id.unwrap_or("-"))
             }
             Event::KeySetStateChanged(KeySetStateChanged { key_set, state, .. }) => {
                 format!("{key_set} is {}", state.as_str())
@@ -81,6 +85,36 @@ async fn keys_that_come_and_go_are_told_and_how_many() {
     issuer.publish(&set.to_jwks().to_string());
     sleep(HOUR).await;
     assert_eq!(told.take(), ["partner: +1 -1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_key_that_cannot_be_used_is_told_once_with_its_id_and_the_reason() {
+    let (_, text) = key();
+    let mut set: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let mut keys_of_set = set["keys"].as_array().unwrap().clone();
+    keys_of_set
+        .insert(0, serde_json::json!({ "kty": "EC", "crv": "P-256", "kid": "short", "x": "AQ" }));
+    keys_of_set.push(serde_json::json!({ "kty": "RSA", "n": "AQAB", "e": "AQAB" }));
+    set["keys"] = keys_of_set.into();
+    let (issuer, told) = (Issuer::publishing(&set.to_string()), Told::default());
+    let keys = builder(&issuer).telemetry(&Telemetry::new(told.clone())).start().unwrap();
+    keys.warm().await.unwrap();
+    let skipped =
+        || -> Vec<_> { told.take().into_iter().filter(|text| text.contains("skips")).collect() };
+    assert_eq!(skipped(), ["partner skips 0 short: member", "partner skips 2 -: weak"]);
+    let all = keys.skipped();
+    assert_eq!((all.len(), all[0].reason.member()), (2, Some("y")));
+    assert!(all[0].to_string().contains("short") && all[0].to_string().contains("`y`"));
+    sleep(HOUR).await;
+    assert_eq!(skipped(), [""; 0], "the same keys are not told again");
+
+    // A set with only such keys replaces nothing, and the error names the first of them.
+    set["keys"].as_array_mut().unwrap().remove(1);
+    issuer.publish(&set.to_string());
+    sleep(HOUR).await;
+    let error = keys.last_error().unwrap();
+    assert_eq!(error.kind().as_str(), "empty");
+    assert!(error.detail().unwrap().contains("key short is not used"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
