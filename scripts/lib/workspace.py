@@ -26,7 +26,9 @@ GENERIC = {
         "BodyLimit<S>", "CatchPanic<S>", "IntoAxumBody<S>", "LimitedBody<B>", "MapProblems<S>",
         "ResolveClient<S>", "ResponseFuture<F>", "ResponseFuture<F, R>", "SetSecurityHeaders<S>",
     },
-    "health": {"Drain<S>", "DrainListener<L>", "Probe<S>", "TappedListener<L>", "ResponseBody<B>", "ResponseFuture<F>"},
+    "health": {
+        "Drain<S>", "HyperService<S>", "Probe<S>", "ResponseBody<B>", "ResponseFuture<F>", "Serving<S>",
+    },
     # A family is named by the application, with labels of its own.
     "observability": {
         "Family<L, M>", "Record<S>", "RecordBody<B>", "ResponseFuture<F>", "Timed<F>",

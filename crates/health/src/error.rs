@@ -59,6 +59,13 @@ pub enum Mistake {
     },
     /// A check has no name.
     EmptyName,
+    /// The drain takes longer than the platform waits before it kills the process.
+    GracePeriodTooShort {
+        /// What delay, deadline, hooks and exit take together.
+        takes: Duration,
+        /// What the platform grants.
+        grace_period: Duration,
+    },
     /// There are checks, but no tokio runtime to run them on.
     NoRuntime {
         /// The number of checks.
@@ -131,6 +138,12 @@ impl fmt::Display for Mistake {
             }
             Self::EmptyName => f.write_str(
                 "a check has an empty name; name it after its dependency, such as `postgres`",
+            ),
+            Self::GracePeriodTooShort { takes, grace_period } => write!(
+                f,
+                "the drain takes up to {takes:?} (delay, deadline, hooks, and 1s to exit), but the \
+                 platform kills the process after {grace_period:?}; shorten the drain, or grant \
+                 {takes:?}"
             ),
             Self::NoRuntime { checks } => write!(
                 f,

@@ -1,14 +1,17 @@
-//! Health checks that probes read from memory, and a drain that loses no request.
+//! A server that no client holds up, health checks that probes read from memory, and a drain that
+//! loses no request.
 //!
-//! This crate is not a server: the application keeps its listeners, router and `main`. It contains
-//! no database or HTTP clients: a check is any async closure. It never restarts the service, and
-//! liveness never depends on a check.
+//! This crate is not a framework: the application keeps its router and `main`, and every part works
+//! without the others. It contains no database or HTTP clients: a check is any async closure. It
+//! never restarts the service, and liveness never depends on a check.
 //!
 //! # Quick start
 //!
 //! ```
 //! use axum::{Router, routing::get};
-//! use hardpoint_health::{Check, Checks, Down, DrainLayer, Lifecycle, ProbeLayer, Probes};
+//! use hardpoint_health::{
+//!     Check, Checks, Down, DrainLayer, Lifecycle, ProbeLayer, Probes, serve::Server,
+//! };
 //! use std::process::ExitCode;
 //! use tokio::net::TcpListener;
 //!
@@ -30,11 +33,10 @@
 //!         .route("/", get(|| async { "hello" }))
 //!         .layer(DrainLayer::new(&lifecycle))
 //!         .layer(ProbeLayer::new(&lifecycle));
-//!     let public = TcpListener::bind("127.0.0.1:0").await?;
+//!     let public = Server::bind("127.0.0.1:0").await?;
 //!     lifecycle.started();
 //!     # lifecycle.begin_drain(); // a signal does it
-//!     let server = axum::serve(public, app).with_graceful_shutdown(lifecycle.stop_accepting());
-//!     Ok(lifecycle.run(server).await)
+//!     Ok(lifecycle.run(public.service(app).serve(&lifecycle)).await)
 //! }
 //! # let runtime = tokio::runtime::Builder::new_current_thread()
 //! #     .enable_all()
@@ -51,7 +53,8 @@
 //! | background tests of dependencies | [`Check`], [`Checks`], [`Down`]: [`check`] |
 //! | the shared handle: starting, ready, draining, ended | [`Lifecycle`]: [`lifecycle`] |
 //! | endpoints for balancers and orchestrators | [`ProbeLayer`] on the public listener, [`Probes`] on the admin listener: [`probe`] |
-//! | the count of requests in flight, and `Connection: close` | [`DrainLayer`]: [`drain`] |
+//! | a server with limits on its clients | `Server`: `serve` (feature `serve`) |
+//! | the count of requests in flight, and `Connection: close` | [`DrainLayer`], [`InFlight`]: [`drain`] |
 //! | configuration mistakes | [`ConfigError`], [`Mistake`] |
 //!
 //! The lifecycle reports each change of a check or of readiness to its
@@ -62,14 +65,16 @@
 //!
 //! | name | adds | default |
 //! |---|---|---|
-//! | `axum` | `hardpoint_health::axum`: a listener for `axum::serve` that also answers just-accepted connections when the service drains | no |
+//! | `axum` | the server, for an axum `Router`: handlers find `ConnectInfo` | no |
+//! | `hyper` | the server, for a `hyper::service::Service` | no |
+//! | `serve` | the server, for any tower service | no |
+//! | `tls` | TLS by rustls for the server | no |
+//! | `tonic` | the server, for tonic's `Routes`: handlers find the remote address | no |
 //!
 //! The minimum supported Rust version is 1.95.
 
 #[cfg(feature = "serve")]
 pub mod admin;
-#[cfg(feature = "axum")]
-pub mod axum;
 mod board;
 pub mod builtin;
 pub mod check;
@@ -83,6 +88,8 @@ pub mod lifecycle;
 mod monitor;
 mod phase;
 pub mod probe;
+#[cfg(feature = "serve")]
+pub mod serve;
 
 #[cfg(feature = "serve")]
 pub use self::admin::{Admin, AdminBuilder, AdminError};
@@ -90,7 +97,7 @@ pub use self::admin::{Admin, AdminBuilder, AdminError};
 pub use self::grpc::GrpcHealth;
 pub use self::{
     check::{Check, Checks, Down},
-    drain::DrainLayer,
+    drain::{DrainLayer, InFlight},
     error::{ConfigError, Mistake},
     job::{JobMonitor, JobRun},
     lifecycle::Lifecycle,

@@ -57,8 +57,5 @@ fn block_on(work: impl Future<Output = ExitCode>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let code = runtime.block_on(work);
-    // Does not wait for a password that is still being hashed: its client is gone.
-    runtime.shutdown_background();
-    code
+    runtime.block_on(work)
 }

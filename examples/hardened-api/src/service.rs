@@ -1,12 +1,12 @@
 //! Starting, serving and draining.
 
-use std::{error::Error, io, net::SocketAddr, process::ExitCode, sync::Arc};
+use std::{error::Error, process::ExitCode, sync::Arc};
 
 use hardpoint::{
-    health::{Check, Checks, Down, Lifecycle, axum::drain_listener, builtin},
+    health::{Check, Checks, Down, Lifecycle, builtin, serve},
     observability::{Logs, LogsHandle, Metrics, MetricsBuilder, metrics::tokio::runtime},
 };
-use tokio::{net::TcpListener, runtime::Handle};
+use tokio::runtime::Handle;
 
 use crate::{
     accounts::Accounts,
@@ -34,7 +34,9 @@ async fn serve(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
             .environment(settings.env.as_str()),
     };
     let logs = logs.filter(settings.log.as_str()).init()?;
-    let public = bind(settings.listen).await?;
+    let public = serve::Server::bind(settings.listen)
+        .await?
+        .trusted_proxies(settings.resolver.trusted_proxies().clone());
     let mut metrics = declare_metrics(&logs);
     let telemetry = metrics.telemetry();
     let accounts = Arc::new(Accounts::default());
@@ -43,6 +45,7 @@ async fn serve(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
         .checks(checks(Arc::clone(&accounts))?)
         .drain_delay(settings.drain_delay)
         .drain_deadline(settings.drain_deadline)
+        .flush_logs(move |within| logs.flush(within))
         .build()?;
     let (app, verifier) = App::new(&settings, accounts, &telemetry, &mut metrics)?;
     let router = routes::router(app, verifier, &settings, &lifecycle, &telemetry)?;
@@ -57,11 +60,7 @@ async fn serve(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
     );
     warn(&settings);
     lifecycle.started();
-    let server = axum::serve(
-        drain_listener(&lifecycle, public),
-        router.into_make_service_with_connect_info::<SocketAddr>(),
-    );
-    Ok(lifecycle.run(server.with_graceful_shutdown(lifecycle.stop_accepting())).await)
+    public.service(router).run(&lifecycle).await
 }
 
 /// Declares what is measured about the process. The layers and the handlers add theirs.
@@ -73,13 +72,6 @@ fn declare_metrics(logs: &LogsHandle) -> MetricsBuilder {
     metrics.process();
     runtime(&mut metrics, &Handle::current());
     metrics
-}
-
-async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let explain = |error: io::Error| {
-        io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
-    };
-    TcpListener::bind(address).await.map_err(explain)
 }
 
 fn warn(settings: &Settings) {

@@ -120,6 +120,12 @@ impl ClientResolver {
         }
     }
 
+    /// The proxies that this resolver trusts.
+    #[must_use]
+    pub const fn trusted_proxies(&self) -> &TrustedProxies {
+        &self.trusted
+    }
+
     /// The headers that this resolver reads.
     #[must_use]
     pub fn family(&self) -> Family {

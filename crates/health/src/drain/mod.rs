@@ -60,9 +60,13 @@
 //! flight, and outside every other layer, so that refused requests count too and their responses
 //! also get `Connection: close`.
 
+#[cfg(feature = "serve")]
+pub(crate) use self::tally::Draining;
+pub(crate) use self::tally::Tally;
 pub use self::{
     body::ResponseBody,
     future::ResponseFuture,
+    in_flight::InFlight,
     service::{Drain, DrainLayer},
 };
 
@@ -70,3 +74,4 @@ mod body;
 mod future;
 mod in_flight;
 mod service;
+mod tally;

@@ -1,20 +1,30 @@
 //! The builder of a lifecycle.
 
 use std::{
+    error::Error,
     io,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
 use hardpoint_core::{Telemetry, Time};
 use tokio::runtime::Handle;
 
-use super::{Inner, Lifecycle, Plan};
+#[cfg(target_os = "linux")]
+use super::systemd::Notifier;
+use super::{
+    CUT_WITHIN, Inner, Lifecycle, Plan,
+    hook::{Flush, Hook},
+};
 use crate::{
     board::Board,
     check::{Checks, run::Runner},
     error::{ConfigError, Mistake},
 };
+
+/// What the end of a run takes after the deadline and the hooks: dropping the requests that are cut,
+/// and writing the last lines of the log.
+const EXIT_WITHIN: Duration = CUT_WITHIN.saturating_add(Duration::from_millis(700));
 
 /// Builds a [`Lifecycle`]. Created by [`Lifecycle::builder`].
 #[derive(Debug)]
@@ -22,6 +32,9 @@ use crate::{
 pub struct LifecycleBuilder {
     checks: Checks,
     plan: Plan,
+    hooks: Vec<Hook>,
+    flush: Option<Flush>,
+    grace_period: Option<Duration>,
     time: Time,
     telemetry: Telemetry,
 }
@@ -36,6 +49,9 @@ impl LifecycleBuilder {
                 deadline: Duration::from_secs(20),
                 insist_after: Duration::from_secs(2),
             },
+            hooks: Vec::new(),
+            flush: None,
+            grace_period: None,
             time: Time::system(),
             telemetry: Telemetry::none(),
         }
@@ -95,6 +111,44 @@ impl LifecycleBuilder {
         self
     }
 
+    /// Adds work for the end of the run: sending the last spans, leaving a cluster. The hooks run in
+    /// the order in which they were added, after the server has ended or its requests were cut, each
+    /// for at most `within`. They do not run if a second signal ends the run.
+    ///
+    /// A hook that fails, panics or takes too long is logged and does not keep the next one from
+    /// running. The exit code is then 70, or 75 if requests were cut as well.
+    pub fn add_hook<F, R, E>(mut self, name: &'static str, within: Duration, work: F) -> Self
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        self.hooks.push(Hook::new(name, within, work));
+        self
+    }
+
+    /// Sets how the lines that are still queued are written before
+    /// [`run_to_exit`](Lifecycle::run_to_exit) ends the process. Default: nothing is called.
+    ///
+    /// `flush` may block for the time that it is called with, half a second, and returns whether it
+    /// wrote every line: `move |within| logs.flush(within)` for hardpoint's own logs. It runs last,
+    /// after a second signal too.
+    pub fn flush_logs(mut self, flush: impl Fn(Duration) -> bool + Send + Sync + 'static) -> Self {
+        self.flush = Some(Flush::new(flush));
+        self
+    }
+
+    /// Sets the time after which the platform kills a process that it has asked to stop, so that
+    /// [`build`](Self::build) can check that the drain fits into it. Default: unknown, so nothing is
+    /// checked.
+    ///
+    /// Kubernetes grants `terminationGracePeriodSeconds` (30 by default, `preStop` hooks included),
+    /// systemd `TimeoutStopSec` (90), Docker 10.
+    pub const fn grace_period(mut self, time: Duration) -> Self {
+        self.grace_period = Some(time);
+        self
+    }
+
     /// Sets the clock that measures the ages in the report. Default: the system clock. Timers
     /// always use tokio's time.
     pub fn time(mut self, time: impl Into<Time>) -> Self {
@@ -122,6 +176,12 @@ impl LifecycleBuilder {
         } else if settle >= deadline {
             mistakes.push(Mistake::SettleNotShorter { settle, drain_deadline: deadline });
         }
+        let add = |sum: Duration, hook: &Hook| sum.saturating_add(hook.within());
+        let hooks_within = self.hooks.iter().fold(Duration::ZERO, add);
+        let takes = self.plan.cut_after().saturating_add(hooks_within).saturating_add(EXIT_WITHIN);
+        if let Some(grace_period) = self.grace_period.filter(|granted| takes > *granted) {
+            mistakes.push(Mistake::GracePeriodTooShort { takes, grace_period });
+        }
         let runtime = Handle::try_current().ok();
         if runtime.is_none() && self.checks.len() > 0 {
             mistakes.push(Mistake::NoRuntime { checks: self.checks.len() });
@@ -138,8 +198,19 @@ impl LifecycleBuilder {
             }
             _ => None,
         };
-        let inner =
-            Inner { board, plan: self.plan, runtime, monitor: OnceLock::new(), _checks: runner };
+        let inner = Inner {
+            board,
+            plan: self.plan,
+            tally: Arc::default(),
+            hooks: Mutex::new(self.hooks),
+            hooks_within,
+            flush: self.flush,
+            #[cfg(target_os = "linux")]
+            manager: Notifier::from_environment(),
+            runtime,
+            monitor: OnceLock::new(),
+            _checks: runner,
+        };
         Ok(Lifecycle { inner: Arc::new(inner) })
     }
 }

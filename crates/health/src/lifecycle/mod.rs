@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use axum::{Router, routing::get};
-//! use hardpoint_health::{DrainLayer, Lifecycle, ProbeLayer};
+//! use hardpoint_health::{DrainLayer, Lifecycle, ProbeLayer, serve::Server};
 //! use std::{process::ExitCode, time::Duration};
 //!
 //! # async fn example() -> Result<ExitCode, Box<dyn std::error::Error>> {
@@ -14,12 +14,11 @@
 //!     .route("/", get(|| async { "hello" }))
 //!     .layer(DrainLayer::new(&lifecycle))
 //!     .layer(ProbeLayer::new(&lifecycle));
-//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! let server = Server::bind("127.0.0.1:0").await?;
 //! lifecycle.started();
 //!
 //! # lifecycle.begin_drain(); // a signal does it
-//! let server = axum::serve(listener, app).with_graceful_shutdown(lifecycle.stop_accepting());
-//! Ok(lifecycle.run(server).await)
+//! Ok(lifecycle.run(server.service(app).serve(&lifecycle)).await)
 //! # }
 //! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
 //! # let code = runtime.block_on(example())?;
@@ -35,15 +34,17 @@
 //! 1. At once, the readiness probe fails. HTTP/1 responses that pass a [`DrainLayer`] or come from
 //!    a [`ProbeLayer`] carry `Connection: close`, so that clients with open connections move to
 //!    another replica. The liveness probe still passes. The server still accepts connections.
-//! 2. After [`drain_delay`](LifecycleBuilder::drain_delay), a `DrainListener` (feature `axum`)
-//!    accepts the connections that wait in the kernel's queue and closes the socket.
+//! 2. After [`drain_delay`](LifecycleBuilder::drain_delay), a `Server` (feature `serve`) accepts the
+//!    connections that wait in the kernel's queue and closes the socket.
 //! 3. After a further [`settle`](LifecycleBuilder::settle),
 //!    [`stop_accepting`](Lifecycle::stop_accepting) resolves, and the server closes idle
 //!    connections.
-//! 4. [`run`](Lifecycle::run) returns as soon as the server has finished and no request is in
-//!    flight, and at the latest [`drain_deadline`](LifecycleBuilder::drain_deadline) after the
-//!    delay. The deadline also covers a client that never finishes its request headers, for which
-//!    axum and hyper would wait forever.
+//! 4. The server waits for the requests in flight. Those that wait only for their client have half
+//!    of the [`drain_deadline`](LifecycleBuilder::drain_deadline).
+//! 5. [`run`](Lifecycle::run) returns as soon as the server has finished and no request or
+//!    [guard](Lifecycle::hold) is in flight, and at the latest the deadline and 0.3 seconds after the
+//!    delay. At the deadline, a `Server` drops the requests that are left, so that each leaves its
+//!    access line. Then the [hooks](LifecycleBuilder::add_hook) run.
 //!
 //! A second SIGINT ends the run at once, and so does a SIGTERM that arrives at least
 //! [`insist_after`](LifecycleBuilder::insist_after) (2 seconds) after the first signal. An earlier
@@ -53,7 +54,7 @@
 //! | exit code | meaning |
 //! |---|---|
 //! | 0 | no request was cut |
-//! | 70 | the server failed, or the signal handlers could not be installed |
+//! | 70 | the server or a hook failed, or the signal handlers could not be installed |
 //! | 75 | the deadline passed, and the remaining requests were cut |
 //! | 130, 143 | a second signal arrived: SIGINT, SIGTERM |
 //!
@@ -70,18 +71,19 @@
 //!
 //! # Deployment caveats
 //!
-//! - The future passed to [`run`](Lifecycle::run) must await its connections, as
-//!   `axum::serve(..).with_graceful_shutdown(..)` does. An accept loop that spawns a task per
+//! - The future passed to [`run`](Lifecycle::run) must await its connections, as a `Server` and
+//!   `axum::serve(..).with_graceful_shutdown(..)` do. An accept loop that spawns a task per
 //!   connection must join those tasks. `run` counts requests, not bytes still to be written to a
 //!   socket, so without the join it returns 0 while the end of a response is cut.
-//! - Requests are cut when `main` returns the exit code and the runtime drops the tasks of its
-//!   connections. A thread that blocks in [`tokio::task::spawn_blocking`] delays that drop: bound
-//!   such work, or call [`Runtime::shutdown_background`] instead of using the macro.
-//! - Without a `DrainListener`, the server closes some connections without a response at step 3:
+//! - After [`run`](Lifecycle::run), the drop of the runtime waits for threads that block in
+//!   [`tokio::task::spawn_blocking`], and a runtime whose threads are all blocked cannot keep the
+//!   deadline. [`run_to_exit`](Lifecycle::run_to_exit) depends on neither.
+//! - `axum::serve` closes some connections without a response at step 3:
 //!   those it accepted just before and that have not sent a byte yet, which hyper counts as idle,
 //!   and those that wait in the kernel's queue. The drain delay makes this rare, since by then
-//!   clients should no longer open connections. With the listener, only the moment between its last
-//!   look at the kernel's queue and the closing of the socket remains.
+//!   clients should no longer open connections. With a `Server`, only the moment between its last
+//!   look at the kernel's queue and the closing of the socket remains. `axum::serve` also leaves
+//!   half-sent requests and clients that do not read to the deadline, with exit code 75.
 //! - A client may send a request on an idle connection just as the server closes it. HTTP/1 cannot
 //!   announce that in advance; clients retry such requests if they are idempotent (RFC 9110
 //!   §9.2.2). A longer drain delay leaves fewer idle connections.
@@ -89,20 +91,19 @@
 //!   shutdown, so that probes are answered until the process ends.
 //! - Kubernetes counts the `preStop` hook, the delay and the deadline against
 //!   `terminationGracePeriodSeconds`.
-//! - The drain does not wait for upgraded connections (WebSockets). Their tasks should await
-//!   [`draining`](Lifecycle::draining) and close the connection.
+//! - The drain does not wait for upgraded connections (WebSockets) by itself. Their tasks hold a
+//!   [guard](Lifecycle::hold), await [`draining`](Lifecycle::draining) and close the connection.
 //! - As PID 1 of a container, a process without a signal handler ignores SIGTERM. Keep the work
 //!   before [`run`](Lifecycle::run) short.
 //!
 //! [`DrainLayer`]: crate::DrainLayer
 //! [`ProbeLayer`]: crate::ProbeLayer
-//! [`Runtime::shutdown_background`]: tokio::runtime::Runtime::shutdown_background
 
 use std::{
     error::Error,
     io,
     process::ExitCode,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
@@ -110,12 +111,27 @@ use hardpoint_core::Readiness;
 use tokio::runtime::Handle;
 
 pub use self::builder::LifecycleBuilder;
-use self::{run::Ended, signals::System};
-use crate::{board::Board, check::run::Runner, monitor::Monitor};
+use self::{
+    hook::{Flush, Hook},
+    run::Ended,
+    signals::System,
+};
+use crate::{
+    board::Board,
+    check::run::Runner,
+    drain::{InFlight, Tally},
+    monitor::Monitor,
+};
 
 mod builder;
+mod exit;
+mod hook;
 mod run;
+#[cfg(feature = "serve")]
+mod serving;
 mod signals;
+#[cfg(target_os = "linux")]
+mod systemd;
 #[cfg(test)]
 mod tests;
 
@@ -133,6 +149,14 @@ pub struct Lifecycle {
 struct Inner {
     board: Arc<Board>,
     plan: Plan,
+    tally: Arc<Tally>,
+    /// Taken by the end of the run.
+    hooks: Mutex<Vec<Hook>>,
+    /// The sum of the hooks' deadlines.
+    hooks_within: Duration,
+    flush: Option<Flush>,
+    #[cfg(target_os = "linux")]
+    manager: Option<systemd::Notifier>,
     /// The runtime in which the lifecycle was built.
     runtime: Option<Handle>,
     /// The admin thread, once something needs it.
@@ -150,6 +174,9 @@ struct Plan {
     /// Counts from the first signal.
     insist_after: Duration,
 }
+
+/// How long a server may take to drop the requests that it cuts.
+const CUT_WITHIN: Duration = Duration::from_millis(300);
 
 impl Plan {
     const fn stop_after(self) -> Duration {
@@ -170,8 +197,13 @@ impl Lifecycle {
 
     /// Marks the service as ready for its first request: the startup probe passes from now on, and
     /// readiness depends on the checks. Further calls have no effect.
+    ///
+    /// Also notifies systemd, if the unit has `Type=notify`.
     pub fn started(&self) {
-        self.inner.board.start();
+        if self.inner.board.start() {
+            #[cfg(target_os = "linux")]
+            self.notify_manager(systemd::Notifier::READY);
+        }
     }
 
     /// Begins the drain, as the first signal does. Further calls have no effect. A signal after
@@ -180,7 +212,17 @@ impl Lifecycle {
     /// Use it for reasons to stop other than a signal: an admin route that a `preStop` hook calls,
     /// a lost lease, a finished job.
     pub fn begin_drain(&self) {
-        self.inner.board.begin_drain();
+        if self.inner.board.begin_drain() {
+            #[cfg(target_os = "linux")]
+            self.notify_manager(systemd::Notifier::STOPPING);
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn notify_manager(&self, state: &str) {
+        if let Some(manager) = &self.inner.manager {
+            manager.send(state);
+        }
     }
 
     /// Returns whether the service takes new work and, if not, why. Reads only memory.
@@ -219,19 +261,32 @@ impl Lifecycle {
         async move { board.drained_for(stop_after).await }
     }
 
-    /// Resolves when listeners should accept the connections in the kernel's queue and close.
-    #[cfg(feature = "axum")]
-    pub(crate) fn close_listeners(&self) -> impl Future<Output = ()> + Send + Sync + use<> {
-        let board = Arc::clone(&self.inner.board);
-        let delay = self.inner.plan.delay;
-        async move { board.drained_for(delay).await }
-    }
-
-    /// How long a closing listener may keep accepting connections from the kernel's queue: half the
-    /// settle time, which leaves the other half to the last connection.
-    #[cfg(feature = "axum")]
-    pub(crate) fn take_in_for(&self) -> Duration {
-        self.inner.plan.settle / 2
+    /// Counts a piece of work as in flight, until the returned guard is dropped: a WebSocket, a
+    /// message of a queue, a job. A drain waits for it until the deadline.
+    ///
+    /// ```
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use hardpoint_health::Lifecycle;
+    ///
+    /// let lifecycle = Lifecycle::builder().build()?;
+    /// # let (worker, messages) = (lifecycle.clone(), 3);
+    /// tokio::spawn(async move {
+    ///     for message in 0..messages {
+    ///         if worker.is_draining() {
+    ///             break;
+    ///         }
+    ///         let _in_flight = worker.hold();
+    ///         // The drain lets this message finish.
+    ///         # let _ = message;
+    ///     }
+    /// });
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(example())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn hold(&self) -> InFlight {
+        InFlight::enter(&self.inner.board)
     }
 
     /// The runtime in which the lifecycle was built.
@@ -276,7 +331,6 @@ impl Lifecycle {
             Ok(signals) => self.drive(serve.into_future(), signals).await,
             Err(error) => Ended::Failed(error.into()),
         };
-        ended.log(self.in_flight());
-        ended.into()
+        self.finish(ended).await.into()
     }
 }

@@ -1,16 +1,25 @@
 //! Runs a server until it has drained or the drain deadline passes.
 
-use std::{error::Error, pin::pin, process::ExitCode};
+use std::{
+    error::Error,
+    mem,
+    pin::pin,
+    process::ExitCode,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tracing::{error, info, warn};
 
 use super::{
-    Lifecycle,
+    CUT_WITHIN, Lifecycle, hook,
     signals::{Signal, Source},
 };
 
 type BoxError = Box<dyn Error + Send + Sync>;
+
+/// The exit code if a hook failed: `EX_SOFTWARE` of sysexits, as for a server that failed.
+const FAILED_HOOK: u8 = 70;
 
 /// How a run ended.
 #[derive(Debug)]
@@ -26,11 +35,13 @@ pub(super) enum Ended {
 }
 
 impl Ended {
-    /// Logs the outcome. `in_flight` is the number of requests that are cut.
-    pub(super) fn log(&self, in_flight: u64) {
+    /// Logs the outcome.
+    pub(super) fn log(&self, lifecycle: &Lifecycle) {
+        let in_flight = lifecycle.in_flight();
         match self {
             Self::DeadlinePassed => warn!(
                 target: "hardpoint::health::lifecycle",
+                cut = lifecycle.inner.tally.worked(),
                 in_flight,
                 "drain deadline passed, cutting the remaining requests"
             ),
@@ -52,16 +63,21 @@ impl Ended {
             ),
         }
     }
+
+    /// The exit code of the process.
+    pub(super) const fn code(&self) -> u8 {
+        match self {
+            Self::DeadlinePassed => 75,
+            Self::Drained => 0,
+            Self::Failed(_) => 70,
+            Self::Interrupted(signal) => signal.exit_code(),
+        }
+    }
 }
 
 impl From<Ended> for ExitCode {
     fn from(ended: Ended) -> Self {
-        match ended {
-            Ended::DeadlinePassed => 75.into(),
-            Ended::Drained => Self::SUCCESS,
-            Ended::Failed(_) => 70.into(),
-            Ended::Interrupted(signal) => signal.exit_code().into(),
-        }
+        ended.code().into()
     }
 }
 
@@ -72,24 +88,55 @@ impl Lifecycle {
         F: Future<Output = Result<T, E>>,
         E: Into<BoxError>,
     {
-        let serve = pin!(async {
-            serve.await?;
+        let (board, tally) = (&self.inner.board, &self.inner.tally);
+        let mut serve = pin!(serve);
+        let served = AtomicBool::new(false);
+        let finished = async {
+            serve.as_mut().await?;
+            served.store(true, Ordering::Relaxed);
             // A server that spawns a task per connection may finish before those tasks do. This
-            // waits for the requests that `DrainLayer` counts: handlers and response bodies. Only
-            // the server can wait for bytes that a connection's task has yet to write.
+            // waits for the requests that `DrainLayer` counts (handlers and response bodies) and
+            // for guards. Only the server can wait for bytes that a connection's task has yet to
+            // write.
             if self.is_draining() {
-                self.inner.board.emptied().await;
+                board.emptied().await;
             }
             Ok(())
-        });
-        let cut_after = self.inner.plan.cut_after();
+        };
+        let deadline = board.drained_for(self.inner.plan.cut_after());
         // Biased: a server that finishes at the deadline counts as drained.
-        tokio::select! {
+        let ended = tokio::select! {
             biased;
-            served = serve => served.map_or_else(|error: E| Ended::Failed(error.into()), |()| Ended::Drained),
+            result = finished => {
+                result.map_or_else(|error: E| Ended::Failed(error.into()), |()| Ended::Drained)
+            }
             signal = self.insistence(&mut signals) => Ended::Interrupted(signal),
-            () = self.inner.board.drained_for(cut_after) => Ended::DeadlinePassed,
+            () = deadline => Ended::DeadlinePassed,
+        };
+        match ended {
+            // A server of this crate cuts its connections at the deadline and then finishes. It
+            // reports the requests that it cut, unlike others, for which each connection counts.
+            Ended::DeadlinePassed if !served.load(Ordering::Relaxed) && tally.is_serving() => {
+                let finished = timeout(CUT_WITHIN, serve).await.is_ok();
+                let clean = finished && tally.worked() == 0 && self.in_flight() == 0;
+                if clean { Ended::Drained } else { Ended::DeadlinePassed }
+            }
+            Ended::Drained if tally.worked() > 0 => Ended::DeadlinePassed,
+            ended => ended,
         }
+    }
+
+    /// Logs how the run ended, runs the hooks and returns the exit code.
+    pub(super) async fn finish(&self, ended: Ended) -> u8 {
+        ended.log(self);
+        let code = ended.code();
+        if matches!(ended, Ended::Interrupted(_)) {
+            return code;
+        }
+        let hooks = self.inner.hooks.lock().map(|mut hooks| mem::take(&mut *hooks));
+        // A poisoned lock is impossible: the guard lives for the move.
+        let passed = hook::run_all(hooks.unwrap_or_default()).await;
+        if code == 0 && !passed { FAILED_HOOK } else { code }
     }
 
     /// Begins the drain at the first signal and resolves at one that insists: a later SIGINT, or a
@@ -97,7 +144,7 @@ impl Lifecycle {
     ///
     /// Only signals count. If the program has already begun the drain itself, for example in a hook
     /// that runs before the platform's signal, that signal does not cut the drain short.
-    async fn insistence(&self, signals: &mut impl Source) -> Signal {
+    pub(super) async fn insistence(&self, signals: &mut impl Source) -> Signal {
         let first = signals.next().await;
         info!(
             target: "hardpoint::health::lifecycle",

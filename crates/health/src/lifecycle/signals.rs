@@ -35,6 +35,15 @@ pub(super) trait Source {
     fn next(&mut self) -> impl Future<Output = Signal> + Send;
 }
 
+/// No signal: another source receives them.
+pub(super) struct Never;
+
+impl Source for Never {
+    async fn next(&mut self) -> Signal {
+        future::pending().await
+    }
+}
+
 /// Receives SIGTERM and SIGINT. Once it is created, they no longer end the process by default.
 #[cfg(unix)]
 pub(super) struct System {

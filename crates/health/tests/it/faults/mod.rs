@@ -7,7 +7,7 @@ mod checks;
 mod drain;
 #[cfg(all(feature = "grpc", feature = "tonic"))]
 mod grpc;
-#[cfg(feature = "axum")]
-mod listener;
+#[cfg(all(feature = "axum", feature = "hyper"))]
+mod serve;
 #[cfg(unix)]
 mod signals;
