@@ -87,6 +87,16 @@ impl RedisBuilder {
         self
     }
 
+    /// Checks the settings without building a link: for a program that reads all of its settings
+    /// before it starts anything.
+    ///
+    /// # Errors
+    /// A [`ConfigError`] if a setting is not usable.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.settings.check()?;
+        self.source.info().map(|_| ())
+    }
+
     /// Builds the link and lets it connect in the background. Never waits for the server.
     ///
     /// Within a tokio runtime, the link runs as a task of that runtime and ends with it. Elsewhere,
@@ -99,14 +109,21 @@ impl RedisBuilder {
     pub fn build(self) -> Result<Redis, ConfigError> {
         let Self { source, settings } = self;
         settings.check()?;
-        let (info, keep_protocol) = match source {
-            Source::Client(info) => (*info, false),
-            Source::Url(url) => (parse(url.expose())?, url.expose().contains("protocol=")),
-        };
+        let (info, keep_protocol) = source.info()?;
         if matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
             prepare_tls();
         }
         Redis::start(Endpoint::new(info, keep_protocol), settings)
+    }
+}
+
+impl Source {
+    /// What to connect to, and whether the URL names the protocol.
+    fn info(&self) -> Result<(ConnectionInfo, bool), ConfigError> {
+        match self {
+            Self::Client(info) => Ok((info.as_ref().clone(), false)),
+            Self::Url(url) => Ok((parse(url.expose())?, url.expose().contains("protocol="))),
+        }
     }
 }
 
@@ -224,7 +241,7 @@ mod tests {
             "redis://user:hunter2@host:99999999",
         ] {
             let error = RedisBuilder::from_url(url)
-                .build()
+                .check()
                 .err()
                 .map(|e| (e.to_string(), format!("{e:?}")));
             if let Some((display, debug)) = error {
@@ -251,7 +268,7 @@ mod tests {
             ("redis://redis.internal/first", "not a number"),
             ("redis://redis.internal?protocol=resp9", "query"),
         ] {
-            let error = RedisBuilder::from_url(url).build().unwrap_err().to_string();
+            let error = RedisBuilder::from_url(url).check().unwrap_err().to_string();
             assert!(error.contains(url) && error.contains(reason), "{error}");
         }
     }
