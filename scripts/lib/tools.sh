@@ -44,6 +44,19 @@ need_valkey() {
     rm -rf "$folder"
 }
 
+# need_prometheus_client: puts the reference parser of OpenMetrics into target/tools/python.
+need_prometheus_client() {
+    local version=0.26.0
+    [ -d target/tools/python/prometheus_client ] && return 0
+    echo "installing prometheus_client"
+    python3 -m pip --version >/dev/null 2>&1 || need pip3 python3-pip
+    python3 -m pip install --quiet --disable-pip-version-check --no-deps --root-user-action=ignore \
+        --target target/tools/python "prometheus_client==$version" || {
+        echo "error: the Python package prometheus_client $version is absent" >&2
+        exit 1
+    }
+}
+
 # step NAME COMMAND...: runs a command, and says how long it took.
 step() {
     local name=$1 begin=$SECONDS
