@@ -35,13 +35,14 @@
 //! | the arithmetic | [`gcra`] |
 //! | the middleware | [`RateLimitLayer`], [`SubjectRateLimitLayer`], [`Headers`]: [`limit`] |
 //! | without a request: jobs, messages | [`PolicyHandle`], [`Reservation`], [`Denied`] |
-//! | where the state is kept | this process, or a [`RemoteStore`] with [`OnFailure`] |
+//! | where the state is kept | this process, `redis::RedisStore`, or another [`RemoteStore`]; [`OnFailure`] |
 //!
 //! # Features
 //!
 //! | name | adds | default |
 //! |---|---|---|
 //! | `axum` | the peer and the route that axum stores in requests | no |
+//! | `redis` | the module `redis`: limits that instances share through Redis or Valkey | no |
 //!
 //! The minimum supported Rust version is 1.95.
 
@@ -56,6 +57,8 @@ pub mod limit;
 mod limiter;
 mod policy;
 mod quota;
+#[cfg(feature = "redis")]
+pub mod redis;
 mod rejection;
 mod response;
 mod store;
@@ -76,4 +79,4 @@ pub use self::{
     },
 };
 #[doc(no_inline)]
-pub use hardpoint_core::event::StoreErrorKind;
+pub use hardpoint_core::event::{Decider, StoreErrorKind};

@@ -117,6 +117,17 @@ impl Quota {
         Duration::from_nanos(self.tolerance())
     }
 
+    /// The interval of a cell in nanoseconds, and the burst.
+    #[inline]
+    pub(crate) const fn to_parts(self) -> (u64, NonZeroU32) {
+        (self.interval, self.burst)
+    }
+
+    #[inline]
+    pub(crate) const fn from_parts(interval: u64, burst: NonZeroU32) -> Self {
+        Self { interval, burst }
+    }
+
     /// Nanoseconds a cell.
     #[inline]
     pub(crate) const fn interval_nanos(&self) -> u64 {

@@ -133,6 +133,13 @@ impl Holding {
         debt
     }
 
+    /// Takes over what a store knows of the bucket, held cells included. What is held here stays
+    /// held.
+    pub(crate) fn learn(&mut self, now: Mono, debt: u64) {
+        self.age(now);
+        self.charged = after(now, debt);
+    }
+
     /// Cuts a charged debt that is longer than a whole bucket of `quota`.
     pub fn cut(&mut self, quota: Quota, now: Mono) {
         let (charged, _) = self.aged(quota, now);

@@ -136,7 +136,7 @@ where
     ) -> Self {
         let (questions, verdicts, by) = match answer {
             Ok(verdicts) => {
-                limiter.end_outage();
+                limiter.store_decided(rules, &questions, &verdicts);
                 (questions, verdicts, By::Store(verdicts.receipt()))
             }
             Err(error) => match limiter.fall_back(rules, &questions, &error) {

@@ -1,5 +1,7 @@
 //! Deciding while the store does not.
 
+use hardpoint_core::event::Decider;
+
 use super::{RateLimiter, Rules};
 use crate::{
     OnFailure, StoreError,
@@ -36,13 +38,27 @@ impl RateLimiter {
                 None => return None,
             }
         }
-        let verdicts = self.decide_here(&mut local);
+        let verdicts = self.decide_here(&mut local).by(Decider::Fallback);
         Some((local, verdicts))
     }
 
-    /// The store decided.
-    #[inline]
-    pub(crate) fn end_outage(&self) {
-        self.shared.outage.decided();
+    /// The store decided: an outage is over, and policies that would decide locally in the next one
+    /// remember what the store knows of their keys.
+    #[inline(never)]
+    pub(crate) fn store_decided(&self, rules: &Rules, questions: &Questions, verdicts: &Verdicts) {
+        let shared = &*self.shared;
+        if verdicts.decider() != Decider::Store {
+            return;
+        }
+        shared.outage.decided();
+        let now = shared.time.now();
+        for (question, verdict) in verdicts.each(questions) {
+            let share = rules.policy(question.policy).and_then(|policy| policy.failure().share());
+            if let Some(share) = share {
+                // A share of rate and burst takes as long to fill, so a debt means the same to it.
+                let local = Question { quota: question.quota.share(share), ..*question };
+                shared.memory.learn(&local, verdict.debt, now);
+            }
+        }
     }
 }

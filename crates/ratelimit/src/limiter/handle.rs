@@ -3,13 +3,14 @@
 use std::{
     error::Error,
     fmt,
+    num::NonZeroU32,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
-use hardpoint_core::Key;
+use hardpoint_core::{Key, event::Decider};
 
 use super::{By, RateLimiter, Reservation, Rules, SettleLater};
 use crate::{
@@ -77,7 +78,8 @@ impl PolicyHandle {
     pub async fn reserve(&self, key: &Key<'_>, cost: u32) -> Result<Reservation, Denied> {
         let (rules, question) = self.prepared(key, cost, EntryMode::Hold { enforced: true });
         let Some(policy) = rules.policy(self.number).filter(|policy| policy.holds()) else {
-            return Err(Denied::new(&Verdict::new(&question, 0, false), Reason::NotReservable));
+            let verdict = Verdict::new(&question, 0, false);
+            return Err(Denied::new(&verdict, Reason::NotReservable, Decider::Memory));
         };
         let questions = Questions::one(question);
         let (questions, verdicts, by) = self.decide(&rules, questions).await?;
@@ -122,7 +124,7 @@ impl PolicyHandle {
         let mut question = self.question(policy, key, cost, EntryMode::Enforce);
         let now = limiter.shared.time.now();
         let (debt, room) = limiter.shared.memory.decide_one(&mut question, now);
-        self.answer(policy, &Verdict::new(&question, debt, room))
+        self.answer(policy, &Verdict::new(&question, debt, room), Decider::Memory)
     }
 
     #[inline(never)]
@@ -181,7 +183,7 @@ impl PolicyHandle {
     ) -> Result<(Questions, Verdicts, By), Denied> {
         match answer {
             Ok(verdicts) => {
-                self.limiter.end_outage();
+                self.limiter.store_decided(rules, &questions, &verdicts);
                 Ok((questions, verdicts, By::Store(verdicts.receipt())))
             }
             Err(error) => {
@@ -200,18 +202,23 @@ impl PolicyHandle {
         verdicts: &Verdicts,
     ) -> Result<Admitted, Denied> {
         match questions.as_slice().first() {
-            Some(question) => self.answer(policy, &verdicts.first(question)),
-            None => Ok(Admitted { quota: policy.quota(), debt: 0 }),
+            Some(question) => self.answer(policy, &verdicts.first(question), verdicts.decider()),
+            None => Ok(Admitted::new(policy.quota(), 0, verdicts.decider())),
         }
     }
 
     #[inline]
-    fn answer(&self, policy: &Policy, verdict: &Verdict) -> Result<Admitted, Denied> {
-        self.limiter.report_check(policy, verdict);
+    fn answer(
+        &self,
+        policy: &Policy,
+        verdict: &Verdict,
+        decider: Decider,
+    ) -> Result<Admitted, Denied> {
+        self.limiter.report_check(policy, verdict, decider);
         if verdict.room || policy.is_shadow() {
-            Ok(Admitted { quota: verdict.quota, debt: verdict.debt })
+            Ok(Admitted::new(verdict.quota, verdict.debt, decider))
         } else {
-            Err(Denied::new(verdict, Reason::Quota))
+            Err(Denied::new(verdict, Reason::Quota, decider))
         }
     }
 
@@ -227,7 +234,16 @@ impl PolicyHandle {
             Decided::Now(answer) => answer,
             Decided::Later(answer) => answer.await,
         };
-        answer.map(|_verdicts| ()).inspect_err(|error| self.limiter.report_failure(error))
+        match answer {
+            Ok(verdicts) => {
+                self.limiter.store_decided(&rules, &questions, &verdicts);
+                Ok(())
+            }
+            Err(error) => {
+                self.limiter.report_failure(&error);
+                Err(error)
+            }
+        }
     }
 
     /// A question and the rules it is asked under.
@@ -283,21 +299,36 @@ impl Future for Check<'_> {
 /// A key had room, and its cells are consumed.
 #[derive(Clone, Copy, Debug)]
 pub struct Admitted {
-    quota: Quota,
+    // A quota, in parts: its padding would make room for the decider cost a word.
+    interval: u64,
+    burst: NonZeroU32,
+    decider: Decider,
     debt: u64,
 }
 
 impl Admitted {
+    #[inline]
+    const fn new(quota: Quota, debt: u64, decider: Decider) -> Self {
+        let (interval, burst) = quota.to_parts();
+        Self { interval, burst, decider, debt }
+    }
+
     /// The cells that are left.
     #[must_use]
     pub fn remaining(&self) -> u32 {
-        crate::gcra::remaining(self.quota, self.debt)
+        crate::gcra::remaining(Quota::from_parts(self.interval, self.burst), self.debt)
     }
 
     /// The time after which the bucket is full.
     #[must_use]
     pub fn full_after(&self) -> Duration {
         Duration::from_nanos(self.debt)
+    }
+
+    /// Who decided.
+    #[must_use]
+    pub fn decider(&self) -> Decider {
+        self.decider
     }
 }
 
@@ -306,10 +337,12 @@ impl Admitted {
 /// It is a [`Rejection`](hardpoint_core::Rejection), so a handler can refuse with it.
 #[derive(Clone, Copy, Debug)]
 pub struct Denied {
-    quota: Quota,
+    interval: u64,
     debt: u64,
+    burst: NonZeroU32,
     cost: u32,
     reason: Reason,
+    decider: Decider,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -320,12 +353,24 @@ enum Reason {
 }
 
 impl Denied {
-    const UNDECIDED: Self =
-        Self { quota: Quota::per_second(1), debt: 0, cost: 0, reason: Reason::Undecided };
+    const UNDECIDED: Self = Self {
+        interval: 1,
+        debt: 0,
+        burst: NonZeroU32::MIN,
+        cost: 0,
+        reason: Reason::Undecided,
+        decider: Decider::Fallback,
+    };
 
     #[inline]
-    fn new(verdict: &Verdict, reason: Reason) -> Self {
-        Self { quota: verdict.quota, debt: verdict.debt, cost: verdict.cost, reason }
+    fn new(verdict: &Verdict, reason: Reason, decider: Decider) -> Self {
+        let Verdict { quota, debt, cost, .. } = *verdict;
+        let (interval, burst) = quota.to_parts();
+        Self { interval, debt, burst, cost, reason, decider }
+    }
+
+    const fn quota(&self) -> Quota {
+        Quota::from_parts(self.interval, self.burst)
     }
 
     /// The time after which the same cost is admitted, if nothing else consumes meanwhile. `None`
@@ -334,7 +379,7 @@ impl Denied {
     pub fn retry_after(&self) -> Option<Duration> {
         match self.reason {
             Reason::NotReservable => None,
-            Reason::Quota => crate::gcra::retry_after(self.quota, self.debt, self.cost),
+            Reason::Quota => crate::gcra::retry_after(self.quota(), self.debt, self.cost),
             Reason::Undecided => Some(Duration::from_secs(1)),
         }
     }
@@ -343,9 +388,15 @@ impl Denied {
     #[must_use]
     pub fn remaining(&self) -> u32 {
         match self.reason {
-            Reason::Quota => crate::gcra::remaining(self.quota, self.debt),
+            Reason::Quota => crate::gcra::remaining(self.quota(), self.debt),
             Reason::NotReservable | Reason::Undecided => 0,
         }
+    }
+
+    /// Who decided. A limiter that could not decide refuses by [`Decider::Fallback`].
+    #[must_use]
+    pub fn decider(&self) -> Decider {
+        self.decider
     }
 
     /// Whether the limiter could not decide: the denial is not about the key.

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use hardpoint_core::event::{Limited, NearLimit, StoreFailed, StoreKind};
+use hardpoint_core::event::{Decider, Limited, NearLimit, StoreFailed, StoreKind};
 
 use super::{RateLimiter, Rules};
 use crate::{
@@ -32,7 +32,8 @@ impl RateLimiter {
         for (question, verdict) in verdicts.each(questions) {
             let Some(policy) = rules.policy(question.policy) else { continue };
             if !question.mode.is_enforced() {
-                telemetry.on(&Limited::new(policy.name(), verdict.room, false).into());
+                let event = Limited::new(policy.name(), verdict.room, false);
+                telemetry.on(&event.by(verdicts.decider()).into());
                 continue;
             }
             if verdicts.allowed() {
@@ -43,7 +44,8 @@ impl RateLimiter {
             }
         }
         if let Some((policy, _)) = nearest {
-            telemetry.on(&Limited::new(policy.name(), verdicts.allowed(), true).into());
+            let event = Limited::new(policy.name(), verdicts.allowed(), true);
+            telemetry.on(&event.by(verdicts.decider()).into());
         }
     }
 
@@ -60,12 +62,12 @@ impl RateLimiter {
 
     /// Reports the decision of a check without a request. A look is not a decision.
     #[inline]
-    pub(super) fn report_check(&self, policy: &Policy, verdict: &Verdict) {
+    pub(super) fn report_check(&self, policy: &Policy, verdict: &Verdict, decider: Decider) {
         if let Some(telemetry) = self.shared.telemetry.get()
             && verdict.cost > 0
         {
             let event = Limited::new(policy.name(), verdict.room, !policy.is_shadow());
-            telemetry.on(&event.into());
+            telemetry.on(&event.by(decider).into());
         }
     }
 

@@ -101,13 +101,13 @@ impl Memory {
         let mut verdicts = Verdicts::NONE;
         for (index, question) in questions.iter().enumerate() {
             let debt = self.look(question, now);
-            verdicts.set(index, question, debt, question.after(debt).is_some());
+            verdicts.set(index, question.mode, debt, question.after(debt).is_some());
         }
         let mut taken = 0;
         for (index, question) in questions.iter_mut().enumerate() {
             if verdicts.allowed() && question.mode.is_enforced() {
                 let (debt, room) = self.decide_one(question, now);
-                verdicts.set(index, question, debt, room);
+                verdicts.set(index, question.mode, debt, room);
                 taken += usize::from(room);
             }
         }
@@ -119,7 +119,7 @@ impl Memory {
             let observed = question.mode.asks() && !question.mode.is_enforced();
             if !question.mode.asks() || (verdicts.allowed() && observed) {
                 let (debt, room) = self.decide_one(question, now);
-                verdicts.set(index, question, debt, room);
+                verdicts.set(index, question.mode, debt, room);
             }
         }
         verdicts
@@ -142,6 +142,24 @@ impl Memory {
             table.change(held.key.low(), quota, now, |bucket, _| {
                 bucket.settle(quota, now, hold, due);
             });
+        }
+    }
+
+    /// Takes over what a store knows of a key: this process decides from there if the store fails.
+    pub(crate) fn learn(&self, question: &Question, debt: u64, now: Mono) {
+        let Question { key, quota, .. } = *question;
+        match self.tables.get(usize::from(question.policy)) {
+            Some(Buckets::Plain(table)) => {
+                table.change(key.low(), quota.size(), now.as_nanos(), |state| {
+                    let known = State::from_nanos(state);
+                    let is_new = known.debt(quota, now) != debt;
+                    is_new.then(|| gcra::after(now, debt).as_nanos())
+                });
+            }
+            Some(Buckets::Holding(table)) => {
+                table.change(key.low(), quota, now, |bucket, _| bucket.learn(now, debt));
+            }
+            None => {}
         }
     }
 

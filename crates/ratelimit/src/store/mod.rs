@@ -49,6 +49,12 @@ impl Digest {
         (self.high as u128) << 64 | self.low as u128
     }
 
+    /// The digest of a key with this hash.
+    #[cfg(feature = "redis")]
+    pub(crate) const fn of_hash(hash: u128) -> Self {
+        Self::from_bits(hash & !(table::SIZE_MASK as u128))
+    }
+
     /// The digest of the same key under a quota of its own: buckets of different quotas are
     /// different buckets. Its lowest bits are the bucket's size, by which a table compares debts.
     pub(crate) fn under(self, quota: Quota) -> Self {

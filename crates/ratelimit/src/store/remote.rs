@@ -97,6 +97,15 @@ impl<'a> Batch<'a> {
         self.questions.as_slice()
     }
 
+    /// The questions, each with its policy.
+    #[cfg(feature = "redis")]
+    pub(crate) fn questions_by_policy(
+        &self,
+    ) -> impl Iterator<Item = (Option<&'a Policy>, &'a Question)> + Clone + use<'a> {
+        let rules = self.rules;
+        self.questions().iter().map(move |question| (rules.policy(question.policy), question))
+    }
+
     /// The entries, in the order in which their answers are expected.
     #[must_use]
     pub fn entries(&self) -> impl ExactSizeIterator<Item = Entry<'a>> {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Batch, Question, Questions, Receipt};
+use hardpoint_core::event::Decider;
+
+use super::{Batch, EntryMode, Question, Questions, Receipt};
 use crate::{Quota, gcra};
 
 /// The answers to a [`Batch`], entry by entry, and who gave them.
@@ -14,12 +16,18 @@ pub struct Verdicts {
     /// A bit for each entry that had no room.
     full: u8,
     allowed: bool,
+    decider: Decider,
 }
 
 impl Verdicts {
     /// Nothing was asked, so nothing was refused.
-    pub(crate) const NONE: Self =
-        Self { debts: [0; Questions::MAX], receipt: Receipt::NONE, full: 0, allowed: true };
+    pub(crate) const NONE: Self = Self {
+        debts: [0; Questions::MAX],
+        receipt: Receipt::NONE,
+        full: 0,
+        allowed: true,
+        decider: Decider::Memory,
+    };
 
     /// The verdicts on `batch`: for each entry, in order, the debt of its key before the decision,
     /// in nanoseconds with held cells included, and whether there was room. The request is refused
@@ -31,30 +39,49 @@ impl Verdicts {
         receipt: Receipt,
         answers: impl IntoIterator<Item = (u64, bool)>,
     ) -> Self {
-        let mut verdicts = Self { receipt, ..Self::NONE };
+        let mut verdicts = Self { receipt, decider: Decider::Store, ..Self::NONE };
         let answers = answers.into_iter().map(Some).chain(std::iter::repeat(None));
         for ((index, question), answer) in batch.questions().iter().enumerate().zip(answers) {
             let (debt, room) = answer.unwrap_or((0, false));
-            verdicts.set(index, question, debt, room);
+            verdicts.set(index, question.mode, debt, room);
         }
         verdicts
+    }
+
+    /// The same verdicts, as those of a cache in front of the store.
+    pub fn by_cache(mut self) -> Self {
+        self.decider = Decider::Cache;
+        self
+    }
+
+    /// The same verdicts, as those of a decider.
+    pub(crate) fn by(mut self, decider: Decider) -> Self {
+        self.decider = decider;
+        self
+    }
+
+    /// The same verdicts, as those of the store.
+    #[cfg(feature = "redis")]
+    pub(crate) fn by_store(mut self, receipt: Receipt) -> Self {
+        self.receipt = receipt;
+        self.by(Decider::Store)
     }
 
     /// The verdict on a single question.
     #[inline]
     pub(crate) fn one(question: &Question, debt: u64, room: bool) -> Self {
         let mut verdicts = Self::NONE;
-        verdicts.set(0, question, debt, room);
+        verdicts.set(0, question.mode, debt, room);
         verdicts
     }
 
     #[inline]
-    pub(crate) fn set(&mut self, index: usize, question: &Question, debt: u64, room: bool) {
+    pub(crate) fn set(&mut self, index: usize, mode: EntryMode, debt: u64, room: bool) {
         if let Some(slot) = self.debts.get_mut(index) {
             *slot = debt;
             let bit = 1 << index;
             self.full = if room { self.full & !bit } else { self.full | bit };
-            self.allowed &= room || !question.mode.is_enforced();
+            self.allowed &= room || !mode.is_enforced();
         }
     }
 
@@ -62,6 +89,12 @@ impl Verdicts {
     #[must_use]
     pub const fn allowed(&self) -> bool {
         self.allowed
+    }
+
+    /// Who decided.
+    #[must_use]
+    pub const fn decider(&self) -> Decider {
+        self.decider
     }
 
     pub(crate) const fn receipt(&self) -> Receipt {

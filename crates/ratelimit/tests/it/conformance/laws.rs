@@ -46,7 +46,7 @@ pub(super) async fn all_or_nothing(make: &impl Make) {
     let limiter = kept.limiter(&clock, [held, wide, shadow, narrow]);
     for _ in 0..8 {
         ask(&limiter, from("acme")).await;
-        kept.flush();
+        kept.flush().await;
     }
     for policy in ["held", "wide", "shadow"] {
         assert_eq!(left(&limiter, policy).await, 7, "{policy}");
@@ -74,9 +74,9 @@ pub(super) fn concurrency(make: &impl Make) {
             (sum.0 + admitted, sum.1 + charged)
         })
     });
-    kept.flush();
     assert_eq!(admitted, 1_000);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(kept.flush());
     assert_eq!(runtime.block_on(left(&limiter, "held")), 5_000 - charged);
 }
 
@@ -113,7 +113,7 @@ pub(super) async fn cancellation(make: &impl Make) {
                 second = second || poll!(reserve.as_mut()).is_ready();
             }
         }
-        kept.flush();
+        kept.flush().await;
         assert_eq!(left(&limiter, "t").await, 7, "after {polls} polls");
         // Whether the hold was settled by the drop or is forgotten: it is charged, and then
         // replenished.
@@ -140,7 +140,7 @@ pub(super) async fn replaced_while_held(make: &impl Make) {
         read(limiter.layer().unwrap().layer(inner), from("acme"))
     };
     assert_eq!(fine(&limiter, |_| ()).await.status(), StatusCode::OK);
-    kept.flush();
+    kept.flush().await;
     assert_eq!(left(&limiter, "t").await, 5, "not charged");
     // The new policy would charge everything; the decision keeps the old one.
     let to_all = |limiter: &RateLimiter| {
@@ -148,7 +148,7 @@ pub(super) async fn replaced_while_held(make: &impl Make) {
         limiter.replace_policy(&all).unwrap();
     };
     assert_eq!(fine(&limiter, to_all).await.status(), StatusCode::OK);
-    kept.flush();
+    kept.flush().await;
     assert_eq!(left(&limiter, "t").await, 5, "judged by the policy it began with");
     // A changed quota charges the hold in full, even if it changes back.
     limiter.replace_policy(&failures(Quota::per_hour(5))).unwrap();
@@ -157,7 +157,7 @@ pub(super) async fn replaced_while_held(make: &impl Make) {
         limiter.set_quota("t", Quota::per_hour(5)).unwrap();
     };
     assert_eq!(fine(&limiter, there_and_back).await.status(), StatusCode::OK);
-    kept.flush();
+    kept.flush().await;
     assert_eq!(left(&limiter, "t").await, 4, "never given back");
 }
 
@@ -210,7 +210,8 @@ struct World {
 /// Every step has the same result in the place under test and in the pure model.
 pub(super) fn histories(make: &impl Make) {
     let soak = std::env::var_os("HARDPOINT_SOAK").is_some();
-    let cases = if soak { 20_000 } else { 300 };
+    let rounds = if soak { 66 } else { 1 };
+    let cases = make(&ManualClock::default()).histories() * rounds;
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
     let mut runner = TestRunner::new(config);
@@ -239,7 +240,7 @@ impl World {
     /// Does the step; returns what a caller sees of it, and what all keys have left.
     async fn step(&mut self, step: Step) -> String {
         let mut seen = self.seen(step).await;
-        self.kept.flush();
+        self.kept.flush().await;
         for policy in ["held", "plain"] {
             for key in 0..3 {
                 let look = handle(&self.limiter, policy).check_cost(&inline(key), 0).await;

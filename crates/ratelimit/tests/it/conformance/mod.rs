@@ -1,11 +1,13 @@
-//! What every place that keeps the state must do: this process, the pure model, and a remote store
-//! that delays, reorders and loses answers.
+//! What every place that keeps the state must do: this process, the pure model, a remote store that
+//! delays, reorders and loses answers, and real servers.
 //!
 //! Each law is a function over a [`Kept`]; each place has a module that runs all laws. A store of
 //! another crate runs the same laws.
 
 mod laws;
 pub(crate) mod model;
+#[cfg(feature = "redis")]
+mod redis;
 pub(crate) mod remote;
 
 use hardpoint_core::ManualClock;
@@ -19,6 +21,8 @@ pub(crate) enum Kept {
     Memory,
     Model(Model),
     Remote(Remote),
+    #[cfg(feature = "redis")]
+    Redis(hardpoint_ratelimit::redis::RedisStore),
 }
 
 impl Kept {
@@ -32,15 +36,29 @@ impl Kept {
             Self::Memory => builder,
             Self::Model(model) => builder.store(model),
             Self::Remote(remote) => builder.store(remote),
+            #[cfg(feature = "redis")]
+            Self::Redis(store) => builder.store(store),
         };
         let builder = policies.into_iter().fold(builder, |builder, policy| builder.policy(policy));
         builder.build().unwrap()
     }
 
+    /// How many histories suffice: those of a server take a second for each ten.
+    fn histories(&self) -> u32 {
+        match self {
+            Self::Memory | Self::Model(_) | Self::Remote(_) => 300,
+            #[cfg(feature = "redis")]
+            Self::Redis(_) => 80,
+        }
+    }
+
     /// Waits for queued settlements.
-    fn flush(&self) {
-        if let Self::Remote(remote) = self {
-            remote.flush();
+    async fn flush(&self) {
+        match self {
+            Self::Memory | Self::Model(_) => {}
+            Self::Remote(remote) => remote.flush(),
+            #[cfg(feature = "redis")]
+            Self::Redis(store) => store.flush().await,
         }
     }
 }
@@ -89,3 +107,7 @@ conforms!(remote_in_order, |clock: &ManualClock| Kept::Remote(Remote::new(clock)
 conforms!(remote_reordering, |clock: &ManualClock| {
     Kept::Remote(Remote::new(clock).delay([5, 0, 3, 1, 0, 9]))
 });
+#[cfg(feature = "redis")]
+conforms!(redis_server, redis::places(hardpoint_testkit::redis::Software::Redis));
+#[cfg(feature = "redis")]
+conforms!(valkey_server, redis::places(hardpoint_testkit::redis::Software::Valkey));

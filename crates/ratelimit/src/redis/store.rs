@@ -1,0 +1,410 @@
+//! The store: hands requests to calls, and the answers of calls back.
+
+use std::{
+    fmt, io,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    thread,
+};
+
+use hardpoint_core::{
+    Key, Mono, Telemetry, Time,
+    event::{LinkState, SettlementsLost, StoreErrorKind, StoreKind},
+};
+use hardpoint_redis::{DigestKey, Redis, Reply, Script};
+use tokio::{
+    runtime::{self, Handle},
+    sync::{Notify, oneshot},
+};
+
+use super::{
+    Bucket, Names,
+    call::{Answer, Ask, Ending, Rule},
+    deny_cache::DenyCache,
+    queue::{self, Queue},
+};
+use crate::{
+    Batch, ConfigError, Decided, Digest, EntryMode, Policy, Receipt, RemoteStore, Settlement,
+    StoreError, Verdicts, clock::Ticks,
+};
+
+/// Keeps the state of limits in Redis or Valkey. See the [module docs](super). Clones share calls.
+///
+/// # Defaults
+///
+/// | setting | default |
+/// |---|---|
+/// | [`deny_cache`](RedisStoreBuilder::deny_cache) | 8,192 slots |
+/// | requests that wait for a call | 16,384 |
+/// | settlements that wait | 4,096 |
+/// | deadline, prefix | the link's |
+#[derive(Clone)]
+pub struct RedisStore {
+    shared: Arc<Shared>,
+}
+
+/// Builds a [`RedisStore`]. Created by [`RedisStore::builder`].
+#[derive(Debug)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct RedisStoreBuilder {
+    redis: Redis,
+    digests: DigestKey,
+    slots: usize,
+    time: Option<Time>,
+}
+
+struct Shared {
+    redis: Redis,
+    script: Script,
+    names: Names,
+    digests: DigestKey,
+    denials: Option<DenyCache>,
+    /// The clock that decides in place of the server's.
+    time: Option<Time>,
+    ticks: Ticks,
+    queue: Mutex<Queue<Waiter>>,
+    idle: Notify,
+    home: OnceLock<Home>,
+    telemetry: OnceLock<Telemetry>,
+}
+
+type Waiter = oneshot::Sender<Result<Verdicts, StoreError>>;
+type Group = Box<queue::Group<Waiter>>;
+
+impl RedisStore {
+    /// A store with the defaults. All instances of the service need the same digest key.
+    #[must_use]
+    pub fn new(redis: &Redis, digests: &DigestKey) -> Self {
+        Self::builder(redis, digests).build()
+    }
+
+    /// Starts to build a store.
+    pub fn builder(redis: &Redis, digests: &DigestKey) -> RedisStoreBuilder {
+        let (redis, digests) = (redis.clone(), digests.clone());
+        RedisStoreBuilder { redis, digests, slots: 8_192, time: None }
+    }
+
+    /// Waits until everything was answered that was submitted, settlements included: a service that
+    /// ends calls it after its last request. It takes at most some deadlines of the link. Settlements
+    /// that wait for the link to be up do not delay it, and are lost with the process.
+    pub async fn flush(&self) {
+        loop {
+            let idle = self.shared.idle.notified();
+            if self.shared.queue().is_idle() {
+                return;
+            }
+            idle.await;
+        }
+    }
+}
+
+impl RedisStoreBuilder {
+    /// Sets for how many refused keys this process remembers the refusal, for one second at most.
+    /// Default: 8,192, which take 400 KiB. 0 asks the server about each request of a refused key.
+    pub fn deny_cache(mut self, keys: usize) -> Self {
+        self.slots = keys;
+        self
+    }
+
+    /// Decides by `time` in place of the server's clock, for tests. Instances whose clocks differ by
+    /// some seconds admit too much.
+    pub fn dangerous_time(mut self, time: impl Into<Time>) -> Self {
+        self.time = Some(time.into());
+        self
+    }
+
+    /// Builds the store.
+    #[must_use]
+    pub fn build(self) -> RedisStore {
+        let Self { redis, digests, slots, time } = self;
+        let shared = Shared {
+            script: Script::new(include_str!("decide.lua")),
+            names: Names::new(&redis),
+            redis,
+            digests,
+            denials: DenyCache::new(slots),
+            ticks: time.clone().map_or(Ticks::Counter, Ticks::Time),
+            time,
+            queue: Mutex::new(Queue::new()),
+            idle: Notify::new(),
+            home: OnceLock::new(),
+            telemetry: OnceLock::new(),
+        };
+        RedisStore { shared: Arc::new(shared) }
+    }
+}
+
+impl RemoteStore for RedisStore {
+    fn digest(&self, key: &Key<'_>) -> Digest {
+        Digest::of_hash(self.shared.digests.digest(key))
+    }
+
+    fn decide(&self, batch: &Batch<'_>) -> Decided<Result<Verdicts, StoreError>> {
+        let shared = &self.shared;
+        if batch.entries().len() == 0 {
+            return Decided::Now(Ok(Verdicts::NONE.by_store(Receipt::NONE)));
+        }
+        if let Some(refused) = shared.refused_lately(batch) {
+            return Decided::Now(Ok(refused));
+        }
+        if shared.redis.state() == LinkState::Down {
+            return Decided::Now(Err(StoreError::new(StoreErrorKind::Unavailable)));
+        }
+        let (sender, mut answer) = oneshot::channel();
+        let mut queue = shared.queue();
+        if !queue.ask(&shared.names, asks(batch), sender) {
+            return Decided::Now(Err(StoreError::new(StoreErrorKind::Unavailable)));
+        }
+        let next = queue.begin(true);
+        drop(queue);
+        if let Some(group) = next {
+            shared.start(group);
+        }
+        match answer.try_recv() {
+            Ok(answer) => Decided::Now(answer),
+            Err(_) => Decided::Later(Box::pin(async {
+                let lost = |_| Err(StoreError::new(StoreErrorKind::Unavailable));
+                answer.await.unwrap_or_else(lost)
+            })),
+        }
+    }
+
+    fn settle(&self, settlement: &Settlement<'_>) {
+        let shared = &self.shared;
+        let held_at = settlement.receipt().at;
+        let entries = settlement.entries().iter();
+        let endings: Vec<_> =
+            entries.map(|settled| Ending::new(settled, held_at, &shared.names)).collect();
+        let mut queue = shared.queue();
+        let lost = endings.into_iter().map(|ending| u64::from(!queue.settle(ending))).sum();
+        let next = queue.begin(shared.redis.state() != LinkState::Down);
+        drop(queue);
+        shared.report_lost(lost);
+        if let Some(group) = next {
+            shared.start(group);
+        }
+    }
+
+    fn prepare(&self, policies: &[Policy]) -> Result<(), ConfigError> {
+        if self.shared.home().is_none() {
+            let policy = policies.first().map_or("", Policy::name).to_owned();
+            let reason = "the system has no thread left for it; build the limiter within a tokio \
+                          runtime, or raise the limit";
+            return Err(ConfigError::Store { policy, reason });
+        }
+        Ok(())
+    }
+
+    fn telemetry(&self, telemetry: &Telemetry) {
+        telemetry.fill(&self.shared.telemetry);
+    }
+}
+
+/// What a batch asks about each of its buckets.
+fn asks<'a>(batch: &Batch<'a>) -> impl Iterator<Item = Ask<'a>> + Clone + use<'a> {
+    batch.questions_by_policy().map(|(policy, question)| {
+        let name = policy.map_or("", Policy::name);
+        Ask {
+            policy: name,
+            key: question.key,
+            bucket: Bucket::new(name, question.key),
+            holds: policy.is_none_or(Policy::holds),
+            rule: Rule::new(question),
+        }
+    })
+}
+
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue<Waiter>> {
+        // A panic while it is locked leaves a waiter without an answer, and the queue whole.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The refusal of a batch by what the server said of its keys within the last second.
+    fn refused_lately(&self, batch: &Batch<'_>) -> Option<Verdicts> {
+        let denials = self.denials.as_ref()?;
+        let now = self.ticks.now();
+        let mut verdicts = Verdicts::NONE;
+        for (index, (policy, question)) in batch.questions_by_policy().enumerate() {
+            let policy = policy?;
+            let bucket = Bucket::new(policy.name(), question.key);
+            match question.mode {
+                EntryMode::Refund | EntryMode::Reset => denials.forget(bucket),
+                _ => {}
+            }
+            let known = denials.debt(bucket, now).filter(|_| !policy.holds());
+            let room = known.is_none_or(|debt| question.after(debt).is_some());
+            verdicts.set(index, question.mode, known.unwrap_or(0), room);
+        }
+        (!verdicts.allowed()).then(|| verdicts.by_cache())
+    }
+
+    /// Sends a call, and those after it that the link refuses at once.
+    fn start(self: &Arc<Self>, group: Group) {
+        if let Err((group, failure)) = self.send(group) {
+            self.hand_out(group, Err(&failure), Mono::ZERO);
+            self.go_on(false);
+        }
+    }
+
+    /// Sends what waits, after a call has ended.
+    fn go_on(self: &Arc<Self>, mut is_up: bool) {
+        loop {
+            let mut queue = self.queue();
+            queue.end();
+            let next = queue.begin(is_up);
+            drop(queue);
+            let Some(group) = next else { break };
+            let Err((group, failure)) = self.send(group) else { return };
+            self.hand_out(group, Err(&failure), Mono::ZERO);
+            is_up = false;
+        }
+        self.idle.notify_waiters();
+    }
+
+    /// Sends a call, or gives it back if the link refuses it.
+    fn send(self: &Arc<Self>, group: Group) -> Result<(), (Group, Failure)> {
+        let Some(home) = self.home() else { return Err((group, Failure::NOT_SENT)) };
+        let asked = self.ticks.now();
+        let arguments = group.call.arguments(self.time.as_ref().map(Time::now));
+        let reply = self.redis.run(&self.script, group.call.keys(), &arguments);
+        if let Some(error) = reply.refused() {
+            return Err((group, Failure::from(error.clone())));
+        }
+        let flight = Flight { shared: Arc::clone(self), group: Some(group), asked };
+        drop(home.handle.spawn(flight.land(reply)));
+        Ok(())
+    }
+
+    /// Answers all who wait for a call.
+    fn hand_out(&self, mut group: Group, answer: Result<&Answer, &Failure>, asked: Mono) {
+        match answer {
+            Ok(answer) => {
+                if let Some(denials) = &self.denials {
+                    let refused = group.call.refused(answer);
+                    refused.for_each(|(bucket, debt)| denials.note(bucket, asked, debt));
+                }
+                for (ticket, waiter) in group.waiters {
+                    // An error means that the request was dropped.
+                    let _dropped = waiter.send(Ok(group.call.verdicts(ticket, answer)));
+                }
+            }
+            Err(failure) => {
+                for (_, waiter) in group.waiters {
+                    let _dropped = waiter.send(Err(failure.to_error()));
+                }
+                let endings = group.call.take_endings();
+                let lost = if failure.sent { endings.len() } else { self.queue().keep(endings) };
+                self.report_lost(u64::try_from(lost).unwrap_or(u64::MAX));
+            }
+        }
+    }
+
+    fn report_lost(&self, lost: u64) {
+        if lost == 0 {
+            return;
+        }
+        tracing::debug!(target: "hardpoint::ratelimit", lost, "settlements lost");
+        if let Some(telemetry) = self.telemetry.get() {
+            telemetry.on(&SettlementsLost::new(StoreKind::RateLimit, lost).into());
+        }
+    }
+
+    /// Where answers are waited for. `None` if no thread can be started.
+    fn home(&self) -> Option<&Home> {
+        if self.home.get().is_none() {
+            let home = Home::find().ok()?;
+            // If another thread was faster, this one's home ends here.
+            let _other = self.home.set(home);
+        }
+        self.home.get()
+    }
+}
+
+/// A call under way. One that is dropped, with its runtime, is answered too.
+struct Flight {
+    shared: Arc<Shared>,
+    group: Option<Group>,
+    asked: Mono,
+}
+
+impl Flight {
+    async fn land(mut self, reply: Reply) {
+        let reply = reply.await;
+        let Some(group) = self.group.take() else { return };
+        let answer = match reply {
+            Ok(value) => {
+                let bytes = value.into_bytes().ok().flatten();
+                bytes.and_then(|bytes| group.call.read(&bytes)).ok_or(Failure::CORRUPT)
+            }
+            Err(error) => Err(Failure::from(error)),
+        };
+        // The next call first: the server need not wait until all answers are handed out.
+        self.shared.go_on(answer.is_ok());
+        self.shared.hand_out(group, answer.as_ref(), self.asked);
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        if let Some(group) = self.group.take() {
+            self.shared.go_on(false);
+            self.shared.hand_out(group, Err(&Failure::DROPPED), self.asked);
+        }
+    }
+}
+
+/// Why a call has no answer.
+struct Failure {
+    kind: StoreErrorKind,
+    /// The server may have executed it.
+    sent: bool,
+    source: Option<hardpoint_redis::Error>,
+}
+
+impl Failure {
+    const NOT_SENT: Self = Self { kind: StoreErrorKind::Unavailable, sent: false, source: None };
+    const CORRUPT: Self = Self { kind: StoreErrorKind::Corrupt, sent: true, source: None };
+    const DROPPED: Self = Self { kind: StoreErrorKind::Unavailable, sent: true, source: None };
+
+    fn to_error(&self) -> StoreError {
+        let error = StoreError::new(self.kind);
+        match &self.source {
+            Some(source) => error.with_source(source.clone()),
+            None => error,
+        }
+    }
+}
+
+impl From<hardpoint_redis::Error> for Failure {
+    fn from(error: hardpoint_redis::Error) -> Self {
+        Self { kind: error.kind().into(), sent: error.may_have_executed(), source: Some(error) }
+    }
+}
+
+/// The runtime in which answers are waited for: that of whoever builds the limiter, or a thread of
+/// the store's own.
+struct Home {
+    handle: Handle,
+    /// Ends the thread when the store is dropped.
+    _thread: Option<oneshot::Sender<()>>,
+}
+
+impl Home {
+    fn find() -> io::Result<Self> {
+        if let Ok(handle) = Handle::try_current() {
+            return Ok(Self { handle, _thread: None });
+        }
+        let runtime = runtime::Builder::new_current_thread().enable_time().build()?;
+        let handle = runtime.handle().clone();
+        let (sender, dropped) = oneshot::channel();
+        let name = "hardpoint-ratelimit".to_owned();
+        drop(thread::Builder::new().name(name).spawn(move || runtime.block_on(dropped))?);
+        Ok(Self { handle, _thread: Some(sender) })
+    }
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore").field("redis", &self.shared.redis).finish_non_exhaustive()
+    }
+}
