@@ -1,6 +1,12 @@
 //! Starting, serving and draining.
 
-use std::{error::Error, process::ExitCode, sync::Arc};
+use std::{
+    error::Error,
+    io,
+    net::{SocketAddr, TcpListener},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use hardpoint::{
     health::{Check, Checks, Down, Lifecycle, builtin, serve},
@@ -37,6 +43,14 @@ async fn serve(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
     let public = serve::Server::bind(settings.listen)
         .await?
         .trusted_proxies(settings.resolver.trusted_proxies().clone());
+    let admin = listen(settings.admin_listen)?;
+    tracing::info!(
+        address = %public.local_addr()?,
+        admin_address = %admin.local_addr()?,
+        "listening"
+    );
+    warn(&settings);
+
     let mut metrics = declare_metrics(&logs);
     let telemetry = metrics.telemetry();
     let accounts = Arc::new(Accounts::default());
@@ -52,13 +66,7 @@ async fn serve(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
     let metrics = metrics.build()?;
 
     // Not drained: probes are served until the process ends.
-    let admin = admin::serve(&settings, &lifecycle, &metrics)?;
-    tracing::info!(
-        address = %public.local_addr()?,
-        admin_address = %admin.local_addr(),
-        "listening"
-    );
-    warn(&settings);
+    let _admin = admin::serve(admin, &settings, &lifecycle, &metrics)?;
     lifecycle.started();
     public.service(router).run(&lifecycle).await
 }
@@ -72,6 +80,13 @@ fn declare_metrics(logs: &LogsHandle) -> MetricsBuilder {
     metrics.process();
     runtime(&mut metrics, &Handle::current());
     metrics
+}
+
+/// Binds the admin listener before the checks start, so that the first line has its address.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::bind(address).map_err(|error| {
+        io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+    })
 }
 
 fn warn(settings: &Settings) {

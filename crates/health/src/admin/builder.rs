@@ -32,7 +32,12 @@ pub struct Admin {
 impl Admin {
     /// Returns a builder for a listener on this address, with the defaults: no token and no routes.
     pub const fn builder(listen: SocketAddr) -> AdminBuilder {
-        AdminBuilder { listen, token: None, routes: None }
+        AdminBuilder { listen: Listen::On(listen), token: None, routes: None }
+    }
+
+    /// Returns a builder for a listener that is already bound, by the program or by systemd.
+    pub const fn from_listener(listener: net::TcpListener) -> AdminBuilder {
+        AdminBuilder { listen: Listen::Bound(listener), token: None, routes: None }
     }
 
     /// The bound address. It has the real port if port 0 was asked for.
@@ -51,9 +56,35 @@ impl Drop for Admin {
 /// Builds an [`Admin`]. Created by [`Admin::builder`].
 #[must_use = "a builder does nothing until `serve` is called"]
 pub struct AdminBuilder {
-    listen: SocketAddr,
+    listen: Listen,
     token: Option<Arc<Secret<str>>>,
     routes: Option<Routes>,
+}
+
+#[derive(Debug)]
+enum Listen {
+    On(SocketAddr),
+    Bound(net::TcpListener),
+}
+
+impl Listen {
+    /// Binds the address if it is not bound yet. Checks it before.
+    fn bind(
+        self,
+        check: impl FnOnce(SocketAddr) -> Result<(), AdminError>,
+    ) -> Result<net::TcpListener, AdminError> {
+        match self {
+            Self::On(listen) => {
+                check(listen)?;
+                let refused = |source| AdminError::Bind { listen, source };
+                net::TcpListener::bind(listen).map_err(refused)
+            }
+            Self::Bound(listener) => {
+                check(listener.local_addr().map_err(|source| AdminError::Listener { source })?)?;
+                Ok(listener)
+            }
+        }
+    }
 }
 
 impl AdminBuilder {
@@ -90,28 +121,27 @@ impl AdminBuilder {
     /// the thread cannot be started.
     pub fn serve(self, lifecycle: &Lifecycle) -> Result<Admin, AdminError> {
         let Self { listen, token, routes } = self;
-        match &token {
-            Some(token) if token.expose().is_empty() => return Err(AdminError::EmptyToken),
+        let listener = listen.bind(|listen| match &token {
+            Some(token) if token.expose().is_empty() => Err(AdminError::EmptyToken),
             None if !listen.ip().to_canonical().is_loopback() => {
-                return Err(AdminError::NoToken { listen });
+                Err(AdminError::NoToken { listen })
             }
-            _ => {}
-        }
+            _ => Ok(()),
+        })?;
         let routes = match (routes, lifecycle.runtime()) {
             (None, _) => None,
             (Some(routes), Some(runtime)) => Some((routes, runtime.clone())),
             (Some(_), None) => return Err(AdminError::NoRuntime),
         };
         let monitor = lifecycle.monitor().map_err(|source| AdminError::Thread { source })?;
-        let bind = || {
-            let listener = net::TcpListener::bind(listen)?;
+        let register = || {
             listener.set_nonblocking(true)?;
             let local_addr = listener.local_addr()?;
             let _context = monitor.enter();
             Ok((TcpListener::from_std(listener)?, local_addr))
         };
         let (listener, local_addr) =
-            bind().map_err(|source| AdminError::Bind { listen, source })?;
+            register().map_err(|source| AdminError::Listener { source })?;
         let shared = Shared { probes: Probes::new(lifecycle), token, routes };
         let task = monitor.spawn(listener::accept(listener, Arc::new(shared))).abort_handle();
         Ok(Admin { local_addr, task })

@@ -15,6 +15,11 @@ pub enum AdminError {
     },
     /// The token is empty.
     EmptyToken,
+    /// The system refuses to use the bound listener.
+    Listener {
+        /// The reason.
+        source: io::Error,
+    },
     /// There are routes, but no tokio runtime to run them on.
     NoRuntime,
     /// The address is not a loopback address, and no token is set.
@@ -37,6 +42,7 @@ impl fmt::Display for AdminError {
                 "the token of the admin listener is empty; use a random one, such as the output of \
                  `openssl rand -base64 32`",
             ),
+            Self::Listener { .. } => f.write_str("cannot use the listener of the admin routes"),
             Self::NoRuntime => f.write_str(
                 "no tokio runtime to run the admin routes on; build the lifecycle inside a \
                  runtime, such as in an async main",
@@ -54,7 +60,9 @@ impl fmt::Display for AdminError {
 impl Error for AdminError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Bind { source, .. } | Self::Thread { source } => Some(source),
+            Self::Bind { source, .. } | Self::Listener { source } | Self::Thread { source } => {
+                Some(source)
+            }
             Self::EmptyToken | Self::NoRuntime | Self::NoToken { .. } => None,
         }
     }

@@ -233,6 +233,12 @@ async fn an_address_that_others_can_reach_requires_a_token() {
     let error =
         Admin::builder(everywhere.local_addr()).token(Secret::<str>::from("t")).serve(&lifecycle);
     assert!(error.unwrap_err().to_string().contains(&format!("0.0.0.0:{port}")));
+
+    let bound = |address: &str| std::net::TcpListener::bind(address).unwrap();
+    let error = Admin::from_listener(bound("0.0.0.0:0")).serve(&lifecycle).unwrap_err();
+    assert!(matches!(error, AdminError::NoToken { .. }), "{error}");
+    let admin = Admin::from_listener(bound("127.0.0.1:0")).serve(&lifecycle).unwrap();
+    assert_eq!(get(&admin, "/livez").await.status, 200);
 }
 
 #[tokio::test]
