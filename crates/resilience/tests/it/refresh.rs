@@ -153,8 +153,7 @@ async fn without_a_first_credential_calls_fail_and_nothing_is_sent() {
     assert!(error.downcast_ref::<RefreshFailed>().unwrap().is_too_soon());
     assert_eq!(api.calls(), 0);
 
-    let hanging =
-        RefreshOn401Layer::new(|| std::future::pending::<Result<HeaderValue, BoxError>>());
+    let hanging = RefreshOn401Layer::new(std::future::pending::<Result<HeaderValue, BoxError>>);
     let client = api.service(&hanging);
     assert!(client.oneshot(get("/")).await.unwrap_err().is::<RefreshFailed>());
 }
