@@ -78,4 +78,6 @@ pub mod _manual {
     pub mod ratelimit {}
     #[doc = include_str!("../README.md")]
     pub mod readme {}
+    #[doc = include_str!("../docs/sessions.md")]
+    pub mod sessions {}
 }
