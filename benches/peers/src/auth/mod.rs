@@ -3,9 +3,10 @@
 
 mod again;
 mod layer;
+mod session;
 mod verify;
 
-use hardpoint::auth::{Algorithm, TokenCache};
+use hardpoint::auth::{Algorithm, TokenCache, VerifyingKey};
 use hardpoint_bench_harness::{
     load::Pattern,
     measure::Contender,
@@ -26,6 +27,7 @@ pub(crate) fn contests() -> Vec<Named> {
     let mut all = cold();
     all.extend(warm());
     all.extend(layers());
+    all.extend(sessions());
     all
 }
 
@@ -83,6 +85,24 @@ fn layers() -> Vec<Named> {
     ]
 }
 
+fn sessions() -> Vec<Named> {
+    use session::{
+        again_beside_cold, refresh_beside_signing, revocation_beside_moka, rotate_beside_signing,
+    };
+
+    vec![
+        ("rotate a refresh token / jsonwebtoken, signs HS256", rotate_beside_signing),
+        ("refresh with an EdDSA token / jsonwebtoken, signs EdDSA", refresh_beside_signing),
+        ("revoked by id, session or epoch, 9 936 ended / moka, one lookup", revocation_beside_moka),
+        ("again, revocation checked, EdDSA / jsonwebtoken, cold", || {
+            again_beside_cold(Algorithm::EdDsa, 250.0)
+        }),
+        ("again, revocation checked, RS256 / jsonwebtoken, cold", || {
+            again_beside_cold(Algorithm::Rs256, 350.0)
+        }),
+    ]
+}
+
 /// What a user of the peers deserializes: the claims of RFC 9068.
 #[derive(Clone, Deserialize)]
 #[expect(dead_code, reason = "read by serde, as a user's type is")]
@@ -106,13 +126,20 @@ struct Jsonwebtoken {
 impl Jsonwebtoken {
     /// The peer with all that it can be asked to expect.
     fn of(set: &TokenSet) -> Self {
-        let algorithm = set.key.algorithm();
-        let key = if algorithm.is_symmetric() {
-            DecodingKey::from_secret(&set.public)
+        if set.key.algorithm().is_symmetric() {
+            Self::expecting(set.key.algorithm(), DecodingKey::from_secret(&set.public))
         } else {
-            let jwk: Jwk = serde_json::from_value(set.key.to_jwk()).expect("a key is a JWK");
-            DecodingKey::from_jwk(&jwk).expect("a key is a JWK")
-        };
+            Self::with_key(&set.key)
+        }
+    }
+
+    /// The same for tokens of this public key.
+    fn with_key(key: &VerifyingKey) -> Self {
+        let jwk: Jwk = serde_json::from_value(key.to_jwk()).expect("a key is a JWK");
+        Self::expecting(key.algorithm(), DecodingKey::from_jwk(&jwk).expect("a key is a JWK"))
+    }
+
+    fn expecting(algorithm: Algorithm, key: DecodingKey) -> Self {
         let algorithm = algorithm.as_str().parse().expect("it knows all of ours");
         let mut validation = Validation::new(algorithm);
         validation.set_issuer(&[ISSUER]);
