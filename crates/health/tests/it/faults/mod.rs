@@ -5,9 +5,13 @@ mod admin;
 mod builtin;
 mod checks;
 mod drain;
+#[cfg(all(feature = "axum", unix))]
+mod exit;
 #[cfg(all(feature = "grpc", feature = "tonic"))]
 mod grpc;
 #[cfg(all(feature = "axum", feature = "hyper"))]
 mod serve;
 #[cfg(unix)]
 mod signals;
+#[cfg(all(feature = "axum", feature = "tls"))]
+mod tls;

@@ -1,0 +1,221 @@
+//! The end of a process by `run_to_exit`: this test program, started again.
+
+use std::{
+    convert::Infallible,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use axum::{Router, routing::get};
+use hardpoint_health::{Lifecycle, serve::Server};
+use hardpoint_testkit::http::{Client, Process};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::support::PATIENCE;
+
+/// Names the variant of the service in the processes that the tests below start.
+const CHILD: &str = "HARDPOINT_HEALTH_TEST_EXIT";
+const DEADLINE: Duration = Duration::from_millis(800);
+
+struct Line(&'static str);
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        println!("\n{}", self.0);
+    }
+}
+
+/// Blocks the thread for longer than any test waits.
+#[expect(clippy::disallowed_methods, reason = "a handler that blocks is the fault under test")]
+fn block() {
+    println!("\nentered");
+    std::thread::sleep(Duration::from_secs(3_600));
+}
+
+#[test]
+#[ignore = "a service in a process of its own, started by the tests of its end"]
+fn service() {
+    let Some(variant) = std::env::var_os(CHILD) else { return };
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let second = Duration::from_secs(1);
+        let mut lifecycle = Lifecycle::builder()
+            .drain_delay(Duration::ZERO)
+            .drain_deadline(DEADLINE)
+            .add_hook("first", second, async || {
+                println!("\nfirst hook");
+                Ok::<_, Infallible>(())
+            })
+            .flush_logs(|_| {
+                println!("\nflushed");
+                true
+            });
+        if variant == "hooks" {
+            lifecycle = lifecycle
+                .add_hook("fails", second, async || Err("no route to the collector"))
+                .add_hook("panics", second, async || -> Result<(), Infallible> { panic!("broken") })
+                .add_hook("hangs", second / 5, async || {
+                    std::future::pending::<Result<(), Infallible>>().await
+                })
+                .add_hook("last", second, async || {
+                    println!("\nlast hook");
+                    Ok::<_, Infallible>(())
+                });
+        }
+        let lifecycle: Lifecycle = lifecycle.build().unwrap();
+        let app = Router::new()
+            .route("/", get(async || "hello"))
+            .route("/block", get(async || block()))
+            .route(
+                "/blocking",
+                get(async || {
+                    let _line = Line("access line");
+                    tokio::task::spawn_blocking(block).await.unwrap();
+                }),
+            )
+            .route(
+                "/async",
+                get(async || {
+                    let _line = Line("access line");
+                    println!("\nentered");
+                    std::future::pending::<()>().await;
+                }),
+            );
+        let server = Server::bind("127.0.0.1:0").await.unwrap();
+        println!("\nlistening {}", server.local_addr().unwrap());
+        lifecycle.started();
+        server.service(app).run(&lifecycle).await;
+    });
+}
+
+async fn start(variant: &str) -> (Process, String) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", "faults::exit::service", "--ignored", "--nocapture"])
+        .env(CHILD, variant);
+    let process = Process::spawn(&mut command);
+    let line = process.line(PATIENCE, |line| line.starts_with("listening ")).await;
+    let address = line.trim_start_matches("listening ").to_owned();
+    let url = format!("http://{address}/");
+    assert_eq!(Client::new().get(url).await.text(), "hello");
+    (process, address)
+}
+
+/// Sends requests that stay, each on a connection of its own.
+async fn stay(process: &Process, address: &str, path: &str, requests: usize) -> Vec<TcpStream> {
+    let mut streams = Vec::new();
+    for _ in 0..requests {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        streams.push(stream);
+    }
+    let entered = async {
+        while count(process, "entered") < requests {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, entered).await.unwrap();
+    streams
+}
+
+fn count(process: &Process, wanted: &str) -> usize {
+    process.stdout().iter().filter(|line| *line == wanted).count()
+}
+
+/// The exit code after this signal, and how long the process took.
+#[expect(clippy::disallowed_methods, reason = "measures a process of its own")]
+async fn end(process: &Process, signal: &str) -> (Option<i32>, Duration) {
+    let start = Instant::now();
+    process.signal(signal);
+    let status = process.wait(PATIENCE).await;
+    (status.code(), start.elapsed())
+}
+
+#[tokio::test]
+async fn a_quiet_service_ends_at_once_and_runs_its_hooks_in_order() {
+    let (process, address) = start("plain").await;
+    let _half = stay(&process, &address, "/", 0).await;
+    let mut half = TcpStream::connect(&address).await.unwrap();
+    half.write_all(b"G").await.unwrap();
+    let (code, took) = end(&process, "TERM").await;
+    assert_eq!(code, Some(0));
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    let lines = process.stdout();
+    let at = |wanted: &str| lines.iter().position(|line| line == wanted).unwrap();
+    assert!(at("first hook") < at("flushed"));
+}
+
+#[tokio::test]
+async fn a_failed_hook_stops_no_other_and_shows_in_the_exit_code() {
+    let (process, _) = start("hooks").await;
+    assert_eq!(end(&process, "TERM").await.0, Some(70));
+    for line in ["first hook", "last hook", "flushed"] {
+        assert_eq!(count(&process, line), 1, "{line}");
+    }
+}
+
+/// O7: each request that is cut leaves its line.
+#[tokio::test]
+async fn cut_requests_leave_their_lines_and_blocking_threads_hold_up_nothing() {
+    for path in ["/async", "/blocking"] {
+        let (process, address) = start("plain").await;
+        let streams = stay(&process, &address, path, 20).await;
+        let (code, took) = end(&process, "TERM").await;
+        assert_eq!(code, Some(75), "{path}");
+        assert_eq!(count(&process, "access line"), 20, "{path}");
+        assert_eq!(count(&process, "flushed"), 1, "{path}");
+        assert!(took >= DEADLINE && took < DEADLINE + Duration::from_secs(3), "{path}: {took:?}");
+        for mut stream in streams {
+            let mut rest = Vec::new();
+            let _closed = stream.read_to_end(&mut rest).await;
+            assert_eq!(rest, b"");
+        }
+    }
+}
+
+/// O8: one blocked worker of two neither keeps the deadline from passing nor lines from being
+/// written; two leave everything to the admin thread.
+#[tokio::test]
+async fn blocked_workers_do_not_hold_up_the_end() {
+    let (process, address) = start("plain").await;
+    let _lines = stay(&process, &address, "/async", 5).await;
+    let blocked = TcpStream::connect(&address).await.unwrap();
+    let mut blocked = blocked;
+    blocked.write_all(b"GET /block HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let entered = async {
+        while count(&process, "entered") < 6 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, entered).await.unwrap();
+    let (code, took) = end(&process, "TERM").await;
+    assert_eq!(code, Some(75));
+    assert_eq!(count(&process, "access line"), 5, "the other worker drops its requests");
+    assert!(took < DEADLINE + Duration::from_secs(4), "{took:?}");
+
+    let (process, address) = start("plain").await;
+    let _blocked = stay(&process, &address, "/block", 2).await;
+    let (code, took) = end(&process, "TERM").await;
+    assert_eq!(code, Some(75));
+    assert_eq!(count(&process, "flushed"), 1);
+    assert!(took >= DEADLINE && took < DEADLINE + Duration::from_secs(5), "{took:?}");
+}
+
+/// O6.
+#[tokio::test]
+async fn a_second_interrupt_ends_a_blocked_service_at_once() {
+    let (process, address) = start("plain").await;
+    let _blocked = stay(&process, &address, "/block", 2).await;
+    process.signal("TERM");
+    process.signal("TERM");
+    tokio::time::sleep(DEADLINE / 4).await;
+    let (code, took) = end(&process, "INT").await;
+    assert_eq!(code, Some(130));
+    assert!(took < DEADLINE, "{took:?}");
+    assert_eq!(count(&process, "flushed"), 1);
+}
