@@ -1,12 +1,18 @@
 //! The limiter as its users meet it.
 
 #![expect(clippy::unwrap_used, reason = "a test panics where it fails")]
+#![cfg_attr(
+    feature = "redis",
+    expect(clippy::expect_used, reason = "a test panics where it fails")
+)]
 
 mod address;
 mod alloc;
 mod behaviour;
 mod conformance;
 mod contract;
+#[cfg(feature = "redis")]
+mod faults;
 mod grpc;
 mod headers;
 mod memory;
@@ -15,6 +21,8 @@ mod places;
 mod policies;
 mod replace;
 mod settlement;
+#[cfg(feature = "redis")]
+mod shared;
 
 use std::{borrow::Cow, convert::Infallible};
 
