@@ -10,24 +10,19 @@
 //! ```
 //! use axum::{Router, routing::get};
 //! use hardpoint_health::{
-//!     Check, Checks, Down, DrainLayer, Lifecycle, ProbeLayer, Probes, serve::Server,
+//!     Admin, Check, Checks, DrainLayer, Lifecycle, ProbeLayer, builtin, serve::Server,
 //! };
-//! use std::process::ExitCode;
-//! use tokio::net::TcpListener;
+//! use std::{net::SocketAddr, process::ExitCode};
 //!
 //! async fn run() -> Result<ExitCode, Box<dyn std::error::Error>> {
 //!     let checks = Checks::builder()
-//!         .add_check(Check::new("search", || async {
-//!             TcpListener::bind("127.0.0.1:0").await.map_err(|_| Down::new("unreachable"))?;
-//!             Ok(())
-//!         }))
+//!         .add_check(Check::new("search", builtin::tcp("search.internal:9200")))
+//!         .add_check(Check::new("files", builtin::open_files(90)))
 //!         .build()?;
 //!     let lifecycle = Lifecycle::builder().checks(checks).build()?;
 //!
-//!     // The admin listener answers until the process ends.
-//!     let admin = TcpListener::bind("127.0.0.1:0").await?;
-//!     let probes = Router::new().fallback_service(Probes::new(&lifecycle));
-//!     tokio::spawn(axum::serve(admin, probes).into_future());
+//!     // Answers probes on a thread of its own until the process ends.
+//!     let _admin = Admin::builder(SocketAddr::from(([127, 0, 0, 1], 0))).serve(&lifecycle)?;
 //!
 //!     let app = Router::new()
 //!         .route("/", get(|| async { "hello" }))
@@ -52,22 +47,27 @@
 //! |---|---|
 //! | background tests of dependencies | [`Check`], [`Checks`], [`Down`]: [`check`] |
 //! | the shared handle: starting, ready, draining, ended | [`Lifecycle`]: [`lifecycle`] |
-//! | endpoints for balancers and orchestrators | [`ProbeLayer`] on the public listener, [`Probes`] on the admin listener: [`probe`] |
+//! | ready-made checks | [`builtin`]; of scheduled jobs: [`JobMonitor`] |
+//! | endpoints for balancers and orchestrators | [`ProbeLayer`] on the public listener, [`Probes`] on an admin listener: [`probe`] |
+//! | an admin listener on a thread of its own, which observes the service's runtime | `Admin`: `admin` (feature `serve`) |
+//! | the health service of gRPC | `GrpcHealth`: `grpc` (feature `grpc`) |
 //! | a server with limits on its clients | `Server`: `serve` (feature `serve`) |
 //! | the count of requests in flight, and `Connection: close` | [`DrainLayer`], [`InFlight`]: [`drain`] |
 //! | configuration mistakes | [`ConfigError`], [`Mistake`] |
 //!
 //! The lifecycle reports each change of a check or of readiness to its
 //! [`Telemetry`](hardpoint_core::Telemetry) and logs it with the target `hardpoint::health::check`
-//! or `hardpoint::health::lifecycle`. It does not log results that change nothing.
+//! or `hardpoint::health::lifecycle`. It logs each change of the service's runtime with the target
+//! `hardpoint::health::runtime`. It does not log results that change nothing.
 //!
 //! # Features
 //!
 //! | name | adds | default |
 //! |---|---|---|
 //! | `axum` | the server, for an axum `Router`: handlers find `ConnectInfo` | no |
+//! | `grpc` | the health service of gRPC, for any server; with `tonic` also for tonic's | no |
 //! | `hyper` | the server, for a `hyper::service::Service` | no |
-//! | `serve` | the server, for any tower service | no |
+//! | `serve` | the server, for any tower service; the admin listener | no |
 //! | `tls` | TLS by rustls for the server | no |
 //! | `tonic` | the server, for tonic's `Routes`: handlers find the remote address | no |
 //!

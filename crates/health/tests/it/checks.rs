@@ -11,7 +11,8 @@ use tower::ServiceExt;
 
 use crate::support::{
     Answer::{Fail, Hang, Panic, Pass},
-    Dependency, PATIENCE, PERIOD, Seen, is_ready, report, started, until, until_asked,
+    Dependency, PATIENCE, PERIOD, Seen, is_ready, json as body, report, started, until,
+    until_asked,
 };
 
 fn status(report: &Value, index: usize) -> &str {
@@ -184,6 +185,55 @@ async fn the_report_shows_the_code_and_the_times_and_no_error_text() {
         })
     );
     assert!(!report.to_string().contains("hunter2"));
+}
+
+#[tokio::test]
+async fn the_report_has_the_format_that_the_client_asks_for() {
+    let [up, soft, gate, behind]: [Dependency; 4] = Default::default();
+    soft.will([Fail("refused"); 1_000]);
+    let checks = [
+        up.check("up"),
+        soft.check("soft").fail_after(1),
+        behind.check("behind").depends_on("soft"),
+        gate.check("gate").gates_readiness().fail_after(1),
+    ];
+    let lifecycle = started(checks, &Seen::default());
+    let ask = async || {
+        let request = Request::get("/health").header("accept", "application/health+json");
+        let response = Probes::new(&lifecycle).oneshot(request.body(()).unwrap()).await.unwrap();
+        assert_eq!(response.headers()["content-type"], "application/health+json");
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        (response.status().as_u16(), body(response).await)
+    };
+    let settled = |report: &Value| {
+        ["up", "down", "skipped", "up"]
+            .iter()
+            .enumerate()
+            .all(|(index, wanted)| status(report, index) == *wanted)
+    };
+    until(&lifecycle, settled).await;
+    let (code, mut report) = ask().await;
+    assert_eq!(code, 200, "{report}");
+    for check in report["checks"].as_object_mut().unwrap().values_mut() {
+        check[0].as_object_mut().unwrap().remove("observedValue");
+    }
+    let timed = |status: &str| json!({ "componentType": "component", "status": status, "observedUnit": "ms" });
+    let with_output = |mut check: Value, output: &str| {
+        check["output"] = output.into();
+        json!([check])
+    };
+    assert_eq!((&report["status"], &report["output"]), (&json!("warn"), &json!("degraded")));
+    assert_eq!(report["checks"]["up"], json!([timed("pass")]));
+    assert_eq!(report["checks"]["soft"], with_output(timed("warn"), "refused"));
+    assert_eq!(report["checks"]["behind"][0]["output"], "skipped");
+    assert_eq!(report["checks"]["gate"], json!([timed("pass")]));
+
+    gate.will([Fail("reset"); 1_000]);
+    until(&lifecycle, |report| status(report, 3) == "down").await;
+    let (code, report) = ask().await;
+    assert_eq!((code, &report["status"]), (503, &json!("fail")));
+    assert_eq!(report["output"], "not_ready");
+    assert_eq!(report["checks"]["gate"][0]["status"], "fail");
 }
 
 #[tokio::test]
