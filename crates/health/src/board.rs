@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicU8, AtomicU32, Ordering},
@@ -10,7 +11,7 @@ use std::{
 };
 
 use hardpoint_core::{
-    Mono, Readiness, Telemetry, Time,
+    Event, Mono, Readiness, Telemetry, Time,
     event::{CheckChanged, ReadinessChanged},
 };
 use tokio::{
@@ -298,8 +299,17 @@ impl Board {
                 "check is down"
             );
         }
-        self.telemetry.on(&CheckChanged::new(name, healthy).into());
+        self.report(&CheckChanged::new(name, healthy).into());
         self.tell();
+    }
+
+    /// Calls the observer. A panic of it must not end the thread of the checks or of the admin
+    /// listener: the states would be frozen as they are.
+    fn report(&self, event: &Event<'_>) {
+        // Unwind safe: the observer gets no reference to the board.
+        if catch_unwind(AssertUnwindSafe(|| self.telemetry.on(event))).is_err() {
+            error!(target: "hardpoint::health::lifecycle", "the observer panicked");
+        }
     }
 
     /// Reports the readiness to the observer if it differs from the last reported one.
@@ -326,7 +336,7 @@ impl Board {
                 readiness = readiness.as_str(),
                 "readiness changed"
             );
-            self.telemetry.on(&ReadinessChanged::new(readiness).into());
+            self.report(&ReadinessChanged::new(readiness).into());
             // A value swapped in since may have reached the observer before this one.
             overtaken = self.told.load(Ordering::Acquire) != index;
         }

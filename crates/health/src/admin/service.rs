@@ -7,7 +7,7 @@ use hardpoint_core::{Head, Problem, Refusals, Rejection, ResponseBody, Secret};
 use http::{Request, Response, StatusCode};
 use http_body::Body;
 use tokio::{runtime::Handle, time::timeout};
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::{
     body::{RequestBody, Uncollected, collect},
@@ -41,6 +41,7 @@ impl Shared {
             && let Some(token) = &self.token
             && let Err(unauthorized) = guard::check(request.headers(), token)
         {
+            debug!(target: "hardpoint::health::admin", path, "admin request without the token");
             return refuse(&request, &unauthorized);
         }
         match &self.routes {

@@ -34,6 +34,10 @@
 //! | [`certificate_expiry()`] | `unreadable`, `expiring`, `expired` |
 //! | [`clock_skew()`] | `failed`, `no_date`, `skewed` |
 //!
+//! [`tcp()`] ends by itself after 10 seconds and [`dns()`] when the system's resolver gives up. Set
+//! [`cancel_at_timeout`](crate::Check::cancel_at_timeout) on a check with [`http()`] or
+//! [`clock_skew()`] if dropping a request of the client ends its work.
+//!
 //! The checks of the disk and of the process read files on the thread of the checks, which may
 //! block: the other checks then move to another thread.
 

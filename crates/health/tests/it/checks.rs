@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hardpoint_core::Readiness;
+use hardpoint_core::{Event, Readiness, Telemetry};
 use hardpoint_health::{Check, Checks, Down, Lifecycle, Probes};
 use http::Request;
 use serde_json::{Value, json};
@@ -327,6 +327,21 @@ async fn checks_end_with_the_last_handle() {
         }
     };
     tokio::time::timeout(PATIENCE, dropped).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_observer_that_panics_stops_no_check() {
+    let dependency = Dependency::default();
+    dependency.will([Fail("refused")]);
+    let checks = Checks::builder().add_check(dependency.check("db").fail_after(1).recover_after(1));
+    let lifecycle = Lifecycle::builder()
+        .checks(checks.build().unwrap())
+        .telemetry(&Telemetry::new(|_: &Event<'_>| std::panic::resume_unwind(Box::new("observer"))))
+        .build()
+        .unwrap();
+    lifecycle.started();
+    until_asked(&dependency, 4).await;
+    until(&lifecycle, |report| status(report, 0) == "up").await;
 }
 
 #[tokio::test]
