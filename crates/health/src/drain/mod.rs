@@ -60,8 +60,6 @@
 //! flight, and outside every other layer, so that refused requests count too and their responses
 //! also get `Connection: close`.
 
-#[cfg(feature = "serve")]
-pub(crate) use self::tally::Draining;
 pub(crate) use self::tally::Tally;
 pub use self::{
     body::ResponseBody,

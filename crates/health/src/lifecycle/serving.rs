@@ -3,17 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use super::Lifecycle;
-use crate::drain::{Draining, Tally};
+use crate::drain::Tally;
 
 /// The part of the deadline, as a divisor, after which a request that waits only for its client is
 /// closed.
 const CLIENT_SHARE: u32 = 2;
 
 impl Lifecycle {
-    pub(crate) fn watch_drain(&self) -> Draining {
-        Draining::new(Arc::clone(self.board()))
-    }
-
     pub(crate) fn tally(&self) -> &Arc<Tally> {
         &self.inner.tally
     }

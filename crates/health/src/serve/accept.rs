@@ -45,7 +45,6 @@ pub(super) async fn run<S, B>(
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    let _serving = lifecycle.tally().serve();
     let mut connections = Connections {
         seats: Seats::new(shared.limits.caps),
         shared: Arc::clone(&shared),
@@ -112,7 +111,7 @@ pub(super) async fn run<S, B>(
             }
         }
     }
-    let waiting = shared.tally.waited();
+    let waiting = shared.report.waited();
     if waiting > 0 {
         info!(
             target: "hardpoint::health::serve",

@@ -262,7 +262,7 @@ impl Drop for Tally<'_> {
     fn drop(&mut self) {
         if self.shared.stop.times().is_some() {
             let (working, waiting) = self.state.left();
-            self.shared.tally.cut(working, waiting);
+            self.shared.report.cut(working, waiting);
         }
     }
 }

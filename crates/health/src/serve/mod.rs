@@ -150,6 +150,7 @@ mod pace;
 mod patience;
 mod refused;
 mod rejection;
+mod report;
 mod request;
 mod response;
 mod seat;

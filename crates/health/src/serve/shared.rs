@@ -5,11 +5,14 @@ use std::sync::Arc;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::TokioTimer;
 
-use super::{limits::Limits, refused::Refused, stop::Stop, streams::Streams};
-use crate::{
-    Lifecycle,
-    drain::{Draining, Tally},
+use super::{
+    limits::Limits,
+    refused::Refused,
+    report::{Draining, Report},
+    stop::Stop,
+    streams::Streams,
 };
+use crate::Lifecycle;
 
 /// One per running server, behind one `Arc`.
 #[derive(Debug)]
@@ -17,7 +20,7 @@ pub(super) struct Shared {
     pub(super) limits: Limits,
     pub(super) refused: Refused,
     pub(super) draining: Draining,
-    pub(super) tally: Arc<Tally>,
+    pub(super) report: Report,
     pub(super) stop: Stop,
     pub(super) streams: Streams,
     pub(super) http1: http1::Builder,
@@ -34,8 +37,8 @@ impl Shared {
             http2: http2(&limits, streams.clone()),
             limits,
             refused,
-            draining: lifecycle.watch_drain(),
-            tally: Arc::clone(lifecycle.tally()),
+            draining: Draining::new(Arc::clone(lifecycle.board())),
+            report: Report::begin(Arc::clone(lifecycle.tally())),
             stop: Stop::default(),
             streams,
             #[cfg(feature = "tls")]

@@ -5,8 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed},
 };
 
-use super::{patience::Seen, refused::Refused};
-use crate::drain::Draining;
+use super::{patience::Seen, refused::Refused, report::Draining};
 
 /// The state of one connection.
 ///
@@ -226,7 +225,8 @@ mod tests {
 
     fn state() -> Arc<State> {
         let lifecycle = Lifecycle::builder().build().unwrap();
-        Arc::new(State::new(Refused::new(), lifecycle.watch_drain()))
+        let draining = Draining::new(Arc::clone(lifecycle.board()));
+        Arc::new(State::new(Refused::new(), draining))
     }
 
     #[test]
