@@ -13,6 +13,7 @@ pub mod axum_pong;
 pub mod growth;
 pub mod observability;
 pub mod ratelimit;
+pub mod serve;
 
 use hardpoint_bench_harness::report::Contest;
 
@@ -28,6 +29,8 @@ pub enum Bench {
     Observability,
     /// The limiter.
     Ratelimit,
+    /// The server.
+    Serve,
 }
 
 impl Bench {
@@ -38,6 +41,7 @@ impl Bench {
             "auth" => Self::Auth,
             "observability" => Self::Observability,
             "ratelimit" => Self::Ratelimit,
+            "serve" => Self::Serve,
             _ => return None,
         })
     }
@@ -49,6 +53,7 @@ impl Bench {
             Self::Auth => "auth",
             Self::Observability => "observability",
             Self::Ratelimit => "ratelimit",
+            Self::Serve => "serve",
         }
     }
 
@@ -67,6 +72,7 @@ impl Bench {
                 "Rate limits, beside governor 0.10.4, throttled 0.1.0, tower_governor 0.8.0 and \
                  axum-governor 2.1.2"
             }
+            Self::Serve => "Requests on open connections, beside axum::serve of axum 0.8.9",
         }
     }
 
@@ -77,6 +83,7 @@ impl Bench {
             Self::Auth => auth::contests(),
             Self::Observability => observability::contests(),
             Self::Ratelimit => ratelimit::contests(),
+            Self::Serve => serve::contests(),
         }
     }
 }
