@@ -72,6 +72,8 @@ pub mod _manual {
     pub mod defaults {}
     #[doc = include_str!("../docs/DESIGN.md")]
     pub mod design {}
+    #[doc = include_str!("../docs/health.md")]
+    pub mod health {}
     #[doc = include_str!("../docs/problems.md")]
     pub mod problems {}
     #[doc = include_str!("../docs/ratelimit.md")]
