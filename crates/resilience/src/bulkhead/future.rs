@@ -23,28 +23,25 @@ pin_project! {
     /// or to [`BulkheadFull`].
     ///
     /// Dropping it leaves the queue, or returns the permit.
+    // Not an enum of its states: an inner future that is moved into one is copied twice more.
     pub struct ResponseFuture<S, Req>
     where
         S: Service<Req>,
     {
+        // `None` until the inner service is called.
         #[pin]
-        state: State<S, Req>,
+        inner: Option<S::Future>,
+        // After the inner future, so that a dropped call has ended when its permit is returned.
+        permit: Option<ConcurrencyPermit>,
+        held_up: Option<HeldUp<S, Req>>,
     }
 }
 
-pin_project! {
-    #[project = StateProject]
-    enum State<S, Req>
-    where
-        S: Service<Req>,
-    {
-        // The permit comes after the inner future, so that a dropped call has ended when its permit
-        // is returned.
-        Call { #[pin] inner: S::Future, permit: Option<ConcurrencyPermit> },
-        Refused { full: Option<BulkheadFull> },
-        // Boxed: only calls that wait pay for the timer.
-        Wait { waiting: Pin<Box<Waiting<S, Req>>> },
-    }
+/// Why the inner service is not called yet, or not at all.
+enum HeldUp<S, Req> {
+    Refused(BulkheadFull),
+    /// Boxed: only calls that wait pay for the timer.
+    Wait(Pin<Box<Waiting<S, Req>>>),
 }
 
 pin_project! {
@@ -63,18 +60,40 @@ where
 {
     #[inline]
     pub(super) const fn call(inner: S::Future, permit: Option<ConcurrencyPermit>) -> Self {
-        Self { state: State::Call { inner, permit } }
+        Self { inner: Some(inner), permit, held_up: None }
     }
 
     pub(super) const fn refuse(full: BulkheadFull) -> Self {
-        Self { state: State::Refused { full: Some(full) } }
+        Self { inner: None, permit: None, held_up: Some(HeldUp::Refused(full)) }
     }
 
     #[cold]
     pub(super) fn wait(queued: Queued, ready: S, request: Req) -> Self {
         let timer = tokio::time::sleep(queued.limit().max_wait());
         let waiting = Box::pin(Waiting { timer, queued, call: Some((ready, request)) });
-        Self { state: State::Wait { waiting } }
+        Self { inner: None, permit: None, held_up: Some(HeldUp::Wait(waiting)) }
+    }
+
+    /// Calls the inner service, unless the call still waits or is refused.
+    #[cold]
+    fn poll_held_up(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), BulkheadFull>> {
+        let mut this = self.project();
+        let ended = match this.held_up.take() {
+            // Only if the caller polls again after `Ready`, which it must not do.
+            None => return Poll::Pending,
+            Some(HeldUp::Refused(full)) => Err(full),
+            Some(HeldUp::Wait(mut waiting)) => match waiting.as_mut().poll_turn(cx) {
+                Poll::Ready(ended) => ended,
+                Poll::Pending => {
+                    *this.held_up = Some(HeldUp::Wait(waiting));
+                    return Poll::Pending;
+                }
+            },
+        };
+        Poll::Ready(ended.map(|(inner, permit)| {
+            this.inner.set(Some(inner));
+            *this.permit = Some(permit);
+        }))
     }
 }
 
@@ -88,57 +107,18 @@ where
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // Nearly all calls take this branch, which is short enough to be inlined.
-        if let StateProject::Call { inner, permit } = self.as_mut().project().state.project() {
-            return Poll::Ready(match ready!(inner.poll(cx)) {
-                Ok(response) => Ok(ResponseBody::holding(response, permit.take())),
-                Err(error) => Err(ended(error.into(), permit)),
-            });
+        if self.inner.is_none() {
+            ready!(self.as_mut().poll_held_up(cx))?;
         }
-        self.poll_rest(cx)
-    }
-}
-
-/// Returns the permit of a call that failed.
-#[cold]
-fn ended(error: BoxError, permit: &mut Option<ConcurrencyPermit>) -> BoxError {
-    drop(permit.take());
-    error
-}
-
-impl<S, ReqB, ResB> ResponseFuture<S, Request<ReqB>>
-where
-    S: Service<Request<ReqB>, Response = Response<ResB>>,
-    S::Error: Into<BoxError>,
-    ResB: Body,
-{
-    #[cold]
-    fn poll_rest(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Response<ResponseBody<ResB>>, BoxError>> {
-        let mut state = self.as_mut().project().state;
-        match state.as_mut().project() {
-            StateProject::Wait { waiting } => {
-                // Either way the place in the queue is given up now, and not with the future.
-                match ready!(waiting.as_mut().poll_turn(cx)) {
-                    Ok((inner, permit)) => {
-                        state.set(State::Call { inner, permit: Some(permit) });
-                        self.poll(cx)
-                    }
-                    Err(full) => {
-                        state.set(State::Refused { full: None });
-                        Poll::Ready(Err(full.into()))
-                    }
-                }
+        let this = self.project();
+        let Some(inner) = this.inner.as_pin_mut() else { return Poll::Pending };
+        Poll::Ready(match ready!(inner.poll(cx)) {
+            Ok(response) => Ok(ResponseBody::holding(response, this.permit.take())),
+            Err(error) => {
+                drop(this.permit.take());
+                Err(error.into())
             }
-            // The error is absent only if the caller polls again after `Ready`, which it must not
-            // do.
-            StateProject::Refused { full } => {
-                full.take().map_or(Poll::Pending, |full| Poll::Ready(Err(full.into())))
-            }
-            StateProject::Call { .. } => self.poll(cx),
-        }
+        })
     }
 }
 
@@ -169,10 +149,10 @@ where
     S: Service<Req>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match self.state {
-            State::Call { .. } => "call",
-            State::Refused { .. } => "refused",
-            State::Wait { .. } => "wait",
+        let state = match self.held_up {
+            None => "call",
+            Some(HeldUp::Refused(_)) => "refused",
+            Some(HeldUp::Wait(_)) => "wait",
         };
         f.debug_tuple("ResponseFuture").field(&state).finish()
     }

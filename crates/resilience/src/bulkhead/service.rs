@@ -9,7 +9,11 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::{ResponseBody, ResponseFuture, layer::Limits, limit::Answer};
+use super::{
+    ResponseBody, ResponseFuture,
+    layer::Limits,
+    limit::{Answer, Queued},
+};
 use crate::BoxError;
 
 /// Bounds the calls in flight. See the [module docs](super).
@@ -47,17 +51,25 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
-        match self.limits.enter(&request) {
-            Some(Answer::Permit(permit)) => {
-                ResponseFuture::call(self.inner.call(request), Some(permit))
-            }
-            None => ResponseFuture::call(self.inner.call(request), None),
-            Some(Answer::Full(full)) => ResponseFuture::refuse(full),
-            Some(Answer::Wait(queued)) => {
-                let clone = self.inner.clone();
-                let ready = mem::replace(&mut self.inner, clone);
-                ResponseFuture::wait(queued, ready, request)
-            }
-        }
+        let permit = match self.limits.enter(&request) {
+            None => None,
+            Some(Answer::Permit(permit)) => Some(permit),
+            Some(Answer::Full(full)) => return ResponseFuture::refuse(full),
+            Some(Answer::Wait(queued)) => return self.wait(queued, request),
+        };
+        ResponseFuture::call(self.inner.call(request), permit)
+    }
+}
+
+impl<S: Clone> Bulkhead<S> {
+    /// Lets the instance that is ready wait with the request.
+    #[cold]
+    fn wait<Req>(&mut self, queued: Queued, request: Req) -> ResponseFuture<S, Req>
+    where
+        S: Service<Req>,
+    {
+        let clone = self.inner.clone();
+        let ready = mem::replace(&mut self.inner, clone);
+        ResponseFuture::wait(queued, ready, request)
     }
 }

@@ -59,15 +59,20 @@ impl<B: Body> ResponseBody<B> {
     /// Records the call by the response's head, or leaves it to its trailers.
     #[inline]
     pub(super) fn judge(response: Response<B>, permit: Option<CircuitPermit>) -> Response<Self> {
-        let pending = permit.and_then(|permit| {
-            if is_judged_later(response.status(), response.headers()) {
-                return Pending::new(permit, response.body().is_end_stream());
-            }
-            permit.judge_head(response.status(), response.headers());
-            None
-        });
+        let pending = permit.and_then(|permit| judge_head(permit, &response));
         response.map(|inner| Self { inner, pending })
     }
+}
+
+/// Not inlined, so that the future's `poll` is: a response that is returned through one more function
+/// is copied once more.
+#[inline(never)]
+fn judge_head<B: Body>(permit: CircuitPermit, response: &Response<B>) -> Option<Pending> {
+    if is_judged_later(response.status(), response.headers()) {
+        return Pending::new(permit, response.body().is_end_stream());
+    }
+    permit.judge_head(response.status(), response.headers());
+    None
 }
 
 /// Whether the trailers of a response contain its status.

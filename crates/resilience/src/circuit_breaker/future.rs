@@ -17,30 +17,25 @@ pin_project! {
     /// Resolves to the inner service's response, or immediately to [`CircuitOpen`].
     ///
     /// Dropping it records a hung call if it was pending for the circuit's `slow_after`.
+    // Not an enum of its states: an inner future that is moved into one is copied twice more.
     pub struct ResponseFuture<F> {
+        // `None` if the circuit refused the call.
         #[pin]
-        state: State<F>,
-    }
-}
-
-pin_project! {
-    #[project = StateProject]
-    enum State<F> {
-        // The permit comes after the inner future, so that a dropped call has ended when its
-        // outcome is recorded.
-        Call { #[pin] inner: F, permit: Option<CircuitPermit> },
-        Refused { refused: Option<CircuitOpen> },
+        inner: Option<F>,
+        // After the inner future, so that a dropped call has ended when its outcome is recorded.
+        permit: Option<CircuitPermit>,
+        refused: Option<CircuitOpen>,
     }
 }
 
 impl<F> ResponseFuture<F> {
     #[inline]
     pub(super) const fn call(inner: F, permit: Option<CircuitPermit>) -> Self {
-        Self { state: State::Call { inner, permit } }
+        Self { inner: Some(inner), permit, refused: None }
     }
 
     pub(super) const fn refuse(refused: CircuitOpen) -> Self {
-        Self { state: State::Refused { refused: Some(refused) } }
+        Self { inner: None, permit: None, refused: Some(refused) }
     }
 }
 
@@ -54,17 +49,19 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project().state.project() {
-            StateProject::Call { inner, permit } => Poll::Ready(match ready!(inner.poll(cx)) {
-                Ok(response) => Ok(ResponseBody::judge(response, permit.take())),
-                Err(error) => Err(failed(error.into(), permit.take())),
-            }),
+        let this = self.project();
+        let Some(inner) = this.inner.as_pin_mut() else {
             // The error is absent only if the caller polls again after `Ready`, which it must not
             // do.
-            StateProject::Refused { refused } => {
-                refused.take().map_or(Poll::Pending, |refused| Poll::Ready(Err(refused.into())))
-            }
-        }
+            return this
+                .refused
+                .take()
+                .map_or(Poll::Pending, |error| Poll::Ready(Err(error.into())));
+        };
+        Poll::Ready(match ready!(inner.poll(cx)) {
+            Ok(response) => Ok(ResponseBody::judge(response, this.permit.take())),
+            Err(error) => Err(failed(error.into(), this.permit.take())),
+        })
     }
 }
 
@@ -80,10 +77,7 @@ fn failed(error: BoxError, permit: Option<CircuitPermit>) -> BoxError {
 
 impl<F> fmt::Debug for ResponseFuture<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match self.state {
-            State::Call { .. } => "call",
-            State::Refused { .. } => "refused",
-        };
+        let state = if self.inner.is_some() { "call" } else { "refused" };
         f.debug_tuple("ResponseFuture").field(&state).finish()
     }
 }

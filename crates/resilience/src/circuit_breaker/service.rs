@@ -43,9 +43,10 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
-        match self.guard.acquire(&request) {
-            Ok(permit) => ResponseFuture::call(self.inner.call(request), permit),
-            Err(refused) => ResponseFuture::refuse(refused),
-        }
+        let permit = match self.guard.acquire(&request) {
+            Ok(permit) => permit,
+            Err(refused) => return ResponseFuture::refuse(refused),
+        };
+        ResponseFuture::call(self.inner.call(request), permit)
     }
 }
