@@ -35,8 +35,9 @@
 //!   client with a newer token than the server is refused
 //!   ([`SessionError::RolledBack`](super::SessionError::RolledBack)); instances that knew a
 //!   revocation still refuse.
-//! - With another digest key the server no longer finds the sessions of a subject: they end by
-//!   their time, and are missing from lists. Keep the key when the root secret is replaced.
+//! - With another digest key the server no longer finds the sessions of a subject, and cannot end
+//!   them. If the key changes with the root secret, pass the earlier one to
+//!   [`previous`](RedisSessionsBuilder::previous) until its last session has ended.
 
 mod follow;
 mod scripts;

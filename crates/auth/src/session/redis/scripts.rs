@@ -20,18 +20,18 @@ pub(super) struct Scripts {
 }
 
 macro_rules! script {
-    ($file:literal) => {
-        Script::new(concat!(include_str!("lua/prelude.lua"), include_str!($file)))
+    ($($file:literal),*) => {
+        Script::new(concat!(include_str!("lua/prelude.lua"), $(include_str!($file)),*))
     };
 }
 
 impl Scripts {
     pub(super) fn new() -> Self {
         Self {
-            open: script!("lua/open.lua"),
+            open: script!("lua/adopt.lua", "lua/open.lua"),
             present: script!("lua/present.lua"),
-            list: script!("lua/list.lua"),
-            revoke: script!("lua/revoke.lua"),
+            list: script!("lua/adopt.lua", "lua/list.lua"),
+            revoke: script!("lua/adopt.lua", "lua/revoke.lua"),
             revoke_token: script!("lua/revoke_token.lua"),
             ask: script!("lua/ask.lua"),
             snapshot: script!("lua/snapshot.lua"),

@@ -27,6 +27,7 @@ use crate::{
 pub struct RedisSessions {
     redis: Redis,
     digests: DigestKey,
+    previous: Option<DigestKey>,
     pub(super) names: Names,
     revocations: Revocations,
     allows_eviction: bool,
@@ -41,6 +42,7 @@ debug_only!(RedisSessions { revocations, allows_eviction });
 pub struct RedisSessionsBuilder {
     redis: Redis,
     digests: DigestKey,
+    previous: Option<DigestKey>,
     max_staleness: Duration,
     allows_eviction: bool,
     time: Time,
@@ -49,6 +51,13 @@ pub struct RedisSessionsBuilder {
 debug_only!(RedisSessionsBuilder { max_staleness, allows_eviction });
 
 impl RedisSessionsBuilder {
+    /// Also finds what was stored with this earlier digest key, as after the root secret was replaced
+    /// that it is derived from. What is found moves to the present key. Default: none.
+    pub fn previous(mut self, digests: DigestKey) -> Self {
+        self.previous = Some(digests);
+        self
+    }
+
     /// How old this process's copy of the revocations may be. Default: 5 s. The server is asked five
     /// times in this time, on a connection that otherwise waits for news.
     ///
@@ -85,6 +94,7 @@ impl RedisSessionsBuilder {
             names: Names::new(&self.redis),
             redis: self.redis,
             digests: self.digests,
+            previous: self.previous,
             revocations,
             allows_eviction: self.allows_eviction,
         });
@@ -144,6 +154,7 @@ impl RedisSessions {
         RedisSessionsBuilder {
             redis,
             digests,
+            previous: None,
             max_staleness: Duration::from_secs(5),
             allows_eviction: false,
             time: Time::system(),
@@ -167,8 +178,19 @@ impl RedisSessions {
         Box::pin(async move { read(reply.await.map_err(failed)?) })
     }
 
-    fn digest(&self, subject: &str) -> String {
-        format!("{:032x}", self.digests.digest(&Key::borrowed(subject.as_bytes())))
+    /// The keys of a subject.
+    fn keys_of(&self, subject: &str) -> SubjectKeys {
+        let subject = Key::borrowed(subject.as_bytes());
+        let digest = |key: &DigestKey| format!("{:032x}", key.digest(&subject));
+        let keys = |digest: &str| {
+            let Names { sessions, epoch, .. } = &self.names;
+            (format!("{sessions}{digest}"), format!("{epoch}{digest}"))
+        };
+        let (own, former) = (digest(&self.digests), self.previous.as_ref().map(digest));
+        let (sessions, epoch) = keys(&own);
+        let (former_sessions, former_epoch) =
+            former.map(|digest| keys(&digest)).unwrap_or_default();
+        SubjectKeys { digest: own, sessions, epoch, former_sessions, former_epoch }
     }
 
     /// Why the server may forget what is revoked.
@@ -192,13 +214,9 @@ impl FamilyStore for RedisSessions {
             let error = StoreError::new(StoreErrorKind::Unavailable).with_source(why);
             return Box::pin(std::future::ready(Err(error)));
         }
-        let (names, digest) = (&self.names, self.digest(opening.subject));
+        let (names, keys) = (&self.names, self.keys_of(opening.subject));
         let id = opening.session.to_string();
-        let keys = [
-            format!("{}{id}", names.family),
-            format!("{}{digest}", names.sessions),
-            format!("{}{digest}", names.epoch),
-        ];
+        let family = format!("{}{id}", names.family);
         let replaced = opening.replaces.map(|id| id.to_string()).unwrap_or_default();
         let (agent, network) = kept(opening.client);
         let arguments = [
@@ -212,14 +230,17 @@ impl FamilyStore for RedisSessions {
             int(opening.rotation.idle),
             (&opening.proof).into(),
             opening.key_id.into(),
-            (&digest).into(),
+            (&keys.digest).into(),
             opening.scope.into(),
             opening.method.into(),
             agent.into(),
             (&network).into(),
+            (&keys.former_sessions).into(),
+            (&keys.former_epoch).into(),
         ];
         let (copy, subject) = (self.revocations.clone(), opening.subject.to_owned());
-        self.run(&SCRIPTS.open, &keys.each_ref().map(String::as_str), &arguments, move |answer| {
+        let keys = [family.as_str(), &keys.sessions, &keys.epoch];
+        self.run(&SCRIPTS.open, &keys, &arguments, move |answer| {
             let mut fields = Fields::read(answer)?;
             let origin = fields.number()?;
             let opened = Opened { epoch: fields.number()?, at: fields.number()? };
@@ -290,9 +311,11 @@ impl FamilyStore for RedisSessions {
     }
 
     fn list(&self, subject: &str) -> BoxFuture<Vec<Session>> {
-        let sessions = format!("{}{}", self.names.sessions, self.digest(subject));
-        let arguments = [(&self.names.family).into()];
-        self.run(&SCRIPTS.list, &[&sessions], &arguments, |answer| {
+        let keys = self.keys_of(subject);
+        let arguments =
+            [&self.names.family, &keys.digest, &keys.former_sessions, &keys.former_epoch];
+        let arguments = arguments.map(Arg::from);
+        self.run(&SCRIPTS.list, &[&keys.sessions, &keys.epoch], &arguments, |answer| {
             let (mut fields, mut found) = (Fields::read(answer)?, Vec::new());
             while !fields.is_empty() {
                 let mut session = fields.list()?;
@@ -305,9 +328,7 @@ impl FamilyStore for RedisSessions {
     }
 
     fn revoke(&self, revoke: &Revoke<'_>) -> BoxFuture<u32> {
-        let digest = self.digest(revoke.subject);
-        let sessions = format!("{}{digest}", self.names.sessions);
-        let epoch = format!("{}{digest}", self.names.epoch);
+        let keys = self.keys_of(revoke.subject);
         let (which, id) = match revoke.which {
             Which::All => ("all", String::new()),
             Which::AllBut(id) => ("others", id.to_string()),
@@ -320,9 +341,13 @@ impl FamilyStore for RedisSessions {
             int(revoke.absolute),
             revoke.subject.into(),
             (&self.names.family).into(),
+            (&keys.digest).into(),
+            (&keys.former_sessions).into(),
+            (&keys.former_epoch).into(),
         ];
         let (copy, subject) = (self.revocations.clone(), revoke.subject.to_owned());
-        self.run(&SCRIPTS.revoke, &[&sessions, &epoch], &arguments, move |answer| {
+        let keys = [keys.sessions.as_str(), &keys.epoch];
+        self.run(&SCRIPTS.revoke, &keys, &arguments, move |answer| {
             let mut fields = Fields::read(answer)?;
             copy.began(fields.number()?);
             let (epoch, until, count) = (fields.number()?, fields.number()?, fields.number()?);
@@ -347,11 +372,13 @@ impl FamilyStore for RedisSessions {
     }
 
     fn ask(&self, question: &RevocationQuestion<'_>) -> BoxFuture<RevocationState> {
-        let epoch = format!("{}{}", self.names.epoch, self.digest(question.subject));
+        let keys = self.keys_of(question.subject);
+        let former = if keys.former_epoch.is_empty() { &keys.epoch } else { &keys.former_epoch };
         let text = |name: Option<&str>| name.unwrap_or_default().to_owned();
         let (session, token) = (text(question.session), text(question.token_id));
         let asked = question.epoch;
-        self.run(&SCRIPTS.ask, &[&epoch], &[(&session).into(), (&token).into()], move |answer| {
+        let arguments = [(&session).into(), (&token).into()];
+        self.run(&SCRIPTS.ask, &[&keys.epoch, former], &arguments, move |answer| {
             let mut fields = Fields::read(answer)?;
             let (origin, least, listed) = (fields.number()?, fields.text()?, fields.text()?);
             let least =
@@ -367,6 +394,15 @@ impl FamilyStore for RedisSessions {
     fn revocations(&self) -> &Revocations {
         &self.revocations
     }
+}
+
+/// The keys of a subject, and those that an earlier digest key named; empty if there is none.
+struct SubjectKeys {
+    digest: String,
+    sessions: String,
+    epoch: String,
+    former_sessions: String,
+    former_epoch: String,
 }
 
 /// What is kept of a client.

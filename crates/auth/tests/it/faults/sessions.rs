@@ -40,7 +40,11 @@ fn with_deadline(url: &str, prefix: &str, deadline: Duration) -> Redis {
 }
 
 fn builder(redis: Redis) -> RedisSessionsBuilder {
-    RedisSessions::builder(redis, DigestKey::derive(&Secret::from(vec![7; 32])).unwrap())
+    RedisSessions::builder(redis, digests(7))
+}
+
+fn digests(byte: u8) -> DigestKey {
+    DigestKey::derive(&Secret::from(vec![byte; 32])).unwrap()
 }
 
 /// One instance of a service.
@@ -304,6 +308,37 @@ async fn a_server_that_forgets_hands_out_no_epoch_twice() {
     here.sessions.revoke_all("alice").await.unwrap();
     assert_eq!(here.accepts(&fourth), Err(VerifyErrorKind::Revoked));
     assert_eq!(here.accepts(&third), Err(VerifyErrorKind::Revoked));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_are_found_and_ended_after_the_digest_key_was_replaced() {
+    let (server, key) = (RedisServer::start(), key());
+    let before = Instance::on(&server.url(), &key, DEADLINE).await;
+    before.sessions.revoke_all("alice").await.unwrap();
+    let (one, two) = (before.log_in("alice").await, before.log_in("alice").await);
+    let three = before.log_in("alice").await;
+    let store = RedisSessions::builder(link(&server.url(), "two"), digests(8)).previous(digests(7));
+    let after = Instance::new(&key, store.start().unwrap(), RevocationPolicy::Deny);
+    after.fresh().await;
+    assert!(after.sessions.revoke("alice", one.session().id).await.unwrap());
+    assert!(matches!(after.refresh(one.refresh_token()).await, Err(SessionError::Unknown)));
+    assert_eq!(after.sessions.sessions("alice").await.unwrap().len(), 2);
+    let two = after.refresh(two.refresh_token()).await.unwrap();
+    let four = after.log_in("alice").await;
+    assert_eq!(after.accepts(&four), Ok(()));
+    assert_eq!(after.sessions.revoke_all("alice").await.unwrap(), 3);
+    for ended in [&one, &two, &three, &four] {
+        assert_eq!(after.accepts(ended), Err(VerifyErrorKind::Revoked));
+        assert!(matches!(after.refresh(ended.refresh_token()).await, Err(SessionError::Unknown)));
+    }
+    let again = after.log_in("alice").await;
+    assert_eq!(after.accepts(&again), Ok(()));
+    // An instance that was not exchanged yet, on its way back.
+    let store = RedisSessions::builder(link(&server.url(), "two"), digests(7)).previous(digests(8));
+    let behind = Instance::new(&key, store.start().unwrap(), RevocationPolicy::Deny);
+    behind.fresh().await;
+    assert_eq!(behind.sessions.sessions("alice").await.unwrap().len(), 1);
+    assert!(behind.refresh(again.refresh_token()).await.is_ok());
 }
 
 /// A snapshot of the server from before a rotation, as a failover to a replica that is behind.

@@ -1,5 +1,6 @@
--- KEYS[5] the subject's sessions.
+-- KEYS[5] the subject's sessions, KEYS[6] the subject's epoch.
 local found = {}
+adopt(KEYS[5], KEYS[6], ARGV[2], ARGV[1], ARGV[3], ARGV[4])
 redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', now)
 for _, session in ipairs(redis.call('ZRANGE', KEYS[5], 0, -1)) do
   local kept = redis.call('HMGET', ARGV[1] .. session, 'subject', 'scope', 'method', 'created', 'used',

@@ -9,6 +9,7 @@ local function finish(session)
   end
 end
 
+adopt(KEYS[6], KEYS[7], ARGV[11], prefix, ARGV[16], ARGV[17])
 redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', now)
 if replaced ~= '' then finish(replaced) end
 if redis.call('ZCARD', KEYS[6]) >= most then

@@ -1,6 +1,7 @@
 -- KEYS[5] the subject's sessions, KEYS[6] the subject's epoch.
 local which, id, access, absolute = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local subject, prefix = ARGV[5], ARGV[6]
+adopt(KEYS[5], KEYS[6], ARGV[7], prefix, ARGV[8], ARGV[9])
 local sessions = redis.call('ZRANGE', KEYS[5], 0, -1)
 local ended, epoch, last, count = {}, 0, 0, 0
 
