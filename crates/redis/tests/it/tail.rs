@@ -6,7 +6,14 @@ use hardpoint_redis::Redis;
 use hardpoint_testkit::redis::RedisServer;
 use tokio::time::Instant;
 
-use crate::support::{PATIENCE, link};
+use crate::support::{PATIENCE, up};
+
+/// A link whose deadline a busy machine keeps.
+async fn patient(server: &RedisServer) -> Redis {
+    let redis = Redis::builder(server.url()).deadline(PATIENCE).build().unwrap();
+    up(&redis).await;
+    redis
+}
 
 async fn add(redis: &Redis, value: &str) -> String {
     let id = redis.send("XADD", ["s", "*", "session", value]).await.unwrap();
@@ -16,7 +23,7 @@ async fn add(redis: &Redis, value: &str) -> String {
 #[tokio::test]
 async fn entries_arrive_once_and_in_order_while_commands_go_on() {
     let server = RedisServer::start();
-    let redis = link(server.url()).await;
+    let redis = patient(&server).await;
     let first = add(&redis, "a").await;
     let mut tail = redis.tail("s", "0");
     let entries = tail.next(PATIENCE).await.unwrap();
@@ -40,7 +47,7 @@ async fn entries_arrive_once_and_in_order_while_commands_go_on() {
 #[tokio::test]
 async fn a_tail_goes_on_after_the_server_was_away_and_loses_no_entry_when_dropped() {
     let server = RedisServer::start();
-    let redis = link(server.url()).await;
+    let redis = patient(&server).await;
     let mut tail = redis.tail("s", "0");
     server.pause();
     tail.next(Duration::from_millis(10)).await.unwrap_err();

@@ -25,6 +25,7 @@ fn charged(server: &RedisServer) -> u64 {
 async fn outage(name: &str, redis: &Redis, cause: impl FnOnce(), end: impl FnOnce()) -> Report {
     let load = Load::start(redis, 8);
     load.charges(100).await;
+    let caused = Instant::now();
     cause();
     load.failures(REFUSED).await;
     assert_eq!(redis.state(), LinkState::Down);
@@ -33,7 +34,7 @@ async fn outage(name: &str, redis: &Redis, cause: impl FnOnce(), end: impl FnOnc
     up(redis).await;
     load.charges(100).await;
     let report = load.stop().await;
-    let (waited, longest) = report.assert_bounded();
+    let (waited, longest) = report.assert_bounded(caused, ended);
     let back = report.first_success_after(ended);
     println!(
         "{name}: {} commands, {} succeeded, {waited} waited and failed, the longest for {longest:?}; \
@@ -69,6 +70,7 @@ async fn a_killed_server_that_comes_back_empty() {
     let redis = link(server.url()).await;
     let load = Load::start(&redis, 8);
     load.charges(100).await;
+    let caused = Instant::now();
     server.kill();
     load.failures(REFUSED).await;
     assert_eq!(redis.state(), LinkState::Down);
@@ -77,7 +79,7 @@ async fn a_killed_server_that_comes_back_empty() {
     up(&redis).await;
     load.charges(100).await;
     let report = load.stop().await;
-    let (waited, longest) = report.assert_bounded();
+    let (waited, longest) = report.assert_bounded(caused, restarted);
     let back = report.first_success_after(restarted);
     println!("killed: {waited} waited, the longest for {longest:?}; back after {back:?}");
     assert!(back <= BACK, "back after {back:?}");

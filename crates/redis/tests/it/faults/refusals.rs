@@ -57,6 +57,7 @@ async fn a_primary_that_becomes_a_replica_is_left_until_it_is_a_primary_again() 
     let redis = link(server.url()).await;
     let load = Load::start(&redis, 8);
     load.charges(100).await;
+    let caused = Instant::now();
     assert_eq!(server.command(&["REPLICAOF", "127.0.0.1", "1"]), "+OK");
     load.failures(REFUSED).await;
     assert_eq!(redis.state(), LinkState::Down);
@@ -65,7 +66,7 @@ async fn a_primary_that_becomes_a_replica_is_left_until_it_is_a_primary_again() 
     up(&redis).await;
     load.charges(100).await;
     let report = load.stop().await;
-    let (waited, longest) = report.assert_bounded();
+    let (waited, longest) = report.assert_bounded(caused, promoted);
     let back = report.first_success_after(promoted);
     println!(
         "READONLY: {waited} failed with an answer, the longest after {longest:?}; back after {back:?}"
@@ -87,6 +88,7 @@ async fn a_server_that_loads_its_data_is_left_until_it_has() {
     assert_eq!(server.command(&often), "+OK");
     let load = Load::start(&redis, 8);
     load.charges(100).await;
+    let caused = Instant::now();
     let reloaded = std::thread::scope(|scope| {
         let reload = scope.spawn(|| (server.command(&["DEBUG", "RELOAD"]), Instant::now()));
         tokio::task::block_in_place(|| reload.join().unwrap())
@@ -95,7 +97,7 @@ async fn a_server_that_loads_its_data_is_left_until_it_has() {
     up(&redis).await;
     load.charges(100).await;
     let report = load.stop().await;
-    let (waited, longest) = report.assert_bounded();
+    let (waited, longest) = report.assert_bounded(caused, reloaded.1);
     let back = report.first_success_after(reloaded.1);
     println!(
         "LOADING: {waited} waited or were answered, the longest for {longest:?}; back after {back:?}"
