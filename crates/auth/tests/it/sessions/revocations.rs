@@ -11,6 +11,7 @@ use hardpoint_auth::{
     },
 };
 use hardpoint_core::{Clock, Time, event::StoreErrorKind};
+use hardpoint_testkit::contract::allocations_in;
 
 use super::*;
 
@@ -268,4 +269,25 @@ async fn while_the_copy_is_stale_the_policy_decides() {
             }
         }
     }
+}
+
+/// The verifier asks on every hit of its cache, so the answer must be cheap.
+#[tokio::test]
+async fn asking_about_a_cached_token_allocates_nothing() {
+    let service = Service::new();
+    let live = service.log_in("alice").await;
+    service.sessions.revoke_all("bob").await.unwrap();
+    for _ in 0..100 {
+        let other = service.log_in("carol").await;
+        let session = other.session().id;
+        assert!(service.sessions.revoke("carol", session).await.unwrap());
+        let issued = other.issued();
+        service.sessions.revoke_token(issued.token_id(), issued.expiry()).await.unwrap();
+    }
+    assert_eq!(service.store.revocations().len(), 201);
+    assert_eq!(service.accepts(&live), Ok(()));
+    let allocated = allocations_in(|| {
+        assert!(std::hint::black_box(service.verifier.verify(live.access_token())).is_ok());
+    });
+    assert_eq!(allocated, 0);
 }
