@@ -20,6 +20,10 @@ use hardpoint_bench_gate::scenario::{self, Scenario};
 #[bench::request_record_unlogged(scenario::record_unlogged())]
 #[bench::log_event_in_span(scenario::log_event())]
 #[bench::client_resolver_3_hops(scenario::resolver_three_hops())]
+#[bench::breaker_call(scenario::breaker_call())]
+#[bench::breaker_layer_closed(scenario::breaker_closed())]
+#[bench::breaker_refuse(scenario::breaker_refuse())]
+#[bench::bulkhead_layer(scenario::bulkhead_permit())]
 #[bench::whole_stack(scenario::stack_accept())]
 #[bench::whole_stack_limited(scenario::stack_refuse())]
 fn gate(mut scenario: Scenario) -> Scenario {

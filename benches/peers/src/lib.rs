@@ -13,6 +13,7 @@ pub mod axum_pong;
 pub mod growth;
 pub mod observability;
 pub mod ratelimit;
+pub mod resilience;
 pub mod serve;
 
 use hardpoint_bench_harness::report::Contest;
@@ -29,6 +30,8 @@ pub enum Bench {
     Observability,
     /// The limiter.
     Ratelimit,
+    /// The policies of outgoing calls.
+    Resilience,
     /// The server.
     Serve,
 }
@@ -41,6 +44,7 @@ impl Bench {
             "auth" => Self::Auth,
             "observability" => Self::Observability,
             "ratelimit" => Self::Ratelimit,
+            "resilience" => Self::Resilience,
             "serve" => Self::Serve,
             _ => return None,
         })
@@ -53,6 +57,7 @@ impl Bench {
             Self::Auth => "auth",
             Self::Observability => "observability",
             Self::Ratelimit => "ratelimit",
+            Self::Resilience => "resilience",
             Self::Serve => "serve",
         }
     }
@@ -72,6 +77,10 @@ impl Bench {
                 "Rate limits, beside governor 0.10.4, throttled 0.1.0, tower_governor 0.8.0 and \
                  axum-governor 2.1.2"
             }
+            Self::Resilience => {
+                "Outgoing calls, beside tower 0.5.3, tower-resilience 0.14.0, failsafe 1.3.0 and \
+                 recloser 1.4.0"
+            }
             Self::Serve => "Requests on open connections, beside axum::serve of axum 0.8.9",
         }
     }
@@ -83,6 +92,7 @@ impl Bench {
             Self::Auth => auth::contests(),
             Self::Observability => observability::contests(),
             Self::Ratelimit => ratelimit::contests(),
+            Self::Resilience => resilience::contests(),
             Self::Serve => serve::contests(),
         }
     }

@@ -1,4 +1,4 @@
-//! `peers ratelimit|auth|observability|serve|growth FOLDER`: measures, prints the table, writes JSON and plot.
+//! `peers ratelimit|auth|observability|resilience|serve|growth FOLDER`: measures, prints the table, writes JSON and plot.
 //! `peers only BENCH TEXT` measures those whose names have this text in them, for a profiler.
 //!
 //! What must not be measured in the same process is asked of others: allocations of the binary
@@ -54,7 +54,7 @@ fn run(arguments: &[&str]) -> Result<(), Box<dyn Error>> {
             bench_of(bench, Path::new(folder))
         }
         _ => Err(
-            "usage: ratelimit|auth|observability|serve|growth FOLDER, only BENCH TEXT, flood ours|peer"
+            "usage: ratelimit|auth|observability|resilience|serve|growth FOLDER, only BENCH TEXT, flood ours|peer"
                 .into(),
         ),
     }

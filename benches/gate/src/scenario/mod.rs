@@ -2,6 +2,7 @@
 
 mod limiter;
 mod record;
+mod resilience;
 mod resolver;
 mod stack;
 mod token;
@@ -9,6 +10,7 @@ mod token;
 pub use self::{
     limiter::{limiter_accept, limiter_accept_headers, limiter_check, limiter_refuse},
     record::{log_event, record, record_unlogged},
+    resilience::{breaker_call, breaker_closed, breaker_refuse, bulkhead_permit},
     resolver::resolver_three_hops,
     stack::{stack_accept, stack_refuse},
     token::{token_eddsa, token_es256, token_refused, token_rs256},
@@ -62,6 +64,10 @@ mod tests {
     fn every_scenario_does_what_it_says() {
         // Each asserts its own outcome, in the runs that warm it up and in the counted one.
         for scenario in [
+            breaker_call,
+            breaker_closed,
+            breaker_refuse,
+            bulkhead_permit,
             limiter_accept,
             limiter_accept_headers,
             limiter_check,
