@@ -7,126 +7,40 @@ use std::{
 };
 
 use hardpoint_core::{
-    Secret, Telemetry,
+    Telemetry,
     event::{RefreshResult, SessionRefreshed, SessionReused, StoreFailed, StoreKind},
 };
 
 use super::{
-    Accepted, AfterGrace, Grant, GrantError, Opening, Presentation, Presented, Reuse, Revoke,
-    RootSecret, Rotation, Session, SessionClient, SessionError, SessionId, SessionStore,
-    StoreError, Transition, Which,
+    Accepted, Grant, GrantError, LogIn, Presentation, Presented, Reuse, Revoke, RootSecret,
+    Rotated, Rotation, Session, SessionClient, SessionError, SessionId, SessionIssuerBuilder,
+    SessionStore, SessionTokens, StoreError, Transition, Which,
     family::millis,
-    refresh_token::{LABEL, Proof, RefreshToken},
-    root::{DerivedKey, DerivedKeys},
+    refresh_token::{LABEL, RefreshToken},
+    root::DerivedKeys,
 };
-use crate::{ConfigError, IssueError, IssuedToken, TokenIssuer};
+use crate::{IssueError, IssuedToken, TokenIssuer};
 
 /// Opens sessions, refreshes them, and ends them. See the [module docs](super).
 ///
 /// Clones share the sessions.
 #[derive(Clone)]
 pub struct SessionIssuer {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-struct Inner {
-    tokens: TokenIssuer,
-    keys: DerivedKeys,
-    store: SessionStore,
-    rotation: Rotation,
-    absolute: Duration,
-    max_sessions: NonZeroU32,
-    telemetry: OnceLock<Telemetry>,
+pub(super) struct Inner {
+    pub(super) tokens: TokenIssuer,
+    pub(super) keys: DerivedKeys,
+    pub(super) store: SessionStore,
+    pub(super) rotation: Rotation,
+    pub(super) absolute: Duration,
+    pub(super) max_sessions: NonZeroU32,
+    pub(super) telemetry: OnceLock<Telemetry>,
 }
 
 debug_only!(Inner { tokens, store, rotation, absolute, max_sessions });
 debug_only!(SessionIssuer { inner });
-
-/// Sets up a [`SessionIssuer`].
-///
-/// Defaults: a grace of 10 s, an idle time of 7 days, an absolute lifetime of 90 days,
-/// [`AfterGrace::Strict`], 100 sessions per subject.
-#[derive(Debug)]
-#[must_use]
-pub struct SessionIssuerBuilder {
-    inner: Inner,
-}
-
-impl SessionIssuerBuilder {
-    /// How long after a rotation the previous refresh token is still answered, with the same
-    /// successor. Default: 10 s, the time that a browser's tabs and a retry after a lost response
-    /// need. The most is a minute.
-    ///
-    /// A thief who presents a token within the grace of its owner's refresh gets the same successor
-    /// and is not noticed. With 0 each token is answered once, and a client that loses a response
-    /// has to log in again.
-    pub fn grace(mut self, grace: Duration) -> Self {
-        self.inner.rotation.grace = grace;
-        self
-    }
-
-    /// What the previous refresh token means after the grace. Default: [`AfterGrace::Strict`].
-    pub fn after_grace(mut self, after_grace: AfterGrace) -> Self {
-        self.inner.rotation.after_grace = after_grace;
-        self
-    }
-
-    /// How long a session lives without being refreshed. Default: 7 days, so that a weekly user
-    /// stays logged in. A stolen device that is not used is logged out after this time. It must not
-    /// be shorter than the access tokens' lifetime.
-    pub fn idle(mut self, idle: Duration) -> Self {
-        self.inner.rotation.idle = idle;
-        self
-    }
-
-    /// How long a session lives in any case. Default: 90 days. Afterwards the subject proves again
-    /// who it is. Access tokens that were minted before the end live on until they expire.
-    pub fn absolute(mut self, absolute: Duration) -> Self {
-        self.inner.absolute = absolute;
-        self
-    }
-
-    /// How many sessions a subject may have. Default: 100. A further log-in ends those that were not
-    /// used for the longest time. Each takes up to 1 KB in the store.
-    pub fn max_sessions(mut self, max_sessions: NonZeroU32) -> Self {
-        self.inner.max_sessions = max_sessions;
-        self
-    }
-
-    /// Reports refreshes and reuse to this observer. Default: to none.
-    pub fn telemetry(self, telemetry: &Telemetry) -> Self {
-        telemetry.fill(&self.inner.telemetry);
-        self
-    }
-
-    /// The issuer.
-    ///
-    /// # Errors
-    /// [`ConfigError::Session`] if the grace is longer than a minute, or a lifetime is shorter than
-    /// what it contains.
-    pub fn build(self) -> Result<SessionIssuer, ConfigError> {
-        let Inner { rotation, absolute, tokens, .. } = &self.inner;
-        if rotation.grace > Rotation::MAX_GRACE {
-            return Err(ConfigError::Session(
-                "the grace is longer than a minute, in which a thief would go unnoticed; write at \
-                 most 60s",
-            ));
-        }
-        if rotation.idle < tokens.lifetime().max(rotation.grace) {
-            return Err(ConfigError::Session(
-                "the idle time is shorter than the lifetime of access tokens or than the grace, so \
-                 sessions would end while they are used; write a longer one",
-            ));
-        }
-        if *absolute < rotation.idle {
-            return Err(ConfigError::Session(
-                "the absolute lifetime is shorter than the idle time, which would have no effect; \
-                 write a longer one",
-            ));
-        }
-        Ok(SessionIssuer { inner: Arc::new(self.inner) })
-    }
-}
 
 impl SessionIssuer {
     /// Opens sessions in `store`. Their access tokens are minted by `tokens`, and their refresh
@@ -152,14 +66,7 @@ impl SessionIssuer {
 
     /// A log-in of `subject`, who has proved who it is. [`open`](LogIn::open) opens the session.
     pub fn log_in<'a>(&'a self, subject: &'a str) -> LogIn<'a> {
-        LogIn {
-            issuer: self,
-            subject,
-            grant: Grant::new(),
-            client: SessionClient::new(),
-            method: "password",
-            replaces: None,
-        }
+        LogIn::new(self, subject)
     }
 
     /// Rotates a refresh token and mints a new access token with what `grant` allows.
@@ -317,7 +224,7 @@ impl SessionIssuer {
 
 impl Inner {
     /// How long an access token may be accepted after its session has ended, unless it is revoked.
-    fn access(&self) -> Duration {
+    pub(super) fn access(&self) -> Duration {
         self.tokens.lifetime().saturating_add(MARGIN)
     }
 
@@ -355,14 +262,14 @@ impl Inner {
         );
     }
 
-    fn failed(&self, error: StoreError) -> SessionError {
+    pub(super) fn failed(&self, error: StoreError) -> SessionError {
         if let Some(telemetry) = self.telemetry.get() {
             telemetry.on(&StoreFailed::new(StoreKind::Session, error.kind()).into());
         }
         SessionError::Store(error)
     }
 
-    fn mint(
+    pub(super) fn mint(
         &self,
         session: &Session,
         epoch: u64,
@@ -376,185 +283,6 @@ impl Inner {
         let token = token.claim("sid", id).claim("epoch", epoch).claim("auth_time", logged_in);
         let claims = grant.claims.iter();
         claims.fold(token, |token, (name, value)| token.claim(name, value.clone())).sign()
-    }
-}
-
-/// A log-in. Made by [`SessionIssuer::log_in`].
-#[must_use = "a session exists once it is opened"]
-pub struct LogIn<'a> {
-    issuer: &'a SessionIssuer,
-    subject: &'a str,
-    grant: Grant,
-    client: SessionClient,
-    method: &'a str,
-    replaces: Option<SessionId>,
-}
-
-debug_only!(LogIn<'_> { issuer });
-
-impl<'a> LogIn<'a> {
-    /// What the session may do. Its scopes are the most that the session will ever have. Default: no
-    /// scope.
-    pub fn grant(mut self, grant: Grant) -> Self {
-        self.grant = grant;
-        self
-    }
-
-    /// The client that logs in. Default: unknown.
-    pub fn client(mut self, client: SessionClient) -> Self {
-        self.client = client;
-        self
-    }
-
-    /// How the subject proved who it is, for the list of sessions. Default: `password`.
-    pub fn method(mut self, method: &'a str) -> Self {
-        self.method = method;
-        self
-    }
-
-    /// Ends this session of the same subject in the same step. For a step-up: a session whose
-    /// privileges grow gets a new id, so that a copy of its earlier tokens gains nothing.
-    pub fn replacing(mut self, session: SessionId) -> Self {
-        self.replaces = Some(session);
-        self
-    }
-
-    /// Opens the session.
-    ///
-    /// # Errors
-    /// [`SessionError`] if the grant makes no token, or the store did not answer.
-    pub async fn open(self) -> Result<SessionTokens, SessionError> {
-        let inner = &*self.issuer.inner;
-        let key = inner.keys.current().map(DerivedKey::id).ok_or(SessionError::Randomness)?;
-        let id = SessionId::random().map_err(|_| SessionError::Randomness)?;
-        let proof = Proof::random().map_err(|_| SessionError::Randomness)?;
-        let scopes = self.grant.scopes.as_deref().unwrap_or_default();
-        if scopes.iter().any(|name| name.is_empty() || name.contains(' ')) {
-            return Err(SessionError::Issue(IssueError::Scopes));
-        }
-        let scope = scopes.join(" ");
-        let opening = Opening {
-            session: id,
-            subject: self.subject,
-            scope: &scope,
-            method: self.method,
-            client: &self.client,
-            proof: proof.digest(id),
-            key_id: key,
-            rotation: inner.rotation,
-            absolute: inner.absolute,
-            max_sessions: inner.max_sessions,
-            replaces: self.replaces,
-            access: inner.access(),
-        };
-        let opened = inner.store.open(&opening).await.map_err(|error| inner.failed(error))?;
-        let created = Duration::from_millis(opened.at);
-        let session = Session {
-            id,
-            subject: self.subject.into(),
-            scope: scope.as_str().into(),
-            method: self.method.into(),
-            created,
-            last_used: created,
-            expires: created.saturating_add(inner.rotation.idle.min(inner.absolute)),
-            client: self.client.kept(),
-        };
-        let token = RefreshToken { session: id, generation: 1, proof };
-        let refresh = token.seal(&inner.keys, key, self.client.bound_to());
-        let refresh = refresh.ok_or(SessionError::Randomness)?;
-        let rotated =
-            Rotated { issuer: self.issuer.clone(), session, refresh, epoch: opened.epoch };
-        let minted = rotated.mint(&self.grant);
-        if minted.is_err() {
-            // Scopes and claims that make no token leave no session behind.
-            self.issuer.revoke(self.subject, id).await?;
-        }
-        minted
-    }
-}
-
-/// A refresh token was rotated. Made by [`SessionIssuer::rotate`].
-#[derive(Debug)]
-#[must_use = "the successor of the refresh token must reach the client"]
-pub struct Rotated {
-    issuer: SessionIssuer,
-    session: Session,
-    refresh: Secret<str>,
-    epoch: u64,
-}
-
-impl Rotated {
-    /// The session.
-    #[must_use]
-    pub fn session(&self) -> &Session {
-        &self.session
-    }
-
-    /// The new refresh token, to be sent to the client.
-    #[must_use]
-    pub fn refresh_token(&self) -> &str {
-        self.refresh.expose()
-    }
-
-    /// Mints an access token.
-    ///
-    /// # Errors
-    /// [`SessionError::Issue`] if the grant makes no token.
-    pub fn mint(self, grant: &Grant) -> Result<SessionTokens, SessionError> {
-        let Self { issuer, session, refresh, epoch } = self;
-        let access = issuer.inner.mint(&session, epoch, grant).map_err(SessionError::Issue)?;
-        let scope = grant.within(&session.scope).join(" ");
-        let expires_in = issuer.inner.tokens.lifetime();
-        Ok(SessionTokens { access, refresh, scope, session, expires_in })
-    }
-}
-
-/// The tokens of a session, to be sent to its client. `Debug` hides them.
-pub struct SessionTokens {
-    access: IssuedToken,
-    refresh: Secret<str>,
-    scope: String,
-    session: Session,
-    expires_in: Duration,
-}
-
-debug_only!(SessionTokens { expires_in });
-
-impl SessionTokens {
-    /// The access token.
-    #[must_use]
-    pub fn access_token(&self) -> &str {
-        self.access.expose()
-    }
-
-    /// The refresh token.
-    #[must_use]
-    pub fn refresh_token(&self) -> &str {
-        self.refresh.expose()
-    }
-
-    /// The scopes of the access token, separated by spaces.
-    #[must_use]
-    pub fn scope(&self) -> &str {
-        &self.scope
-    }
-
-    /// How long the access token lives.
-    #[must_use]
-    pub fn expires_in(&self) -> Duration {
-        self.expires_in
-    }
-
-    /// The session.
-    #[must_use]
-    pub fn session(&self) -> &Session {
-        &self.session
-    }
-
-    /// The access token as it was issued, with its id and its expiry.
-    #[must_use]
-    pub fn issued(&self) -> &IssuedToken {
-        &self.access
     }
 }
 

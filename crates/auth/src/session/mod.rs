@@ -94,6 +94,7 @@
 //!
 //! `docs/sessions.md` has the state diagram, and what each setting trades.
 
+mod builder;
 mod client;
 mod error;
 mod family;
@@ -101,23 +102,28 @@ mod grant;
 mod id;
 mod info;
 mod issuer;
+mod log_in;
 #[cfg(feature = "redis")]
 pub mod redis;
 mod refresh_token;
 mod root;
 mod store;
+mod tokens;
 
 pub use self::{
+    builder::SessionIssuerBuilder,
     client::SessionClient,
     error::SessionError,
     family::{AfterGrace, FamilyState, Rotation, Transition},
     grant::{Grant, GrantError},
     id::{ParseSessionIdError, SessionId},
     info::{Reuse, Session},
-    issuer::{LogIn, Rotated, SessionIssuer, SessionIssuerBuilder, SessionTokens},
+    issuer::SessionIssuer,
+    log_in::LogIn,
     root::{RootSecret, RootSecretError},
     store::{
         Accepted, BoxFuture, FamilyStore, MemorySessions, MemorySessionsBuilder, Opened, Opening,
         Presentation, Presented, Revoke, SessionStore, StoreError, Which,
     },
+    tokens::{Rotated, SessionTokens},
 };
