@@ -120,7 +120,7 @@ impl Dependency {
     }
 }
 
-/// Blocks threads until it is opened.
+/// Blocks threads until it is opened, or until a test that holds it ends.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Gate {
     open: Arc<(Mutex<bool>, Condvar)>,
@@ -140,8 +140,22 @@ impl Gate {
         opened.notify_all();
     }
 
+    /// Opens the gate at the end of the test, also if that fails: a runtime waits for its blocking
+    /// threads.
+    pub(crate) fn open_at_the_end(&self) -> OpenOnDrop {
+        OpenOnDrop(self.clone())
+    }
+
     pub(crate) fn entered(&self) -> usize {
         self.entered.load(Ordering::SeqCst)
+    }
+}
+
+pub(crate) struct OpenOnDrop(Gate);
+
+impl Drop for OpenOnDrop {
+    fn drop(&mut self) {
+        self.0.open();
     }
 }
 

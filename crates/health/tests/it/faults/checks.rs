@@ -98,6 +98,7 @@ async fn when_every_check_blocks_there_is_one_thread_for_each() {
 #[tokio::test]
 async fn blocking_work_that_hangs_leaves_one_run() {
     let gate = Gate::default();
+    let _open = gate.open_at_the_end();
     let hung = gate.clone();
     let check = Check::new("db", move || {
         let hung = hung.clone();
@@ -136,6 +137,7 @@ fn checks_go_on_while_the_runtime_of_the_service_is_blocked() {
         started([dependency.check("db")], &Seen::default())
     };
     let gate = Gate::default();
+    let _open = gate.open_at_the_end();
     let blocked = gate.clone();
     let worker = runtime.spawn(async move { blocked.pass() });
     let reader = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
