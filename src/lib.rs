@@ -19,6 +19,7 @@
 //! | `observability` | not knowing what happened |
 //! | `health` | traffic to an instance that cannot serve it, and requests lost in a restart |
 //! | `secrets` | starting with a missing, weak or leaked secret |
+//! | `redis` | requests that wait for a server of shared state that is away |
 //! | `edge` | spoofed addresses, huge bodies, careless browsers, errors of ten shapes |
 //! | [`core`] | layers that disagree: it holds the types that all of them share |
 //!
@@ -32,7 +33,9 @@
 //! | `serve` | the admin listener of `health` | no |
 //! | `tokio` | metrics of a tokio runtime in `observability` | no |
 //! | `remote` | the keys of issuers elsewhere, fetched over https by `auth` | no |
-//! | `full` | all modules; not `axum` | no |
+//! | `redis` | the link to Redis or Valkey, and the stores on it of `auth` and `ratelimit` | no |
+//! | `tls` | TLS for the server of `health`, and `rediss://` for `redis` | no |
+//! | `full` | all modules; neither `axum` nor `redis` | no |
 //!
 //! The minimum supported Rust version is 1.95.
 
@@ -50,6 +53,8 @@ pub use hardpoint_health as health;
 pub use hardpoint_observability as observability;
 #[cfg(feature = "ratelimit")]
 pub use hardpoint_ratelimit as ratelimit;
+#[cfg(feature = "redis")]
+pub use hardpoint_redis as redis;
 #[cfg(feature = "resilience")]
 pub use hardpoint_resilience as resilience;
 #[cfg(feature = "secrets")]
@@ -78,6 +83,11 @@ pub mod _manual {
     pub mod problems {}
     #[doc = include_str!("../docs/ratelimit.md")]
     pub mod ratelimit {}
+    #[cfg(feature = "redis")]
+    #[doc = include_str!("../docs/redis.md")]
+    pub mod redis {}
+    #[doc = include_str!("../docs/resilience.md")]
+    pub mod resilience {}
     #[doc = include_str!("../README.md")]
     pub mod readme {}
     #[doc = include_str!("../docs/sessions.md")]

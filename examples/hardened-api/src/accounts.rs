@@ -1,4 +1,4 @@
-//! Accounts, in memory: the users that can log in.
+//! Accounts: the users that can log in. In memory, or on a server that instances share.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -9,22 +9,39 @@ use axum::{Json, extract::State};
 use hardpoint::{
     auth::{PasswordHash, PasswordPolicy},
     core::{Problem, Secret, axum::RejectionResponse},
+    redis::{Concept, Redis, Script},
 };
 use http::StatusCode;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{ids, routes::App};
+use crate::{
+    ids,
+    routes::App,
+    stores::{NamedKeys, Server, unavailable},
+};
 
-/// The maximum number of accounts, so that memory is bounded.
+/// The maximum number of accounts in memory.
 const MOST: usize = 100_000;
 /// The maximum length of an e-mail address (RFC 5321 §4.5.3.1.3).
 const LONGEST_EMAIL: usize = 254;
 
+const ACCOUNTS: Concept = Concept::lasting("account", "its owner cannot log in any more");
+
 /// Accounts by e-mail address.
-#[derive(Debug, Default)]
-pub(crate) struct Accounts {
-    by_email: Mutex<HashMap<String, Account>>,
+#[derive(Debug)]
+pub(crate) enum Accounts {
+    Memory(Mutex<HashMap<String, Account>>),
+    Shared(Shared),
+}
+
+/// Accounts on a server.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    redis: Redis,
+    keys: NamedKeys,
+    find: Script,
+    add: Script,
 }
 
 /// One account.
@@ -34,38 +51,104 @@ pub(crate) struct Account {
     pub(crate) password: PasswordHash,
 }
 
+/// An account as the server keeps it.
+#[derive(Deserialize, Serialize)]
+struct Record {
+    id: String,
+    password: String,
+}
+
+/// Returns the account. One that is still under the key of the previous root secret moves.
+const FIND: &str = "
+if KEYS[2] and redis.call('EXISTS', KEYS[1]) == 0 and redis.call('EXISTS', KEYS[2]) == 1 then
+  redis.call('RENAME', KEYS[2], KEYS[1])
+end
+return redis.call('GET', KEYS[1])";
+
+/// Adds an account unless the address has one.
+const ADD: &str = "
+if KEYS[2] and redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
+return redis.call('SETNX', KEYS[1], ARGV[1])";
+
 impl Accounts {
+    pub(crate) fn new(server: Option<&Server>) -> Self {
+        let Some(server) = server else { return Self::Memory(Mutex::default()) };
+        Self::Shared(Shared {
+            redis: server.redis.clone(),
+            keys: server.keys(&ACCOUNTS),
+            find: Script::new(FIND),
+            add: Script::new(ADD),
+        })
+    }
+
     /// Returns the account with this address.
-    pub(crate) fn find(&self, email: &str) -> Option<Account> {
-        self.lock().get(&normal(email)?).cloned()
+    pub(crate) async fn find(&self, email: &str) -> Result<Option<Account>, Problem> {
+        match (normal(email), self) {
+            (None, _) => Ok(None),
+            (Some(email), Self::Memory(accounts)) => Ok(lock(accounts).get(&email).cloned()),
+            (Some(email), Self::Shared(shared)) => shared.find(&email).await,
+        }
     }
 
+    /// Whether no account can be added. A server has a limit of its own.
     pub(crate) fn is_full(&self) -> bool {
-        self.lock().len() >= MOST
+        matches!(self, Self::Memory(accounts) if lock(accounts).len() >= MOST)
     }
 
-    fn is_taken(&self, email: &str) -> bool {
-        self.lock().contains_key(email)
-    }
-
-    fn add(&self, email: String, account: Account) -> Result<(), Problem> {
-        let mut accounts = self.lock();
-        if accounts.len() >= MOST {
-            return Err(Problem::from_status(StatusCode::SERVICE_UNAVAILABLE));
-        }
-        match accounts.entry(email) {
-            Entry::Occupied(_) => Err(taken()),
-            Entry::Vacant(vacant) => {
-                vacant.insert(account);
-                Ok(())
-            }
+    async fn add(&self, email: String, account: Account) -> Result<(), Problem> {
+        match self {
+            Self::Memory(accounts) => add_to(&mut lock(accounts), email, account),
+            Self::Shared(shared) => shared.add(&email, &account).await,
         }
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Account>> {
-        // No code panics while it is held, and each call leaves the map consistent.
-        self.by_email.lock().unwrap_or_else(PoisonError::into_inner)
+impl Shared {
+    async fn find(&self, email: &str) -> Result<Option<Account>, Problem> {
+        let keys = self.keys.of(email);
+        let answer = self.redis.run(&self.find, &keys, [""; 0]).await;
+        let record = answer.and_then(|value| value.into_bytes()).map_err(|e| unavailable(&e))?;
+        record.map(|record| read(&record)).transpose()
     }
+
+    async fn add(&self, email: &str, account: &Account) -> Result<(), Problem> {
+        let record = Record { id: account.id.clone(), password: account.password.as_str().into() };
+        let record = json!(record).to_string();
+        let answer = self.redis.run(&self.add, &self.keys.of(email), [&record]).await;
+        match answer.and_then(|value| value.into_int()).map_err(|e| unavailable(&e))? {
+            0 => Err(taken()),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn read(record: &[u8]) -> Result<Account, Problem> {
+    let broken = || Problem::from_status(StatusCode::INTERNAL_SERVER_ERROR);
+    let Record { id, password } = serde_json::from_slice(record).map_err(|_| broken())?;
+    let password = PasswordHash::parse(&password).map_err(|_| broken())?;
+    Ok(Account { id, password })
+}
+
+fn add_to(
+    accounts: &mut HashMap<String, Account>,
+    email: String,
+    account: Account,
+) -> Result<(), Problem> {
+    if accounts.len() >= MOST {
+        return Err(Problem::from_status(StatusCode::SERVICE_UNAVAILABLE));
+    }
+    match accounts.entry(email) {
+        Entry::Occupied(_) => Err(taken()),
+        Entry::Vacant(vacant) => {
+            vacant.insert(account);
+            Ok(())
+        }
+    }
+}
+
+fn lock(accounts: &Mutex<HashMap<String, Account>>) -> MutexGuard<'_, HashMap<String, Account>> {
+    // No code panics while it is held, and each call leaves the map consistent.
+    accounts.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Returns the normalised address, which accounts are stored under, or `None` if it is invalid.
@@ -93,12 +176,12 @@ pub(crate) async fn sign_up(
     let weak = PasswordPolicy::default().check(&sign_up.password);
     weak.map_err(|weak| refused("password", weak.to_string()))?;
     // Checked again by `add`. Checking here saves most of the hashing.
-    if app.accounts.is_taken(&email) {
+    if app.accounts.find(&email).await?.is_some() {
         return Err(taken().into());
     }
     let password = app.passwords.hash(sign_up.password).await?;
     let id = ids::random().ok_or_else(|| Problem::from_status(StatusCode::SERVICE_UNAVAILABLE))?;
-    app.accounts.add(email, Account { id: id.clone(), password })?;
+    app.accounts.add(email, Account { id: id.clone(), password }).await?;
     Ok((StatusCode::CREATED, Json(json!({ "id": id }))))
 }
 

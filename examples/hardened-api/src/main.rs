@@ -13,6 +13,7 @@ mod routes;
 mod service;
 mod session;
 mod settings;
+mod stores;
 mod token;
 mod tour;
 

@@ -23,7 +23,7 @@ use hardpoint::{
     },
     ratelimit::{
         ConfigError, Draft, Headers, OnFailure, OnMissingKey, Policy, RateLimitLayer, RateLimiter,
-        SubjectRateLimitLayer, filter, key,
+        RateLimiterBuilder, SubjectRateLimitLayer, filter, key,
     },
 };
 use http::{StatusCode, header::CACHE_CONTROL};
@@ -34,6 +34,7 @@ use crate::{
     notes::{self, Notes},
     session,
     settings::Settings,
+    stores::Server,
 };
 
 const ISSUER: &str = "https://hardened-api.example";
@@ -59,6 +60,7 @@ impl App {
     pub(crate) fn new(
         settings: &Settings,
         accounts: Arc<Accounts>,
+        server: Option<&Server>,
         telemetry: &Telemetry,
         metrics: &mut MetricsBuilder,
     ) -> Result<(Self, TokenVerifier), Box<dyn Error>> {
@@ -68,14 +70,17 @@ impl App {
         let set = KeySet::new(all)?;
         let tokens = TokenIssuer::builder(Arc::clone(&keys.signing));
         let tokens = tokens.issuer(ISSUER).audience(AUDIENCE).build()?;
-        let store = SessionStore::memory();
+        let store = match server {
+            Some(server) => server.sessions()?,
+            None => SessionStore::memory(),
+        };
         let revocations = store.revocations();
         let sessions = SessionIssuer::builder(tokens, &settings.root.secret, store)
             .grace(settings.refresh_grace)
             .telemetry(telemetry);
         let app = Self {
             accounts,
-            notes: Arc::default(),
+            notes: Arc::new(Notes::new(server)),
             passwords: PasswordHasher::new().telemetry(telemetry),
             notes_added: metrics.counter("notes_added_total", Unit::NONE, "Notes that were added."),
             jwks: Arc::new(set.to_jwks()),
@@ -100,6 +105,7 @@ pub(crate) fn router(
     app: App,
     verifier: TokenVerifier,
     settings: &Settings,
+    server: Option<&Server>,
     lifecycle: &Lifecycle,
     telemetry: &Telemetry,
 ) -> Result<Router, ConfigError> {
@@ -112,11 +118,11 @@ pub(crate) fn router(
         .layer(SecurityHeadersLayer::default())
         .layer(ProblemLayer::new())
         .layer(CatchPanicLayer::new())
-        .layer(by_address(settings)?);
+        .layer(by_address(settings, server)?);
     let inner = outer
         .inner()
         .layer(AuthLayer::new(verifier).optional())
-        .layer(by_subject(settings)?)
+        .layer(by_subject(settings, server)?)
         .layer(BodyLimitLayer::new(MAX_BODY).with_axum_body());
     let keys = Router::new().route(JWKS, get(jwks)).with_state(app.clone());
     let api = Router::new()
@@ -136,7 +142,7 @@ pub(crate) fn router(
 
 /// Limits each client address, and more strictly the routes that tell whether an account exists or
 /// whether a password is right. Those two limits stay on when the general one is off.
-fn by_address(settings: &Settings) -> Result<RateLimitLayer, ConfigError> {
+fn by_address(settings: &Settings, server: Option<&Server>) -> Result<RateLimitLayer, ConfigError> {
     let client = || key::client_network(settings.resolver.clone());
     let strict = OnFailure::LocalThenDeny { share: 0.25 };
     let sign_up = Policy::new("sign-up", settings.sign_up_rate_limit, client())
@@ -151,13 +157,25 @@ fn by_address(settings: &Settings) -> Result<RateLimitLayer, ConfigError> {
         limits = limits.policy(Policy::new("client", quota, client()));
     }
     let headers = Headers::ietf(Draft::V11).expose();
-    limits.policy(sign_up).policy(log_in).headers(headers).build()?.layer()
+    let limits = limits.policy(sign_up).policy(log_in).headers(headers);
+    shared(limits, server).build()?.layer()
 }
 
-fn by_subject(settings: &Settings) -> Result<SubjectRateLimitLayer, ConfigError> {
+fn by_subject(
+    settings: &Settings,
+    server: Option<&Server>,
+) -> Result<SubjectRateLimitLayer, ConfigError> {
     let Some(quota) = settings.subject_rate_limit else { return Ok(SubjectRateLimitLayer::off()) };
     let policy = Policy::new("subject", quota, key::subject()).on_missing_key(OnMissingKey::Skip);
-    SubjectRateLimitLayer::new(policy)
+    shared(RateLimiter::builder().policy(policy), server).build()?.by_subject()
+}
+
+/// Moves limits to the server that instances share, if there is one.
+fn shared(limits: RateLimiterBuilder, server: Option<&Server>) -> RateLimiterBuilder {
+    match server {
+        Some(server) => server.limits(limits),
+        None => limits,
+    }
 }
 
 async fn jwks(State(app): State<App>) -> Response {

@@ -1,11 +1,13 @@
 //! Starting, serving and draining.
 
 use std::{
+    convert::Infallible,
     error::Error,
     io,
     net::{SocketAddr, TcpListener},
     process::ExitCode,
     sync::Arc,
+    time::Duration,
 };
 
 use hardpoint::{
@@ -19,6 +21,7 @@ use crate::{
     admin,
     routes::{self, App},
     settings::{Env, Settings},
+    stores::Server,
 };
 
 /// Serves until a signal arrives and returns the exit code of the process.
@@ -53,16 +56,25 @@ async fn serve(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
 
     let mut metrics = declare_metrics(&logs);
     let telemetry = metrics.telemetry();
-    let accounts = Arc::new(Accounts::default());
+    let shared = Server::connect(&settings, &telemetry)?;
+    let accounts = Arc::new(Accounts::new(shared.as_ref()));
     let lifecycle = Lifecycle::builder()
         .telemetry(&telemetry)
-        .checks(checks(Arc::clone(&accounts))?)
+        .checks(checks(Arc::clone(&accounts), shared.as_ref())?)
         .drain_delay(settings.drain_delay)
         .drain_deadline(settings.drain_deadline)
-        .flush_logs(move |within| logs.flush(within))
-        .build()?;
-    let (app, verifier) = App::new(&settings, accounts, &telemetry, &mut metrics)?;
-    let router = routes::router(app, verifier, &settings, &lifecycle, &telemetry)?;
+        .flush_logs(move |within| logs.flush(within));
+    let lifecycle = match shared.clone() {
+        // Requests that held cells have ended by then, and the server learns how.
+        Some(server) => lifecycle.add_hook("limits", Duration::from_millis(500), async move || {
+            server.flush().await;
+            Ok::<(), Infallible>(())
+        }),
+        None => lifecycle,
+    };
+    let lifecycle = lifecycle.build()?;
+    let (app, verifier) = App::new(&settings, accounts, shared.as_ref(), &telemetry, &mut metrics)?;
+    let router = routes::router(app, verifier, &settings, shared.as_ref(), &lifecycle, &telemetry)?;
     let metrics = metrics.build()?;
 
     // Not drained: probes are served until the process ends.
@@ -106,14 +118,29 @@ fn warn(settings: &Settings) {
     }
 }
 
-fn checks(accounts: Arc<Accounts>) -> Result<Checks, Box<dyn Error>> {
+fn checks(accounts: Arc<Accounts>, server: Option<&Server>) -> Result<Checks, Box<dyn Error>> {
     let store = Check::new("accounts", move || {
         let full = accounts.is_full();
         async move { if full { Err(Down::new("full")) } else { Ok(()) } }
     });
-    Ok(Checks::builder()
+    let mut checks = Checks::builder()
         .add_check(store)
         .add_check(Check::new("files", builtin::open_files(90)))
-        .add_check(Check::new("memory", builtin::cgroup_memory(95)))
-        .build()?)
+        .add_check(Check::new("memory", builtin::cgroup_memory(95)));
+    if let Some(server) = server {
+        let redis = server.redis.clone();
+        let check = Check::new("redis", move || {
+            let redis = redis.clone();
+            async move {
+                let checked = redis.check().await;
+                checked.map_err(|error| Down::new(error.kind().as_str()).caused_by(error))
+            }
+        });
+        // It degrades the service: without the server, limits still hold within each instance. The
+        // link decides by itself when it is down, so that one failure is enough.
+        let second = Duration::from_secs(1);
+        let check = check.every(second).timeout(second / 2).fail_after(1).recover_after(1);
+        checks = checks.add_check(check);
+    }
+    Ok(checks.build()?)
 }

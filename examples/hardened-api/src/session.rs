@@ -37,7 +37,7 @@ pub(crate) async fn log_in(
     Json(log_in): Json<LogIn>,
 ) -> Result<Json<Value>, RejectionResponse> {
     let scopes = asked_for(log_in.scope.as_deref())?;
-    let account = app.accounts.find(&log_in.email);
+    let account = app.accounts.find(&log_in.email).await?;
     let stored = account.as_ref().map(|account| &account.password);
     let matches = app.passwords.verify(stored, log_in.password).await?;
     let account = account.filter(|_| matches).ok_or_else(log_in_failed)?;

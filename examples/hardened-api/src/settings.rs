@@ -15,6 +15,7 @@ use hardpoint::{
     health::Lifecycle,
     observability::Logs,
     ratelimit::Quota,
+    redis::{DigestKey, Redis},
     secrets::{Environment, Finding, Mode, Report, Secrets, Spec},
 };
 
@@ -42,10 +43,7 @@ const KNOWN: [&str; 20] = [
     "HARDPOINT_TRUSTED_PROXIES",
 ];
 
-/// Variables of features that are not built yet: setting one must not appear to work.
-const NOT_BUILT: [(&str, &str); 1] =
-    [("HARDPOINT_REDIS_URL", "moves state to Redis, which is not built yet")];
-
+const REDIS_URL: &str = "HARDPOINT_REDIS_URL";
 const ADMIN_TOKEN: &str = "HARDPOINT_ADMIN_TOKEN";
 const ROOT: &str = "HARDPOINT_ROOT_SECRET";
 const PREVIOUS_ROOT: &str = "HARDPOINT_ROOT_SECRET_PREVIOUS";
@@ -87,6 +85,8 @@ pub(crate) struct Settings {
     pub(crate) log: String,
     pub(crate) root: Root,
     pub(crate) keys: Keys,
+    /// The server that instances share. State is in memory without one.
+    pub(crate) shared: Option<SharedState>,
     pub(crate) warnings: Vec<Finding>,
 }
 
@@ -96,6 +96,14 @@ pub(crate) struct Keys {
     pub(crate) signing: Arc<SigningKey>,
     pub(crate) generated: bool,
     pub(crate) previous: Vec<VerifyingKey>,
+}
+
+/// The server that instances share, and what identifies users on it.
+#[derive(Debug)]
+pub(crate) struct SharedState {
+    pub(crate) url: Secret<str>,
+    pub(crate) digests: DigestKey,
+    pub(crate) previous: Option<DigestKey>,
 }
 
 /// The secret that symmetric keys are derived from.
@@ -119,7 +127,8 @@ impl Settings {
         let secrets = reader.secrets(env);
         let keys = reader.keys(secrets.as_ref());
         let root = reader.root(secrets.as_ref());
-        reader.refuse_what_is_not_built();
+        let shared = reader.shared(env, secrets.as_ref());
+        reader.refuse_what_is_unknown();
         let admin_listen = reader.parsed("HARDPOINT_ADMIN_LISTEN", loopback(3001), address);
         let admin_token = reader.admin_token(secrets.as_ref(), admin_listen);
         let read = Self {
@@ -152,6 +161,7 @@ impl Settings {
                 drain_deadline,
             ),
             log: reader.parsed("HARDPOINT_LOG", "info".to_owned(), log_filter),
+            shared,
             warnings: secrets.map(|secrets| secrets.warnings().to_vec()).unwrap_or_default(),
             // Last, because they return early: the report is complete at this point.
             root: root.ok_or_else(|| reader.report.clone())?,
@@ -279,12 +289,31 @@ impl Reader<'_> {
         found.ok()
     }
 
-    fn refuse_what_is_not_built(&mut self) {
-        for (name, what) in NOT_BUILT {
-            if self.text(name).is_some() {
-                self.report.add(name, what, "unset it");
-            }
+    /// Returns the server that instances share, or `None` if none is set or it cannot be used.
+    fn shared(&mut self, env: Env, secrets: Option<&Secrets>) -> Option<SharedState> {
+        let url = Secret::<str>::from(self.text(REDIS_URL)?);
+        if let Err(error) = Redis::builder(url.expose()).check() {
+            self.report.add(REDIS_URL, format!("is refused: {error}"), "correct it");
         }
+        let secrets = secrets?;
+        // In production they are required anyway.
+        let missing = [
+            ("JWT_SIGNING_KEY", secrets.text("JWT_SIGNING_KEY").is_none()),
+            (ROOT, secrets.bytes(ROOT).is_none()),
+        ];
+        for (name, _) in missing.iter().filter(|(_, missing)| *missing && env == Env::Dev) {
+            let what = format!("is shared, but each instance would generate a {name} of its own");
+            self.report.add(REDIS_URL, what, format!("set {name} to the same value for all"));
+        }
+        let digests = |name| secrets.bytes(name).map(|secret| DigestKey::derive(secret).ok());
+        Some(SharedState {
+            url,
+            digests: digests(ROOT)??,
+            previous: digests(PREVIOUS_ROOT).flatten(),
+        })
+    }
+
+    fn refuse_what_is_unknown(&mut self) {
         self.report.extend(self.environment.unknown("HARDPOINT_", KNOWN));
         for finding in self.environment.unknown("OTEL_", [""; 0]) {
             let what = "configures exporters, which are not built yet";
@@ -372,7 +401,7 @@ mod tests {
             ("HARDPOINT_ENV", "prod"),
             ("HARDPOINT_LISTEN", "localhost"),
             ("HARDPOINT_RATE_LIMIT", "many"),
-            ("HARDPOINT_REDIS_URL", "redis://127.0.0.1"),
+            ("HARDPOINT_REDIS_URL", "http://127.0.0.1"),
             ("HARDPOINT_REFRESH_GRACE", "61s"),
             ("HARDPOINT_TRUSTED_PROXIES", "10.0.0.0/8, 0.0.0.0/0"),
             ("HARDPOINT_LSITEN", "127.0.0.1:1"),

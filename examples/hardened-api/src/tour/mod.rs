@@ -3,6 +3,7 @@
 mod client;
 mod scenes;
 mod server;
+mod shared;
 
 use std::process::ExitCode;
 

@@ -10,7 +10,8 @@ use tokio::task::JoinSet;
 use super::{
     Failure,
     client::{Client, Reply},
-    server::{self, Server},
+    server::{self, Secrets, Server},
+    shared,
 };
 
 const EMAIL: &str = "alice@example.org";
@@ -27,7 +28,8 @@ struct Stage {
 
 /// Plays all scenes and returns their number.
 pub(super) async fn play() -> Result<usize, Failure> {
-    let server = Server::start().await?;
+    let server =
+        Server::start(&Secrets::generate()?, &[("HARDPOINT_RATE_LIMIT", "50/1s:100")]).await?;
     let (client, admin) = (Client::new(server.address), Client::new(server.admin));
     println!("hardened-api listens on {} and, for operators, on {}", server.address, server.admin);
     let mut stage = Stage { server, client, admin, token: String::new(), printed: 0 };
@@ -44,6 +46,7 @@ pub(super) async fn play() -> Result<usize, Failure> {
     stage.security_headers().await?;
     stage.limit().await?;
     stage.access_line().await?;
+    stage.instances().await?;
     stage.drain().await
 }
 
@@ -309,6 +312,15 @@ impl Stage {
         expect(!line.to_string().contains("in-the-query"), "no query in the log")?;
         expect(!line.to_string().contains(&self.token), "no token in the log")?;
         show(&line.to_string());
+        Ok(())
+    }
+
+    async fn instances(&mut self) -> Result<(), Failure> {
+        self.scene("Two instances share a Redis server: one set of accounts, one limit");
+        match shared::play(EMAIL, PASSWORD).await? {
+            Some(lines) => lines.iter().for_each(|line| show(line)),
+            None => show("left out: `redis-server` is not installed"),
+        }
         Ok(())
     }
 

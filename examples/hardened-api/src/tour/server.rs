@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, process::Stdio, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use hardpoint::auth::SigningKey;
+use hardpoint::{auth::SigningKey, core::Secret};
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -32,24 +32,34 @@ pub(super) fn command(variables: &[(&str, &str)]) -> Result<Command, Failure> {
     Ok(command)
 }
 
-impl Server {
-    /// Starts the service as in production, with secrets generated for this tour.
-    pub(super) async fn start() -> Result<Self, Failure> {
-        let key = SigningKey::generate_pem()?;
+/// The secrets of all instances of a service.
+pub(super) struct Secrets {
+    key: Secret<str>,
+    root: String,
+}
+
+impl Secrets {
+    /// Generates secrets for this tour.
+    pub(super) fn generate() -> Result<Self, Failure> {
         let mut root = [0; 32];
         getrandom::fill(&mut root).map_err(|error| error.to_string())?;
-        let root = STANDARD.encode(root);
-        let mut child = command(&[
+        Ok(Self { key: SigningKey::generate_pem()?, root: STANDARD.encode(root) })
+    }
+}
+
+impl Server {
+    /// Starts the service as in production, with these secrets and further variables.
+    pub(super) async fn start(secrets: &Secrets, more: &[(&str, &str)]) -> Result<Self, Failure> {
+        let mut variables = vec![
             ("HARDPOINT_ENV", "prod"),
             ("HARDPOINT_LISTEN", "127.0.0.1:0"),
             ("HARDPOINT_ADMIN_LISTEN", "127.0.0.1:0"),
-            ("HARDPOINT_RATE_LIMIT", "50/1s:100"),
             ("HARDPOINT_DRAIN_DELAY", "0s"),
-            ("JWT_SIGNING_KEY", key.expose()),
-            ("HARDPOINT_ROOT_SECRET", &root),
-        ])?
-        .stdout(Stdio::piped())
-        .spawn()?;
+            ("JWT_SIGNING_KEY", secrets.key.expose()),
+            ("HARDPOINT_ROOT_SECRET", &secrets.root),
+        ];
+        variables.extend_from_slice(more);
+        let mut child = command(&variables)?.stdout(Stdio::piped()).spawn()?;
         let stdout = child.stdout.take().ok_or("the service has no output")?;
         let mut output = BufReader::new(stdout).lines();
         let first = timeout(PATIENCE, output.next_line()).await??;

@@ -5,6 +5,7 @@
 mod load;
 mod prometheus;
 mod session;
+mod shared;
 mod start;
 mod token;
 

@@ -21,7 +21,7 @@ async fn all_that_is_wrong_is_listed_at_once_and_the_code_is_78() {
         ("HARDPOINT_DRAIN_DELAY", "soon"),
         ("HARDPOINT_TRUSTED_PROXIES", "10.0.0.1/8"),
         ("HARDPOINT_FORWARDED", "both"),
-        ("HARDPOINT_REDIS_URL", "redis://user:hunter2hunter2@127.0.0.1"),
+        ("HARDPOINT_REDIS_URL", "http://user:hunter2hunter2@127.0.0.1"),
         ("HARDPOINT_ROOT_SECRET", "aHVudGVyMg=="),
         ("HARDPOINT_LOGS", "info"),
     ])

@@ -1,0 +1,91 @@
+//! The server that all instances share, if there is one.
+
+use std::{error::Error, time::Duration};
+
+use hardpoint::{
+    auth::{
+        ConfigError,
+        session::{
+            SessionStore,
+            redis::{RedisSessions, RedisSessionsBuilder},
+        },
+    },
+    core::{Key, Problem, Telemetry},
+    ratelimit::{RateLimiterBuilder, redis::RedisStore},
+    redis::{self, Concept, DigestKey, Keys, Redis},
+};
+use http::StatusCode;
+
+use crate::settings::{Settings, SharedState};
+
+/// A connection to the server, and the keys of the digests that identify everything on it.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    pub(crate) redis: Redis,
+    limits: RedisStore,
+    digests: DigestKey,
+    /// What the previous root secret made. Accounts outlive a secret.
+    previous: Option<DigestKey>,
+}
+
+impl Server {
+    /// Returns the server of the settings. It may be down: the link connects in the background.
+    pub(crate) fn connect(
+        settings: &Settings,
+        telemetry: &Telemetry,
+    ) -> Result<Option<Self>, Box<dyn Error>> {
+        let Some(SharedState { url, digests, previous }) = &settings.shared else {
+            return Ok(None);
+        };
+        let redis = Redis::builder(url.expose()).telemetry(telemetry).build()?;
+        let limits = RedisStore::new(&redis, digests);
+        Ok(Some(Self { redis, limits, digests: digests.clone(), previous: previous.clone() }))
+    }
+
+    /// Moves the limits of `builder` to the server.
+    pub(crate) fn limits(&self, builder: RateLimiterBuilder) -> RateLimiterBuilder {
+        builder.store(self.limits.clone())
+    }
+
+    /// Returns the store of sessions on the server.
+    pub(crate) fn sessions(&self) -> Result<SessionStore, ConfigError> {
+        let sessions = RedisSessions::builder(self.redis.clone(), self.digests.clone());
+        let previous = self.previous.iter().cloned();
+        previous.fold(sessions, RedisSessionsBuilder::previous).start()
+    }
+
+    /// Waits until the server knows what the limits have to settle.
+    pub(crate) async fn flush(&self) {
+        self.limits.flush().await;
+    }
+
+    /// Returns a writer of keys for `concept`.
+    pub(crate) fn keys(&self, concept: &Concept) -> NamedKeys {
+        let (digests, previous) = (self.digests.clone(), self.previous.clone());
+        NamedKeys { keys: self.redis.keys(concept), digests, previous }
+    }
+}
+
+/// Writes keys for names such as addresses, which the server must not learn.
+#[derive(Clone, Debug)]
+pub(crate) struct NamedKeys {
+    keys: Keys,
+    digests: DigestKey,
+    previous: Option<DigestKey>,
+}
+
+impl NamedKeys {
+    /// The key of `name`, and the one it had under the previous root secret.
+    pub(crate) fn of(&self, name: &str) -> Vec<String> {
+        let name = Key::borrowed(name.as_bytes());
+        let all = [Some(&self.digests), self.previous.as_ref()].into_iter().flatten();
+        all.map(|digests| self.keys.digest(digests.digest(&name))).collect()
+    }
+}
+
+/// The response when the server cannot be asked: the state is unknown, so the answer is neither yes
+/// nor no.
+pub(crate) fn unavailable(error: &redis::Error) -> Problem {
+    tracing::debug!(kind = error.kind().as_str(), "the shared store did not answer");
+    Problem::from_status(StatusCode::SERVICE_UNAVAILABLE).retry_after(Duration::from_secs(1))
+}
