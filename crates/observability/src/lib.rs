@@ -36,6 +36,7 @@
 //! |---|---|
 //! | request and trace ids, the access line | [`record`] |
 //! | the format of log lines | [`logs`] |
+//! | secrets and personal data in logs | [`redact`] |
 //! | counters, histograms, `/metrics`, slow operations | [`metrics`] |
 //!
 //! # Features
@@ -50,9 +51,11 @@
 pub mod logs;
 pub mod metrics;
 pub mod record;
+pub mod redact;
 
 pub use self::{
     logs::{ConfigError, Logs, LogsHandle},
     metrics::{Metrics, MetricsBuilder},
     record::RecordLayer,
+    redact::Redactor,
 };

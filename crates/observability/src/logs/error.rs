@@ -15,6 +15,11 @@ pub enum ConfigError {
         /// The invalid directive.
         directive: String,
     },
+    /// The key of pseudonyms has another length than 16 bytes.
+    PseudonymKey {
+        /// The length of the key, in bytes.
+        bytes: usize,
+    },
     /// The operating system did not start the thread that writes the lines.
     Thread {
         /// The kind of the operating system's error.
@@ -37,6 +42,11 @@ impl fmt::Display for ConfigError {
                 "invalid directive `{directive}` in log filter `{value}`; write a level (off, \
                  error, warn, info, debug, trace) or `target=level` (hyper=warn); separate \
                  directives with commas"
+            ),
+            Self::PseudonymKey { bytes } => write!(
+                f,
+                "the key of pseudonyms has {bytes} bytes; write 16 random bytes, such as from \
+                 `openssl rand -base64 16`"
             ),
             Self::Thread { kind } => write!(
                 f,

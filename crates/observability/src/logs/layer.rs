@@ -10,11 +10,12 @@ use tracing::{
 use tracing_subscriber::{Layer, fmt::MakeWriter, layer::Context, registry::LookupSpan};
 
 use super::{
+    hidden::Hidden,
     line::{Format, Line, Value},
     sink::Sink,
     visit::{self, MESSAGE, Message, SpanFields},
 };
-use crate::record::entry::TARGET;
+use crate::{record::entry::TARGET, redact::Redactor};
 
 /// Buffers that grow beyond this are not reused for the next line.
 const KEPT_MAX: usize = 64 * 1024;
@@ -23,6 +24,8 @@ pub(super) struct LogLayer<W> {
     pub(super) time: Time,
     pub(super) format: Format,
     pub(super) resource: String,
+    pub(super) redactor: Redactor,
+    pub(super) hidden: Hidden,
     pub(super) sink: Sink<W>,
 }
 
@@ -46,7 +49,8 @@ where
         let Some(span) = context.span(id) else { return };
         // Runs the caller's `Debug`, which may log, so it must happen before the lock is taken.
         let mut fields = SpanFields::default();
-        attributes.record(&mut fields.visitor());
+        let hidden = self.hidden.of(attributes.metadata(), &self.redactor);
+        attributes.record(&mut fields.visitor(&self.redactor, hidden));
         let mut extensions = span.extensions_mut();
         // A second layer of this type on the same subscriber has recorded the same fields.
         if extensions.get_mut::<SpanFields>().is_none() {
@@ -57,7 +61,8 @@ where
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
         let mut later = SpanFields::default();
-        values.record(&mut later.visitor());
+        let hidden = self.hidden.of(span.metadata(), &self.redactor);
+        values.record(&mut later.visitor(&self.redactor, hidden));
         if let Some(fields) = span.extensions_mut().get_mut::<SpanFields>() {
             fields.extend(later);
         }
@@ -90,12 +95,14 @@ impl<W> LogLayer<W> {
             &mut scratch.text,
             &mut scratch.names,
             self.format,
+            &self.redactor,
             (self.time.unix(), metadata.level().as_str(), metadata.target()),
             |write| event.record(&mut Message(write)),
             &self.resource,
         );
         let access = metadata.target() == TARGET;
-        event.record(&mut visit::event(&mut line, access));
+        let hidden = self.hidden.of(metadata, &self.redactor);
+        event.record(&mut visit::event(&mut line, access, hidden));
         // Innermost span first: the nearest value wins.
         for span in context.event_scope(event).into_iter().flatten() {
             if let Some(fields) = span.extensions().get::<SpanFields>() {

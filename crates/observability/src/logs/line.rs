@@ -10,6 +10,7 @@ use std::{
 use time::OffsetDateTime;
 
 use super::escape::{Cut, Escape};
+use crate::redact::{self, Redactor};
 
 /// The format of the lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,8 @@ const CAUSES_MAX: usize = 16;
 #[derive(Clone, Copy)]
 pub(super) enum Value<'a> {
     Bool(bool),
+    /// A text that is redacted, or is what the line is about.
+    Clean(&'a str),
     Debug(&'a dyn fmt::Debug),
     Error(&'a (dyn Error + 'static)),
     F64(f64),
@@ -58,6 +61,7 @@ pub(super) struct Line<'a> {
     /// The positions of the escaped names in `text`.
     names: &'a mut Vec<Range<usize>>,
     format: Format,
+    redactor: &'a Redactor,
 }
 
 impl<'a> Line<'a> {
@@ -67,13 +71,14 @@ impl<'a> Line<'a> {
         text: &'a mut String,
         names: &'a mut Vec<Range<usize>>,
         format: Format,
+        redactor: &'a Redactor,
         (unix, level, target): (Duration, &str, &str),
         message: impl FnOnce(&mut dyn FnMut(&dyn fmt::Debug)),
         resource: &str,
     ) -> Self {
         text.clear();
         names.clear();
-        let mut line = Self { text, names, format };
+        let mut line = Self { text, names, format, redactor };
         match format {
             Format::Json => {
                 line.raw("{\"timestamp\":\"");
@@ -83,7 +88,7 @@ impl<'a> Line<'a> {
                 line.raw("\",\"message\":");
                 line.message(message);
                 line.raw(",\"target\":");
-                line.value(Value::Text(target));
+                line.value(Value::Clean(target));
                 line.raw(resource);
             }
             Format::Human { colours } => {
@@ -154,7 +159,11 @@ impl<'a> Line<'a> {
             if !std::mem::replace(&mut written, true) {
                 match self.format {
                     Format::Json => self.value(Value::Debug(text)),
-                    Format::Human { .. } => self.escaped(false, format_args!("{text:?}")),
+                    Format::Human { .. } => {
+                        let start = self.text.len();
+                        self.escaped(false, format_args!("{text:?}"));
+                        self.redactor.redact_from(self.text, start);
+                    }
                 }
             }
         });
@@ -164,6 +173,15 @@ impl<'a> Line<'a> {
     }
 
     fn value(&mut self, value: Value<'_>) {
+        let number = match value {
+            Value::I64(number) => u128::from(number.unsigned_abs()),
+            Value::I128(number) => number.unsigned_abs(),
+            Value::U64(number) => u128::from(number),
+            Value::U128(number) => number,
+            _ => 0,
+        };
+        let hidden = self.redactor.hides_number(number);
+        let value = if hidden { Value::Clean(redact::HIDDEN) } else { value };
         let json = self.format == Format::Json;
         let _ = match value {
             Value::Bool(bool) => write!(self.text, "{bool}"),
@@ -175,8 +193,19 @@ impl<'a> Line<'a> {
             Value::F64(number) if json && !number.is_finite() => self.text.write_str("null"),
             Value::F64(number) => write!(self.text, "{number:?}"),
             // Within JSON, what `Escape` escapes can only be in a string.
-            Value::Json(json) => Escape { to: self.text, quoted: false }.write_str(json),
+            Value::Json(json) => {
+                let start = self.text.len();
+                let written = Escape { to: self.text, quoted: false }.write_str(json);
+                // No pattern goes beyond the end of a string.
+                self.redactor.redact_from(self.text, start);
+                written
+            }
             Value::Null => self.text.write_str("null"),
+            Value::Clean(text) => {
+                self.raw("\"");
+                self.escaped(true, format_args!("{text}"));
+                self.text.write_str("\"")
+            }
             Value::Text(text) => {
                 self.quoted(format_args!("{text}"));
                 Ok(())
@@ -196,9 +225,12 @@ impl<'a> Line<'a> {
         };
     }
 
+    /// Writes a text between quotes, redacted. It is escaped first, since it is formatted only once.
     fn quoted(&mut self, text: fmt::Arguments<'_>) {
         self.raw("\"");
+        let start = self.text.len();
         self.escaped(true, text);
+        self.redactor.redact_from(self.text, start);
         self.raw("\"");
     }
 
@@ -263,7 +295,9 @@ impl Resource {
             (",\"environment\":", self.environment.as_ref()),
         ] {
             let mut names = Vec::new();
-            let mut line = Line { text: &mut text, names: &mut names, format: Format::Json };
+            let redactor = &Redactor::dangerous_off();
+            let format = Format::Json;
+            let mut line = Line { text: &mut text, names: &mut names, format, redactor };
             line.raw(name);
             line.value(value.map_or(Value::Null, |value| Value::Text(value)));
         }

@@ -34,13 +34,15 @@
 //! 4. Control characters, line separators and characters that change the direction of text are
 //!    escaped in both formats. A float that is NaN or infinite is `null` in JSON.
 //! 5. An error is written with up to 16 of its causes.
-//! 6. A value longer than 8 KiB is truncated and ends in `[cut]`.
-//! 7. With [`Logs::init`] and [`Logs::queued_layer`], a dedicated thread writes the lines. No
+//! 6. Secrets and personal data are [redacted](crate::redact), by the names of fields and by patterns
+//!    in texts.
+//! 7. A value longer than 8 KiB is truncated and ends in `[cut]`.
+//! 8. With [`Logs::init`] and [`Logs::queued_layer`], a dedicated thread writes the lines. No
 //!    request waits for the output, and no line takes a lock that all threads share. The lines of
 //!    one thread keep their order. Lines of different threads may be swapped within one round of
 //!    the writer, about a millisecond; their timestamps are unaffected. With [`Logs::layer`], each
 //!    line is written in one call.
-//! 8. Lines that cannot be written, or that do not fit into the [queue](Logs::queue_bytes), cause
+//! 9. Lines that cannot be written, or that do not fit into the [queue](Logs::queue_bytes), cause
 //!    neither a panic nor an error. [`LogsHandle::dropped`] counts them, exactly unless the output
 //!    buffers, and a later line `log lines dropped` reports their number.
 //!
@@ -58,8 +60,8 @@
 //!   SIGKILL lose at most one round.
 //! - A thread that logged waits for its lines when it ends. If the output stalls, the first such
 //!   thread waits 200 ms, and the others do not wait until the output makes progress.
-//! - The output of `Debug` and `Display` is written as it is. Never log a request, its headers or a
-//!   token. Wrap secrets in [`Secret`](hardpoint_core::Secret), whose `Debug` hides them.
+//! - Redaction finds what has a mark: a name, a prefix, a check digit. Wrap secrets in
+//!   [`Secret`](hardpoint_core::Secret), whose `Debug` hides them, and never log a request's body.
 //! - Records of the `log` crate are not collected.
 //!
 //! # Where to put this layer
@@ -70,6 +72,7 @@ mod config;
 mod error;
 mod escape;
 mod filter;
+mod hidden;
 mod layer;
 mod line;
 mod queue;

@@ -12,14 +12,18 @@ use super::{
     line::{Format, Line, Resource, Value},
 };
 
+use crate::redact::Redactor;
+
 const NOON: Duration = Duration::new(1_800_000_000, 1_234_567);
 
 fn line(format: Format, message: Option<&str>, write: impl FnOnce(&mut Line<'_>)) -> String {
     let (mut text, mut names) = (String::from("left over"), Vec::new());
+    let redactor = Redactor::dangerous_off();
     let mut line = Line::begin(
         &mut text,
         &mut names,
         format,
+        &redactor,
         (NOON, "INFO", "orders::db"),
         |write| {
             if let Some(message) = message {
@@ -241,7 +245,8 @@ fn times_beyond_the_calendar_are_still_times() {
     ] {
         let (mut text, mut names) = (String::new(), Vec::new());
         let format = Format::Human { colours: false };
-        Line::begin(&mut text, &mut names, format, (unix, "INFO", ""), |_| (), "").end();
+        let off = Redactor::dangerous_off();
+        Line::begin(&mut text, &mut names, format, &off, (unix, "INFO", ""), |_| (), "").end();
         assert!(text.starts_with(expected), "{text}");
     }
 }

@@ -11,9 +11,13 @@ use tracing::field::{Field, Visit};
 
 use super::{
     escape::{Cut, VALUE_MAX},
+    hidden::FieldSet,
     line::{Chain, Line, Value},
 };
-use crate::record::notes;
+use crate::{
+    record::notes,
+    redact::{HIDDEN, Redactor},
+};
 
 /// The field in which tracing stores an event's message.
 pub(super) const MESSAGE: &str = "message";
@@ -80,20 +84,32 @@ impl<T: Take> Visit for Each<T> {
 }
 
 /// Writes the fields of an event, except its message.
-pub(super) fn event<'a, 'l>(line: &'a mut Line<'l>, access: bool) -> Each<EventFields<'a, 'l>> {
-    Each(EventFields { line, access })
+pub(super) fn event<'a, 'l>(
+    line: &'a mut Line<'l>,
+    access: bool,
+    hidden: FieldSet,
+) -> Each<EventFields<'a, 'l>> {
+    Each(EventFields { line, access, hidden })
 }
 
 pub(super) struct EventFields<'a, 'l> {
     line: &'a mut Line<'l>,
     /// Whether this is an access line, whose notes are an object.
     access: bool,
+    hidden: FieldSet,
 }
 
 impl Take for EventFields<'_, '_> {
     fn take(&mut self, field: &Field, value: Value<'_>) {
         match (field.name(), value) {
             (MESSAGE, _) => {}
+            (name, _) if self.hidden.contains(field) => {
+                self.line.field(name, Value::Clean(HIDDEN));
+            }
+            // They are what the line is about.
+            (name @ ("client" | "subject"), Value::Text(text)) if self.access => {
+                self.line.field(name, Value::Clean(text));
+            }
             (notes::FIELD, Value::Debug(value)) if self.access => {
                 // Any event may use this target, so the text is checked to keep the line valid
                 // JSON.
@@ -112,7 +128,15 @@ impl Take for EventFields<'_, '_> {
 /// The fields of a span, kept for the events inside it.
 #[derive(Debug, Default)]
 pub(super) struct SpanFields {
+    /// Redacted when they are stored, once for all events.
     fields: Vec<(&'static str, Stored)>,
+}
+
+/// Stores the fields of a span.
+pub(super) struct Storing<'a> {
+    fields: &'a mut SpanFields,
+    redactor: &'a Redactor,
+    hidden: FieldSet,
 }
 
 /// An owned value.
@@ -129,8 +153,12 @@ enum Stored {
 
 impl SpanFields {
     /// Returns a visitor that stores the fields it visits.
-    pub(super) fn visitor(&mut self) -> Each<&mut Self> {
-        Each(self)
+    pub(super) fn visitor<'a>(
+        &'a mut self,
+        redactor: &'a Redactor,
+        hidden: FieldSet,
+    ) -> Each<Storing<'a>> {
+        Each(Storing { fields: self, redactor, hidden })
     }
 
     /// Adds the fields of `later`. A value that was recorded again replaces the previous one.
@@ -155,36 +183,40 @@ impl SpanFields {
     }
 }
 
-impl Take for &mut SpanFields {
+impl Take for Storing<'_> {
     fn take(&mut self, field: &Field, value: Value<'_>) {
-        if let Some(value) = Stored::of(value) {
-            self.set(field.name(), value);
+        let value = if self.hidden.contains(field) { Value::Clean(HIDDEN) } else { value };
+        if let Some(value) = Stored::of(value, self.redactor) {
+            self.fields.set(field.name(), value);
         }
     }
 }
 
 impl Stored {
-    fn of(value: Value<'_>) -> Option<Self> {
+    fn of(value: Value<'_>, redactor: &Redactor) -> Option<Self> {
+        let text = |text: fmt::Arguments<'_>| Self::text(text, redactor);
         Some(match value {
             Value::Bool(bool) => Self::Bool(bool),
-            Value::Debug(value) => Self::text(format_args!("{value:?}")),
-            Value::Error(error) => Self::text(format_args!("{}", Chain(error))),
+            Value::Clean(clean) => Self::text(format_args!("{clean}"), &Redactor::dangerous_off()),
+            Value::Debug(value) => text(format_args!("{value:?}")),
+            Value::Error(error) => text(format_args!("{}", Chain(error))),
             Value::F64(number) => Self::F64(number),
             Value::I64(number) => Self::I64(number),
             Value::I128(number) => Self::I128(number),
-            Value::Json(json) => Self::text(format_args!("{json}")),
+            Value::Json(json) => text(format_args!("{json}")),
             Value::Null => return None,
-            Value::Text(text) => Self::text(format_args!("{text}")),
+            Value::Text(value) => text(format_args!("{value}")),
             Value::U64(number) => Self::U64(number),
             Value::U128(number) => Self::U128(number),
         })
     }
 
-    fn text(text: fmt::Arguments<'_>) -> Self {
+    fn text(text: fmt::Arguments<'_>, redactor: &Redactor) -> Self {
         // Long enough for the ids that nearly every span has.
         let mut stored = String::with_capacity(64);
         // Fails if the caller's `Debug` fails. The text written so far is kept.
         let _ = Cut::new(&mut stored).write_fmt(text);
+        redactor.redact_from(&mut stored, 0);
         Self::Text(stored)
     }
 
@@ -194,7 +226,7 @@ impl Stored {
             Self::F64(number) => Value::F64(*number),
             Self::I64(number) => Value::I64(*number),
             Self::I128(number) => Value::I128(*number),
-            Self::Text(text) => Value::Text(text),
+            Self::Text(text) => Value::Clean(text),
             Self::U64(number) => Value::U64(*number),
             Self::U128(number) => Value::U128(*number),
         }

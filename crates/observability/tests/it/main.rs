@@ -18,4 +18,5 @@ mod metrics_http;
 mod metrics_operations;
 mod metrics_oracles;
 mod process;
+mod redaction;
 mod server;

@@ -1,0 +1,139 @@
+//! What the log does not reveal.
+
+use std::fmt;
+
+use hardpoint_observability::{
+    Logs, Redactor,
+    redact::{Action, Class},
+};
+use hardpoint_testkit::leak::LeakScanner;
+use serde_json::Value as Json;
+use tracing::{Span, error, info, info_span};
+
+use crate::harness::{Harness, capture, get};
+
+const JWT: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.dGhlLXNpZ25hdHVyZQ";
+
+fn logged(logs: Logs, log: impl FnOnce()) -> (Vec<Json>, String) {
+    let (captured, guard) = capture(logs);
+    log();
+    drop(guard);
+    let text = captured.text();
+    let lines = captured.lines();
+    (lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect(), text)
+}
+
+/// A value that must not even be formatted.
+struct Unformatted;
+
+impl fmt::Debug for Unformatted {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        panic!("formatted a hidden value")
+    }
+}
+
+#[test]
+fn a_field_with_a_secret_name_is_hidden_whatever_its_type() {
+    let (lines, _) = logged(Logs::json("orders"), || {
+        info!(password = "hunter2", api_key = ?Unformatted, pin = 1234, token_type = "access", "in");
+        let span = info_span!("span", session_token = "canary", user = "alice");
+        let _entered = span.enter();
+        info!("inside");
+    });
+    assert_eq!(lines[0]["password"], "[redacted]");
+    assert_eq!(lines[0]["api_key"], "[redacted]");
+    assert_eq!(lines[0]["pin"], "[redacted]");
+    assert_eq!(lines[0]["token_type"], "access");
+    assert_eq!(
+        (&lines[1]["session_token"], &lines[1]["user"]),
+        (&"[redacted]".into(), &"alice".into())
+    );
+}
+
+#[test]
+fn secrets_in_texts_are_found_in_messages_fields_errors_and_spans() {
+    let (lines, text) = logged(Logs::json("orders"), || {
+        let span =
+            info_span!("span", detail = tracing::field::Empty, url = "https://a:b@x.example/");
+        let _entered = span.enter();
+        Span::current().record("detail", "mail alice@example.com");
+        info!(card = 4_111_111_111_111_111_u64, "got {JWT}");
+        let error = std::io::Error::other("GET /?token=hunter2 failed");
+        error!(error = &error as &dyn std::error::Error, debug = ?["Bearer 8f14e45fceea167a"], "no");
+        info!(key = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg", "cut off");
+    });
+    assert_eq!(lines.len(), 3, "every line is an object: {text}");
+    let secrets = ["alice@", "a:b@", "4111", JWT, "hunter2", "8f14", "MIIEv"];
+    for secret in secrets {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
+    assert_eq!(lines[0]["message"], "got [redacted:jwt]");
+    assert_eq!(lines[0]["card"], "[redacted]");
+    assert_eq!(lines[0]["detail"], "mail [redacted:email]");
+    assert_eq!(lines[0]["url"], "https://[redacted:url_credential]@x.example/");
+    assert_eq!(lines[1]["error"], "GET /?token=[redacted:credential] failed");
+    assert_eq!(lines[2]["key"], "[redacted:private_key]");
+}
+
+#[test]
+fn lines_for_people_are_redacted_too() {
+    let (_, text) = logged(Logs::human(), || {
+        info!(password = "hunter2", by = "alice@example.com", "card 4111 1111 1111 1111");
+    });
+    assert!(text.contains("card [redacted:card]"), "{text}");
+    assert!(text.contains("password=\"[redacted]\"") && !text.contains("alice"), "{text}");
+}
+
+#[test]
+fn a_service_decides_what_is_redacted() {
+    let redactor = Redactor::new()
+        .field("tax_number")
+        .show_field("page.token")
+        .class(Class::IpAddress, Action::Erase)
+        .class(Class::Email, Action::Mask);
+    let (lines, _) = logged(Logs::json("orders").redactor(redactor), || {
+        info!(
+            tax_number = 7,
+            "page.token" = "next",
+            mail = "alice@example.com",
+            "from 203.0.113.7"
+        );
+    });
+    assert_eq!(lines[0]["tax_number"], "[redacted]");
+    assert_eq!(lines[0]["page.token"], "next");
+    assert_eq!(lines[0]["mail"], "********@example.com");
+    assert_eq!(lines[0]["message"], "from [redacted:ip_address]");
+    let (lines, _) = logged(Logs::json("orders").redactor(Redactor::dangerous_off()), || {
+        info!(password = "hunter2", "alice@example.com");
+    });
+    assert_eq!(
+        (&lines[0]["password"], &lines[0]["message"]),
+        (&"hunter2".into(), &"alice@example.com".into())
+    );
+}
+
+#[tokio::test]
+async fn the_access_line_keeps_client_and_subject_and_nothing_else_of_them() {
+    use hardpoint_core::{Identity, RequestContext};
+
+    let harness = Harness::new();
+    harness.spy.respond(|request| {
+        let context = RequestContext::find(&request.extensions).unwrap();
+        context.set_identity(Identity::from_subject("alice@example.com"));
+        context.note("detail", "wrote to bob@example.com");
+        context.note("key", "-----BEGIN PRIVATE KEY-----");
+        context.note("last", "shown");
+        Ok(http::Response::new(hardpoint_testkit::TestBody::default()))
+    });
+    let mut request = get("/notes");
+    let agent = format!("curl/8 {JWT}");
+    request.headers_mut().insert("user-agent", agent.parse().unwrap());
+    harness.exchange(request).await.unwrap();
+    let line = harness.access();
+    assert_eq!(line["subject"], "alice@example.com");
+    assert_eq!(line["user_agent"], "curl/8 [redacted:jwt]");
+    assert_eq!(line["notes"]["detail"], "wrote to [redacted:email]");
+    assert_eq!(line["notes"]["key"], "[redacted:private_key]");
+    assert_eq!(line["notes"]["last"], "shown");
+    LeakScanner::new(["bob@example.com", JWT]).assert_clean("the log", harness.logs.text());
+}
