@@ -225,3 +225,61 @@ fn every_mistake_is_listed_at_once_also_outside_a_runtime() {
     assert!(error.to_string().contains("settle time 50ms is not shorter than the drain deadline"));
     assert!(Lifecycle::builder().build().is_ok(), "without checks, no runtime is needed");
 }
+
+#[test]
+fn a_drain_that_does_not_fit_into_the_grace_period_is_a_mistake() {
+    let second = Duration::from_secs(1);
+    // 5 s of delay, 20 s of deadline and 1 s to exit.
+    let fits = || Lifecycle::builder().grace_period(26 * second);
+    assert!(fits().build().is_ok());
+    let hook = || async { Ok::<_, Infallible>(()) };
+    let error = fits().add_hook("flush", 2 * second, hook).build().unwrap_err();
+    let (takes, grace_period) = (28 * second, 26 * second);
+    assert_eq!(error.mistakes(), [Mistake::GracePeriodTooShort { takes, grace_period }]);
+    assert!(error.to_string().contains("grant 28s"), "{error}");
+    assert!(Lifecycle::builder().grace_period(second).drain_delay(Duration::MAX).build().is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn hooks_run_in_order_and_a_failure_changes_only_a_clean_exit_code() {
+    for (ended, fails, code) in
+        [(Ended::Drained, false, 0), (Ended::Drained, true, 70), (Ended::DeadlinePassed, true, 75)]
+    {
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let hook = |name, fails| {
+            let order = Arc::clone(&order);
+            move || async move {
+                order.lock().unwrap().push(name);
+                if fails { Err("failed") } else { Ok(()) }
+            }
+        };
+        let lifecycle = Lifecycle::builder()
+            .add_hook("first", DELAY, hook("first", fails))
+            .add_hook("second", DELAY, future::pending::<Result<(), Infallible>>)
+            .add_hook("third", DELAY, hook("third", false));
+        let lifecycle = if fails { lifecycle } else { Lifecycle::builder() };
+        assert_eq!(lifecycle.build().unwrap().finish(ended).await, code);
+        let expected: &[_] = if fails { &["first", "third"] } else { &[] };
+        assert_eq!(*order.lock().unwrap(), expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_holds_the_drain_until_the_deadline() {
+    for (held_for, code) in [(DELAY + DEADLINE / 2, 0), (DELAY + DEADLINE * 2, 75)] {
+        let lifecycle = lifecycle();
+        let (_sender, signals) = mpsc::unbounded_channel();
+        let guard = lifecycle.hold();
+        assert!(!guard.is_draining());
+        lifecycle.begin_drain();
+        assert!(guard.is_draining());
+        tokio::spawn(async move {
+            tokio::time::sleep(held_for).await;
+            drop(guard);
+        });
+        let start = Instant::now();
+        let ended = lifecycle.drive(idle(&lifecycle), signals).await;
+        assert_eq!(ended.code(), code);
+        assert!(start.elapsed() >= held_for.min(DELAY + DEADLINE));
+    }
+}
