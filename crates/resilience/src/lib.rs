@@ -4,6 +4,45 @@
 //! The crate does *not* include an HTTP client, does not balance load over several endpoints, and
 //! does not limit the rate of calls.
 //!
+//! # Quick start
+//!
+//! [`ClientPolicy`] contains every policy in the order in which they work:
+//!
+//! ```
+//! use hardpoint_resilience::ClientPolicy;
+//! use std::time::Duration;
+//!
+//! let policy = ClientPolicy::external_api("payments")
+//!     .deadline(Duration::from_secs(10))
+//!     .attempt_timeout(Duration::from_secs(3))
+//!     .max_concurrent(50)
+//!     .build()?;
+//! let layer = policy.layer();
+//! // layer.layer(client), for hyper-util's client or any other tower service of HTTP
+//! # let _ = layer;
+//! # Ok::<(), hardpoint_resilience::ConfigError>(())
+//! ```
+//!
+//! # Concepts
+//!
+//! | concept | module | types |
+//! |---|---|---|
+//! | all policies together | [`client_policy`] | [`ClientPolicy`], [`ClientPolicyLayer`] |
+//! | what a finished call shows | | [`Class`], [`Classifier`] |
+//! | a failed attempt is made again | [`retry`] | [`RetryLayer`], [`RetryTable`], [`RetryBudget`], [`Backoff`], [`RetryHint`] |
+//! | calls to a destination that fails are refused | [`circuit_breaker`] | [`CircuitBreakerLayer`], [`Circuit`] |
+//! | calls in flight are bounded | [`bulkhead`] | [`BulkheadLayer`], [`ConcurrencyLimit`] |
+//! | calls end in time | [`timeout`] | [`TimeoutLayer`], [`Deadline`] |
+//! | the server's requests end in time | [`deadline`] | [`DeadlineLayer`], [`DeadlineHeader`] |
+//! | credentials are replaced when they expire | [`refresh`] | [`RefreshOn401Layer`] |
+//!
+//! The error of every client layer is a [`BoxError`]: the inner service's error, or one of
+//! [`TimedOut`], [`CircuitOpen`], [`BulkheadFull`] and [`RefreshFailed`].
+//!
+//! # Features
+//!
+//! None.
+//!
 //! The minimum supported Rust version is 1.95.
 
 mod backoff;

@@ -46,7 +46,7 @@ struct Variant {
     build: fn(ClientPolicyBuilder) -> ClientPolicyBuilder,
 }
 
-const VARIANTS: [Variant; 7] = [
+const VARIANTS: [Variant; 8] = [
     variant("no retries", 1, false, |policy| bare(policy).without_retry()),
     variant("retries without a budget", 1, false, |policy| bare(policy).retry(without_budget)),
     variant("budget only", 1, false, bare),
@@ -56,6 +56,9 @@ const VARIANTS: [Variant; 7] = [
     variant("deadline only", 1, true, |policy| bare(policy).retry(without_budget)),
     variant(DEFAULTS, 1, true, |policy| policy),
     variant("ClientPolicy::internal, 50 processes", 50, true, |policy| policy),
+    variant("the same, with a budget for a fleet", 50, true, |policy| {
+        policy.retry(|retry| retry.budget(&RetryBudget::ratio(0.1).burst(2).reserve_per_second(1)))
+    }),
 ];
 
 const DEFAULTS: &str = "ClientPolicy::internal";
