@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Class {
-    /// Numbers of payment cards: 13 to 19 digits of a known issuer whose check digit is right.
+    /// Numbers of payment cards: 12 to 19 digits of a known issuer whose check digit is right.
     Card,
     /// Keys and tokens of cloud providers and code hosts, which are known by their beginnings.
     CloudKey,

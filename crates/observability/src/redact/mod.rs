@@ -179,7 +179,7 @@ impl Redactor {
 
     /// Whether a number is one that is erased.
     pub(crate) fn hides_number(&self, number: u128) -> bool {
-        let is_long = number >= 1_000_000_000_000;
+        let is_long = number >= 100_000_000_000;
         is_long
             && self.rules.as_ref().is_some_and(|rules| {
                 rules.action(Class::Card) != Action::Keep && number::is_card(number)

@@ -12,7 +12,7 @@ use super::{
 
 /// The most groups of digits that one number is written in, and the most digits of a card.
 const GROUPS: usize = 12;
-const CARD: std::ops::RangeInclusive<usize> = 13..=19;
+const CARD: std::ops::RangeInclusive<usize> = 12..=19;
 
 /// Finds numbers of cards, social security numbers and telephone numbers.
 pub(super) fn find(bytes: &[u8], add: &mut impl FnMut(Class, Option<Range<usize>>)) {
@@ -130,13 +130,13 @@ fn is_of_issuer(digits: &[u8]) -> bool {
         // Diners Club.
         3000..=3059 | 3095 | 3600..=3699 | 3800..=3999 => (14..=19).contains(&length),
         // JCB.
-        3528..=3589 => (16..=19).contains(&length),
+        3500..=3599 => (16..=19).contains(&length),
         // Discover.
         6011 | 6440..=6599 => (16..=19).contains(&length),
         // UnionPay.
         6200..=6299 | 8100..=8171 => (16..=19).contains(&length),
         // Maestro.
-        5000..=5099 | 5600..=5899 | 6304 | 6759..=6763 => (13..=19).contains(&length),
+        604 | 5000..=5099 | 5600..=5899 | 6304 | 6390 | 6759..=6763 => (12..=19).contains(&length),
         _ => false,
     }
 }
@@ -192,19 +192,27 @@ pub(super) fn addresses(text: &str, add: &mut impl FnMut(Class, Option<Range<usi
     let is_part = |char: char| char.is_ascii_hexdigit() || matches!(char, '.' | ':');
     let mut place = 0;
     for word in text.split_inclusive(|char| !is_part(char)) {
-        let start = place;
+        let part = word.trim_end_matches(|char| !is_part(char)).trim_end_matches(['.', ':']);
+        // A name and a colon may precede the address, and a port may follow it.
+        let behind = part.find(':').map_or(part.len(), |colon| colon + 1);
+        for skipped in [0, behind] {
+            let start = place + skipped;
+            let length = address(part.get(skipped..).unwrap_or_default());
+            let is_word = skipped > 0 || begins_word(text.as_bytes(), start);
+            if let Some(length) = length.filter(|_| is_word) {
+                add(Class::IpAddress, Some(start..start + length));
+                break;
+            }
+        }
         place += word.len();
-        let address = word.trim_end_matches(|char| !is_part(char)).trim_end_matches(['.', ':']);
-        // A port may follow an IPv4 address.
-        let ipv4 = address.split(':').next().unwrap_or_default();
-        let length = if ipv4.parse::<Ipv4Addr>().is_ok() {
-            ipv4.len()
-        } else if address.matches(':').count() >= 2 && address.parse::<Ipv6Addr>().is_ok() {
-            address.len()
-        } else {
-            continue;
-        };
-        let is_word = begins_word(text.as_bytes(), start);
-        add(Class::IpAddress, is_word.then_some(start..start + length));
     }
+}
+
+/// The length of the address at the beginning of a text of hexadecimal digits, dots and colons.
+fn address(part: &str) -> Option<usize> {
+    let ipv4 = part.split(':').next().unwrap_or_default();
+    if ipv4.parse::<Ipv4Addr>().is_ok() {
+        return Some(ipv4.len());
+    }
+    (part.matches(':').count() >= 2 && part.parse::<Ipv6Addr>().is_ok()).then_some(part.len())
 }
