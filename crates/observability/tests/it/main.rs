@@ -19,4 +19,5 @@ mod metrics_operations;
 mod metrics_oracles;
 mod process;
 mod redaction;
+mod redaction_corpus;
 mod server;
