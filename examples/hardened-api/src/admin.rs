@@ -2,27 +2,32 @@
 
 use std::{net::TcpListener, sync::Arc};
 
-use axum::{Router, routing};
+use axum::Router;
 use hardpoint::{
     edge::ProblemLayer,
     health::{Admin, AdminError, Lifecycle},
     observability::Metrics,
 };
 
-use crate::{routes::not_built, settings::Settings};
+use crate::{
+    quote::Upstream,
+    settings::{Env, Settings},
+};
 
 /// Serves the probes, the full health report and the metrics on a thread of its own, until the
-/// returned value is dropped. Routes that are not built yet respond with 501.
+/// returned value is dropped; in development also the switch of the upstream.
 pub(crate) fn serve(
     listener: TcpListener,
     settings: &Settings,
     lifecycle: &Lifecycle,
     metrics: &Metrics,
+    upstream: &Upstream,
 ) -> Result<Admin, AdminError> {
-    let routes = Router::new()
-        .route_service("/metrics", metrics.service())
-        .route("/upstream", routing::put(not_built))
-        .layer(ProblemLayer::new());
+    let mut routes = Router::new().route_service("/metrics", metrics.service());
+    if settings.env == Env::Dev {
+        routes = routes.merge(upstream.admin_route());
+    }
+    let routes = routes.layer(ProblemLayer::new());
     let mut admin = Admin::from_listener(listener).routes(routes);
     if let Some(token) = &settings.admin_token {
         admin = admin.token(Arc::clone(token));

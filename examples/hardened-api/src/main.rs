@@ -9,6 +9,7 @@ mod accounts;
 mod admin;
 mod ids;
 mod notes;
+mod quote;
 mod routes;
 mod service;
 mod session;

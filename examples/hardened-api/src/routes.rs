@@ -1,6 +1,6 @@
 //! The public router and the stack of layers around it.
 
-use std::{error::Error, sync::Arc};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -14,7 +14,7 @@ use hardpoint::{
         AuthLayer, KeySet, PasswordHasher, SessionIssuer, SessionStore, TokenCache, TokenIssuer,
         TokenVerifier,
     },
-    core::{Problem, Telemetry},
+    core::Telemetry,
     edge::{BodyLimitLayer, CatchPanicLayer, ClientLayer, ProblemLayer, SecurityHeadersLayer},
     health::{DrainLayer, Lifecycle, ProbeLayer},
     observability::{
@@ -25,6 +25,7 @@ use hardpoint::{
         ConfigError, Draft, Headers, OnFailure, OnMissingKey, Policy, RateLimitLayer, RateLimiter,
         RateLimiterBuilder, SubjectRateLimitLayer, filter, key,
     },
+    resilience::DeadlineLayer,
 };
 use http::{StatusCode, header::CACHE_CONTROL};
 use serde_json::Value;
@@ -32,6 +33,7 @@ use serde_json::Value;
 use crate::{
     accounts::{self, Accounts},
     notes::{self, Notes},
+    quote::{self, Quotes},
     session,
     settings::Settings,
     stores::Server,
@@ -43,6 +45,8 @@ const JWKS: &str = "/.well-known/jwks.json";
 const SIGN_UP: &str = "/api/v1/accounts";
 const LOG_IN: &str = "/api/v1/session";
 const MAX_BODY: u64 = 64 * 1024;
+/// Longer than a log-in waits for the password hasher.
+const MAX_TIME: Duration = Duration::from_secs(30);
 
 /// The state shared by the handlers.
 #[derive(Clone, Debug)]
@@ -103,12 +107,13 @@ impl App {
 /// token.
 pub(crate) fn router(
     app: App,
+    quotes: Quotes,
     verifier: TokenVerifier,
     settings: &Settings,
     server: Option<&Server>,
     lifecycle: &Lifecycle,
     telemetry: &Telemetry,
-) -> Result<Router, ConfigError> {
+) -> Result<Router, Box<dyn Error>> {
     let outer = Stack::new()
         .telemetry(telemetry)
         .layer(ProbeLayer::new(lifecycle))
@@ -118,6 +123,7 @@ pub(crate) fn router(
         .layer(SecurityHeadersLayer::default())
         .layer(ProblemLayer::new())
         .layer(CatchPanicLayer::new())
+        .layer(DeadlineLayer::new(MAX_TIME)?)
         .layer(by_address(settings, server)?);
     let inner = outer
         .inner()
@@ -134,8 +140,8 @@ pub(crate) fn router(
         .route("/api/v1/me", get(session::me))
         .route("/api/v1/ping", get(session::ping))
         .route("/api/v1/notes", get(notes::list).post(notes::add))
-        .route("/api/v1/quote", get(not_built))
         .with_state(app)
+        .route("/api/v1/quote", get(quote::quote).with_state(quotes))
         .layer(inner);
     Ok(api.merge(keys).layer(outer))
 }
@@ -181,9 +187,4 @@ fn shared(limits: RateLimiterBuilder, server: Option<&Server>) -> RateLimiterBui
 async fn jwks(State(app): State<App>) -> Response {
     let fresh = (CACHE_CONTROL, "public, max-age=300");
     ([fresh], Json(Value::clone(&app.jwks))).into_response()
-}
-
-/// Answers for a route whose capability does not exist yet.
-pub(crate) async fn not_built() -> Problem {
-    Problem::from_status(StatusCode::NOT_IMPLEMENTED)
 }

@@ -19,6 +19,7 @@ use tokio::runtime::Handle;
 use crate::{
     accounts::Accounts,
     admin,
+    quote::{Quotes, Upstream},
     routes::{self, App},
     settings::{Env, Settings},
     stores::Server,
@@ -58,9 +59,11 @@ async fn serve(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
     let telemetry = metrics.telemetry();
     let shared = Server::connect(&settings, &telemetry)?;
     let accounts = Arc::new(Accounts::new(shared.as_ref()));
+    let upstream = Upstream::start().await?;
+    let quotes = Quotes::new(&upstream, &telemetry)?;
     let lifecycle = Lifecycle::builder()
         .telemetry(&telemetry)
-        .checks(checks(Arc::clone(&accounts), shared.as_ref())?)
+        .checks(checks(Arc::clone(&accounts), &quotes, shared.as_ref())?)
         .drain_delay(settings.drain_delay)
         .drain_deadline(settings.drain_deadline)
         .flush_logs(move |within| logs.flush(within));
@@ -74,11 +77,12 @@ async fn serve(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
     };
     let lifecycle = lifecycle.build()?;
     let (app, verifier) = App::new(&settings, accounts, shared.as_ref(), &telemetry, &mut metrics)?;
-    let router = routes::router(app, verifier, &settings, shared.as_ref(), &lifecycle, &telemetry)?;
+    let router =
+        routes::router(app, quotes, verifier, &settings, shared.as_ref(), &lifecycle, &telemetry)?;
     let metrics = metrics.build()?;
 
     // Not drained: probes are served until the process ends.
-    let _admin = admin::serve(admin, &settings, &lifecycle, &metrics)?;
+    let _admin = admin::serve(admin, &settings, &lifecycle, &metrics, &upstream)?;
     lifecycle.started();
     public.service(router).run(&lifecycle).await
 }
@@ -118,13 +122,18 @@ fn warn(settings: &Settings) {
     }
 }
 
-fn checks(accounts: Arc<Accounts>, server: Option<&Server>) -> Result<Checks, Box<dyn Error>> {
+fn checks(
+    accounts: Arc<Accounts>,
+    quotes: &Quotes,
+    server: Option<&Server>,
+) -> Result<Checks, Box<dyn Error>> {
     let store = Check::new("accounts", move || {
         let full = accounts.is_full();
         async move { if full { Err(Down::new("full")) } else { Ok(()) } }
     });
     let mut checks = Checks::builder()
         .add_check(store)
+        .add_check(quotes.check())
         .add_check(Check::new("files", builtin::open_files(90)))
         .add_check(Check::new("memory", builtin::cgroup_memory(95)));
     if let Some(server) = server {

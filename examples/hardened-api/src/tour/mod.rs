@@ -4,6 +4,7 @@ mod client;
 mod scenes;
 mod server;
 mod shared;
+mod upstream;
 
 use std::process::ExitCode;
 

@@ -11,7 +11,7 @@ use super::{
     Failure,
     client::{Client, Reply},
     server::{self, Secrets, Server},
-    shared,
+    shared, upstream,
 };
 
 const EMAIL: &str = "alice@example.org";
@@ -46,6 +46,7 @@ pub(super) async fn play() -> Result<usize, Failure> {
     stage.security_headers().await?;
     stage.limit().await?;
     stage.access_line().await?;
+    stage.upstream().await?;
     stage.instances().await?;
     stage.drain().await
 }
@@ -253,10 +254,11 @@ impl Stage {
                 StatusCode::UNPROCESSABLE_ENTITY,
             ),
             (Method::POST, "/api/v1/session", Some(huge), StatusCode::PAYLOAD_TOO_LARGE),
-            (Method::GET, "/api/v1/quote", None, StatusCode::NOT_IMPLEMENTED),
         ];
         for (method, path, body, status) in cases {
-            let reply = self.client.send(method.clone(), path, body).await?.expect(status)?;
+            // The service closes a connection whose request it has not read to the end.
+            let client = Client::new(self.server.address);
+            let reply = client.send(method.clone(), path, body).await?.expect(status)?;
             show(&format!("{method} {path}: {}", problem(&reply)?));
         }
         Ok(())
@@ -312,6 +314,12 @@ impl Stage {
         expect(!line.to_string().contains("in-the-query"), "no query in the log")?;
         expect(!line.to_string().contains(&self.token), "no token in the log")?;
         show(&line.to_string());
+        Ok(())
+    }
+
+    async fn upstream(&mut self) -> Result<(), Failure> {
+        self.scene("A dependency fails: calls are retried, then the circuit opens, and recovers");
+        upstream::play().await?.iter().for_each(|line| show(line));
         Ok(())
     }
 

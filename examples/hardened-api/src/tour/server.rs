@@ -63,7 +63,7 @@ impl Server {
         let stdout = child.stdout.take().ok_or("the service has no output")?;
         let mut output = BufReader::new(stdout).lines();
         let first = timeout(PATIENCE, output.next_line()).await??;
-        let first: Value = serde_json::from_str(&first.ok_or("the service ended at once")?)?;
+        let first = addresses(&first.ok_or("the service ended at once")?)?;
         let lines = Arc::new(Mutex::new(vec![first.clone()]));
         let sink = Arc::clone(&lines);
         tokio::spawn(async move {
@@ -102,4 +102,13 @@ impl Server {
     pub(super) async fn ended(mut self) -> Result<Option<i32>, Failure> {
         Ok(timeout(PATIENCE, self.child.wait()).await??.code())
     }
+}
+
+/// Reads the fields of the first line: as JSON, or as written for people in development.
+fn addresses(line: &str) -> Result<Value, Failure> {
+    if line.starts_with('{') {
+        return Ok(serde_json::from_str(line)?);
+    }
+    let fields = line.split_whitespace().filter_map(|word| word.split_once('='));
+    Ok(fields.map(|(name, value)| (name.to_owned(), Value::from(value))).collect())
 }

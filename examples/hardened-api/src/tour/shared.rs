@@ -7,7 +7,7 @@ use std::{
 };
 
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
 use super::{
@@ -28,9 +28,7 @@ pub(super) async fn play(email: &str, password: &str) -> Result<Option<Vec<Strin
     let (first, second) =
         (Server::start(&secrets, &variables).await?, Server::start(&secrets, &variables).await?);
     for instance in [&first, &second] {
-        instance
-            .line(|line| line.get("message").is_some_and(|text| text == "the link is up"))
-            .await?;
+        instance.line(|line| message(line).starts_with("the link is up")).await?;
     }
     let clients = [Client::new(first.address), Client::new(second.address)];
     let [one, other] = &clients;
@@ -63,9 +61,7 @@ pub(super) async fn play(email: &str, password: &str) -> Result<Option<Vec<Strin
 
     redis.kill().await?;
     for instance in [&first, &second] {
-        instance
-            .line(|line| line.get("message").is_some_and(|text| text == "the link is down"))
-            .await?;
+        instance.line(|line| message(line).starts_with("the link is down")).await?;
     }
     let refused = user.post("/api/v1/session", &account).await?;
     let ready = user.get("/readyz").await?.expect(StatusCode::OK)?;
@@ -78,6 +74,10 @@ pub(super) async fn play(email: &str, password: &str) -> Result<Option<Vec<Strin
         return Err(format!("expected 503, got {}", refused.status).into());
     }
     Ok(Some(lines))
+}
+
+fn message(line: &Value) -> &str {
+    line.get("message").and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Starts a server on a free port, without persistence. The instances find it once it listens.

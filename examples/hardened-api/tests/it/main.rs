@@ -4,6 +4,7 @@
 
 mod load;
 mod prometheus;
+mod quote;
 mod session;
 mod shared;
 mod start;
