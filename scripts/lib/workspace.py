@@ -39,7 +39,7 @@ GENERIC = {
     },
     "resilience": {
         "Bulkhead<S>", "CircuitBreaker<S>", "EnforceDeadline<S>", "GuardedClient<S>",
-        "ReplayBody<B>", "ResponseBody<B>", "ResponseBody<R>", "ResponseFuture<F>",
+        "RefreshOn401<S>", "ReplayBody<B>", "ResponseBody<B>", "ResponseBody<R>", "ResponseFuture<F>",
         "ResponseFuture<F, R>", "ResponseFuture<S, B, R>", "ResponseFuture<S, Req>", "Retry<S>",
         "Timeout<S>",
     },
