@@ -15,3 +15,5 @@ mod serve;
 mod signals;
 #[cfg(all(feature = "axum", feature = "tls"))]
 mod tls;
+#[cfg(all(feature = "axum", feature = "tonic"))]
+mod tonic;
