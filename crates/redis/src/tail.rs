@@ -40,8 +40,9 @@ impl Tail {
         &self.after
     }
 
-    /// Waits for the next entries, at most `patience` and one deadline of the link, and connects if
-    /// needed, within the connect timeout. Returns at most 1,024 entries, oldest first; none if
+    /// Waits for the next entries, at most `patience`, one deadline of the link and 250 ms, and
+    /// connects if needed, within the connect timeout. (An idle server looks ten times a second
+    /// whether a client has waited long enough.) Returns at most 1,024 entries, oldest first; none if
     /// `patience` ended first, which proves that the server had none.
     ///
     /// Cancel safe: a call that is dropped loses no entry.
@@ -61,7 +62,7 @@ impl Tail {
         let mut command = redis::cmd("XREAD");
         command.arg("COUNT").arg(BATCH).arg("BLOCK").arg(block);
         command.arg("STREAMS").arg(&self.stream).arg(&self.after);
-        let limit = patience.saturating_add(self.shared.settings.deadline);
+        let limit = patience.saturating_add(self.shared.settings.deadline + TICK);
         let answer = timeout(limit, ask(&mut connection, &command))
             .await
             .map_err(|_| Error::new(ErrorKind::Timeout))?
@@ -124,6 +125,9 @@ fn entry(value: Value) -> Result<Entry, Error> {
 fn bytes(value: Value) -> Result<Vec<u8>, Error> {
     value.into_bytes()?.ok_or_else(Error::corrupt)
 }
+
+/// How late the server may notice the end of a client's patience: every 100 ms, at its default `hz`.
+const TICK: Duration = Duration::from_millis(250);
 
 /// The most entries of one answer.
 const BATCH: u32 = 1024;

@@ -62,3 +62,15 @@ async fn a_tail_goes_on_after_the_server_was_away_and_loses_no_entry_when_droppe
     }
     assert_eq!(tail.next(PATIENCE).await.unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn an_idle_server_answers_in_time_with_the_default_deadline() {
+    let server = RedisServer::start();
+    let redis = Redis::builder(server.url()).build().unwrap();
+    up(&redis).await;
+    let mut tail = redis.tail("s", "0");
+    // The server notices that a client has waited long enough at its next tick only.
+    for patience in [30, 70, 110, 150] {
+        assert_eq!(tail.next(Duration::from_millis(patience)).await.unwrap(), [], "{patience} ms");
+    }
+}
