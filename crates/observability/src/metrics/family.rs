@@ -1,7 +1,7 @@
 //! The series of one or several metrics that share their labels.
 
 use std::{
-    cell::{Cell as Slot, RefCell},
+    cell::RefCell,
     collections::HashMap,
     fmt,
     sync::{
@@ -135,28 +135,28 @@ impl Family {
         values: impl FnOnce(&mut dyn FnMut(&str)),
         then: impl Fn(&Arc<Series>) -> T,
     ) -> T {
-        with_scratch(|key| {
-            let mut left = self.labels.len();
-            values(&mut |value| {
-                if left > 0 {
-                    key.extend_from_slice(cut(value).as_bytes());
-                    // Not in UTF-8, so that values cannot run into each other.
-                    key.push(0xff);
-                    left -= 1;
-                }
-            });
-            let decode = |add: &mut dyn FnMut(&str)| {
-                for value in key.split(|byte| *byte == 0xff) {
-                    add(std::str::from_utf8(value).unwrap_or_default());
-                }
-            };
-            self.with_key(key, decode, then)
-        })
+        let mut key = Key::new();
+        let mut left = self.labels.len();
+        values(&mut |value| {
+            if left > 0 {
+                key.push(cut(value).as_bytes());
+                // Not in UTF-8, so that values cannot run into each other.
+                key.push(&[END]);
+                left -= 1;
+            }
+        });
+        let key = key.as_slice();
+        let decode = |add: &mut dyn FnMut(&str)| {
+            for value in key.split(|byte| *byte == END) {
+                add(std::str::from_utf8(value).unwrap_or_default());
+            }
+        };
+        self.with_key(key, decode, then)
     }
 
     /// Calls `then` with the series of a key. If the series is new, `decode` turns the key into the
     /// values of its labels.
-    pub(super) fn with_key<T>(
+    fn with_key<T>(
         &self,
         key: &[u8],
         decode: impl FnOnce(&mut dyn FnMut(&str)),
@@ -174,10 +174,7 @@ impl Family {
         match known {
             Ok(Some(done)) => done,
             _ => self.find(key, decode).map_or_else(
-                || {
-                    thread::write(self.counts, |cells| add(cells, OVERFLOWED));
-                    then(&self.overflow)
-                },
+                || then(self.overflow()),
                 |series| {
                     let done = then(&series);
                     remember(Recent { hash, family: self.id, key: key.into(), series });
@@ -187,9 +184,14 @@ impl Family {
         }
     }
 
-    /// Returns the series of a key, which is created if there is room for it.
+    /// Returns the series of a key, which is created if there is room for it. `decode` turns the key
+    /// into the values of its labels.
     #[cold]
-    fn find(&self, key: &[u8], decode: impl FnOnce(&mut dyn FnMut(&str))) -> Option<Arc<Series>> {
+    pub(super) fn find(
+        &self,
+        key: &[u8],
+        decode: impl FnOnce(&mut dyn FnMut(&str)),
+    ) -> Option<Arc<Series>> {
         let table = self.read();
         if let Some(series) = table.known.get(key) {
             return Some(Arc::clone(series));
@@ -210,6 +212,17 @@ impl Family {
         table.known.insert(key.into(), Arc::clone(&series));
         table.series.push(Arc::clone(&series));
         Some(series)
+    }
+
+    /// Counts a look-up that did not fit and returns the series that takes it.
+    #[cold]
+    pub(super) fn overflow(&self) -> &Arc<Series> {
+        thread::write(self.counts, |cells| add(cells, OVERFLOWED));
+        &self.overflow
+    }
+
+    pub(super) const fn id(&self) -> u64 {
+        self.id
     }
 
     fn encode(&self, decode: impl FnOnce(&mut dyn FnMut(&str))) -> String {
@@ -256,6 +269,16 @@ impl Family {
     #[inline]
     pub(super) const fn float(&self, number: usize) -> usize {
         self.shape.integers + number
+    }
+
+    /// The bounds of a metric, none if it is not a histogram.
+    pub(super) fn bounds(&self, metric: usize) -> &Bounds {
+        const NONE: &Bounds = &Bounds::NONE;
+
+        match self.metrics.get(metric).map(|metric| &metric.kind) {
+            Some(Kind::Histogram { bounds, .. }) => bounds,
+            _ => NONE,
+        }
     }
 
     /// Whether one of its metrics takes values that can be refused.
@@ -327,7 +350,6 @@ const SET: usize = 4;
 
 thread_local! {
     static RECENT: RefCell<Vec<Option<Recent>>> = const { RefCell::new(Vec::new()) };
-    static SCRATCH: Slot<Vec<u8>> = const { Slot::new(Vec::new()) };
 }
 
 /// Puts an entry in the place of the oldest of its set. A thread that is ending remembers nothing.
@@ -352,30 +374,79 @@ fn first_of_set(hash: u64) -> usize {
     (hash >> 58) as usize * SET
 }
 
-/// Calls `with` with an empty buffer, whose memory the thread keeps.
-pub(super) fn with_scratch<T>(with: impl FnOnce(&mut Vec<u8>) -> T) -> T {
-    // A second one in use, or on a thread that is ending, is a new one.
-    let mut scratch = SCRATCH.try_with(Slot::take).unwrap_or_default();
-    scratch.clear();
-    let done = with(&mut scratch);
-    let _kept = SCRATCH.try_with(|slot| slot.set(scratch));
-    done
+/// The label values of a series, in a form that is looked up. Short ones need no allocation.
+struct Key {
+    inline: [u8; Self::INLINE],
+    len: usize,
+    /// All of a longer key.
+    heap: Vec<u8>,
 }
 
-/// Picks the set of a key. Keys that collide on purpose only displace each other in one set.
-fn hash(family: u64, key: &[u8]) -> u64 {
-    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+impl Key {
+    const INLINE: usize = 96;
 
-    let (words, rest) = key.as_chunks::<8>();
-    let mut last = [0; 8];
-    for (to, from) in last.iter_mut().zip(rest) {
-        *to = *from;
+    const fn new() -> Self {
+        Self { inline: [0; Self::INLINE], len: 0, heap: Vec::new() }
     }
-    let mut hash = family ^ (key.len() as u64);
-    for word in words.iter().chain([&last]) {
-        hash = (hash ^ u64::from_le_bytes(*word)).wrapping_mul(ODD).rotate_left(29);
+
+    fn push(&mut self, bytes: &[u8]) {
+        if let Some(free) = self.inline.get_mut(self.len..self.len + bytes.len()) {
+            free.copy_from_slice(bytes);
+            self.len += bytes.len();
+            return;
+        }
+        if self.heap.is_empty() {
+            self.heap.extend_from_slice(self.inline.get(..self.len).unwrap_or_default());
+            // Nothing fits any more.
+            self.len = Self::INLINE;
+        }
+        self.heap.extend_from_slice(bytes);
     }
-    hash.wrapping_mul(ODD)
+
+    fn as_slice(&self) -> &[u8] {
+        if self.heap.is_empty() {
+            self.inline.get(..self.len).unwrap_or_default()
+        } else {
+            &self.heap
+        }
+    }
+}
+
+/// Ends a value in a key. It is not in UTF-8.
+pub(super) const END: u8 = 0xff;
+
+/// Picks the set of a key, by its length and up to four of its words: in a long key the rest does
+/// not count. Keys that collide, also on purpose, only displace each other in one set.
+#[inline]
+pub(super) fn hash(seed: u64, key: &[u8]) -> u64 {
+    let word = |from: usize| {
+        let word = key.get(from..).and_then(<[u8]>::first_chunk);
+        word.map_or(0, |word| u64::from_le_bytes(*word))
+    };
+    let len = key.len();
+    if len < 8 {
+        let mut short = [0; 8];
+        for (to, from) in short.iter_mut().zip(key) {
+            *to = *from;
+        }
+        return fold(seed ^ len as u64, u64::from_le_bytes(short));
+    }
+    let ends = fold(word(0) ^ seed, word(len - 8) ^ len as u64);
+    if len <= 16 {
+        return ends;
+    }
+    fold(word(len / 2 - 8) ^ ends, word(len / 2))
+}
+
+/// Mixes two words: both halves of their product, with odd constants against zeros.
+#[inline]
+fn fold(first: u64, second: u64) -> u64 {
+    const ODD: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xd6e8_feb8_6659_fd93];
+
+    let product = u128::from(first ^ ODD[0]) * u128::from(second ^ ODD[1]);
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
+    let (low, high) = (product as u64, (product >> 64) as u64);
+    low ^ high
 }
 
 /// Appends a label. An empty value is the same as no label.

@@ -12,7 +12,7 @@ use hardpoint_core::{Time, TraceId};
 use super::{
     Bounds,
     cells::Cell,
-    family::{Family as Core, Kind, Series},
+    family::{Family as Core, Series},
     thread,
 };
 
@@ -180,6 +180,9 @@ impl Drop for UpDownGuard {
 pub struct Histogram {
     bound: Bound,
     time: Time,
+    bounds: Bounds,
+    /// The place of the sum: it follows the buckets.
+    sum: usize,
 }
 
 impl Histogram {
@@ -187,7 +190,7 @@ impl Histogram {
     /// `hardpoint_metrics_refused_total`.
     #[inline]
     pub fn record(&self, value: f64) {
-        observe(&self.bound.family, &self.bound.series, 0, value);
+        self.observe(value);
     }
 
     /// Records a duration, in seconds.
@@ -200,31 +203,28 @@ impl Histogram {
     /// is its exemplar.
     #[inline]
     pub fn record_in_trace(&self, value: f64, trace: TraceId) {
-        if let Some(bucket) = observe(&self.bound.family, &self.bound.series, 0, value) {
+        if let Some(bucket) = self.observe(value) {
             self.bound.series.exemplars.offer(bucket, value, trace, &self.time);
         }
     }
-}
 
-/// Records a value in a histogram of a family. Returns its bucket, or `None` if it was refused.
-#[inline]
-pub(super) fn observe(family: &Core, series: &Series, metric: usize, value: f64) -> Option<usize> {
-    let Kind::Histogram { first, sum, bounds, .. } = &family.metrics.get(metric)?.kind else {
-        return None;
-    };
-    if !is_amount(value) {
-        family.refuse();
-        return None;
-    }
-    let bucket = bucket(bounds, value);
-    let (count, sum) = (first + bucket, family.float(*sum));
-    thread::write(series.run, |cells| {
-        if let (Some(count), Some(sum)) = (cells.get(count), cells.get(sum)) {
-            count.add(1);
-            sum.add_float(value);
+    /// Returns the value's bucket, or `None` if it was refused.
+    #[inline]
+    fn observe(&self, value: f64) -> Option<usize> {
+        if !is_amount(value) {
+            self.bound.family.refuse();
+            return None;
         }
-    });
-    Some(bucket)
+        let bucket = bucket(&self.bounds, value);
+        let sum = self.sum;
+        thread::write(self.bound.series.run, |cells| {
+            if let (Some(count), Some(sum)) = (cells.get(bucket), cells.get(sum)) {
+                count.add(1);
+                sum.add_float(value);
+            }
+        });
+        Some(bucket)
+    }
 }
 
 /// The number of the bucket that a value belongs to.
@@ -268,6 +268,10 @@ instruments! {
     Counter: |bound, _| Counter(bound),
     FloatCounter: |bound, _| FloatCounter(bound),
     Gauge: |bound, _| Gauge(bound),
-    Histogram: |bound, time| Histogram { bound, time: time.clone() },
+    Histogram: |bound, time| {
+        // Families of histograms have one metric, whose buckets come first.
+        let bounds = bound.family.bounds(0).clone();
+        Histogram { sum: bounds.as_slice().len() + 1, bounds, bound, time: time.clone() }
+    },
     UpDown: |bound, _| UpDown(bound),
 }

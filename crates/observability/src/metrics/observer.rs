@@ -194,8 +194,13 @@ impl Observer for EventMetrics {
             Event::LinkAnswered(event) => {
                 let result = event.result.map_or_else(|kind| kind.as_str(), |()| "ok");
                 let labels = [event.link, result];
+                let seconds = event.took.as_secs_f64();
+                let bounds = self.link_commands.bounds(0);
+                let (bucket, sum) =
+                    (instrument::bucket(bounds, seconds), bounds.as_slice().len() + 1);
                 self.link_commands.with_values(values(&labels), |series| {
-                    instrument::observe(&self.link_commands, series, 0, event.took.as_secs_f64())
+                    instrument::write(series, bucket, |cell| cell.add(1));
+                    instrument::write(series, sum, |cell| cell.add_float(seconds));
                 });
             }
             Event::LinkChanged(event) => {

@@ -54,6 +54,8 @@ impl Bounds {
         0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
     ]));
 
+    pub(super) const NONE: Self = Self(Cow::Borrowed(&[]));
+
     /// The maximum number of bounds.
     pub const MAX: usize = 64;
 
@@ -64,8 +66,12 @@ impl Bounds {
         Self(Cow::Owned(bounds.into()))
     }
 
-    pub(super) fn as_slice(&self) -> &[f64] {
-        &self.0
+    #[inline]
+    pub(super) const fn as_slice(&self) -> &[f64] {
+        match &self.0 {
+            Cow::Borrowed(bounds) => bounds,
+            Cow::Owned(bounds) => bounds.as_slice(),
+        }
     }
 
     /// The first of too many bounds, so that a series of metrics that are refused anyway fits.
