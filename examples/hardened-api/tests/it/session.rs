@@ -1,10 +1,15 @@
 //! Sessions over HTTP, as the contract of the routes has them.
 
-use hardpoint_testkit::http::{Client, Reply};
+use std::time::Duration;
+
+use hardpoint_testkit::{
+    http::{Client, Reply},
+    redis::RedisServer,
+};
 use http::Request;
 use serde_json::{Value, json};
 
-use super::{PASSWORD, Service};
+use super::{PASSWORD, PATIENCE, Service, shared::Fleet};
 
 const EMAIL: &str = "alice@example.org";
 
@@ -138,4 +143,60 @@ async fn sessions_are_listed_and_ended_by_id_and_altogether() {
     assert_eq!(service.status(&mallory.access).await, 200);
     let again = service.log_in().await;
     assert_eq!(service.status(&again.access).await, 200);
+}
+
+/// Waits until a token gets this status.
+async fn eventually(service: &Service, token: &str, status: u16) {
+    let wait = async {
+        while service.status(token).await != status {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, wait).await.is_ok(), "no {status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_processes_share_sessions_and_what_ends_them() {
+    let server = RedisServer::start();
+    let fleet = Fleet::new(&server);
+    let (a, b) = (fleet.instance(&[]).await, fleet.instance(&[]).await);
+    a.sign_up(EMAIL).await;
+    let first = a.log_in().await;
+    eventually(&b, &first.access, 200).await;
+
+    // A session that is refreshed on one and stolen on the other.
+    let second = Pair::read(&b.refresh(&first.refresh).await);
+    let third = Pair::read(&a.refresh(&second.refresh).await);
+    eventually(&b, &third.access, 200).await;
+    refused(&b.refresh(&first.refresh).await);
+    assert_eq!(b.status(&third.access).await, 401, "at once where it was noticed");
+    eventually(&a, &third.access, 401).await;
+    refused(&a.refresh(&third.refresh).await);
+
+    // A log-out on one, and one of all sessions.
+    let (one, two) = (a.log_in().await, b.log_in().await);
+    eventually(&b, &one.access, 200).await;
+    let gone = a.send("DELETE", "/api/v1/session", &one.access).await;
+    assert_eq!(gone.status.as_u16(), 204);
+    assert_eq!(a.status(&one.access).await, 401);
+    eventually(&b, &one.access, 401).await;
+    eventually(&a, &two.access, 200).await;
+    let listed = a.send("GET", "/api/v1/sessions", &two.access).await.json();
+    assert_eq!(listed["sessions"].as_array().unwrap().len(), 1);
+    assert_eq!(a.send("DELETE", "/api/v1/sessions", &two.access).await.status.as_u16(), 204);
+    eventually(&b, &two.access, 401).await;
+    refused(&b.refresh(&two.refresh).await);
+
+    // A server that does not answer: after 5 s it is not known what else was revoked.
+    let live = a.log_in().await;
+    eventually(&b, &live.access, 200).await;
+    server.pause();
+    eventually(&b, &live.access, 503).await;
+    let unknown = b.send("GET", "/api/v1/ping", &live.access).await;
+    assert_eq!(unknown.json()["code"], "revocation_unavailable");
+    assert_eq!(unknown.header("retry-after"), "2");
+    assert_eq!(b.status(&two.access).await, 401, "what is known is known");
+    server.resume();
+    eventually(&b, &live.access, 200).await;
+    eventually(&a, &live.access, 200).await;
 }

@@ -13,14 +13,14 @@ use tokio::time::timeout;
 use super::{PASSWORD, PATIENCE, Service, program};
 
 /// The secrets of all instances.
-struct Fleet {
+pub(super) struct Fleet {
     key: String,
     root: String,
     url: String,
 }
 
 impl Fleet {
-    fn new(server: &RedisServer) -> Self {
+    pub(super) fn new(server: &RedisServer) -> Self {
         let mut root = [0; 32];
         getrandom::fill(&mut root).unwrap();
         let key = SigningKey::generate_pem().unwrap().expose().to_owned();
@@ -36,7 +36,7 @@ impl Fleet {
         own.into_iter().chain(more.iter().copied()).collect()
     }
 
-    async fn instance(&self, more: &[(&str, &str)]) -> Service {
+    pub(super) async fn instance(&self, more: &[(&str, &str)]) -> Service {
         Service::start(&self.variables(more)).await
     }
 }
