@@ -79,6 +79,8 @@ pub mod _manual {
     pub mod design {}
     #[doc = include_str!("../docs/health.md")]
     pub mod health {}
+    #[doc = include_str!("../docs/metrics.md")]
+    pub mod metrics {}
     #[doc = include_str!("../docs/problems.md")]
     pub mod problems {}
     #[doc = include_str!("../docs/ratelimit.md")]

@@ -106,9 +106,10 @@
 //! Clones of a handle and handles with the same labels record in the same series. Each thread has
 //! its own copy of the cells that it writes to and never touches another thread's, so recording
 //! takes no lock and does not slow down with more threads. A scrape adds the copies up. A thread
-//! holds 4 KiB for each 512 cells that it has written any of, and remembers the last 256 series that
-//! it looked up by labels. When it ends, its values are added to a copy of the process, and its
-//! memory is freed: nothing is lost. The cells of dropped [`Metrics`] are used again.
+//! holds 4 KiB for each 512 cells that it has written any of, and remembers the last 512 series of
+//! requests and 256 others that it looked up by labels. When it ends, its values are added to a
+//! copy of the process, and its memory is freed: nothing is lost. The cells of dropped [`Metrics`]
+//! are used again.
 //!
 //! # Cancellation
 //! Recording and scraping never await. A dropped [`MetricsBody`] ends the scrape.
