@@ -11,6 +11,7 @@
 pub mod auth;
 pub mod axum_pong;
 pub mod growth;
+pub mod metrics;
 pub mod observability;
 pub mod ratelimit;
 pub mod resilience;
@@ -26,6 +27,8 @@ pub type Named = (&'static str, fn() -> Contest<'static>);
 pub enum Bench {
     /// Access tokens.
     Auth,
+    /// Metrics.
+    Metrics,
     /// Records and log lines.
     Observability,
     /// The limiter.
@@ -42,6 +45,7 @@ impl Bench {
     pub fn of(name: &str) -> Option<Self> {
         Some(match name {
             "auth" => Self::Auth,
+            "metrics" => Self::Metrics,
             "observability" => Self::Observability,
             "ratelimit" => Self::Ratelimit,
             "resilience" => Self::Resilience,
@@ -55,6 +59,7 @@ impl Bench {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Auth => "auth",
+            Self::Metrics => "metrics",
             Self::Observability => "observability",
             Self::Ratelimit => "ratelimit",
             Self::Resilience => "resilience",
@@ -69,6 +74,10 @@ impl Bench {
             Self::Auth => {
                 "Access tokens, beside jsonwebtoken 11.1 and oxitoken 0.1 (both aws-lc), moka 0.12.16 \
                  and jwt-authorizer 0.15"
+            }
+            Self::Metrics => {
+                "Metrics, beside prometheus-client 0.26.0, metrics 0.24.6, metrics-exporter-prometheus \
+                 0.18.3, axum-prometheus 0.10.1 and opentelemetry_sdk 0.33.1"
             }
             Self::Observability => {
                 "Records and lines, beside tower-http 0.7.1 and tracing-subscriber 0.3.23"
@@ -90,6 +99,7 @@ impl Bench {
     pub fn contests(self) -> Vec<Named> {
         match self {
             Self::Auth => auth::contests(),
+            Self::Metrics => metrics::contests(),
             Self::Observability => observability::contests(),
             Self::Ratelimit => ratelimit::contests(),
             Self::Resilience => resilience::contests(),

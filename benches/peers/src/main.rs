@@ -1,4 +1,4 @@
-//! `peers ratelimit|auth|observability|resilience|serve|growth FOLDER`: measures, prints the table, writes JSON and plot.
+//! `peers ratelimit|auth|metrics|observability|resilience|serve|growth FOLDER`: measures, prints the table, writes JSON and plot.
 //! `peers only BENCH TEXT` measures those whose names have this text in them, for a profiler.
 //!
 //! What must not be measured in the same process is asked of others: allocations of the binary
@@ -18,7 +18,7 @@ use hardpoint_bench_harness::{
     report::{Goal, Report, Row, Unit},
 };
 use hardpoint_bench_peers::{
-    Bench, growth,
+    Bench, growth, metrics,
     ratelimit::space::{self, Side},
 };
 
@@ -48,13 +48,17 @@ fn run(arguments: &[&str]) -> Result<(), Box<dyn Error>> {
             println!("{}", space::flood(side.parse()?)?);
             Ok(())
         }
+        ["metrics-flood", side] => {
+            println!("{}", metrics::flood(side.parse()?)?);
+            Ok(())
+        }
         [growth::NAME, folder] => growth_of(Path::new(folder)),
         [name, folder] => {
             let bench = Bench::of(name).ok_or("no such benchmark")?;
             bench_of(bench, Path::new(folder))
         }
         _ => Err(
-            "usage: ratelimit|auth|observability|resilience|serve|growth FOLDER, only BENCH TEXT, flood ours|peer"
+            "usage: ratelimit|auth|metrics|observability|resilience|serve|growth FOLDER, only BENCH TEXT, flood ours|peer"
                 .into(),
         ),
     }
@@ -82,6 +86,16 @@ fn bench_of(bench: Bench, folder: &Path) -> Result<(), Box<dyn Error>> {
     let mut report = measured(bench, "", &counted);
     if bench == Bench::Ratelimit {
         memory(&mut report, &counted)?;
+    }
+    if bench == Bench::Metrics {
+        let (ours, peer) =
+            (grown("metrics-flood", Side::Ours)?, grown("metrics-flood", Side::Peer)?);
+        report.row(Row::counted(
+            "growth in 1 M hostile requests / axum-prometheus",
+            Unit::Bytes,
+            ours,
+            peer,
+        ));
     }
     report.print();
     report.write(folder)?;
@@ -114,7 +128,7 @@ fn memory(report: &mut Report, counted: &Counted) -> Result<(), Box<dyn Error>> 
             report.row(row);
         }
     }
-    let (ours, peer) = (flood(Side::Ours)?, flood(Side::Peer)?);
+    let (ours, peer) = (grown("flood", Side::Ours)?, grown("flood", Side::Peer)?);
     report.row(Row::counted(
         "growth in a flood of 5 M addresses / governor",
         Unit::Bytes,
@@ -130,8 +144,8 @@ const fn bytes(held: &Allocated) -> f64 {
 }
 
 /// What the process grows by, in a process of its own.
-fn flood(side: Side) -> Result<f64, Box<dyn Error>> {
-    let output = Command::new(env::current_exe()?).args(["flood", &side.to_string()]).output()?;
+fn grown(flood: &str, side: Side) -> Result<f64, Box<dyn Error>> {
+    let output = Command::new(env::current_exe()?).args([flood, &side.to_string()]).output()?;
     Ok(answer(output)?.trim().parse()?)
 }
 

@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let Some(bench) = Bench::of(&name) else {
-        eprintln!("usage: allocations ratelimit|auth|observability|resilience|growth");
+        eprintln!("usage: allocations ratelimit|auth|metrics|observability|resilience|growth");
         return ExitCode::from(2);
     };
     for (name, contest) in bench.contests() {
