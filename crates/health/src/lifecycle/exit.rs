@@ -1,8 +1,8 @@
 //! Ends the process from the admin thread, which the service cannot hold up.
 
-use std::{error::Error, process, time::Duration};
+use std::{error::Error, io, process, time::Duration};
 
-use tokio::sync::oneshot;
+use tokio::{runtime::Handle, sync::oneshot};
 use tracing::error;
 
 use super::{
@@ -16,8 +16,6 @@ const FLUSH_WITHIN: Duration = Duration::from_millis(500);
 /// Between the last moment at which the service may end by itself and the one at which the admin
 /// thread ends it.
 const SLACK: Duration = Duration::from_millis(500);
-/// `EX_SOFTWARE` of sysexits.
-const FAILED: u8 = 70;
 /// `EX_TEMPFAIL` of sysexits.
 const CUT: u8 = 75;
 
@@ -41,9 +39,9 @@ impl Lifecycle {
     {
         let (finish, finished) = oneshot::channel();
         let lifecycle = self.clone();
-        let ended = match self.monitor() {
-            Ok(monitor) => {
-                drop(monitor.spawn(async move { lifecycle.supervise(finished).await }));
+        let ended = match self.listen_on_admin_thread() {
+            Ok((monitor, signals)) => {
+                drop(monitor.spawn(async move { lifecycle.supervise(signals, finished).await }));
                 self.drive(serve.into_future(), Never).await
             }
             Err(error) => Ended::Failed(error.into()),
@@ -60,16 +58,16 @@ impl Lifecycle {
         }
     }
 
+    /// Installs the signal handlers for the admin thread. It does so in the caller, so that a signal
+    /// that arrives once the service accepts connections begins a drain and does not kill.
+    fn listen_on_admin_thread(&self) -> io::Result<(&Handle, System)> {
+        let monitor = self.monitor()?;
+        let _context = monitor.enter();
+        Ok((monitor, System::listen()?))
+    }
+
     /// Waits on the admin thread for the end of the run, or ends it, and ends the process.
-    async fn supervise(self, finished: oneshot::Receiver<u8>) {
-        let mut signals = match System::listen() {
-            Ok(signals) => signals,
-            Err(error) => {
-                let error: &(dyn Error + 'static) = &error;
-                error!(target: "hardpoint::health::lifecycle", error, "cannot wait for signals");
-                self.exit(FAILED)
-            }
-        };
+    async fn supervise(self, mut signals: System, finished: oneshot::Receiver<u8>) {
         tokio::select! {
             biased;
             // An error means that the future of `run_to_exit` was dropped: the program goes on
