@@ -12,7 +12,7 @@ use std::{
 use hardpoint_observability::{Logs, LogsHandle};
 use serde_json::Value as Json;
 
-const ENDINGS: [&str; 6] = ["return", "exit", "exit-in-thread", "panic", "flood", "stalled"];
+const ENDINGS: [&str; 7] = ["log", "return", "exit", "exit-in-thread", "panic", "flood", "stalled"];
 const LINES: usize = 1_000;
 const FLOOD: usize = 100_000;
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -26,9 +26,10 @@ fn main() -> ExitCode {
     for (ending, code) in [("return", 7), ("exit", 3), ("exit-in-thread", 4), ("panic", 101)] {
         every_line_is_written(ending, code);
     }
+    records_of_the_log_crate_keep_their_target();
     a_reader_that_comes_late_gets_what_fits_and_a_report_of_the_rest();
     a_reader_that_never_reads_does_not_hold_up_the_end();
-    println!("endings: 6 passed");
+    println!("endings: 7 passed");
     ExitCode::SUCCESS
 }
 
@@ -37,6 +38,11 @@ fn program(ending: &str) -> ExitCode {
     let count = if matches!(ending, "flood" | "stalled") { FLOOD } else { LINES };
     for number in 0..count {
         tracing::info!(number, "line");
+    }
+    if ending == "log" {
+        log::warn!(target: "legacy::db", "slow {}", 7);
+        log::debug!("filtered");
+        tracing::warn!(message = "kept", "{}", "the text");
     }
     match ending {
         "exit" => end(3),
@@ -47,7 +53,7 @@ fn program(ending: &str) -> ExitCode {
             });
             thread.join().unwrap();
         }
-        "panic" => panic!("as asked"),
+        "panic" => panic!("as asked by alice@example.com\n"),
         "flood" => {
             report(&logs);
             // Until the reader has read what the parent waits for.
@@ -71,7 +77,12 @@ fn report(logs: &LogsHandle) {
 
 fn start(ending: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.arg(ending).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .env_remove("RUST_BACKTRACE")
+        .arg(ending)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command
 }
 
@@ -84,10 +95,31 @@ fn every_line_is_written(ending: &str, code: i32) {
     assert_eq!(output.status.code(), Some(code), "{ending}: {output:?}");
     let lines = parsed(std::str::from_utf8(&output.stdout).unwrap());
     let expected = LINES + usize::from(ending == "exit-in-thread");
+    let (panics, lines): (Vec<_>, Vec<_>) =
+        lines.into_iter().partition(|line| line["target"] == "hardpoint::panic");
+    assert_eq!(panics.len(), usize::from(ending == "panic"));
+    for panic in panics {
+        assert_eq!(panic["message"], "panicked: as asked by [redacted:email]\n");
+        assert!(panic["place"].as_str().unwrap().contains("endings.rs:"), "{panic}");
+        assert_eq!((&panic["level"], &panic["thread"]), (&"ERROR".into(), &"main".into()));
+        assert!(output.stderr.is_empty(), "the line replaces the text: {output:?}");
+    }
     assert_eq!(lines.len(), expected, "{ending}");
     for number in 0..expected {
         assert!(lines.iter().any(|line| line["number"] == number), "{ending}: {number}");
     }
+}
+
+fn records_of_the_log_crate_keep_their_target() {
+    let output = start("log").output().unwrap();
+    let lines = parsed(std::str::from_utf8(&output.stdout).unwrap());
+    let [record, twice] = &lines[LINES..] else { panic!("{lines:?}") };
+    assert_eq!((&record["target"], &record["message"]), (&"legacy::db".into(), &"slow 7".into()));
+    assert_eq!(record["level"], "WARN");
+    assert!(record.as_object().unwrap().keys().all(|name| !name.starts_with("log")), "{record}");
+    // Both texts are kept.
+    let texts = [&twice["message"], &twice["field_message"]];
+    assert!(texts.contains(&&"kept".into()) && texts.contains(&&"the text".into()), "{twice}");
 }
 
 fn a_reader_that_comes_late_gets_what_fits_and_a_report_of_the_rest() {

@@ -9,7 +9,8 @@ use std::{
 };
 
 use hardpoint_core::Time;
-use tracing::Subscriber;
+use tracing::{Subscriber, level_filters::LevelFilter};
+use tracing_log::{AsLog, LogTracer};
 use tracing_subscriber::{
     Layer, Registry, fmt::MakeWriter, layer::SubscriberExt, registry::LookupSpan,
 };
@@ -19,6 +20,7 @@ use super::{
     hidden::Hidden,
     layer::LogLayer,
     line::{Format, Line, Resource, Value},
+    panics,
     queue::{Lines, Queue},
     sink::Sink,
 };
@@ -207,6 +209,10 @@ impl Logs {
     /// Installs this as the program's global log on standard output, through a
     /// [queue](Self::queued_layer). Lines for people are coloured if standard output is a terminal.
     ///
+    /// Records of the `log` crate are logged too, under their own targets, and each panic as one line of
+    /// level `error` with its message and place, redacted like any other. In JSON it replaces the text
+    /// on standard error, unless `RUST_BACKTRACE` is set.
+    ///
     /// Call it on the main thread: lines are then kept when `main` returns or calls
     /// `process::exit`.
     ///
@@ -225,9 +231,14 @@ impl Logs {
             *colours = io::stdout().is_terminal();
         }
         let handle = self.handle();
+        let (format, level) = (self.format, filter::parse(&self.filter)?.max_level_hint());
         let subscriber = Registry::default().with(self.queued_layer(standard_output())?);
         tracing::subscriber::set_global_default(subscriber)
             .map_err(|_| ConfigError::AlreadyInstalled)?;
+        // A program may have a logger of its own, which then keeps the records.
+        let level = level.unwrap_or(LevelFilter::TRACE).as_log();
+        let _taken = LogTracer::builder().with_max_level(level).init();
+        panics::log(format == Format::Json);
         Ok(handle)
     }
 

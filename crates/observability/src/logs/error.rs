@@ -14,6 +14,8 @@ pub enum ConfigError {
         value: String,
         /// The invalid directive.
         directive: String,
+        /// The directive that was probably meant.
+        instead: Option<String>,
     },
     /// The key of pseudonyms has another length than 16 bytes.
     PseudonymKey {
@@ -37,7 +39,13 @@ impl fmt::Display for ConfigError {
             Self::EmptyFilter => f.write_str(
                 "log filter is empty; write a level (info), or `off` to disable logging",
             ),
-            Self::Filter { value, directive } => write!(
+            Self::Filter { value, directive, instead: Some(instead) } => {
+                write!(
+                    f,
+                    "directive `{directive}` in log filter `{value}` matches nothing; write `{instead}`"
+                )
+            }
+            Self::Filter { value, directive, instead: None } => write!(
                 f,
                 "invalid directive `{directive}` in log filter `{value}`; write a level (off, \
                  error, warn, info, debug, trace) or `target=level` (hyper=warn); separate \

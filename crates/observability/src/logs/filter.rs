@@ -15,6 +15,7 @@ pub(super) fn parse(text: &str) -> Result<EnvFilter, ConfigError> {
     let mistake = |directive: &str| ConfigError::Filter {
         value: text.to_owned(),
         directive: directive.to_owned(),
+        instead: spelled(directive),
     };
     // `EnvFilter` splits at every comma, even between the fields of a span.
     let mut plain = Vec::new();
@@ -22,7 +23,7 @@ pub(super) fn parse(text: &str) -> Result<EnvFilter, ConfigError> {
     let mut named = false;
     for directive in directives(text).map(str::trim).filter(|part| !part.is_empty()) {
         let read: Directive = directive.parse().map_err(|_| mistake(directive))?;
-        if !is_meant(directive) {
+        if !is_meant(directive) || spelled(directive).is_some() {
             return Err(mistake(directive));
         }
         named |= directive.split(['[', '=']).next() == Some(SPAN);
@@ -66,6 +67,25 @@ fn is_meant(directive: &str) -> bool {
     directive.contains('[')
         || is_level(directive)
         || directive.contains('=') && !directive.ends_with('=') && !directive.contains(stray)
+}
+
+/// The spelling of a directive that matches something: the name of a crate has `_` where that of its
+/// package has `-`, a target includes everything below it, and a variable's name is not part of its
+/// value.
+fn spelled(directive: &str) -> Option<String> {
+    let (target, rest) = directive.split_once('=').filter(|_| !directive.contains('['))?;
+    let is_variable = target.contains(|char: char| char.is_ascii_uppercase())
+        && target.chars().all(|char| char.is_ascii_uppercase() || matches!(char, '_' | '0'..='9'));
+    if is_variable {
+        return Some(rest.to_owned());
+    }
+    let plain = target.trim_end_matches("::*").trim_end_matches('*').trim_end_matches("::");
+    let plain = plain.replace('-', "_");
+    match plain.as_str() {
+        "" if target.contains('*') => Some(rest.to_owned()),
+        plain if plain != target && !target.is_empty() => Some(format!("{plain}={rest}")),
+        _ => None,
+    }
 }
 
 fn is_level(text: &str) -> bool {
@@ -114,6 +134,18 @@ mod tests {
                 matches!(&refused, Some(ConfigError::Filter { value, .. }) if value == text),
                 "{text:?}: {refused:?}"
             );
+        }
+        for (text, instead) in [
+            ("hardened-api=debug", "hardened_api=debug"),
+            ("info,tower-http::trace=debug", "tower_http::trace=debug"),
+            ("a::*=debug", "a=debug"),
+            ("a::b::=debug", "a::b=debug"),
+            ("*=warn", "warn"),
+            ("RUST_LOG=info", "info"),
+            ("HARDPOINT_LOG=info,hyper=warn", "info"),
+        ] {
+            let error = parse(text).map(drop).unwrap_err().to_string();
+            assert!(error.ends_with(&format!("write `{instead}`")), "{text}: {error}");
         }
         for text in ["", " ", ",", " , "] {
             assert_eq!(parse(text).err(), Some(ConfigError::EmptyFilter), "{text:?}");

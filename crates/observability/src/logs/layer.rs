@@ -7,6 +7,7 @@ use tracing::{
     Event, Subscriber,
     span::{Attributes, Id, Record},
 };
+use tracing_log::NormalizeEvent;
 use tracing_subscriber::{Layer, fmt::MakeWriter, layer::Context, registry::LookupSpan};
 
 use super::{
@@ -90,7 +91,9 @@ impl<W> LogLayer<W> {
         S: Subscriber + for<'s> LookupSpan<'s>,
         W: for<'w> MakeWriter<'w>,
     {
-        let metadata = event.metadata();
+        // That of a record of the `log` crate, if it is one.
+        let of_log = event.normalized_metadata();
+        let metadata = of_log.as_ref().unwrap_or_else(|| event.metadata());
         let mut line = Line::begin(
             &mut scratch.text,
             &mut scratch.names,
@@ -101,7 +104,7 @@ impl<W> LogLayer<W> {
             &self.resource,
         );
         let access = metadata.target() == TARGET;
-        let hidden = self.hidden.of(metadata, &self.redactor);
+        let hidden = self.hidden.of(event.metadata(), &self.redactor);
         event.record(&mut visit::event(&mut line, access, hidden));
         // Innermost span first: the nearest value wins.
         for span in context.event_scope(event).into_iter().flatten() {
@@ -111,7 +114,7 @@ impl<W> LogLayer<W> {
         }
         // A field without a value is written too, for programs that parse the line.
         for field in metadata.fields() {
-            if field.name() != MESSAGE {
+            if field.name() != MESSAGE && of_log.is_none() {
                 line.inherited(field.name(), Value::Null);
             }
         }

@@ -27,6 +27,7 @@
 //! 1. A JSON line has `timestamp` (RFC 3339, UTC, microseconds), `level`, `message`, `target`,
 //!    `service`, `version` and `environment`, in this order. The fields of the event follow, then
 //!    the fields of the spans around it, innermost first, unless a field of that name is present.
+//!    With [`Logs::init`], records of the `log` crate and panics are lines, too.
 //! 2. Names in a line are unique. If a field of an event is named like one of the seven above or
 //!    like another field of the event, it gets the prefix `field_`.
 //! 3. A field without a value (an `Option` that is `None`) is `null` in JSON, so that it is always
@@ -62,7 +63,6 @@
 //!   thread waits 200 ms, and the others do not wait until the output makes progress.
 //! - Redaction finds what has a mark: a name, a prefix, a check digit. Wrap secrets in
 //!   [`Secret`](hardpoint_core::Secret), whose `Debug` hides them, and never log a request's body.
-//! - Records of the `log` crate are not collected.
 //!
 //! # Where to put this layer
 //! Call [`Logs::init`] first in `main`, before anything that may log. Add [`Logs::layer`] to your
@@ -75,6 +75,7 @@ mod filter;
 mod hidden;
 mod layer;
 mod line;
+mod panics;
 mod queue;
 mod sink;
 mod visit;

@@ -89,7 +89,7 @@ pub(super) fn event<'a, 'l>(
     access: bool,
     hidden: FieldSet,
 ) -> Each<EventFields<'a, 'l>> {
-    Each(EventFields { line, access, hidden })
+    Each(EventFields { line, access, hidden, has_message: false })
 }
 
 pub(super) struct EventFields<'a, 'l> {
@@ -97,12 +97,16 @@ pub(super) struct EventFields<'a, 'l> {
     /// Whether this is an access line, whose notes are an object.
     access: bool,
     hidden: FieldSet,
+    /// Whether the field that became the message was visited. A later one is a field.
+    has_message: bool,
 }
 
 impl Take for EventFields<'_, '_> {
     fn take(&mut self, field: &Field, value: Value<'_>) {
         match (field.name(), value) {
-            (MESSAGE, _) => {}
+            (MESSAGE, _) if !std::mem::replace(&mut self.has_message, true) => {}
+            // They repeat the metadata of a record of the `log` crate.
+            ("log.target" | "log.module_path" | "log.file" | "log.line", _) => {}
             (name, _) if self.hidden.contains(field) => {
                 self.line.field(name, Value::Clean(HIDDEN));
             }
