@@ -35,6 +35,7 @@
 //! | `remote` | the keys of issuers elsewhere, fetched over https by `auth` | no |
 //! | `redis` | the link to Redis or Valkey, and the stores on it of `auth` and `ratelimit` | no |
 //! | `tls` | TLS for the server of `health`, and `rediss://` for `redis` | no |
+//! | `chaos` | faults on purpose in `resilience`, for the tests of an application | no |
 //! | `full` | all modules; neither `axum` nor `redis` | no |
 //!
 //! The minimum supported Rust version is 1.95.

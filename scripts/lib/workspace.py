@@ -41,7 +41,7 @@ GENERIC = {
         "Bulkhead<S>", "CircuitBreaker<S>", "EnforceDeadline<S>", "GuardedClient<S>",
         "RefreshOn401<S>", "ReplayBody<B>", "ResponseBody<B>", "ResponseBody<R>", "ResponseFuture<F>",
         "ResponseFuture<F, R>", "ResponseFuture<S, B, R>", "ResponseFuture<S, Req>", "Retry<S>",
-        "Timeout<S>",
+        "Chaos<S>", "Fallback<S>", "RefreshOn401<S>", "Timeout<S>",
     },
     "secrets": set(),
     # The facade's stack of layers, and what it is made of.

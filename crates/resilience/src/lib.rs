@@ -34,6 +34,7 @@
 //! | calls in flight are bounded | [`bulkhead`] | [`BulkheadLayer`], [`ConcurrencyLimit`] |
 //! | calls end in time | [`timeout`] | [`TimeoutLayer`], [`Deadline`] |
 //! | the server's requests end in time | [`deadline`] | [`DeadlineLayer`], [`DeadlineHeader`] |
+//! | a destination that fails is answered for | [`fallback`] | [`FallbackLayer`] |
 //! | credentials are replaced when they expire | [`refresh`] | [`RefreshOn401Layer`] |
 //!
 //! The error of every client layer is a [`BoxError`]: the inner service's error, or one of
@@ -41,18 +42,23 @@
 //!
 //! # Features
 //!
-//! None.
+//! | name | adds | default |
+//! |---|---|---|
+//! | `chaos` | faults on purpose, for an application's tests: module `chaos` | no |
 //!
 //! The minimum supported Rust version is 1.95.
 
 mod backoff;
 mod budget;
 pub mod bulkhead;
+#[cfg(feature = "chaos")]
+pub mod chaos;
 pub mod circuit_breaker;
 mod classify;
 pub mod client_policy;
 pub mod deadline;
 mod error;
+pub mod fallback;
 mod jitter;
 pub mod key;
 mod keyed;
@@ -63,6 +69,8 @@ mod sleep;
 mod sync;
 pub mod timeout;
 
+#[cfg(feature = "chaos")]
+pub use self::chaos::ChaosLayer;
 pub use self::{
     backoff::{Backoff, Spread},
     budget::{RetryBudget, Withdrawal},
@@ -78,6 +86,7 @@ pub use self::{
     client_policy::{ClientPolicy, ClientPolicyBuilder, ClientPolicyLayer},
     deadline::{Deadline, DeadlineExceeded, DeadlineHeader, DeadlineLayer},
     error::{BoxError, ConfigError, Mistake},
+    fallback::FallbackLayer,
     jitter::Jitter,
     refresh::{RefreshFailed, RefreshOn401Layer},
     retry::{RetryBuilder, RetryLayer, RetryTable, RetryWhen},

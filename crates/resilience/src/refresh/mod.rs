@@ -8,7 +8,7 @@
 //! use hardpoint_resilience::{RefreshOn401Layer, retry::ReplayBody};
 //! use http::{HeaderValue, Request, Response, StatusCode, header::AUTHORIZATION};
 //! use http_body_util::{Empty, Full};
-//! use std::sync::{Arc, atomic::{AtomicU32, Ordering}};
+//! use std::{sync::{Arc, atomic::{AtomicU32, Ordering}}, time::Duration};
 //! use tower::{Layer, ServiceExt, service_fn};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -26,6 +26,8 @@
 //!     let number = issued.fetch_add(1, Ordering::Relaxed) + 1;
 //!     async move { HeaderValue::try_from(format!("Bearer token-{number}")) }
 //! });
+//! // The tokens of this example follow each other within a second.
+//! let layer = layer.min_interval(Duration::ZERO);
 //!
 //! let request = Request::get("/").body(Full::default())?;
 //! let response = layer.layer(api).oneshot(request).await?;

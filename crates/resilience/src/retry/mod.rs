@@ -60,7 +60,7 @@
 //!    prolongs the delay.
 //! 9. A retry carries the number of its attempt in `x-retry-attempt`, starting with 2. A call on
 //!    behalf of a request whose [`RequestContext`](hardpoint_core::RequestContext) has an attempt
-//!    above 1 is not retried: its caller retries.
+//!    above 1 is not retried, because its caller retries, and carries that number on.
 //! 10. If no retry can follow (one attempt, an empty budget, a body that is too long, an inner hop),
 //!     nothing is cloned and nothing recorded.
 //!

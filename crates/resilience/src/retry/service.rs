@@ -45,11 +45,12 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let Some(settings) = &self.settings else {
             return ResponseFuture::once(self.inner.call(request.map(ReplayBody::once)));
         };
         let Some((repeatable, budget)) = settings.prepare(&request) else {
+            settings.mark_inner_hop(&mut request);
             return ResponseFuture::once(self.inner.call(request.map(ReplayBody::once)));
         };
         let (head, body) = request.into_parts();
@@ -73,6 +74,14 @@ where
 }
 
 impl Settings {
+    /// Passes on that the caller retries: the hops further in must not retry either.
+    fn mark_inner_hop<B>(&self, request: &mut Request<B>) {
+        let attempt = Head::new(request).context().and_then(RequestContext::attempt);
+        if let (Some(attempt @ 2..), Some(name)) = (attempt, &self.attempt_header) {
+            request.headers_mut().insert(name, attempt.into());
+        }
+    }
+
     /// Records the call in its budget. If a retry could follow the first attempt, returns whether
     /// the request may be sent twice, and the budget. If not, nothing needs to be kept for it.
     fn prepare<B>(&self, request: &Request<B>) -> Option<(bool, RetryBudget)> {

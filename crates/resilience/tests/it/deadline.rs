@@ -109,3 +109,68 @@ async fn an_outer_deadline_stays() {
     let response = service.oneshot(request).await.unwrap();
     assert_eq!((started.elapsed().as_secs(), response.status().as_u16()), (2, 504));
 }
+
+/// Three hops that each may make three attempts: 27 requests, if the inner ones did not learn that
+/// the outer one retries.
+#[tokio::test(start_paused = true)]
+async fn a_chain_of_hops_does_not_multiply_retries() {
+    use hardpoint_resilience::{BoxError, RetryBudget, RetryLayer, retry::ReplayBody};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tower::util::BoxCloneService;
+
+    type Hop = BoxCloneService<Request<Empty<Bytes>>, Reply, BoxError>;
+
+    fn retrying(next: Hop) -> BoxCloneService<Request<Empty<Bytes>>, StatusCode, BoxError> {
+        let unbuffered = service_fn(move |request: Request<ReplayBody<Empty<Bytes>>>| {
+            let (head, _empty) = request.into_parts();
+            next.clone().oneshot(Request::from_parts(head, Empty::new()))
+        });
+        let retry = RetryLayer::builder().budget(&RetryBudget::unlimited()).build().unwrap();
+        BoxCloneService::new(retry.layer(unbuffered).map_response(|response| response.status()))
+    }
+
+    /// A server that trusts its caller, and calls `next` for each request.
+    fn hop(next: Hop) -> Hop {
+        let client = retrying(next);
+        let handler = service_fn(move |incoming: Request<Empty<Bytes>>| {
+            let client = client.clone();
+            async move {
+                let mut request = Request::new(Empty::new());
+                let context = RequestContext::find(incoming.extensions()).unwrap();
+                request.extensions_mut().insert(Arc::clone(context));
+                let mut response = Response::new(Empty::new());
+                *response.status_mut() = client.oneshot(request).await.unwrap();
+                Ok::<_, BoxError>(response)
+            }
+        });
+        let server = layer().layer(handler);
+        let arriving = service_fn(move |mut request: Request<Empty<Bytes>>| {
+            // Nothing but the headers crosses the network.
+            request.extensions_mut().clear();
+            request.extensions_mut().insert(Peer::new((TRUSTED, 1).into()));
+            let server = server.clone();
+            async move {
+                let response = server.oneshot(request).await?;
+                Ok(response.map(|_body| Empty::new()))
+            }
+        });
+        BoxCloneService::new(arriving)
+    }
+
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&calls);
+    let failing: Hop = BoxCloneService::new(service_fn(move |_request| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        let mut response = Response::new(Empty::new());
+        *response.status_mut() = StatusCode::BAD_GATEWAY;
+        async { Ok(response) }
+    }));
+    let edge = retrying(hop(hop(failing)));
+    assert_eq!(edge.oneshot(Request::new(Empty::new())).await.unwrap(), StatusCode::BAD_GATEWAY);
+    let calls = calls.load(Ordering::Relaxed);
+    println!("three hops with three attempts each: {calls} requests at the last one, of 27");
+    // Three by the innermost hop for the first attempts of all others, and one for each retry: of
+    // two in the middle and two at the edge.
+    assert_eq!(calls, 7);
+}

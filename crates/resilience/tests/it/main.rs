@@ -4,6 +4,8 @@
 
 mod alloc;
 mod bulkhead;
+#[cfg(feature = "chaos")]
+mod chaos;
 mod circuit_breaker;
 mod client_policy;
 mod contract;
