@@ -142,7 +142,10 @@ fn a_filter_that_cannot_be_read_is_an_error_with_a_remedy() {
     };
     assert_eq!(layer("info"), None);
     let error = layer("info,inof").unwrap();
-    assert_eq!(error, ConfigError::Filter { value: "info,inof".into(), directive: "inof".into() });
+    assert_eq!(
+        error,
+        ConfigError::Filter { value: "info,inof".into(), directive: "inof".into(), instead: None }
+    );
     assert_eq!(
         error.to_string(),
         "invalid directive `inof` in log filter `info,inof`; write a level (off, error, warn, \
