@@ -290,5 +290,5 @@ impl Revocation for Revocations {
     }
 }
 
-/// How often expired entries are searched for, in seconds, by whoever records one.
+/// How often expired entries are searched for, in seconds, when one is recorded.
 const SWEEP: u64 = 60;

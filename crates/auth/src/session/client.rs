@@ -6,7 +6,7 @@ use hardpoint_core::{Client, ClientResolver, RequestContext};
 use http::{HeaderMap, header::USER_AGENT, request};
 
 /// The client that uses a session: its user agent and its network, for the list of sessions and for
-/// whoever examines a reuse; and optionally what its tokens are bound to.
+/// the audit of a reuse; and optionally what its tokens are bound to.
 ///
 /// `Debug` shows only which parts are set: they are personal data.
 ///

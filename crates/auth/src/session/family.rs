@@ -30,8 +30,8 @@ pub struct FamilyState {
     /// The generation whose presentation may still be a retry; 0 if there is none.
     ///
     /// It is stored, not computed as `generation - 1`. After a forgiven retry
-    /// ([`AfterGrace::BranchKill`]) the generation below the current one is an orphan that nobody
-    /// may present, and computing it would accept a thief's orphan for ever.
+    /// ([`AfterGrace::BranchKill`]) the generation below the current one is an orphan that no
+    /// client may present, and computing it would accept a thief's orphan for ever.
     pub previous: u64,
     /// The id of the key that authenticates the token of the current generation.
     pub key_id: u32,

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{SessionClient, SessionId};
 
-/// What is known about a session, for a list of sessions and for whoever decides what it may do.
+/// What is known about a session, for a list of sessions and for the code that decides what it may do.
 ///
 /// All times are since 1970, by the clock of the store. `Debug` hides all of it.
 #[derive(Clone, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct Session {
 
 debug_only!(Session {});
 
-/// A refresh token was presented that had been used before: both its owner and someone else have
+/// A refresh token was presented that had been used before: both its owner and another client have
 /// it. The session has ended.
 ///
 /// `Debug` shows only the numbers.

@@ -276,7 +276,7 @@ impl Inner {
         grant: &Grant,
     ) -> Result<IssuedToken, IssueError> {
         let scopes = grant.within(&session.scope);
-        // The clock of the store may be ahead of ours, and verifiers refuse a log-in in the future.
+        // The clock of the store may be ahead of this process, and verifiers refuse a log-in in the future.
         let logged_in = session.created.as_secs().min(self.tokens.now().as_secs());
         let id = session.id.to_string();
         let token = self.tokens.token(&session.subject).scopes(&scopes);

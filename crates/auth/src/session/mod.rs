@@ -55,7 +55,7 @@
 //! 3. Presenting any other earlier generation is *reuse*: the session ends, its access tokens are
 //!    refused from then on, and one
 //!    [`SessionReused`](hardpoint_core::event::SessionReused) event is reported. Only authentic
-//!    tokens can cause it, so nobody can end a session by guessing.
+//!    tokens can cause it, so an attacker cannot end a session by guessing.
 //! 4. An authentic token that is *newer* than the store's state shows that the store lost a
 //!    rotation. It is refused and reported, and is not taken for theft.
 //! 5. A session ends after its [`idle`](SessionIssuerBuilder::idle) time without a refresh, and

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 /// A secret from which a service derives its symmetric keys by HKDF (RFC 5869), with a label for
 /// each purpose. Clones share it. `Debug` hides it.
 ///
-/// Every derived key has an id, which is stored beside whatever the key made. So a root secret can
+/// Every derived key has an id, which is stored beside the data that the key made. So a root secret can
 /// be replaced without ending sessions: [`previous`](Self::previous) secrets verify, and only the
 /// current one makes anything new. To answer a leak, drop the leaked secret altogether.
 ///
@@ -96,7 +96,7 @@ pub(crate) struct DerivedKey {
 debug_only!(DerivedKey { id });
 
 impl DerivedKeys {
-    /// The key that makes whatever is new.
+    /// The key that makes new data.
     pub(crate) fn current(&self) -> Option<&DerivedKey> {
         self.keys.first()
     }

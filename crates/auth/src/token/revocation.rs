@@ -38,7 +38,7 @@ pub trait Revocation: Send + Sync + 'static {
 
     /// Asks the store behind this copy, if [`state`](Self::state) returned
     /// [`Unknown`](RevocationState::Unknown) and the policy is [`RevocationPolicy::AskStore`].
-    /// Default: there is no store.
+    /// Default: `None`, since an implementation need not have a store.
     fn ask(&self, _token: &VerifiedToken) -> Option<AskedStore> {
         None
     }

@@ -34,7 +34,7 @@ pub(super) async fn follow(store: Weak<RedisSessions>, time: Time, patience: Dur
         match result {
             Ok(()) => (pause, is_failing) = (FIRST_PAUSE, false),
             Err(error) => {
-                // Whatever was missed meanwhile is in the next snapshot.
+                // The next snapshot contains the entries that were missed.
                 position = None;
                 if !is_failing {
                     tracing::warn!(

@@ -94,7 +94,7 @@ const SWEEP: u64 = 60_000;
 impl MemorySessionsBuilder {
     /// How many sessions there may be. Default: 100 000, which take up to 50 MB with long user
     /// agents. Beyond it, log-ins are refused with 503: ending other users' sessions instead would
-    /// let an attacker with many accounts log them out. With 0 nobody can log in.
+    /// let an attacker with many accounts log them out. With 0 every log-in is refused.
     pub fn capacity(mut self, capacity: usize) -> Self {
         self.capacity = capacity;
         self
