@@ -65,7 +65,7 @@ impl<'a> From<SessionRefreshed> for Event<'a> {
     }
 }
 
-/// A refresh token was used twice, so another client than its owner has a copy. The session has ended.
+/// A refresh token was used twice, so a second client has a copy of it. The session has ended.
 ///
 /// It is a security event. It compares the client that last refreshed the session with the one that
 /// presented the used token; which of them is the thief is not known. The application gets both
