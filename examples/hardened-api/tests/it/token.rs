@@ -165,7 +165,7 @@ fn a_token_that_is_not_as_expected_is_refused_and_the_reason_named() {
         (verify(&other, &[], &made), "key_id"),
         (verify(&key, &["--profile", "plain"], &made), "type"),
         (verify(&key, &[], "a token"), "malformed"),
-        (token_with(&[["verify"].as_slice(), &elsewhere].concat(), &made), "audience"),
+        (token_with(&[["verify"].as_slice(), &elsewhere].concat(), &made), "audience, claim `aud`"),
     ] {
         assert_eq!(outcome.bad(1), format!("token refused: {reason}\n"));
     }
