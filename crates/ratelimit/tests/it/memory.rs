@@ -137,3 +137,11 @@ fn a_batch_that_loses_a_race_gives_back_what_it_took() {
         }
     }
 }
+
+#[test]
+fn an_answer_is_four_words() {
+    use hardpoint_ratelimit::{Admitted, Denied};
+    // Who decided fits into what was padding: a larger answer would be slower to return.
+    assert_eq!(size_of::<Admitted>(), 24);
+    assert_eq!(size_of::<Result<Admitted, Denied>>(), 32);
+}
