@@ -12,7 +12,7 @@ use super::Scenario;
 
 fn circuit() -> Circuit {
     let builder = Circuit::builder("inventory", Duration::from_secs(1));
-    builder.time(&ManualClock::default()).build().expect("the defaults work")
+    builder.time(ManualClock::default()).build().expect("the defaults work")
 }
 
 /// A call through a closed circuit, without a request.
