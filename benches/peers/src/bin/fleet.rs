@@ -219,7 +219,8 @@ impl Contender {
                 let name = format!("plain:{key:032x}");
                 let mut call = script.key(name);
                 call.arg(INTERVAL_NANOS).arg(u64::from(BURST) * INTERVAL_NANOS);
-                let (_admitted, _debt): (u8, f64) = call.invoke_async(&mut connection.clone()).await?;
+                let (_admitted, _debt): (u8, f64) =
+                    call.invoke_async(&mut connection.clone()).await?;
             }
             Self::Throttled(limiter) => {
                 let rate = NonZeroU32::new(1_000_000).expect("not zero");
@@ -302,7 +303,9 @@ async fn over_admission(url: &str) -> Result<String, BoxError> {
         (admitted, asked) = (admitted + more, asked + of);
     }
     let bound = f64::from(burst) + f64::from(rate) * began.elapsed().as_secs_f64();
-    Ok(format!("one hot key at {rate}/s:{burst}, 512 tasks: {admitted} of {asked} admitted, {bound:.0} allowed"))
+    Ok(format!(
+        "one hot key at {rate}/s:{burst}, 512 tasks: {admitted} of {asked} admitted, {bound:.0} allowed"
+    ))
 }
 
 /// What a decision takes while the server is away.
@@ -354,7 +357,8 @@ impl Server {
     async fn script_micros(&self) -> Result<f64, BoxError> {
         let client = redis::Client::open(self.url())?;
         let mut connection = client.get_multiplexed_async_connection().await?;
-        let info: String = redis::cmd("INFO").arg("commandstats").query_async(&mut connection).await?;
+        let info: String =
+            redis::cmd("INFO").arg("commandstats").query_async(&mut connection).await?;
         let stats = info.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:"));
         let micros = stats.and_then(|stats| stats.split(',').find_map(|f| f.strip_prefix("usec=")));
         Ok(micros.map_or(Ok(0.0), str::parse)?)

@@ -53,7 +53,7 @@
 //! answer, never the command.
 //!
 //! # Deployment caveats
-//! - Each key is one string of 14 bytes (39 if its cells may be held), about 130 bytes of the
+//! - Each key is one string of 14 bytes (39 if its cells may be held), about 200 bytes of the
 //!   server's memory in all, and expires two to three seconds after its bucket is full (three minutes
 //!   if it may be held). A key that the server evicts starts with a full bucket. Give limits a
 //!   `maxmemory` of their own or a `volatile-` policy.
