@@ -18,7 +18,7 @@ use http::StatusCode;
 
 use crate::settings::{Settings, SharedState};
 
-/// A connection to the server, and the keys of the digests that identify everything on it.
+/// Two links to the server, and the keys of the digests that identify everything on it.
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
     pub(crate) redis: Redis,
@@ -37,8 +37,11 @@ impl Server {
         let Some(SharedState { url, digests, previous }) = &settings.shared else {
             return Ok(None);
         };
-        let redis = Redis::builder(url.expose()).telemetry(telemetry).build()?;
-        let limits = RedisStore::new(&redis, digests);
+        let link = || Redis::builder(url.expose()).telemetry(telemetry);
+        // Limits have a failure policy, so that they need not wait for a slow answer. Who logs in has
+        // to.
+        let redis = link().name("state").deadline(Duration::from_millis(500)).build()?;
+        let limits = RedisStore::new(&link().name("limits").build()?, digests);
         Ok(Some(Self { redis, limits, digests: digests.clone(), previous: previous.clone() }))
     }
 

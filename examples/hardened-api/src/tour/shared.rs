@@ -27,8 +27,10 @@ pub(super) async fn play(email: &str, password: &str) -> Result<Option<Vec<Strin
     let secrets = Secrets::generate()?;
     let (first, second) =
         (Server::start(&secrets, &variables).await?, Server::start(&secrets, &variables).await?);
-    for instance in [&first, &second] {
-        instance.line(|line| message(line).starts_with("the link is up")).await?;
+    for (instance, link) in
+        [(&first, "state"), (&first, "limits"), (&second, "state"), (&second, "limits")]
+    {
+        instance.line(|line| says(line, link, "the link is up")).await?;
     }
     let clients = [Client::new(first.address), Client::new(second.address)];
     let [one, other] = &clients;
@@ -61,7 +63,7 @@ pub(super) async fn play(email: &str, password: &str) -> Result<Option<Vec<Strin
 
     redis.kill().await?;
     for instance in [&first, &second] {
-        instance.line(|line| message(line).starts_with("the link is down")).await?;
+        instance.line(|line| says(line, "limits", "the link is down")).await?;
     }
     let limited = other.get("/api/v1/ping").await?.expect(StatusCode::TOO_MANY_REQUESTS)?;
     let ready = other.get("/readyz").await?.expect(StatusCode::OK)?;
@@ -74,8 +76,10 @@ pub(super) async fn play(email: &str, password: &str) -> Result<Option<Vec<Strin
     Ok(Some(lines))
 }
 
-fn message(line: &Value) -> &str {
-    line.get("message").and_then(Value::as_str).unwrap_or_default()
+/// Whether a log line is about this link and begins with this message.
+fn says(line: &Value, link: &str, message: &str) -> bool {
+    let field = |name| line.get(name).and_then(Value::as_str).unwrap_or_default();
+    field("link") == link && field("message").starts_with(message)
 }
 
 /// Starts a server on a free port, without persistence. The instances find it once it listens.

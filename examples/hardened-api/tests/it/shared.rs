@@ -104,7 +104,8 @@ async fn a_server_that_is_down_at_the_start_degrades_the_service_until_it_comes(
     let client = Client::new();
     let ready = || client.get(format!("{}/readyz", service.public));
     assert_eq!(ready().await.status.as_u16(), 200);
-    service.process.line(PATIENCE, |line| line.contains("the link is down")).await;
+    let state = |line: &str, what: &str| line.contains(what) && line.contains("link=\"state\"");
+    service.process.line(PATIENCE, |line| state(line, "the link is down")).await;
 
     let account = json!({ "email": "alice@example.org", "password": PASSWORD });
     let sign_up = || client.post_json(format!("{}/api/v1/accounts", service.public), &account);
@@ -118,7 +119,7 @@ async fn a_server_that_is_down_at_the_start_degrades_the_service_until_it_comes(
     assert!(report.text().contains("redis"), "{}", report.text());
 
     server.restart();
-    service.process.line(PATIENCE, |line| line.contains("the link is up")).await;
+    service.process.line(PATIENCE, |line| state(line, "the link is up")).await;
     let made = sign_up().await;
     assert_eq!(made.status.as_u16(), 201, "{}", made.text());
     assert_eq!(log_in(&service).await.status.as_u16(), 200);
