@@ -6,6 +6,7 @@
 //! is read from `INFO commandstats`.
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot be set up has to stop")]
+#![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
 use std::{
     convert::Infallible,

@@ -27,7 +27,7 @@
 //! 2. By pattern: in messages and in the texts of other fields, each [`Class`] is found and treated by
 //!    its [`Action`]: credentials, tokens and keys, numbers of cards and accounts, e-mail addresses,
 //!    passwords in URLs. A number that is a card's is found as a number, too.
-//! 3. By type: [`Secret`](hardpoint_core::Secret) never shows its content.
+//! 3. By type: [`Secret`] never shows its content.
 //! 4. A pattern is decided by its own rules: check digits, prefixes of issuers, a colon inside of
 //!    `Basic` credentials. Data without such a mark, such as a name or a password alone in a sentence,
 //!    is not found.
