@@ -1,12 +1,12 @@
 //! Takes a tower service from *works locally* to *safe to run*.
 //!
 //! hardpoint is a set of independent tower layers and helpers for a service that already exists: it
-//! owns no `main`, no router and no handler. This crate re-exports them and adds [`Stack`], which
+//! owns neither `main`, router nor handlers. This crate re-exports them and adds [`Stack`], which
 //! checks their order. Each crate can also be used by itself.
 //!
 //! # Quick start
 //!
-//! The project's README has a whole service in forty lines, and `examples/hardened-api` is one to
+//! The project's README contains a complete service, and `examples/hardened-api` is one to
 //! run.
 //!
 //! # Concepts
@@ -15,12 +15,12 @@
 //! |---|---|
 //! | `auth` | callers who claim to be someone else |
 //! | `ratelimit` | callers who take more than their share |
-//! | `resilience` | dependencies that fail, hang or drown in retries |
-//! | `observability` | not knowing what happened |
+//! | `resilience` | dependencies that fail, hang or are overloaded by retries |
+//! | `observability` | incidents without evidence: access lines, logs, metrics |
 //! | `health` | traffic to an instance that cannot serve it, and requests lost in a restart |
 //! | `secrets` | starting with a missing, weak or leaked secret |
-//! | `redis` | requests that wait for a server of shared state that is away |
-//! | `edge` | spoofed addresses, huge bodies, careless browsers, errors of ten shapes |
+//! | `redis` | requests that wait for a Redis or Valkey server that is down |
+//! | `edge` | spoofed addresses, huge bodies, unsafe browser defaults, inconsistent errors |
 //! | [`core`] | layers that disagree: it holds the types that all of them share |
 //!
 //! # Features
@@ -28,15 +28,16 @@
 //! | name | adds | default |
 //! |---|---|---|
 //! | `auth`, `edge`, `health`, `observability`, `ratelimit`, `resilience`, `secrets` | the module of this name | no |
-//! | `axum` | the axum parts of those that are on | no |
+//! | `axum` | the axum parts of the enabled modules | no |
 //! | `grpc` | the health service of gRPC in `health` | no |
-//! | `serve` | the admin listener of `health` | no |
+//! | `serve` | the server and the admin listener of `health`; implied by `axum` | no |
 //! | `tokio` | metrics of a tokio runtime in `observability` | no |
-//! | `remote` | the keys of issuers elsewhere, fetched over https by `auth` | no |
-//! | `redis` | the link to Redis or Valkey, and the stores on it of `auth` and `ratelimit` | no |
+//! | `remote` | keys that `auth` fetches from an issuer over https | no |
+//! | `redis` | module `redis`, and the stores of `auth` and `ratelimit` on Redis or Valkey | no |
 //! | `tls` | TLS for the server of `health`, and `rediss://` for `redis` | no |
-//! | `chaos` | faults on purpose in `resilience`, for the tests of an application | no |
-//! | `full` | all modules; neither `axum` nor `redis` | no |
+//! | `test` | an issuer of tokens in `auth`, for the tests of an application | no |
+//! | `chaos` | fault injection in `resilience`, for an application's tests | no |
+//! | `full` | every module except `redis`, and none of the other features | no |
 //!
 //! The minimum supported Rust version is 1.95.
 

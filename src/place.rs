@@ -50,7 +50,7 @@ impl At for AfterCatchPanic {
     const PLACE: Place = Place::CATCH_PANIC.after();
 }
 
-/// Where a deadline belongs, such as tower-http's `TimeoutLayer`.
+/// At the place of `resilience::DeadlineLayer`: tower-http's `TimeoutLayer`, for example.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline;
 

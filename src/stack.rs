@@ -66,6 +66,7 @@ use crate::place::{self, Placed};
 /// | [`CORS`](Place::CORS) | a foreign layer, at [`place::Cors`] | browsers may read refusals and their `Retry-After` |
 /// | [`PROBLEM`](Place::PROBLEM) | `edge::ProblemLayer` | gives every error from inside one shape |
 /// | [`CATCH_PANIC`](Place::CATCH_PANIC) | `edge::CatchPanicLayer` | a panic becomes an error that is shaped and recorded |
+/// | [`DEADLINE`](Place::DEADLINE) | `resilience::DeadlineLayer` | ends late requests |
 /// | [`RATE_LIMIT_BY_ADDRESS`](Place::RATE_LIMIT_BY_ADDRESS) | `ratelimit::RateLimitLayer` | a flood costs no cryptography |
 /// | [`AUTH`](Place::AUTH) | `auth::AuthLayer` | authenticates the caller |
 /// | [`REQUIRE`](Place::REQUIRE) | `auth::RequireLayer` | needs the caller |

@@ -1,4 +1,4 @@
-//! Authentication: bearer tokens, scopes, and passwords hashed within a bound.
+//! Authentication: bearer tokens, scopes, sessions, and passwords hashed within a bound.
 //!
 //! It finds out who is calling, and whether the caller was granted a scope. It does *not* store
 //! accounts, log users in over OAuth, or decide what a subject may see.
@@ -43,7 +43,7 @@
 //! |---|---|---|
 //! | `axum` | the extractor `axum::Authenticated` | no |
 //! | `redis` | sessions and revocations that instances share on a Redis server: `session::redis::RedisSessions` | no |
-//! | `test` | the issuer of a service's tests: `test::TestIssuer` | no |
+//! | `test` | tokens for the tests of a service: `test::TestIssuer` | no |
 //! | `remote` | keys that are fetched over https from an issuer, or found through OpenID Connect Discovery: `remote::RemoteKeys` | no |
 //!
 //! The minimum supported Rust version is 1.95.

@@ -11,10 +11,10 @@ use axum::{
 use hardpoint::{
     Stack,
     auth::{
-        AuthLayer, KeySet, PasswordHasher, SessionIssuer, SessionStore, TokenCache, TokenIssuer,
-        TokenVerifier,
+        AuthLayer, KeySet, PasswordHasher, RevocationPolicy, SessionIssuer, SessionStore,
+        TokenCache, TokenIssuer, TokenVerifier,
     },
-    core::Telemetry,
+    core::{Problem, Telemetry},
     edge::{BodyLimitLayer, CatchPanicLayer, ClientLayer, ProblemLayer, SecurityHeadersLayer},
     health::{DrainLayer, Lifecycle, ProbeLayer},
     observability::{
@@ -95,6 +95,7 @@ impl App {
             .audience(AUDIENCE)
             .cache(TokenCache::new())
             .revocation(revocations)
+            .unknown_revocation(RevocationPolicy::AskStore)
             .build()?;
         Ok((app, verifier))
     }
@@ -137,6 +138,10 @@ pub(crate) fn router(
         .route("/api/v1/session/refresh", post(session::refresh))
         .route("/api/v1/sessions", get(session::list).delete(session::end_all))
         .route("/api/v1/sessions/{id}", delete(session::end_one))
+        .route("/api/v1/password/reset", post(not_built))
+        .route("/api/v1/password/reset/confirm", post(not_built))
+        .route("/api/v1/magic-link", post(not_built))
+        .route("/api/v1/magic-link/confirm", post(not_built))
         .route("/api/v1/me", get(session::me))
         .route("/api/v1/ping", get(session::ping))
         .route("/api/v1/notes", get(notes::list).post(notes::add))
@@ -182,6 +187,11 @@ fn shared(limits: RateLimiterBuilder, server: Option<&Server>) -> RateLimiterBui
         Some(server) => server.limits(limits),
         None => limits,
     }
+}
+
+/// Answers for a route whose capability does not exist yet.
+async fn not_built() -> Problem {
+    Problem::from_status(StatusCode::NOT_IMPLEMENTED)
 }
 
 async fn jwks(State(app): State<App>) -> Response {

@@ -80,7 +80,7 @@ impl SigningKey {
     /// refused.
     ///
     /// # Errors
-    /// [`KeyError`] says what the text is instead, without showing any of it, and how to convert it.
+    /// [`KeyError`] names the kind of text, without showing any of it, and how to convert it.
     /// An encrypted key is refused.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
         Self::from_block(&container::private_block(text)?)

@@ -74,7 +74,7 @@ impl VerifyingKey {
     /// (CVE-2022-23539).
     ///
     /// # Errors
-    /// [`KeyError`] says what the text is instead, without showing any of it, and how to convert it.
+    /// [`KeyError`] names the kind of text, without showing any of it, and how to convert it.
     /// An encrypted key and a chain of certificates are refused.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
         Self::from_block(&container::block(text)?)

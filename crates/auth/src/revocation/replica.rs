@@ -21,7 +21,7 @@ use crate::{
     token::AskedStore,
 };
 
-/// What is revoked, in the memory of this process: the epochs of subjects, sessions and single
+/// The revocations in the memory of this process: the epochs of subjects, sessions and single
 /// tokens. A [`TokenVerifier`](crate::TokenVerifier) asks it about every token, cached or not. Clones
 /// share it.
 ///
@@ -38,7 +38,7 @@ use crate::{
 ///    time at which it began, empty. A token with a smaller epoch than the origin is revoked, since
 ///    its session is gone; one with a larger epoch, of a subject whose own is not known, is *not
 ///    known*.
-/// 4. What is known to be revoked is revoked, however old the copy is. Any other token is *not
+/// 4. A revoked token is refused, however old the copy is. Any other token is *not
 ///    known* while the copy is stale, and the verifier's
 ///    [`RevocationPolicy`](crate::RevocationPolicy) decides.
 /// 5. Entries are only added, and their numbers only become larger. An entry leaves when the tokens

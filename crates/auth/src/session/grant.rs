@@ -62,7 +62,7 @@ pub enum GrantError {
     /// session ends.
     #[error("the subject may not use the session any more")]
     Denied,
-    /// It is not known what the subject may do. The refresh token was rotated: the client gets its
+    /// The application could not decide. The refresh token was rotated: the client gets its
     /// successor if it retries within the grace.
     #[error("it is not known what the subject may do")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{SessionClient, SessionId};
 
-/// What is known about a session, for a list of sessions and for the code that decides what it may do.
+/// The facts about a session, for a list of sessions and for the code that decides its grant.
 ///
 /// All times are since 1970, by the clock of the store. `Debug` hides all of it.
 #[derive(Clone, PartialEq, Eq)]

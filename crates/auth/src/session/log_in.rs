@@ -35,7 +35,7 @@ impl<'a> LogIn<'a> {
         }
     }
 
-    /// What the session may do. Its scopes are the most that the session will ever have. Default: no
+    /// The session's grant. Its scopes are the most that the session will ever have. Default: no
     /// scope.
     pub fn grant(mut self, grant: Grant) -> Self {
         self.grant = grant;

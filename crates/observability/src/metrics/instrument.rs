@@ -18,8 +18,8 @@ use super::{
 
 /// The labels of a family's series: names that are fixed, and the values of one series.
 ///
-/// Implement it for a struct or an enum whose values are few and known. What a client chooses, such
-/// as a path, an address or an id, does not belong into a label.
+/// Implement it for a struct or an enum whose values are few and known. Avoid client input, such
+/// as a path, an address or an id.
 ///
 /// ```
 /// use hardpoint_observability::metrics::Labels;

@@ -81,7 +81,7 @@ pub enum Action {
     /// Writes stars, and the last four characters of an account or card number, or the domain of an
     /// e-mail address.
     Mask,
-    /// Writes `[<class>:<pseudonym>]`: equal data has equal pseudonyms, which nobody without the key can
-    /// reverse or check. Without a key it is [`Erase`](Self::Erase).
+    /// Writes `[<class>:<pseudonym>]`, the same for equal data. Only a holder of the key can
+    /// check a pseudonym against a value. Without a key it is [`Erase`](Self::Erase).
     Pseudonym,
 }

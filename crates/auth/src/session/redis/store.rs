@@ -51,8 +51,8 @@ pub struct RedisSessionsBuilder {
 debug_only!(RedisSessionsBuilder { max_staleness, allows_eviction });
 
 impl RedisSessionsBuilder {
-    /// Also finds what was stored with this earlier digest key, as after the root secret was replaced
-    /// that it is derived from. What is found moves to the present key. Default: none.
+    /// Also finds keys of this earlier digest key, for example after the root secret was replaced
+    /// from which it is derived, and moves them to the present key. Default: none.
     pub fn previous(mut self, digests: DigestKey) -> Self {
         self.previous = Some(digests);
         self
