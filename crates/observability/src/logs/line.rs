@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use serde::de::IgnoredAny;
 use time::OffsetDateTime;
 
 use super::escape::{Cut, Escape};
@@ -196,8 +197,13 @@ impl<'a> Line<'a> {
             Value::Json(json) => {
                 let start = self.text.len();
                 let written = Escape { to: self.text, quoted: false }.write_str(json);
-                // No pattern goes beyond the end of a string.
                 self.redactor.redact_from(self.text, start);
+                // A number or a list was replaced by a word: the object becomes a text.
+                let all = self.text.get(start..).unwrap_or_default();
+                if serde_json::from_str::<IgnoredAny>(all).is_err() {
+                    self.text.truncate(start);
+                    self.quoted(format_args!("{json}"));
+                }
                 written
             }
             Value::Null => self.text.write_str("null"),

@@ -16,8 +16,8 @@ pub(super) fn log(only: bool) {
     let only = only && env::var_os("RUST_BACKTRACE").is_none();
     panic::set_hook(Box::new(move |info| {
         write(info);
-        // A filter that hides the line must not hide the panic.
-        if !only || !enabled!(target: TARGET, Level::ERROR) {
+        // A filter that hides the line must not hide the panic, nor must an abort before it is written.
+        if !only || cfg!(panic = "abort") || !enabled!(target: TARGET, Level::ERROR) {
             previous(info);
         }
     }));

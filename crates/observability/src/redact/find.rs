@@ -229,8 +229,11 @@ fn basic(bytes: &[u8], start: usize) -> Option<Range<usize>> {
 /// What follows the name of a secret field and `=`.
 fn assignment(bytes: &[u8], equals: usize, names: &Names) -> Option<Range<usize>> {
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-    let start = run_back(bytes, equals, is_name);
-    is_secret(bytes, start..equals, names).then(|| value(bytes, equals + 1))?
+    // Some formats of configuration have spaces around it.
+    let is_blank = |byte: u8| byte == b' ';
+    let end = run_back(bytes, equals, is_blank);
+    let start = run_back(bytes, end, is_name);
+    is_secret(bytes, start..end, names).then(|| value(bytes, run(bytes, equals + 1, is_blank)))?
 }
 
 /// What follows the name of a secret member of an object, whose closing quote is at `start`.
@@ -243,22 +246,28 @@ fn member(bytes: &[u8], start: usize, end: usize, names: &Names) -> Option<Range
     is_secret(bytes, name, names).then(|| value(bytes, value_at))?
 }
 
-/// What follows the name of a secret header and `: `. Single words are left to sentences, except for
-/// the names of headers that are single words.
+/// What follows the name of a secret header and `: `, or of a field as `Debug` writes it. Single words
+/// before anything but a string are left to sentences, except for the names of headers that are single
+/// words.
 fn header_line(bytes: &[u8], colon: usize, names: &Names) -> Option<Range<usize>> {
     const SINGLE: [&[u8]; 2] = [b"authorization", b"cookie"];
 
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     let start = run_back(bytes, colon, is_name);
+    if !is_secret(bytes, start..colon, names) {
+        return None;
+    }
+    let behind = colon + 2;
+    let is_some = bytes.get(behind..)?.starts_with(b"Some(");
+    let field = behind + if is_some { b"Some(".len() } else { 0 };
+    if matches!(bytes.get(field..)?, [b'"', ..] | [b'\\', b'"', ..]) {
+        return value(bytes, field);
+    }
     let name = bytes.get(start..colon)?;
     let is_header = name.iter().any(|byte| matches!(byte, b'-' | b'_'))
         || SINGLE.iter().any(|single| name.eq_ignore_ascii_case(single));
-    if !is_header || !is_secret(bytes, start..colon, names) {
-        return None;
-    }
-    let start = colon + 2;
-    let end = run(bytes, start, |byte| !matches!(byte, b'\n' | b'\r' | b'"' | b'\\'));
-    (end > start).then_some(start..end)
+    let end = run(bytes, behind, |byte| !matches!(byte, b'\n' | b'\r' | b'"' | b'\\'));
+    (is_header && end > behind).then_some(behind..end)
 }
 
 fn is_secret(bytes: &[u8], name: Range<usize>, names: &Names) -> bool {
@@ -273,8 +282,11 @@ fn value(bytes: &[u8], start: usize) -> Option<Range<usize>> {
     let (begin, end) = match bytes.get(start..)? {
         // Within a string of a log line, each quote and each backslash has a backslash before it.
         [b'\\', b'"', ..] => {
-            (start + 2, closing(bytes, start + 2, |slashes| slashes % 4 == 1)? - 1)
+            let end = closing(bytes, start + 2, |slashes| slashes % 4 == 1)?;
+            // Only a closing quote has a backslash before it.
+            (start + 2, if end < bytes.len() { end - 1 } else { end })
         }
+        [b'[', ..] => (start + 1, run(bytes, start + 1, |byte| byte != b']')),
         [b'"', ..] => (start + 1, closing(bytes, start + 1, |slashes| slashes % 2 == 0)?),
         [b'\'', ..] => (start + 1, run(bytes, start + 1, |byte| byte != b'\'')),
         _ => {
@@ -306,8 +318,12 @@ fn email(bytes: &[u8], at: usize) -> Option<Range<usize>> {
         |byte: u8| byte.is_ascii_alphanumeric() || b".-".contains(&byte) || !byte.is_ascii();
     let mut start = run_back(bytes, at, is_local);
     let escaped = start.checked_sub(1).and_then(|place| bytes.get(place)) == Some(&b'\\');
-    if escaped && matches!(bytes.get(start), Some(b'n' | b'r' | b't')) {
-        start += 1;
+    if escaped {
+        start += match bytes.get(start) {
+            Some(b'n' | b'r' | b't') => 1,
+            Some(b'u') => 5,
+            _ => 0,
+        };
     }
     start = run(bytes, start, |byte| byte == b'.').min(at);
     let mut end = run(bytes, at + 1, is_domain);

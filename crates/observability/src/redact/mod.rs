@@ -173,7 +173,10 @@ impl Redactor {
         let found = self.find(text.get(start..).unwrap_or_default());
         // From the end, so that positions stay.
         for (range, replacement) in found.into_iter().rev() {
-            text.replace_range(start + range.start..start + range.end, &replacement);
+            // A range that splits a character must not end the program.
+            let (start, end) = (start + range.start, (start + range.end).min(text.len()));
+            let range = text.floor_char_boundary(start)..text.ceil_char_boundary(end);
+            text.replace_range(range, &replacement);
         }
     }
 

@@ -1,7 +1,9 @@
 //! Fields whose names say that their values are secret. Pure.
 
 /// The words that a secret field's name ends with.
-const SECRET: [&str; 46] = [
+const SECRET: [&str; 51] = [
+    "access_key",
+    "account_key",
     "api_key",
     "api_token",
     "apikey",
@@ -10,6 +12,7 @@ const SECRET: [&str; 46] = [
     "bearer",
     "card_number",
     "client_secret",
+    "code_verifier",
     "connection_string",
     "cookie",
     "cookies",
@@ -27,6 +30,7 @@ const SECRET: [&str; 46] = [
     "one_time_code",
     "otp",
     "pan",
+    "passcode",
     "passphrase",
     "passwd",
     "password",
@@ -48,6 +52,7 @@ const SECRET: [&str; 46] = [
     "ssn",
     "token",
     "tokens",
+    "totp",
 ];
 
 /// Which names are secret: the default list, and what a service adds to it or takes from it.
@@ -88,12 +93,15 @@ impl Names {
 /// A name in lower case with `_` between its words: `X-Api-Key`, `x.api.key` and `xApiKey` are one.
 fn normal(name: &str) -> String {
     let mut normal = String::with_capacity(name.len() + 2);
-    let mut was_lower = false;
-    for char in name.chars() {
-        if char.is_ascii_uppercase() && was_lower {
+    let mut chars = name.chars().peekable();
+    let (mut was_lower, mut was_upper) = (false, false);
+    while let Some(char) = chars.next() {
+        let ends_capitals = was_upper && chars.peek().is_some_and(char::is_ascii_lowercase);
+        if char.is_ascii_uppercase() && (was_lower || ends_capitals) {
             normal.push('_');
         }
         was_lower = char.is_ascii_lowercase() || char.is_ascii_digit();
+        was_upper = char.is_ascii_uppercase();
         normal.push(if matches!(char, '-' | '.' | ' ') { '_' } else { char.to_ascii_lowercase() });
     }
     normal
@@ -120,8 +128,14 @@ mod tests {
             "Authorization",
             "set-cookie",
             "client_secret",
+            "code_verifier",
             "pin",
             "r_token",
+            "JWTSecret",
+            "DBPassword",
+            "AWS_SECRET_ACCESS_KEY",
+            "AccountKey",
+            "totp",
         ] {
             assert!(names.are_secret(secret), "{secret}");
         }

@@ -25,10 +25,10 @@ pub(super) fn find(bytes: &[u8], add: &mut impl FnMut(Class, Option<Range<usize>
         let groups = groups.as_slice();
         let end = groups.last().map_or(start + 1, |group| group.end);
         add(Class::Phone, phone(bytes, start, end));
-        if !is_decimal(bytes, start, end) && begins_word(bytes, start) && ends_word(bytes, end) {
-            add(Class::Ssn, ssn(bytes, groups));
-            add(Class::Card, card_in(bytes, groups));
+        for three in groups.windows(3) {
+            add(Class::Ssn, ssn(bytes, three).filter(|own| is_whole(bytes, own)));
         }
+        add(Class::Card, card_in(bytes, groups));
         place = end.max(start + 1);
     }
 }
@@ -79,6 +79,13 @@ impl Groups {
     }
 }
 
+/// Whether the digits are a word of their own, and not a part of another number.
+fn is_whole(bytes: &[u8], own: &Range<usize>) -> bool {
+    !is_decimal(bytes, own.start, own.end)
+        && begins_word(bytes, own.start)
+        && ends_word(bytes, own.end)
+}
+
 /// Whether the digits are part of a number with a fraction, or of an address.
 fn is_decimal(bytes: &[u8], start: usize, end: usize) -> bool {
     let digit = |place: Option<usize>| {
@@ -104,8 +111,9 @@ fn card_in(bytes: &[u8], groups: &[Range<usize>]) -> Option<Range<usize>> {
                 *digit = byte - b'0';
             }
             count += text.len();
-            if digits.get(..count).is_some_and(is_card_number) {
-                return Some(first.start..group.end);
+            let own = first.start..group.end;
+            if digits.get(..count).is_some_and(is_card_number) && is_whole(bytes, &own) {
+                return Some(own);
             }
         }
     }

@@ -47,6 +47,21 @@ fn each_class_is_found_where_it_is_written() {
         Credential,
         r#"{\"password\":\"{}\",\"c\":1}"#,
     );
+    finds(
+        r#"Config { password: "hunter2", port: 1 }"#,
+        Credential,
+        r#"Config { password: "{}", port: 1 }"#,
+    );
+    finds(r#"{ api_key: Some(\"abc\") }"#, Credential, r#"{ api_key: Some(\"{}\") }"#);
+    finds(r#"{"tokens":["abc","def"]}"#, Credential, r#"{"tokens":[{}]}"#);
+    finds("db_password = hunter2", Credential, "db_password = {}");
+    finds("AWS_SECRET_ACCESS_KEY=wJalr/K7MDENG", Credential, "AWS_SECRET_ACCESS_KEY={}");
+    finds(r#"{\"password\":\"é"#, Credential, r#"{\"password\":\"{}"#);
+    finds("\\u202ealice@example.com", Email, "\\u202e{}");
+    finds("charged 4111111111111111 12.50 EUR", Card, "charged {} 12.50 EUR");
+    finds("4111 1111 1111 1111 2nd try", Card, "{} 2nd try");
+    finds("order A7 4111 1111 1111 1111", Card, "order A7 {}");
+    finds("ssn 536-90-4399 2024", Ssn, "ssn {} 2024");
     finds("X-Api-Key: 3f2a", Credential, "X-Api-Key: {}");
     finds("mail to alice.b+c@mail.example.co.uk.", Email, "mail to {}.");
     finds("a\\nbob@example.com", Email, "a\\n{}");

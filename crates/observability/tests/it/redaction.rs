@@ -7,6 +7,7 @@ use hardpoint_observability::{
     redact::{Action, Class},
 };
 use hardpoint_testkit::leak::LeakScanner;
+use proptest::prelude::*;
 use serde_json::Value as Json;
 use tracing::{Span, error, info, info_span};
 
@@ -136,4 +137,24 @@ async fn the_access_line_keeps_client_and_subject_and_nothing_else_of_them() {
     assert_eq!(line["notes"]["key"], "[redacted:private_key]");
     assert_eq!(line["notes"]["last"], "shown");
     LeakScanner::new(["bob@example.com", JWT]).assert_clean("the log", harness.logs.text());
+}
+
+proptest! {
+    #[test]
+    fn no_text_breaks_a_line(parts in proptest::collection::vec(
+        prop_oneof![
+            Just("\\"), Just("\""), Just("\u{e9}"), Just("password\":\""), Just("token="), Just("'"),
+            Just("alice@example.com"), Just("\u{202e}"), Just("4111111111111111"), Just("["), Just(" "),
+            Just("-----BEGIN PRIVATE KEY-----"), Just("{\"pin\":12,"), Just("}"), Just("://a:b@c"),
+        ],
+        0..20,
+    )) {
+        let text = parts.concat();
+        let (lines, written) = logged(Logs::json("orders"), || {
+            info!(text, "{text}");
+            info!(target: "hardpoint::access", notes = ?format_args!("{{\"a\":{:?}}}", text), "request");
+            info!(target: "hardpoint::access", notes = ?format_args!("{text}"), "request");
+        });
+        prop_assert_eq!(lines.len(), 3, "{}", written);
+    }
 }
