@@ -1,6 +1,6 @@
 //! Settings that make no sense.
 
-use std::{error::Error, sync::Arc};
+use std::{error::Error, sync::Arc, time::Duration};
 
 /// Something cannot be set up as it is configured.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -18,6 +18,12 @@ pub enum ConfigError {
          insecure_http() for a test"
     )]
     Insecure(String),
+    /// A leeway above 5 minutes beside a revocation.
+    #[error(
+        "with a leeway of {0:?} a revoked token would be accepted again after its revocation is \
+         forgotten; write at most 5 minutes"
+    )]
+    Leeway(Duration),
     /// A profile allows longer tokens or headers than can be read.
     #[error(
         "a profile allows tokens of {token} bytes and headers of {header} characters; write at most \

@@ -127,7 +127,7 @@ reasons! {
     }
     Member {
         JWK_MISSING = "a JWK without the member `{}`";
-        JWK_MEMBER = "a JWK whose member `{}` is not base64url without padding, or has the wrong length";
+        JWK_MEMBER = "a JWK whose member `{}` is of the wrong type, is not base64url without padding, or has the wrong length";
         JWK_HALVES = "a JWK whose private and public members do not belong together";
         JWK_OFF_CURVE = "a JWK whose point is not on its curve";
     }

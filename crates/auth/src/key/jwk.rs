@@ -59,6 +59,10 @@ impl Jwk {
         {
             return Err(JWK_PRIVATE.on(name));
         }
+        // A restriction that cannot be read must not be none.
+        if self.member("issuer").is_some_and(|issuer| !issuer.is_string()) {
+            return Err(JWK_MEMBER.on("issuer"));
+        }
         if self.member("kid").is_some() && self.key_id().is_none() {
             return Err(BAD_KEY_ID);
         }

@@ -165,6 +165,15 @@ impl KeySet {
         json!({ "keys": public.map(VerifyingKey::to_jwk).collect::<Vec<_>>() })
     }
 
+    /// Whether each key of another set is restricted to the same issuer here.
+    #[cfg(feature = "remote")]
+    pub(crate) fn restricts_like(&self, other: &Self) -> bool {
+        other.keys.iter().all(|new| {
+            let same = |own: &&Member| own.key.fingerprint() == new.key.fingerprint();
+            self.keys.iter().find(same).is_some_and(|own| own.issuer == new.issuer)
+        })
+    }
+
     pub(crate) fn members(&self) -> &[Member] {
         &self.keys
     }

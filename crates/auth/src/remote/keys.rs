@@ -142,6 +142,7 @@ impl RemoteKeys {
         let digest = self.shared.digests.hash_one(key_id);
         let by = self.shared.digests.hash_one(network);
         let mut rounds = self.shared.rounds.clone();
+        let before = Arc::clone(&self.shared.keys.borrow());
         // A fetch after one that was joined began after the question, so no third is needed.
         let mut has_joined = false;
         loop {
@@ -161,7 +162,7 @@ impl RemoteKeys {
             let _woken = self.wake.try_send(());
             let ended = rounds.wait_for(|ended| ended.number >= number).await;
             let failed = ended.map_or(true, |ended| ended.error.is_some());
-            if self.shared.has(key_id) {
+            if self.shared.has(key_id) || self.shared.has_new_unnamed(&before) {
                 return Refreshed::Found;
             }
             if failed {
@@ -246,6 +247,12 @@ impl Shared {
 
     pub(super) fn now(&self) -> Mono {
         self.time.now()
+    }
+
+    /// Whether other keys than before are held, of which one without an id may be the token's.
+    fn has_new_unnamed(&self, before: &Arc<KeySet>) -> bool {
+        let keys = self.keys.borrow();
+        !Arc::ptr_eq(&keys, before) && keys.iter().any(|key| !key.is_named())
     }
 
     fn has(&self, key_id: &str) -> bool {

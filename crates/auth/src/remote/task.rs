@@ -140,7 +140,7 @@ impl Task {
     fn replace(&self, keys: KeySet) -> usize {
         let before = Arc::clone(&self.shared.keys.borrow());
         let (added, removed) = (lacking(&before, &keys), lacking(&keys, &before));
-        if (added, removed) != (0, 0) {
+        if (added, removed) != (0, 0) || !before.restricts_like(&keys) {
             self.shared.keys.send_replace(Arc::new(keys));
         }
         self.notices.changed(added, removed);

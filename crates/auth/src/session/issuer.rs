@@ -287,4 +287,4 @@ impl Inner {
 }
 
 /// What a verifier may add to the lifetime of a token as leeway.
-const MARGIN: Duration = Duration::from_secs(5 * 60);
+const MARGIN: Duration = crate::token::MAX_LEEWAY;

@@ -15,6 +15,7 @@ mod verifier;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::trust::MAX_LEEWAY;
 pub use self::{
     cache::TokenCache,
     claims::Claims,

@@ -35,31 +35,33 @@ impl Profile {
     /// See [the claims](https://learn.microsoft.com/en-us/entra/identity-platform/access-token-claims-reference),
     /// read in November 2026.
     pub fn entra_v2() -> Self {
-        Self::entra("2.0").clients(["azp"])
+        Self::entra("2.0", "azp")
     }
 
     /// Access tokens of Microsoft Entra ID, version 1, whose issuer is
     /// `https://sts.windows.net/<tenant>/`. Otherwise as [`entra_v2`](Self::entra_v2).
     pub fn entra_v1() -> Self {
-        Self::entra("1.0").clients(["appid"])
+        Self::entra("1.0", "appid")
     }
 
-    fn entra(version: &'static str) -> Self {
+    fn entra(version: &'static str, client: &'static str) -> Self {
         Self::plain()
             .needs([
                 Need::audience_in("aud"),
                 Need::is("ver", version),
                 Need::present("tid"),
-                // An ID token has neither.
                 Need::present("oid"),
+                // An ID token does not name the client in this way.
+                Need::present(client),
             ])
             .requires(["iat"])
             .subjects(["oid"])
+            .clients([client])
             .scopes_from("scp", ScopeForm::Text)
             .key_id(KeyIdRule::KidOrX5t)
             .algorithms([Algorithm::Rs256])
             .max_token(24 * 1024)
-            .loosen([NO_TYPE, NO_CLIENT, NO_TOKEN_ID, "tokens of up to 24 KiB are read"])
+            .loosen([NO_TYPE, NO_TOKEN_ID, "tokens of up to 24 KiB are read"])
     }
 
     /// Access tokens of an Okta custom authorization server. The subject is `uid`, or `sub` for a

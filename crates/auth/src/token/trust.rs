@@ -21,6 +21,9 @@ use crate::{
     key::{KeyFinder, Member},
 };
 
+/// The longest leeway beside a revocation, which forgets a token this long after its expiry.
+pub(crate) const MAX_LEEWAY: Duration = Duration::from_secs(5 * 60);
+
 /// An issuer that a [`TokenVerifier`](crate::TokenVerifier) trusts: its keys, and what is expected
 /// of its tokens.
 #[derive(Clone, Debug)]
@@ -315,7 +318,8 @@ impl TokenVerifierBuilder {
     /// How far clocks may be apart. Default: 30 s, which synchronized machines stay within.
     ///
     /// A longer leeway accepts expired tokens for as long; 0 refuses tokens of an issuer whose clock
-    /// is a second ahead.
+    /// is a second ahead. With a [`revocation`](Self::revocation) it is at most 5 minutes, because a
+    /// revoked token is forgotten that long after its expiry.
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.inner.leeway = leeway;
         self
@@ -370,6 +374,9 @@ impl TokenVerifierBuilder {
         let Self { issuers, audiences, profile, mut inner } = self;
         if issuers.is_empty() {
             return Err(ConfigError::NoIssuer);
+        }
+        if inner.revocation.is_some() && inner.leeway > MAX_LEEWAY {
+            return Err(ConfigError::Leeway(inner.leeway));
         }
         let trust = |issuer: TrustedIssuer| issuer.trust(&audiences, &profile);
         inner.issuers = issuers.into_iter().map(trust).collect::<Result<_, _>>()?;

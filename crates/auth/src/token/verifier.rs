@@ -3,6 +3,7 @@
 use std::{
     net::IpAddr,
     pin::Pin,
+    ptr,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -55,7 +56,7 @@ use crate::{
 /// # Semantics
 /// A token is accepted if all of the following hold (RFC 9068 §4, RFC 8725):
 /// 1. It is at most 8 KiB of three base64url parts without padding; its header is at most 1 KiB.
-/// 2. Its header names a key of a trusted issuer by `kid` (or none, if the issuer has only one key)
+/// 2. Its header names a key of a trusted issuer by `kid` (or none, if the issuer has only one key of its algorithm)
 ///    and exactly that key's algorithm, has the `typ` of the [`Profile`](crate::Profile), and
 ///    demands no extension (`crit`, `b64`). If several issuers have a key with this id and
 ///    algorithm, or the header has no `kid`, the unverified `iss` chooses between them.
@@ -256,21 +257,48 @@ impl Inner {
         }
         parts.with_header(|header| {
             let issuer = self.issuer(header, parts)?;
-            let (keys, rule) = (issuer.keys.live.load(), issuer.profile.key_id);
-            let signer = match parts.signer(header, &keys, rule, now) {
-                Ok(signer) => signer,
-                Err(Kind::KeyId) => {
-                    let finder = issuer.finder(parts).ok_or(Kind::KeyId)?;
-                    let key_id = header.key_id(rule).map(str::to_owned);
-                    return Ok(Step::FindKey(Arc::clone(finder), key_id));
-                }
-                Err(kind) => return Err(kind.into()),
-            };
-            if signer.is_only {
-                signer.member.remember(parts.header, header.kind());
+            let opened = self.open_as(issuer, header, parts, now);
+            // An issuer may list a key id of another one, whose key it does not have.
+            if let Err(error) = &opened
+                && error.kind() == Kind::Signature
+                && let Some(other) = self.named(parts).filter(|other| !ptr::eq(*other, issuer))
+            {
+                return self.open_as(other, header, parts, now);
             }
-            issuer.read(parts, signer.member, header.kind(), check_times).map(Step::Done)
+            opened
         })
+    }
+
+    fn open_as(
+        &self,
+        issuer: &Trust,
+        header: &Header<'_>,
+        parts: &Parts<'_>,
+        now: Duration,
+    ) -> Result<Step, VerifyError> {
+        let (keys, rule) = (issuer.keys.live.load(), issuer.profile.key_id);
+        let signer = match parts.signer(header, &keys, rule, now) {
+            Ok(signer) => signer,
+            Err(Kind::KeyId) => {
+                let finder = issuer.finder(parts).ok_or(Kind::KeyId)?;
+                let key_id = header.key_id(rule).map(str::to_owned);
+                return Ok(Step::FindKey(Arc::clone(finder), key_id));
+            }
+            Err(kind) => return Err(kind.into()),
+        };
+        if signer.is_only {
+            signer.member.remember(parts.header, header.kind());
+        }
+        let check_times = |times: &Times| self.check_times(times, now);
+        issuer.read(parts, signer.member, header.kind(), check_times).map(Step::Done)
+    }
+
+    /// The trusted issuer that the payload names, which is not verified.
+    fn named(&self, parts: &Parts<'_>) -> Option<&Trust> {
+        if self.issuers.len() < 2 {
+            return None;
+        }
+        parts.with_issuer(|name| self.issuers.iter().find(|issuer| issuer.is_named(name)))
     }
 
     /// The issuer that the token is from, if it is from a trusted one: the only one with the

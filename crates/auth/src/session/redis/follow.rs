@@ -96,7 +96,8 @@ async fn apply(
     }
     if news.is_empty() {
         let (origin, number) = status(store).await?;
-        if origin != at.origin || number < at.number {
+        // A greater number may be one that came just now, or one whose entry is gone with the log.
+        if origin != at.origin || number != at.number {
             *position = None;
             return Ok(());
         }

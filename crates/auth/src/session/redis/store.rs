@@ -363,6 +363,7 @@ impl FamilyStore for RedisSessions {
     }
 
     fn revoke_token(&self, id: &str, until: u64) -> BoxFuture<()> {
+        let until = until.min(LATEST);
         let arguments = [Arg::from(id), i64::try_from(until).unwrap_or(i64::MAX).into()];
         let (copy, id) = (self.revocations.clone(), id.to_owned());
         self.run(&SCRIPTS.revoke_token, &[], &arguments, move |_| {
@@ -418,3 +419,6 @@ fn kept(client: &SessionClient) -> (&str, String) {
 fn int(duration: Duration) -> Arg<'static> {
     i64::try_from(millis(duration)).unwrap_or(i64::MAX).into()
 }
+
+/// The end of the year 9999: the server writes a greater score as a fraction, which nothing reads.
+const LATEST: u64 = 253_402_300_799;

@@ -93,6 +93,7 @@ fn shapes() -> Vec<Shape> {
                 ("iss", json!("https://login.microsoftonline.com/a/b/v2.0"), Issuer),
                 ("aud", json!("api://other"), Audience),
                 ("oid", Value::Null, Type),
+                ("azp", Value::Null, Type),
                 ("scp", json!(["notes.read"]), Claims),
             ],
         },
@@ -117,6 +118,7 @@ fn shapes() -> Vec<Shape> {
                 ("iss", json!("https://sts.windows.net/a/b/"), Issuer),
                 ("iss", json!("https://sts.windows.net//"), Issuer),
                 ("tid", json!(TENANT), Issuer),
+                ("appid", Value::Null, Type),
                 ("ver", json!("2.0"), Type),
             ],
         },
@@ -487,4 +489,41 @@ fn profiles_and_templates_that_cannot_be_safe_are_refused_at_build() {
         let error = TokenVerifier::builder().add_issuer(issuer).build().map(drop).unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");
     }
+}
+
+#[test]
+fn an_issuer_that_lists_the_key_id_of_another_does_not_shut_it_out() {
+    let (hostile, own) = (SigningKey::generate().unwrap(), SigningKey::generate().unwrap());
+    let taken = own.key_id().to_owned();
+    let listed = hostile.verifying_key().named(&taken).unwrap();
+    let verifier = TokenVerifier::builder()
+        .issuer("hostile", KeySet::new([listed]).unwrap())
+        // Without an id of its own, so that the header's id is only the other one's.
+        .issuer(ISSUER, KeySet::new([own.verifying_key()]).unwrap())
+        .audience(AUDIENCE)
+        .build()
+        .unwrap();
+    let own = own.named("unknown here").unwrap().named(&taken).unwrap();
+    let token = TokenIssuer::new(own, ISSUER, AUDIENCE).token("alice").sign().unwrap();
+    assert_eq!(verifier.verify(token.expose()).unwrap().issuer(), ISSUER);
+    // Its own tokens in the name of the other one stay refused.
+    let forger = hostile.named(&taken).unwrap();
+    let forged = TokenIssuer::new(forger, ISSUER, AUDIENCE).token("alice").sign().unwrap();
+    assert!(verifier.verify(forged.expose()).is_err());
+}
+
+#[test]
+fn a_long_leeway_is_refused_beside_a_revocation() {
+    struct None;
+    impl Revocation for None {
+        fn state(&self, _: &VerifiedToken) -> RevocationState {
+            RevocationState::Live
+        }
+    }
+    let keys = KeySet::new([SigningKey::generate().unwrap().verifying_key()]).unwrap();
+    let builder =
+        || TokenVerifier::builder().issuer("i", keys.clone()).audience("a").revocation(None);
+    assert!(builder().leeway(Duration::from_secs(300)).build().is_ok());
+    let error = builder().leeway(Duration::from_secs(301)).build().map(drop).unwrap_err();
+    assert!(error.to_string().contains("at most 5 minutes"), "{error}");
 }

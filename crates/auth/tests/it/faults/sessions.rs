@@ -173,6 +173,19 @@ async fn what_one_instance_ends_the_other_refuses() {
     assert!(took[50] < Duration::from_millis(500), "{:?}", took[50]);
 }
 
+/// A score of 9.2e18 came back as a fraction, which no later snapshot could read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_revoked_for_ever_can_be_read_by_instances_that_start_later() {
+    let (server, key) = (RedisServer::start(), key());
+    let here = Instance::on(&server.url(), &key, DEADLINE).await;
+    let tokens = here.log_in("alice").await;
+    here.sessions.revoke_token(tokens.issued().token_id(), Duration::MAX).await.unwrap();
+    let later = Instance::on(&server.url(), &key, DEADLINE).await;
+    let refused = || later.accepts(&tokens) == Err(VerifyErrorKind::Revoked);
+    eventually("the snapshot", refused).await;
+    assert_eq!(later.accepts(&later.log_in("bob").await), Ok(()));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn reuse_on_one_instance_ends_the_session_on_the_other() {
     let (server, key) = (RedisServer::start(), key());

@@ -14,7 +14,8 @@ end
 
 -- Records a revocation, and informs the other instances unless they know it already.
 local function publish(what, last)
-  local seconds = math.ceil(last / 1000)
+  -- The end of the year 9999: a greater score is written as a fraction.
+  local seconds = math.min(math.ceil(last / 1000), 253402300799)
   local known = tonumber(redis.call('ZSCORE', KEYS[3], what))
   if known and known >= seconds then return end
   redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', math.floor(now / 1000) - 1)
