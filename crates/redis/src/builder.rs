@@ -31,7 +31,7 @@ impl RedisBuilder {
 
     /// Sets how long a command may take, from its submission to its answer. Default: 25 ms, which
     /// covers a server in the same region and keeps a request's added latency bounded while the
-    /// server hangs. 0 is refused.
+    /// server hangs. 0 and more than an hour are refused.
     ///
     /// The link counts as down while the server answers more slowly than this. A longer deadline
     /// lets requests wait longer whenever the server stops: each waits at most one deadline, and
@@ -42,7 +42,7 @@ impl RedisBuilder {
     }
 
     /// Sets how long one attempt to connect may take: name, TCP, TLS, authentication and loading of
-    /// scripts. Default: 500 ms. 0 is refused.
+    /// scripts. Default: 500 ms. 0 and more than an hour are refused.
     ///
     /// It also bounds the time between attempts while the server is unreachable, so a longer one
     /// delays the discovery that the server is back.
@@ -178,28 +178,63 @@ fn reason(theirs: &str) -> &'static str {
 /// The URL without its password. It must work for URLs that do not parse, often because of the
 /// password, so it removes too much rather than too little.
 fn redact(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-    let rest = match rest.rsplit_once('@') {
+    let is_name =
+        |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+');
+    let (scheme, rest) = match url.split_once("://") {
+        Some((scheme, rest)) if is_name(scheme) => (Some(scheme), rest),
+        _ => (None, url),
+    };
+    // The URL of a socket has no login: an `@` in it belongs to the path or to a value of the query.
+    let is_socket = scheme.is_some_and(|scheme| scheme.ends_with("unix"));
+    let rest = match rest.rsplit_once('@').filter(|_| !is_socket) {
+        // The `@` ends a password with a `?`, or is part of a password in the query.
+        Some((login, _)) if login.contains('?') => "***".to_owned(),
         Some((login, host)) => {
             let user = login.split(':').next().unwrap_or_default();
             let user = if user.len() == login.len() { "" } else { user };
             format!("{user}:***@{host}")
         }
-        None => rest.to_owned(),
+        None => redact_address(rest),
     };
     let rest = match rest.split_once('?') {
         Some((path, query)) => {
             let query = query.split('&').map(|pair| match pair.split_once('=') {
                 Some((name @ ("db" | "protocol" | "user"), value)) => format!("{name}={value}"),
-                Some((name, _)) => format!("{name}=***"),
-                None => "***".to_owned(),
+                Some(("pass", _)) => "pass=***".to_owned(),
+                // The rest of a password with a `&`, perhaps.
+                _ => "***".to_owned(),
             });
             format!("{path}?{}", query.collect::<Vec<_>>().join("&"))
         }
         None => rest,
     };
-    let separator = if url.contains("://") { "://" } else { "" };
-    format!("{scheme}{separator}{rest}")
+    match scheme {
+        Some(scheme) => format!("{scheme}://{rest}"),
+        None => rest,
+    }
+}
+
+/// What follows the scheme of a URL without a login. `user:password` without a host looks like an
+/// address: what does not read as a port is a password.
+fn redact_address(rest: &str) -> String {
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    // The colons between the brackets of IPv6 come before no port.
+    let bracket = if authority.starts_with('[') { authority.find(']').unwrap_or(0) } else { 0 };
+    let Some(colon) = authority[bracket..].find(':').map(|at| bracket + at) else {
+        return if authority.contains('@') { "***".to_owned() } else { rest.to_owned() };
+    };
+    let (host, port) = (&authority[..colon], &authority[colon + 1..]);
+    if host.is_empty() || port.parse::<u16>().is_err() {
+        return format!("{host}:***");
+    }
+    // The port may be the first digits of a password, up to its `/` or `#`.
+    let database = path.split('?').next().unwrap_or_default();
+    if database.trim_start_matches('/').bytes().all(|byte| byte.is_ascii_digit()) {
+        rest.to_owned()
+    } else {
+        format!("{host}:{port}/***")
+    }
 }
 
 /// Makes sure that rustls has a provider of cryptography. With several compiled in, or none chosen,
@@ -239,23 +274,70 @@ mod tests {
             "unix:///run/redis.sock?db=x&user=app&pass=hunter2",
             "redis://user:hunter2@host/notanumber?protocol=9",
             "redis://user:hunter2@host:99999999",
+            // Without a host.
+            "redis://:hunter2",
+            "redis://default:hunter2",
+            "default:hunter2/",
+            "redis://default:hunter2/0?protocol=9",
+            "redis://default:hun/ter2",
+            "redis://default:12/hunter2",
+            "redis://default:12#hunter2",
+            "redis://[::1]:hunter2",
+            // With signs of the syntax within it.
+            "unix:///run/redis.sock?db=x&pass=hun@ter2",
+            "unix:///run/redis.sock?db=x&pass=hun&ter2=",
+            "unix://hunter2@/run/redis.sock?db=x",
+            "redis://host/x?pass=hun@ter2",
+            "redis://user:hun?hunter2@host:port",
+            "user:hunter2://host",
         ] {
             let error = RedisBuilder::from_url(url)
                 .check()
                 .err()
                 .map(|e| (e.to_string(), format!("{e:?}")));
             if let Some((display, debug)) = error {
-                assert!(
-                    !display.contains("hunter2") && !debug.contains("hunter2"),
-                    "{display} {debug}"
-                );
-                assert!(
-                    display.contains("host") || display.contains("/run/redis.sock"),
-                    "{display}"
-                );
+                assert!(!display.contains("ter2") && !debug.contains("ter2"), "{display} {debug}");
             } else {
-                assert!(url.starts_with("redis://") && !redact(url).contains("hunter2"), "{url}");
+                assert!(url.starts_with("redis://") && !redact(url).contains("ter2"), "{url}");
             }
+        }
+    }
+
+    #[test]
+    fn a_url_without_its_password_still_names_the_server() {
+        for (url, shown) in [
+            ("redis://user:hunter2@host:6379/0", "redis://user:***@host:6379/0"),
+            ("redis://hunter2@host", "redis://:***@host"),
+            ("user:hunter2@host:6379", "user:***@host:6379"),
+            ("redis://host:6379/1?protocol=resp3", "redis://host:6379/1?protocol=resp3"),
+            ("redis://[::1]:6379", "redis://[::1]:6379"),
+            ("redis://[::1]/0", "redis://[::1]/0"),
+            ("redis://default:hunter2/0", "redis://default:***"),
+            (
+                "valkey+unix:///run/redis.sock?db=x&user=app&pass=hun@ter2",
+                "valkey+unix:///run/redis.sock?db=x&user=app&pass=***",
+            ),
+        ] {
+            assert_eq!(redact(url), shown, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_would_overflow_is_refused() {
+        let longest = Duration::from_hours(1);
+        let builder = || RedisBuilder::from_url("redis://host");
+        assert_eq!(builder().deadline(longest).connect_timeout(longest).check(), Ok(()));
+        for (setting, builder) in [
+            ("deadline", builder().deadline(Duration::MAX)),
+            ("deadline", builder().deadline(Duration::from_secs(3_601))),
+            ("connect_timeout", builder().connect_timeout(Duration::MAX)),
+            ("connect_timeout", builder().connect_timeout(Duration::from_secs(3_601))),
+        ] {
+            let error = builder.build().unwrap_err();
+            assert!(matches!(error, ConfigError::TooLong { setting: of, .. } if of == setting));
+            let error = error.to_string();
+            assert!(error.starts_with(&format!("`{setting}`")), "{error}");
+            assert!(error.contains("write at most 3600s"), "{error}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Mistakes in a configuration, and failures of commands.
 
-use std::{error, fmt, sync::Arc};
+use std::{error, fmt, sync::Arc, time::Duration};
 
 use hardpoint_core::event::StoreErrorKind;
 use redis::{RedisError, ServerErrorKind};
@@ -37,6 +37,15 @@ pub enum ConfigError {
         /// The URL, without its password.
         url: String,
     },
+    /// A setting is longer than the longest time that the link accepts.
+    TooLong {
+        /// The setter.
+        setting: &'static str,
+        /// The time that it was given.
+        given: Duration,
+        /// The longest time.
+        most: Duration,
+    },
     /// The URL is not one that the link understands.
     Url {
         /// The URL, without its password.
@@ -64,6 +73,9 @@ impl fmt::Display for ConfigError {
             ),
             Self::Thread { kind } => {
                 write!(f, "the thread of the Redis link cannot be started: {kind}")
+            }
+            Self::TooLong { setting, given, most } => {
+                write!(f, "`{setting}` of the Redis link is {given:?}; write at most {most:?}")
             }
             Self::TlsFeature { url } => write!(
                 f,

@@ -1,6 +1,6 @@
 //! The handle to a link.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use hardpoint_core::event::LinkState;
 use tokio::{
@@ -118,6 +118,13 @@ impl Redis {
         self.inner.shared.when_full(concept)
     }
 
+    /// Returns how long a command may take, from its submission to its answer: a caller that lets
+    /// commands wait bounds their wait by it.
+    #[must_use]
+    pub fn deadline(&self) -> Duration {
+        self.inner.shared.settings.deadline
+    }
+
     /// The state of the link.
     #[must_use]
     pub fn state(&self) -> LinkState {
@@ -159,7 +166,7 @@ impl Redis {
             return None;
         }
         let error = self.inner.shared.refusal();
-        self.inner.shared.answered(Err(&error), std::time::Duration::ZERO);
+        self.inner.shared.answered(Err(&error), Duration::ZERO);
         Some(Reply::failed(error, Instant::now()))
     }
 

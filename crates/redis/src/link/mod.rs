@@ -53,11 +53,15 @@ impl Default for Settings {
 
 impl Settings {
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        if self.deadline.is_zero() {
-            return Err(ConfigError::Zero { setting: "deadline" });
-        }
-        if self.connect_timeout.is_zero() {
-            return Err(ConfigError::Zero { setting: "connect_timeout" });
+        for (setting, given) in
+            [("deadline", self.deadline), ("connect_timeout", self.connect_timeout)]
+        {
+            if given.is_zero() {
+                return Err(ConfigError::Zero { setting });
+            }
+            if given > LONGEST {
+                return Err(ConfigError::TooLong { setting, given, most: LONGEST });
+            }
         }
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         if !(1..=64).contains(&self.prefix.len()) || !self.prefix.bytes().all(plain) {
@@ -192,6 +196,10 @@ impl Shared {
         }
     }
 }
+
+/// The longest deadline and connect timeout. The link adds a few of them to the time, and the sum of a
+/// much longer one would overflow.
+const LONGEST: Duration = Duration::from_hours(1);
 
 const CONNECTING: u8 = 0;
 const UP: u8 = 1;
