@@ -15,6 +15,9 @@
 //! Times wrap: `since` of a ramp after 74 hours in milliseconds, `since` of a half-open circuit after
 //! 36 hours in seconds, `until` after 69 years in milliseconds. A circuit that was not called for so
 //! long repeats a part of its ramp, or waits for its trial calls a second time.
+//!
+//! Threads read the clock before they read the word, so a reading may be older than the `since` that
+//! another thread has written meanwhile. Up to a minute before it counts as no time since then.
 
 use std::time::Duration;
 
@@ -209,14 +212,16 @@ pub(super) fn admit(
                 let phase = Phase::HalfOpen { since, admitted, succeeded, failed };
                 return Admission::Enter(word.stay(phase));
             }
-            let waited = seconds(now).wrapping_sub(since) & TRIAL_SINCE_MASK;
-            if waited > rules.slow_after.as_secs() {
+            let waited = elapsed(seconds(now), since, TRIAL_SINCE_MASK, 60);
+            // Both readings are cut to seconds: a difference of one may be an instant.
+            let slow = rules.slow_after;
+            if waited > slow.as_secs() + u64::from(slow.subsec_nanos() > 0) {
                 return Admission::Reopen;
             }
             Admission::Refuse { retry_after: Some(rules.slow_after) }
         }
         Phase::Ramping { since, step, admitted } => {
-            let elapsed = millis(now).wrapping_sub(since) & RAMP_SINCE_MASK;
+            let elapsed = elapsed(millis(now), since, RAMP_SINCE_MASK, 60_000);
             let current = match elapsed.saturating_mul(RAMP_STEPS).checked_div(rules.ramp_millis) {
                 Some(step) if step < RAMP_STEPS => step,
                 _ => return Admission::Enter(word.stay(Phase::Closed)),
@@ -276,4 +281,11 @@ pub(super) const fn millis(now: Mono) -> u64 {
 
 const fn seconds(now: Mono) -> u64 {
     (now.as_nanos() / 1_000_000_000) & TRIAL_SINCE_MASK
+}
+
+/// The time since `then`, of which only the bits of `mask` are known; 0 if `now` is up to `minute`
+/// before it. The allowance is small because a longer time that wraps into it counts as none too.
+const fn elapsed(now: u64, then: u64, mask: u64, minute: u64) -> u64 {
+    let elapsed = now.wrapping_sub(then) & mask;
+    if elapsed > mask - minute { 0 } else { elapsed }
 }

@@ -102,7 +102,9 @@ impl Reference {
                     *in_flight += 1;
                     *last_admitted = now;
                     Ok(true)
-                } else if now / 1_000 - *last_admitted / 1_000 > self.rules.slow_after.as_secs() {
+                } else if now / 1_000 - *last_admitted / 1_000
+                    > millis(self.rules.slow_after).div_ceil(1_000)
+                {
                     self.open(now, draw);
                     let State::Open { until } = self.state else { unreachable!() };
                     Err(Some(until - now))

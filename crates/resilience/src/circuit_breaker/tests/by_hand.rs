@@ -322,6 +322,42 @@ fn trial_calls_that_all_hang_open_the_circuit_again() {
     assert_eq!(machine.phase().state(), CircuitState::Open);
 }
 
+#[test]
+fn a_trial_is_not_hanging_before_it_has_taken_as_long_as_a_slow_call() {
+    for slow_after in [100, 1_000, 1_900] {
+        let slow_after = Duration::from_millis(slow_after);
+        let rules = Rules { consecutive: Some(1), slow_after, ..rules() };
+        let machine = machine(rules);
+        calls_until_change(&machine, FAILURE, at(0));
+        let admitted = 1_999;
+        let (_trial, _) = machine.admit(at(admitted), none).unwrap();
+        let hanging = |now: &u64| machine.admit(at(*now), none).unwrap_err().change.is_some();
+        let waited = (admitted..).find(hanging).unwrap() - admitted;
+        let waited = Duration::from_millis(waited);
+        assert!(waited > slow_after, "{slow_after:?}: {waited:?}");
+        assert!(waited <= slow_after + Duration::from_secs(2), "{slow_after:?}: {waited:?}");
+    }
+}
+
+/// Another thread admitted the trial, or closed the circuit, since this thread read the clock.
+#[test]
+fn a_clock_reading_from_before_a_change_counts_as_no_time_since_it() {
+    let rules = Rules { consecutive: Some(1), ramp_millis: 10_000, ramp_floor: 0, ..rules() };
+    let machine = machine(rules);
+    calls_until_change(&machine, FAILURE, at(0));
+    let (trial, _) = machine.admit(at(5_000), none).unwrap();
+    let refused = machine.admit(at(4_990), none).unwrap_err();
+    assert_eq!(refused.change, None, "the trial has only begun");
+    let change = machine.record(trial, SUCCESS, at(5_010), none);
+    assert_eq!(change.map(|change| change.to), Some(CircuitState::Closed));
+    // The first step passes a tenth of the calls: those that draw a 0.
+    assert!(machine.admit(at(5_009), |_| 1).is_err(), "the ramp has only begun");
+    assert!(matches!(machine.phase(), Phase::Ramping { .. }));
+    // An idle weekend is no late reading: the ramp is over.
+    assert!(machine.admit(at(5_010 + 62 * 3_600_000), |_| 9).is_ok());
+    assert_eq!(machine.phase(), Phase::Closed);
+}
+
 /// A permit of a half-open circuit that is dropped passes to the next call, a million times.
 #[test]
 fn a_million_dropped_trials_leak_no_permit() {
