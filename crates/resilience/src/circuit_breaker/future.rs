@@ -11,7 +11,7 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::{CircuitOpen, CircuitPermit, ResponseBody};
-use crate::BoxError;
+use crate::{BoxError, TimedOut};
 
 pin_project! {
     /// Resolves to the inner service's response, or immediately to [`CircuitOpen`].
@@ -68,7 +68,11 @@ where
 /// Records a call that ended in an error.
 #[cold]
 fn failed(error: BoxError, permit: Option<CircuitPermit>) -> BoxError {
-    if let Some(permit) = permit {
+    if error.downcast_ref::<TimedOut>().is_some_and(|timed_out| timed_out.is_cut()) {
+        // The caller had little time left. Dropping its permit counts the call only if the
+        // destination had the time of a slow call.
+        drop(permit);
+    } else if let Some(permit) = permit {
         let class = permit.circuit().classifier().classify_error(&*error);
         permit.record(class);
     }

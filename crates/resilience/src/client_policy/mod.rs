@@ -1,4 +1,4 @@
-//! All policies for calls to a destination, in the order in which they work.
+//! All policies for calls to a destination, in the right order.
 //!
 //! Each policy covers a failure of the others: a retry without a budget keeps a destination down, a
 //! timeout outside of the circuit breaker is invisible to it, a bulkhead outside of the retry holds
@@ -47,9 +47,10 @@
 //! 2. [`retry`](crate::retry), paid by a budget.
 //! 3. For each attempt the [circuit breaker](crate::circuit_breaker), which sees every attempt, and
 //!    refuses the retry of a call whose destination has failed meanwhile.
-//! 4. The [`bulkhead`](crate::bulkhead), which holds no permit during a retry's delay.
+//! 4. The [`bulkhead`](crate::bulkhead), which holds a permit during a retry's delay only while it
+//!    reads the failed body.
 //! 5. The [attempt's timeout](ClientPolicyBuilder::attempt_timeout), inside of the circuit breaker,
-//!    which counts it as a failure.
+//!    which counts it as a failure, unless the deadline ended the attempt earlier.
 //! 6. [Propagation](ClientPolicyBuilder::propagate) of the time that is left.
 //!
 //! The error is that of the policy which ended the call ([`TimedOut`](crate::TimedOut),

@@ -54,6 +54,15 @@ impl DeadlineHeader {
         &self.name
     }
 
+    /// The least time that a caller asks for. Less becomes a header of 0 in some formats, with which
+    /// the destination refuses every call.
+    pub(crate) const fn unit(&self) -> Duration {
+        match self.format {
+            Format::Grpc | Format::Millis => Duration::from_millis(1),
+            Format::Seconds => Duration::from_secs(1),
+        }
+    }
+
     /// Reads the header. `None` if it is absent, repeated or not in the format.
     #[must_use]
     pub fn read(&self, headers: &HeaderMap) -> Option<Duration> {
@@ -82,7 +91,7 @@ impl DeadlineHeader {
     }
 
     /// Writes the header, rounded down to what the format can express: the receiver must not wait
-    /// longer than the sender.
+    /// longer than the sender. A time below one unit of the format becomes 0.
     pub fn write(&self, headers: &mut HeaderMap, time: Duration) {
         // The largest value, "99999999H", has nine bytes; "18446744073709551" seconds more.
         let mut text = String::with_capacity(20);

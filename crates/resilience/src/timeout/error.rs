@@ -6,11 +6,23 @@ use std::{error::Error, fmt, time::Duration};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimedOut {
     after: Duration,
+    /// Whether the caller's deadline ended the call before the limit.
+    cut: bool,
 }
 
 impl TimedOut {
     pub(crate) const fn new(after: Duration) -> Self {
-        Self { after }
+        Self { after, cut: false }
+    }
+
+    /// A call that had less time than its limit, because its caller's deadline came first.
+    pub(crate) const fn cut(after: Duration) -> Self {
+        Self { after, cut: true }
+    }
+
+    /// Whether the destination had less time than the limit. Such a call shows nothing about it.
+    pub(crate) const fn is_cut(self) -> bool {
+        self.cut
     }
 
     /// The time that the call had. Zero if its deadline had passed before it began.

@@ -18,20 +18,38 @@ pin_project! {
         // None if the deadline had passed before the call.
         #[pin]
         inner: Option<F>,
-        limit: Option<Duration>,
+        limit: Option<Limit>,
         #[pin]
         sleep: LazySleep,
     }
 }
 
+/// The time that a call has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limit {
+    pub(super) time: Duration,
+    /// Whether the deadline left less than the layer's limit.
+    pub(super) cut: bool,
+}
+
+impl Limit {
+    /// The deadline has passed.
+    const EXPIRED: Self = Self { time: Duration::ZERO, cut: true };
+
+    const fn error(self) -> TimedOut {
+        if self.cut { TimedOut::cut(self.time) } else { TimedOut::new(self.time) }
+    }
+}
+
 impl<F> ResponseFuture<F> {
-    pub(super) fn new(inner: F, limit: Option<Duration>) -> Self {
-        let sleep = LazySleep::new(limit.unwrap_or(Duration::MAX));
+    pub(super) fn new(inner: F, limit: Option<Limit>) -> Self {
+        let sleep = LazySleep::new(limit.map_or(Duration::MAX, |limit| limit.time));
         Self { inner: Some(inner), limit, sleep }
     }
 
     pub(super) fn expired() -> Self {
-        Self { inner: None, limit: Some(Duration::ZERO), sleep: LazySleep::new(Duration::ZERO) }
+        let limit = Limit::EXPIRED;
+        Self { inner: None, limit: Some(limit), sleep: LazySleep::new(limit.time) }
     }
 }
 
@@ -45,7 +63,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let Some(inner) = this.inner.as_pin_mut() else {
-            return Poll::Ready(Err(TimedOut::new(Duration::ZERO).into()));
+            return Poll::Ready(Err(Limit::EXPIRED.error().into()));
         };
         if let Poll::Ready(result) = inner.poll(cx) {
             return Poll::Ready(result.map_err(Into::into));
@@ -53,12 +71,13 @@ where
         let Some(limit) = *this.limit else {
             return Poll::Pending;
         };
-        this.sleep.poll(cx).map(|()| Err(TimedOut::new(limit).into()))
+        this.sleep.poll(cx).map(|()| Err(limit.error().into()))
     }
 }
 
 impl<F> fmt::Debug for ResponseFuture<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseFuture").field("limit", &self.limit).finish_non_exhaustive()
+        let limit = self.limit.map(|limit| limit.time);
+        f.debug_struct("ResponseFuture").field("limit", &limit).finish_non_exhaustive()
     }
 }

@@ -34,7 +34,7 @@
 //! 3. The request carries the resulting deadline inwards: a retry does not start if it would come
 //!    after it.
 //! 4. With [`propagate`](TimeoutLayer::propagate), the request also carries it to the destination,
-//!    less a margin for the way back.
+//!    less a margin for the way back, and at least one unit of the header.
 //! 5. The limit covers the time until the head of the response, not its body.
 //!
 //! # Sharing

@@ -12,6 +12,7 @@ use tower_service::Service;
 
 use super::{
     ResponseFuture,
+    future::Limit,
     layer::{Propagation, Settings},
 };
 use crate::{BoxError, Deadline};
@@ -49,29 +50,31 @@ where
             return ResponseFuture::new(self.inner.call(request), None);
         };
         let now = settings.time.now();
-        let Some(time) = limit(&mut request, settings, now) else {
+        let Some(limit) = limit(&mut request, settings, now) else {
             return ResponseFuture::expired();
         };
         if let Some(propagation) = &settings.propagation {
-            propagation.apply(&mut request, time);
+            propagation.apply(&mut request, limit.time);
         }
-        ResponseFuture::new(self.inner.call(request), Some(time))
+        ResponseFuture::new(self.inner.call(request), Some(limit))
     }
 }
 
 /// The time to the earlier one of the request's deadline and the limit, which the request then
 /// carries. `None` if it has passed.
-fn limit<B>(request: &mut Request<B>, settings: &Settings, now: Mono) -> Option<Duration> {
+fn limit<B>(request: &mut Request<B>, settings: &Settings, now: Mono) -> Option<Limit> {
     let found = Deadline::find(request.extensions()).map(|deadline| deadline.remaining(now));
     match found {
         Some(Duration::ZERO) => None,
-        Some(remaining) if remaining <= settings.limit => Some(remaining),
+        Some(remaining) if remaining <= settings.limit => {
+            Some(Limit { time: remaining, cut: remaining < settings.limit })
+        }
         _ => {
             if settings.carries {
                 let deadline = Deadline::at(now.saturating_add(settings.limit));
                 request.extensions_mut().insert(deadline);
             }
-            Some(settings.limit)
+            Some(Limit { time: settings.limit, cut: false })
         }
     }
 }
@@ -80,7 +83,7 @@ impl Propagation {
     /// Sends the destination `time` less the margin. A call with less time than the margin asks for
     /// the least time that can be expressed: the destination may still answer from memory.
     pub(crate) fn apply<B>(&self, request: &mut Request<B>, time: Duration) {
-        let time = time.saturating_sub(self.margin).max(Duration::from_millis(1));
+        let time = time.saturating_sub(self.margin).max(self.header.unit());
         self.header.write(request.headers_mut(), time);
     }
 }

@@ -15,7 +15,7 @@ use hardpoint_core::{
 };
 use hardpoint_resilience::{
     Backoff, BulkheadFull, CircuitOpen, ClientPolicy, ClientPolicyBuilder, ClientPolicyLayer,
-    Jitter, RetryBudget, Spread, TimedOut, key, retry::ReplayBody,
+    Deadline, Jitter, RetryBudget, Spread, TimedOut, key, retry::ReplayBody,
 };
 use hardpoint_testkit::{TestBody, clock::TokioClock, spy::Spy};
 use http::{Request, Response};
@@ -69,6 +69,35 @@ async fn the_circuit_sees_the_timeouts_of_attempts() {
     assert_eq!(started.elapsed().as_secs(), 5, "three attempts and two delays");
     let error = client.oneshot(get::<TestBody>("/")).await.unwrap_err();
     assert!(error.is::<CircuitOpen>(), "five timeouts: {error:?}");
+}
+
+/// Callers that arrive with little time left must not take the destination away from all others.
+#[tokio::test(start_paused = true)]
+async fn callers_with_little_time_left_do_not_open_the_circuit() {
+    let time = Time::custom(TokioClock::new());
+    let policy = builder().time(time.clone()).attempt_timeout(SECOND).build().unwrap();
+    let hanging = service_fn(|_: Request<ReplayBody<TestBody>>| {
+        std::future::pending::<Result<Response<TestBody>, std::io::Error>>()
+    });
+    let client = policy.layer().layer(hanging);
+    let call = async |left: Duration| {
+        let mut request: Request<TestBody> = get("/");
+        request.extensions_mut().insert(Deadline::at(time.now().saturating_add(left)));
+        let error = client.clone().oneshot(request).await.unwrap_err();
+        assert!(error.is::<TimedOut>() || error.is::<CircuitOpen>(), "{error:?}");
+    };
+    for left in [0, 1, 20, 100, 400] {
+        for _ in 0..10 {
+            call(Duration::from_millis(left)).await;
+        }
+        let circuit = policy.circuit().unwrap().snapshot();
+        assert_eq!((circuit.state, circuit.calls), (CircuitState::Closed, 0), "{left} ms");
+    }
+    // Half of the attempt's time is enough to see that the destination hangs.
+    for _ in 0..5 {
+        call(Duration::from_millis(600)).await;
+    }
+    assert_eq!(policy.circuit().unwrap().state(), CircuitState::Open);
 }
 
 #[tokio::test(start_paused = true)]

@@ -78,6 +78,20 @@ async fn the_destination_learns_the_time_that_is_left() {
     assert!(Deadline::find(&seen[0].extensions).is_some(), "a retry inside ends in time");
 }
 
+/// A destination refuses a call that has no time.
+#[tokio::test]
+async fn the_destination_is_asked_for_at_least_one_unit_of_the_header() {
+    let name = http::HeaderName::from_static("x-timeout");
+    for (header, sent) in
+        [(DeadlineHeader::seconds(name.clone()), "1"), (DeadlineHeader::millis(name.clone()), "1")]
+    {
+        let (spy, handle) = Spy::new();
+        let layer = TimeoutLayer::new(SECOND / 2).unwrap().propagate(header, SECOND);
+        layer.layer(spy).oneshot(get::<()>("/")).await.unwrap();
+        assert_eq!(handle.seen()[0].headers[&name], sent);
+    }
+}
+
 #[test]
 fn a_limit_of_zero_is_a_mistake() {
     let error = TimeoutLayer::new(Duration::ZERO).unwrap_err();
