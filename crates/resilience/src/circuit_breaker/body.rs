@@ -3,7 +3,7 @@
 use std::{
     fmt,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use http::{HeaderMap, Response, StatusCode, header::CONTENT_TYPE};
@@ -31,6 +31,18 @@ struct Pending {
     permit: Option<CircuitPermit>,
     /// The nanoseconds to the head: how long a stream lasts shows nothing about the destination.
     took: u64,
+    progress: Progress,
+}
+
+/// How far the caller has come with a body.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// It has not asked for the body yet.
+    Unread,
+    /// It waits for the first message.
+    Waiting,
+    /// It has a message.
+    Begun,
 }
 
 impl Pending {
@@ -42,14 +54,17 @@ impl Pending {
             permit.judge_body(Class::Failed, took);
             return None;
         }
-        Some(Self { permit: Some(permit), took })
+        Some(Self { permit: Some(permit), took, progress: Progress::Unread })
     }
 }
 
 impl Drop for Pending {
-    /// A caller that has read enough does not show that the destination failed.
+    /// A caller that has read enough does not show that the destination failed. One that gave up
+    /// waiting for the first message may: dropping its permit counts a call that has hung.
     fn drop(&mut self) {
-        if let Some(permit) = self.permit.take() {
+        if self.progress != Progress::Waiting
+            && let Some(permit) = self.permit.take()
+        {
             permit.judge_body(Class::Success, self.took);
         }
     }
@@ -95,11 +110,11 @@ impl<B: Body> Body for ResponseBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.project();
-        let frame = ready!(this.inner.poll_frame(cx));
+        let frame = this.inner.poll_frame(cx);
         if this.pending.is_some() {
-            judge(this.pending, frame.as_ref());
+            judge(this.pending, &frame);
         }
-        Poll::Ready(frame)
+        frame
     }
 
     fn is_end_stream(&self) -> bool {
@@ -113,8 +128,15 @@ impl<B: Body> Body for ResponseBody<B> {
 
 /// Records the call by a frame, if it decides.
 #[cold]
-fn judge<D, E>(pending: &mut Option<Pending>, frame: Option<&Result<Frame<D>, E>>) {
-    let Some(Pending { permit, took }) = pending else { return };
+fn judge<D, E>(pending: &mut Option<Pending>, frame: &Poll<Option<Result<Frame<D>, E>>>) {
+    let Some(Pending { permit, took, progress }) = pending else { return };
+    let Poll::Ready(frame) = frame else {
+        if *progress == Progress::Unread {
+            *progress = Progress::Waiting;
+        }
+        return;
+    };
+    let frame = frame.as_ref();
     let is_trial = permit.as_ref().is_some_and(CircuitPermit::is_trial);
     let record = |permit: CircuitPermit| match frame {
         // A stream may last for hours, and a trial is waited for: its first message is enough.
@@ -128,6 +150,9 @@ fn judge<D, E>(pending: &mut Option<Pending>, frame: Option<&Result<Frame<D>, E>
         Some(Err(_)) | None => permit.judge_body(Class::Failed, *took),
     };
     let is_message = matches!(frame, Some(Ok(frame)) if frame.is_data());
+    if is_message {
+        *progress = Progress::Begun;
+    }
     if let Some(permit) = permit.take_if(|_| is_trial || !is_message) {
         record(permit);
     }

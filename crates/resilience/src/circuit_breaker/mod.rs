@@ -66,8 +66,8 @@
 //!    [`trial_calls`](CircuitBuilder::trial_calls), including those in flight. It closes when
 //!    [`trial_successes`](CircuitBuilder::trial_successes) of them have succeeded, and opens again as
 //!    soon as they no longer can. A slow trial call has failed, unless the rate of slow calls is off.
-//!    If all trial calls are in flight for `slow_after` (rounded up to a second), the next call opens
-//!    the circuit.
+//!    If all trial calls are in flight for `slow_after` and up to two seconds more, the next call
+//!    opens the circuit.
 //! 8. A circuit that has closed passes a growing share of the calls during its
 //!    [`ramp`](CircuitBuilder::ramp).
 //! 9. An outcome counts only if the circuit has not changed since the call started. The late result
@@ -85,7 +85,10 @@
 //! A dropped call is an outcome. If it was pending for `slow_after`, it counts as failed and slow:
 //! this is how a circuit opens when a destination hangs and an outer time-out drops the calls. A call
 //! that was dropped earlier shows nothing about the destination. A dropped trial call returns its
-//! permit. A caller that drops a gRPC response before its trailers has read enough: a success.
+//! permit. A caller that drops a gRPC response before its trailers has read enough: a success. If it
+//! was still waiting for the first message, the response counts as a dropped call. So does a call
+//! that an inner [`TimeoutLayer`](crate::TimeoutLayer) ended before its limit, because the request's
+//! [`Deadline`](crate::Deadline) came first: callers in a hurry open no circuit.
 //!
 //! # Deployment caveats
 //! - An outer time-out shorter than `slow_after` hides hung calls. Put the time-out of an attempt

@@ -88,6 +88,38 @@ async fn a_caller_that_has_read_enough_shows_no_failure() {
     assert_eq!((snapshot.calls, snapshot.failed, snapshot.slow), (1, 0, 0));
 }
 
+/// A destination that hangs after the head of its responses.
+#[tokio::test]
+async fn waiting_in_vain_for_the_first_message_counts_as_a_hung_call() {
+    for (waited, begins, calls, failed) in [
+        (SLOW, false, 3, 3),
+        (SLOW / 2, false, 0, 0),
+        (SLOW, true, 3, 0), // a stream that pauses
+    ] {
+        let clock = ManualClock::default();
+        let circuit = circuit(&clock);
+        let (spy, handle) = Spy::new();
+        let body = if begins { message() } else { TestBody::default() };
+        let body = body.pending().trailers(trailers("0"));
+        handle.respond(move |_| Ok(grpc(body.clone())));
+        let service = circuit.layer().layer(spy);
+        for _ in 0..3 {
+            let response = service.clone().oneshot(get::<TestBody>("/")).await.unwrap();
+            let mut body = Box::pin(response.into_body());
+            let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+            while body.as_mut().poll_frame(&mut cx).is_ready() {}
+            clock.advance(waited);
+            drop(body);
+        }
+        let snapshot = circuit.snapshot();
+        let opened = snapshot.state == CircuitState::Open;
+        assert_eq!(opened, failed == 3, "{waited:?} {begins}");
+        if !opened {
+            assert_eq!((snapshot.calls, snapshot.failed), (calls, failed), "{waited:?} {begins}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_stream_that_has_begun_is_a_successful_trial() {
     let clock = ManualClock::default();
