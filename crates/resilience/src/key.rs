@@ -7,7 +7,8 @@ use http::header::HOST;
 
 /// Distinguishes calls by the host and port of their target, or else of their `Host` header field.
 ///
-/// Letter case does not matter. Costs no allocation.
+/// Letter case does not matter. User information before an `@` is left out: a password in a target
+/// does not become a part of a key. Costs no allocation.
 ///
 /// ```
 /// use hardpoint_core::{Head, KeyExtractor};
@@ -32,6 +33,7 @@ impl KeyExtractor for Host {
         let authority = head.uri.authority().map(|authority| authority.as_str().as_bytes());
         let host = authority.or_else(|| Some(head.headers.get(HOST)?.as_bytes()));
         let host = host.ok_or(KeyMissing::new("host"))?;
+        let host = host.rsplit(|&byte| byte == b'@').next().unwrap_or(host);
         if !host.iter().any(u8::is_ascii_uppercase) {
             return Ok(Key::borrowed(host));
         }
@@ -43,5 +45,28 @@ impl KeyExtractor for Host {
         });
         // A name too long to be held inline keeps its case: it only counts apart.
         Ok(lower.and_then(Key::inline).unwrap_or(Key::borrowed(host)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    #[test]
+    fn user_information_is_not_a_part_of_the_key() {
+        let key = |target: &str| {
+            let request = Request::builder().uri(target).body(()).unwrap();
+            host().key(Head::new(&request)).unwrap().as_bytes().to_vec()
+        };
+        for target in [
+            "https://api.example:8443/a",
+            "https://user@api.example:8443/a",
+            "https://user:pass@api.example:8443/a",
+            "https://User:PASS@API.example:8443/a",
+        ] {
+            assert_eq!(key(target), b"api.example:8443", "{target}");
+        }
     }
 }
