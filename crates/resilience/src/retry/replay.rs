@@ -5,7 +5,7 @@ use std::{
     fmt,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker},
 };
 
 use bytes::Bytes;
@@ -59,6 +59,8 @@ pub(crate) struct Recording<B> {
     attempt: u32,
     /// Whether frames were discarded, or the body failed.
     lost: bool,
+    /// Wakes the attempt that waits for the rest.
+    waker: Option<Waker>,
 }
 
 /// Makes the bodies of further attempts.
@@ -91,6 +93,7 @@ impl<B: Body<Data = Bytes>> ReplayBody<B> {
             room: limit,
             attempt: 1,
             lost: false,
+            waker: None,
         };
         let shared = Arc::new(Mutex::new(recording));
         let reader =
@@ -101,7 +104,7 @@ impl<B: Body<Data = Bytes>> ReplayBody<B> {
 
 impl<B> Replay<B> {
     /// Stops the body of the last attempt if it can be sent again, and returns whether it can. The
-    /// client may still be sending it: its next frame is an error.
+    /// client may still be sending it: its next frame is an error, for which it is woken.
     pub(crate) fn stop(&self) -> bool {
         match self {
             Self::Empty => true,
@@ -111,6 +114,12 @@ impl<B> Replay<B> {
                     return false;
                 }
                 recording.attempt += 1;
+                let waker = recording.waker.take();
+                // Unlocked first: the task that is woken may poll its body at once.
+                drop(recording);
+                if let Some(waker) = waker {
+                    waker.wake();
+                }
                 true
             }
         }
@@ -185,7 +194,11 @@ where
             return Poll::Ready(Some(Ok(Frame::data(frame.clone()))));
         }
         if let Some(rest) = &mut recording.rest {
-            let frame = ready!(Pin::new(rest).poll_frame(cx));
+            let Poll::Ready(frame) = Pin::new(rest).poll_frame(cx) else {
+                // Once stopped, this attempt no longer hears from the rest.
+                recording.waker = Some(cx.waker().clone());
+                return Poll::Pending;
+            };
             match recording.record(frame) {
                 Some(Ok(frame)) => {
                     // The frame that was recorded now is read now.

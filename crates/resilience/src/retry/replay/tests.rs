@@ -1,4 +1,8 @@
-use std::{convert::Infallible, task::Waker};
+use std::{
+    convert::Infallible,
+    sync::atomic::{AtomicUsize, Ordering},
+    task::{Wake, Waker},
+};
 
 use http_body_util::{Full, StreamBody};
 use proptest::prelude::*;
@@ -89,6 +93,32 @@ fn a_retry_reads_the_rest_that_the_first_attempt_left() {
     assert!(replay.stop());
     assert!(!read(&mut first, 1).2, "the first attempt must not take frames from the second");
     assert_eq!(read(&mut replay.body(), ALL), (vec![0, 1, 2, 3, 4], None, true));
+}
+
+/// Counts how often it is woken.
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A client that waits for the rest would keep its connection for as long as the rest takes.
+#[test]
+fn an_attempt_that_waits_for_its_body_is_woken_when_it_is_stopped() {
+    let never = StreamBody::new(futures_util::stream::pending::<Result<Frame<Bytes>, BoxError>>());
+    let (mut first, replay) = ReplayBody::recorded(never, 1_000).ok().unwrap();
+    let wakes = Arc::new(Wakes::default());
+    let waker = Waker::from(Arc::clone(&wakes));
+    let mut cx = Context::from_waker(&waker);
+    assert!(Pin::new(&mut first).poll_frame(&mut cx).is_pending());
+    assert_eq!(wakes.0.load(Ordering::Relaxed), 0);
+    assert!(replay.stop());
+    assert_eq!(wakes.0.load(Ordering::Relaxed), 1);
+    let frame = Pin::new(&mut first).poll_frame(&mut cx);
+    assert!(matches!(frame, Poll::Ready(Some(Err(_)))));
 }
 
 #[test]
