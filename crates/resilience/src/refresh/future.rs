@@ -153,9 +153,12 @@ where
                     let (Some(refused), Some(again)) = (refused.take(), again.take()) else {
                         return Poll::Pending;
                     };
-                    let replayable = again.replay.as_ref().is_some_and(Replay::stop);
+                    // Stopped only for another attempt: the client may still send the body of a
+                    // response that is returned.
                     match credential {
-                        Some(credential) if replayable => State::Readying { credential, again },
+                        Some(credential) if again.replay.as_ref().is_some_and(Replay::stop) => {
+                            State::Readying { credential, again }
+                        }
                         _ => return Poll::Ready(Ok(refused)),
                     }
                 }

@@ -140,6 +140,29 @@ async fn a_refresh_that_fails_returns_the_refusal_to_all_that_waited() {
     assert_eq!(attempts.load(Ordering::Relaxed), 2, "they do not fail one after the other");
 }
 
+/// A destination may refuse a request whose body the client still sends.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_is_returned_leaves_its_body_alone() {
+    let fetched = AtomicUsize::new(0);
+    let layer = RefreshOn401Layer::new(move || {
+        let first = fetched.fetch_add(1, Ordering::Relaxed) == 0;
+        async move { if first { Ok(HeaderValue::from_static("t1")) } else { Err("no issuer") } }
+    });
+    let layer = layer.min_interval(Duration::ZERO).time(Time::custom(TokioClock::new()));
+    let sending = Arc::new(Mutex::new(None));
+    let slot = Arc::clone(&sending);
+    let mut client = layer.layer(service_fn(move |request: Request<ReplayBody<TestBody>>| {
+        *slot.lock().unwrap() = Some(request.into_body());
+        async { Ok::<_, std::io::Error>(status::<TestBody>(401)) }
+    }));
+    let body = TestBody::from("whole");
+    let request = Request::post("/").body(body).unwrap();
+    let response = client.ready().await.unwrap().call(request).await.unwrap();
+    assert_eq!(response.status(), 401);
+    let body = sending.lock().unwrap().take().unwrap();
+    assert_eq!(read(body).await.0, "whole");
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_a_first_credential_calls_fail_and_nothing_is_sent() {
     let layer = RefreshOn401Layer::new(async || Err::<HeaderValue, _>("the issuer is down"));
