@@ -384,8 +384,9 @@ impl Drop for Queued {
 ///
 /// The first call with a key copies the list of limits, which takes a few microseconds; later calls
 /// find theirs without a lock. When there are as many keys as allowed, a new key takes the place of a
-/// limit without a call. If there is none, the key shares one limit with all keys that came too late
-/// and with calls that have no key: [`shared`](Self::shared).
+/// limit without a call. It looks for one among 64 limits, the next new key among the next 64. If it
+/// finds none, it shares one limit with all keys that came too late and with calls that have no key:
+/// [`shared`](Self::shared).
 #[derive(Clone)]
 pub struct ConcurrencyLimits {
     inner: Arc<Inner>,

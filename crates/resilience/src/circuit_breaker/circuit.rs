@@ -250,10 +250,13 @@ impl Circuit {
         self.shared.settings.report_to(telemetry);
     }
 
-    /// Whether nothing would be lost with this circuit: it is closed, and its window is empty.
+    /// Whether nothing would be lost with this circuit: it is closed, its window is empty, and only
+    /// its registry has it. A call in flight has a clone: its outcome may be that it hung.
     pub(super) fn is_idle(&self, now: Mono) -> bool {
         let machine = &self.shared.machine;
-        machine.phase().state() == CircuitState::Closed && machine.counted(now).0.calls == 0
+        Arc::strong_count(&self.shared) == 1
+            && machine.phase().state() == CircuitState::Closed
+            && machine.counted(now).0.calls == 0
     }
 
     #[inline]

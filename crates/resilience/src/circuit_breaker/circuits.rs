@@ -11,9 +11,10 @@ use crate::keyed::{Keyed, Policy};
 ///
 /// A circuit takes about 1 KiB. The first call with a key copies the list of circuits, which takes a
 /// few microseconds; later calls find theirs without a lock. When there are as many keys as allowed,
-/// a new key takes the place of a circuit that is closed and had no call in its window. If there is
-/// none, the key shares one circuit with all keys that came too late and with calls that have no key:
-/// [`shared`](Self::shared).
+/// a new key takes the place of a circuit that is closed, had no call in its window, and has no call
+/// in flight. A new key looks for one among 64 circuits, the next new key among the next 64. If it
+/// finds none, it shares one circuit with all keys that came too late and with calls that have no
+/// key: [`shared`](Self::shared).
 #[derive(Clone)]
 pub struct Circuits {
     inner: Arc<Inner>,

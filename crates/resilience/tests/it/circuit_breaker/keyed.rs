@@ -4,6 +4,7 @@ use hardpoint_core::{Head, Key, KeyMissing};
 use hardpoint_resilience::{Circuits, key};
 
 use super::*;
+use crate::support::start;
 
 fn by_host(clock: &ManualClock, max_keys: usize) -> Circuits {
     builder(clock).build_keyed(key::host(), max_keys).unwrap()
@@ -78,6 +79,27 @@ async fn idle_circuits_make_room_and_open_ones_do_not() {
     assert!(circuits.find(&host("a.example")).is_none());
     assert!(circuits.find(&host("c.example")).is_some());
     assert_eq!(circuits.find(&host("down.example")).unwrap().state(), CircuitState::Open);
+}
+
+#[tokio::test]
+async fn a_circuit_with_a_call_in_flight_does_not_make_room() {
+    let clock = ManualClock::default();
+    let circuits = by_host(&clock, 1);
+    let (spy, handle) = Spy::new();
+    handle.hold();
+    let mut service = circuits.layer().layer(spy);
+    let hanging = start(&mut service, to("http://hangs.example/")).await;
+    clock.advance(Duration::from_secs(60));
+    let late = start(&mut service, to("http://late.example/")).await;
+    assert!(circuits.find(&host("late.example")).is_none());
+    drop(hanging);
+    let snapshot = circuits.find(&host("hangs.example")).unwrap().snapshot();
+    assert_eq!((snapshot.calls, snapshot.failed), (1, 1), "it hung");
+    // Its window has passed, and no call is in flight.
+    clock.advance(Duration::from_secs(60));
+    drop((late, start(&mut service, to("http://late.example/")).await));
+    assert!(circuits.find(&host("late.example")).is_some());
+    assert_eq!(circuits.len(), 1);
 }
 
 #[tokio::test]
