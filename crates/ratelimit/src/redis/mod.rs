@@ -34,14 +34,16 @@
 //! 4. A refused key is refused by this process until it has a cell again, for one second at most.
 //!    After a reset, a refund or a larger quota on *another* instance, refusals may therefore be up
 //!    to a second late. A policy that holds cells is not cached.
-//! 5. A request waits for at most two deadlines of the link: for the call that is under way, and for
-//!    its own. Then, and at once while the link is down, its policies'
+//! 5. A request waits for at most two deadlines of the link: its call begins within the first and
+//!    ends within the second. If more keys arrive than the server can decide, so that calls before
+//!    its own take longer than a deadline, the store gives it up when the call under way ends. Then,
+//!    and at once while the link is down or 16,384 requests wait, its policies'
 //!    [`OnFailure`](crate::OnFailure) decide. A call that may have reached the server is never
 //!    repeated, so cells may be consumed for a request that was decided without the server.
 //! 6. With [`OnFailure::Local`](crate::OnFailure::Local), this process starts from the debt that it
 //!    last saw of each key.
 //! 7. [`Settlements`](crate::Settlement) travel with the next call. While the link is down, up to
-//!    4,096 wait for it. A settlement that is lost is reported, and its cells become charged within
+//!    4,096 wait for it, and then fill the room in calls that requests have left. A settlement that is lost is reported, and its cells become charged within
 //!    [one to two minutes](crate::gcra::HOLD_TIMEOUT).
 //!
 //! # Sharing

@@ -34,7 +34,7 @@ use crate::{
 /// | setting | default |
 /// |---|---|
 /// | [`deny_cache`](RedisStoreBuilder::deny_cache) | 8,192 slots |
-/// | requests that wait for a call | 16,384 |
+/// | requests that wait for a call | 16,384, each for a deadline |
 /// | settlements that wait | 4,096 |
 /// | deadline, prefix | the link's |
 #[derive(Clone)]
@@ -66,6 +66,9 @@ struct Shared {
     home: OnceLock<Home>,
     telemetry: OnceLock<Telemetry>,
 }
+
+/// What requests wait by, whichever clock decides: the link's deadlines are of real time too.
+const WAITING: Ticks = Ticks::Counter;
 
 type Waiter = oneshot::Sender<Result<Verdicts, StoreError>>;
 type Group = Box<queue::Group<Waiter>>;
@@ -116,6 +119,7 @@ impl RedisStoreBuilder {
     #[must_use]
     pub fn build(self) -> RedisStore {
         let Self { redis, digests, slots, time } = self;
+        let deadline = redis.deadline();
         let shared = Shared {
             script: Script::new(include_str!("decide.lua")),
             names: Names::new(&redis),
@@ -124,7 +128,7 @@ impl RedisStoreBuilder {
             denials: DenyCache::new(slots),
             ticks: time.clone().map_or(Ticks::Counter, Ticks::Time),
             time,
-            queue: Mutex::new(Queue::new()),
+            queue: Mutex::new(Queue::new(deadline)),
             idle: Notify::new(),
             home: OnceLock::new(),
             telemetry: OnceLock::new(),
@@ -151,7 +155,7 @@ impl RemoteStore for RedisStore {
         }
         let (sender, mut answer) = oneshot::channel();
         let mut queue = shared.queue();
-        if !queue.ask(&shared.names, asks(batch), sender) {
+        if !queue.ask(&shared.names, asks(batch), sender, WAITING.now()) {
             return Decided::Now(Err(StoreError::new(StoreErrorKind::Unavailable)));
         }
         let next = queue.begin(true);
@@ -175,7 +179,8 @@ impl RemoteStore for RedisStore {
         let endings: Vec<_> =
             entries.map(|settled| Ending::new(settled, held_at, &shared.names)).collect();
         let mut queue = shared.queue();
-        let lost = endings.into_iter().map(|ending| u64::from(!queue.settle(ending))).sum();
+        let now = WAITING.now();
+        let lost = endings.into_iter().map(|ending| u64::from(!queue.settle(ending, now))).sum();
         let next = queue.begin(shared.redis.state() != LinkState::Down);
         drop(queue);
         shared.report_lost(lost);
@@ -251,12 +256,21 @@ impl Shared {
         loop {
             let mut queue = self.queue();
             queue.end();
+            let late = queue.give_up(WAITING.now());
             let next = queue.begin(is_up);
             drop(queue);
-            let Some(group) = next else { break };
-            let Err((group, failure)) = self.send(group) else { return };
-            self.hand_out(group, Err(&failure), Mono::ZERO);
-            is_up = false;
+            let sent = next.map(|group| self.send(group));
+            for waiter in late {
+                let _dropped = waiter.send(Err(StoreError::new(StoreErrorKind::Unavailable)));
+            }
+            match sent {
+                None => break,
+                Some(Ok(())) => return,
+                Some(Err((group, failure))) => {
+                    self.hand_out(group, Err(&failure), Mono::ZERO);
+                    is_up = false;
+                }
+            }
         }
         self.idle.notify_waiters();
     }
@@ -381,7 +395,7 @@ impl From<hardpoint_redis::Error> for Failure {
     }
 }
 
-/// The runtime in which answers are waited for: that of whoever builds the limiter, or a thread of
+/// The runtime that waits for answers: the one in which the limiter is built, or a thread of
 /// the store's own.
 struct Home {
     handle: Handle,
