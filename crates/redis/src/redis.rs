@@ -96,11 +96,11 @@ impl Redis {
         self.submit(command, None)
     }
 
-    /// Follows a stream on a connection of its own, from the entry after `after`: an id such as
-    /// `1526919030474-55`, or `0` for the whole stream.
+    /// Follows a stream on a connection of its own, from its first entry or from the one after
+    /// [`starting_after`](Tail::starting_after).
     #[must_use]
-    pub fn tail(&self, stream: impl Into<String>, after: impl Into<String>) -> Tail {
-        Tail::new(Arc::clone(&self.inner.shared), stream.into(), after.into())
+    pub fn tail(&self, stream: impl Into<String>) -> Tail {
+        Tail::new(Arc::clone(&self.inner.shared), stream.into())
     }
 
     /// Returns the writer of the keys of `concept`, under this link's prefix, and registers the concept

@@ -30,8 +30,16 @@ pub struct Entry {
 }
 
 impl Tail {
-    pub(crate) const fn new(shared: Arc<Shared>, stream: String, after: String) -> Self {
-        Self { shared, stream, after, connection: None }
+    pub(crate) fn new(shared: Arc<Shared>, stream: String) -> Self {
+        Self { shared, stream, after: FIRST.to_owned(), connection: None }
+    }
+
+    /// Skips the entries up to the one with this id, such as `1526919030474-55`, and that one too.
+    /// Default: `0`, before the first entry.
+    #[must_use]
+    pub fn starting_after(mut self, id: impl Into<String>) -> Self {
+        self.after = id.into();
+        self
     }
 
     /// The id of the last entry that was returned, or where the tail starts.
@@ -128,6 +136,9 @@ fn bytes(value: Value) -> Result<Vec<u8>, Error> {
 
 /// How late the server may notice the end of a client's patience: every 100 ms, at its default `hz`.
 const TICK: Duration = Duration::from_millis(250);
+
+/// The id before that of every entry.
+const FIRST: &str = "0";
 
 /// The most entries of one answer.
 const BATCH: u32 = 1024;

@@ -25,7 +25,7 @@ async fn entries_arrive_once_and_in_order_while_commands_go_on() {
     let server = RedisServer::start();
     let redis = patient(&server).await;
     let first = add(&redis, "a").await;
-    let mut tail = redis.tail("s", "0");
+    let mut tail = redis.tail("s");
     let entries = tail.next(PATIENCE).await.unwrap();
     assert_eq!(entries.len(), 1);
     assert_eq!((entries[0].id.as_str(), tail.after()), (first.as_str(), first.as_str()));
@@ -42,13 +42,15 @@ async fn entries_arrive_once_and_in_order_while_commands_go_on() {
     );
     assert!(began.elapsed() < PATIENCE);
     assert_eq!(tail.next(Duration::from_millis(1)).await.unwrap(), [], "no entry comes twice");
+    let mut other = redis.tail("s").starting_after(first);
+    assert_eq!(other.next(PATIENCE).await.unwrap(), entries, "without the first");
 }
 
 #[tokio::test]
 async fn a_tail_goes_on_after_the_server_was_away_and_loses_no_entry_when_dropped() {
     let server = RedisServer::start();
     let redis = patient(&server).await;
-    let mut tail = redis.tail("s", "0");
+    let mut tail = redis.tail("s");
     server.pause();
     tail.next(Duration::from_millis(10)).await.unwrap_err();
     server.resume();
@@ -68,7 +70,7 @@ async fn an_idle_server_answers_in_time_with_the_default_deadline() {
     let server = RedisServer::start();
     let redis = Redis::builder(server.url()).build().unwrap();
     up(&redis).await;
-    let mut tail = redis.tail("s", "0");
+    let mut tail = redis.tail("s");
     // The server notices that a client has waited long enough at its next tick only.
     for patience in [30, 70, 110, 150] {
         assert_eq!(tail.next(Duration::from_millis(patience)).await.unwrap(), [], "{patience} ms");
