@@ -2,7 +2,7 @@
 //!
 //! Services keep the state that their instances share on a server: limits, sessions, accounts. Most
 //! clients let requests wait for a reconnect and keep using a connection on which nothing arrives
-//! any more. This link ends every command by its deadline, and while the server is away it refuses
+//! any more. This link ends every command by its deadline, and while the server is down it refuses
 //! commands in less than 10 µs, so that the caller's failure policy decides at once.
 //!
 //! It does *not* pool connections, route commands to the nodes of a cluster or ask sentinels, and it
@@ -17,7 +17,7 @@
 //! let redis = Redis::builder("redis://127.0.0.1:6379").prefix("shop").build()?;
 //!
 //! // The key shop:v1:cart:{c17}:items
-//! let carts = redis.keys(&Concept::expiring("cart", "a customer finds an empty cart"));
+//! let carts = redis.keys(&Concept::expiring("cart").loss("a customer finds an empty cart"));
 //! let key = carts.key("c17", "items");
 //! redis.send("SET", [key.as_str(), "3", "EX", "3600"]).await?;
 //!

@@ -22,19 +22,24 @@ pub struct Concept {
 }
 
 impl Concept {
-    /// Creates a concept whose keys expire.
-    ///
-    /// `name` is its part of the key. `loss` completes the sentence "when the server evicts a key,
-    /// ..", for the log: "a client starts over with a full burst".
+    /// Creates a concept whose keys expire. `name` is its part of the key.
     #[must_use]
-    pub const fn expiring(name: &'static str, loss: &'static str) -> Self {
-        Self { name, expires: true, loss }
+    pub const fn expiring(name: &'static str) -> Self {
+        Self { name, expires: true, loss: "what it holds is lost" }
     }
 
-    /// Creates a concept that has keys without expiry.
+    /// Creates a concept that has keys without expiry. `name` is its part of the key.
     #[must_use]
-    pub const fn lasting(name: &'static str, loss: &'static str) -> Self {
-        Self { name, expires: false, loss }
+    pub const fn lasting(name: &'static str) -> Self {
+        Self { expires: false, ..Self::expiring(name) }
+    }
+
+    /// Sets what losing a key means to the service, for the warning that the server evicts keys and
+    /// for [`WhenFull::Evicts`]. It completes the sentence "when the server evicts a key, ..": "a
+    /// client starts over with a full burst". Default: "what it holds is lost".
+    #[must_use]
+    pub const fn loss(self, loss: &'static str) -> Self {
+        Self { loss, ..self }
     }
 
     /// The name in the keys.
@@ -134,8 +139,8 @@ impl Memory {
 mod tests {
     use super::*;
 
-    const LIMITS: Concept = Concept::expiring("limit", "a client starts over");
-    const EPOCHS: Concept = Concept::lasting("epoch", "a session is asked for again");
+    const LIMITS: Concept = Concept::expiring("limit").loss("a client starts over");
+    const EPOCHS: Concept = Concept::lasting("epoch").loss("a session is asked for again");
 
     fn memory(maxmemory: u64, policy: &str) -> Memory {
         let info = format!(
@@ -171,6 +176,8 @@ mod tests {
             assert_eq!(memory.when_full(&EPOCHS), epochs, "{policy}");
         }
         assert_eq!(memory(0, "allkeys-lru").when_full(&LIMITS), WhenFull::Unlimited);
+        let unnamed = memory(1 << 20, "allkeys-lru").when_full(&Concept::expiring("cart"));
+        assert_eq!(unnamed, WhenFull::Evicts("what it holds is lost"));
     }
 
     #[test]

@@ -26,7 +26,7 @@ const MOST: usize = 100_000;
 /// The maximum length of an e-mail address (RFC 5321 §4.5.3.1.3).
 const LONGEST_EMAIL: usize = 254;
 
-const ACCOUNTS: Concept = Concept::lasting("account", "its owner cannot log in any more");
+const ACCOUNTS: Concept = Concept::lasting("account").loss("its owner cannot log in any more");
 
 /// Accounts by e-mail address.
 #[derive(Debug)]

@@ -31,7 +31,7 @@ const LONGEST: usize = 4096;
 const READ: Scopes = Scopes::from_static("notes:read");
 const WRITE: Scopes = Scopes::from_static("notes:write");
 
-const NOTES: Concept = Concept::lasting("notes", "all notes of a user are gone");
+const NOTES: Concept = Concept::lasting("notes").loss("all notes of a user are gone");
 
 /// Notes by subject.
 #[derive(Debug)]

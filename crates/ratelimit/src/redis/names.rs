@@ -7,7 +7,7 @@ use hardpoint_redis::{Concept, Redis};
 use crate::store::Digest;
 
 /// The state of limits, as the server knows it.
-const LIMITS: Concept = Concept::expiring("limit", "a client starts over with a full bucket");
+const LIMITS: Concept = Concept::expiring("limit").loss("a client starts over with a full bucket");
 
 /// Writes the names of buckets: `prefix:v1:limit:{digest}:policy`. The buckets of one key share a
 /// slot of a cluster.

@@ -47,7 +47,7 @@ async fn a_user_of_the_acl_needs_no_more_than_the_documented_commands() {
     let rule: Vec<_> = rule.split_whitespace().collect();
     assert_eq!(server.command(&rule), "+OK");
     let redis = link(format!("redis://app:secret@{}/2", server.address())).await;
-    let concept = Concept::expiring("test", "nothing");
+    let concept = Concept::expiring("test");
     let key = redis.keys(&concept).key("a", "b");
     assert_eq!(redis.run(&charge(), [&key], [2_i64]).await.unwrap(), Value::Int(2));
     assert!(redis.when_full(&concept).is_some());
@@ -65,7 +65,7 @@ async fn the_servers_memory_policy_is_read_and_judged() {
         .set("maxmemory-policy", "allkeys-lru")
         .start();
     let redis = link(server.url()).await;
-    let limits = Concept::expiring("limit", "a client starts over with a full burst");
+    let limits = Concept::expiring("limit").loss("a client starts over with a full burst");
     let judged = redis.when_full(&limits);
     assert_eq!(judged, Some(WhenFull::Evicts("a client starts over with a full burst")));
 }

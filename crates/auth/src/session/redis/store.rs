@@ -116,13 +116,11 @@ pub(super) struct Names {
 }
 
 const TAG: &str = "s";
-const SESSIONS: Concept = Concept::expiring("session", "users have to log in again");
-const REVOCATIONS: Concept = Concept::lasting(
-    "revocation",
-    "what was revoked is forgotten, and all users have to log in again",
-);
+const SESSIONS: Concept = Concept::expiring("session").loss("users have to log in again");
+const REVOCATIONS: Concept = Concept::lasting("revocation")
+    .loss("what was revoked is forgotten, and all users have to log in again");
 const EPOCHS: Concept =
-    Concept::expiring("epoch", "the access tokens of a user are not known until they expire");
+    Concept::expiring("epoch").loss("the access tokens of a user are not known until they expire");
 
 impl Names {
     fn new(redis: &Redis) -> Self {
