@@ -1,4 +1,4 @@
-//! Faults on purpose, for the tests of an application: delays, errors, hangs and resets.
+//! Injects faults in the tests of an application: delays, errors, hangs and resets.
 //!
 //! A policy that was never tried under failure is a guess. This layer takes the place of the failing
 //! destination, inside of the policies under test.
@@ -64,7 +64,7 @@ use crate::{BoxError, Jitter, sleep::LazySleep};
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ChaosLayer {
-    faults: Faults,
+    faults: Option<Faults>,
 }
 
 #[derive(Clone, Debug)]
@@ -81,30 +81,43 @@ impl ChaosLayer {
     pub const fn new(jitter: Jitter) -> Self {
         let status = (0.0, StatusCode::SERVICE_UNAVAILABLE);
         let latency = (0.0, Duration::ZERO);
-        Self { faults: Faults { jitter, latency, hang: 0.0, reset: 0.0, status } }
+        Self { faults: Some(Faults { jitter, latency, hang: 0.0, reset: 0.0, status }) }
+    }
+
+    /// The layer that injects nothing.
+    pub const fn off() -> Self {
+        Self { faults: None }
     }
 
     /// Delays a share of the calls, each by up to `at_most`. Default: none.
     pub const fn latency(mut self, share: f64, at_most: Duration) -> Self {
-        self.faults.latency = (share, at_most);
+        if let Some(faults) = &mut self.faults {
+            faults.latency = (share, at_most);
+        }
         self
     }
 
     /// Never answers a share of the calls. Default: none.
     pub const fn hang(mut self, share: f64) -> Self {
-        self.faults.hang = share;
+        if let Some(faults) = &mut self.faults {
+            faults.hang = share;
+        }
         self
     }
 
     /// Fails a share of the calls with a reset connection. Default: none.
     pub const fn reset(mut self, share: f64) -> Self {
-        self.faults.reset = share;
+        if let Some(faults) = &mut self.faults {
+            faults.reset = share;
+        }
         self
     }
 
     /// Answers a share of the calls with `status` and without a body. Default: none.
     pub const fn status(mut self, share: f64, status: StatusCode) -> Self {
-        self.faults.status = (share, status);
+        if let Some(faults) = &mut self.faults {
+            faults.status = (share, status);
+        }
         self
     }
 }
@@ -152,7 +165,7 @@ enum Fault {
 #[derive(Clone, Debug)]
 pub struct Chaos<S> {
     inner: S,
-    faults: Faults,
+    faults: Option<Faults>,
 }
 
 impl<S> Chaos<S> {
@@ -174,7 +187,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (delay, fault) = self.faults.draw();
+        let (delay, fault) = self.faults.as_ref().map_or((Duration::ZERO, None), Faults::draw);
         let call = match fault {
             None => Call::Inner { inner: self.inner.call(request) },
             Some(fault) => Call::Fault { fault },

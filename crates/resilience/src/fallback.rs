@@ -75,7 +75,7 @@ type Answer = dyn Fn(&Failure<'_>) -> Option<Response<Bytes>> + Send + Sync;
 #[derive(Clone)]
 #[must_use]
 pub struct FallbackLayer {
-    settings: Arc<Settings>,
+    settings: Option<Arc<Settings>>,
 }
 
 #[derive(Clone)]
@@ -91,12 +91,19 @@ impl FallbackLayer {
         F: Fn(&Failure<'_>) -> Option<Response<Bytes>> + Send + Sync + 'static,
     {
         let settings = Settings { answer: Arc::new(answer), classifier: Classifier::new() };
-        Self { settings: Arc::new(settings) }
+        Self { settings: Some(Arc::new(settings)) }
+    }
+
+    /// The layer that answers nothing.
+    pub const fn off() -> Self {
+        Self { settings: None }
     }
 
     /// Sets how responses are classified. Default: [`Classifier::new`].
     pub fn classifier(mut self, classifier: Classifier) -> Self {
-        Arc::make_mut(&mut self.settings).classifier = classifier;
+        if let Some(settings) = &mut self.settings {
+            Arc::make_mut(settings).classifier = classifier;
+        }
         self
     }
 }
@@ -105,7 +112,7 @@ impl<S> Layer<S> for FallbackLayer {
     type Service = Fallback<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Fallback { inner, settings: Arc::clone(&self.settings) }
+        Fallback { inner, settings: self.settings.clone() }
     }
 }
 
@@ -171,7 +178,7 @@ impl fmt::Debug for Failure<'_> {
 #[derive(Clone)]
 pub struct Fallback<S> {
     inner: S,
-    settings: Arc<Settings>,
+    settings: Option<Arc<Settings>>,
 }
 
 impl<S> Fallback<S> {
@@ -193,10 +200,13 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // Both are shared, not copied.
-        let (method, uri) = (request.method().clone(), request.uri().clone());
-        let settings = Arc::clone(&self.settings);
-        ResponseFuture { inner: self.inner.call(request), settings, method, uri }
+        let fallback = self.settings.as_ref().map(|settings| Substitute {
+            settings: Arc::clone(settings),
+            // Both are shared, not copied.
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+        });
+        ResponseFuture { inner: self.inner.call(request), fallback }
     }
 }
 
@@ -211,9 +221,32 @@ pin_project! {
     pub struct ResponseFuture<F> {
         #[pin]
         inner: F,
-        settings: Arc<Settings>,
-        method: Method,
-        uri: Uri,
+        // None if the layer is off.
+        fallback: Option<Substitute>,
+    }
+}
+
+/// What answers a call that fails.
+struct Substitute {
+    settings: Arc<Settings>,
+    method: Method,
+    uri: Uri,
+}
+
+impl Substitute {
+    fn answer<R>(&self, result: &Result<Response<R>, BoxError>) -> Option<Response<Bytes>> {
+        let Self { settings, method, uri } = self;
+        let failure = match result {
+            Ok(response) => {
+                let (status, headers) = (response.status(), response.headers());
+                if !settings.classifier.classify_response(status, headers).is_failure() {
+                    return None;
+                }
+                Failure { method, uri, status: Some(status), error: None }
+            }
+            Err(error) => Failure { method, uri, status: None, error: Some(&**error) },
+        };
+        (settings.answer)(&failure)
     }
 }
 
@@ -227,19 +260,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let result = ready!(this.inner.poll(cx)).map_err(Into::into);
-        let failure = |status, error| Failure { method: this.method, uri: this.uri, status, error };
-        let answer = match &result {
-            Ok(response) => {
-                let (status, headers) = (response.status(), response.headers());
-                let class = this.settings.classifier.classify_response(status, headers);
-                let failed = class.is_failure();
-                failed.then(|| (this.settings.answer)(&failure(Some(status), None))).flatten()
-            }
-            Err(error) => {
-                let error: &BoxError = error;
-                (this.settings.answer)(&failure(None, Some(&**error)))
-            }
-        };
+        let answer = this.fallback.as_ref().and_then(|fallback| fallback.answer(&result));
         Poll::Ready(match answer {
             Some(response) => Ok(response.map(ResponseBody::full)),
             None => result.map(|response| response.map(ResponseBody::inner)),
@@ -249,6 +270,7 @@ where
 
 impl<F> fmt::Debug for ResponseFuture<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseFuture").field("method", &self.method).finish_non_exhaustive()
+        let method = self.fallback.as_ref().map(|fallback| &fallback.method);
+        f.debug_struct("ResponseFuture").field("method", &method).finish_non_exhaustive()
     }
 }

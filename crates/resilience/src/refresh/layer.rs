@@ -26,7 +26,7 @@ use crate::BoxError;
 #[derive(Clone)]
 #[must_use]
 pub struct RefreshOn401Layer {
-    state: Arc<State>,
+    state: Option<Arc<State>>,
 }
 
 impl RefreshOn401Layer {
@@ -50,6 +50,11 @@ impl RefreshOn401Layer {
             replay_limit: 64 * 1024,
             time: Time::system(),
         })
+    }
+
+    /// The layer that adds no credential.
+    pub const fn off() -> Self {
+        Self { state: None }
     }
 
     /// Sets the header that carries the credential. Default: `authorization`.
@@ -83,12 +88,13 @@ impl RefreshOn401Layer {
     }
 
     fn from_settings(settings: Settings) -> Self {
-        Self { state: Arc::new(State::new(settings)) }
+        Self { state: Some(Arc::new(State::new(settings))) }
     }
 
     /// Makes a new state, without a credential: set before the layer is used.
     fn change(self, change: impl FnOnce(&mut Settings)) -> Self {
-        let mut settings = self.state.settings.clone();
+        let Some(state) = self.state else { return self };
+        let mut settings = state.settings.clone();
         change(&mut settings);
         Self::from_settings(settings)
     }
@@ -98,14 +104,13 @@ impl<S> Layer<S> for RefreshOn401Layer {
     type Service = RefreshOn401<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        RefreshOn401::new(inner, Arc::clone(&self.state))
+        RefreshOn401::new(inner, self.state.clone())
     }
 }
 
 impl fmt::Debug for RefreshOn401Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RefreshOn401Layer")
-            .field("header", &self.state.settings.header)
-            .finish_non_exhaustive()
+        let header = self.state.as_ref().map(|state| &state.settings.header);
+        f.debug_struct("RefreshOn401Layer").field("header", &header).finish_non_exhaustive()
     }
 }

@@ -22,11 +22,11 @@ use crate::{BoxError, retry::ReplayBody};
 #[derive(Clone)]
 pub struct RefreshOn401<S> {
     inner: S,
-    state: Arc<State>,
+    state: Option<Arc<State>>,
 }
 
 impl<S> RefreshOn401<S> {
-    pub(super) const fn new(inner: S, state: Arc<State>) -> Self {
+    pub(super) const fn new(inner: S, state: Option<Arc<State>>) -> Self {
         Self { inner, state }
     }
 
@@ -49,25 +49,25 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let settings = &self.state.settings;
-        if request.headers().contains_key(&settings.header) {
+        let adds = |state: &&Arc<State>| !request.headers().contains_key(&state.settings.header);
+        let Some(state) = self.state.as_ref().filter(adds) else {
             return ResponseFuture::forward(self.inner.call(request.map(ReplayBody::once)));
-        }
+        };
         let (head, body) = request.into_parts();
-        let (body, replay) = match ReplayBody::recorded(body, settings.replay_limit) {
+        let (body, replay) = match ReplayBody::recorded(body, state.settings.replay_limit) {
             Ok((body, replay)) => (body, Some(replay)),
             Err(long) => (ReplayBody::once(long), None),
         };
         let service = self.inner.clone();
-        let again = Again::new(Arc::clone(&self.state), service, head.clone(), replay);
+        let again = Again::new(Arc::clone(state), service, head.clone(), replay);
         let prepared = Prepared { request: Request::from_parts(head, body), again };
-        match self.state.current() {
+        match state.current() {
             Some(credential) => prepared.call(&mut self.inner, credential),
             None => {
                 // The instance that is ready waits for the credential.
                 let clone = self.inner.clone();
                 let ready = mem::replace(&mut self.inner, clone);
-                ResponseFuture::fetch(Arc::clone(&self.state).first(), ready, prepared)
+                ResponseFuture::fetch(Arc::clone(state).first(), ready, prepared)
             }
         }
     }

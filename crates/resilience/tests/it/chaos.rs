@@ -4,14 +4,14 @@ use std::{io, time::Duration};
 
 use bytes::Bytes;
 use hardpoint_resilience::{
-    BoxError, ChaosLayer, CircuitOpen, ClientPolicy, FallbackLayer, Jitter,
+    BoxError, ChaosLayer, CircuitOpen, Classifier, ClientPolicy, FallbackLayer, Jitter,
 };
-use hardpoint_testkit::{TestBody, spy::Spy};
+use hardpoint_testkit::{TestBody, contract, spy::Spy};
 use http::{Response, StatusCode};
 use tokio::time::{Instant, timeout};
 use tower::{Layer, ServiceExt};
 
-use crate::support::{get, read, start, status};
+use crate::support::{Unboxed, get, post, read, start, status};
 
 /// How many of 2,000 calls satisfy `is`.
 async fn counted(chaos: ChaosLayer, is: fn(&Result<u16, BoxError>) -> bool) -> usize {
@@ -94,6 +94,23 @@ async fn a_fallback_takes_the_place_of_failures_and_refusals() {
         call("/").await;
     }
     assert_eq!(call("/").await, (200, Bytes::from("open")), "the circuit saw the failures");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_layer_without_faults_keeps_the_contract() {
+    contract::run(&Unboxed(chaos()), || post::<TestBody>("/"));
+    contract::run(&Unboxed(ChaosLayer::off()), || post::<TestBody>("/"));
+}
+
+#[tokio::test]
+async fn layers_that_are_off_change_nothing() {
+    let (spy, handle) = Spy::new();
+    handle.respond(|_| Ok(status(500)));
+    let chaos = ChaosLayer::off().hang(1.0).reset(1.0).status(1.0, StatusCode::OK);
+    let fallback = FallbackLayer::off().classifier(Classifier::new());
+    let client = fallback.layer(chaos.latency(1.0, Duration::MAX).layer(spy));
+    let response = client.oneshot(get::<TestBody>("/")).await.unwrap();
+    assert_eq!((response.status().as_u16(), handle.calls()), (500, 1));
 }
 
 #[tokio::test]

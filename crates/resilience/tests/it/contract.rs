@@ -5,8 +5,8 @@ use std::time::Duration;
 use hardpoint_core::{Peer, TrustedProxies};
 use hardpoint_resilience::{
     BulkheadLayer, Circuit, CircuitBreaker, CircuitBreakerLayer, Circuits, ClientPolicy,
-    ClientPolicyLayer, ConcurrencyLimit, ConcurrencyLimits, DeadlineLayer, RetryLayer,
-    TimeoutLayer, key,
+    ClientPolicyLayer, ConcurrencyLimit, ConcurrencyLimits, DeadlineLayer, FallbackLayer,
+    RefreshOn401Layer, RetryLayer, TimeoutLayer, key,
 };
 use hardpoint_testkit::{TestBody, contract};
 use http::Request;
@@ -44,6 +44,10 @@ async fn every_layer_keeps_the_contract() {
     let deadline = DeadlineLayer::new(LONG).unwrap().trusted_callers(trusted());
     contract::run(&deadline, || from_caller("1H"));
     contract::run(&DeadlineLayer::off(), || from_caller("1H"));
+
+    contract::run(&Unboxed(FallbackLayer::new(|_| None)), || post::<TestBody>("/"));
+    contract::run(&Unboxed(FallbackLayer::off()), || post::<TestBody>("/"));
+    contract::run(&Unboxed(RefreshOn401Layer::off()), || post::<TestBody>("/"));
 }
 
 #[test]

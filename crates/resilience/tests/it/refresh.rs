@@ -11,7 +11,7 @@ use std::{
 
 use hardpoint_core::Time;
 use hardpoint_resilience::{BoxError, RefreshFailed, RefreshOn401Layer, retry::ReplayBody};
-use hardpoint_testkit::{TestBody, clock::TokioClock};
+use hardpoint_testkit::{TestBody, clock::TokioClock, spy::Spy};
 use http::{HeaderValue, Request, Response, header::AUTHORIZATION};
 use tokio::{sync::Barrier, task::JoinSet};
 use tower::{Layer, Service, ServiceExt, service_fn, util::BoxCloneService};
@@ -226,4 +226,14 @@ async fn a_request_with_its_own_credential_is_left_alone() {
     let request = Request::get("/").header(AUTHORIZATION, "own").body(TestBody::default()).unwrap();
     assert_eq!(api.service(&layer).oneshot(request).await.unwrap().status(), 401);
     assert_eq!((issued.load(Ordering::Relaxed), api.calls()), (0, 1));
+}
+
+#[tokio::test]
+async fn a_layer_that_is_off_adds_no_credential() {
+    let (spy, handle) = Spy::new();
+    handle.respond(|_| Ok(status(401)));
+    let layer = RefreshOn401Layer::off().timeout(Duration::ZERO).replay_limit(0);
+    let response = layer.layer(spy).oneshot(get::<TestBody>("/")).await.unwrap();
+    assert_eq!((response.status().as_u16(), handle.calls()), (401, 1));
+    assert!(!handle.seen()[0].headers.contains_key(AUTHORIZATION));
 }
