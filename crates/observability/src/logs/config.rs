@@ -24,7 +24,7 @@ use super::{
     queue::{Lines, Queue},
     sink::Sink,
 };
-use crate::redact::Redactor;
+use crate::redact::{self, Redactor};
 
 /// The format of the log, its filter, and its output.
 ///
@@ -193,8 +193,8 @@ impl Logs {
             let message = |write: &mut dyn FnMut(&dyn fmt::Debug)| {
                 write(&format_args!("log lines dropped"));
             };
-            let off = Redactor::dangerous_off();
-            let mut line = Line::begin(text, &mut names, format, &off, head, message, &resource);
+            let off = &redact::OFF;
+            let mut line = Line::begin(text, &mut names, format, off, head, message, &resource);
             line.field("dropped", Value::U64(lost));
             line.end();
         };

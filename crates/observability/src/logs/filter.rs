@@ -5,7 +5,7 @@ use tracing_subscriber::{EnvFilter, filter::Directive};
 use super::ConfigError;
 
 /// The target of the span that adds a request's ids to each of its lines.
-const SPAN: &str = "hardpoint::request";
+pub(super) const SPAN: &str = "hardpoint::request";
 
 /// Parses a filter. The request's span passes unless the filter names it.
 ///

@@ -11,12 +11,16 @@ use tracing_log::NormalizeEvent;
 use tracing_subscriber::{Layer, fmt::MakeWriter, layer::Context, registry::LookupSpan};
 
 use super::{
+    filter,
     hidden::Hidden,
     line::{Format, Line, Value},
     sink::Sink,
     visit::{self, MESSAGE, Message, SpanFields},
 };
-use crate::{record::entry::TARGET, redact::Redactor};
+use crate::{
+    record::entry::TARGET,
+    redact::{self, Redactor},
+};
 
 /// Buffers that grow beyond this are not reused for the next line.
 const KEPT_MAX: usize = 64 * 1024;
@@ -50,8 +54,12 @@ where
         let Some(span) = context.span(id) else { return };
         // Runs the caller's `Debug`, which may log, so it must happen before the lock is taken.
         let mut fields = SpanFields::default();
-        let hidden = self.hidden.of(attributes.metadata(), &self.redactor);
-        attributes.record(&mut fields.visitor(&self.redactor, hidden));
+        let metadata = attributes.metadata();
+        let hidden = self.hidden.of(metadata, &self.redactor);
+        // The request's own span holds its ids only.
+        let own = metadata.target() == filter::SPAN;
+        let redactor = if own { &redact::OFF } else { &self.redactor };
+        attributes.record(&mut fields.visitor(redactor, hidden));
         let mut extensions = span.extensions_mut();
         // A second layer of this type on the same subscriber has recorded the same fields.
         if extensions.get_mut::<SpanFields>().is_none() {

@@ -110,6 +110,13 @@ impl<'a> Line<'a> {
         self.pair(name, value, Clash::Rename);
     }
 
+    /// Writes a field that needs no redaction.
+    pub(super) fn own_field(&mut self, name: &str, value: Value<'_>) {
+        let redactor = std::mem::replace(&mut self.redactor, &redact::OFF);
+        self.field(name, value);
+        self.redactor = redactor;
+    }
+
     /// Writes a field of an enclosing span, unless the line has a field of that name.
     pub(super) fn inherited(&mut self, name: &str, value: Value<'_>) {
         self.pair(name, value, Clash::Skip);
@@ -301,7 +308,7 @@ impl Resource {
             (",\"environment\":", self.environment.as_ref()),
         ] {
             let mut names = Vec::new();
-            let redactor = &Redactor::dangerous_off();
+            let redactor = &redact::OFF;
             let format = Format::Json;
             let mut line = Line { text: &mut text, names: &mut names, format, redactor };
             line.raw(name);

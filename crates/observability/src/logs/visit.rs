@@ -16,11 +16,16 @@ use super::{
 };
 use crate::{
     record::notes,
-    redact::{HIDDEN, Redactor},
+    redact::{self, HIDDEN, Redactor},
 };
 
 /// The field in which tracing stores an event's message.
 pub(super) const MESSAGE: &str = "message";
+
+/// The fields of an access line that are not redacted: a client chooses none of them but its address,
+/// its subject and an id of a few harmless characters.
+const ACCESS: [&str; 8] =
+    ["request_id", "trace_id", "method", "route", "outcome", "client", "subject", "status"];
 
 /// Finds the message of an event. The message is text, regardless of the type it was recorded as.
 pub(super) struct Message<'a>(pub(super) &'a mut dyn FnMut(&dyn fmt::Debug));
@@ -110,9 +115,9 @@ impl Take for EventFields<'_, '_> {
             (name, _) if self.hidden.contains(field) => {
                 self.line.field(name, Value::Clean(HIDDEN));
             }
-            // They are what the line is about.
-            (name @ ("client" | "subject"), Value::Text(text)) if self.access => {
-                self.line.field(name, Value::Clean(text));
+            // Ours, or what the line is about.
+            (name, value) if self.access && ACCESS.contains(&name) => {
+                self.line.own_field(name, value);
             }
             (notes::FIELD, Value::Debug(value)) if self.access => {
                 // Any event may use this target, so the text is checked to keep the line valid
@@ -201,7 +206,7 @@ impl Stored {
         let text = |text: fmt::Arguments<'_>| Self::text(text, redactor);
         Some(match value {
             Value::Bool(bool) => Self::Bool(bool),
-            Value::Clean(clean) => Self::text(format_args!("{clean}"), &Redactor::dangerous_off()),
+            Value::Clean(clean) => Self::text(format_args!("{clean}"), &redact::OFF),
             Value::Debug(value) => text(format_args!("{value:?}")),
             Value::Error(error) => text(format_args!("{}", Chain(error))),
             Value::F64(number) => Self::F64(number),

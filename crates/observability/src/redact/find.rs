@@ -88,8 +88,8 @@ const BEGINS: [(&str, Begin); 37] = [
 static SEARCH: LazyLock<Option<AhoCorasick>> =
     LazyLock::new(|| AhoCorasick::new(BEGINS.map(|(text, _)| text)).ok());
 
-/// The fewest digits of any pattern that consists of digits, and of a text that is worth a look.
-const DIGITS: usize = 8;
+/// The fewest digits of any pattern that consists of digits, and the shortest text of any.
+const DIGITS: usize = 9;
 const SHORTEST: usize = 5;
 
 /// Adds what is found in `text`, in order and without overlaps.
@@ -122,9 +122,13 @@ pub(super) fn find(text: &str, names: &Names, is_on: impl Fn(Class) -> bool, all
             add(class, range);
         }
     }
-    let digits = bytes.iter().map(|byte| usize::from(byte.is_ascii_digit())).sum::<usize>();
-    if digits >= DIGITS {
+    let (digits, is_account) = digits(bytes);
+    // The groups of a telephone number are written in many ways.
+    let is_phone = || is_on(Class::Phone) && bytes.contains(&b'+');
+    if digits >= DIGITS || is_phone() {
         number::find(bytes, &mut add);
+    }
+    if is_account {
         account::find(bytes, &mut add);
     }
     if is_on(Class::IpAddress) {
@@ -141,6 +145,27 @@ pub(super) fn find(text: &str, names: &Names, is_on: impl Fn(Class) -> bool, all
             is_new
         });
     }
+}
+
+/// The most digits in a row, with at most one space or hyphen between two of them; and whether two
+/// capitals are followed by two digits, as in an account number.
+fn digits(bytes: &[u8]) -> (usize, bool) {
+    let (mut most, mut here, mut gap, mut capitals, mut is_account) = (0, 0, 0, 0, false);
+    for byte in bytes {
+        match byte {
+            b'0'..=b'9' => {
+                here += 1;
+                gap = 0;
+                most = most.max(here);
+                is_account |= capitals == 3;
+                capitals = if capitals == 2 { 3 } else { 0 };
+            }
+            b' ' | b'-' if gap == 0 => (gap, capitals) = (1, 0),
+            b'A'..=b'Z' => (here, gap, capitals) = (0, 0, if capitals == 1 { 2 } else { 1 }),
+            _ => (here, gap, capitals) = (0, 0, 0),
+        }
+    }
+    (most, is_account)
 }
 
 /// Whether a word may begin here. A line break that was escaped as `\n` ends a word, too.
