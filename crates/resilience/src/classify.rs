@@ -36,7 +36,7 @@ pub enum Class {
 }
 
 impl Class {
-    /// Whether the call failed for a reason that lies with the destination.
+    /// Whether the class is a failure of the destination or of the connection to it.
     #[must_use]
     pub fn is_failure(self) -> bool {
         !matches!(self, Self::Rejected | Self::Shed | Self::Success)

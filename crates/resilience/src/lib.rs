@@ -6,7 +6,7 @@
 //!
 //! # Quick start
 //!
-//! [`ClientPolicy`] contains every policy in the order in which they work:
+//! [`ClientPolicy`] combines all policies in the right order:
 //!
 //! ```
 //! use hardpoint_resilience::ClientPolicy;
@@ -28,13 +28,13 @@
 //! | concept | module | types |
 //! |---|---|---|
 //! | all policies together | [`client_policy`] | [`ClientPolicy`], [`ClientPolicyLayer`] |
-//! | what a finished call shows | | [`Class`], [`Classifier`] |
-//! | a failed attempt is made again | [`retry`] | [`RetryLayer`], [`RetryTable`], [`RetryBudget`], [`Backoff`], [`RetryHint`] |
+//! | how a call ended | | [`Class`], [`Classifier`] |
+//! | failed calls are retried | [`retry`] | [`RetryLayer`], [`RetryTable`], [`RetryBudget`], [`Backoff`], [`RetryHint`] |
 //! | calls to a destination that fails are refused | [`circuit_breaker`] | [`CircuitBreakerLayer`], [`Circuit`] |
 //! | calls in flight are bounded | [`bulkhead`] | [`BulkheadLayer`], [`ConcurrencyLimit`] |
 //! | calls end in time | [`timeout`] | [`TimeoutLayer`], [`Deadline`] |
 //! | the server's requests end in time | [`deadline`] | [`DeadlineLayer`], [`DeadlineHeader`] |
-//! | a destination that fails is answered for | [`fallback`] | [`FallbackLayer`] |
+//! | a failed call gets a substitute response | [`fallback`] | [`FallbackLayer`] |
 //! | credentials are replaced when they expire | [`refresh`] | [`RefreshOn401Layer`] |
 //!
 //! The error of every client layer is a [`BoxError`]: the inner service's error, or one of
@@ -44,7 +44,7 @@
 //!
 //! | name | adds | default |
 //! |---|---|---|
-//! | `chaos` | faults on purpose, for an application's tests: module `chaos` | no |
+//! | `chaos` | fault injection for an application's tests: module `chaos` | no |
 //!
 //! The minimum supported Rust version is 1.95.
 

@@ -33,7 +33,7 @@ struct Waiting {
     waker: Waker,
 }
 
-/// A place in the queue. Whoever holds it leaves the queue with [`Semaphore::leave`] or takes the
+/// A place in the queue. Its holder leaves the queue with [`Semaphore::leave`] or takes the
 /// permit once [`Semaphore::poll`] is ready.
 #[derive(Debug)]
 pub(super) struct Turn(Arc<AtomicBool>);

@@ -38,13 +38,13 @@ enum Keys<One, Many> {
 }
 
 impl ClientPolicy {
-    /// Starts a policy for a service of one's own, within a data centre: it may learn the deadline and
+    /// Starts a policy for your own service, within a data centre: it may learn the deadline and
     /// the attempt's number. `name` appears in errors, logs and events.
     pub fn internal(name: impl Into<Cow<'static, str>>) -> ClientPolicyBuilder {
         ClientPolicyBuilder::internal(name.into())
     }
 
-    /// Starts a policy for somebody else's API: longer times, slower retries, and nothing is sent to
+    /// Starts a policy for an external API: longer times, slower retries, and nothing is sent to
     /// it that the request does not contain. `name` appears in errors, logs and events.
     pub fn external_api(name: impl Into<Cow<'static, str>>) -> ClientPolicyBuilder {
         ClientPolicyBuilder::external_api(name.into())

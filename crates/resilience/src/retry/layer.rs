@@ -21,7 +21,7 @@ impl RetryLayer {
         RetryBuilder::new()
     }
 
-    /// Starts a policy for somebody else's API: three attempts, with delays of up to 500 ms and then
+    /// Starts a policy for an external API: three attempts, with delays of up to 500 ms and then
     /// 1 s, on 429, 500, 502, 503, 504 and failed connections.
     pub fn external_api() -> RetryBuilder {
         let backoff = Backoff::exponential(Duration::from_millis(500), Backoff::DEFAULT_CAP);
