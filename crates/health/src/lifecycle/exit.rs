@@ -1,6 +1,12 @@
 //! Ends the process from the admin thread, which the service cannot hold up.
 
-use std::{error::Error, io, process, time::Duration};
+use std::{
+    error::Error,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    process,
+    time::Duration,
+};
 
 use tokio::{runtime::Handle, sync::oneshot};
 use tracing::error;
@@ -44,7 +50,11 @@ impl Lifecycle {
                 drop(monitor.spawn(async move { lifecycle.supervise(signals, finished).await }));
                 self.drive(serve.into_future(), Never).await
             }
-            Err(error) => Ended::Failed(error.into()),
+            Err(error) => {
+                // Lets `finish.send` below find out that no admin thread will end the process.
+                drop(finished);
+                Ended::Failed(error.into())
+            }
         };
         // Readiness fails while the hooks run, also if the server ended by itself.
         self.begin_drain();
@@ -79,8 +89,8 @@ impl Lifecycle {
 
     /// Resolves if a signal insists, or if the service misses its deadline.
     async fn overrule(&self, signals: &mut impl Source) -> u8 {
-        let limit = self.inner.plan.cut_after() + CUT_WITHIN + SLACK;
-        let limit = limit.saturating_add(self.inner.hooks_within);
+        let slack = self.inner.hooks_within.saturating_add(CUT_WITHIN + SLACK);
+        let limit = self.inner.plan.cut_after().saturating_add(slack);
         tokio::select! {
             biased;
             signal = self.insistence(signals) => {
@@ -104,7 +114,8 @@ impl Lifecycle {
     )]
     fn exit(&self, code: u8) -> ! {
         if let Some(flush) = &self.inner.flush {
-            flush.run(FLUSH_WITHIN);
+            // A panic would end this thread, and with it the only one that ends the process.
+            drop(catch_unwind(AssertUnwindSafe(|| flush.run(FLUSH_WITHIN))));
         }
         process::exit(code.into())
     }

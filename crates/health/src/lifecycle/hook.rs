@@ -35,12 +35,13 @@ impl Hook {
 
     /// Runs the hook. Returns `false` if it fails, panics or takes too long.
     async fn run(self) -> bool {
-        // A task of its own: a panic ends the hook and not the run.
-        let task = tokio::spawn((self.work)());
+        let Self { name, within, work } = self;
+        // A task of its own, which also calls the closure: a panic ends the hook and not the run.
+        let task = tokio::spawn(async move { work().await });
         let abort = task.abort_handle();
-        let error: BoxError = match timeout(self.within, task).await {
+        let error: BoxError = match timeout(within, task).await {
             Ok(Ok(Ok(()))) => {
-                debug!(target: "hardpoint::health::lifecycle", hook = self.name, "hook has run");
+                debug!(target: "hardpoint::health::lifecycle", hook = name, "hook has run");
                 return true;
             }
             Ok(Ok(Err(error))) => error,
@@ -51,7 +52,7 @@ impl Hook {
             }
         };
         let error: &(dyn Error + 'static) = &*error;
-        error!(target: "hardpoint::health::lifecycle", hook = self.name, error, "hook failed");
+        error!(target: "hardpoint::health::lifecycle", hook = name, error, "hook failed");
         false
     }
 }

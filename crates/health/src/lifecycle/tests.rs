@@ -264,6 +264,22 @@ async fn hooks_run_in_order_and_a_failure_changes_only_a_clean_exit_code() {
     }
 }
 
+#[tokio::test]
+async fn a_hook_that_panics_before_its_future_ends_no_other() {
+    let ran = Arc::new(Mutex::new(false));
+    let last = Arc::clone(&ran);
+    let lifecycle = Lifecycle::builder()
+        .add_hook("panics", DELAY, || -> future::Ready<Result<(), Infallible>> { panic!("broken") })
+        .add_hook("last", DELAY, move || async move {
+            *last.lock().unwrap() = true;
+            Ok::<_, Infallible>(())
+        })
+        .build()
+        .unwrap();
+    assert_eq!(lifecycle.finish(Ended::Drained).await, 70);
+    assert!(*ran.lock().unwrap());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_guard_holds_the_drain_until_the_deadline() {
     for (held_for, code) in [(DELAY + DEADLINE / 2, 0), (DELAY + DEADLINE * 2, 75)] {

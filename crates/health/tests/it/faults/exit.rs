@@ -50,10 +50,17 @@ fn service() {
                 println!("\nfirst hook");
                 Ok::<_, Infallible>(())
             })
-            .flush_logs(|_| {
-                println!("\nflushed");
-                true
+            .flush_logs({
+                let panics = variant == "flush panics";
+                move |_| {
+                    println!("\nflushed");
+                    assert!(!panics, "the appender's thread is gone");
+                    true
+                }
             });
+        if variant == "endless" {
+            lifecycle = lifecycle.drain_deadline(Duration::MAX);
+        }
         if variant == "hooks" {
             lifecycle = lifecycle
                 .add_hook("fails", second, async || Err("no route to the collector"))
@@ -87,6 +94,13 @@ fn service() {
             );
         let server = Server::bind("127.0.0.1:0").await.unwrap();
         println!("\nlistening {}", server.local_addr().unwrap());
+        // No file is left for the admin thread.
+        let mut files = Vec::new();
+        if variant == "starved" {
+            while let Ok(file) = std::fs::File::open("/dev/null") {
+                files.push(file);
+            }
+        }
         lifecycle.started();
         server.service(app).run(&lifecycle).await;
     });
@@ -157,6 +171,35 @@ async fn a_failed_hook_stops_no_other_and_shows_in_the_exit_code() {
     for line in ["first hook", "last hook", "flushed"] {
         assert_eq!(count(&process, line), 1, "{line}");
     }
+}
+
+#[tokio::test]
+async fn a_flush_that_panics_does_not_hold_up_the_end() {
+    let (process, _) = start("flush panics").await;
+    assert_eq!(end(&process, "TERM").await.0, Some(0));
+    assert_eq!(count(&process, "flushed"), 1);
+}
+
+#[tokio::test]
+async fn a_drain_without_a_deadline_is_still_supervised() {
+    let (process, address) = start("endless").await;
+    let _blocked = stay(&process, &address, "/block", 2).await;
+    process.signal("TERM");
+    tokio::time::sleep(DEADLINE / 4).await;
+    assert_eq!(end(&process, "INT").await.0, Some(130));
+}
+
+#[tokio::test]
+async fn a_process_whose_admin_thread_cannot_start_ends() {
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "ulimit -n 64; exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "faults::exit::service", "--ignored", "--nocapture"])
+        .env(CHILD, "starved");
+    let process = Process::spawn(&mut command);
+    assert_eq!(process.wait(PATIENCE).await.code(), Some(70));
+    assert_eq!(count(&process, "flushed"), 1);
 }
 
 /// S8: a head costs no more memory than its limit, however much of it a client sends.
