@@ -30,8 +30,8 @@
 //! 3. `Watch` sends the status at once and after each change. When the service drains, it sends
 //!    `NOT_SERVING`. When the server should let its connections end, the stream ends with
 //!    `UNAVAILABLE`, so that it does not hold up the drain.
-//! 4. At most 1,024 streams of `Watch` are open; a further one fails with `RESOURCE_EXHAUSTED`. A
-//!    request message may have 4 KiB, and may not be compressed.
+//! 4. At most 1,024 streams of `Watch` are open, of all clients together; a further one fails with
+//!    `RESOURCE_EXHAUSTED`. A request message may have 4 KiB, and may not be compressed.
 //!
 //! # Sharing
 //!
@@ -46,6 +46,9 @@
 //!
 //! Let a liveness probe ask for the service `liveness`. With the empty name, a replica that drains
 //! or whose gating check is down would be killed.
+//!
+//! One client can take all places of `Watch`. Let only your own networks reach the service: `Check`
+//! and the probes are not affected.
 //!
 //! # Where to put it
 //!

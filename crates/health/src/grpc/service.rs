@@ -121,6 +121,13 @@ enum Rpc {
     Watch,
 }
 
+/// Whether a content type is that of gRPC, with or without a message format. `application/grpc-web`
+/// has another framing.
+fn is_grpc(content_type: &[u8]) -> bool {
+    let rest = content_type.strip_prefix(b"application/grpc");
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+}
+
 /// The method that a request calls.
 fn rpc(path: &str) -> Option<Rpc> {
     let method = path.strip_prefix('/')?.strip_prefix(NAME)?.strip_prefix('/')?;
@@ -154,9 +161,7 @@ where
                     return plain(http::StatusCode::METHOD_NOT_ALLOWED);
                 }
                 let content_type = request.headers().get(CONTENT_TYPE);
-                if !content_type
-                    .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
-                {
+                if !content_type.is_some_and(|kind| is_grpc(kind.as_bytes())) {
                     return plain(http::StatusCode::UNSUPPORTED_MEDIA_TYPE);
                 }
                 let Some(method) = rpc(request.uri().path()) else {

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::Lifecycle;
 
-/// How many streams are open at most.
+/// How many streams of all clients are open at most.
 const MAX_STREAMS: usize = 1_024;
 
 /// Counts the open streams.

@@ -140,7 +140,12 @@ async fn what_is_no_call_of_the_service_is_refused() {
     let (get, post) = (http::Method::GET, http::Method::POST);
     let status = |code: &str| (200, Some(code.to_owned()));
     assert_eq!(ask(get, CHECK, grpc, vec![]).await, (405, None));
-    assert_eq!(ask(post.clone(), CHECK, "application/json", vec![]).await, (415, None));
+    for kind in ["application/json", "application/grpc-web", "application/grpc-web+proto"] {
+        assert_eq!(ask(post.clone(), CHECK, kind, vec![0; 5]).await, (415, None), "{kind}");
+    }
+    for kind in ["application/grpc", "application/grpc; charset=utf-8"] {
+        assert_eq!(ask(post.clone(), CHECK, kind, vec![0; 5]).await, (200, None), "{kind}");
+    }
     for path in ["/grpc.health.v1.Health/Other", "/grpc.health.v1.HealthCheck", "/"] {
         assert_eq!(ask(post.clone(), path, grpc, vec![0; 5]).await, status("12"), "{path}");
     }
