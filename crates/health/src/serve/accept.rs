@@ -5,10 +5,12 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
+#[cfg(target_os = "linux")]
+use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
-    time::{Instant, sleep, timeout, timeout_at},
+    time::{Instant, sleep, timeout},
 };
 use tower_service::Service;
 use tracing::{info, warn};
@@ -29,6 +31,9 @@ use crate::Lifecycle;
 const RETRY_AFTER: Duration = Duration::from_millis(25);
 /// If the kernel reports no connection for this long, its queue is empty.
 const QUEUE_EMPTY_AFTER: Duration = Duration::from_millis(1);
+/// How many bytes that are not sent yet the kernel holds before a write has to wait.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 128 * 1024;
 /// How long the handlers of cut requests have to be dropped.
 const CUT_WITHIN: Duration = Duration::from_millis(250);
 
@@ -72,11 +77,21 @@ pub(super) async fn run<S, B>(
     }
 
     // What waits in the kernel's queue was accepted before the drain, as its client sees it.
-    let until = Instant::now() + lifecycle.take_in_for();
-    while let Ok(Ok(Ok((stream, peer)))) =
-        timeout_at(until, timeout(QUEUE_EMPTY_AFTER, listener.accept())).await
-    {
-        connections.spawn(stream, peer);
+    let until = after(Instant::now(), lifecycle.take_in_for());
+    loop {
+        match timeout(QUEUE_EMPTY_AFTER, listener.accept()).await {
+            Ok(Ok((stream, peer))) => connections.spawn(stream, peer),
+            Ok(Err(error)) => {
+                shared.refused.note(Cause::Accept);
+                if !concerns_one_connection(&error) {
+                    sleep(QUEUE_EMPTY_AFTER).await;
+                }
+            }
+            Err(_) => break,
+        }
+        if Instant::now() >= until {
+            break;
+        }
     }
     drop(listener);
     // Nothing is left to wait for if every connection has ended: not even the settle time.
@@ -147,6 +162,10 @@ where
                 // Without it, a small response can wait 40 ms for the client's acknowledgement.
                 // An error means that the connection is gone already, which its task finds out.
                 drop(stream.set_nodelay(true));
+                // Without it, the kernel takes megabytes at once, and a client that reads slowly
+                // takes no byte of the rest for a long time.
+                #[cfg(target_os = "linux")]
+                drop(SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT));
                 let service = self.service.clone();
                 let connection = connection::serve(Arc::clone(shared), stream, peer, seat, service);
                 self.tasks.spawn(connection);

@@ -99,7 +99,7 @@ async fn serve_stream<T, S, B>(
     };
     let mut connection = pin!(connection);
     // Dropped before the connection and its requests: counts those that are cut.
-    let _tally = Tally { shared: &shared, state: &state };
+    let mut tally = Tally { shared: &shared, state: &state, cut: true };
     let limits = PatienceLimits {
         http2: start.http2,
         head: shared.limits.head,
@@ -116,6 +116,7 @@ async fn serve_stream<T, S, B>(
     poll_fn(|cx| {
         loop {
             if connection.as_mut().poll(cx) == Poll::Ready(()) {
+                tally.cut = false;
                 return Poll::Ready(());
             }
             // Both wake this task, whose waker never changes: tokio polls it directly. So the fast
@@ -256,11 +257,14 @@ where
 struct Tally<'a> {
     shared: &'a Shared,
     state: &'a State,
+    /// Unset once the connection has ended by itself: the client left, or has all of its responses.
+    cut: bool,
 }
 
 impl Drop for Tally<'_> {
     fn drop(&mut self) {
-        if self.shared.stop.times().is_some() {
+        // A handler that panics ends its own request.
+        if self.cut && !std::thread::panicking() && self.shared.stop.times().is_some() {
             let (working, waiting) = self.state.left();
             self.shared.report.cut(working, waiting);
         }

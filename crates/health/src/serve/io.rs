@@ -34,6 +34,13 @@ impl<T> Io<T> {
         self.state.wrote(written.is_pending());
         written
     }
+
+    fn note_bytes(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = &written {
+            self.state.send(*bytes);
+        }
+        self.note(written)
+    }
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Io<T> {
@@ -63,7 +70,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Io<T> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.inner).poll_write(cx, bytes);
-        self.note(polled)
+        self.note_bytes(polled)
     }
 
     fn poll_write_vectored(
@@ -72,7 +79,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Io<T> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.inner).poll_write_vectored(cx, slices);
-        self.note(polled)
+        self.note_bytes(polled)
     }
 
     fn is_write_vectored(&self) -> bool {

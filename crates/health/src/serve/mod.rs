@@ -69,9 +69,10 @@
 //!    and the server replaces the handler's response with a 408. Both count only the time in which
 //!    the handler waits for the client, and end when the response begins.
 //! 4. A client that takes no byte of a waiting response for
-//!    [`write_timeout`](Server::write_timeout) is disconnected.
+//!    [`write_timeout`](Server::write_timeout) is disconnected, also if it does so by the flow
+//!    control of HTTP/2.
 //! 5. A connection without a request is closed after [`idle_timeout`](Server::idle_timeout), within
-//!    a quarter of it. HTTP/2 gets a GOAWAY first.
+//!    a quarter of it or a second, whichever is longer. HTTP/2 gets a GOAWAY first.
 //! 6. An HTTP/1.1 request without a `Host` field, or with two, gets a 400 (RFC 9112 section 3.2).
 //! 7. A connection beyond [`connections`](Server::connections) or
 //!    [`connections_per_network`](Server::connections_per_network) is closed as soon as it is
@@ -88,7 +89,9 @@
 //! 2. Then it accepts the connections that wait in the kernel's queue and closes the socket.
 //! 3. After the [settle time](crate::lifecycle::LifecycleBuilder::settle), it closes every
 //!    connection without a request in flight. One that has received a part of a head gets the settle
-//!    time once more. HTTP/2 gets a GOAWAY, and 250 ms after its last stream it is closed.
+//!    time once more. HTTP/2 gets a GOAWAY. Without a request in flight, it is closed as soon as less
+//!    than 1,024 bytes of a response leave within a second, and at the latest after half of the
+//!    [drain deadline](crate::lifecycle::LifecycleBuilder::drain_deadline).
 //! 4. A request that waits only for its client (for the rest of its body, or for the client to read
 //!    the response) has half of the
 //!    [drain deadline](crate::lifecycle::LifecycleBuilder::drain_deadline). Its connection is then
@@ -115,10 +118,17 @@
 //!   [`connections_per_network`](Server::connections_per_network). The log line of a full network
 //!   names both settings.
 //! - Health checks that a balancer's operator wrote by hand in HTTP/1.1 need a `Host` field.
-//! - The first 256 clients of a large network behind one IPv4 address, such as a mobile carrier's,
-//!   can keep out the others.
+//! - The first clients of a large network behind one IPv4 address, such as a mobile carrier's, can
+//!   keep out the others.
 //! - A handler that reads its request body only in part leaves the rest unread. The server then
 //!   closes the connection after the response.
+//! - A handler may respond while a task of its own still reads the request's body. On HTTP/1, what
+//!   arrives once the response has ended counts as the next head: the client has
+//!   [`head_timeout`](Server::head_timeout) for the rest. Respond after the end of the body, or let
+//!   the response's body end after it.
+//! - On HTTP/2, the last frame of a response is buffered whole, and its request is then over. A
+//!   drain gives the client half of the deadline to take the rest. If the client takes longer, the
+//!   response is cut, and the exit code does not show it.
 //! - An upgraded connection (a WebSocket) is the application's: it has no timeout, and the drain
 //!   does not wait for it. Hold a [guard](crate::Lifecycle::hold) for it, and subscribe to
 //!   [`Lifecycle::draining`](crate::Lifecycle::draining).

@@ -5,6 +5,12 @@ use std::time::Duration;
 
 use super::refused::Cause;
 
+/// A client of HTTP/2 makes progress with this many bytes. Fewer are the server's pings, which a
+/// client that reads nothing gets too.
+const PROGRESS: u32 = 1024;
+/// The shortest time between two looks that only a timer causes.
+const LEAST_PAUSE: Duration = Duration::from_secs(1);
+
 /// The limits that end a connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PatienceLimits {
@@ -22,6 +28,10 @@ pub(super) struct Seen {
     pub(super) in_flight: bool,
     /// Every request in flight waits for nothing but the client.
     pub(super) on_client: bool,
+    /// Every request in flight waits for its client to take a part of the response body.
+    pub(super) unread: bool,
+    /// The bytes that the socket has taken, modulo 2^32.
+    pub(super) sent: u32,
     /// A request began since the last look.
     pub(super) served: bool,
     /// Bytes arrived since the last request began or ended. Without a request in flight, an HTTP/1
@@ -57,12 +67,15 @@ pub(super) enum Next {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
     limits: PatienceLimits,
-    /// Since when no request has been in flight.
+    /// Since when no request has been in flight, no part of a head has been there and, on HTTP/2,
+    /// no more of a response has been sent.
     quiet_since: Duration,
     /// Since when a part of a head has been there.
     head_since: Option<Duration>,
     /// Since when the client has not taken a byte of a blocked write.
     stalled_since: Option<Duration>,
+    /// [`Seen::sent`] at the last progress on HTTP/2, or at the last look at work.
+    sent: u32,
     /// When the graceful shutdown started.
     shut_down: Option<Duration>,
 }
@@ -76,15 +89,15 @@ impl Patience {
             // HTTP/2 has frames that belong to no head, so only idleness bounds it.
             head_since: if limits.http2 { None } else { Some(first_byte) },
             stalled_since: None,
+            sent: 0,
             shut_down: None,
         }
     }
 
     /// Whether nothing but a timer can change the last judgement. Spares the clock on most polls.
     pub(super) const fn is_calm(&self, seen: Seen) -> bool {
-        let part_of_head = !self.limits.http2 && seen.fed && !seen.in_flight;
-        !seen.blocked
-            && !part_of_head
+        !self.is_blocked(seen)
+            && !self.is_part_of_head(seen)
             && self.stalled_since.is_none()
             && self.head_since.is_none()
             && self.shut_down.is_none()
@@ -105,7 +118,7 @@ impl Patience {
             (None, Some(at)) if quiet => self.after_goaway(now, at),
             (None, None) if quiet => self.judge_idle(now),
             // A timer for requests that end without another look.
-            (None, _) => Next::Wait(now.saturating_add(self.limits.idle / 4)),
+            (None, _) => Next::Wait(self.later(now)),
         };
         match next {
             Next::Wait(until) => Next::Wait(self.earliest(until)),
@@ -118,15 +131,38 @@ impl Patience {
     }
 
     fn note(&mut self, now: Duration, seen: Seen) {
-        if seen.served || seen.in_flight {
+        // h2 still has to send what it took of a response whose request is over.
+        let progress = self.limits.http2 && seen.sent.wrapping_sub(self.sent) >= PROGRESS;
+        if progress || (seen.in_flight && self.stalled_since.is_none()) {
+            self.sent = seen.sent;
+        }
+        let part_of_head = self.is_part_of_head(seen);
+        if seen.served || seen.in_flight || part_of_head || progress {
             self.quiet_since = now;
         }
+        // While the socket has room, a write need not be a part of the response.
+        let taken = if seen.blocked { seen.drained } else { progress };
+        let blocked = self.is_blocked(seen);
         self.stalled_since = match self.stalled_since {
-            Some(since) if seen.blocked && !seen.drained => Some(since),
-            _ => seen.blocked.then_some(now),
+            Some(since) if blocked && !taken => Some(since),
+            _ => blocked.then_some(now),
         };
-        let part_of_head = !self.limits.http2 && seen.fed && !seen.in_flight;
         self.head_since = part_of_head.then(|| self.head_since.unwrap_or(now));
+    }
+
+    const fn is_part_of_head(&self, seen: Seen) -> bool {
+        !self.limits.http2 && seen.fed && !seen.in_flight
+    }
+
+    /// Whether every response waits for its client. On HTTP/2, a client can keep its window shut
+    /// while the socket has room.
+    const fn is_blocked(&self, seen: Seen) -> bool {
+        seen.blocked || (self.limits.http2 && seen.unread)
+    }
+
+    /// When to look again for a change that wakes nobody.
+    fn later(&self, now: Duration) -> Duration {
+        now.saturating_add((self.limits.idle / 4).max(LEAST_PAUSE))
     }
 
     fn judge_idle(&self, now: Duration) -> Next {
@@ -134,7 +170,7 @@ impl Patience {
         if now < until {
             // More often than at its end, since a request that ended between two looks shows only
             // in the next one.
-            return Next::Wait(until.min(now.saturating_add(self.limits.idle / 4)));
+            return Next::Wait(until.min(self.later(now)));
         }
         if self.limits.http2 { Next::ShutDown } else { Next::Close(None) }
     }
@@ -148,17 +184,23 @@ impl Patience {
         }
         let Some(at) = self.shut_down else { return Next::ShutDown };
         if quiet {
-            return self.after_goaway(now, at);
+            // What h2 still has to send waits only for the client.
+            return match self.after_goaway(now, at) {
+                Next::Wait(_) if now >= stop.client_until => Next::Close(None),
+                Next::Wait(until) => Next::Wait(until.min(stop.client_until)),
+                next => next,
+            };
         }
         let on_client = seen.on_client || seen.blocked;
         match now >= stop.client_until {
             true if on_client => Next::Close(None),
-            true => Next::Wait(now.saturating_add(self.limits.idle)),
+            true => Next::Wait(self.later(now)),
             false => Next::Wait(stop.client_until),
         }
     }
 
-    /// hyper waits for the answer to its ping without a limit.
+    /// hyper waits for the answer to its ping, and for the client to take the rest of a response,
+    /// without a limit.
     fn after_goaway(&self, now: Duration, at: Duration) -> Next {
         let until = at.max(self.quiet_since).saturating_add(self.limits.goaway_grace);
         if now >= until { Next::Close(None) } else { Next::Wait(until) }
@@ -186,6 +228,8 @@ mod tests {
     const QUIET: Seen = Seen {
         in_flight: false,
         on_client: false,
+        unread: false,
+        sent: 0,
         served: false,
         fed: false,
         blocked: false,
@@ -240,6 +284,65 @@ mod tests {
         let mut patience = Patience::new(LIMITS, secs(0));
         patience.judge(secs(1), Seen { served: true, ..QUIET }, None);
         assert_eq!(lives(&mut patience, secs(2), QUIET, None), (secs(77), None));
+    }
+
+    #[test]
+    fn a_head_that_arrives_at_the_end_of_the_idle_time_has_its_own_time() {
+        let mut patience = Patience::new(LIMITS, secs(0));
+        patience.judge(secs(1), Seen { served: true, ..QUIET }, None);
+        assert_eq!(lives(&mut patience, secs(76), HEAD, None), (secs(86), Some(Cause::Head)));
+    }
+
+    #[test]
+    fn no_idle_time_waits_between_two_looks() {
+        let limits = PatienceLimits { idle: secs(0), ..LIMITS };
+        let mut patience = Patience::new(limits, secs(0));
+        assert_eq!(patience.judge(secs(5), WORK, None), Next::Wait(secs(6)));
+        let mut patience = Patience { shut_down: Some(STOPPED), ..patience };
+        assert_eq!(patience.judge(secs(111), WORK, Some(STOP)), Next::Wait(secs(112)));
+    }
+
+    #[test]
+    fn a_shut_window_blocks_http_2_and_pings_do_not_open_it() {
+        let unread = |sent| Seen { on_client: true, unread: true, sent, ..WORK };
+        let mut patience = Patience::new(HTTP2, secs(0));
+        patience.judge(secs(1), unread(5_000), None);
+        assert!(!patience.is_calm(unread(5_000)));
+        // Pings.
+        patience.judge(secs(20), Seen { drained: true, ..unread(5_034) }, None);
+        assert_eq!(
+            lives(&mut patience.clone(), secs(25), unread(5_034), None),
+            (secs(31), Some(Cause::Write))
+        );
+        // The client takes a part.
+        patience.judge(secs(25), unread(7_000), None);
+        assert_eq!(lives(&mut patience, secs(26), unread(7_000), None).0, secs(55));
+        // HTTP/1 asks for the next part before it writes the last one.
+        let mut patience = Patience::new(LIMITS, secs(0));
+        patience.judge(secs(1), unread(5_000), None);
+        assert!(patience.is_calm(unread(5_000)));
+    }
+
+    #[test]
+    fn http_2_is_neither_idle_nor_drained_while_it_sends_the_rest_of_a_response() {
+        let sends = |sent| Seen { sent, ..QUIET };
+        let mut patience = Patience::new(HTTP2, secs(0));
+        for second in 1..200_u32 {
+            let next = patience.judge(secs(second.into()), sends(second * 1_024), None);
+            assert!(matches!(next, Next::Wait(_)), "{second}: {next:?}");
+        }
+        let sent = 200 * 1_024;
+        let mut slow = patience;
+        assert_eq!(patience.judge(secs(300), sends(sent), None), Next::Wait(secs(319)));
+        assert_eq!(patience.judge(secs(376), sends(sent), None), Next::ShutDown);
+
+        let stop = Stop { settle_until: secs(201), client_until: secs(210) };
+        assert_eq!(slow.judge(secs(200), sends(sent), Some(stop)), Next::ShutDown);
+        for second in 201..210_u32 {
+            let next = slow.judge(secs(second.into()), sends(second * 1_024), Some(stop));
+            assert!(matches!(next, Next::Wait(_)), "{second}: {next:?}");
+        }
+        assert_eq!(slow.judge(secs(210), sends(210 * 1_024), Some(stop)), Next::Close(None));
     }
 
     #[test]

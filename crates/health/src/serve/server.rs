@@ -30,7 +30,7 @@ const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(60), Duration::fro
 /// | setting | default |
 /// |---|---|
 /// | [`connections`](Self::connections) | three quarters of the process's limit of open files, at most 65,536 |
-/// | [`connections_per_network`](Self::connections_per_network) | 256 |
+/// | [`connections_per_network`](Self::connections_per_network) | an eighth of the default of `connections`, at most 256 |
 /// | [`trusted_proxies`](Self::trusted_proxies) | none |
 /// | [`handshake_timeout`](Self::handshake_timeout) | 10 s |
 /// | [`head_timeout`](Self::head_timeout) | 10 s |
@@ -103,8 +103,10 @@ impl Server {
     }
 
     /// Sets how many connections one client network may hold: an IPv4 address, or the first 64 bits
-    /// of an IPv6 address. Default: 256, more than an office behind one address usually opens, and
-    /// so few that four clients cannot fill a server with the usual limit of 1,024 files.
+    /// of an IPv6 address. Default: an eighth of the default of [`connections`](Self::connections),
+    /// so that seven clients cannot fill the server, and at most 256, more than an office behind one
+    /// address usually opens. With the usual limit of 1,024 files it is 96. A call of
+    /// [`connections`](Self::connections) does not change it.
     ///
     /// A higher number lets one client take more of the server. 0 refuses every connection that
     /// does not come from a [trusted proxy](Self::trusted_proxies).
@@ -173,8 +175,12 @@ impl Server {
     /// Sets how long the client may take no byte of a response that waits for it. Default: 30
     /// seconds.
     ///
+    /// On HTTP/2, a client also lets a response wait by its flow control. The time then counts once
+    /// every request of the connection waits for the client, and each 1,024 bytes begin it again.
+    /// The [idle timeout](Self::idle_timeout) bounds the rest of a response whose body has ended.
+    ///
     /// A longer time lets a client that does not read hold its response in memory for as long. With
-    /// 0, only clients that never let the socket fill up are served.
+    /// 0, only clients that never let a response wait are served.
     pub const fn write_timeout(mut self, timeout: Duration) -> Self {
         self.limits.write = timeout;
         self
@@ -184,6 +190,11 @@ impl Server {
     /// 60 seconds of common balancers: a balancer that keeps a connection for longer than its server
     /// sends requests into closed ones and answers 502.
     ///
+    /// On HTTP/2, a connection is not idle while 1,024 bytes of a response leave within this time.
+    /// A tunnel that CONNECT opens over HTTP/2 is not a request: its connection is closed after this
+    /// time if less than that moves towards the client. WebSockets over HTTP/2 (RFC 8441) are not
+    /// offered; browsers then open them over HTTP/1.1.
+    ///
     /// Each idle connection takes about 18 KB. With 0, every connection serves one request.
     pub const fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.limits.idle = timeout;
@@ -192,13 +203,23 @@ impl Server {
 
     /// Sets how many requests of one HTTP/2 connection run at once. Default: 100, the least that
     /// RFC 9113 section 5.1.2 recommends. Clients wait before they send more.
+    ///
+    /// A client that does not read holds, for each request, about 64 KiB of its response and the
+    /// last frame that the service made: 6.4 MB with the default, and more with a service that makes
+    /// large frames. What a connection holds of its request bodies is bounded at 1 MiB for all of
+    /// them. With 0, no request over HTTP/2 is served.
     pub const fn http2_streams(mut self, streams: u32) -> Self {
         self.limits.streams = streams;
         self
     }
 
-    /// Sets how often the server pings an HTTP/2 client with open streams, and how long it waits for
-    /// the answer. Default: 20 seconds, so that the streams of a client that vanished end within 40.
+    /// Sets how often the server pings an HTTP/2 client, also one without a request, and how long it
+    /// waits for the answer. Default: 20 seconds, so that the streams of a client that vanished end
+    /// within 40.
+    ///
+    /// A ping keeps firewalls from forgetting the connection, and wakes an idle device. Less than a
+    /// second lets pings count as a response that the client takes. 0 sends none: the streams of a
+    /// client that vanished then last until TCP keep-alive ends them.
     pub const fn http2_ping(mut self, every: Duration) -> Self {
         self.limits.ping = every;
         self

@@ -66,9 +66,9 @@ fn http2(limits: &Limits, streams: Streams) -> http2::Builder<Streams> {
         // Rapid resets (CVE-2023-44487) end the connection.
         .max_pending_accept_reset_streams(20)
         .max_local_error_reset_streams(1_024)
-        .keep_alive_interval(limits.ping)
-        .keep_alive_timeout(limits.ping)
-        // WebSockets over HTTP/2 (RFC 8441).
-        .enable_connect_protocol();
+        // hyper's 400 KB for each stream would let a client that does not read hold 40 MB.
+        .max_send_buf_size(64 * 1024)
+        .keep_alive_interval((!limits.ping.is_zero()).then_some(limits.ping))
+        .keep_alive_timeout(limits.ping);
     builder
 }

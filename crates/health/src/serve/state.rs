@@ -18,6 +18,10 @@ pub(super) struct State {
     in_flight: AtomicU32,
     /// The requests in flight that wait for nothing but their client.
     on_client: AtomicU32,
+    /// The requests in flight whose client has not taken the last part of the response body.
+    unread: AtomicU32,
+    /// The bytes that the socket has taken, modulo 2^32.
+    sent: AtomicU32,
     /// A request has begun since the connection's task looked.
     served: AtomicBool,
     /// Bytes have arrived since the last request began.
@@ -35,6 +39,8 @@ impl State {
             draining,
             in_flight: AtomicU32::new(0),
             on_client: AtomicU32::new(0),
+            unread: AtomicU32::new(0),
+            sent: AtomicU32::new(0),
             served: AtomicBool::new(false),
             fed: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
@@ -63,12 +69,20 @@ impl State {
         }
     }
 
+    /// The socket took bytes.
+    pub(super) fn send(&self, bytes: usize) {
+        #[expect(clippy::cast_possible_truncation, reason = "only differences count")]
+        self.sent.fetch_add(bytes as u32, Relaxed);
+    }
+
     /// A summary for the connection's task. Takes the flags that mean "since the last look".
     pub(super) fn look(&self) -> Seen {
         let in_flight = self.in_flight.load(Relaxed);
         Seen {
             in_flight: in_flight > 0,
             on_client: in_flight > 0 && self.on_client.load(Relaxed) >= in_flight,
+            unread: in_flight > 0 && self.unread.load(Relaxed) >= in_flight,
+            sent: self.sent.load(Relaxed),
             served: self.served.load(Relaxed),
             fed: self.fed.load(Relaxed),
             blocked: self.blocked.load(Relaxed),
@@ -139,6 +153,10 @@ impl Exchange {
             return;
         }
         self.unread = unread;
+        match unread {
+            true => self.state.unread.fetch_add(1, Relaxed),
+            false => self.state.unread.fetch_sub(1, Relaxed),
+        };
         match (&self.body, unread) {
             (Some(body), true) => body.wait(BodyState::RESPONSE),
             (Some(body), false) => body.go_on(BodyState::RESPONSE),
@@ -150,9 +168,9 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        match &self.body {
-            Some(body) => body.end(),
-            None => self.set_unread(false),
+        self.set_unread(false);
+        if let Some(body) = &self.body {
+            body.end();
         }
         // What arrived since the request began belonged to its body. Of a request that the client
         // sent ahead, only the part that arrives from now on shows.
@@ -273,6 +291,24 @@ mod tests {
         assert_eq!(state.left(), (0, 0));
         let _next = Exchange::begin(&state, false);
         assert!(!state.look().on_client);
+    }
+
+    #[test]
+    fn a_connection_is_unread_once_all_of_its_responses_are() {
+        let state = state();
+        for has_body in [true, false] {
+            let mut one = Exchange::begin(&state, has_body);
+            let mut two = Exchange::begin(&state, !has_body);
+            one.set_unread(true);
+            assert!(!state.look().unread, "the other request works");
+            two.set_unread(true);
+            assert!(state.look().unread);
+            two.set_unread(false);
+            assert!(!state.look().unread);
+            drop((one, two));
+            let _next = Exchange::begin(&state, has_body);
+            assert!(!state.look().unread, "an ended request counts no longer");
+        }
     }
 
     #[test]

@@ -407,7 +407,8 @@ async fn a_drain_is_not_held_up_by_connections_without_a_request() {
     held.push(second);
     let (code, took) = running.drain().await;
     assert_eq!(code, ExitCode::SUCCESS);
-    assert!(took < Duration::from_secs(1), "{took:?}");
+    // A client of HTTP/2 that does not answer has a second.
+    assert!(took < Duration::from_secs(3), "{took:?}");
     all_closed(held).await;
 }
 
@@ -574,6 +575,100 @@ async fn http_2_is_served_and_told_to_leave() {
     assert_eq!(code, ExitCode::SUCCESS);
     assert!(took < Duration::from_secs(2), "{took:?}");
     assert!(client.send_request(request()).await.is_err());
+}
+
+/// A client of HTTP/2 that grants 64 KiB at a time.
+async fn narrow_http2(stream: TcpStream) -> hyper::client::conn::http2::SendRequest<Empty<Bytes>> {
+    let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    builder.initial_stream_window_size(65_535).initial_connection_window_size(65_535);
+    let (client, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+fn get(path: &str) -> Request<Empty<Bytes>> {
+    Request::get(format!("http://x{path}")).body(Empty::new()).unwrap()
+}
+
+#[tokio::test]
+async fn http_2_clients_that_keep_their_window_shut_are_closed_and_slow_ones_are_served() {
+    let running = Running::start(server().await.write_timeout(SHORT * 3), app(), lifecycle(LONG));
+    let mut slow = narrow_http2(running.connect(0).await).await;
+    let mut response = slow.send_request(get("/endless")).await.unwrap();
+    for _ in 0..8 {
+        sleep(SHORT).await;
+        let mut taken = 0;
+        while taken < 131_072 {
+            let frame = timeout(PATIENCE, response.body_mut().frame()).await.unwrap();
+            taken += frame.unwrap().unwrap().into_data().unwrap().len();
+        }
+    }
+    assert_eq!(running.refused.count(Cause::Write), 0);
+    drop((response, slow));
+
+    let mut shut = narrow_http2(running.connect(1).await).await;
+    let _unread = shut.send_request(get("/endless")).await.unwrap();
+    until(|| running.refused.count(Cause::Write) == 1).await;
+}
+
+/// A body that is one frame, which h2 takes whole as soon as the client grants a byte.
+#[tokio::test]
+async fn the_rest_of_an_http_2_response_is_sent_during_a_drain_and_after_the_idle_time() {
+    const LENGTH: usize = 1 << 20;
+    let large = routing::get(async || Bytes::from_static(&[7; LENGTH]));
+    let app = Router::new().route("/", large);
+    for drains in [true, false] {
+        let server = server().await.idle_timeout(if drains { LONG } else { SHORT * 2 });
+        let running = Running::start(server, app.clone(), lifecycle(PATIENCE));
+        let mut client = narrow_http2(running.connect(0).await).await;
+        let mut response = client.send_request(get("/")).await.unwrap();
+        if drains {
+            running.lifecycle.begin_drain();
+        }
+        let (mut taken, mut paused_at) = (0, 0);
+        while let Some(frame) = timeout(PATIENCE, response.body_mut().frame()).await.unwrap() {
+            taken += frame.unwrap().into_data().unwrap().len();
+            if taken >= paused_at + 65_536 {
+                paused_at = taken;
+                sleep(SHORT / 3).await;
+            }
+        }
+        assert_eq!(taken, LENGTH);
+        drop(client);
+        assert_eq!(running.drain().await.0, ExitCode::SUCCESS);
+    }
+}
+
+/// Clients that leave and handlers that panic while the server drains.
+#[tokio::test]
+async fn a_request_that_ends_by_itself_is_not_cut() {
+    for panics in [false, true] {
+        let (entered, leave) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+        let handler = {
+            let (entered, leave) = (Arc::clone(&entered), Arc::clone(&leave));
+            move || async move {
+                entered.add_permits(1);
+                leave.acquire().await.unwrap().forget();
+                assert!(leave.is_closed(), "a handler that panics");
+            }
+        };
+        let lifecycle = lifecycle(PATIENCE);
+        let stop = lifecycle.stop_accepting();
+        let app = Router::new().route("/", routing::get(handler));
+        let running = Running::start(server().await, app, lifecycle);
+        let stream = running.send(0, HEAD).await;
+        entered.acquire().await.unwrap().forget();
+        let drain = tokio::spawn(running.drain());
+        timeout(PATIENCE, stop).await.unwrap();
+        // The connections learn of it a little later.
+        sleep(Duration::from_millis(100)).await;
+        if panics {
+            leave.add_permits(1);
+        } else {
+            drop(stream);
+        }
+        assert_eq!(drain.await.unwrap().0, ExitCode::SUCCESS, "panics: {panics}");
+    }
 }
 
 /// O17: what the drain waits for beyond requests.
