@@ -177,7 +177,8 @@ impl Server {
     ///
     /// On HTTP/2, a client also lets a response wait by its flow control. The time then counts once
     /// every request of the connection waits for the client, and each 1,024 bytes begin it again.
-    /// The [idle timeout](Self::idle_timeout) bounds the rest of a response whose body has ended.
+    /// Only the [idle timeout](Self::idle_timeout) bounds the rest of a response whose body has ended,
+    /// and each further request of the connection begins it again.
     ///
     /// A longer time lets a client that does not read hold its response in memory for as long. With
     /// 0, only clients that never let a response wait are served.
