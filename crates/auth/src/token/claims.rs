@@ -82,6 +82,7 @@ impl fmt::Debug for Claims {
 const FIXED: [&str; 7] = ["iss", "jti", "exp", "iat", "nbf", "auth_time", "aud"];
 const ISSUER: usize = 0;
 const TOKEN_ID: usize = 1;
+const AUTH_TIME: usize = 5;
 /// The most claims that a plan reads, and the most of them that may list scopes.
 const MAX_SLOTS: usize = 24;
 const MAX_SCOPES: usize = 4;
@@ -100,6 +101,7 @@ pub(super) struct Plan {
     scopes: Vec<(usize, ScopeForm)>,
     tenant: Option<usize>,
     null_is_absent: bool,
+    text_auth_time: bool,
 }
 
 impl Plan {
@@ -126,6 +128,7 @@ impl Plan {
             names: Vec::new(),
             numeric_subject: profile.numeric_subject,
             null_is_absent: profile.null_is_absent,
+            text_auth_time: profile.text_auth_time,
         };
         if names.len() > MAX_SLOTS || plan.scopes.len() > MAX_SCOPES {
             return Err(ConfigError::ManyClaims { claims: MAX_SLOTS, scopes: MAX_SCOPES });
@@ -238,7 +241,14 @@ impl<'a> Registered<'a> {
             expires: seconds(2)?.ok_or_else(|| self.error(Kind::Claims, 2))?,
             issued: seconds(3)?,
             not_before: seconds(4)?,
-            logged_in: seconds(5)?,
+            logged_in: match self.at(AUTH_TIME) {
+                Json::Text(text) if self.plan.text_auth_time => {
+                    let time =
+                        seconds_of(text).ok_or_else(|| self.error(Kind::Claims, AUTH_TIME))?;
+                    Some(time)
+                }
+                _ => seconds(AUTH_TIME)?,
+            },
         })
     }
 
@@ -328,6 +338,30 @@ impl<'a> Registered<'a> {
     }
 }
 
+/// The seconds since 1970 of a time in UTC (RFC 3339); its fraction is cut off.
+fn seconds_of(text: &str) -> Option<u64> {
+    let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+    let time = time.split_once('.').map_or(time, |(whole, _)| whole);
+    let number = |part: Option<&str>, digits: usize, most: u64| {
+        let part = part.filter(|part| part.len() == digits)?;
+        let is_number = part.bytes().all(|byte| byte.is_ascii_digit());
+        part.parse().ok().filter(|number: &u64| is_number && *number <= most)
+    };
+    let (mut date, mut time) = (date.split('-'), time.split(':'));
+    let year = number(date.next(), 4, 9999)?;
+    let (month, day) = (number(date.next(), 2, 12)?, number(date.next(), 2, 31)?);
+    let (hour, minute) = (number(time.next(), 2, 23)?, number(time.next(), 2, 59)?);
+    let second = number(time.next(), 2, 60)?;
+    if year < 1970 || month == 0 || day == 0 || date.next().is_some() || time.next().is_some() {
+        return None;
+    }
+    // Years begin in March, so that the day of a leap year is the last one.
+    let (year, month) = if month < 3 { (year - 1, month + 9) } else { (year, month - 3) };
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 1;
+    // The days from the first of March of the year 0 to 1970.
+    Some((days.checked_sub(719_468)? * 24 + hour) * 3_600 + minute * 60 + second)
+}
+
 /// The times of a token, in seconds since 1970.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Times {
@@ -335,4 +369,30 @@ pub(super) struct Times {
     pub(super) issued: Option<u64>,
     pub(super) not_before: Option<u64>,
     pub(super) logged_in: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_in_text_is_read_as_rfc_3339_writes_it() {
+        for (text, seconds) in [
+            ("1970-01-01T00:00:00Z", Some(0)),
+            ("2000-02-29T12:00:00Z", Some(951_825_600)),
+            ("2026-11-28T08:49:37.123Z", Some(1_795_855_777)),
+            ("2100-03-01T00:00:00Z", Some(4_107_542_400)),
+            ("1969-12-31T23:59:59Z", None),
+            ("2026-13-01T00:00:00Z", None),
+            ("2026-00-01T00:00:00Z", None),
+            ("2026-11-28T24:00:00Z", None),
+            ("2026-11-28T08:49:37+01:00", None),
+            ("2026-11-28 08:49:37Z", None),
+            ("+026-11-28T08:49:37Z", None),
+            ("now", None),
+            ("", None),
+        ] {
+            assert_eq!(seconds_of(text), seconds, "{text}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The kinds of tokens.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use super::claims::Plan;
 use crate::{Algorithm, ConfigError};
@@ -43,6 +43,8 @@ pub struct Profile {
     pub(super) sessions: Vec<Text>,
     pub(super) scopes: Vec<(Text, ScopeForm)>,
     pub(super) null_is_absent: bool,
+    pub(super) text_auth_time: bool,
+    pub(super) roles: Arc<[Text]>,
     pub(super) key_id: KeyIdRule,
     pub(super) algorithms: Vec<Algorithm>,
     pub(super) limits: Limits,
@@ -176,6 +178,8 @@ impl Profile {
             sessions: vec!["sid".into()],
             scopes: vec![("scope".into(), ScopeForm::Text)],
             null_is_absent: false,
+            text_auth_time: false,
+            roles: ["roles".into(), "groups".into()].into(),
             key_id: KeyIdRule::Kid,
             algorithms: Vec::new(),
             limits: Limits::DEFAULT,
@@ -257,9 +261,26 @@ impl Profile {
         self
     }
 
+    /// Replaces the claims that list roles, for [`VerifiedToken::has_role`](crate::VerifiedToken::has_role).
+    /// The name of a nested claim is a JSON pointer. Default: `roles` and `groups` (RFC 9068 §2.2.3.1).
+    pub fn roles_from(
+        mut self,
+        claims: impl IntoIterator<Item = impl Into<Cow<'static, str>>>,
+    ) -> Self {
+        self.roles = claims.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// Treats `null` as an absent claim. Default: a claim of the wrong type, so the token is refused.
     pub fn null_is_absent(mut self) -> Self {
         self.null_is_absent = true;
+        self
+    }
+
+    /// Also accepts `auth_time` as a text such as `2026-11-28T08:49:37Z` (RFC 3339, in UTC), as AD FS
+    /// writes it. Default: only a number, which OpenID Connect demands.
+    pub fn text_auth_time(mut self) -> Self {
+        self.text_auth_time = true;
         self
     }
 

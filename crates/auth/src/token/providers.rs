@@ -145,6 +145,7 @@ impl Profile {
             .subjects(["sub", "upn", "appid"])
             .clients(["appid"])
             .scopes_from("scp", ScopeForm::Text)
+            .text_auth_time()
             .key_id(KeyIdRule::KidOrX5t)
             .algorithms([Algorithm::Rs256])
             .loosen([NO_TYPE, NO_TOKEN_ID, "the subject may be a name instead of an id"])
