@@ -171,7 +171,7 @@ impl TestToken<'_> {
         self.claim("scope", scopes.into_iter().collect::<Vec<_>>().join(" "))
     }
 
-    /// Sets a claim, whatever the verifier thinks of it; `null` removes it.
+    /// Sets a claim, also to a value that the verifier refuses; `null` removes it.
     pub fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
         set(&mut self.claims, name, value.into());
         self

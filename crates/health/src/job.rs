@@ -1,6 +1,6 @@
 //! Monitors jobs that run on a schedule.
 //!
-//! A job that has stopped running fails no request, so nobody notices until its result is missing.
+//! A job that has stopped running fails no request, so operators notice only its missing result.
 //! A [`JobMonitor`] knows when the job last succeeded, and its check fails if that is too long ago.
 //!
 //! ```

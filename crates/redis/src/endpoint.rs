@@ -34,7 +34,7 @@ impl Endpoint {
         Self { info, keep_protocol }
     }
 
-    /// Connects, and checks that the server serves: that it has loaded its data, is no replica and
+    /// Connects, and checks that the server serves: it has loaded its data, is not a replica and
     /// runs no endless script. Loads `scripts`. The caller bounds the time.
     pub(crate) async fn connect(&self, scripts: &[&'static str]) -> Result<Connected, Error> {
         let (mut connection, ended) = self.dial().await.map_err(Error::from_wire)?;

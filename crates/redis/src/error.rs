@@ -234,7 +234,7 @@ fn classify(error: &RedisError) -> ErrorKind {
     }
 }
 
-/// Whether the server refuses every command, whatever it is about.
+/// Whether the server refuses all commands, not only this one.
 fn server_refuses(error: &RedisError) -> bool {
     if let redis::ErrorKind::Server(kind) = error.kind() {
         match kind {

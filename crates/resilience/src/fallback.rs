@@ -156,7 +156,7 @@ impl<'a> Failure<'a> {
         self.status
     }
 
-    /// The error, if there is no response.
+    /// The error, if the call returned no response.
     #[must_use]
     pub const fn error(&self) -> Option<&'a (dyn Error + 'static)> {
         self.error

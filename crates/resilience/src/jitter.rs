@@ -50,7 +50,7 @@ impl Jitter {
 
     /// Returns the next number of the sequence, uniform over all 64 bits.
     pub(crate) fn next(&self) -> u64 {
-        // Relaxed: only the value matters. Each call gets its own, whatever the order.
+        // Relaxed: only the value matters. Each call gets its own, in any order.
         let mut mixed = self.state.fetch_add(GAMMA, Ordering::Relaxed).wrapping_add(GAMMA);
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

@@ -78,7 +78,7 @@ fn is_sequence(secret: &[u8]) -> bool {
     secret.len() >= 8 && most * 10 >= (secret.len() - 1) * 8
 }
 
-/// The bytes that a hexadecimal text stands for.
+/// Decodes a hexadecimal text.
 fn hexadecimal(text: &str) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let byte = |pair: &[u8]| match pair {

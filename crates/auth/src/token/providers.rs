@@ -82,7 +82,7 @@ impl Profile {
             .loosen([NO_TYPE])
     }
 
-    /// Access tokens of Keycloak: `typ` in the payload must be `Bearer`, which tells them from ID and
+    /// Access tokens of Keycloak: `typ` in the payload must be `Bearer`, which excludes ID and
     /// refresh tokens. An audience mapper must add the service to `aud`.
     ///
     /// Issuer: `https://<host>/realms/<realm>`. Roles: `/realm_access/roles`,

@@ -57,8 +57,8 @@ impl TrustedIssuer {
         }
     }
 
-    /// An issuer of several tenants with the same keys. `iss` must be this text, in which the name of a
-    /// claim in braces stands for its value; and that must be one of the [`tenants`](Self::tenants).
+    /// An issuer of several tenants with the same keys. `iss` must be this text, where a claim's
+    /// name in braces represents its value, which must be one of the [`tenants`](Self::tenants).
     ///
     /// ```
     /// use hardpoint_auth::{KeySet, Profile, SigningKey, TokenVerifier, TrustedIssuer};

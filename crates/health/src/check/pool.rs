@@ -7,7 +7,7 @@
 //!
 //! The futures are polled in the context of the service's runtime. What a check opens or spawns (a
 //! connection of a pool, for example) belongs to that runtime and stays usable for requests,
-//! whatever happens to the check's thread.
+//! even if the check's thread ends.
 
 use std::{
     any::Any,

@@ -45,7 +45,7 @@ impl Runner {
     /// The thread of the supervisor cannot be started.
     pub(crate) fn start(board: &Arc<Board>, tasks: Vec<Task>, runtime: Handle) -> io::Result<Self> {
         let (supervisor, messages) = mpsc::channel();
-        // Schedules follow the real clock, whatever clock the ages in the report follow.
+        // Schedules follow the real clock, even if the ages in the report follow another one.
         let clock = Time::system();
         let now = clock.now();
         let plan = |task: &Task| Plan::new(task.every, task.timeout, now, random());

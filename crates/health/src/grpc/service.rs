@@ -42,7 +42,7 @@ pub struct GrpcHealth {
     streams: Streams,
 }
 
-/// What a known name stands for.
+/// The probe that a known name selects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Known {
     Liveness,

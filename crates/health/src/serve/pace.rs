@@ -108,8 +108,8 @@ mod tests {
     }
 
     proptest! {
-        /// A client that keeps the rate is never cut, whatever the sizes of its pieces, as long as
-        /// no pause reaches the longest one. One that stays below it always is.
+        /// The pace never cuts a client that keeps the rate with pieces of any size, as long as
+        /// no pause reaches the longest one. It always cuts one that stays below the rate.
         #[test]
         fn the_rate_separates_the_slow_from_the_steady(
             pieces in prop::collection::vec(1_u64..20_000, 1..200),

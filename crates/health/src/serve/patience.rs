@@ -160,7 +160,7 @@ impl Patience {
         seen.blocked || (self.limits.http2 && seen.unread)
     }
 
-    /// When to look again for a change that wakes nobody.
+    /// When to look again for a change that wakes no task.
     fn later(&self, now: Duration) -> Duration {
         now.saturating_add((self.limits.idle / 4).max(LEAST_PAUSE))
     }

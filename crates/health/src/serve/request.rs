@@ -160,8 +160,8 @@ pub struct BodyError {
 }
 
 impl BodyError {
-    /// Whether the client sent the body too slowly. The server then responds with 408, whatever the
-    /// handler responds.
+    /// Whether the client sent the body too slowly. The server then responds with 408 in place
+    /// of the handler's response.
     #[must_use]
     pub const fn is_timeout(&self) -> bool {
         self.source.is_none()

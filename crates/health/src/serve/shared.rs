@@ -51,7 +51,7 @@ fn http1(limits: &Limits) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
-        // hyper's timer runs while the connection is idle too. `Patience` tells the two apart.
+        // hyper's timer also counts idle time. `Patience` has separate limits for head and idle.
         .header_read_timeout(None)
         .max_header_size(usize::try_from(limits.head_bytes).unwrap_or(usize::MAX));
     builder

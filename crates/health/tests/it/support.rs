@@ -204,7 +204,7 @@ pub(crate) async fn until(lifecycle: &Lifecycle, wanted: impl Fn(&Value) -> bool
             if wanted(&report) {
                 return report;
             }
-            // A report wakes nobody.
+            // A new report wakes no task.
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };

@@ -16,7 +16,7 @@ const PLACES: usize = 4096;
 /// A layer's decisions. Each thread remembers those it needed, so that none takes a lock.
 #[derive(Debug)]
 pub(super) struct Hidden {
-    /// Tells the decisions of this layer from those of another one.
+    /// Distinguishes the decisions of this layer from those of other layers.
     layer: u64,
 }
 

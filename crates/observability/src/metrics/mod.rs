@@ -118,7 +118,7 @@
 //! - `/metrics` shows routes, policies and volumes. Serve it on a listener that only operators
 //!   reach, never on the public one.
 //! - A counter starts at zero with the process; queries use `rate`, which knows resets.
-//! - With several instances, the monitoring system tells them apart by the address it scrapes.
+//! - With several instances, the monitoring system distinguishes them by the address it scrapes.
 //!
 //! # Where to put this layer
 //! Metrics are not a layer. Declare them in `main`, after [`Logs::init`](crate::Logs::init) and

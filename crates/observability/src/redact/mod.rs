@@ -20,8 +20,8 @@
 //! ```
 //!
 //! # Semantics
-//! 1. By name: the value of a field whose name ends with a secret word (`password`, `token`,
-//!    `api_key`, `authorization`, `cookie` and others) is replaced as a whole, whatever its type, and
+//! 1. By name: a value of any type whose field name ends with a secret word (`password`, `token`,
+//!    `api_key`, `authorization`, `cookie` and others) is replaced as a whole, and
 //!    is not even formatted. `token_type` and `password_length` do not end with one. Names are compared
 //!    without case, and `-`, `.` and capitals separate words as `_` does.
 //! 2. By pattern: in messages and in the texts of other fields, each [`Class`] is found and treated by

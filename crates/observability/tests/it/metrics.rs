@@ -1,4 +1,4 @@
-//! Metrics from outside: what is recorded is what a scrape shows.
+//! Metrics from outside: a scrape shows the recorded values.
 
 use std::{
     sync::mpsc,

@@ -238,7 +238,7 @@ fn flooded_program() {
         *request.headers_mut() = headers;
         drop(runtime.block_on(tower::ServiceExt::oneshot(service.clone(), request)));
     };
-    // A router that lets clients choose the route, which none of ours does.
+    // A router that lets clients choose the route, unlike every router in this workspace.
     let chosen = |number: u64| {
         let mut route = String::new();
         let _written = write!(route, "/{number}/{number:064}");

@@ -55,7 +55,7 @@ impl<W> Queue<W> {
         }
     }
 
-    /// Adds a request. `false` if there is no room for it.
+    /// Adds a request. Returns `false` if the queue has no room for it.
     pub(super) fn ask<'a>(
         &mut self,
         names: &Names,
@@ -76,7 +76,7 @@ impl<W> Queue<W> {
         true
     }
 
-    /// Adds the end of a hold. `false` if there is no room for it.
+    /// Adds the end of a hold. Returns `false` if the queue has no room for it.
     pub(super) fn settle(&mut self, ending: Ending, now: Mono) -> bool {
         if self.endings >= MOST_ENDINGS {
             return false;

@@ -106,7 +106,7 @@ async fn refuse_for(pause: Duration, shared: &Shared, queue: &mut mpsc::Receiver
     }
 }
 
-/// Notes that there is no connection, and logs it once.
+/// Marks the link as down, and logs it once.
 fn lose(shared: &Shared, error: &Error) {
     if !shared.enter_down(error) {
         return;

@@ -131,7 +131,7 @@ fn ratios_that_never_work_are_named() {
 }
 
 proptest! {
-    /// Whatever happens to withdrawals, the retries that were sent are paid for.
+    /// The budget has earned every retry that was sent, for any history of withdrawals.
     #[test]
     fn no_history_sends_more_than_it_earned(
         ratio in 0.0..2.0_f64,

@@ -23,7 +23,7 @@ pub(super) struct Rules {
     pub(super) open_at_most: Duration,
     pub(super) retry_after_at_most: Duration,
     pub(super) ramp_millis: u64,
-    /// The calls of each step of a ramp that pass whatever the share.
+    /// The number of calls that each step of a ramp passes regardless of its share.
     pub(super) ramp_floor: u16,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Tag and count share a word, so a count is never added to another tag's: a thread that starts a
 //! new tag and the threads that count under it meet in one compare-and-swap. No outcome is lost and
-//! none is counted twice, whatever the interleaving.
+//! none is counted twice, in any interleaving.
 //!
 //! This file has only atomics: loom explores it.
 

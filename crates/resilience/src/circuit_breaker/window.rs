@@ -3,7 +3,7 @@
 //! Time is divided into ticks of a sixteenth of the window. A bucket serves every sixteenth tick. Its
 //! tallies are tagged with the lap around the ring and the circuit's generation, so nothing has to be
 //! swept: an old bucket's counts are not this lap's, and the counts from before the circuit opened
-//! are not this generation's. Recording costs the same whatever number of calls the window holds.
+//! are not this generation's. Recording costs the same for any number of calls in the window.
 //!
 //! This file has only atomics: loom explores it.
 

@@ -26,8 +26,8 @@ fn a_call_that_cannot_be_retried_allocates_nothing() {
 #[test]
 fn a_call_that_can_be_retried_clones_its_head() {
     let layer = RetryLayer::builder().build().unwrap();
-    // The measured request has no header and a path that is not allocated: what is left is the
-    // clone of the room that the measurement reserves in the header map, and of the context.
+    // The measured request has no header, and its path is not allocated. The layer clones only the
+    // room that the measurement reserves in the header map, and the context.
     let measured =
         contract::allocations("retry, prepared", &Unboxed(layer.clone()), || get::<TestBody>("/"));
     measured.assert_layer(4);

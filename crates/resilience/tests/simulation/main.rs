@@ -105,7 +105,7 @@ fn simulate(variant: &Variant, seed: u64) -> Report {
     })
 }
 
-/// Calls at random times, on average [`LOAD`] times a second, whatever becomes of the calls.
+/// Calls at random times, on average [`LOAD`] times a second, without waiting for earlier calls.
 async fn offer(clients: &[GuardedClient<Destination>], log: &Arc<Log>, seed: u64) {
     let (arrivals, started) = (Jitter::seeded(seed), Instant::now());
     let mut next = Duration::ZERO;

@@ -14,8 +14,8 @@ pub enum Weather {
     Fair,
     /// It passes them on, and answers only after this time.
     Slow(Duration),
-    /// It accepts connections and bytes, and passes nothing on: a black hole. What it swallowed is
-    /// lost: connections of that time never work again.
+    /// It accepts connections and bytes, and passes nothing on: a black hole. It loses them, so
+    /// connections of that time never work again.
     Hole,
 }
 

@@ -218,7 +218,7 @@ fn settings() -> impl Strategy<Value = Rotation> {
 }
 
 proptest! {
-    /// P1: whatever happened before, of the next presentations of one token at one time at most one
+    /// P1: after any history, at most one of the next presentations of one token at one time
     /// advances the family, and all that are answered get the same successor.
     #[test]
     fn one_token_has_one_successor(

@@ -254,7 +254,7 @@ async fn a_log_that_is_trimmed_between_two_questions_is_noticed() {
     let here = Instance::on(&server.url(), &key, DEADLINE).await;
     let there = Instance::on(&server.url(), &key, DEADLINE).await;
     let tokens = here.log_in("alice").await;
-    // The number of an entry that nobody got: as if it had been trimmed before it was read.
+    // This number's entry reaches no instance, as if the log had been trimmed before the read.
     assert_eq!(server.command(&["INCR", "two:v1:revocation:{s}:number"]), ":1");
     let until = (Time::system().unix().as_secs() + 900).to_string();
     let live = ["ZADD", "two:v1:revocation:{s}:live", &until];

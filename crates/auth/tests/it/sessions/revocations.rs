@@ -76,8 +76,8 @@ async fn another_issuers_subject_of_the_same_name_is_not_revoked() {
     assert!(verifier.verify(ours.access_token()).is_err());
 }
 
-/// A restart loses the sessions, so their access tokens are refused; they must not come alive
-/// again, whatever was revoked before and after.
+/// A restart loses the sessions, so the verifier refuses their access tokens. No revocation, before
+/// or after, makes them valid again.
 #[tokio::test]
 async fn after_an_empty_restart_no_earlier_token_lives() {
     let before = Service::new();

@@ -90,7 +90,7 @@ mod plain {
     }
 
     proptest! {
-        /// Whatever writes and ends in whatever order: every scrape sees all of it, once.
+        /// Every scrape contains each write once, for any order of writes and thread ends.
         #[test]
         fn sums_are_what_was_added(steps in prop::collection::vec((0..4_usize, 0..4_usize, 0..100_u64, any::<bool>()), 1..200)) {
             let arena = Arena::new();

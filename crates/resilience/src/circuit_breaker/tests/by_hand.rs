@@ -353,7 +353,7 @@ fn a_clock_reading_from_before_a_change_counts_as_no_time_since_it() {
     // The first step passes a tenth of the calls: those that draw a 0.
     assert!(machine.admit(at(5_009), |_| 1).is_err(), "the ramp has only begun");
     assert!(matches!(machine.phase(), Phase::Ramping { .. }));
-    // An idle weekend is no late reading: the ramp is over.
+    // An idle weekend is not a late reading: the ramp is over.
     assert!(machine.admit(at(5_010 + 62 * 3_600_000), |_| 9).is_ok());
     assert_eq!(machine.phase(), Phase::Closed);
 }

@@ -147,7 +147,7 @@ fn explored_outcomes_are_not_counted_after_a_reset() {
         machine.record(ticket, FAILURE, at(0), none);
         operator.join().unwrap();
         assert_eq!(machine.counted(at(0)), (Sum::default(), 0));
-        // A call of the new generation counts, whatever the late one left behind.
+        // A call of the new generation counts, also after the late one.
         let (ticket, _) = machine.admit(at(0), none).unwrap();
         machine.record(ticket, FAILURE, at(0), none);
         assert_eq!(machine.counted(at(0)).0.failed, 1);

@@ -195,7 +195,7 @@ proptest! {
         prop_assert!(attempt.is_end_stream());
     }
 
-    /// The limit bounds what is kept, whatever the frames.
+    /// A recording keeps at most `limit` bytes, for any frames.
     #[test]
     fn no_more_than_the_limit_is_kept(steps in steps(), limit in 0..200_usize) {
         let Ok((mut first, replay)) = ReplayBody::recorded(body(steps, None), limit) else {

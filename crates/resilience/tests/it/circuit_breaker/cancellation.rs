@@ -139,7 +139,7 @@ async fn a_million_random_drops_leak_no_permit() {
     println!("{dropped} futures dropped, {refused} of them refused, {hung} times hung");
     assert!(refused > 1_000 && hung > 1_000, "all states were met");
     assert_eq!(handle.counts().in_flight, 0);
-    // Whatever the state: after a wait, both trial calls are free, and the circuit closes.
+    // From every state: after a wait, both trial calls are free, and the circuit closes.
     clock.advance(SLOW);
     handle.release();
     for _ in 0..2 {
