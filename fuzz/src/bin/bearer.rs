@@ -57,7 +57,9 @@ fn is_good(headers: &HeaderMap) -> bool {
     match (all.as_slice(), cookies.as_slice()) {
         ([line], []) => shows(line),
         ([], [cookie]) => *cookie == TOKEN,
-        ([line], [cookie]) => after_scheme(line).is_none() && *cookie == TOKEN,
+        ([line], [cookie]) => {
+            after_scheme(line).is_none() && !joins_bearer(line) && *cookie == TOKEN
+        }
         _ => false,
     }
 }
@@ -67,6 +69,20 @@ fn after_scheme(line: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = line.split_at_checked(6)?;
     let ends = rest.first().is_none_or(|byte| b" \t".contains(byte));
     (scheme.eq_ignore_ascii_case(b"bearer") && ends).then_some(rest)
+}
+
+/// Whether a line of another scheme goes on with one of `Bearer`, as a proxy joins two.
+fn joins_bearer(line: &[u8]) -> bool {
+    let blank = line.iter().position(|byte| b" \t".contains(byte));
+    let behind = blank.filter(|place| line.get(*place) == Some(&b' '));
+    let text = behind.and_then(|place| std::str::from_utf8(line.get(place..)?).ok());
+    let is_bearer = |part: &str| {
+        part.trim_start()
+            .split([' ', '\t'])
+            .next()
+            .is_some_and(|word| word.eq_ignore_ascii_case("bearer"))
+    };
+    text.is_some_and(|text| text.split(',').skip(1).any(is_bearer))
 }
 
 /// Whether nothing but spaces, and at least one, stand between the scheme and the token.

@@ -16,7 +16,7 @@ use serde_json::Value;
 hardpoint_fuzz::target!(check);
 
 /// A test's secret.
-const SECRET: &[u8; 36] = b"a secret of tests, which nobody uses";
+const SECRET: &[u8; 36] = b"Zq7-Kf2+Vn9_Lx4=Tb8.Wm3~Rc6!Hd1?Gp5w";
 const ISSUER: &str = "https://issuer.example";
 const AUDIENCE: &str = "api";
 const LEEWAY: f64 = 30.0;

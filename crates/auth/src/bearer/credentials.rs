@@ -48,7 +48,8 @@ pub(super) fn find<'a>(
         if is_known(scheme) {
             let place = CredentialPlace::Authorization;
             add(Credential::new(text, place), Carrier::Scheme(scheme));
-        } else if is_joined(text) {
+        } else if text.split(',').skip(1).any(|part| is_known(scheme_of(part).as_bytes())) {
+            // A proxy joined a line of another scheme with one of ours.
             return Err(AuthRejection::InvalidRequest);
         }
     }
@@ -78,6 +79,11 @@ fn split(line: &HeaderValue) -> (&[u8], &str) {
         _ => "",
     };
     (scheme, text.trim_start_matches(' '))
+}
+
+/// The first word of an element of a list.
+fn scheme_of(element: &str) -> &str {
+    element.trim_start().split([' ', '\t']).next().unwrap_or_default()
 }
 
 /// Whether the credentials behind a scheme are those of several lines, which a proxy joined (RFC 9110
