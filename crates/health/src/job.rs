@@ -223,7 +223,7 @@ mod tests {
         clock.advance(25 * HOUR);
         drop(monitor.start());
         clock.advance(2 * HOUR);
-        assert_eq!(code(&monitor), Some("stale"), "a run that failed is no success");
+        assert_eq!(code(&monitor), Some("stale"), "a failed run does not count as a success");
     }
 
     #[test]

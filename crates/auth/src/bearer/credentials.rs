@@ -49,7 +49,7 @@ pub(super) fn find<'a>(
             let place = CredentialPlace::Authorization;
             add(Credential::new(text, place), Carrier::Scheme(scheme));
         } else if text.split(',').skip(1).any(|part| is_known(scheme_of(part).as_bytes())) {
-            // A proxy joined a line of another scheme with one of ours.
+            // A proxy joined a line of another scheme with one of a known scheme.
             return Err(AuthRejection::InvalidRequest);
         }
     }

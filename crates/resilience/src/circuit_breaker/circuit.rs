@@ -302,7 +302,7 @@ pub struct CircuitSnapshot {
 /// Dropping it is an outcome: a call that was held for the circuit's `slow_after` counts as hung,
 /// which is a failure; a shorter one shows nothing about the destination. A trial call's permit
 /// passes to the next call either way, unless the call counts.
-#[must_use = "a permit that is dropped at once is no call; record the outcome of the call"]
+#[must_use = "dropping a permit at once records nothing; record the outcome of the call"]
 pub struct CircuitPermit {
     circuit: Circuit,
     ticket: Ticket,

@@ -499,7 +499,7 @@ async fn requests_that_wait_only_for_their_client_have_a_share_and_cut_nothing()
 fn stuck(dropped: &Arc<AtomicUsize>, entered: &Arc<Semaphore>) -> Router {
     struct Line(Arc<AtomicUsize>);
     impl Drop for Line {
-        #[expect(clippy::disallowed_methods, reason = "stands for work in a destructor")]
+        #[expect(clippy::disallowed_methods, reason = "imitates work in a destructor")]
         fn drop(&mut self) {
             std::thread::sleep(Duration::from_millis(2));
             self.0.fetch_add(1, Ordering::SeqCst);
