@@ -7,10 +7,9 @@
 
 use std::time::Duration;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
 
-use super::{KeyIdRule, VerifyError, VerifyErrorKind as Kind, profile::Limits};
+use super::{KeyIdRule, VerifyError, VerifyErrorKind as Kind, base64url, profile::Limits};
 use crate::{
     KeySet, VerifyingKey,
     json::{self, Json},
@@ -213,7 +212,7 @@ fn decoded<R, E: From<Kind>>(part: &str, run: impl FnOnce(&[u8]) -> Result<R, E>
         longer = vec![0; part.len() / 4 * 3 + 3];
         &mut longer
     };
-    let length = URL_SAFE_NO_PAD.decode_slice(part, buffer).map_err(|_| Kind::Malformed)?;
+    let length = base64url::decode(part, buffer).map_err(|_| Kind::Malformed)?;
     run(buffer.get(..length).ok_or(Kind::Malformed)?)
 }
 

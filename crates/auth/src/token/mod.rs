@@ -1,5 +1,6 @@
 //! Access tokens: JSON Web Tokens, checked strictly.
 
+mod base64url;
 mod cache;
 mod claims;
 mod error;
