@@ -218,10 +218,11 @@ impl Trust {
         parts.with_issuer(|issuer| self.is_named(issuer).then_some(finder))
     }
 
-    /// Reads a token whose signature `member` verified.
+    /// Reads the decoded payload of a token whose signature `member` verified.
     pub(super) fn read(
         &self,
         parts: &Parts<'_>,
+        payload: &[u8],
         member: &Member,
         kind: Option<&str>,
         check_times: impl FnOnce(&Times) -> Result<(), VerifyError>,
@@ -235,15 +236,13 @@ impl Trust {
             return Err(Kind::Type.into());
         }
         let is_audience = |text: &str| self.audiences.iter().any(|own| own == text);
-        parts.with_payload(|payload| {
-            let payload = std::str::from_utf8(payload).map_err(|_| Kind::Claims)?;
-            let mut claims = plan.read(payload, is_audience)?;
-            self.check_issuer(&claims, member)?;
-            claims.check_needs(is_audience)?;
-            let times = claims.times()?;
-            check_times(&times)?;
-            Ok(VerifiedToken::new(payload, &claims.texts()?, times, &member.key, &profile.roles))
-        })
+        let payload = std::str::from_utf8(payload).map_err(|_| Kind::Claims)?;
+        let mut claims = plan.read(payload, is_audience)?;
+        self.check_issuer(&claims, member)?;
+        claims.check_needs(is_audience)?;
+        let times = claims.times()?;
+        check_times(&times)?;
+        Ok(VerifiedToken::new(payload, &claims.texts()?, times, &member.key, &profile.roles))
     }
 
     fn check_issuer(&self, claims: &Registered<'_>, member: &Member) -> Result<(), VerifyError> {

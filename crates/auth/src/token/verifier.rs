@@ -252,8 +252,10 @@ impl Inner {
         if let [issuer] = self.issuers.as_slice()
             && let Some((member, kind)) = issuer.keys.live.load().remembered(parts.header)
         {
-            parts.check(member, now)?;
-            return issuer.read(parts, member, kind, check_times).map(Step::Done);
+            return parts.with_payload(|payload| {
+                parts.check_signature(member, now)?;
+                issuer.read(parts, payload, member, kind, check_times).map(Step::Done)
+            });
         }
         parts.with_header(|header| {
             let issuer = self.issuer(header, parts)?;
@@ -290,7 +292,9 @@ impl Inner {
             signer.member.remember(parts.header, header.kind());
         }
         let check_times = |times: &Times| self.check_times(times, now);
-        issuer.read(parts, signer.member, header.kind(), check_times).map(Step::Done)
+        parts.with_payload(|payload| {
+            issuer.read(parts, payload, signer.member, header.kind(), check_times).map(Step::Done)
+        })
     }
 
     /// The trusted issuer that the payload names, which is not verified.
