@@ -8,7 +8,9 @@ use std::{
 
 use http::Extensions;
 
-use crate::{Client, Identity, Mono, Outcome, RequestId, Route, Time, TraceContext};
+use crate::{
+    Baggage, Client, Identity, Mono, Outcome, RequestId, Route, Time, TraceContext, TraceState,
+};
 
 /// The data of one request that outer and inner hardpoint layers share.
 ///
@@ -35,6 +37,8 @@ pub struct RequestContext {
     received: Mono,
     request_id: OnceLock<RequestId>,
     trace: OnceLock<TraceContext>,
+    trace_state: OnceLock<TraceState>,
+    baggage: OnceLock<Baggage>,
     client: OnceLock<Client>,
     identity: OnceLock<Identity>,
     route: OnceLock<Route>,
@@ -82,6 +86,8 @@ impl RequestContext {
             received,
             request_id: OnceLock::new(),
             trace: OnceLock::new(),
+            trace_state: OnceLock::new(),
+            baggage: OnceLock::new(),
             client: OnceLock::new(),
             identity: OnceLock::new(),
             route: OnceLock::new(),
@@ -118,6 +124,28 @@ impl RequestContext {
     /// Sets the trace. Returns `false` if it is already set.
     pub fn set_trace(&self, trace: TraceContext) -> bool {
         self.trace.set(trace).is_ok()
+    }
+
+    /// What tracing systems added to the trace.
+    #[must_use]
+    pub fn trace_state(&self) -> Option<&TraceState> {
+        self.trace_state.get()
+    }
+
+    /// Sets what tracing systems added to the trace. Returns `false` if it is already set.
+    pub fn set_trace_state(&self, state: TraceState) -> bool {
+        self.trace_state.set(state).is_ok()
+    }
+
+    /// The accepted members of the caller's baggage.
+    #[must_use]
+    pub fn baggage(&self) -> Option<&Baggage> {
+        self.baggage.get()
+    }
+
+    /// Sets the accepted members of the caller's baggage. Returns `false` if they are already set.
+    pub fn set_baggage(&self, baggage: Baggage) -> bool {
+        self.baggage.set(baggage).is_ok()
     }
 
     /// The client behind the trusted proxies.

@@ -56,6 +56,7 @@
 mod accessors;
 #[cfg(feature = "axum")]
 pub mod axum;
+mod baggage;
 mod body;
 mod client;
 mod context;
@@ -74,8 +75,10 @@ mod secret;
 mod telemetry;
 mod time;
 mod trace;
+mod trace_state;
 
 pub use self::{
+    baggage::Baggage,
     body::ResponseBody,
     client::{Client, ClientResolver, ConfigError, Family, Host, Peer, Scheme, TrustedProxies},
     context::RequestContext,
@@ -94,4 +97,5 @@ pub use self::{
     telemetry::{Observer, Telemetry},
     time::{Clock, ManualClock, Mono, Time},
     trace::{SpanId, TraceContext, TraceId},
+    trace_state::TraceState,
 };
