@@ -1,7 +1,8 @@
 //! Request ids, one access line per request, logs that are safe to parse, and bounded metrics.
 //!
 //! [`RecordLayer`] assigns ids to each request and writes one access line when the request is over,
-//! however it ended. [`Logs`] writes that line and all other events, as JSON or as text for people.
+//! however it ended. [`OutgoingLayer`] passes the ids on to the services that a handler calls.
+//! [`Logs`] writes that line and all other events, as JSON or as text for people.
 //! [`Metrics`] counts what the layers and the service do, for Prometheus. This crate does not export
 //! traces, and does not read or write files. It never logs bodies, paths or queries. Of the headers
 //! it logs only the user agent and the request's ids.
@@ -35,6 +36,7 @@
 //! | concept | module |
 //! |---|---|
 //! | request and trace ids, the access line | [`record`] |
+//! | ids on outgoing calls, and their durations | [`outgoing`] |
 //! | the format of log lines | [`logs`] |
 //! | secrets and personal data in logs | [`redact`] |
 //! | counters, histograms, `/metrics`, slow operations | [`metrics`] |
@@ -50,12 +52,14 @@
 
 pub mod logs;
 pub mod metrics;
+pub mod outgoing;
 pub mod record;
 pub mod redact;
 
 pub use self::{
     logs::{ConfigError, Logs, LogsHandle},
     metrics::{Metrics, MetricsBuilder},
+    outgoing::OutgoingLayer,
     record::RecordLayer,
     redact::Redactor,
 };

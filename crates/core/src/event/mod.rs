@@ -5,6 +5,7 @@
 //! borrows its fields, so an observer copies the ones it keeps. Minor versions add kinds, fields
 //! and labels.
 
+mod call;
 mod label;
 mod session;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use crate::{Scheme, TraceContext};
 
+pub use self::call::CallEnded;
 pub use self::label::{
     CallGuard, CircuitState, Decider, Ending, KeySetState, LinkState, PasswordResult, Readiness,
     RefreshErrorKind, RetryStop, StoreErrorKind, StoreKind, VerifyErrorKind,
@@ -22,6 +24,8 @@ pub use self::session::{RefreshResult, SessionRefreshed, SessionReused};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'a> {
+    /// See [`CallEnded`].
+    CallEnded(CallEnded<'a>),
     /// See [`CallRefused`].
     CallRefused(CallRefused<'a>),
     /// See [`CallRetried`].

@@ -85,6 +85,7 @@
 //! | `hardpoint_auth_session_refreshes_total` | `result` | |
 //! | `hardpoint_auth_session_reuses_total` | `same_network`, `same_user_agent` | |
 //! | `hardpoint_auth_verifications_total` | `result` | |
+//! | `http_client_request_duration_seconds` | `destination`, `http_request_method`, `http_response_status_code`, `error_type` | |
 //! | `hardpoint_health_check_up` | `check` | |
 //! | `hardpoint_health_readiness` | `state` | |
 //! | `hardpoint_link_command_duration_seconds` | `link`, `result` | |

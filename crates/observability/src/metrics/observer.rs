@@ -1,11 +1,15 @@
 //! Turns the events of hardpoint's layers into metrics.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use hardpoint_core::{
-    Event, Observer, Readiness,
-    event::{KeySetState, LinkState},
+    Event, Observer, Outcome, Readiness,
+    event::{CallEnded, Ending, KeySetState, LinkState},
 };
+use http::StatusCode;
 
 use super::{
     Bounds, MetricsBuilder, Unit,
@@ -24,6 +28,7 @@ const COMMAND: [f64; 12] =
 /// the module docs and in the golden file of the tests.
 pub(super) struct EventMetrics {
     http: Http,
+    calls: Arc<Family>,
     checks: Arc<Family>,
     circuits: Arc<Family>,
     decisions: Arc<Family>,
@@ -49,6 +54,12 @@ impl EventMetrics {
     pub(super) fn declare(metrics: &mut MetricsBuilder) -> Self {
         Self {
             http: Http::declare(metrics),
+            calls: metrics.durations(
+                "http_client_request_duration_seconds",
+                &["destination", "http_request_method", "http_response_status_code", "error_type"],
+                Bounds::SECONDS,
+                "Time of outgoing calls until the head of the response, each attempt by itself.",
+            ),
             checks: metrics.states(
                 "hardpoint_health_check_up",
                 &["check"],
@@ -149,9 +160,23 @@ impl EventMetrics {
     }
 }
 
+impl EventMetrics {
+    fn call_ended(&self, event: &CallEnded<'_>) {
+        let status = event.status.and_then(|status| StatusCode::from_u16(status).ok());
+        let status = status.as_ref().map(StatusCode::as_str).unwrap_or_default();
+        let error = match event.ending {
+            Ending::Ok => "",
+            Ending::Known(Outcome::Failed) if !status.is_empty() => status,
+            other => other.as_str(),
+        };
+        observe(&self.calls, &[event.destination, event.method, status, error], event.duration);
+    }
+}
+
 impl Observer for EventMetrics {
     fn on(&self, event: &Event<'_>) {
         match event {
+            Event::CallEnded(event) => self.call_ended(event),
             Event::CallRefused(event) => {
                 count(&self.refused_calls, &[event.policy, event.guard.as_str()], 1);
             }
@@ -193,15 +218,7 @@ impl Observer for EventMetrics {
             }
             Event::LinkAnswered(event) => {
                 let result = event.result.map_or_else(|kind| kind.as_str(), |()| "ok");
-                let labels = [event.link, result];
-                let seconds = event.took.as_secs_f64();
-                let bounds = self.link_commands.bounds(0);
-                let (bucket, sum) =
-                    (instrument::bucket(bounds, seconds), bounds.as_slice().len() + 1);
-                self.link_commands.with_values(values(&labels), |series| {
-                    instrument::write(series, bucket, |cell| cell.add(1));
-                    instrument::write(series, sum, |cell| cell.add_float(seconds));
-                });
+                observe(&self.link_commands, &[event.link, result], event.took);
             }
             Event::LinkChanged(event) => {
                 for state in [LinkState::Connecting, LinkState::Down, LinkState::Up] {
@@ -302,6 +319,16 @@ impl MetricsBuilder {
         let metric = Metric { name, unit: Unit::NONE.as_str(), help, kind };
         self.group(labels, vec![metric], shape)
     }
+}
+
+/// Adds a duration to a histogram of seconds that is alone in its family.
+fn observe(family: &Family, labels: &[&str], duration: Duration) {
+    let (seconds, bounds) = (duration.as_secs_f64(), family.bounds(0));
+    let (bucket, sum) = (instrument::bucket(bounds, seconds), bounds.as_slice().len() + 1);
+    family.with_values(values(labels), |series| {
+        instrument::write(series, bucket, |cell| cell.add(1));
+        instrument::write(series, sum, |cell| cell.add_float(seconds));
+    });
 }
 
 fn count(family: &Family, labels: &[&str], number: u64) {

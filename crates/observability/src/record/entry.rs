@@ -68,7 +68,7 @@ impl Entry {
     /// Opens the record of `request` and sets its context and ids.
     pub(super) fn open<B: Body>(request: &mut Request<B>, settings: &Settings) -> Self {
         let context = RequestContext::ensure(request.extensions_mut(), &settings.time);
-        ids::assign(&context, request.headers_mut(), settings.trust, &settings.time);
+        ids::assign(&context, request.headers_mut(), settings);
         // The last level to be filtered out, so that every line a handler can still write has the
         // ids.
         let span = tracing::error_span!(
@@ -253,7 +253,7 @@ const fn level(ending: Ending) -> Level {
 }
 
 /// Returns the methods of RFC 9110 and `PATCH` as they are. A client may send any other word.
-fn method(method: &Method) -> &'static str {
+pub(crate) fn method(method: &Method) -> &'static str {
     match method.as_str() {
         "CONNECT" => "CONNECT",
         "DELETE" => "DELETE",

@@ -1,21 +1,29 @@
 //! Decides whether a request keeps the ids it came with or gets new ones.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
-use hardpoint_core::{Client, RequestContext, RequestId, Time, TraceContext, TraceId};
+use hardpoint_core::{
+    Baggage, Client, RequestContext, RequestId, Time, TraceContext, TraceId, TraceState,
+};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use uuid::{Builder, Uuid, fmt::Hyphenated};
 
-use super::{random, traceparent};
+use super::{amazon, layer::Settings, random, traceparent};
 
 /// The header of the request id, in requests and responses.
-pub(super) static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+pub(crate) static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// The vendor's part of a trace (W3C Trace Context), which means nothing without its id.
-static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+pub(crate) static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// What a caller hands on beside a trace (W3C Baggage).
-static BAGGAGE: HeaderName = HeaderName::from_static("baggage");
+pub(crate) static BAGGAGE: HeaderName = HeaderName::from_static("baggage");
+/// The trace of AWS's load balancers.
+pub(crate) static X_AMZN_TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
+
+/// The flags of a trace that is recorded, and of one whose id is random.
+const SAMPLED: u8 = 1;
+const RANDOM: u8 = 2;
 
 /// Whose ids are accepted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,31 +49,56 @@ impl Trust {
 
 /// Sets the request's ids in its context, and the request id also in its header, where handlers and
 /// the services they call read it. Ids that are not accepted are discarded.
-pub(super) fn assign(context: &RequestContext, headers: &mut HeaderMap, trust: Trust, time: &Time) {
-    let trusted = trust.holds(context.client());
+pub(super) fn assign(context: &RequestContext, headers: &mut HeaderMap, settings: &Settings) {
+    let trusted = settings.trust.holds(context.client());
     let sent = single(headers, &TRACEPARENT)
         .filter(|_| trusted)
         .and_then(|value| traceparent::parse(value.as_bytes()));
+    let state = sent.and_then(|_| TraceState::from_headers(headers.get_all(&TRACESTATE)));
     if sent.is_none() {
         // Services called by the handler would continue the trace that was not accepted.
         headers.remove(&TRACEPARENT);
-        headers.remove(&TRACESTATE);
     }
-    if !trusted {
-        headers.remove(&BAGGAGE);
+    match state {
+        Some(state) => {
+            headers.insert(&TRACESTATE, state.as_header().clone());
+            context.set_trace_state(state);
+        }
+        None => drop(headers.remove(&TRACESTATE)),
     }
+    accept_baggage(context, headers, settings.baggage.as_deref().filter(|_| trusted));
     if context.trace().is_none() {
-        context.set_trace(sent.unwrap_or_else(new_trace));
+        let amazon = || {
+            let value = single(headers, &X_AMZN_TRACE_ID).filter(|_| trusted && settings.amazon)?;
+            amazon::parse(value.as_bytes())
+        };
+        context.set_trace(sent.or_else(amazon).unwrap_or_else(new_trace));
     }
     if context.request_id().is_none() {
         let sent =
             single(headers, &X_REQUEST_ID).filter(|_| trusted).and_then(RequestId::from_header);
-        if let Some(id) = sent.or_else(|| new_request_id(time)) {
+        if let Some(id) = sent.or_else(|| new_request_id(&settings.time)) {
             context.set_request_id(id);
         }
     }
     if let Some(id) = context.request_id() {
         headers.insert(&X_REQUEST_ID, id.as_header().clone());
+    }
+}
+
+/// Keeps the members of the baggage that have one of these keys.
+fn accept_baggage(
+    context: &RequestContext,
+    headers: &mut HeaderMap,
+    keys: Option<&[Cow<'static, str>]>,
+) {
+    let kept = keys.and_then(|keys| Baggage::select(headers.get_all(&BAGGAGE), keys));
+    match kept {
+        Some(baggage) => {
+            headers.insert(&BAGGAGE, baggage.as_header().clone());
+            context.set_baggage(baggage);
+        }
+        None => drop(headers.remove(&BAGGAGE)),
     }
 }
 
@@ -98,12 +131,12 @@ fn uuid7(unix: Duration, random: [u8; 8]) -> Uuid {
     Builder::from_unix_timestamp_millis(millis, &rest).into_uuid()
 }
 
-/// Starts a new trace, sampled.
+/// Starts a new trace, sampled, whose id is random.
 fn new_trace() -> TraceContext {
     // Sixteen zero bytes are practically impossible; if they occur, draw again.
     loop {
         if let Some(id) = TraceId::from_bytes(random::bytes()) {
-            return TraceContext::new(id, None, 1);
+            return TraceContext::new(id, None, SAMPLED | RANDOM);
         }
     }
 }

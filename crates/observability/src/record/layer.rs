@@ -1,3 +1,5 @@
+use std::{borrow::Cow, sync::Arc};
+
 use hardpoint_core::{Place, StackLayer, Telemetry, Time};
 use tower_layer::Layer;
 
@@ -17,11 +19,22 @@ pub(super) struct Settings {
     pub(super) on: bool,
     pub(super) trust: Trust,
     pub(super) telemetry: Telemetry,
+    /// The keys of the accepted baggage.
+    pub(super) baggage: Option<Arc<[Cow<'static, str>]>>,
+    /// Whether `X-Amzn-Trace-Id` names the trace.
+    pub(super) amazon: bool,
 }
 
 impl Settings {
     const fn new(on: bool) -> Self {
-        Self { time: Time::system(), on, trust: Trust::Proxies, telemetry: Telemetry::none() }
+        Self {
+            time: Time::system(),
+            on,
+            trust: Trust::Proxies,
+            telemetry: Telemetry::none(),
+            baggage: None,
+            amazon: false,
+        }
     }
 }
 
@@ -53,6 +66,24 @@ impl RecordLayer {
     /// clients instead of writing its own.
     pub fn replace_ids(mut self) -> Self {
         self.settings.trust = Trust::Nobody;
+        self
+    }
+
+    /// Accepts the members of `baggage` with these keys, under the same rule as ids, and removes the
+    /// others. Default: none, because every service on the way reads them and any caller can write
+    /// them.
+    ///
+    /// [`RequestContext::baggage`](hardpoint_core::RequestContext::baggage) returns what was accepted,
+    /// and [`outgoing`](crate::outgoing) passes it on.
+    pub fn baggage(mut self, keys: impl IntoIterator<Item = impl Into<Cow<'static, str>>>) -> Self {
+        self.settings.baggage = Some(keys.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Reads the trace from `X-Amzn-Trace-Id` if there is no valid `traceparent`, under the same rule.
+    /// Default: the header is ignored. AWS's load balancers add it and do not add `traceparent`.
+    pub fn amazon_trace_id(mut self) -> Self {
+        self.settings.amazon = true;
         self
     }
 

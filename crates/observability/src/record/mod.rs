@@ -49,9 +49,12 @@
 //! 2. The id is set in the request's `x-request-id` header, in its context, and in the
 //!    `x-request-id` header of every response.
 //! 3. The trace id of a valid `traceparent` (W3C Trace Context) is accepted under the same rule;
-//!    otherwise a random one is generated. `traceparent`, `tracestate` and `baggage` are removed
-//!    unless the request came through a trusted proxy, so that nothing inside continues a
-//!    stranger's trace.
+//!    otherwise a random one is generated. A trace of
+//!    [AWS's load balancers](RecordLayer::amazon_trace_id) is accepted by setting. A `traceparent`
+//!    that is not accepted is removed, so that nothing inside continues a stranger's trace.
+//!    `tracestate` is kept only beside an accepted `traceparent` and only if the whole list is valid,
+//!    as one line. `baggage` keeps only the members that [`baggage`](RecordLayer::baggage) names.
+//!    [`outgoing`](crate::outgoing) passes all of them on to the services that the handler calls.
 //! 4. The inner service and its body run inside a span `request` (target `hardpoint::request`,
 //!    fields `request_id` and `trace_id`), so their events carry the ids.
 //! 5. Each request logs one event, with the message `request` and the target `hardpoint::access`,
@@ -117,14 +120,15 @@
 //! Once, inside probes, the drain and the layer that resolves the client, outside everything else.
 //! In axum, add it with `Router::layer`, where the matched route is known.
 
+pub(crate) mod amazon;
 mod body;
 pub(crate) mod entry;
 mod future;
-mod ids;
+pub(crate) mod ids;
 mod layer;
 pub(crate) mod notes;
-mod random;
+pub(crate) mod random;
 mod service;
-mod traceparent;
+pub(crate) mod traceparent;
 
 pub use self::{body::RecordBody, future::ResponseFuture, layer::RecordLayer, service::Record};

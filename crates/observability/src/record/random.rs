@@ -25,7 +25,7 @@ thread_local! {
 /// Returns `N` bytes, at most [`POOL`], that no other call returns.
 ///
 /// They make ids unique and are not secret: the client receives the request id anyway.
-pub(super) fn bytes<const N: usize>() -> [u8; N] {
+pub(crate) fn bytes<const N: usize>() -> [u8; N] {
     // The pool of a thread that is ending may be gone.
     THREAD.try_with(|pool| pool.try_borrow_mut().ok()?.take()).ok().flatten().unwrap_or_else(|| {
         let mut bytes = [0; N];

@@ -32,7 +32,33 @@ pub(super) fn parse(value: &[u8]) -> Option<TraceContext> {
     Some(TraceContext::new(TraceId::from_bytes(hex(trace)?)?, Some(parent), flags))
 }
 
-fn hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
+/// The flags that are passed on: sampled, and that the id is random. The others have no meaning yet,
+/// so they are sent as zero (level 2, section 3.2.2.5).
+const KNOWN_FLAGS: u8 = 0b11;
+
+/// Writes version 00 of the field for the children of `span`.
+pub(crate) fn write(trace: TraceContext, span: SpanId) -> [u8; LEN] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+    let bytes = (trace.trace_id.to_bytes(), span.to_bytes(), [trace.flags & KNOWN_FLAGS]);
+    let parts: [&[u8]; 3] = [&bytes.0, &bytes.1, &bytes.2];
+    let mut text = [b'-'; LEN];
+    let (version, rest) = text.split_at_mut(3);
+    version.copy_from_slice(b"00-");
+    let mut places = rest.iter_mut();
+    for part in parts {
+        let digits = part.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        for (digit, place) in digits.zip(&mut places) {
+            *place = DIGITS.get(usize::from(digit)).copied().unwrap_or(b'0');
+        }
+        // The hyphen behind it; the last part has none.
+        let _hyphen = places.next();
+    }
+    text
+}
+
+/// Reads as many bytes from lowercase digits, and no more.
+pub(super) fn hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     let (pairs, rest) = digits.as_chunks::<2>();
     if pairs.len() != N || !rest.is_empty() {
@@ -117,6 +143,9 @@ mod tests {
             let id = TraceId::from_bytes(trace).unwrap();
             let value = format!("00-{id}-{parent:016x}-{flags:02x}");
             let parent = SpanId::from_bytes(parent.to_be_bytes());
+            let written = write(TraceContext::new(id, None, flags), parent.unwrap());
+            let known = format!("{}{:02x}", &value[..LEN - 2], flags & KNOWN_FLAGS);
+            prop_assert_eq!(std::str::from_utf8(&written), Ok(known.as_str()));
             prop_assert_eq!(parse(value.as_bytes()), Some(TraceContext::new(id, parent, flags)));
         }
     }

@@ -17,6 +17,7 @@ mod metrics_events;
 mod metrics_http;
 mod metrics_operations;
 mod metrics_oracles;
+mod outgoing;
 mod process;
 mod redaction;
 mod redaction_corpus;

@@ -5,12 +5,12 @@ use std::{fs, path::Path, time::Duration};
 use hardpoint_core::{
     Event, Readiness, Scheme,
     event::{
-        CallGuard, CallRefused, CallRetried, CheckChanged, CircuitChanged, CircuitState, Ending,
-        KeySetChanged, KeySetFetchFailed, KeySetKeySkipped, KeySetState, KeySetStateChanged,
-        Limited, LinkAnswered, LinkChanged, LinkState, NearLimit, PasswordChecked, PasswordResult,
-        ReadinessChanged, RefreshErrorKind, RefreshResult, RequestEnded, RequestStarted, RetryStop,
-        SessionRefreshed, SessionReused, SettlementsLost, StoreErrorKind, StoreFailed, StoreKind,
-        TokenVerified, VerifyErrorKind,
+        CallEnded, CallGuard, CallRefused, CallRetried, CheckChanged, CircuitChanged, CircuitState,
+        Ending, KeySetChanged, KeySetFetchFailed, KeySetKeySkipped, KeySetState,
+        KeySetStateChanged, Limited, LinkAnswered, LinkChanged, LinkState, NearLimit,
+        PasswordChecked, PasswordResult, ReadinessChanged, RefreshErrorKind, RefreshResult,
+        RequestEnded, RequestStarted, RetryStop, SessionRefreshed, SessionReused, SettlementsLost,
+        StoreErrorKind, StoreFailed, StoreKind, TokenVerified, VerifyErrorKind,
     },
 };
 use hardpoint_observability::{Logs, Metrics};
@@ -25,7 +25,12 @@ pub(crate) fn events() -> Vec<Event<'static>> {
     ended.status = Some(200);
     ended.bytes_in = Some(10);
     ended.bytes_out = 20;
+    let mut called = CallEnded::new("quotes", "GET", Ending::Ok, Duration::from_millis(3));
+    called.status = Some(200);
+    let cancelled = CallEnded::new("quotes", "POST", Ending::Cancelled, Duration::from_secs(1));
     vec![
+        called.into(),
+        cancelled.into(),
         CallRefused::new("quotes", CallGuard::Bulkhead).into(),
         CallRetried::new("quotes", 1, Ok(())).into(),
         CallRetried::new("quotes", 2, Err(RetryStop::Budget)).into(),

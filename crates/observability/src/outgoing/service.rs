@@ -1,0 +1,97 @@
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use hardpoint_core::{RequestContext, SpanId, TraceContext};
+use http::{HeaderMap, HeaderValue, Request, Response};
+use tower_service::Service;
+
+use super::{ResponseFuture, future::Attempt, layer::Settings};
+use crate::record::{
+    amazon, entry,
+    ids::{BAGGAGE, TRACEPARENT, TRACESTATE, X_AMZN_TRACE_ID, X_REQUEST_ID},
+    random, traceparent,
+};
+
+/// The service of [`OutgoingLayer`](super::OutgoingLayer).
+#[derive(Clone, Debug)]
+pub struct Outgoing<S> {
+    inner: S,
+    settings: Settings,
+}
+
+impl<S> Outgoing<S> {
+    pub(super) const fn new(inner: S, settings: Settings) -> Self {
+        Self { inner, settings }
+    }
+
+    hardpoint_core::inner_accessors!();
+}
+
+impl<S, ReqB, ResB> Service<Request<ReqB>> for Outgoing<S>
+where
+    S: Service<Request<ReqB>, Response = Response<ResB>>,
+{
+    type Response = Response<ResB>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<ReqB>) -> Self::Future {
+        let settings = &self.settings;
+        let context = RequestContext::find(request.extensions()).map(Arc::clone);
+        let method = entry::method(request.method());
+        if let Some(context) = &context
+            && request.uri().host().is_some_and(|host| settings.hosts.contains(host))
+        {
+            pass_on(context, request.headers_mut(), settings.amazon);
+        }
+        let trace = context.and_then(|context| context.trace());
+        let attempt = Attempt::begin(settings, method, trace);
+        ResponseFuture::new(self.inner.call(request), attempt)
+    }
+}
+
+/// Sets the headers that name the request and its trace.
+fn pass_on(context: &RequestContext, headers: &mut HeaderMap, amazon: bool) {
+    if let Some(id) = context.request_id() {
+        headers.insert(&X_REQUEST_ID, id.as_header().clone());
+    }
+    if let Some(trace) = context.trace() {
+        let span = new_span();
+        if let Some(value) = traceparent(trace, span) {
+            headers.insert(&TRACEPARENT, value);
+        }
+        if amazon && let Ok(value) = HeaderValue::try_from(amazon::write(trace, span)) {
+            headers.insert(&X_AMZN_TRACE_ID, value);
+        }
+    }
+    match context.trace_state() {
+        Some(state) => drop(headers.insert(&TRACESTATE, state.as_header().clone())),
+        // One that was copied from the incoming request belongs to a trace that was not accepted.
+        None => drop(headers.remove(&TRACESTATE)),
+    }
+    match context.baggage() {
+        Some(baggage) => drop(headers.insert(&BAGGAGE, baggage.as_header().clone())),
+        None => drop(headers.remove(&BAGGAGE)),
+    }
+}
+
+fn traceparent(trace: TraceContext, span: SpanId) -> Option<HeaderValue> {
+    let text = traceparent::write(trace, span);
+    HeaderValue::from_maybe_shared(Bytes::from_owner(text)).ok()
+}
+
+fn new_span() -> SpanId {
+    // Eight zero bytes are practically impossible; if they occur, draw again.
+    loop {
+        if let Some(id) = SpanId::from_bytes(random::bytes()) {
+            return id;
+        }
+    }
+}
