@@ -12,10 +12,12 @@ use hardpoint::{
 use crate::{
     quote::Upstream,
     settings::{Env, Settings},
+    trace_test,
 };
 
 /// Serves the probes, the full health report and the metrics on a thread of its own, until the
-/// returned value is dropped; in development also the switch of the upstream.
+/// returned value is dropped; in development also the switch of the upstream and, on a loopback
+/// address, the service of the W3C's test suite.
 pub(crate) fn serve(
     listener: TcpListener,
     settings: &Settings,
@@ -26,6 +28,9 @@ pub(crate) fn serve(
     let mut routes = Router::new().route_service("/metrics", metrics.service());
     if settings.env == Env::Dev {
         routes = routes.merge(upstream.admin_route());
+        if listener.local_addr().is_ok_and(|address| address.ip().is_loopback()) {
+            routes = routes.merge(trace_test::route());
+        }
     }
     let routes = routes.layer(ProblemLayer::new());
     let mut admin = Admin::from_listener(listener).routes(routes);

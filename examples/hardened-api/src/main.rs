@@ -17,6 +17,7 @@ mod settings;
 mod stores;
 mod token;
 mod tour;
+mod trace_test;
 
 use std::process::ExitCode;
 

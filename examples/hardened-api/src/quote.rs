@@ -1,6 +1,7 @@
 //! A dependency that fails on demand, and the route that calls it through a client policy.
 
 use std::{
+    error::Error,
     io,
     net::{Ipv4Addr, SocketAddr},
     sync::{
@@ -21,9 +22,13 @@ use bytes::Bytes;
 use hardpoint::{
     core::{Problem, RequestContext, Telemetry, event::CircuitState},
     health::{Check, Down},
+    observability::{
+        OutgoingLayer,
+        outgoing::{AllowedHosts, Outgoing},
+    },
     resilience::{
-        BoxError, BulkheadFull, CircuitOpen, ClientPolicy, ConfigError, TimedOut,
-        client_policy::GuardedClient, retry::ReplayBody,
+        BoxError, BulkheadFull, CircuitOpen, ClientPolicy, TimedOut, client_policy::GuardedClient,
+        retry::ReplayBody,
     },
 };
 use http::{StatusCode, header::CONTENT_TYPE};
@@ -35,7 +40,7 @@ use hyper_util::{
 use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpListener;
-use tower::ServiceExt;
+use tower::{Layer, ServiceExt};
 
 /// How the upstream behaves.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
@@ -123,20 +128,22 @@ async fn answer(State(shared): State<Arc<Shared>>) -> Response {
 #[derive(Clone, Debug)]
 pub(crate) struct Quotes {
     policy: ClientPolicy,
-    client: GuardedClient<Client<HttpConnector, ReplayBody<Empty<Bytes>>>>,
+    client: GuardedClient<Outgoing<Client<HttpConnector, ReplayBody<Empty<Bytes>>>>>,
     address: SocketAddr,
 }
 
 impl Quotes {
     /// Times are shorter than the defaults, since the upstream is on this machine.
-    pub(crate) fn new(upstream: &Upstream, telemetry: &Telemetry) -> Result<Self, ConfigError> {
+    pub(crate) fn new(upstream: &Upstream, telemetry: &Telemetry) -> Result<Self, Box<dyn Error>> {
         let policy = ClientPolicy::internal("quotes")
             .deadline(Duration::from_secs(2))
             .attempt_timeout(Duration::from_millis(500))
             .telemetry(telemetry)
             .build()?;
-        let client = Client::builder(TokioExecutor::new()).build_http();
-        let client = tower::Layer::layer(&policy.layer(), client);
+        let hosts = AllowedHosts::new([upstream.address.ip().to_string()])?;
+        let outgoing = OutgoingLayer::new("quotes", hosts).telemetry(telemetry);
+        let client = outgoing.layer(Client::builder(TokioExecutor::new()).build_http());
+        let client = policy.layer().layer(client);
         Ok(Self { policy, client, address: upstream.address })
     }
 
@@ -168,7 +175,8 @@ pub(crate) async fn quote(
     let mut request = http::Request::get(format!("http://{}/quote", quotes.address))
         .body(Empty::new())
         .map_err(|_| Problem::from_status(StatusCode::INTERNAL_SERVER_ERROR))?;
-    // The call ends before the caller's deadline, and is not retried if the caller retries.
+    // The call continues the caller's trace, ends before its deadline, and is not retried if the
+    // caller retries.
     if let Some(context) = RequestContext::find(incoming.extensions()) {
         request.extensions_mut().insert(Arc::clone(context));
     }

@@ -214,8 +214,8 @@ async fn a_tracestate_is_passed_on_whole_or_not_at_all() {
             vec!["foo=1,bar=2".into(), "rojo=1,congo=2".into(), "baz=3".into()],
             Some("foo=1,bar=2,rojo=1,congo=2,baz=3".into()),
         ),
-        ("duplicated_keys", vec!["foo=1,foo=1".into()], None),
-        ("duplicated_keys", vec!["foo=1".into(), "foo=2".into()], None),
+        ("duplicated_keys", vec!["foo=1,foo=1".into()], Some("foo=1".into())),
+        ("duplicated_keys", vec!["foo=1".into(), "foo=2".into()], Some("foo=1".into())),
         (
             "ows_handling",
             vec!["foo=1 \t , \t bar=2, \t baz=3".into()],

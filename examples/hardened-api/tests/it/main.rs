@@ -9,6 +9,7 @@ mod session;
 mod shared;
 mod start;
 mod token;
+mod trace;
 
 use std::{process::Command, time::Duration};
 
