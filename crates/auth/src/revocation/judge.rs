@@ -1,8 +1,6 @@
 //! Whether a token is revoked, by the numbers that a store keeps. Pure.
 
-#[cfg(feature = "redis")]
-use crate::RevocationState;
-use crate::VerifiedToken;
+use crate::{RevocationState, VerifiedToken};
 
 /// What a store is asked about one token.
 #[derive(Clone, Copy)]
@@ -26,6 +24,33 @@ impl<'a> RevocationQuestion<'a> {
             epoch: token.epoch(),
             session: token.session_id(),
             token_id: token.token_id(),
+        }
+    }
+}
+
+impl RevocationState {
+    /// The state of a token that was minted at `epoch`, and whose session and `jti` are not revoked.
+    ///
+    /// `least` is the epoch of the token's subject, if the store has one. `origin` is the one of the
+    /// store, and the epoch of all other subjects. A [`FamilyStore`](crate::session::FamilyStore)
+    /// answers [`ask`](crate::session::FamilyStore::ask) with it, and takes a family whose epoch is
+    /// not [`Live`](Self::Live) for over.
+    ///
+    /// ```
+    /// use hardpoint_auth::RevocationState;
+    ///
+    /// let judged = |least| RevocationState::by_epoch(Some(7), least, 5);
+    /// assert!(matches!(judged(Some(7)), RevocationState::Live));
+    /// assert!(matches!(judged(Some(8)), RevocationState::Revoked));
+    /// // The store forgot the epoch of the subject.
+    /// assert!(matches!(judged(None), RevocationState::Unknown));
+    /// ```
+    #[must_use]
+    pub fn by_epoch(epoch: Option<u64>, least: Option<u64>, origin: u64) -> Self {
+        match judge(epoch, least, Some(origin)) {
+            Verdict::Live => Self::Live,
+            Verdict::Revoked => Self::Revoked,
+            Verdict::Unknown => Self::Unknown,
         }
     }
 }
@@ -57,16 +82,6 @@ pub(crate) const fn judge(epoch: Option<u64>, least: Option<u64>, origin: Option
         (Some(epoch), None, Some(origin)) if epoch == origin => Verdict::Live,
         // All sessions of the subject were revoked, and the store has forgotten when.
         (Some(_), None, Some(_)) => Verdict::Unknown,
-    }
-}
-
-/// Judges a token by what a store answered.
-#[cfg(feature = "redis")]
-pub(crate) fn judge_asked(epoch: Option<u64>, least: Option<u64>, origin: u64) -> RevocationState {
-    match judge(epoch, least, Some(origin)) {
-        Verdict::Live => RevocationState::Live,
-        Verdict::Revoked => RevocationState::Revoked,
-        Verdict::Unknown => RevocationState::Unknown,
     }
 }
 

@@ -9,8 +9,6 @@ mod judge;
 mod replica;
 mod table;
 
-#[cfg(feature = "redis")]
-pub(crate) use self::judge::judge_asked;
 pub use self::{
     judge::RevocationQuestion,
     replica::{Revocations, Revoked},

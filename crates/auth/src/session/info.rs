@@ -30,6 +30,24 @@ pub struct Session {
 
 debug_only!(Session {});
 
+impl Session {
+    /// A session of which only the id and the subject are known. A [`FamilyStore`](super::FamilyStore)
+    /// fills in the other fields; they are public, empty, and zero until then.
+    #[must_use]
+    pub fn new(id: SessionId, subject: impl Into<Arc<str>>) -> Self {
+        Self {
+            id,
+            subject: subject.into(),
+            scope: Arc::default(),
+            method: Arc::default(),
+            created: Duration::ZERO,
+            last_used: Duration::ZERO,
+            expires: Duration::ZERO,
+            client: SessionClient::new(),
+        }
+    }
+}
+
 /// A refresh token was presented that had been used before: both its owner and another client have
 /// it. The session has ended.
 ///
@@ -50,3 +68,12 @@ pub struct Reuse {
 }
 
 debug_only!(Reuse { presented, current, since_rotation });
+
+impl Reuse {
+    /// A reuse of a token of `session` by `presenter`. A [`FamilyStore`](super::FamilyStore) fills in
+    /// the numbers, which are public and zero until then.
+    #[must_use]
+    pub fn new(session: Session, presenter: SessionClient) -> Self {
+        Self { session, presenter, presented: 0, current: 0, since_rotation: Duration::ZERO }
+    }
+}

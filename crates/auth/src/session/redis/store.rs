@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     ConfigError, RevocationState, Revocations, Revoked,
-    revocation::{self, RevocationQuestion},
+    revocation::RevocationQuestion,
     session::{
         Accepted, AfterGrace, BoxFuture, FamilyStore, Opened, Opening, Presentation, Presented,
         Reuse, Revoke, Session, SessionClient, SessionStore, StoreError, Transition, Which,
@@ -375,7 +375,7 @@ impl FamilyStore for RedisSessions {
         let former = if keys.former_epoch.is_empty() { &keys.epoch } else { &keys.former_epoch };
         let text = |name: Option<&str>| name.unwrap_or_default().to_owned();
         let (session, token) = (text(question.session), text(question.token_id));
-        let asked = question.epoch;
+        let epoch = question.epoch;
         let arguments = [(&session).into(), (&token).into()];
         self.run(&SCRIPTS.ask, &[&keys.epoch, former], &arguments, move |answer| {
             let mut fields = Fields::read(answer)?;
@@ -383,7 +383,7 @@ impl FamilyStore for RedisSessions {
             let least =
                 if least.is_empty() { None } else { Some(least.parse().map_err(|_| corrupt())?) };
             Ok(if listed.is_empty() {
-                revocation::judge_asked(asked, least, origin)
+                RevocationState::by_epoch(epoch, least, origin)
             } else {
                 RevocationState::Revoked
             })

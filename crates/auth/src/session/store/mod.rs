@@ -134,8 +134,9 @@ impl SessionStore {
 ///    that a store which lost its state chooses anew, larger than every number before: the time in
 ///    milliseconds. Revoking all sessions of a subject makes its epoch larger than both its former
 ///    value and the time. An epoch is kept until the last session with it has ended.
-/// 6. The suite in `tests/it/sessions` of this crate checks a store against the pure model. A store
-///    that does not pass it is not a store.
+/// 6. The suite in `tests/it/sessions/conformance.rs` of this crate checks a store against the pure
+///    model. A store that does not pass it is not a store. `examples/sessions-postgres` is a store
+///    outside of this crate, and includes the suite.
 pub trait FamilyStore: Send + Sync + 'static {
     /// Opens a session. If the subject has [`max_sessions`](Opening::max_sessions) already, those
     /// that were not used for the longest time end.

@@ -1,23 +1,29 @@
 //! The suite that every store has to pass: random histories, beside the pure model.
+//!
+//! `examples/sessions-postgres` includes this file, so it uses only public items.
 
 use std::{
     collections::{HashMap, HashSet},
     num::NonZeroU32,
     ops::AsyncFnMut,
+    time::Duration,
 };
 
-use hardpoint_auth::session::{
-    AfterGrace, FamilyState, Opening, Presentation, Presented, Revoke, Rotation, SessionId,
-    Transition, Which,
+use hardpoint_auth::{
+    SessionStore,
+    session::{
+        AfterGrace, FamilyState, Opening, Presentation, Presented, Revoke, Rotation, SessionClient,
+        SessionId, Transition, Which,
+    },
 };
+use hardpoint_core::ManualClock;
 use proptest::{
     prelude::*,
     strategy::ValueTree,
     test_runner::{Config, TestRunner},
 };
 
-use super::*;
-
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const ACCESS: Duration = Duration::from_secs(900);
 const SUBJECTS: [&str; 3] = ["alice", "bob", "{carol}"];
 
@@ -298,13 +304,4 @@ async fn epoch_of(
     let revoke = Revoke { subject, which, access: ACCESS, absolute: 90 * DAY };
     assert_eq!(store.revoke(&revoke).await.unwrap(), 1);
     opened.epoch
-}
-
-#[tokio::test]
-async fn memory_is_the_model() {
-    check(500, async || {
-        let clock = ManualClock::default();
-        (MemorySessions::builder().time(&clock).build(), Some(clock))
-    })
-    .await;
 }

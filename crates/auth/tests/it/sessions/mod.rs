@@ -134,3 +134,12 @@ fn tokens(
 async fn same(_: Session) -> Result<Grant, GrantError> {
     Ok(Grant::new())
 }
+
+#[tokio::test]
+async fn memory_is_the_model() {
+    conformance::check(500, async || {
+        let clock = ManualClock::default();
+        (MemorySessions::builder().time(&clock).build(), Some(clock))
+    })
+    .await;
+}
