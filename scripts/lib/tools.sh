@@ -14,6 +14,11 @@ need() {
     exit 1
 }
 
+# need_postgres: Debian keeps the server's programs out of the path.
+need_postgres() {
+    compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || need initdb postgresql
+}
+
 # need_cargo COMMAND CRATE VERSION: installs a tool that cargo builds.
 need_cargo() {
     if command -v "$1" >/dev/null 2>&1 && "$1" --version 2>/dev/null | grep -qF "$3"; then

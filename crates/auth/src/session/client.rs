@@ -101,8 +101,9 @@ impl SessionClient {
         self.binding.as_deref().unwrap_or_default()
     }
 
-    /// The parts that a store keeps.
-    pub(super) fn kept(&self) -> Self {
+    /// The client without what its tokens are bound to: the parts that a
+    /// [`FamilyStore`](super::FamilyStore) keeps and returns.
+    pub fn kept(&self) -> Self {
         Self { binding: None, ..self.clone() }
     }
 

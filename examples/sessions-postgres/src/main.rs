@@ -1,0 +1,56 @@
+//! Log-in, refresh and log-out on sessions in PostgreSQL.
+//!
+//! `DATABASE_URL`, `ROOT_SECRET` (`openssl rand -base64 32`), `ACCOUNT` and `PASSWORD` are required;
+//! `LISTEN` defaults to `127.0.0.1:3000`. The one account and the generated signing key keep the
+//! example short: a service has a table of accounts, and one signing key for all its instances.
+
+mod routes;
+
+use std::{collections::HashMap, error::Error, io::Write, sync::Arc};
+
+use axum::{
+    Router,
+    routing::{get, post},
+};
+use hardpoint_auth::{
+    AuthLayer, KeySet, PasswordHasher, SessionIssuer, SigningKey, TokenIssuer, TokenVerifier,
+    session::RootSecret,
+};
+use hardpoint_core::Secret;
+use sessions_postgres::{PostgresSessions, create_schema};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+const ISSUER: &str = "https://sessions-postgres.example";
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let env: HashMap<String, String> = std::env::vars().collect();
+    let set = |name: &str| env.get(name).ok_or_else(|| format!("set {name}"));
+    let options = set("DATABASE_URL")?.parse::<PgConnectOptions>()?;
+    let options = options.options([("statement_timeout", "2s")]);
+    let pool = PgPoolOptions::new().max_connections(10).connect_with(options).await?;
+    create_schema(&pool).await?;
+    let store = PostgresSessions::builder(pool).start()?;
+
+    let key = SigningKey::generate()?;
+    let keys = KeySet::new([key.verifying_key()])?;
+    let tokens = TokenIssuer::builder(key).issuer(ISSUER).audience("api").build()?;
+    let root = RootSecret::new(Secret::from(set("ROOT_SECRET")?.as_bytes()))?;
+    let verifier = TokenVerifier::builder().issuer(ISSUER, keys).audience("api");
+    let verifier = verifier.revocation(store.revocations()).build()?;
+    let sessions = SessionIssuer::builder(tokens, &root, store).build()?;
+
+    let passwords = PasswordHasher::new();
+    let hash = passwords.hash(Secret::from(set("PASSWORD")?.as_str())).await?;
+    let account = Arc::new((set("ACCOUNT")?.clone(), hash));
+    let app = Router::new()
+        .route("/session", get(routes::subject).delete(routes::log_out))
+        .route_layer(AuthLayer::new(verifier))
+        .route("/session", post(routes::log_in))
+        .route("/session/refresh", post(routes::refresh))
+        .with_state(routes::App { account, passwords, sessions });
+    let address = env.get("LISTEN").map_or("127.0.0.1:3000", String::as_str);
+    let listener = tokio::net::TcpListener::bind(address).await?;
+    writeln!(std::io::stdout(), "listening on {}", listener.local_addr()?)?;
+    Ok(axum::serve(listener, app).await?)
+}
