@@ -47,7 +47,7 @@
 //! |---|---|
 //! | background tests of dependencies | [`Check`], [`Checks`], [`Down`]: [`check`] |
 //! | the shared handle: starting, ready, draining, ended | [`Lifecycle`]: [`lifecycle`] |
-//! | ready-made checks | [`builtin`]; of scheduled jobs: [`JobMonitor`] |
+//! | ready-made checks | [`builtin`]; of scheduled jobs: [`JobMonitor`]; of a pool of connections: `sqlx` (feature `sqlx`) |
 //! | endpoints for balancers and orchestrators | [`ProbeLayer`] on the public listener, [`Probes`] on an admin listener: [`probe`] |
 //! | an admin listener on a thread of its own, which observes the service's runtime | `Admin`: `admin` (feature `serve`) |
 //! | the health service of gRPC | `GrpcHealth`: `grpc` (feature `grpc`) |
@@ -68,6 +68,7 @@
 //! | `grpc` | the health service of gRPC, for any server; with `tonic` also for tonic's | no |
 //! | `hyper` | the server, for a `hyper::service::Service` | no |
 //! | `serve` | the server, for any tower service; the admin listener | no |
+//! | `sqlx` | a check of a connection pool of sqlx | no |
 //! | `tls` | TLS by rustls for the server | no |
 //! | `tonic` | the server, for tonic's `Routes`: handlers find the remote address | no |
 //!
@@ -90,6 +91,8 @@ mod phase;
 pub mod probe;
 #[cfg(feature = "serve")]
 pub mod serve;
+#[cfg(feature = "sqlx")]
+pub mod sqlx;
 
 #[cfg(feature = "serve")]
 pub use self::admin::{Admin, AdminBuilder, AdminError};

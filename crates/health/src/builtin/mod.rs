@@ -38,6 +38,8 @@
 //! [`cancel_at_timeout`](crate::Check::cancel_at_timeout) on a check with [`http()`] or
 //! [`clock_skew()`] if dropping a request of the client ends its work.
 //!
+//! `sqlx::pool` (feature `sqlx`) checks a pool of database connections.
+//!
 //! The checks of the disk and of the process read files on the thread of the checks, which may
 //! block: the other checks then move to another thread.
 

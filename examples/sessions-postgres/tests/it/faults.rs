@@ -12,11 +12,11 @@ use hardpoint_testkit::{
     redis::{Network, Weather},
 };
 use sessions_postgres::{PostgresSessions, create_schema};
-use sqlx::Executor;
+use sqlx::{Executor, postgres::PgPoolOptions};
 
 use crate::{
     instance::{Instance, builder, eventually, key},
-    server::{PATIENCE, Server, options, pool},
+    server::{PATIENCE, Server, options},
 };
 
 /// A short one, since these tests wait for it.
@@ -74,11 +74,17 @@ async fn a_network_that_answers_nothing_costs_a_deadline_and_no_connection() {
     let (server, key) = (Server::start().await, key());
     create_schema(&server.pool()).await.unwrap();
     let network = Network::before(server.address());
-    let store = PostgresSessions::builder(pool(options(network.address()))).deadline(DEADLINE);
+    // Without a test, a connection is found to be dead only by a command.
+    let pool = PgPoolOptions::new().max_connections(4).test_before_acquire(false);
+    let pool = pool.connect_lazy_with(options(network.address()));
+    let store = PostgresSessions::builder(pool.clone()).deadline(DEADLINE);
     let store = store.max_staleness(Duration::from_secs(1));
     let here = Instance::with(store, &key, |sessions| sessions);
     here.fresh().await;
     let live = here.log_in("alice").await;
+    let open = [pool.acquire().await, pool.acquire().await, pool.acquire().await];
+    drop(open);
+    eventually("idle connections", || pool.num_idle() >= 3).await;
     network.set(Weather::Hole);
     for _ in 0..2 {
         let start = Time::system().now();
@@ -107,6 +113,11 @@ async fn a_network_that_answers_nothing_costs_a_deadline_and_no_connection() {
     tokio::time::timeout(PATIENCE, again).await.unwrap();
     here.fresh().await;
     assert_eq!(here.accepts(&live), Ok(()));
+    let all = async {
+        [pool.acquire().await, pool.acquire().await, pool.acquire().await, pool.acquire().await]
+    };
+    let all = tokio::time::timeout(PATIENCE, all).await;
+    assert!(all.is_ok_and(|all| all.iter().all(Result::is_ok)), "all places are free");
 }
 
 /// The command reaches the server although its caller is gone.

@@ -6,6 +6,7 @@
 mod conformance;
 mod faults;
 mod instance;
+mod pool;
 mod revocations;
 mod server;
 mod service;

@@ -52,7 +52,7 @@ impl Server {
 
     /// A pool of connections. Nothing is connected yet.
     pub(crate) fn pool(&self) -> PgPool {
-        pool(self.options())
+        PgPoolOptions::new().max_connections(16).connect_lazy_with(self.options())
     }
 
     pub(crate) async fn connection(&self) -> PgConnection {
@@ -107,10 +107,6 @@ pub(crate) fn options(address: SocketAddr) -> PgConnectOptions {
         .port(address.port())
         .username("postgres")
         .database("postgres")
-}
-
-pub(crate) fn pool(options: PgConnectOptions) -> PgPool {
-    PgPoolOptions::new().max_connections(16).connect_lazy_with(options)
 }
 
 /// The data of a new server, which servers that exist at the same time share.
