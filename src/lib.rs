@@ -34,6 +34,7 @@
 //! | `tokio` | metrics of a tokio runtime in `observability` | no |
 //! | `remote` | keys that `auth` fetches from an issuer over https | no |
 //! | `redis` | module `redis`, and the stores of `auth` and `ratelimit` on Redis or Valkey | no |
+//! | `sqlx` | a check of a connection pool of sqlx in `health` | no |
 //! | `tls` | TLS for the server of `health`, and `rediss://` for `redis` | no |
 //! | `test` | an issuer of tokens in `auth`, for the tests of an application | no |
 //! | `chaos` | fault injection in `resilience`, for an application's tests | no |

@@ -27,6 +27,8 @@ pub(crate) struct Connected {
     pub(crate) round_trip: Duration,
     /// `None` if the user may not read it.
     pub(crate) memory: Option<Memory>,
+    /// `None` if the server does not know `HELLO`.
+    pub(crate) is_cluster: Option<bool>,
 }
 
 impl Endpoint {
@@ -38,7 +40,8 @@ impl Endpoint {
     /// runs no endless script. Loads `scripts`. The caller bounds the time.
     pub(crate) async fn connect(&self, scripts: &[&'static str]) -> Result<Connected, Error> {
         let (mut connection, ended) = self.dial().await.map_err(Error::from_wire)?;
-        if is_replica(&mut connection).await {
+        let Greeting { is_replica, is_cluster } = greet(&mut connection).await;
+        if is_replica {
             return Err(Error::replica());
         }
         let memory = read_memory(&mut connection).await;
@@ -52,7 +55,7 @@ impl Endpoint {
         }
         let asked = Instant::now();
         ask(&mut connection, &redis::cmd("PING")).await.map_err(Error::from_wire)?;
-        Ok(Connected { connection, ended, round_trip: asked.elapsed(), memory })
+        Ok(Connected { connection, ended, round_trip: asked.elapsed(), memory, is_cluster })
     }
 
     /// Opens a connection and logs in, with RESP3 if the server speaks it.
@@ -115,21 +118,32 @@ pub(crate) async fn ask(
     }
 }
 
-/// Whether the server is a replica, which refuses writes. `HELLO` answers that, and no ACL can
-/// forbid it; a server that does not know it (before Redis 6) refuses the first write instead.
-async fn is_replica(connection: &mut MultiplexedConnection) -> bool {
-    let role = |fields: Vec<(redis::Value, redis::Value)>| {
-        fields.into_iter().find_map(|(name, value)| (text(&name)? == "role").then_some(value))
-    };
-    let answer = ask(connection, &redis::cmd("HELLO")).await;
-    let role = match answer {
-        Ok(redis::Value::Map(fields)) => role(fields),
+/// What the server says of itself in its answer to `HELLO`.
+#[derive(Default)]
+struct Greeting {
+    is_replica: bool,
+    is_cluster: Option<bool>,
+}
+
+/// Asks whether the server is a replica, which refuses writes, and whether it is a node of a cluster.
+/// `HELLO` answers both, and no ACL can forbid it. A server that does not know it (before Redis 6)
+/// refuses the first write, or call of several slots, instead.
+async fn greet(connection: &mut MultiplexedConnection) -> Greeting {
+    let fields = match ask(connection, &redis::cmd("HELLO")).await {
+        Ok(redis::Value::Map(fields)) => fields,
         Ok(redis::Value::Array(values)) => {
-            role(values.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect())
+            values.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect()
         }
-        _ => None,
+        _ => return Greeting::default(),
     };
-    role.as_ref().and_then(text).is_some_and(|role| role == "replica" || role == "slave")
+    let find = |wanted| {
+        let (_, value) = fields.iter().find(|(name, _)| text(name) == Some(wanted))?;
+        text(value)
+    };
+    Greeting {
+        is_replica: matches!(find("role"), Some("replica" | "slave")),
+        is_cluster: find("mode").map(|mode| mode == "cluster"),
+    }
 }
 
 async fn read_memory(connection: &mut MultiplexedConnection) -> Option<Memory> {

@@ -118,6 +118,16 @@ impl Redis {
         self.inner.shared.when_full(concept)
     }
 
+    /// Returns whether the server is a node of a cluster, which refuses commands whose keys are in
+    /// different slots. `None` before the first connection, and of a server before Redis 6.
+    ///
+    /// The link knows one node. Keys with one tag are in one slot.
+    #[must_use]
+    #[inline]
+    pub fn is_cluster(&self) -> Option<bool> {
+        self.inner.shared.is_cluster()
+    }
+
     /// Returns how long a command may take, from its submission to its answer: a caller that lets
     /// commands wait bounds their wait by it.
     #[must_use]

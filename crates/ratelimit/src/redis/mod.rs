@@ -59,13 +59,18 @@
 //!   server's memory in all, and expires two to three seconds after its bucket is full (three minutes
 //!   if it may be held). A key that the server evicts starts with a full bucket. Give limits a
 //!   `maxmemory` of their own or a `volatile-` policy.
-//! - Redis 6.0 or newer, or Valkey. On a cluster, all keys of a call must share a slot: not supported.
+//! - Redis 6.0 or newer, or Valkey. On a cluster, the keys of a call must share a slot, so a store
+//!   needs a [`common_tag`](RedisStoreBuilder::common_tag). Without it the limiter is not built; if
+//!   the link was not up yet (see [`Redis::up`](hardpoint_redis::Redis::up)), the policies'
+//!   [`OnFailure`](crate::OnFailure) decide every request.
 //! - The user needs `EVALSHA`, `SCRIPT LOAD`, `TIME`, `MGET`, `SET` and `DEL`.
 //! - The names of keys contain the policy's name and a keyed digest of the key: no address, no name.
 //!   A new digest key starts all limits over.
 
 mod call;
 mod deny_cache;
+mod failure;
+mod home;
 mod names;
 mod queue;
 mod store;

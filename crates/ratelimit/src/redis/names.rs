@@ -9,18 +9,28 @@ use crate::store::Digest;
 /// The state of limits, as the server knows it.
 const LIMITS: Concept = Concept::expiring("limit").loss("a client starts over with a full bucket");
 
-/// Writes the names of buckets: `prefix:v1:limit:{digest}:policy`. The buckets of one key share a
-/// slot of a cluster.
+/// Writes the names of buckets: `prefix:v1:limit:{digest}:policy`, where the buckets of one key share
+/// a slot of a cluster, or `prefix:v1:limit:{tag}:digest:policy`, where all buckets do.
 #[derive(Debug)]
 pub(super) struct Names {
     /// What comes before the digest.
     head: Box<[u8]>,
+    /// What comes after it.
+    tail: &'static [u8],
 }
 
 impl Names {
-    pub(super) fn new(redis: &Redis) -> Self {
-        let name = redis.keys(&LIMITS).key("", "");
-        Self { head: name.trim_end_matches("}:").as_bytes().into() }
+    pub(super) fn new(redis: &Redis, tag: Option<&str>) -> Self {
+        let name = redis.keys(&LIMITS).key(tag.unwrap_or_default(), "");
+        match tag {
+            Some(_) => Self { head: name.as_bytes().into(), tail: b":" },
+            None => Self { head: name.trim_end_matches("}:").as_bytes().into(), tail: b"}:" },
+        }
+    }
+
+    /// Whether all buckets share a slot of a cluster.
+    pub(super) fn are_together(&self) -> bool {
+        self.tail == b":"
     }
 
     /// Appends the name of a bucket.
@@ -31,7 +41,7 @@ impl Names {
         for byte in key.to_bits().to_be_bytes() {
             to.extend([byte >> 4, byte & 0xf].map(|digit| DIGITS[usize::from(digit)]));
         }
-        to.extend_from_slice(b"}:");
+        to.extend_from_slice(self.tail);
         to.extend_from_slice(policy.as_bytes());
     }
 }
@@ -70,7 +80,7 @@ impl Hash for Bucket {
 #[cfg(test)]
 impl Names {
     pub(super) fn test() -> Self {
-        Self { head: b"hardpoint:v1:limit:{".as_slice().into() }
+        Self { head: b"hardpoint:v1:limit:{".as_slice().into(), tail: b"}:" }
     }
 }
 
@@ -90,8 +100,13 @@ mod tests {
     async fn names_begin_as_the_links_schema_says() {
         let redis = Redis::builder("redis://127.0.0.1:1").prefix("shop").build().unwrap();
         let mut name = Vec::new();
-        Names::new(&redis).write("t", Digest::from_bits(0), &mut name);
+        Names::new(&redis, None).write("t", Digest::from_bits(0), &mut name);
         let expected = redis.keys(&LIMITS).key(&"0".repeat(32), "t");
         assert_eq!(name, expected.as_bytes());
+        let (mut name, together) = (Vec::new(), Names::new(&redis, Some("all")));
+        together.write("t", Digest::from_bits(0), &mut name);
+        let expected = redis.keys(&LIMITS).key("all", &format!("{}:t", "0".repeat(32)));
+        assert_eq!(name, expected.as_bytes());
+        assert!(together.are_together() && !Names::test().are_together());
     }
 }

@@ -1,9 +1,9 @@
 //! The store: hands requests to calls, and the answers of calls back.
 
 use std::{
-    fmt, io,
+    borrow::Cow,
+    fmt,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
-    thread,
 };
 
 use hardpoint_core::{
@@ -11,15 +11,14 @@ use hardpoint_core::{
     event::{LinkState, SettlementsLost, StoreErrorKind, StoreKind},
 };
 use hardpoint_redis::{DigestKey, Redis, Reply, Script};
-use tokio::{
-    runtime::{self, Handle},
-    sync::{Notify, oneshot},
-};
+use tokio::sync::{Notify, oneshot};
 
 use super::{
     Bucket, Names,
     call::{Answer, Ask, Ending, Rule},
     deny_cache::DenyCache,
+    failure::{Failure, SCATTERED, Scattered},
+    home::Home,
     queue::{self, Queue},
 };
 use crate::{
@@ -33,6 +32,7 @@ use crate::{
 ///
 /// | setting | default |
 /// |---|---|
+/// | [`common_tag`](RedisStoreBuilder::common_tag) | none: each key has its own |
 /// | [`deny_cache`](RedisStoreBuilder::deny_cache) | 8,192 slots |
 /// | requests that wait for a call | 16,384, each for a deadline |
 /// | settlements that wait | 4,096 |
@@ -49,6 +49,7 @@ pub struct RedisStoreBuilder {
     redis: Redis,
     digests: DigestKey,
     slots: usize,
+    tag: Option<Cow<'static, str>>,
     time: Option<Time>,
 }
 
@@ -83,7 +84,7 @@ impl RedisStore {
     /// Starts to build a store.
     pub fn builder(redis: &Redis, digests: &DigestKey) -> RedisStoreBuilder {
         let (redis, digests) = (redis.clone(), digests.clone());
-        RedisStoreBuilder { redis, digests, slots: 8_192, time: None }
+        RedisStoreBuilder { redis, digests, slots: 8_192, tag: None, time: None }
     }
 
     /// Waits until everything was answered that was submitted, settlements included: a service that
@@ -108,6 +109,18 @@ impl RedisStoreBuilder {
         self
     }
 
+    /// Gives all keys this hash tag, so that they are in one slot of a cluster: a call has the keys of
+    /// many requests, and a cluster refuses those of several slots. Default: each key has a tag of its
+    /// own, which a server that is not a cluster does not read.
+    ///
+    /// One node then keeps all limits of the store; a store for each limiter, with tags of their own,
+    /// spreads them. The link must name the node that has the slot (`CLUSTER KEYSLOT "{tag}"`). All
+    /// instances need the same tag, and another one starts all limits over. Braces are dropped.
+    pub fn common_tag(mut self, tag: impl Into<Cow<'static, str>>) -> Self {
+        self.tag = Some(tag.into());
+        self
+    }
+
     /// Decides by `time` in place of the server's clock, for tests. Instances whose clocks differ by
     /// some seconds admit too much.
     pub fn dangerous_time(mut self, time: impl Into<Time>) -> Self {
@@ -118,11 +131,13 @@ impl RedisStoreBuilder {
     /// Builds the store.
     #[must_use]
     pub fn build(self) -> RedisStore {
-        let Self { redis, digests, slots, time } = self;
+        let Self { redis, digests, slots, tag, time } = self;
+        // A cluster reads no tag in empty braces.
+        let tag = tag.filter(|tag| tag.chars().any(|c| !matches!(c, '{' | '}')));
         let deadline = redis.deadline();
         let shared = Shared {
             script: Script::new(include_str!("decide.lua")),
-            names: Names::new(&redis),
+            names: Names::new(&redis, tag.as_deref()),
             redis,
             digests,
             denials: DenyCache::new(slots),
@@ -146,6 +161,11 @@ impl RemoteStore for RedisStore {
         let shared = &self.shared;
         if batch.entries().len() == 0 {
             return Decided::Now(Ok(Verdicts::NONE.by_store(Receipt::NONE)));
+        }
+        if shared.is_scattered() {
+            return Decided::Now(Err(
+                StoreError::new(StoreErrorKind::Unavailable).with_source(Scattered)
+            ));
         }
         if let Some(refused) = shared.refused_lately(batch) {
             return Decided::Now(Ok(refused));
@@ -190,11 +210,14 @@ impl RemoteStore for RedisStore {
     }
 
     fn prepare(&self, policies: &[Policy]) -> Result<(), ConfigError> {
+        let policy = || policies.first().map_or("", Policy::name).to_owned();
+        if self.shared.is_scattered() {
+            return Err(ConfigError::Store { policy: policy(), reason: SCATTERED });
+        }
         if self.shared.home().is_none() {
-            let policy = policies.first().map_or("", Policy::name).to_owned();
             let reason = "the system has no thread left for it; build the limiter within a tokio \
                           runtime, or raise the limit";
-            return Err(ConfigError::Store { policy, reason });
+            return Err(ConfigError::Store { policy: policy(), reason });
         }
         Ok(())
     }
@@ -219,6 +242,11 @@ fn asks<'a>(batch: &Batch<'a>) -> impl Iterator<Item = Ask<'a>> + Clone + use<'a
 }
 
 impl Shared {
+    /// Whether the server is a cluster, and calls would have keys of several slots.
+    fn is_scattered(&self) -> bool {
+        self.redis.is_cluster() == Some(true) && !self.names.are_together()
+    }
+
     fn queue(&self) -> MutexGuard<'_, Queue<Waiter>> {
         // A panic while it is locked leaves a waiter without an answer, and the queue whole.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
@@ -364,56 +392,6 @@ impl Drop for Flight {
             self.shared.go_on(false);
             self.shared.hand_out(group, Err(&Failure::DROPPED), self.asked);
         }
-    }
-}
-
-/// Why a call has no answer.
-struct Failure {
-    kind: StoreErrorKind,
-    /// The server may have executed it.
-    sent: bool,
-    source: Option<hardpoint_redis::Error>,
-}
-
-impl Failure {
-    const NOT_SENT: Self = Self { kind: StoreErrorKind::Unavailable, sent: false, source: None };
-    const CORRUPT: Self = Self { kind: StoreErrorKind::Corrupt, sent: true, source: None };
-    const DROPPED: Self = Self { kind: StoreErrorKind::Unavailable, sent: true, source: None };
-
-    fn to_error(&self) -> StoreError {
-        let error = StoreError::new(self.kind);
-        match &self.source {
-            Some(source) => error.with_source(source.clone()),
-            None => error,
-        }
-    }
-}
-
-impl From<hardpoint_redis::Error> for Failure {
-    fn from(error: hardpoint_redis::Error) -> Self {
-        Self { kind: error.kind().into(), sent: error.may_have_executed(), source: Some(error) }
-    }
-}
-
-/// The runtime that waits for answers: the one in which the limiter is built, or a thread of
-/// the store's own.
-struct Home {
-    handle: Handle,
-    /// Ends the thread when the store is dropped.
-    _thread: Option<oneshot::Sender<()>>,
-}
-
-impl Home {
-    fn find() -> io::Result<Self> {
-        if let Ok(handle) = Handle::try_current() {
-            return Ok(Self { handle, _thread: None });
-        }
-        let runtime = runtime::Builder::new_current_thread().enable_time().build()?;
-        let handle = runtime.handle().clone();
-        let (sender, dropped) = oneshot::channel();
-        let name = "hardpoint-ratelimit".to_owned();
-        drop(thread::Builder::new().name(name).spawn(move || runtime.block_on(dropped))?);
-        Ok(Self { handle, _thread: Some(sender) })
     }
 }
 

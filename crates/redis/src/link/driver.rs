@@ -43,6 +43,7 @@ async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Job>) {
         let error = match connect(&shared, &mut queue).await {
             Some(Ok(connected)) => {
                 shared.note_memory(connected.memory.clone());
+                shared.note_cluster(connected.is_cluster);
                 match serve(&shared, connected, &mut queue).await {
                     End::Closed => return,
                     End::Lost(error) => error,

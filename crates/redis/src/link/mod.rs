@@ -81,6 +81,7 @@ pub(crate) struct Shared {
     cause: RwLock<Error>,
     memory: Mutex<Option<Memory>>,
     concepts: Mutex<Vec<Concept>>,
+    topology: AtomicU8,
 }
 
 /// The state, for a quick look and for those who wait for a change.
@@ -102,6 +103,7 @@ impl Shared {
             cause: RwLock::new(Error::unavailable()),
             memory: Mutex::new(None),
             concepts: Mutex::default(),
+            topology: AtomicU8::new(NOT_KNOWN),
         }
     }
 
@@ -169,6 +171,21 @@ impl Shared {
         memory.as_ref().map(|memory| memory.when_full(concept))
     }
 
+    /// Whether the server is a node of a cluster, if it has said so.
+    #[inline]
+    pub(crate) fn is_cluster(&self) -> Option<bool> {
+        match self.topology.load(Ordering::Relaxed) {
+            SINGLE => Some(false),
+            CLUSTER => Some(true),
+            _ => None,
+        }
+    }
+
+    fn note_cluster(&self, is_cluster: Option<bool>) {
+        let word = is_cluster.map_or(NOT_KNOWN, |is| if is { CLUSTER } else { SINGLE });
+        self.topology.store(word, Ordering::Relaxed);
+    }
+
     /// Notes the server's memory settings, and warns of what they do to the concepts in use.
     fn note_memory(&self, memory: Option<Memory>) {
         let concepts = self.concepts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -200,6 +217,10 @@ impl Shared {
 /// The longest deadline and connect timeout. The link adds a few of them to the time, and the sum of a
 /// much longer one would overflow.
 const LONGEST: Duration = Duration::from_hours(1);
+
+const NOT_KNOWN: u8 = 0;
+const SINGLE: u8 = 1;
+const CLUSTER: u8 = 2;
 
 const CONNECTING: u8 = 0;
 const UP: u8 = 1;

@@ -4,6 +4,7 @@
 //! what was admitted: the server is charged what it admitted, and at most that and the calls whose
 //! end is unknown.
 
+mod cluster;
 mod outages;
 mod refusals;
 
