@@ -49,6 +49,34 @@ need_valkey() {
     rm -rf "$folder"
 }
 
+# need_redis_cell: builds the module of the crate redis-cell into target/tools. Its library can only be
+# built from its own folder: as a dependency it would need the standard library's.
+need_redis_cell() {
+    local version=0.2.2 folder source
+    [ -f target/tools/redis_cell.so ] && return 0
+    echo "building redis-cell"
+    need cc gcc
+    folder=$(mktemp -d)
+    mkdir "$folder/asks" "$folder/asks/src"
+    touch "$folder/asks/src/lib.rs"
+    printf '[package]\nname = "asks"\nedition = "2024"\n[workspace]\n[dependencies]\nredis-cell = "=%s"\n' \
+        "$version" >"$folder/asks/Cargo.toml"
+    source=$(cargo metadata --quiet --format-version 1 --manifest-path "$folder/asks/Cargo.toml" |
+        python3 -c 'import json, sys
+for package in json.load(sys.stdin)["packages"]:
+    if package["name"] == "redis-cell": print(package["manifest_path"].removesuffix("/Cargo.toml"))')
+    cp -r "$source" "$folder/redis-cell"
+    echo '[workspace]' >>"$folder/redis-cell/Cargo.toml"
+    RUSTFLAGS='' cargo build --quiet --release --manifest-path "$folder/redis-cell/Cargo.toml" \
+        --target-dir "$folder/target" 2>"$folder/log" || {
+        cat "$folder/log" >&2
+        exit 1
+    }
+    mkdir -p target/tools
+    install -m 755 "$folder/target/release/libredis_cell.so" target/tools/redis_cell.so
+    rm -rf "$folder"
+}
+
 # need_prometheus_client: puts the reference parser of OpenMetrics into target/tools/python.
 need_prometheus_client() {
     local version=0.26.0

@@ -81,6 +81,14 @@ impl RedisServerBuilder {
         self
     }
 
+    /// Loads the module of the crate redis-cell, which the scripts put into `target/tools`: a limiter
+    /// of another origin, as `CL.THROTTLE`.
+    pub fn redis_cell(self) -> Self {
+        let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/redis_cell.so");
+        assert!(module.exists(), "{} is absent; scripts/test builds it", module.display());
+        self.set("loadmodule", &module.to_string_lossy())
+    }
+
     /// Makes the default user need a password.
     pub fn password(mut self, password: &str) -> Self {
         self.password = Some(password.to_owned());

@@ -4,6 +4,8 @@
 //! Each law is a function over a [`Kept`]; each place has a module that runs all laws. A store of
 //! another crate runs the same laws.
 
+#[cfg(feature = "redis")]
+mod cell;
 mod laws;
 pub(crate) mod model;
 #[cfg(feature = "redis")]
