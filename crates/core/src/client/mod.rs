@@ -35,7 +35,8 @@ pub struct Client {
 
 impl Client {
     /// The client's address, never IPv4-mapped. `None` if the peer's address is unknown, as on a
-    /// Unix socket.
+    /// Unix socket, or if a trusted proxy named no address (`unknown`, `_hidden`, or an entry that
+    /// is malformed).
     #[must_use]
     pub fn ip(&self) -> Option<IpAddr> {
         self.ip
@@ -144,9 +145,11 @@ impl Scheme {
         }
     }
 
-    /// Parses the scheme that a proxy wrote. Anything but `https` counts as plain HTTP.
+    /// Parses the scheme that a proxy wrote. Anything but `https`, and the `wss` that some proxies
+    /// write for a WebSocket, counts as plain HTTP.
     fn parse(text: &[u8]) -> Self {
-        if text.eq_ignore_ascii_case(b"https") { Self::Https } else { Self::Http }
+        let is_https = text.eq_ignore_ascii_case(b"https") || text.eq_ignore_ascii_case(b"wss");
+        if is_https { Self::Https } else { Self::Http }
     }
 }
 
@@ -184,7 +187,14 @@ fn parse_v6(text: &str) -> Option<IpAddr> {
     address.parse().ok().map(IpAddr::V6)
 }
 
-fn parse_port(text: &str) -> Option<u16> {
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    digits.then(|| text.parse().ok()).flatten()
+/// Accepts the ports of RFC 7239 §6: one to five digits, or an obfuscated port such as `_a7`.
+fn parse_port(text: &str) -> Option<()> {
+    let is_number = (1..=5).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number || is_obfuscated(text.as_bytes())).then_some(())
+}
+
+/// Whether this is an obfuscated identifier (RFC 7239 §6.3): `_`, then letters, digits and `._-`.
+fn is_obfuscated(text: &[u8]) -> bool {
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    text.strip_prefix(b"_").is_some_and(|rest| !rest.is_empty() && rest.iter().all(allowed))
 }

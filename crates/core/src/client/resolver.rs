@@ -1,8 +1,17 @@
 //! Finds the client behind trusted proxies.
 
-use std::net::IpAddr;
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
-use http::{HeaderMap, header::HOST};
+use http::{
+    HeaderMap,
+    header::{FORWARDED, HOST},
+};
 
 use super::{Client, Host, Scheme, TrustedProxies, forwarded, network_prefix, x_forwarded};
 
@@ -29,15 +38,27 @@ pub enum Family {
 /// # Semantics
 /// 1. A peer that is not a trusted proxy is the client. Its forwarding headers are ignored.
 /// 2. Otherwise all lines of the configured header are read as one list, from right to left. The
-///    nearest proxy wrote the rightmost entry; anyone may have written the leftmost.
-/// 3. The walk skips trusted addresses and ends at the first untrusted one, which is the client.
-/// 4. An entry that is not an address (`unknown`, an obfuscated name, junk, nothing) ends the walk.
-///    The client is then the last address that was reached. Entries further left are never read.
-/// 5. The scheme and the host are the ones that were written for the client's hop.
-/// 6. Addresses are converted to canonical form before they are compared: `::ffff:10.0.0.1` is
+///    nearest proxy wrote the rightmost entry; anyone may have written the leftmost. Empty list
+///    elements and empty lines are ignored (RFC 9110 §5.6.1).
+/// 3. The walk skips trusted addresses and ends at the first untrusted one, which is the client. If
+///    all addresses are trusted, the leftmost one is the client.
+/// 4. The walk also ends at an entry that names no address. Entries further left are never read,
+///    and the client has no address: [`Client::ip`] is `None`, and never the address of a proxy.
+///    - `unknown` and obfuscated names such as `_hidden` (RFC 7239 §6.2 and §6.3), and an element of
+///      `Forwarded` without `for`: the scheme and the host of the entry are still read.
+///    - A malformed entry, including an element of `Forwarded` that has a parameter twice: nothing
+///      of it is read.
+/// 5. A trusted proxy that sends no entry at all is the client, as when a load balancer checks the
+///    service's health. The first such request logs a warning, once for each resolver and its
+///    clones, because the usual cause is a proxy that writes the other family.
+/// 6. The scheme and the host are the ones that were written for the client's hop. The lists
+///    `X-Forwarded-Proto` and `-Host` are aligned with the addresses at the right; a list that ends
+///    earlier applies with its leftmost entry.
+/// 7. Addresses are converted to canonical form before they are compared: `::ffff:10.0.0.1` is
 ///    `10.0.0.1`.
 ///
-/// Ports, brackets and zones are parsed and discarded. At most 32 hops are read.
+/// Ports (a number of up to five digits, or an obfuscated one such as `_a7`), brackets and zones are
+/// parsed and discarded. At most 32 hops are read.
 ///
 /// Each proxy must append to the header that it receives, or overwrite it. The outermost proxy must
 /// not pass on a forwarded scheme or host that the client sent.
@@ -46,27 +67,62 @@ pub struct ClientResolver {
     trusted: TrustedProxies,
     family: Family,
     direct_scheme: Option<Scheme>,
+    unix_socket: bool,
+    /// Whether a proxy without the family was reported. `None` if no proxy is trusted.
+    reported: Option<Arc<AtomicBool>>,
 }
 
 /// The connection of one hop, as the headers of a family describe it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Hop {
-    pub(super) address: Option<IpAddr>,
+    pub(super) address: Address,
     pub(super) scheme: Option<Scheme>,
     pub(super) host: Option<Host>,
+}
+
+/// How a header names the client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Address {
+    /// The list has no entry.
+    #[default]
+    Absent,
+    /// The walk ended at this address.
+    Named(IpAddr),
+    /// The walk ended at an entry without an address.
+    Unnamed,
 }
 
 impl ClientResolver {
     /// Creates a resolver that reads `family` if the peer is one of the `trusted` proxies.
     #[must_use]
-    pub const fn new(trusted: TrustedProxies, family: Family) -> Self {
-        Self { trusted, family, direct_scheme: None }
+    pub fn new(trusted: TrustedProxies, family: Family) -> Self {
+        Self { trusted, family, reported: Some(Arc::default()), ..Self::direct() }
     }
 
     /// Creates a resolver that trusts no proxy: the peer is the client.
     #[must_use]
     pub const fn direct() -> Self {
-        Self::new(TrustedProxies::none(), Family::XForwarded)
+        Self {
+            trusted: TrustedProxies::none(),
+            family: Family::XForwarded,
+            direct_scheme: None,
+            unix_socket: false,
+            reported: None,
+        }
+    }
+
+    /// Trusts the forwarding headers of requests whose peer has no address: those of a proxy, such
+    /// as nginx, that connects over a Unix socket. Default: they are ignored, and the client has no
+    /// address.
+    ///
+    /// The permissions of the socket decide who may name a client. A server that also listens on
+    /// TCP must attach a [`Peer`](crate::Peer) to every request that it receives there: one without
+    /// a peer counts as sent over the socket.
+    #[must_use]
+    pub fn trust_unix_socket(mut self) -> Self {
+        self.unix_socket = true;
+        self.reported.get_or_insert_default();
+        self
     }
 
     /// Sets the scheme of requests for which no trusted proxy sent one. Default: [`Scheme::Http`].
@@ -79,13 +135,13 @@ impl ClientResolver {
 
     /// Finds the client of a request that came from `peer` with these headers.
     ///
-    /// `peer` is `None` if its address is unknown (a Unix socket, a server that does not supply
-    /// it). Forwarding headers are then ignored too.
+    /// `peer` is `None` if it has no known address (a Unix socket, a server that does not supply
+    /// it). Forwarding headers are then ignored too, unless
+    /// [`trust_unix_socket`](Self::trust_unix_socket) is set.
     #[must_use]
     pub fn resolve(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Client {
         let peer = peer.map(|address| address.to_canonical());
-        let through_proxy = peer.is_some_and(|address| self.trusted.contains(address));
-        let hop = if through_proxy { self.walk(headers) } else { Hop::default() };
+        let (through_proxy, hop) = self.reach(peer, headers);
         Client {
             ip: hop.address.or(peer),
             scheme: hop.scheme.or(self.direct_scheme).unwrap_or(Scheme::Http),
@@ -94,8 +150,8 @@ impl ClientResolver {
         }
     }
 
-    /// The client's network with a prefix of `ipv4_bits` or `ipv6_bits`. `None` if the peer's
-    /// address is unknown.
+    /// The client's network with a prefix of `ipv4_bits` or `ipv6_bits`. `None` if the client has no
+    /// address.
     ///
     /// Equals [`Client::network_prefix`] of the client that [`resolve`](Self::resolve) finds,
     /// without building a [`Client`].
@@ -107,10 +163,22 @@ impl ClientResolver {
         ipv4_bits: u8,
         ipv6_bits: u8,
     ) -> Option<IpAddr> {
-        let peer = peer?.to_canonical();
-        let through_proxy = self.trusted.contains(peer);
-        let address = if through_proxy { self.walk(headers).address } else { None };
-        Some(network_prefix(address.unwrap_or(peer), ipv4_bits, ipv6_bits))
+        let peer = peer.map(|address| address.to_canonical());
+        let (_, hop) = self.reach(peer, headers);
+        Some(network_prefix(hop.address.or(peer)?, ipv4_bits, ipv6_bits))
+    }
+
+    /// Whether the peer is a trusted proxy, and the hop that its headers lead to.
+    fn reach(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> (bool, Hop) {
+        let through_proxy = peer.map_or(self.unix_socket, |address| self.trusted.contains(address));
+        if !through_proxy {
+            return (false, Hop::default());
+        }
+        let hop = self.walk(headers);
+        if hop.address == Address::Absent {
+            self.report_absent(headers);
+        }
+        (true, hop)
     }
 
     fn walk(&self, headers: &HeaderMap) -> Hop {
@@ -118,6 +186,28 @@ impl ClientResolver {
             Family::Forwarded => forwarded::walk(headers, &self.trusted),
             Family::XForwarded => x_forwarded::walk(headers, &self.trusted),
         }
+    }
+
+    /// Warns once that a trusted proxy names no client.
+    #[cold]
+    fn report_absent(&self, headers: &HeaderMap) {
+        // A load first, so that such requests do not all write to one cache line.
+        let is_first = self.reported.as_ref().is_some_and(|reported| {
+            !reported.load(Ordering::Relaxed) && !reported.swap(true, Ordering::Relaxed)
+        });
+        if !is_first {
+            return;
+        }
+        let (expected, other) = match self.family {
+            Family::Forwarded => (FORWARDED, x_forwarded::FOR.clone()),
+            Family::XForwarded => (x_forwarded::FOR.clone(), FORWARDED),
+        };
+        tracing::warn!(
+            target: "hardpoint::core::client",
+            expected = expected.as_str(),
+            found = headers.contains_key(&other).then(|| other.as_str()),
+            "a trusted proxy named no client: its clients share its address and one limit"
+        );
     }
 
     /// The proxies that this resolver trusts.
@@ -130,6 +220,17 @@ impl ClientResolver {
     #[must_use]
     pub fn family(&self) -> Family {
         self.family
+    }
+}
+
+impl Address {
+    /// The client's address, which is the peer's if no header is meant to name it.
+    fn or(self, peer: Option<IpAddr>) -> Option<IpAddr> {
+        match self {
+            Self::Absent => peer,
+            Self::Named(address) => Some(address),
+            Self::Unnamed => None,
+        }
     }
 }
 

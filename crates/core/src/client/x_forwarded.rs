@@ -6,60 +6,52 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
     Host, Scheme, TrustedProxies, parse_address,
-    resolver::{Hop, MAX_HOPS},
+    resolver::{Address, Hop, MAX_HOPS},
 };
 
-static FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(super) static FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 static HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// Walks from the right to the first untrusted address.
 pub(super) fn walk(headers: &HeaderMap, trusted: &TrustedProxies) -> Hop {
-    let mut reached = None;
+    let (mut address, mut position) = (Address::Absent, 0);
     for (index, (value, part)) in entries(headers, &FOR).take(MAX_HOPS).enumerate() {
-        let Some(address) = value.as_bytes().get(part).and_then(parse_address) else {
+        position = index;
+        let Some(found) = value.as_bytes().get(part).and_then(parse_address) else {
+            address = Address::Unnamed;
             break;
         };
-        reached = Some((index, address));
-        if !trusted.contains(address) {
+        address = Address::Named(found);
+        if !trusted.contains(found) {
             break;
         }
     }
-    let Some((index, address)) = reached else {
-        return Hop::default();
-    };
-    let scheme = about(headers, &PROTO, index)
+    let scheme = entry_at(headers, &PROTO, position)
         .and_then(|(value, part)| value.as_bytes().get(part))
         .map(Scheme::parse);
     let host =
-        about(headers, &HOST, index).and_then(|(value, part)| Host::from_header(value, part));
-    Hop { address: Some(address), scheme, host }
+        entry_at(headers, &HOST, position).and_then(|(value, part)| Host::from_header(value, part));
+    Hop { address, scheme, host }
 }
 
-/// Returns the entry of `name` for the hop at `index` from the right. A list as long as the list of
-/// addresses has it at the same position; a list with one entry applies to every hop. `None` for
-/// any other length.
-fn about<'a>(
+/// The entry of `name` at `position` from the right, or the leftmost one of a shorter list: a proxy
+/// that overwrites the header writes one entry for all hops behind it.
+fn entry_at<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
-    index: usize,
+    position: usize,
 ) -> Option<(&'a HeaderValue, Range<usize>)> {
-    let mut list = entries(headers, name);
-    let first = list.next()?;
-    let others = list.take(MAX_HOPS).count();
-    if others == 0 {
-        return Some(first);
-    }
-    let hops = entries(headers, &FOR).take(MAX_HOPS + 1).count();
-    (others + 1 == hops).then(|| entries(headers, name).nth(index))?
+    entries(headers, name).take(position + 1).last()
 }
 
-/// The entries of all lines of `name`, from right to left, without surrounding spaces and tabs.
+/// The entries of all lines of `name` that are not empty, from right to left, without surrounding
+/// spaces and tabs.
 fn entries<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
 ) -> impl Iterator<Item = (&'a HeaderValue, Range<usize>)> {
-    headers.get_all(name).iter().rev().flat_map(|value| {
+    let all = headers.get_all(name).iter().rev().flat_map(|value| {
         let mut end = Some(value.len());
         std::iter::from_fn(move || {
             let stop = end?;
@@ -68,7 +60,8 @@ fn entries<'a>(
             end = start.checked_sub(1);
             Some((value, trim(value.as_bytes(), start..stop)))
         })
-    })
+    });
+    all.filter(|(_, part)| !part.is_empty())
 }
 
 /// Returns `part` without surrounding spaces and tabs.

@@ -80,10 +80,11 @@ impl Shared {
     /// Puts the client into the request's context and removes untrusted forwarding headers.
     pub(super) fn resolve<B>(&self, request: &mut Request<B>) {
         let peer = Peer::find(request.extensions()).map(Peer::ip);
-        if peer.is_none() {
+        let mut client = self.resolver.resolve(peer, request.headers());
+        // A trusted Unix socket has no address either.
+        if peer.is_none() && !client.through_proxy() {
             self.report_peerless();
         }
-        let mut client = self.resolver.resolve(peer, request.headers());
         if client.host().is_none() {
             let authority = request.uri().authority();
             client = client.or_host(authority.and_then(Host::from_authority));

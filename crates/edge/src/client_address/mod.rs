@@ -56,6 +56,8 @@
 //! 6. No request is rejected. If the peer is unknown, the client has no address, and the first such
 //!    request logs a warning. In a service reached over TCP it means that the server does not
 //!    attach the peer address to its requests.
+//! 7. If a trusted proxy names no client, because it writes the other family of headers or none, the
+//!    proxy is the client, and the first such request logs a warning.
 //!
 //! # Sharing
 //! All services made from one layer value share the resolver. No state is kept per client.
@@ -68,7 +70,9 @@
 //!   address that it is counted under.
 //! - The server must be configured to attach the peer address. In axum, use
 //!   `into_make_service_with_connect_info::<SocketAddr>()`.
-//! - Connections over a Unix socket have no peer address, and no header is trusted.
+//! - Connections over a Unix socket have no peer address, and no header is trusted unless the
+//!   resolver is told to:
+//!   [`trust_unix_socket`](hardpoint_core::ClientResolver::trust_unix_socket).
 //! - A direct connection is assumed to use `http`. A service that terminates TLS itself sets
 //!   `ClientResolver::direct_scheme`.
 //!

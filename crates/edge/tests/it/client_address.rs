@@ -168,3 +168,73 @@ async fn a_server_that_does_not_say_who_connects_is_reported_once() {
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines.iter().all(|line| line.contains("no peer address")));
 }
+
+#[tokio::test]
+async fn a_trusted_proxy_that_names_no_client_is_reported_once_for_a_resolver() {
+    for (family, headers, expected, found) in [
+        (Family::XForwarded, &[][..], "x-forwarded-for", None),
+        (Family::XForwarded, &[("forwarded", "for=1.2.3.4")], "x-forwarded-for", Some("forwarded")),
+        (Family::XForwarded, &[("x-forwarded-proto", "https")], "x-forwarded-for", None),
+        (Family::XForwarded, &[("x-real-ip", "1.2.3.4")], "x-forwarded-for", None),
+        (Family::XForwarded, &[("x-forwarded-for", "")], "x-forwarded-for", None),
+        (Family::Forwarded, &[], "forwarded", None),
+        (
+            Family::Forwarded,
+            &[("x-forwarded-for", "1.2.3.4")],
+            "forwarded",
+            Some("x-forwarded-for"),
+        ),
+    ] {
+        let (logs, _guard) = captured_logs();
+        let resolver = ClientResolver::new(TrustedProxies::new(["10.0.0.0/8"]).unwrap(), family);
+        // The layers have clones, as the policies of limits do.
+        let layers = [ClientLayer::new(resolver.clone()), ClientLayer::new(resolver)];
+        for layer in layers.iter().cycle().take(6) {
+            assert_eq!(client(layer, request(PROXY, headers)).await.ip(), ip("10.0.0.1"));
+        }
+        let lines = logs.lines();
+        assert_eq!(lines.len(), 1, "{headers:?} {lines:?}");
+        let line = &lines[0];
+        assert!(
+            line.contains("WARN") && line.contains("a trusted proxy named no client"),
+            "{line}"
+        );
+        assert!(line.contains(&format!("expected=\"{expected}\"")), "{line}");
+        assert_eq!(line.contains("found="), found.is_some(), "{line}");
+        assert!(found.is_none_or(|found| line.contains(&format!("found=\"{found}\""))), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_reported_of_a_proxy_that_names_its_clients_or_of_a_stranger() {
+    let (logs, _guard) = captured_logs();
+    let layer = trusting(Family::XForwarded);
+    for (peer, headers) in [
+        (PROXY, &[("x-forwarded-for", "203.0.113.9")][..]),
+        (PROXY, &[("x-forwarded-for", "unknown")]),
+        (STRANGER, &[]),
+        (STRANGER, &[("forwarded", "for=1.2.3.4")]),
+    ] {
+        let _client = client(&layer, request(peer, headers)).await;
+    }
+    assert_eq!(logs.lines(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_proxy_behind_a_trusted_unix_socket_names_clients() {
+    let (logs, _guard) = captured_logs();
+    let layer = ClientLayer::new(ClientResolver::direct().trust_unix_socket());
+    let over_socket = |headers| {
+        let mut request = request(STRANGER, headers);
+        request.extensions_mut().remove::<Peer>();
+        request
+    };
+    let (context, headers) = seen(&layer, over_socket(BOTH)).await;
+    let found = context.unwrap().client().unwrap().clone();
+    assert_eq!((found.ip(), found.scheme()), (ip("203.0.113.2"), Scheme::Https));
+    assert!(headers.contains_key("x-forwarded-for") && !headers.contains_key("forwarded"));
+    assert_eq!(logs.lines(), Vec::<String>::new());
+    // A connection over TCP to the same service is a stranger's.
+    let found = client(&layer, request(STRANGER, BOTH)).await;
+    assert_eq!(found.ip(), ip("198.51.100.7"));
+}

@@ -67,8 +67,12 @@ async fn behind_a_proxy_only_what_the_proxy_wrote_counts() {
         assert!(same(client(), request(proxy, spoofed)).await, "{spoofed:?}");
     }
     assert!(!same(client(), request(proxy, &["203.0.113.10"])).await);
-    // Junk from the proxy's side is counted under the proxy, not under what stands left of it.
-    assert!(same(request(proxy, &[]), request(proxy, &["6.6.6.6, <junk>"])).await);
+    // A client that the proxy does not name shares a bucket with the others like it, and with
+    // neither the proxy nor an address left of the entry.
+    let unnamed = || request(proxy, &["6.6.6.6, <junk>"]);
+    assert!(same(unnamed(), request(proxy, &["203.0.113.9, unknown"])).await);
+    assert!(!same(request(proxy, &[]), unnamed()).await);
+    assert!(!same(request(proxy, &["6.6.6.6"]), unnamed()).await);
 }
 
 #[tokio::test]
