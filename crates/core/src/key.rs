@@ -154,6 +154,13 @@ pub trait KeyExtractor: Send + Sync + 'static {
     /// Returns [`KeyMissing`] if the request does not have the key. The caller decides how to treat
     /// such a request.
     fn key<'a>(&self, head: Head<'a>) -> Result<Key<'a>, KeyMissing>;
+
+    /// The part of the key that a request without the whole key has, so that requests with
+    /// different parts can be counted apart. Default: none.
+    fn known_part<'a>(&self, head: Head<'a>) -> Option<Key<'a>> {
+        let _ = head;
+        None
+    }
 }
 
 impl<F> KeyExtractor for F

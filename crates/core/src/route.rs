@@ -53,6 +53,14 @@ impl Route {
             .or_else(|| RequestContext::find(extensions)?.route().cloned())
     }
 
+    /// The path at which axum nested the part of the router that handles the request, such as
+    /// `/api` for `Router::nest("/api", ..)` and `nest_service`. The target's path is then relative
+    /// to it. `None` outside of nested parts and without the feature `axum`.
+    #[must_use]
+    pub fn nested_at(extensions: &Extensions) -> Option<&str> {
+        nested_at(extensions)
+    }
+
     /// The template.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -68,6 +76,16 @@ impl Route {
 #[cfg(feature = "axum")]
 fn matched(extensions: &Extensions) -> Option<Route> {
     extensions.get().map(|path: &axum::extract::MatchedPath| Route(Template::Matched(path.clone())))
+}
+
+#[cfg(feature = "axum")]
+fn nested_at(extensions: &Extensions) -> Option<&str> {
+    extensions.get().map(|path: &axum::extract::NestedPath| path.as_str())
+}
+
+#[cfg(not(feature = "axum"))]
+fn nested_at(_extensions: &Extensions) -> Option<&str> {
+    None
 }
 
 #[cfg(not(feature = "axum"))]

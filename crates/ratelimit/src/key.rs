@@ -45,12 +45,14 @@ pub fn subject() -> impl KeyExtractor + Clone + fmt::Debug {
 
 /// Counts by the value of a header field, such as an API key.
 ///
-/// A request with several lines of the field has no key, because the client may have added one of
-/// them. Clients choose the value, so use this where a new value gains them nothing: because a
-/// gateway sets it, or because an unknown value is refused before it costs anything.
+/// A request with an empty value has no key, and neither has one with several lines of the field,
+/// because the client may have added one of them. Clients choose the value, and each new value has a
+/// new bucket. Use [`HeaderField::known`] to count only values that the service issued, or use this
+/// where a new value gains nothing: because a gateway sets it, or because an unknown value is
+/// refused further out. Callers that are authenticated are counted by [`subject`].
 #[must_use]
-pub fn header(name: HeaderName) -> impl KeyExtractor + Clone + fmt::Debug {
-    Header { name }
+pub fn header(name: HeaderName) -> HeaderField {
+    HeaderField { name, known: None }
 }
 
 /// Counts by matched route, for all callers together. [`filter::route`](crate::filter::route)
@@ -82,8 +84,11 @@ where
     })
 }
 
-/// Counts by two keys together, such as an address and a route. A request that lacks one of them
-/// has no key. Nest it for three or more.
+/// Counts by two keys together, such as an address and a route. Nest it for three or more.
+///
+/// A request that lacks one of them has no key. Under
+/// [`OnMissingKey::Shared`](crate::OnMissingKey::Shared) it is counted by the key that it has:
+/// requests without an API key from one address do not use the bucket of another address.
 ///
 /// Keys of up to 38 bytes together cost no allocation.
 #[must_use]
@@ -133,7 +138,7 @@ impl Needs {
             Self::Identity
         } else if let Some(both) = key.downcast_ref::<Both>() {
             both.needs
-        } else if key.is::<ClientNetwork>() || key.is::<Header>() || key.is::<Route>() {
+        } else if key.is::<ClientNetwork>() || key.is::<HeaderField>() || key.is::<Route>() {
             Self::Nothing
         } else {
             Self::Unknown
@@ -195,19 +200,63 @@ impl KeyExtractor for Subject {
     }
 }
 
-#[derive(Clone, Debug)]
-struct Header {
+/// The extractor of [`header`].
+#[derive(Clone)]
+pub struct HeaderField {
     name: HeaderName,
+    known: Option<Arc<Known>>,
 }
 
-impl KeyExtractor for Header {
+type Known = dyn Fn(&[u8]) -> bool + Send + Sync;
+
+impl HeaderField {
+    /// Counts only values for which `known` is true. A request with any other value has no key, so
+    /// values that a client invents share one bucket. Default: every value is counted.
+    ///
+    /// It runs for every request, before authentication: look the value up, and do not verify it.
+    ///
+    /// ```
+    /// use hardpoint_ratelimit::{Policy, Quota, key};
+    /// use http::HeaderName;
+    /// use std::collections::HashSet;
+    ///
+    /// let issued = HashSet::from([b"k-4711".to_vec()]);
+    /// let by_key = key::header(HeaderName::from_static("x-api-key"))
+    ///     .known(move |value| issued.contains(value));
+    /// let policy = Policy::new("key", Quota::per_second(20), by_key);
+    /// # let _ = policy;
+    /// ```
+    #[must_use]
+    pub fn known(mut self, known: impl Fn(&[u8]) -> bool + Send + Sync + 'static) -> Self {
+        self.known = Some(Arc::new(known));
+        self
+    }
+}
+
+impl KeyExtractor for HeaderField {
     fn key<'a>(&self, head: Head<'a>) -> Result<Key<'a>, KeyMissing> {
         let mut lines = head.headers.get_all(&self.name).iter();
         // Of two lines, either may be the client's.
-        match (lines.next(), lines.next()) {
-            (Some(value), None) => Ok(Key::borrowed(value.as_bytes())),
-            _ => Err(KeyMissing::new("single header field to count by")),
+        let value = match (lines.next(), lines.next()) {
+            (Some(value), None) => value.as_bytes(),
+            _ => return Err(KeyMissing::new("single header field to count by")),
+        };
+        if value.trim_ascii().is_empty() {
+            return Err(KeyMissing::new("value in the header field to count by"));
         }
+        if self.known.as_ref().is_some_and(|known| !known(value)) {
+            return Err(KeyMissing::new("known value in the header field to count by"));
+        }
+        Ok(Key::borrowed(value))
+    }
+}
+
+impl fmt::Debug for HeaderField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HeaderField")
+            .field("name", &self.name)
+            .field("known", &self.known.is_some())
+            .finish()
     }
 }
 
@@ -234,6 +283,31 @@ struct Both {
 impl KeyExtractor for Both {
     fn key<'a>(&self, head: Head<'a>) -> Result<Key<'a>, KeyMissing> {
         Ok(Key::from_parts(&[self.first.key(head)?, self.second.key(head)?]))
+    }
+
+    fn known_part<'a>(&self, head: Head<'a>) -> Option<Key<'a>> {
+        let (first, first_mark) = part(&*self.first, head);
+        let (second, second_mark) = part(&*self.second, head);
+        if first.is_none() && second.is_none() {
+            return None;
+        }
+        let absent = || Key::borrowed(b"");
+        Some(Key::from_parts(&[
+            Key::borrowed(&[first_mark, second_mark]),
+            first.unwrap_or_else(absent),
+            second.unwrap_or_else(absent),
+        ]))
+    }
+}
+
+/// What a request has of a key, and a mark that distinguishes nothing, a part and the whole.
+fn part<'a>(key: &dyn KeyExtractor, head: Head<'a>) -> (Option<Key<'a>>, u8) {
+    match key.key(head) {
+        Ok(whole) => (Some(whole), b'w'),
+        Err(_) => match key.known_part(head) {
+            Some(part) => (Some(part), b'p'),
+            None => (None, b'-'),
+        },
     }
 }
 

@@ -278,6 +278,12 @@ impl Policy {
         self.key.key(head)
     }
 
+    /// The part of the key that a request without the whole key has.
+    #[cold]
+    pub(crate) fn known_part<'a>(&self, head: Head<'a>) -> Option<Key<'a>> {
+        self.key.known_part(head)
+    }
+
     #[inline]
     pub(crate) fn cost_of<'a>(&self, head: impl Fn() -> Head<'a>) -> u32 {
         self.cost.as_ref().map_or(1, |cost| cost(head()))
@@ -336,7 +342,9 @@ pub enum OnMissingKey {
     /// It is refused with 400: for keys that the API's contract requires.
     Reject,
     /// All such requests share one bucket, and the first is logged. The default: a client cannot
-    /// escape a limit by omitting something, and is not refused while it stays within the limit.
+    /// escape a limit by omitting something, and is not refused while it stays within the limit. Of a
+    /// key with several parts ([`key::both`](crate::key::both)), requests that have the same parts
+    /// share one.
     #[default]
     Shared,
     /// The policy does not apply: for a limit by subject on routes that are also public.

@@ -216,14 +216,32 @@ pub struct ParseQuotaError {
 }
 
 impl ParseQuotaError {
-    /// The same text with a `1` before the unit, if that is a quota: `5/m` means `5/1m`.
+    /// The spelling of a quota that other software writes in another way: `5/m`, `5r/m`,
+    /// `5 per minute` and `5/minute` mean `5/1m`.
     fn suggestion(&self) -> Option<String> {
-        let (cells, rest) = self.text.trim().split_once('/')?;
+        let text = self.text.trim().to_ascii_lowercase();
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (cells, rest) = text.split_at_checked(digits)?;
         let rest = rest.trim_start();
-        if !rest.starts_with(|unit: char| unit.is_ascii_alphabetic()) {
-            return None;
-        }
-        let suggestion = format!("{}/1{rest}", cells.trim_end());
+        let rest = rest.strip_prefix("requests").or_else(|| rest.strip_prefix('r')).unwrap_or(rest);
+        let rest = rest.trim_start();
+        let rest = rest.strip_prefix('/').or_else(|| rest.strip_prefix("per"))?;
+        let (period, burst) = match rest.split_once(':') {
+            Some((period, burst)) => (period.trim(), format!(":{}", burst.trim())),
+            None => (rest.trim(), String::new()),
+        };
+        let digits = period.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = period.split_at_checked(digits)?;
+        let number = if number.is_empty() { "1" } else { number };
+        let unit = match unit.trim_start() {
+            "ms" | "msec" | "millis" | "millisecond" | "milliseconds" => "ms",
+            "s" | "sec" | "secs" | "second" | "seconds" => "s",
+            "m" | "min" | "mins" | "minute" | "minutes" => "m",
+            "h" | "hr" | "hrs" | "hour" | "hours" => "h",
+            "d" | "day" | "days" => "d",
+            _ => return None,
+        };
+        let suggestion = format!("{cells}/{number}{unit}{burst}");
         parse(&suggestion).map(|_quota| suggestion)
     }
 }
@@ -294,8 +312,20 @@ mod tests {
     }
 
     #[test]
-    fn a_period_without_a_number_is_refused_with_the_spelling_that_works() {
-        for (bad, good) in [("5/m", "`5/1m`"), ("10 / s:20", "`10/1s:20`"), ("1/d", "`1/1d`")] {
+    fn a_quota_in_the_spelling_of_others_is_refused_with_the_one_that_works() {
+        for (bad, good) in [
+            ("5/m", "`5/1m`"),
+            ("10 / s:20", "`10/1s:20`"),
+            ("1/d", "`1/1d`"),
+            ("5/min", "`5/1m`"),
+            ("5/minute", "`5/1m`"),
+            ("100/15minutes", "`100/15m`"),
+            ("5/M", "`5/1m`"),
+            ("5/1 m", "`5/1m`"),
+            ("10r/s", "`10/1s`"),
+            ("10 per second", "`10/1s`"),
+            ("10 requests per hour:20", "`10/1h:20`"),
+        ] {
             let error = bad.parse::<Quota>().unwrap_err().to_string();
             assert!(error.ends_with(&format!("write {good}")), "{error}");
         }

@@ -52,7 +52,9 @@ impl RateLimiter {
                     OnMissingKey::Skip => continue,
                     OnMissingKey::Shared => {
                         policy.warn_of_missing_key(*missing);
-                        self.digest(&Key::borrowed(b"")).without_key()
+                        let known = policy.known_part(head());
+                        let known = known.unwrap_or_else(|| Key::borrowed(b""));
+                        self.digest(&known).without_key()
                     }
                     OnMissingKey::Reject => {
                         let policy = policy.name().to_owned();

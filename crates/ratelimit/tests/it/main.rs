@@ -13,8 +13,11 @@ mod conformance;
 mod contract;
 #[cfg(feature = "redis")]
 mod faults;
+#[cfg(feature = "axum")]
+mod filters;
 mod grpc;
 mod headers;
+mod keys;
 mod memory;
 mod outage;
 mod places;
@@ -24,15 +27,16 @@ mod settlement;
 #[cfg(feature = "redis")]
 mod shared;
 
-use std::{borrow::Cow, convert::Infallible};
+use std::{borrow::Cow, convert::Infallible, sync::LazyLock};
 
 use bytes::Bytes;
 use hardpoint_core::{Key, ManualClock};
 use hardpoint_ratelimit::{Admitted, Denied, Policy, PolicyHandle, Quota, RateLimiter, key};
-use hardpoint_testkit::TestBody;
+use hardpoint_testkit::{TestBody, leak::CapturedLogs};
 use http::{HeaderName, Request, Response};
 use http_body_util::BodyExt;
 use tower::{Layer, Service, ServiceExt, service_fn};
+use tracing::{Dispatch, subscriber::DefaultGuard};
 
 const TENANT: HeaderName = HeaderName::from_static("x-tenant");
 
@@ -82,4 +86,20 @@ where
     let response = service.ready().await.unwrap().call(request).await.unwrap();
     let (parts, body) = response.into_parts();
     Response::from_parts(parts, body.collect().await.unwrap().to_bytes())
+}
+
+/// The log lines of this thread, until the guard is dropped.
+fn captured_logs() -> (CapturedLogs, DefaultGuard) {
+    // With a single subscriber, tracing caches the answer of the first thread that meets an event,
+    // and that may be a test without one. With two it asks both.
+    static SECOND: LazyLock<Dispatch> =
+        LazyLock::new(|| Dispatch::new(tracing_subscriber::fmt().finish()));
+    LazyLock::force(&SECOND);
+    let logs = CapturedLogs::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::WARN)
+        .with_ansi(false)
+        .with_writer(logs.writer())
+        .finish();
+    (logs, tracing::subscriber::set_default(subscriber))
 }
