@@ -3,7 +3,11 @@
 use std::{
     borrow::Cow,
     fmt,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    num::NonZeroU32,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use http::Extensions;
@@ -45,6 +49,7 @@ pub struct RequestContext {
     deadline: OnceLock<Mono>,
     attempt: OnceLock<u32>,
     body_outcome: OnceLock<Outcome>,
+    limits: [AtomicU64; Self::MAX_LIMITERS],
     notes: Mutex<Vec<Note>>,
 }
 
@@ -60,6 +65,9 @@ impl RequestContext {
 
     /// The maximum length of a note's value, in bytes.
     pub const MAX_NOTE_LEN: usize = 256;
+
+    /// The maximum number of limiters that a request remembers.
+    pub const MAX_LIMITERS: usize = 4;
 
     /// Returns the request's context, or creates it if it is absent. Creating it costs two
     /// allocations.
@@ -94,6 +102,7 @@ impl RequestContext {
             deadline: OnceLock::new(),
             attempt: OnceLock::new(),
             body_outcome: OnceLock::new(),
+            limits: [const { AtomicU64::new(0) }; Self::MAX_LIMITERS],
             notes: Mutex::default(),
         }
     }
@@ -233,6 +242,30 @@ impl RequestContext {
         self.body_outcome.set(outcome).is_ok()
     }
 
+    /// The policies of a limiter, a bit for each, that have counted the request.
+    ///
+    /// A limiter that is around a request twice reads it so that the request is charged once.
+    /// `limiter` is the same for all layers of a limiter and different for each limiter.
+    #[must_use]
+    pub fn limits_counted(&self, limiter: NonZeroU32) -> u8 {
+        let slots = self.limits.iter().map(|slot| slot.load(Ordering::Relaxed));
+        slots.filter_map(|slot| counted_by(limiter, slot)).next().unwrap_or(0)
+    }
+
+    /// Adds policies to those of the limiter that have counted the request. Does nothing if
+    /// [`MAX_LIMITERS`](Self::MAX_LIMITERS) others have.
+    pub fn count_limits(&self, limiter: NonZeroU32, policies: u8) {
+        let own = u64::from(limiter.get()) << 8 | u64::from(policies);
+        for slot in &self.limits {
+            // The layers of one request run one after the other, so nothing comes in between.
+            let found = slot.load(Ordering::Relaxed);
+            if found == 0 || counted_by(limiter, found).is_some() {
+                slot.store(found | own, Ordering::Relaxed);
+                return;
+            }
+        }
+    }
+
     /// Adds a fact to the request's access line, such as the tenant or the plan.
     ///
     /// At most [`MAX_NOTES`](Self::MAX_NOTES) notes of at most [`MAX_NOTE_LEN`](Self::MAX_NOTE_LEN)
@@ -276,6 +309,13 @@ impl RequestContext {
     }
 }
 
+/// The policies in a slot, if it is this limiter's.
+fn counted_by(limiter: NonZeroU32, slot: u64) -> Option<u8> {
+    let [policies, rest @ ..] = slot.to_le_bytes();
+    let [a, b, c, d, ..] = rest;
+    (u32::from_le_bytes([a, b, c, d]) == limiter.get()).then_some(policies)
+}
+
 impl fmt::Debug for Note {
     /// Shows only the key: handlers may put personal data into the value.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -306,6 +346,20 @@ mod tests {
         assert!(context.set_body_outcome(Outcome::Rejected));
         assert!(!context.set_body_outcome(Outcome::Failed));
         assert_eq!(context.body_outcome(), Some(Outcome::Rejected));
+    }
+
+    #[test]
+    fn limiters_are_told_apart_and_bounded() {
+        let context = RequestContext::received_at(Mono::ZERO);
+        let number = |number| NonZeroU32::new(number).unwrap();
+        for limiter in 1..=5 {
+            context.count_limits(number(limiter << 20), 0b0001_0000);
+            context.count_limits(number(limiter << 20), 0b1000_0001);
+        }
+        for limiter in 1..=5 {
+            let expected = if limiter < 5 { 0b1001_0001 } else { 0 };
+            assert_eq!(context.limits_counted(number(limiter << 20)), expected, "{limiter}");
+        }
     }
 
     #[test]

@@ -1,23 +1,20 @@
 //! Header fields that describe limits.
 
-use std::{fmt::Write, mem, time::Duration};
+mod bound;
+mod fields;
 
-use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, HeaderValue,
-    header::{ACCESS_CONTROL_EXPOSE_HEADERS, RETRY_AFTER},
+use std::time::Duration;
+
+use http::header::RETRY_AFTER;
+
+use self::fields::{
+    EXPOSED, LIMITS, POLICIES, RATELIMIT, RATELIMIT_POLICY, X_LIMIT, X_REMAINING, X_RESET, number,
 };
-
+pub(crate) use self::{bound::Bound, fields::Fields};
 use crate::{
     Policy, Verdicts,
     store::{Questions, Verdict},
 };
-
-static RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
-static RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-static X_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
-static X_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
-static X_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
 /// Which header fields describe a client's limits. Every refusal has `Retry-After` in any case.
 ///
@@ -69,14 +66,19 @@ impl Headers {
     ///
     /// `q` is the burst and `w` the seconds in which it fills. `r` is the cells that are left, and
     /// `t` the seconds until the next cell, or until a refused request is admitted. Seconds are
-    /// rounded up.
+    /// rounded up, and `t` is at most `w`.
+    ///
+    /// They describe the policies that apply to the request. Several limiters around a request add
+    /// to the lists. If an inner one refused, its policy is listed first, also if that limiter sends
+    /// no fields, and `t` of that policy agrees with `Retry-After`.
     #[must_use]
     pub const fn ietf(draft: Draft) -> Self {
         Self { draft: Some(draft), legacy: None, expose: false }
     }
 
     /// `X-RateLimit-Limit`, `-Remaining` and `-Reset` of the policy nearest to its bound, on every
-    /// response. The reset is the time when its bucket is full.
+    /// response: the one that refused, for the longest time if there are several, or the one with
+    /// the fewest cells left. The reset is the time when its bucket is full.
     #[must_use]
     pub const fn legacy(mut self, reset: LegacyReset) -> Self {
         self.legacy = Some(reset);
@@ -97,21 +99,36 @@ impl Headers {
 pub(crate) struct Rendered {
     draft: Option<Draft>,
     legacy: Option<LegacyReset>,
-    /// `RateLimit-Policy` and `Access-Control-Expose-Headers`; empty if they are not sent.
+    /// `RateLimit-Policy` of requests to which every policy applies, and
+    /// `Access-Control-Expose-Headers`; empty if they are not sent.
     policies: String,
     exposed: String,
-    /// How each policy's item in `RateLimit` begins; empty for shadows.
-    items: Vec<String>,
+    items: Vec<Item>,
+    /// How many items are not of shadows.
+    shown: usize,
+}
+
+/// A policy in the header fields; empty for shadows.
+#[derive(Clone, Debug, Default)]
+struct Item {
+    /// The whole item in `RateLimit-Policy`.
+    policy: String,
+    /// How the item in `RateLimit` begins.
+    limit: String,
 }
 
 impl Rendered {
     pub(crate) fn new(headers: Headers, policies: &[Policy]) -> Self {
+        let items: Vec<_> = policies.iter().map(Item::new).collect();
+        let shown = || items.iter().filter(|item| !item.limit.is_empty());
+        let all = || shown().map(|item| &*item.policy).collect::<Vec<_>>().join(", ");
         Self {
             draft: headers.draft,
             legacy: headers.legacy,
-            policies: headers.draft.map(|Draft::V11| render_policies(policies)).unwrap_or_default(),
+            policies: headers.draft.map(|Draft::V11| all()).unwrap_or_default(),
             exposed: if headers.expose { exposed_names(headers) } else { String::new() },
-            items: policies.iter().map(item_of).collect(),
+            shown: shown().count(),
+            items,
         }
     }
 
@@ -131,6 +148,13 @@ impl Rendered {
         self.draft.is_none() && self.legacy.is_none()
     }
 
+    /// The items of one policy in `RateLimit` and `RateLimit-Policy`; `None` for a shadow.
+    fn item(&self, policy: u8, verdict: &Verdict) -> Option<[String; 2]> {
+        let item = self.items.get(usize::from(policy)).filter(|item| !item.limit.is_empty())?;
+        let (remaining, wait) = (verdict.remaining(), seconds_up(verdict.wait()));
+        Some([format!("{}{remaining};t={wait}", item.limit), item.policy.clone()])
+    }
+
     #[inline(never)]
     fn render(
         &self,
@@ -141,11 +165,19 @@ impl Rendered {
         let shown = || {
             verdicts.each(questions).filter_map(|(question, verdict)| {
                 let item = self.items.get(usize::from(question.policy))?;
-                (!item.is_empty()).then_some((item, verdict))
+                (!item.limit.is_empty()).then_some((item, verdict))
             })
         };
         let mut fields = Fields::with_capacity(self.policies.len() + self.exposed.len() + 96);
-        fields.text.extend_from_slice(self.policies.as_bytes());
+        // Policies that do not apply to the request are not advertised.
+        if shown().count() == self.shown {
+            fields.text.extend_from_slice(self.policies.as_bytes());
+        } else if self.draft.is_some() {
+            for (index, (item, _)) in shown().enumerate() {
+                fields.text.extend_from_slice(if index > 0 { b", " } else { b"" });
+                fields.text.extend_from_slice(item.policy.as_bytes());
+            }
+        }
         fields.end(POLICIES);
         let mut is_silent = true;
         for (item, verdict) in shown() {
@@ -153,11 +185,10 @@ impl Rendered {
                 if !is_silent {
                     fields.text.extend_from_slice(b", ");
                 }
-                let wait = verdict.retry_after().unwrap_or_else(|| verdict.next_cell_after());
-                fields.text.extend_from_slice(item.as_bytes());
+                fields.text.extend_from_slice(item.limit.as_bytes());
                 number(&mut fields.text, verdict.remaining().into());
                 fields.text.extend_from_slice(b";t=");
-                number(&mut fields.text, seconds_up(wait));
+                number(&mut fields.text, seconds_up(verdict.wait()));
             }
             is_silent = false;
         }
@@ -165,15 +196,11 @@ impl Rendered {
             return None;
         }
         fields.end(LIMITS);
-        if let Some(reset) = self.legacy
+        if let Some(form) = self.legacy
             && let Some((_, nearest)) = shown().min_by_key(|(_, verdict)| verdict.nearness())
         {
-            let full_after = nearest.full_after();
-            let reset = match reset {
-                LegacyReset::DeltaSeconds => full_after,
-                LegacyReset::UnixSeconds => unix().saturating_add(full_after),
-            };
-            fields.legacy(&nearest, reset);
+            fields.legacy(legacy_values(&nearest, form, unix));
+            fields.reset = self.legacy;
         }
         fields.text.extend_from_slice(self.exposed.as_bytes());
         fields.end(EXPOSED);
@@ -181,31 +208,31 @@ impl Rendered {
     }
 }
 
-fn render_policies(policies: &[Policy]) -> String {
-    let mut text = String::new();
-    for policy in policies.iter().filter(|policy| !policy.is_shadow()) {
-        if !text.is_empty() {
-            text.push_str(", ");
+impl Item {
+    fn new(policy: &Policy) -> Self {
+        if policy.is_shadow() {
+            return Self::default();
         }
-        quoted(&mut text, policy.name());
+        let mut name = String::new();
+        quoted(&mut name, policy.name());
         let quota = policy.quota();
-        // The interval of a cell is rounded up to whole nanoseconds, which must not add a second.
-        let rounding = Duration::from_nanos(quota.capacity().into());
-        let window = seconds_up(quota.window().saturating_sub(rounding)).max(1);
-        // Writing to a String does not fail.
-        let _ = write!(text, ";q={};w={window}", quota.capacity());
+        let policy = format!("{name};q={};w={}", quota.capacity(), quota.window_seconds());
+        Self { policy, limit: name + ";r=" }
     }
-    text
 }
 
-/// How the policy's item in `RateLimit` begins.
-fn item_of(policy: &Policy) -> String {
-    let mut text = String::new();
-    if !policy.is_shadow() {
-        quoted(&mut text, policy.name());
-        text.push_str(";r=");
-    }
-    text
+/// The limit, the cells that are left, and the reset.
+fn legacy_values(
+    verdict: &Verdict,
+    form: LegacyReset,
+    unix: impl FnOnce() -> Duration,
+) -> [u64; 3] {
+    let full_after = verdict.full_after();
+    let reset = match form {
+        LegacyReset::DeltaSeconds => full_after,
+        LegacyReset::UnixSeconds => unix().saturating_add(full_after),
+    };
+    [verdict.quota.capacity().into(), verdict.remaining().into(), seconds_up(reset)]
 }
 
 fn exposed_names(headers: Headers) -> String {
@@ -219,88 +246,6 @@ fn exposed_names(headers: Headers) -> String {
     names.join(", ")
 }
 
-/// The header fields of one response.
-///
-/// All values are in one buffer, of which each field gets its part: one allocation, small enough to
-/// pass from the decision to the response, and no counter that other requests share.
-#[derive(Clone, Debug)]
-pub(crate) struct Fields {
-    text: Vec<u8>,
-    /// Where each value ends; it begins where the one before ends. Unsent values are empty.
-    ends: [u16; VALUES],
-}
-
-/// The order of values in [`Fields`].
-const POLICIES: usize = 0;
-const LIMITS: usize = 1;
-const LIMIT: usize = 2;
-const REMAINING: usize = 3;
-const RESET: usize = 4;
-const EXPOSED: usize = 5;
-const VALUES: usize = 6;
-
-impl Fields {
-    fn with_capacity(bytes: usize) -> Self {
-        Self { text: Vec::with_capacity(bytes), ends: [0; VALUES] }
-    }
-
-    fn legacy(&mut self, nearest: &Verdict, reset: Duration) {
-        number(&mut self.text, nearest.quota.capacity().into());
-        self.end(LIMIT);
-        number(&mut self.text, nearest.remaining().into());
-        self.end(REMAINING);
-        number(&mut self.text, seconds_up(reset));
-        self.end(RESET);
-    }
-
-    /// Marks the end of the value with this number; the values after it are empty so far.
-    fn end(&mut self, value: usize) {
-        // Eight names of 64 letters and their parameters are far below 64 KiB.
-        let end = u16::try_from(self.text.len()).unwrap_or(u16::MAX);
-        self.ends.iter_mut().skip(value).for_each(|place| *place = end);
-    }
-
-    /// Adds to the fields of an inner limiter: lists grow, and single values stay if they leave less.
-    pub(crate) fn insert_into(self, headers: &mut HeaderMap) {
-        let Self { text, ends } = self;
-        let mut rest = Bytes::from(text);
-        // The last first: each takes the end of the rest, and the first takes all that remains.
-        let mut value = |number: usize| {
-            let begin = number.checked_sub(1).map_or(0, |before| usize::from(ends[before]));
-            if begin >= rest.len() {
-                return None;
-            }
-            let part = if begin == 0 { mem::take(&mut rest) } else { rest.split_off(begin) };
-            // Every value was rendered from printable ASCII.
-            HeaderValue::from_maybe_shared(part).ok()
-        };
-        if let Some(exposed) = value(EXPOSED) {
-            headers.append(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
-        }
-        if let (Some(reset), Some(remaining), Some(limit)) =
-            (value(RESET), value(REMAINING), value(LIMIT))
-            && is_nearer(&remaining, headers)
-        {
-            headers.insert(&X_LIMIT, limit);
-            headers.insert(&X_REMAINING, remaining);
-            headers.insert(&X_RESET, reset);
-        }
-        if let Some(limits) = value(LIMITS) {
-            headers.append(&RATELIMIT, limits);
-        }
-        if let Some(policies) = value(POLICIES) {
-            headers.append(&RATELIMIT_POLICY, policies);
-        }
-    }
-}
-
-/// Whether this leaves less than the inner limiter's field.
-fn is_nearer(remaining: &HeaderValue, headers: &HeaderMap) -> bool {
-    let figure = |value: &HeaderValue| value.to_str().ok()?.parse::<u32>().ok();
-    let inner = headers.get(&X_REMAINING).and_then(figure);
-    inner.is_none_or(|inner| figure(remaining).is_some_and(|own| own < inner))
-}
-
 /// A policy's name as a quoted string (RFC 9651 §3.3.3).
 fn quoted(text: &mut String, name: &str) {
     text.push('"');
@@ -311,21 +256,6 @@ fn quoted(text: &mut String, name: &str) {
         text.push(character);
     }
     text.push('"');
-}
-
-/// Writes a number several times as fast as the standard library's formatting.
-fn number(text: &mut Vec<u8>, number: u64) {
-    let mut digits = [b'0'; 20];
-    let (mut rest, mut first) = (number, digits.len() - 1);
-    for (place, digit) in digits.iter_mut().enumerate().rev() {
-        *digit = b'0' + u8::try_from(rest % 10).unwrap_or_default();
-        rest /= 10;
-        first = place;
-        if rest == 0 {
-            break;
-        }
-    }
-    text.extend_from_slice(digits.get(first..).unwrap_or_default());
 }
 
 fn seconds_up(duration: Duration) -> u64 {

@@ -306,7 +306,7 @@ impl Policy {
                 target: "hardpoint::ratelimit",
                 policy = self.name(),
                 missing = missing.what(),
-                "requests without a key share one bucket"
+                "requests without the whole key share a bucket"
             );
         }
     }

@@ -117,6 +117,13 @@ impl Quota {
         Duration::from_nanos(self.tolerance())
     }
 
+    /// The window in whole seconds, as header fields show it: at least 1, and without the second
+    /// that the rounding of the interval to nanoseconds may add.
+    pub(crate) fn window_seconds(&self) -> u64 {
+        let rounding = u64::from(self.burst.get());
+        self.tolerance().saturating_sub(rounding).div_ceil(1_000_000_000).max(1)
+    }
+
     /// The interval of a cell in nanoseconds, and the burst.
     #[inline]
     pub(crate) const fn to_parts(self) -> (u64, NonZeroU32) {

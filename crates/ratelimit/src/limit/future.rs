@@ -16,7 +16,7 @@ use tower_service::Service;
 use super::ResponseBody;
 use crate::{
     BoxFuture, RateLimiter, StoreError, Verdicts,
-    headers::Fields,
+    headers::{Bound, Fields},
     limiter::{By, Current, Refusal, Rules, SettleLater},
     store::Questions,
 };
@@ -208,7 +208,11 @@ where
                     let Refused { facts, refusals, refusal } = *refused;
                     let response = refusals.refuse(&facts, &*refusal.rejection);
                     let response = response.map(ResponseBody::new);
-                    return Poll::Ready(Ok(with_fields(response, refusal.fields)));
+                    let mut response = with_fields(response, refusal.fields);
+                    if let Some(bound) = refusal.bound {
+                        response.extensions_mut().insert(bound);
+                    }
+                    return Poll::Ready(Ok(response));
                 }
             }
         }
@@ -222,7 +226,8 @@ fn passed<B>(response: Response<B>) -> Response<ResponseBody<B>> {
 
 fn with_fields<B>(mut response: Response<B>, fields: Option<Fields>) -> Response<B> {
     if let Some(fields) = fields {
-        fields.insert_into(response.headers_mut());
+        let met = Bound::find(&response);
+        fields.insert_into(response.headers_mut(), met.as_ref());
     }
     response
 }

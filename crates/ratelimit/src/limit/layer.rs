@@ -72,6 +72,9 @@ macro_rules! layer {
             type Service = RateLimit<S>;
 
             fn layer(&self, inner: S) -> Self::Service {
+                if let Some(limiter) = &self.limiter {
+                    limiter.applied();
+                }
                 RateLimit::new(inner, self.limiter.clone(), self.refusals.clone())
             }
         }

@@ -51,7 +51,12 @@
 //! 9. A decision keeps the policies it started with until it is settled, even if they are replaced
 //!    meanwhile.
 //! 10. Several limiters around one service add to each other: lists of header fields grow, and the
-//!     old header fields describe the policy nearest to its bound.
+//!     old header fields describe the policy nearest to its bound. If an inner limiter refused, the
+//!     fields of the outer ones describe that bound first, and agree with `Retry-After`.
+//! 11. A limiter whose layers are around a request twice, for example around a router and around a
+//!     part that is nested in it, charges the request once: each policy counts it where it first
+//!     applies. The request's [`RequestContext`](hardpoint_core::RequestContext) remembers up to four
+//!     such limiters, and requests that share a context are one request.
 //!
 //! # Sharing
 //! Buckets belong to the limiter. Every layer made from it, every service made from a layer, and

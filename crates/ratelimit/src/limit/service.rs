@@ -45,15 +45,23 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<ReqB>) -> Self::Future {
+    fn call(&mut self, mut request: Request<ReqB>) -> Self::Future {
         let Some(limiter) = &self.limiter else {
             return ResponseFuture::pass(self.inner.call(request));
         };
         let refusals = &self.refusals;
         let rules = limiter.rules();
         let mut questions = Questions::new();
-        if let Err(refusal) = limiter.ask(&rules, &request, &mut questions) {
-            return ResponseFuture::refuse(refusals, Head::new(&request), refusal);
+        let asked = match limiter.mark() {
+            None => limiter.ask(&rules, &request, &mut questions, 0).map(|()| true),
+            Some(mark) => limiter.ask_once(mark, &rules, &mut request, &mut questions),
+        };
+        match asked {
+            Ok(true) => {}
+            Ok(false) => return ResponseFuture::pass(self.inner.call(request)),
+            Err(refusal) => {
+                return ResponseFuture::refuse(refusals, Head::new(&request), refusal);
+            }
         }
         let Some(store) = limiter.remote() else {
             let verdicts = limiter.decide_here(&mut questions);

@@ -8,7 +8,7 @@ use http::Request;
 use super::{RateLimiter, Rules};
 use crate::{
     OnMissingKey, Policy, RateLimited,
-    headers::Fields,
+    headers::{Bound, Fields},
     rejection::{KeyAbsent, LimiterUnavailable},
     store::{Digest, EntryMode, Question, Questions, Verdict, Verdicts},
 };
@@ -17,11 +17,13 @@ use crate::{
 pub(crate) struct Refusal {
     pub(crate) rejection: Box<dyn Rejection>,
     pub(crate) fields: Option<Fields>,
+    /// The policy that refused.
+    pub(crate) bound: Option<Bound>,
 }
 
 impl Refusal {
     fn new(rejection: impl Rejection) -> Self {
-        Self { rejection: Box::new(rejection), fields: None }
+        Self { rejection: Box::new(rejection), fields: None, bound: None }
     }
 
     /// The store did not decide, and a policy denies then.
@@ -31,19 +33,20 @@ impl Refusal {
 }
 
 impl RateLimiter {
-    /// Adds what this request asks to an empty batch. Refuses it if it lacks a key that a policy
-    /// requires.
+    /// Adds what this request asks to an empty batch, except under the policies in `counted`, a bit
+    /// for each. Refuses it if it lacks a key that a policy requires.
     #[inline]
     pub(crate) fn ask<B>(
         &self,
         rules: &Rules,
         request: &Request<B>,
         questions: &mut Questions,
+        counted: u8,
     ) -> Result<(), Refusal> {
         // Made anew for each use: handing one on would copy it, right after it was written.
         let head = || Head::new(request);
         for (policy, number) in rules.policies.iter().zip(0..) {
-            if !policy.applies(head) {
+            if counted & (1 << number) != 0 || !policy.applies(head) {
                 continue;
             }
             let key = match &policy.key(head()) {
@@ -101,6 +104,11 @@ impl RateLimiter {
         rules.rendered.fields(questions, verdicts, || self.shared.time.unix())
     }
 
+    /// The calendar time.
+    pub(crate) fn unix(&self) -> Duration {
+        self.shared.time.unix()
+    }
+
     /// The refusal of a request that not every policy admitted.
     #[cold]
     pub(crate) fn refuse(
@@ -112,7 +120,10 @@ impl RateLimiter {
         self.report_decision(rules, questions, verdicts);
         let limited = self.limited(rules, questions, verdicts);
         let fields = self.fields(rules, questions, verdicts);
-        Refusal { rejection: Box::new(limited), fields }
+        let enforced = verdicts.each(questions).filter(|(question, _)| question.mode.is_enforced());
+        let nearest = enforced.min_by_key(|(_, verdict)| verdict.nearness());
+        let bound = nearest.map(|(question, verdict)| Bound::new(self, question.policy, verdict));
+        Refusal { rejection: Box::new(limited), fields, bound }
     }
 
     fn limited(&self, rules: &Rules, questions: &Questions, verdicts: &Verdicts) -> RateLimited {

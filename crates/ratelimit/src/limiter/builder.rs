@@ -8,7 +8,7 @@ use std::{
 
 use hardpoint_core::{Problem, Telemetry, Time};
 
-use super::{RateLimiter, Rules, Settings, Shared, rules::LiveRules};
+use super::{RateLimiter, Rules, Settings, Shared, once::Uses, rules::LiveRules};
 use crate::{
     Batch, ConfigError, Headers, Policy, RateLimited, RemoteStore, clock::Ticks, failure::Outage,
     rejection::ProblemOf, store::Memory,
@@ -137,6 +137,7 @@ impl RateLimiterBuilder {
             time,
             telemetry: OnceLock::new(),
             outage: Outage::default(),
+            uses: Uses::new(),
         };
         let limiter = RateLimiter { shared: Arc::new(shared) };
         limiter.report_to(&self.telemetry);

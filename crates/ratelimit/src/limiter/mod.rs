@@ -4,6 +4,7 @@ mod ask;
 mod builder;
 mod fall_back;
 mod handle;
+mod once;
 mod report;
 mod reservation;
 mod rules;
@@ -27,7 +28,7 @@ pub use self::{
     handle::{Admitted, Denied, PolicyHandle},
     reservation::Reservation,
 };
-use self::{builder::check_share, rules::LiveRules};
+use self::{builder::check_share, once::Uses, rules::LiveRules};
 use crate::{
     ConfigError, Headers, Policy, Quota, RateLimitLayer, RemoteStore, SubjectRateLimitLayer,
     clock::Ticks, failure::Outage, key::Needs, rejection::ProblemOf, store::Memory,
@@ -68,6 +69,7 @@ struct Shared {
     time: Ticks,
     telemetry: OnceLock<Telemetry>,
     outage: Outage,
+    uses: Uses,
 }
 
 /// What stays as the limiter was built.

@@ -2,17 +2,20 @@
 //!
 //! A key's digest picks one of at most 64 stripes and in it two lines of four slots. A decision
 //! locks the stripe, so the two numbers of a bucket change together. When both lines are full, the
-//! key that holds nothing and owes the smallest share of its burst is forgotten; a key that holds
-//! cells goes last.
+//! key that holds nothing and owes the smallest share of its burst is forgotten, in whole cells, and of
+//! several the one that came last; a key that holds cells goes last.
 
-use std::sync::{
-    Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU8, AtomicU64, Ordering},
+use std::{
+    cmp::Reverse,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU8, AtomicU64, Ordering},
+    },
 };
 
 use hardpoint_core::Mono;
 
-use super::table::{SIZE_BITS, share, size_in, slots_for_peak, tag};
+use super::table::{SIZE_BITS, Shape, owed, size_in, slots_for_peak, tag};
 use crate::{Quota, gcra::Holding};
 
 const SLOTS: usize = 4;
@@ -24,8 +27,9 @@ const EMPTY: u64 = 0;
 
 pub(super) struct HoldingTable {
     stripes: Box<[Mutex<Stripe>]>,
-    /// The size of buckets whose digests name none.
+    /// The size and the cell of buckets whose digests name none.
     usual_size: AtomicU8,
+    usual_cell: AtomicU64,
     evictions: AtomicU64,
 }
 
@@ -53,6 +57,7 @@ impl HoldingTable {
         Self {
             stripes: (0..count).map(|_| Mutex::new(stripe())).collect(),
             usual_size: AtomicU8::new(0),
+            usual_cell: AtomicU64::new(1),
             evictions: AtomicU64::new(0),
         }
     }
@@ -78,8 +83,12 @@ impl HoldingTable {
         if !bucket.is_full(now) {
             if size_in(tag) == 0 {
                 self.usual_size.store(quota.size(), Ordering::Relaxed);
+                self.usual_cell.store(quota.interval_nanos(), Ordering::Relaxed);
             }
-            let usual = self.usual_size.load(Ordering::Relaxed);
+            let usual = Shape {
+                size: self.usual_size.load(Ordering::Relaxed),
+                cell: self.usual_cell.load(Ordering::Relaxed),
+            };
             let slot = stripe.place(home, usual, now);
             let evicted = slot.tag != EMPTY && !slot.bucket.is_full(now);
             self.evictions.fetch_add(u64::from(evicted), Ordering::Relaxed);
@@ -136,27 +145,28 @@ impl Stripe {
 
     /// The slot whose bucket loses least by being forgotten, in the line with more free slots if
     /// there are free ones.
-    fn place(&mut self, home: [usize; 2], usual: u8, now: Mono) -> &mut Slot {
-        let mut best = (Rank::default(), home[0], 0);
-        for (turn, line) in home.into_iter().enumerate() {
+    fn place(&mut self, home: [usize; 2], usual: Shape, now: Mono) -> &mut Slot {
+        let mut best: Option<(Rank, usize, usize)> = None;
+        for line in home {
             let slots = &self.lines[line];
             let taken = slots.iter().filter(|slot| !slot.bucket.is_full(now)).count();
             for (index, slot) in slots.iter().enumerate() {
-                let size = if size_in(slot.tag) == 0 { usual } else { size_in(slot.tag) };
                 let (debt, held) = slot.bucket.owed(now);
-                let rank = (held > 0, debt > 0, taken, share(debt, size));
-                if (turn, index) == (0, 0) || rank < best.0 {
-                    best = (rank, line, index);
+                let share = owed(debt, slot.tag, usual);
+                let rank = (held > 0, debt > 0, taken, share, Reverse(debt));
+                if best.is_none_or(|(least, ..)| rank < least) {
+                    best = Some((rank, line, index));
                 }
             }
         }
-        &mut self.lines[best.1][best.2]
+        let (_, line, index) = best.unwrap_or_default();
+        &mut self.lines[line][index]
     }
 }
 
 /// Holders last, free slots first; in the line with more room before the other; a smaller share
-/// before a larger.
-type Rank = (bool, bool, usize, u64);
+/// before a larger; the later before the earlier.
+type Rank = (bool, bool, usize, u64, Reverse<u64>);
 
 #[cfg(test)]
 mod tests {
@@ -194,6 +204,23 @@ mod tests {
         table.change(digest(1), QUOTA, NOW, |bucket, _| bucket.hold(QUOTA, NOW, 2));
         table.change(digest(1), QUOTA, NOW, |bucket, _| bucket.settle(QUOTA, NOW, hold, 0));
         assert_eq!(left(&table, 1), 1, "two are held and one is charged");
+    }
+
+    #[test]
+    fn of_keys_that_owe_as_many_cells_the_last_one_goes_first() {
+        const ONE: Quota = Quota::per_hour(1);
+
+        let table = HoldingTable::for_peak(3);
+        let at = |minute: u64| Mono::from_nanos((1 + minute * 60) * 1_000_000_000);
+        let take = |key: u64, minute: u64| {
+            let now = at(minute);
+            table.change(digest(key), ONE, now, |bucket, _| bucket.take(ONE, now, 1)).1
+        };
+        for key in 1..=30 {
+            assert!(take(key, key));
+        }
+        assert_eq!(table.evictions(), 26);
+        assert_eq!([1, 2, 3].map(|key| take(key, 31)), [false; 3], "they stay blocked");
     }
 
     #[test]

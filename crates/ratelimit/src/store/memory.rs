@@ -1,8 +1,9 @@
 //! Buckets in this process: bounded, without a background task, and decided at once.
 //!
 //! All memory is allocated when the limiter is built. When both lines of a key are full, the key
-//! there that owes the smallest share of its burst is forgotten and counted: a flood of new keys
-//! displaces itself and leaves the keys that have reached their limit in place.
+//! there that owes the fewest cells of its burst is forgotten and counted, and of several the one that
+//! came last: a flood of new keys displaces itself and leaves the keys that have reached their limit
+//! in place.
 //!
 //! Keys are digested with a hash function whose key is drawn at random for each limiter, so a client
 //! cannot pick keys that collide. Two keys share a bucket with a probability of 2⁻⁵⁸ a pair: in a
@@ -16,7 +17,7 @@ use siphasher::sip::SipHasher13;
 use super::{
     Digest, EntryMode, Question, Questions, Verdicts,
     holding::HoldingTable,
-    table::{SIZE_MASK, Table},
+    table::{SIZE_MASK, Shape, Table},
 };
 use crate::{
     Policy, Quota,
@@ -150,7 +151,7 @@ impl Memory {
         let Question { key, quota, .. } = *question;
         match self.tables.get(usize::from(question.policy)) {
             Some(Buckets::Plain(table)) => {
-                table.change(key.low(), quota.size(), now.as_nanos(), |state| {
+                table.change(key.low(), Shape::new(quota), now.as_nanos(), |state| {
                     let known = State::from_nanos(state);
                     let is_new = known.debt(quota, now) != debt;
                     is_new.then(|| gcra::after(now, debt).as_nanos())
@@ -220,7 +221,7 @@ fn apply(table: &Table, question: &Question, now: Mono) -> (u64, bool) {
 #[inline]
 fn change(table: &Table, question: &Question, now: Mono, next: impl Fn(u64) -> Option<u64>) -> u64 {
     let quota = question.quota;
-    let change = table.change(question.key.low(), quota.size(), now.as_nanos(), |state| {
+    let change = table.change(question.key.low(), Shape::new(quota), now.as_nanos(), |state| {
         let state = State::from_nanos(state);
         let debt = state.debt(quota, now);
         match next(debt) {

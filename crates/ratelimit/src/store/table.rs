@@ -4,10 +4,13 @@
 //! slot is a tag (the key's digest) and a state (when the bucket is full). A state that has passed
 //! equals none, so the next key can have its slot and nothing is lost.
 //!
-//! When both lines are full, the key that owes the smallest share of its burst is forgotten. Buckets
-//! of different sizes may share a line, so the lowest bits of a digest hold the bucket's size: the
-//! binary logarithm of its burst in nanoseconds, or 0 for the size of the policy's own quota. Among
-//! buckets of one size the order is exact, between sizes within a factor of two.
+//! When both lines are full, the key that owes the smallest share of its burst is forgotten, in whole
+//! cells. Of keys that owe as many cells, the one that came last is: if a flood of new keys displaced
+//! the oldest, a client that reached its limit could send the flood to be forgotten. Buckets of
+//! different sizes may share a line, so the lowest bits of a digest hold the bucket's size: the binary
+//! logarithm of its burst in nanoseconds, or 0 for the size of the policy's own quota. Among buckets
+//! of one size the order is exact, between sizes within a factor of two, and debts of other sizes are
+//! not rounded to cells.
 //!
 //! # The protocol
 //! - A *known* key is changed by one compare-and-swap of its state. The tag is read before and after
@@ -22,7 +25,11 @@
 //!
 //! This file has only atomics and locks: loom explores it.
 
+use std::cmp::Reverse;
+
 use sync::{AtomicU8, AtomicU64, Mutex, MutexGuard, Ordering};
+
+use crate::Quota;
 
 /// Slots of a line: 16 bytes each, together one cache line.
 const SLOTS: usize = 4;
@@ -48,9 +55,26 @@ const CLAIMED: u64 = 1;
 pub(super) struct Table {
     lines: Box<[Line]>,
     stripes: Box<[Mutex<()>]>,
-    /// The size of buckets whose digests name none.
+    /// The size and the cell of buckets whose digests name none.
     usual_size: AtomicU8,
+    usual_cell: AtomicU64,
     evictions: AtomicU64,
+}
+
+/// What a table knows of a bucket's quota.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    /// The binary logarithm of the burst in nanoseconds.
+    pub(super) size: u8,
+    /// Nanoseconds of a cell, above 0.
+    pub(super) cell: u64,
+}
+
+impl Shape {
+    #[inline]
+    pub(super) const fn new(quota: Quota) -> Self {
+        Self { size: quota.size(), cell: quota.interval_nanos() }
+    }
 }
 
 /// The result of a change.
@@ -80,6 +104,7 @@ impl Table {
             lines: (0..lines).map(|_| Line::new()).collect(),
             stripes: (0..STRIPES).map(|_| Mutex::new(())).collect(),
             usual_size: AtomicU8::new(0),
+            usual_cell: AtomicU64::new(1),
             evictions: AtomicU64::new(0),
         }
     }
@@ -87,19 +112,19 @@ impl Table {
     /// The key's state; 0 if it is not in the table.
     #[cfg(test)]
     pub(super) fn read(&self, digest: u64) -> u64 {
-        self.change(digest, 0, 0, |_| None).before
+        self.change(digest, Shape { size: 0, cell: 1 }, 0, |_| None).before
     }
 
     /// Replaces the key's state by the result of `next`, unless that is `None`.
     ///
     /// `next` may be called several times, each time with a newer state; 0 is the state of a key
-    /// that is not in the table. Slots whose state is at or before `now` are free. `size` is the
-    /// bucket's; the digest holds it too if it is not the policy's own.
+    /// that is not in the table. Slots whose state is at or before `now` are free. `shape` is the
+    /// bucket's; the digest holds its size too if it is not the policy's own.
     #[inline]
     pub(super) fn change(
         &self,
         digest: u64,
-        size: u8,
+        shape: Shape,
         now: u64,
         next: impl Fn(u64) -> Option<u64>,
     ) -> Change {
@@ -114,7 +139,7 @@ impl Table {
                         continue;
                     }
                     None => false,
-                    Some(state) if self.insert(home, (tag, size), state, now) => true,
+                    Some(state) if self.insert(home, (tag, shape), state, now) => true,
                     Some(_) => continue,
                 };
                 return Change { before: 0, stored };
@@ -176,12 +201,18 @@ impl Table {
     }
 
     /// Gives the key a slot. `false` if it has one already.
-    fn insert(&self, home: [&Line; 2], (tag, size): (u64, u8), state: u64, now: u64) -> bool {
+    fn insert(&self, home: [&Line; 2], (tag, shape): (u64, Shape), state: u64, now: u64) -> bool {
         let _turn = self.turn(tag);
-        if size_in(tag) == 0 && self.usual_size.load(Ordering::Relaxed) != size {
-            self.usual_size.store(size, Ordering::Relaxed);
+        if size_in(tag) == 0 && self.usual_cell.load(Ordering::Relaxed) != shape.cell {
+            self.usual_cell.store(shape.cell, Ordering::Relaxed);
         }
-        let usual = self.usual_size.load(Ordering::Relaxed);
+        if size_in(tag) == 0 && self.usual_size.load(Ordering::Relaxed) != shape.size {
+            self.usual_size.store(shape.size, Ordering::Relaxed);
+        }
+        let usual = Shape {
+            size: self.usual_size.load(Ordering::Relaxed),
+            cell: self.usual_cell.load(Ordering::Relaxed),
+        };
         loop {
             let Some(place) = Place::best(home, tag, now, usual) else {
                 sync::pause();
@@ -225,7 +256,7 @@ enum Place<'a> {
 impl<'a> Place<'a> {
     /// The slot to claim: a free one in the line that has more of them, or else the one whose debt
     /// is the smallest share. `None` if a slot is changing hands and must be waited for.
-    fn best(home: [&'a Line; 2], tag: u64, now: u64, usual: u8) -> Option<Self> {
+    fn best(home: [&'a Line; 2], tag: u64, now: u64, usual: Shape) -> Option<Self> {
         let mut best: Option<(Rank, Self)> = None;
         for line in home {
             let free =
@@ -242,8 +273,9 @@ impl<'a> Place<'a> {
                 // between keeps its slot.
                 let state = slot.state.load(Ordering::Acquire);
                 let live = state > now;
-                let size = if size_in(found) == 0 { usual } else { size_in(found) };
-                let rank = (live, SLOTS - free, share(state.saturating_sub(now), size));
+                let owed = owed(state.saturating_sub(now), found, usual);
+                // Of one size and as many cells, the later state was charged later.
+                let rank = (live, SLOTS - free, owed, Reverse(state));
                 if best.as_ref().is_none_or(|(least, _)| rank < *least) {
                     best = Some((rank, Self::Free { slot, tag: found, state }));
                 }
@@ -253,8 +285,9 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Free before live; in the line with more room before the other; a smaller share before a larger.
-type Rank = (bool, usize, u64);
+/// Free before live; in the line with more room before the other; a smaller share before a larger;
+/// the later before the earlier.
+type Rank = (bool, usize, u64, Reverse<u64>);
 
 impl Line {
     fn new() -> Self {
@@ -321,6 +354,18 @@ pub(super) const fn tag(digest: u64) -> u64 {
 /// The size in the lowest bits of a digest; 0 is the usual size.
 pub(super) const fn size_in(tag: u64) -> u8 {
     (tag & SIZE_MASK) as u8
+}
+
+/// The share of its burst that a bucket with this tag owes: in whole cells, if it is of the usual
+/// shape.
+pub(super) fn owed(debt: u64, tag: u64, usual: Shape) -> u64 {
+    match size_in(tag) {
+        0 => {
+            let cells = debt.div_ceil(usual.cell.max(1));
+            share(cells.saturating_mul(usual.cell), usual.size)
+        }
+        size => share(debt, size),
+    }
 }
 
 /// A debt as a share of a bucket of a size: 2^62 is a burst of exactly that size. Larger shares

@@ -1,6 +1,6 @@
 //! What a store answers: owned, inline, and without allocation.
 
-use std::time::Duration;
+use std::{cmp::Reverse, time::Duration};
 
 use hardpoint_core::event::Decider;
 
@@ -153,15 +153,33 @@ impl Verdict {
         gcra::remaining(self.quota, self.debt)
     }
 
-    /// The smaller, the nearer to its bound: a refusal before any admission.
-    pub(crate) fn nearness(&self) -> (bool, u32) {
-        (self.room, self.remaining())
+    /// The smaller, the nearer to its bound: a refusal before any admission, and of those the one
+    /// that lasts longest.
+    pub(crate) fn nearness(&self) -> (bool, Reverse<Duration>, u32) {
+        let lasts = if self.room { None } else { Some(self.retry_after()) };
+        let lasts = lasts.map_or(Duration::ZERO, |wait| wait.unwrap_or(Duration::MAX));
+        (self.room, Reverse(lasts), self.remaining())
     }
 
-    /// The time after which the same cost is admitted; `None` if there was room, or if it exceeds
-    /// the burst.
+    /// The time after which the same cost is admitted, as clients are told; `None` if there was
+    /// room, or if it exceeds the burst.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
-        if self.room { None } else { gcra::retry_after(self.quota, self.debt, self.cost) }
+        if self.room {
+            return None;
+        }
+        gcra::retry_after(self.quota, self.debt, self.cost).map(|wait| self.within_window(wait))
+    }
+
+    /// The time after which a refused request is admitted, or else there is one cell more.
+    pub(crate) fn wait(&self) -> Duration {
+        self.retry_after().unwrap_or_else(|| self.within_window(self.next_cell_after()))
+    }
+
+    /// No client is told to wait for longer than the window that it is told: the interval of a cell
+    /// is rounded up to nanoseconds, and a whole bucket of them may be some nanoseconds longer than
+    /// the window. No client can return within those.
+    fn within_window(&self, wait: Duration) -> Duration {
+        wait.min(Duration::from_secs(self.quota.window_seconds()))
     }
 
     /// The time after which there is one cell more than now; zero if the bucket is full.
@@ -170,7 +188,8 @@ impl Verdict {
         Duration::from_nanos(if self.debt == 0 { 0 } else { (self.debt - 1) % interval + 1 })
     }
 
-    pub(crate) const fn full_after(&self) -> Duration {
-        Duration::from_nanos(self.debt)
+    /// The time after which the bucket is full, as clients are told.
+    pub(crate) fn full_after(&self) -> Duration {
+        self.within_window(Duration::from_nanos(self.debt))
     }
 }

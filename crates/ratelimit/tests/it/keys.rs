@@ -5,7 +5,7 @@ use hardpoint_ratelimit::{OnMissingKey, Policy, Quota, key};
 use hardpoint_testkit::TestBody;
 use http::{HeaderName, Request, StatusCode};
 
-use super::{TENANT, ask, limiter};
+use super::{TENANT, ask, captured_logs, limiter};
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
@@ -65,6 +65,17 @@ async fn requests_that_lack_a_part_of_a_composed_key_are_counted_by_the_parts_th
             assert_eq!(shared, number == other, "{number} {other}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_missing_part_is_reported_once() {
+    let (logs, _guard) = captured_logs();
+    let limiter = limiter(&ManualClock::default(), [composed()]);
+    for last in [1, 2, 3] {
+        let partly = request(Has { address: Some(last), ..Has::default() });
+        assert_eq!(ask(&limiter, partly).await.status(), StatusCode::OK);
+    }
+    assert_eq!(logs.lines().len(), 1, "{:?}", logs.lines());
 }
 
 #[tokio::test]

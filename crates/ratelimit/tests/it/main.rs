@@ -9,6 +9,7 @@
 mod address;
 mod alloc;
 mod behaviour;
+mod bounds;
 mod conformance;
 mod contract;
 #[cfg(feature = "redis")]
@@ -19,6 +20,7 @@ mod grpc;
 mod headers;
 mod keys;
 mod memory;
+mod once;
 mod outage;
 mod places;
 mod policies;

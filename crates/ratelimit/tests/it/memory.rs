@@ -145,3 +145,27 @@ fn an_answer_is_four_words() {
     assert_eq!(size_of::<Admitted>(), 24);
     assert_eq!(size_of::<Result<Admitted, Denied>>(), 32);
 }
+
+#[tokio::test]
+async fn keys_of_one_cell_that_come_later_do_not_free_a_blocked_key() {
+    for holds in [false, true] {
+        let clock = ManualClock::default();
+        let limiter = table(&clock, 4_000, Quota::per_hour(1), holds);
+        let handle = handle(&limiter, "t");
+        for key in 0..400 {
+            clock.advance(Duration::from_secs(1));
+            assert_eq!(take_async(&handle, key, 1).await, Some(0));
+        }
+        // More keys than the table has slots, each for the first time and as much in debt.
+        for key in 1_000..21_000 {
+            clock.advance(Duration::from_millis(50));
+            assert_eq!(take_async(&handle, key, 1).await, Some(0));
+        }
+        let mut freed = 0;
+        for key in 0..400 {
+            freed += usize::from(take_async(&handle, key, 0).await == Some(1));
+        }
+        assert_eq!(freed, 0, "held: {holds}");
+        assert!(limiter.evictions() > 10_000);
+    }
+}
