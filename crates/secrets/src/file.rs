@@ -1,7 +1,7 @@
 //! Reads a file that contains a secret.
 
 use std::{
-    fs::{self, File, Metadata},
+    fs::{self, Metadata},
     io::{self, ErrorKind, Read},
     path::{Path, PathBuf},
 };
@@ -31,14 +31,14 @@ pub(crate) enum Failure {
 /// Reads a regular file of at most [`value::MAX_BYTES`]. It follows symbolic links, which
 /// Kubernetes and systemd use.
 ///
-/// The checks apply to the opened file, so a link that is swapped meanwhile cannot mix two
-/// versions.
+/// The opened file decides: a link, a pipe or a device that is put in its place meanwhile can
+/// neither mix two versions nor hold up the loader.
 pub(crate) fn read(path: &Path) -> Result<Contents, Failure> {
-    // Opening a pipe waits for its writer: check before opening, and check the opened file again.
+    // Opening some devices has an effect of its own, so those that can be seen are not opened.
     if !fs::metadata(path)?.is_file() {
         return Err(Failure::NotRegular);
     }
-    let file = File::open(path)?;
+    let file = platform::open(path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(Failure::NotRegular);

@@ -74,31 +74,36 @@
 //!
 //! 1. The variable `NAME`, which contains the secret, or the variable `NAME_FILE`, which contains
 //!    the path of a file with the secret. Setting both is a problem, since the loader cannot know
-//!    which one is meant. An empty variable counts as set.
+//!    which one is meant. An empty variable counts as set, unless
+//!    [`Loader::empty_is_absent`] is set.
 //! 2. The file `$CREDENTIALS_DIRECTORY/<name>`, where systemd puts credentials.
 //! 3. The file `/run/secrets/<name>`, where Docker and Podman mount secrets. By default only on
 //!    Unix; see [`Loader::directory`].
 //!
-//! In 2 and 3, `<name>` is the name in lower case. The loader removes exactly one line break from
-//! the end of a file and uses a variable unchanged. A value may have at most 64 KiB.
+//! In 2 and 3, `<name>` is the name in lower or in upper case; two different files are a problem.
+//! The loader removes exactly one line break from the end of a file and uses a variable, and a
+//! [`raw`](Spec::raw) file, unchanged. A value may have at most 64 KiB.
 //!
-//! # File permissions
+//! # Files
 //!
-//! A file that others can write is always a problem. A file that others can read is a problem
-//! unless it is below a directory of 2 or 3. Those directories are mounted into one
-//! container or for one service. Docker mounts secrets with mode 0444 and Kubernetes with 0644 by
-//! default, and the "others" are processes of the same container, so refusing such files would
-//! refuse every default deployment. `$CREDENTIALS_DIRECTORY` is exempt only for the lookup by name,
-//! not for a path in `NAME_FILE`.
+//! The loader opens a file without waiting and judges what it opened, so neither a pipe nor a link
+//! that is put in its place holds it up or mixes two versions. Only a regular file is accepted. Each
+//! of these is a problem, and in [`Mode::Lenient`] a warning:
 //!
-//! Outside these directories, two more conditions are problems:
+//! - Its group or others can write it.
+//! - Others can read it.
+//! - It belongs to neither root nor the user of the process.
+//! - A directory on the path belongs to neither of them, or its group or others can write it and it
+//!   is not sticky. They could put another file in its place.
+//! - A link on the path belongs to neither of them and is in a directory that others can write, such
+//!   as `/tmp`.
 //!
-//! - Others can write a directory on the path to the file, and the directory is not sticky. They
-//!   could put another file in its place.
-//! - The file belongs to neither root nor the user of the process. The loader checks this only
-//!   where `/proc` shows that user.
-//!
-//! In [`Mode::Lenient`] all of these are warnings.
+//! Below a directory of 2 or 3, only a file that every user can write is a problem. Those directories
+//! are mounted into one container or for one service. Docker mounts secrets with mode 0444 and
+//! Kubernetes with 0644 by default, and the "others" are processes of the same container, so refusing
+//! such files would refuse every default deployment. `$CREDENTIALS_DIRECTORY` is exempt only for the
+//! lookup by name, not for a path in `NAME_FILE`. A link out of such a directory is judged as any
+//! other path.
 //!
 //! # Wiping
 //!
@@ -125,6 +130,7 @@
 
 mod environment;
 mod file;
+mod invisible;
 mod load;
 mod locate;
 mod names;

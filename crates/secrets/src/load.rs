@@ -9,7 +9,7 @@ use crate::{
     Environment, Finding, Provenance, Report, Secrets, Spec,
     locate::{Found, Places},
     names, platform,
-    platform::Exposure,
+    platform::{Exposure, Others},
     secrets::Loaded,
     value,
 };
@@ -17,8 +17,8 @@ use crate::{
 /// How the loader treats weak secrets.
 ///
 /// A secret is weak if its value is a placeholder, its own name, repetitive, a key that cannot be
-/// random, or the value of another secret, or if other users own its file or can read, write or
-/// replace it.
+/// random, or the value of another secret, or if other users own its file, a directory on its path or
+/// a link there, or can read, write or replace it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// A weak secret is a warning, for development. A missing or malformed one is still a problem.
@@ -35,6 +35,7 @@ pub struct Loader<'e> {
     environment: &'e Environment,
     mode: Mode,
     directory: Option<PathBuf>,
+    empty_is_absent: bool,
     specs: Vec<Spec>,
 }
 
@@ -44,6 +45,7 @@ impl<'e> Loader<'e> {
             environment,
             mode: Mode::default(),
             directory: platform::default_directory(),
+            empty_is_absent: false,
             specs: Vec::new(),
         }
     }
@@ -54,8 +56,18 @@ impl<'e> Loader<'e> {
         self
     }
 
-    /// Sets the directory to search for a file with the secret's name in lower case if neither of
-    /// its variables is set. Default: on Unix `/run/secrets`, where Docker and Podman mount
+    /// Treats an empty variable `NAME` or `NAME_FILE` as not set, as templates need that always
+    /// write the variable (`X=${X:-}` of Compose). A required secret is still reported as empty.
+    ///
+    /// Default: an empty variable counts as set and is a problem, because a variable that a shell
+    /// left empty by mistake would silently turn off what the optional secret is for.
+    pub const fn empty_is_absent(mut self) -> Self {
+        self.empty_is_absent = true;
+        self
+    }
+
+    /// Sets the directory to search for a file with the secret's name, in lower or upper case, if
+    /// neither of its variables is set. Default: on Unix `/run/secrets`, where Docker and Podman mount
     /// secrets; elsewhere none. The directory need not exist.
     ///
     /// Files in it may be readable by others, because platforms mount them that way. Use only a
@@ -79,9 +91,15 @@ impl<'e> Loader<'e> {
     pub fn load(self) -> Result<Secrets, Report> {
         let mut report = Report::new();
         let credentials = report.collect(credentials_directory(self.environment)).flatten();
-        let places = Places::new(self.environment, credentials, self.directory);
-        let mut loading =
-            Loading { mode: self.mode, report, warnings: Vec::new(), loaded: BTreeMap::new() };
+        let places =
+            Places::new(self.environment, credentials, self.directory, self.empty_is_absent);
+        let mut loading = Loading {
+            mode: self.mode,
+            specs: &self.specs,
+            report,
+            warnings: Vec::new(),
+            loaded: BTreeMap::new(),
+        };
         let mut declared = BTreeSet::new();
         for spec in &self.specs {
             if let Some(finding) = misnamed(spec, &mut declared) {
@@ -135,23 +153,24 @@ fn misnamed<'s>(spec: &'s Spec, declared: &mut BTreeSet<&'s str>) -> Option<Find
 }
 
 /// The secrets loaded so far and the findings.
-struct Loading {
+struct Loading<'s> {
     mode: Mode,
+    specs: &'s [Spec],
     report: Report,
     warnings: Vec<Finding>,
     loaded: BTreeMap<String, Loaded>,
 }
 
-impl Loading {
+impl Loading<'_> {
     fn take(&mut self, spec: &Spec, found: Found<'_>) {
         let place = found.provenance.clone();
-        if let Some(exposure) = found.exposure {
+        if let Some(exposure) = &found.exposure {
             self.weak(exposed(spec, &place, exposure));
         }
         let flawed = |flaw: value::Flaw| {
             Finding::new(spec.name(), flaw.what(), flaw.remedy(spec)).place(&place)
         };
-        match value::judge(spec, found.raw()) {
+        match value::judge(spec, found.raw(spec.kind())) {
             Err(flaw) => self.report.extend([flawed(flaw)]),
             Ok((value, weakness)) => {
                 let weakness = weakness.map(flawed);
@@ -173,7 +192,14 @@ impl Loading {
 
     /// Reports a value that another secret has too: a leak of one would reveal the other.
     fn reused(&self, spec: &Spec, place: &Provenance, value: &value::Value) -> Option<Finding> {
-        let (other, _) = self.loaded.iter().find(|(_, loaded)| loaded.value.same_as(value))?;
+        let allowed = |other: &str| {
+            let spec_of_other = self.specs.iter().find(|spec| spec.name() == other);
+            spec.allows(other) || spec_of_other.is_some_and(|other| other.allows(spec.name()))
+        };
+        let (other, _) = self
+            .loaded
+            .iter()
+            .find(|(other, loaded)| !allowed(other) && loaded.value.same_as(value))?;
         let what = format!("has the same value as `{other}`");
         let remedy = spec.advise("use a different value for each");
         Some(Finding::new(spec.name(), what, remedy).place(place))
@@ -181,22 +207,39 @@ impl Loading {
 }
 
 /// The finding for a file that other users can access or replace.
-fn exposed(spec: &Spec, place: &Provenance, exposure: Exposure) -> Finding {
+fn exposed(spec: &Spec, place: &Provenance, exposure: &Exposure) -> Finding {
+    const NEITHER: &str = "belongs to neither root nor the user of this process";
+    let who = |others| match others {
+        Others::Everyone => "every user of the machine",
+        Others::Group => "its group",
+    };
     let (what, remedy) = match exposure {
-        Exposure::Writable => (
-            "is writable by every user of the machine",
-            "remove the permissions of others: `chmod o-rwx`",
+        Exposure::Writable(others) => (
+            format!("is writable by {}", who(*others)),
+            "remove the permissions of others: `chmod g-w,o-rwx`",
         ),
-        Exposure::Replaceable => (
-            "is below a directory that is writable by every user of the machine",
-            "remove the write permission of others from the directory: `chmod o-w`",
+        Exposure::Replaceable(path, others) => (
+            format!(
+                "is below the directory `{}`, which is writable by {}",
+                path.display(),
+                who(*others)
+            ),
+            "remove the write permission of others from the directory: `chmod go-w`",
         ),
-        Exposure::Foreign => (
-            "belongs to neither root nor the user of this process",
-            "change its owner to one of them: `chown`",
+        Exposure::ForeignDirectory(path) => (
+            format!("is below the directory `{}`, which {NEITHER}", path.display()),
+            "change the owner of the directory to one of them: `chown`",
         ),
+        Exposure::ForeignLink(path) => (
+            format!("is behind the link `{}`, which {NEITHER}", path.display()),
+            "name the file itself, or make the link as one of them",
+        ),
+        Exposure::Foreign => (NEITHER.to_owned(), "change its owner to one of them: `chown`"),
+        Exposure::Moved => {
+            ("was replaced while it was read".to_owned(), "start again once it no longer changes")
+        }
         Exposure::Readable => (
-            "is readable by every user of the machine",
+            "is readable by every user of the machine".to_owned(),
             "remove the permissions of others: `chmod o-rwx`, or `defaultMode: 0440` in Kubernetes",
         ),
     };

@@ -12,6 +12,7 @@ use crate::{
     Environment, Finding, Spec,
     file::{self, Failure},
     platform::{self, Exposure},
+    spec::Kind,
     value,
 };
 
@@ -47,9 +48,10 @@ enum Raw<'e> {
 }
 
 impl Found<'_> {
-    /// The value, without the line break at the end of a file.
-    pub(crate) fn raw(&self) -> &[u8] {
+    /// The value, without the line break at the end of a file of text.
+    pub(crate) fn raw(&self, kind: Kind) -> &[u8] {
         match &self.raw {
+            Raw::File(bytes) if kind == Kind::Raw => bytes,
             Raw::File(bytes) => value::without_line_break(bytes),
             Raw::Variable(bytes) => bytes,
         }
@@ -64,27 +66,45 @@ pub(crate) struct Places<'e> {
     credentials: Option<PathBuf>,
     /// The directory where container platforms mount secrets.
     directory: Option<PathBuf>,
+    /// Whether an empty variable counts as not set.
+    empty_is_absent: bool,
 }
+
+/// How often a file is read if its path leads to another one afterwards, as while it is replaced.
+const READS: usize = 3;
 
 impl<'e> Places<'e> {
     pub(crate) fn new(
         environment: &'e Environment,
         credentials: Option<PathBuf>,
         directory: Option<PathBuf>,
+        empty_is_absent: bool,
     ) -> Self {
-        Self { environment, credentials, directory }
+        Self { environment, credentials, directory, empty_is_absent }
+    }
+
+    /// The bytes of a variable that counts as set.
+    fn variable(&self, name: &str) -> Option<&'e [u8]> {
+        let bytes = self.environment.bytes(name);
+        bytes.filter(|bytes| !(self.empty_is_absent && bytes.is_empty()))
     }
 
     /// Returns the secret from the first place that has it.
     pub(crate) fn find(&self, spec: &Spec) -> Result<Option<Found<'e>>, Finding> {
         let name = spec.name();
         let file_variable = file_variable(name);
-        match (self.environment.bytes(name), self.environment.bytes(&file_variable)) {
+        match (self.variable(name), self.variable(&file_variable)) {
             (Some(_), Some(_)) => Err(Finding::new(
                 name,
                 format!("is set twice, by the variables `{name}` and `{file_variable}`"),
                 "unset one of them",
             )),
+            (Some(_), None) if spec.kind() == Kind::Raw => Err(Finding::new(
+                name,
+                "is a variable, which cannot contain raw bytes",
+                format!("set `{file_variable}` to the path of a file with the secret"),
+            )
+            .place(format_args!("variable `{name}`"))),
             (Some(raw), None) => Ok(Some(Found {
                 raw: Raw::Variable(raw),
                 provenance: Provenance::Variable(name.to_owned()),
@@ -117,54 +137,91 @@ impl<'e> Places<'e> {
 
     /// Reads the file with the secret's name from the first directory that has it.
     fn mounted(&self, spec: &Spec) -> Result<Option<Found<'e>>, Finding> {
-        self.candidates(spec)
-            // Does not follow links: a dangling link is a mistake, not an absent secret.
-            .find(|(_, path)| match fs::symlink_metadata(path).map_err(Failure::from) {
-                Ok(_) => true,
-                Err(failure) => failure != Failure::Missing,
-            })
-            .map(|(directory, path)| {
-                let found = self.read(&path, Some(directory));
-                found.map_err(|failure| unreadable(spec, &path, failure))
-            })
-            .transpose()
+        for directory in self.directories() {
+            let mut paths = candidates(directory, spec).filter(|path| exists(path));
+            let Some(path) = paths.next() else {
+                continue;
+            };
+            if let Some(other) = paths.find(|other| !platform::is_same_file(&path, other)) {
+                let what = format!(
+                    "is there twice, as the files `{}` and `{}`",
+                    path.display(),
+                    other.display()
+                );
+                return Err(Finding::new(spec.name(), what, "remove one of them"));
+            }
+            let found = self.read(&path, Some(directory));
+            return found.map(Some).map_err(|failure| unreadable(spec, &path, failure));
+        }
+        Ok(None)
     }
 
     /// `looked_up` is the directory of a lookup by name.
     fn read(&self, path: &Path, looked_up: Option<&Path>) -> Result<Found<'e>, Failure> {
-        let contents = file::read(path)?;
-        let real = contents.real.as_deref();
-        // Judged by the path of the opened file, after all links.
-        let is_mounted = real.is_some_and(|real| {
-            looked_up.into_iter().chain(self.directory.as_deref()).any(|dir| lies_in(dir, real))
-        });
-        let paths = [path, real.unwrap_or(path)];
-        let exposure = platform::exposure(&contents.metadata, &paths, is_mounted);
-        Ok(Found {
-            raw: Raw::File(contents.bytes),
-            provenance: Provenance::File(path.to_owned()),
-            exposure,
-        })
+        let mut left = READS;
+        loop {
+            left -= 1;
+            let contents = file::read(path)?;
+            // Judged by the path of the opened file, after all links.
+            let is_mounted = contents.real.as_deref().is_some_and(|real| {
+                looked_up.into_iter().chain(self.directory.as_deref()).any(|dir| lies_in(dir, real))
+            });
+            let exposure = platform::exposure(&contents.metadata, path, is_mounted);
+            if exposure == Some(Exposure::Moved) && left > 0 {
+                continue;
+            }
+            return Ok(Found {
+                raw: Raw::File(contents.bytes),
+                provenance: Provenance::File(path.to_owned()),
+                exposure,
+            });
+        }
     }
 
-    fn candidates(&self, spec: &Spec) -> impl Iterator<Item = (&Path, PathBuf)> {
-        let file_name = spec.name().to_ascii_lowercase();
-        let directories = self.credentials.iter().chain(&self.directory);
-        directories.map(move |directory| (directory.as_path(), directory.join(&file_name)))
+    fn directories(&self) -> impl Iterator<Item = &Path> {
+        self.credentials.iter().chain(&self.directory).map(PathBuf::as_path)
     }
 
     /// The finding for a secret that is in none of the places.
     pub(crate) fn missing(&self, spec: &Spec) -> Finding {
         let (name, file_variable) = (spec.name(), file_variable(spec.name()));
+        for variable in [name, &file_variable] {
+            if self.environment.bytes(variable).is_some() {
+                let remedy = spec.advise("write the secret");
+                return Finding::new(name, "is empty", remedy)
+                    .place(format_args!("variable `{variable}`"));
+            }
+        }
         let mut what =
             format!("is missing: neither the variable `{name}` nor `{file_variable}` is set");
-        for (_, path) in self.candidates(spec) {
-            what.push_str(&format!(", and there is no file `{}`", path.display()));
+        for directory in self.directories() {
+            for (index, path) in candidates(directory, spec).enumerate() {
+                let joined = if index == 0 { ", and there is no file" } else { " or" };
+                what.push_str(&format!("{joined} `{}`", path.display()));
+            }
         }
         let remedy = format!(
             "set `{file_variable}` to the path of a file with the secret, or `{name}` to the secret"
         );
         Finding::new(name, what, spec.advise(&remedy))
+    }
+}
+
+/// The files of a secret in a directory: its name in lower case, in upper case, and as declared.
+fn candidates(directory: &Path, spec: &Spec) -> impl Iterator<Item = PathBuf> {
+    let name = spec.name();
+    let mut names = vec![name.to_ascii_lowercase(), name.to_ascii_uppercase(), name.to_owned()];
+    let is_mixed = !names.iter().take(2).any(|other| other == name);
+    names.truncate(if is_mixed { 3 } else { 2 });
+    names.dedup();
+    names.into_iter().map(|name| directory.join(name))
+}
+
+/// Does not follow links: a dangling link is a mistake, not an absent secret.
+fn exists(path: &Path) -> bool {
+    match fs::symlink_metadata(path).map_err(Failure::from) {
+        Ok(_) => true,
+        Err(failure) => failure != Failure::Missing,
     }
 }
 

@@ -7,6 +7,8 @@ use std::{
     process::ExitCode,
 };
 
+use crate::invisible::is_invisible;
+
 /// A problem with a secret or a setting: its name, where it was found, the problem and the remedy.
 /// It never contains the value of a secret.
 ///
@@ -98,18 +100,6 @@ fn one_line(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
             f.write_char(c)
         }
     })
-}
-
-/// Whether a character is invisible, ends a line, or changes the direction of the text.
-const fn is_invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\u{61c}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}'
-            | '\u{feff}'
-    )
 }
 
 /// All problems of a configuration: those of the secrets and those that the application adds.
@@ -206,6 +196,8 @@ impl Report {
         if self.is_empty() { Ok(()) } else { Err(self) }
     }
 }
+
+impl Error for Finding {}
 
 impl From<Finding> for Report {
     fn from(finding: Finding) -> Self {

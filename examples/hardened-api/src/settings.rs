@@ -216,6 +216,7 @@ impl Reader<'_> {
         let make_key = "take the output of `openssl genpkey -algorithm ed25519`";
         let loaded = Secrets::loader(self.environment)
             .mode(mode)
+            .empty_is_absent()
             .add_spec(Spec::text(ADMIN_TOKEN).min_bytes(16).optional())
             .add_spec(Spec::pem("JWT_SIGNING_KEY").required_when_strict().hint(make_key))
             .add_spec(Spec::pem("JWT_PREVIOUS_KEYS").optional())
@@ -250,7 +251,7 @@ impl Reader<'_> {
     /// provides no randomness.
     fn root(&mut self, secrets: Option<&Secrets>) -> Option<Root> {
         let bytes = |name| secrets.and_then(|secrets| secrets.bytes(name));
-        let copied = |secret: &Secret<[u8]>| Secret::from(secret.expose());
+        let copied = |secret: &Arc<Secret<[u8]>>| Secret::from(secret.expose());
         let given = bytes(ROOT).map(copied);
         let generated = given.is_none();
         let secret = given.or_else(|| {
@@ -280,7 +281,7 @@ impl Reader<'_> {
             let remedy = "set it to a random text, such as the output of `openssl rand -base64 32`";
             self.report.add(ADMIN_TOKEN, what, remedy);
         }
-        token.map(|token| Arc::new(Secret::from(token.expose())))
+        token.cloned()
     }
 
     fn key<T>(&mut self, name: &str, read: Result<T, KeyError>) -> Option<T> {

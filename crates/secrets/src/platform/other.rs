@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File, Metadata},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -12,14 +13,21 @@ pub(crate) const fn default_directory() -> Option<PathBuf> {
     None
 }
 
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
+
 pub(crate) fn opened_path(_file: &File, _metadata: &Metadata, path: &Path) -> Option<PathBuf> {
     fs::canonicalize(path).ok()
 }
 
-pub(crate) fn exposure(
-    _metadata: &Metadata,
-    _paths: &[&Path],
-    _is_mounted: bool,
-) -> Option<Exposure> {
+pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
+    match (fs::canonicalize(one), fs::canonicalize(other)) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
+    }
+}
+
+pub(crate) fn exposure(_metadata: &Metadata, _path: &Path, _is_mounted: bool) -> Option<Exposure> {
     None
 }

@@ -57,7 +57,8 @@ fn the_report_of_an_absent_secret_names_every_place_and_the_remedy() {
     assert_eq!(
         report.to_string(),
         "ROOT_KEY is missing: neither the variable `ROOT_KEY` nor `ROOT_KEY_FILE` is set, and there \
-         is no file `/run/credentials/api/root_key`, and there is no file `/srv/secrets/root_key`; \
+         is no file `/run/credentials/api/root_key` or `/run/credentials/api/ROOT_KEY`, and there \
+         is no file `/srv/secrets/root_key` or `/srv/secrets/ROOT_KEY`; \
          set `ROOT_KEY_FILE` to the path of a file with the secret, or `ROOT_KEY` to the secret: \
          take the output of `openssl rand -base64 32` without its line breaks"
     );
@@ -88,6 +89,121 @@ fn a_variable_that_is_set_to_nothing_is_set() {
     assert!(text.starts_with("KEY (variable `KEY`) is empty;"), "{text}");
     let text = problems([("KEY_FILE", "")], [Spec::text("KEY").optional()]);
     assert!(text.starts_with("KEY (variable `KEY_FILE`) is an empty path;"), "{text}");
+}
+
+#[test]
+fn an_empty_variable_is_absent_if_the_loader_is_told_so() {
+    let directory = Directory::new();
+    let path = directory.write("key", "swordfish");
+    for (variables, spec, expected) in [
+        ([("KEY", ""), ("OTHER", "")], Spec::text("KEY").optional(), Ok(None)),
+        ([("KEY", ""), ("KEY_FILE", "")], Spec::base64("KEY").optional(), Ok(None)),
+        ([("KEY", ""), ("KEY_FILE", &path)], Spec::text("KEY"), Ok(Some("swordfish"))),
+        ([("KEY", "swordfish"), ("KEY_FILE", "")], Spec::text("KEY"), Ok(Some("swordfish"))),
+        (
+            [("KEY", ""), ("OTHER", "")],
+            Spec::text("KEY"),
+            Err("KEY (variable `KEY`) is empty; write the secret"),
+        ),
+        (
+            [("KEY_FILE", ""), ("OTHER", "")],
+            Spec::text("KEY"),
+            Err("KEY (variable `KEY_FILE`) is empty; write the secret"),
+        ),
+        (
+            [("KEY", " "), ("OTHER", "")],
+            Spec::text("KEY").optional(),
+            Err(
+                "KEY (variable `KEY`) is empty; write the secret, or remove the variable or the file",
+            ),
+        ),
+    ] {
+        let environment = Environment::from_iter(variables);
+        let loaded = loader(&environment).empty_is_absent().add_spec(spec).load();
+        let text = loaded.as_ref().map(|secrets| secrets.text("KEY").map(|text| text.expose()));
+        assert_eq!(text.map_err(ToString::to_string), expected.map_err(str::to_owned));
+    }
+}
+
+#[test]
+fn raw_bytes_are_read_from_a_file_and_never_from_a_variable() {
+    let directory = Directory::new();
+    let key: Vec<u8> =
+        (0..32_u8).map(|n| n.wrapping_mul(89).wrapping_add(171)).chain([b'\n']).collect();
+    let path = directory.write("key", &key);
+    let spec = || Spec::raw("KEY");
+    let secrets = load([("KEY_FILE", &path)], [spec()]).unwrap();
+    assert!(secrets.bytes("KEY").unwrap().ct_eq(&key));
+    assert_eq!(
+        problems([("KEY_FILE", &path)], [spec().exact_bytes(32)]),
+        format!(
+            "KEY (file `{path}`) ends in a line break after the required bytes; remove the line \
+                 break: `head -c -1`"
+        )
+    );
+    assert_eq!(
+        problems([("KEY", "0123456789abcdef0123456789abcdef")], [spec()]),
+        "KEY (variable `KEY`) is a variable, which cannot contain raw bytes; set `KEY_FILE` to the \
+         path of a file with the secret"
+    );
+    let text = problems([("KEY_FILE", &path)], [Spec::base64("KEY")]);
+    assert!(
+        text.ends_with("is a key in raw bytes, not in base64; encode the file: `base64 -w0`"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_hexadecimal_key_is_read_as_the_bytes_it_stands_for() {
+    let hex = "abcdef12345678902bcdef1234567890abcdef1234567890abcdef1234567890";
+    let secrets = load([("KEY", hex)], [Spec::hex("KEY").exact_bytes(32)]).unwrap();
+    assert_eq!(secrets.bytes("KEY").unwrap().expose()[..3], [0xab, 0xcd, 0xef]);
+    assert_eq!(
+        problems([("KEY", hex)], [Spec::base64("KEY")]),
+        "KEY (variable `KEY`) is hexadecimal, not base64, in which it would be another key; convert \
+         it: `xxd -r -p | base64 -w0`"
+    );
+}
+
+#[test]
+fn two_settings_share_a_value_only_if_one_of_them_names_the_other() {
+    let shared = [("A", KEY), ("B", KEY), ("C", KEY)];
+    let specs =
+        |a: Spec, b: Spec, c: Spec| load(shared, [a, b, c]).map_err(|report| report.to_string());
+    let spec = Spec::base64;
+    let text = specs(spec("A"), spec("B"), spec("C")).unwrap_err();
+    assert_eq!(text.lines().count(), 2, "{text}");
+    for (a, b) in [(spec("A").may_equal("B"), spec("B")), (spec("A"), spec("B").may_equal("A"))] {
+        let text = specs(a, b, spec("C")).unwrap_err();
+        assert!(text.starts_with("C (variable `C`) has the same value as `A`;"), "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+    let (b, c) = (spec("B").may_equal("A"), spec("C").may_equal("A"));
+    let text = specs(spec("A"), b.clone(), c.clone()).unwrap_err();
+    assert!(text.starts_with("C (variable `C`) has the same value as `B`;"), "{text}");
+    assert!(specs(spec("A"), b, c.may_equal("B")).is_ok());
+    // One key, written in two ways.
+    let text =
+        problems([("A", KEY), ("B", KEY.trim_end_matches('='))], [spec("A"), Spec::text("B")]);
+    assert!(text.contains("has the same value as `A`"), "{text}");
+}
+
+#[test]
+fn a_secret_outlives_the_collection_it_was_read_into() {
+    let secrets = load([("PASSWORD", "swordfish")], [Spec::text("PASSWORD")]).unwrap();
+    let kept = secrets.text("PASSWORD").cloned().unwrap();
+    drop(secrets);
+    assert!(kept.ct_eq("swordfish"));
+}
+
+#[test]
+fn a_finding_is_an_error() {
+    fn fails(environment: &Environment) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let finding = environment.unknown("APP_", ["APP_LISTEN"]).remove(0);
+        Err(finding.into())
+    }
+    let error = fails(&Environment::from_iter([("APP_LSITEN", "x")])).unwrap_err();
+    assert!(error.to_string().starts_with("APP_LSITEN is not a setting"), "{error}");
 }
 
 #[test]
@@ -155,7 +271,7 @@ fn twelve_problems_are_twelve_lines() {
     let report = load(
         [
             ("N02_PLACEHOLDER", "your-256-bit-secret"),
-            ("N03_NOT_BASE64", "not base64, for sure"),
+            ("N03_NOT_BASE64", "not-base64,-for-sure"),
             ("N04_SHORT", "MDhiYzQ5ZTE="),
             ("N05_REPEATS", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
             ("N06_NO_PEM", "MC4CAQAwBQYDK2Vw"),

@@ -3,10 +3,11 @@
 use std::{
     fs,
     os::unix::{
-        fs::{chown, symlink},
+        fs::{chown, lchown, symlink},
         net::UnixListener,
     },
     path::{Path, PathBuf},
+    process::Command,
     sync::atomic::{AtomicBool, Ordering},
     thread,
 };
@@ -110,8 +111,9 @@ fn files_that_others_can_touch_are_refused_when_strict_and_warned_of_when_lenien
         (0o604, Some("is readable by every user of the machine")),
         (0o602, Some("is writable by every user of the machine")),
         (0o666, Some("is writable by every user of the machine")),
+        (0o660, Some("is writable by its group")),
+        (0o620, Some("is writable by its group")),
         (0o640, None),
-        (0o660, None),
         (0o400, None),
     ] {
         chmod(&path, mode);
@@ -275,20 +277,167 @@ fn a_volume_that_is_swapped_meanwhile_gives_one_version_or_the_other() {
 }
 
 #[test]
-fn a_file_below_a_directory_that_all_can_write_is_refused_unless_it_is_sticky() {
+fn a_file_below_a_directory_that_others_can_write_is_refused_unless_it_is_sticky() {
     let directory = Directory::new();
     fs::create_dir(directory.path().join("own")).unwrap();
     let path = directory.write("own/password", "swordfish");
-    for (mode, refused) in [(0o777, true), (0o1777, false), (0o770, false)] {
+    let what = || from_file(&path).err().map(|report| report.findings()[0].what().to_owned());
+    let expected = |who| {
+        let directory = directory.path().display();
+        format!("is below the directory `{directory}`, which is writable by {who}")
+    };
+    for (mode, who) in [
+        (0o777, Some("every user of the machine")),
+        (0o757, Some("every user of the machine")),
+        (0o775, Some("its group")),
+        (0o770, Some("its group")),
+        (0o1777, None),
+        (0o1770, None),
+        (0o755, None),
+        (0o700, None),
+    ] {
         chmod(directory.path(), mode);
-        let what = from_file(&path).err().map(|report| report.findings()[0].what().to_owned());
-        let expected = "is below a directory that is writable by every user of the machine";
-        assert_eq!(what.as_deref(), refused.then_some(expected), "{mode:o}");
+        assert_eq!(what(), who.map(expected), "{mode:o}");
     }
     // Platforms mount so what lies in the container's own directory.
     chmod(directory.path(), 0o777);
     directory.write("db_password", "swordfish");
     assert!(from_directory(directory.path()).is_ok());
+}
+
+/// Gives a file away, which only root can. The decision itself has a test of its own.
+fn gives_away(path: impl AsRef<Path>) -> bool {
+    lchown(path, Some(4711), None).is_ok()
+}
+
+#[test]
+fn a_file_below_a_directory_of_another_user_is_refused() {
+    let directory = Directory::new();
+    fs::create_dir(directory.path().join("theirs")).unwrap();
+    let path = directory.write("theirs/password", "swordfish");
+    let theirs = directory.path().join("theirs");
+    if !gives_away(&theirs) {
+        return;
+    }
+    for mode in [0o755, 0o1777] {
+        chmod(&theirs, mode);
+        let report = from_file(&path).unwrap_err();
+        assert_eq!(
+            report.findings()[0].what(),
+            format!(
+                "is below the directory `{}`, which belongs to neither root nor the user of this \
+                 process",
+                theirs.display()
+            )
+        );
+    }
+}
+
+#[test]
+fn a_link_of_another_user_in_a_sticky_directory_is_refused_and_followed_elsewhere() {
+    let (sticky, elsewhere) = (Directory::new(), Directory::new());
+    let path = elsewhere.write("password", "swordfish");
+    // To the file, to a directory on the way, and over a second link.
+    let links =
+        [("file", path.as_str()), ("way", elsewhere.path().to_str().unwrap()), ("again", "file")];
+    for (name, target) in links {
+        symlink(target, sticky.path().join(name)).unwrap();
+    }
+    let name = sticky.path().file_name().unwrap().to_str().unwrap();
+    let given = ["file", "way/password", "again", &format!("../{name}/file")]
+        .map(|end| sticky.path().join(end).to_str().unwrap().to_owned());
+    for mode in [0o755, 0o1777] {
+        chmod(sticky.path(), mode);
+        for path in &given {
+            assert!(from_file(path).is_ok(), "{path} {mode:o}");
+        }
+    }
+    if !links.iter().all(|(name, _)| gives_away(sticky.path().join(name))) {
+        return;
+    }
+    for path in &given {
+        let report = from_file(path).unwrap_err();
+        assert!(report.findings()[0].what().starts_with("is behind the link `"), "{report}");
+    }
+    chmod(sticky.path(), 0o755);
+    for path in &given {
+        assert!(from_file(path).is_ok(), "nobody else can replace the link: {path}");
+    }
+}
+
+#[test]
+fn a_pipe_or_a_device_in_place_of_the_file_never_holds_the_loader_up() {
+    let directory = Directory::new();
+    let path = directory.path().join("db_password");
+    let pipe = directory.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let report = from_file(pipe.to_str().unwrap()).unwrap_err();
+    assert_eq!(report.findings()[0].what(), "is not a regular file");
+    // A terminal is opened without becoming the one of this process.
+    assert!(from_file("/dev/tty").is_err());
+
+    let file = directory.write("file", "swordfish");
+    let done = AtomicBool::new(false);
+    let (mut loaded, mut refused) = (0, 0);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                for target in [&pipe, Path::new(&file), Path::new("/dev/zero")] {
+                    let link = directory.path().join("link");
+                    symlink(target, &link).unwrap();
+                    fs::rename(&link, &path).unwrap();
+                }
+            }
+        });
+        let _done = Done(&done);
+        while !(path.is_symlink()) {
+            thread::yield_now();
+        }
+        for _ in 0..2000 {
+            match from_directory(directory.path()) {
+                Ok(secrets) => {
+                    assert!(secrets.text("DB_PASSWORD").unwrap().ct_eq("swordfish"));
+                    loaded += 1;
+                }
+                Err(report) => {
+                    let what = report.findings()[0].what();
+                    assert_eq!(what, "is not a regular file");
+                    refused += 1;
+                }
+            }
+        }
+    });
+    assert!(loaded > 0 && refused > 0, "{loaded} {refused}");
+}
+
+#[test]
+fn a_mounted_file_is_found_under_its_name_in_lower_or_upper_case() {
+    let file = |names: &[&str]| {
+        let directory = Directory::new();
+        for name in names {
+            directory.write(name, format!("from {name}"));
+        }
+        let environment = Environment::from_iter([("OTHER", "x")]);
+        let secrets = Secrets::loader(&environment)
+            .directory(directory.path())
+            .add_spec(Spec::text("Db_Password").optional())
+            .load();
+        secrets
+            .map(|secrets| secrets.text("Db_Password").map(|text| text.expose().to_owned()))
+            .map_err(|report| report.findings()[0].what().to_owned())
+    };
+    for name in ["db_password", "DB_PASSWORD", "Db_Password"] {
+        assert_eq!(file(&[name]), Ok(Some(format!("from {name}"))));
+    }
+    assert_eq!(file(&["dB_password"]), Ok(None));
+    for both in [["db_password", "DB_PASSWORD"], ["Db_Password", "DB_PASSWORD"]] {
+        assert!(file(&both).unwrap_err().starts_with("is there twice, as the files"), "{both:?}");
+    }
+    // One file under two names, as on a system where case does not matter.
+    let directory = Directory::new();
+    directory.write("db_password", "swordfish");
+    symlink("db_password", directory.path().join("DB_PASSWORD")).unwrap();
+    assert!(from_directory(directory.path()).unwrap().text("DB_PASSWORD").is_some());
 }
 
 #[test]

@@ -29,8 +29,15 @@ fn prints(variables: &[(&str, &str)], specs: &[Spec]) -> String {
     out
 }
 
-fn kinds(name: &'static str) -> [Spec; 4] {
-    [Spec::text(name), Spec::text(name).min_bytes(5000), Spec::base64(name), Spec::pem(name)]
+fn kinds(name: &'static str) -> [Spec; 6] {
+    [
+        Spec::text(name),
+        Spec::text(name).min_bytes(5000),
+        Spec::base64(name),
+        Spec::hex(name),
+        Spec::raw(name),
+        Spec::pem(name),
+    ]
 }
 
 #[test]

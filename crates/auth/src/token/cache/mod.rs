@@ -34,10 +34,11 @@ use super::{VerifiedToken, jws::Parts};
 ///
 /// # What it keeps in memory
 /// For each token its header and payload, its claims, and the tag of its signature. Without the
-/// signature none of it is a credential, so a core dump reveals claims but no tokens. An attacker
-/// who reads the key of the cache *and* writes requests while the process runs can construct a
-/// signature with the tag of a cached token, and thus use that token until the cache drops it. Such
-/// an attacker can also read the tokens of requests in flight.
+/// signature none of it is a credential. An attacker who reads the key of the cache *and* writes
+/// requests while the process runs can construct a signature with the tag of a cached token, and
+/// thus use that token until the cache drops it. A core dump contains the claims of cached tokens,
+/// and whole tokens elsewhere: those of requests in flight, and what the HTTP and TLS libraries
+/// leave in buffers that they have freed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct TokenCache {
