@@ -38,6 +38,7 @@
 //! | `tls` | TLS for the server of `health`, and `rediss://` for `redis` | no |
 //! | `test` | an issuer of tokens in `auth`, for the tests of an application | no |
 //! | `chaos` | fault injection in `resilience`, for an application's tests | no |
+//! | `tonic` | the client's address from tonic's server, and tonic's services on the server of `health` | no |
 //! | `full` | every module except `redis`, and none of the other features | no |
 //!
 //! The minimum supported Rust version is 1.95.

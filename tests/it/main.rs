@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod axum;
+#[cfg(feature = "tonic")]
+mod grpc;
 mod hyper;
 mod leak;
 mod lookups;

@@ -7,7 +7,8 @@ use http::Extensions;
 /// The remote address of a connection, stored in the extensions of its requests.
 ///
 /// A server that accepts connections itself inserts it. With the feature `axum`,
-/// [`find`](Self::find) also reads axum's `ConnectInfo<SocketAddr>`.
+/// [`find`](Self::find) also reads axum's `ConnectInfo<SocketAddr>`, and with the feature `tonic`
+/// tonic's `TcpConnectInfo`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(SocketAddr);
 
@@ -20,15 +21,23 @@ impl Peer {
 
     /// Finds the peer that sent a request: the [`Peer`] in its extensions, otherwise axum's
     /// `ConnectInfo<SocketAddr>`, otherwise the `MockConnectInfo<SocketAddr>` of a test (the last
-    /// two with the feature `axum`). Returns `None` if the server does not supply it, as on a Unix
+    /// two with the feature `axum`), otherwise tonic's `TcpConnectInfo` (with the feature
+    /// `tonic`). Returns `None` if the server does not supply it, as on a Unix
     /// socket.
+    ///
+    /// tonic's own TLS has another type, which depends on the features of tonic that the application
+    /// chooses: insert a [`Peer`] from `TlsConnectInfo<TcpConnectInfo>` there.
     ///
     /// All hardpoint layers use this function, so limits, logs and allow lists agree on the
     /// caller.
     #[inline]
     #[must_use]
     pub fn find(extensions: &Extensions) -> Option<Self> {
-        extensions.get::<Self>().copied().or_else(|| connect_info(extensions))
+        extensions
+            .get::<Self>()
+            .copied()
+            .or_else(|| connect_info(extensions))
+            .or_else(|| tonic_connect_info(extensions))
     }
 
     /// The address without its port. An IPv4-mapped address is converted to IPv4.
@@ -49,5 +58,16 @@ fn connect_info(extensions: &Extensions) -> Option<Peer> {
 
 #[cfg(not(feature = "axum"))]
 fn connect_info(_extensions: &Extensions) -> Option<Peer> {
+    None
+}
+
+#[cfg(feature = "tonic")]
+fn tonic_connect_info(extensions: &Extensions) -> Option<Peer> {
+    let info: &tonic::transport::server::TcpConnectInfo = extensions.get()?;
+    info.remote_addr().map(Peer::new)
+}
+
+#[cfg(not(feature = "tonic"))]
+fn tonic_connect_info(_extensions: &Extensions) -> Option<Peer> {
     None
 }

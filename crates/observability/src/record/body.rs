@@ -60,7 +60,7 @@ impl<B: Body> Body for RecordBody<B> {
         let polled = ready!(entry.inside(|| inner.as_mut().poll_frame(cx)));
         let over = match &polled {
             None => {
-                entry.complete();
+                entry.complete(None);
                 true
             }
             Some(Err(_)) => {
@@ -72,7 +72,7 @@ impl<B: Body> Body for RecordBody<B> {
                 // Readers do not poll the body again after this.
                 let last = frame.is_trailers() || inner.is_end_stream();
                 if last {
-                    entry.complete();
+                    entry.complete(frame.trailers_ref());
                 }
                 last
             }

@@ -7,13 +7,14 @@ use hardpoint_core::{
     event::{Ending, RequestEnded, RequestStarted},
 };
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
-    header::{CONTENT_LENGTH, USER_AGENT},
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri,
+    header::{CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT},
 };
 use http_body::Body;
 use tracing::{Level, Span};
 
 use super::{
+    grpc::{self, Code, End, Methods},
     ids::{self, X_REQUEST_ID},
     layer::Settings,
     notes,
@@ -38,6 +39,10 @@ pub(super) struct Entry {
     scheme: Scheme,
     head_only: bool,
     route: Option<Route>,
+    /// The target of a gRPC call whose method is not known yet, and where it is learned.
+    unknown: Option<Box<(Uri, Methods)>>,
+    /// The end of a gRPC response.
+    grpc: Option<End>,
     user_agent: Option<HeaderValue>,
     bytes_in: Option<u64>,
     status: Option<StatusCode>,
@@ -80,6 +85,27 @@ impl Entry {
         let method = method(request.method());
         let scheme = context.client().map_or(Scheme::Http, Client::scheme);
         settings.telemetry.on(&RequestStarted::new(method, scheme).into());
+        let route = Route::find(request.extensions());
+        let mut unknown = None;
+        let route = route.or_else(|| {
+            let methods = settings.methods.as_ref()?;
+            let path = request.uri().path();
+            if let Some(route) = methods.declared(path) {
+                // Limits inside find it there: a filter by method agrees with the record.
+                context.set_route(route.clone());
+                return Some(route.clone());
+            }
+            // The request's type only decides whether the target is worth a look: what follows
+            // concerns the record alone.
+            if !request.headers().get(CONTENT_TYPE).is_some_and(grpc::is_grpc) {
+                return None;
+            }
+            let learned = methods.learned(path).cloned();
+            if learned.is_none() {
+                unknown = Some(Box::new((request.uri().clone(), methods.clone())));
+            }
+            learned
+        });
         Self {
             time: settings.time.clone(),
             telemetry: settings.telemetry.clone(),
@@ -87,7 +113,9 @@ impl Entry {
             method,
             scheme,
             head_only: request.method() == Method::HEAD,
-            route: Route::find(request.extensions()),
+            route,
+            unknown,
+            grpc: None,
             user_agent: request.headers().get(USER_AGENT).cloned(),
             bytes_in: size(request.body(), request.headers()),
             context,
@@ -129,6 +157,8 @@ impl Entry {
         if response.body().is_end_stream() || self.expected == Some(0) {
             self.stage = Stage::Complete;
         }
+        self.grpc = End::from_head(response.headers(), self.stage == Stage::Complete);
+        self.learn();
         if let Some(id) = self.context.request_id() {
             response.headers_mut().insert(&X_REQUEST_ID, id.as_header().clone());
         }
@@ -144,9 +174,19 @@ impl Entry {
         }
     }
 
-    /// Records that the whole body was passed to the server.
-    pub(super) const fn complete(&mut self) {
+    /// Learns the method of the call if the response shows that it exists.
+    fn learn(&mut self) {
+        let exists = self.refused.is_none() && self.grpc.is_some_and(End::comes_from_a_method);
+        if let Some(call) = self.unknown.take_if(|_| exists) {
+            let (target, methods) = &*call;
+            self.route = methods.learn(target.path()).cloned();
+        }
+    }
+
+    /// Records that the whole body was passed to the server, with these trailers.
+    pub(super) fn complete(&mut self, trailers: Option<&HeaderMap>) {
         self.stage = Stage::Complete;
+        self.grpc = self.grpc.map(|end| end.after(trailers));
     }
 
     /// Records that the inner service or body returned an error.
@@ -164,14 +204,24 @@ impl Entry {
             (None, Stage::Failed) => Ending::Known(Outcome::Failed),
             (None, Stage::Waiting) => Ending::Cancelled,
             (None, _) if server_error => Ending::Known(Outcome::Failed),
+            (None, _) if self.grpc.is_some() => self.grpc_ending(),
             (None, Stage::Sending) => Ending::Aborted,
             (None, Stage::Complete) => Ending::Ok,
         }
     }
 
-    /// Returns the status of a rejection, even where gRPC sends 200.
+    fn grpc_ending(&self) -> Ending {
+        match self.grpc.and_then(End::code) {
+            Some(code) => code.outcome().map_or(Ending::Ok, Ending::Known),
+            None => Ending::Aborted,
+        }
+    }
+
+    /// Returns the status of a rejection or of a gRPC code, even where gRPC sends 200.
     fn status(&self) -> Option<StatusCode> {
-        self.refused.map(Refused::status).or(self.status)
+        let http = self.status.filter(|status| *status != StatusCode::OK);
+        let grpc = || self.grpc.and_then(End::code).map(Code::status);
+        self.refused.map(Refused::status).or(http).or_else(grpc).or(self.status)
     }
 
     /// Returns the template, never the requested path, which the client chooses.
@@ -211,6 +261,7 @@ impl Drop for Entry {
                     method = self.method,
                     route = self.route().unwrap_or(UNMATCHED),
                     status = self.status().map(|status| status.as_u16()),
+                    grpc_status = self.grpc.and_then(End::code).map(Code::number),
                     outcome = $ending.as_str(),
                     duration_ms = millis(duration),
                     ttfb_ms = self.first_byte.map(|at| millis(self.since_received(at))),

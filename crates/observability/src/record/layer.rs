@@ -3,7 +3,7 @@ use std::{borrow::Cow, sync::Arc};
 use hardpoint_core::{Place, StackLayer, Telemetry, Time};
 use tower_layer::Layer;
 
-use super::{Record, ids::Trust};
+use super::{Record, grpc::Methods, ids::Trust};
 
 /// Assigns ids to each request and writes its access line. See the [module docs](super).
 #[derive(Clone, Debug)]
@@ -12,42 +12,48 @@ pub struct RecordLayer {
     settings: Settings,
 }
 
-/// The settings of a layer's services. They share no state: a record belongs to one request.
+/// The settings of a layer's services. They share only the names of gRPC methods: a record belongs to
+/// one request.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) time: Time,
-    pub(super) on: bool,
     pub(super) trust: Trust,
     pub(super) telemetry: Telemetry,
     /// The keys of the accepted baggage.
     pub(super) baggage: Option<Arc<[Cow<'static, str>]>>,
     /// Whether `X-Amzn-Trace-Id` names the trace.
     pub(super) amazon: bool,
+    /// `None` if the layer is off.
+    pub(super) methods: Option<Methods>,
 }
 
 impl Settings {
-    const fn new(on: bool) -> Self {
+    const fn new(methods: Option<Methods>) -> Self {
         Self {
             time: Time::system(),
-            on,
             trust: Trust::Proxies,
             telemetry: Telemetry::none(),
             baggage: None,
             amazon: false,
+            methods,
         }
+    }
+
+    pub(super) const fn is_on(&self) -> bool {
+        self.methods.is_some()
     }
 }
 
 impl RecordLayer {
     /// Accepts the ids of requests that come through a trusted proxy, and generates new ones for
     /// all others.
-    pub const fn new() -> Self {
-        Self { settings: Settings::new(true) }
+    pub fn new() -> Self {
+        Self { settings: Settings::new(Some(Methods::new())) }
     }
 
     /// Does nothing: no context, no ids, no access line.
     pub const fn off() -> Self {
-        Self { settings: Settings::new(false) }
+        Self { settings: Settings::new(None) }
     }
 
     /// Accepts valid ids from every caller. Default: only from requests that come through a trusted
@@ -84,6 +90,23 @@ impl RecordLayer {
     /// Default: the header is ignored. AWS's load balancers add it and do not add `traceparent`.
     pub fn amazon_trace_id(mut self) -> Self {
         self.settings.amazon = true;
+        self
+    }
+
+    /// Declares methods of gRPC, such as `/routeguide.RouteGuide/GetFeature`: a call of one has its
+    /// path as its route, in the record and for the limits inside, whose filters and keys by route
+    /// then work. Default: none. A method that is not declared has its path as its route in the
+    /// record once it has answered (see the [module docs](super), *gRPC*), and no route for limits.
+    ///
+    /// May be called several times. A request whose path is not declared is not affected.
+    pub fn grpc_methods<I>(mut self, methods: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<Cow<'static, str>>,
+    {
+        if let Some(known) = &mut self.settings.methods {
+            known.declare(methods.into_iter().map(Into::into));
+        }
         self
     }
 

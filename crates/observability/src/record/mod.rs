@@ -70,8 +70,9 @@
 //! |---|---|
 //! | `request_id`, `trace_id` | the ids |
 //! | `method` | the method; `_OTHER` if it is neither in RFC 9110 nor `PATCH` |
-//! | `route` | the template that matched, from a [`Route`](hardpoint_core::Route) in the request's extensions or context, or axum's matched path (feature `axum`); else `unmatched`. Path and query are never logged |
-//! | `status` | of the response |
+//! | `route` | the template that matched, from a [`Route`](hardpoint_core::Route) in the request's extensions or context, or axum's matched path (feature `axum`), or the method of gRPC; else `unmatched`. Any other path and the query are never logged |
+//! | `status` | of the response; for gRPC the one that its code means |
+//! | `grpc_status` | the code of a gRPC response |
 //! | `outcome` | see below |
 //! | `duration_ms` | from the first hardpoint layer to the end of the body |
 //! | `ttfb_ms` | from the first hardpoint layer to the head of the response |
@@ -94,11 +95,35 @@
 //! | `cancelled` | was dropped before it had a response |
 //! | `aborted` | was dropped before the end of the response body |
 //!
+//! # gRPC
+//! A response is one of gRPC if the service sends the content type `application/grpc`. Its status is
+//! then in `grpc-status`, in the head or in the trailers:
+//!
+//! | code | `status` | outcome |
+//! |---|---|---|
+//! | `OK` | 200 | `ok` |
+//! | `UNKNOWN`, `INTERNAL`, `DATA_LOSS`, none at all | 500 | `failed` |
+//! | `UNAVAILABLE` | 503 | `failed` |
+//! | `DEADLINE_EXCEEDED` | 504 | `timed_out` |
+//! | `CANCELLED` | 408 | `ok` |
+//! | `INVALID_ARGUMENT`, `FAILED_PRECONDITION`, `OUT_OF_RANGE` | 400 | `ok` |
+//! | `UNAUTHENTICATED`, `PERMISSION_DENIED` | 401, 403 | `ok` |
+//! | `NOT_FOUND`, `UNIMPLEMENTED` | 404 | `ok` |
+//! | `ALREADY_EXISTS`, `ABORTED` | 409 | `ok` |
+//! | `RESOURCE_EXHAUSTED` | 429 | `ok` |
+//!
+//! The route of a call without a template is its path, `/package.Service/Method`, if the method is
+//! [declared](RecordLayer::grpc_methods) or has answered. A message, or a code that only a method
+//! sends, shows that it exists; `UNIMPLEMENTED`, rejections and the codes of interceptors
+//! (`UNAUTHENTICATED`, for example) do not. A client therefore cannot add a route. A layer learns at
+//! most 256 methods.
+//!
 //! `tracing::Span::record` cannot add a field to this line: tracing drops fields that the span does
 //! not declare. Use notes instead.
 //!
 //! # Sharing
-//! Nothing is shared: a record belongs to its request. Random bytes come from a pool per thread.
+//! The services of one layer share the methods of gRPC that have answered; a record belongs to its
+//! request. Random bytes come from a pool per thread.
 //!
 //! # Cancellation
 //! A dropped future is logged as `cancelled`, a dropped body as `aborted`. The inner future or body
@@ -124,6 +149,7 @@ pub(crate) mod amazon;
 mod body;
 pub(crate) mod entry;
 mod future;
+mod grpc;
 pub(crate) mod ids;
 mod layer;
 pub(crate) mod notes;

@@ -36,7 +36,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqB>) -> Self::Future {
-        if !self.settings.on {
+        if !self.settings.is_on() {
             return ResponseFuture::new(self.inner.call(request), None);
         }
         let mut entry = Entry::open(&mut request, &self.settings);

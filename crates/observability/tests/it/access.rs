@@ -80,6 +80,7 @@ async fn one_line_says_how_a_request_went() {
             "method": "POST",
             "route": "/orders/{id}",
             "status": 200,
+            "grpc_status": null,
             "outcome": "ok",
             "duration_ms": 6.234,
             "ttfb_ms": 1.234,

@@ -8,6 +8,7 @@ mod alloc;
 mod axum;
 mod cancellation;
 mod contract;
+mod grpc;
 mod harness;
 mod ids;
 mod labels;
