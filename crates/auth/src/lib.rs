@@ -35,7 +35,7 @@
 //! | sessions: refresh tokens, log-out | [`SessionIssuer`], [`SessionStore`], [`session`] |
 //! | keys | [`SigningKey`], [`VerifyingKey`], [`KeySet`], [`KeyRing`], [`Algorithm`] |
 //! | publishing and fetching keys | [`JwksService`], and with the feature `remote` `RemoteKeys` |
-//! | passwords | [`PasswordHasher`], [`PasswordHash`], [`PasswordPolicy`] |
+//! | passwords | [`PasswordPolicy`], [`PasswordHasher`], [`PasswordHash`], [`password`] |
 //!
 //! # Features
 //!
@@ -81,7 +81,7 @@ pub use self::{
         Algorithm, IssuerKeys, KeyError, KeyErrorKind, KeyRing, KeySet, KeySetError, KeyState,
         Refreshed, SigningKey, SkippedKey, VerifyingKey,
     },
-    password::{PasswordError, PasswordHash, PasswordHasher, PasswordPolicy},
+    password::{PasswordClient, PasswordError, PasswordHash, PasswordHasher, PasswordPolicy},
     rejection::AuthRejection,
     revocation::{Revocations, Revoked},
     scopes::{ParseScopesError, Scopes},

@@ -7,16 +7,16 @@ use std::{
 
 use axum::{Json, extract::State};
 use hardpoint::{
-    auth::{PasswordHash, PasswordPolicy},
+    auth::{PasswordClient, PasswordHash},
     core::{Problem, Secret, axum::RejectionResponse},
     redis::{Concept, Redis, Script},
 };
-use http::StatusCode;
+use http::{StatusCode, request::Parts};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    ids,
+    ids, passwords,
     routes::App,
     stores::{NamedKeys, Server, unavailable},
 };
@@ -32,7 +32,7 @@ const ACCOUNTS: Concept = Concept::lasting("account").loss("its owner cannot log
 #[derive(Debug)]
 pub(crate) enum Accounts {
     Memory(Mutex<HashMap<String, Account>>),
-    Shared(Shared),
+    Shared(Box<Shared>),
 }
 
 /// Accounts on a server.
@@ -42,6 +42,7 @@ pub(crate) struct Shared {
     keys: NamedKeys,
     find: Script,
     add: Script,
+    replace: Script,
 }
 
 /// One account.
@@ -70,15 +71,25 @@ const ADD: &str = "
 if KEYS[2] and redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
 return redis.call('SETNX', KEYS[1], ARGV[1])";
 
+/// Replaces the stored hash, as JSON has it, if it is still the given one.
+const REPLACE: &str = "
+local record = redis.call('GET', KEYS[1])
+if not record then return 0 end
+local first, last = string.find(record, ARGV[1], 1, true)
+if not first then return 0 end
+redis.call('SET', KEYS[1], string.sub(record, 1, first - 1) .. ARGV[2] .. string.sub(record, last + 1))
+return 1";
+
 impl Accounts {
     pub(crate) fn new(server: Option<&Server>) -> Self {
         let Some(server) = server else { return Self::Memory(Mutex::default()) };
-        Self::Shared(Shared {
+        Self::Shared(Box::new(Shared {
             redis: server.redis.clone(),
             keys: server.keys(&ACCOUNTS),
             find: Script::new(FIND),
             add: Script::new(ADD),
-        })
+            replace: Script::new(REPLACE),
+        }))
     }
 
     /// Returns the account with this address.
@@ -93,6 +104,26 @@ impl Accounts {
     /// Whether no account can be added. A server has a limit of its own.
     pub(crate) fn is_full(&self) -> bool {
         matches!(self, Self::Memory(accounts) if lock(accounts).len() >= MOST)
+    }
+
+    /// Replaces the stored hash of an account, unless it has changed since it was found.
+    pub(crate) async fn replace_password(
+        &self,
+        email: &str,
+        old: &PasswordHash,
+        new: &PasswordHash,
+    ) -> Result<(), Problem> {
+        match (normal(email), self) {
+            (None, _) => Ok(()),
+            (Some(email), Self::Memory(accounts)) => {
+                let mut accounts = lock(accounts);
+                if let Some(account) = accounts.get_mut(&email).filter(|a| a.password == *old) {
+                    account.password = new.clone();
+                }
+                Ok(())
+            }
+            (Some(email), Self::Shared(shared)) => shared.replace(&email, old, new).await,
+        }
     }
 
     async fn add(&self, email: String, account: Account) -> Result<(), Problem> {
@@ -119,6 +150,17 @@ impl Shared {
             0 => Err(taken()),
             _ => Ok(()),
         }
+    }
+
+    async fn replace(
+        &self,
+        email: &str,
+        old: &PasswordHash,
+        new: &PasswordHash,
+    ) -> Result<(), Problem> {
+        let texts = [old, new].map(|hash| json!(hash.as_str()).to_string());
+        let answer = self.redis.run(&self.replace, &self.keys.of(email), &texts).await;
+        answer.map(|_| ()).map_err(|error| unavailable(&error))
     }
 }
 
@@ -169,17 +211,17 @@ pub(crate) struct SignUp {
 
 pub(crate) async fn sign_up(
     State(app): State<App>,
+    parts: Parts,
     Json(sign_up): Json<SignUp>,
 ) -> Result<(StatusCode, Json<Value>), RejectionResponse> {
     let email =
         normal(&sign_up.email).ok_or_else(|| refused("email", "write an e-mail address"))?;
-    let weak = PasswordPolicy::default().check(&sign_up.password);
-    weak.map_err(|weak| refused("password", weak.to_string()))?;
+    app.policy.check(&sign_up.password, &[&email]).map_err(passwords::weak)?;
     // Checked again by `add`. Checking here saves most of the hashing.
     if app.accounts.find(&email).await?.is_some() {
         return Err(taken().into());
     }
-    let password = app.passwords.hash(sign_up.password).await?;
+    let password = app.passwords.hash(PasswordClient::from_parts(&parts), sign_up.password).await?;
     let id = ids::random().ok_or_else(|| Problem::from_status(StatusCode::SERVICE_UNAVAILABLE))?;
     app.accounts.add(email, Account { id: id.clone(), password }).await?;
     Ok((StatusCode::CREATED, Json(json!({ "id": id }))))

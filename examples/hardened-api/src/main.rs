@@ -9,6 +9,7 @@ mod accounts;
 mod admin;
 mod ids;
 mod notes;
+mod passwords;
 mod quote;
 mod routes;
 mod service;

@@ -11,8 +11,8 @@ use axum::{
 use hardpoint::{
     Stack,
     auth::{
-        AuthLayer, KeySet, PasswordHasher, RevocationPolicy, SessionIssuer, SessionStore,
-        TokenCache, TokenIssuer, TokenVerifier,
+        AuthLayer, KeySet, PasswordHasher, PasswordPolicy, RevocationPolicy, SessionIssuer,
+        SessionStore, TokenCache, TokenIssuer, TokenVerifier,
     },
     core::{Problem, Telemetry},
     edge::{BodyLimitLayer, CatchPanicLayer, ClientLayer, ProblemLayer, SecurityHeadersLayer},
@@ -33,6 +33,7 @@ use serde_json::Value;
 use crate::{
     accounts::{self, Accounts},
     notes::{self, Notes},
+    passwords,
     quote::{self, Quotes},
     session,
     settings::Settings,
@@ -54,6 +55,7 @@ pub(crate) struct App {
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) notes: Arc<Notes>,
     pub(crate) passwords: PasswordHasher,
+    pub(crate) policy: PasswordPolicy,
     pub(crate) sessions: SessionIssuer,
     pub(crate) notes_added: Counter,
     jwks: Arc<Value>,
@@ -85,7 +87,8 @@ impl App {
         let app = Self {
             accounts,
             notes: Arc::new(Notes::new(server)),
-            passwords: PasswordHasher::new().telemetry(telemetry),
+            passwords: passwords::hasher(settings, telemetry),
+            policy: passwords::policy(),
             notes_added: metrics.counter("notes_added_total", Unit::NONE, "Notes that were added."),
             jwks: Arc::new(set.to_jwks()),
             sessions: sessions.build()?,

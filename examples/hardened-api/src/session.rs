@@ -8,7 +8,7 @@ use axum::{
 };
 use hardpoint::{
     auth::{
-        Scopes,
+        PasswordClient, Scopes,
         axum::Authenticated,
         session::{Grant, Session, SessionClient, SessionId, SessionTokens},
     },
@@ -18,7 +18,7 @@ use http::{StatusCode, request::Parts};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::routes::App;
+use crate::{passwords, routes::App};
 
 /// The scopes granted by default.
 const SCOPES: Scopes = Scopes::from_static("notes:read notes:write");
@@ -37,10 +37,10 @@ pub(crate) async fn log_in(
     Json(log_in): Json<LogIn>,
 ) -> Result<Json<Value>, RejectionResponse> {
     let scopes = asked_for(log_in.scope.as_deref())?;
-    let account = app.accounts.find(&log_in.email).await?;
-    let stored = account.as_ref().map(|account| &account.password);
-    let matches = app.passwords.verify(stored, log_in.password).await?;
-    let account = account.filter(|_| matches).ok_or_else(log_in_failed)?;
+    let client = PasswordClient::from_parts(&parts);
+    let account =
+        passwords::verify(&app.passwords, &app.accounts, client, &log_in.email, log_in.password);
+    let account = account.await?;
     let opened = app
         .sessions
         .log_in(&account.id)
@@ -158,13 +158,6 @@ fn asked_for(scope: Option<&str>) -> Result<Scopes, Problem> {
         Problem::new(StatusCode::BAD_REQUEST, "invalid_scope", "The scope cannot be granted")
             .detail(format!("Request some of: {}", SCOPES.as_str()))
     })
-}
-
-/// The response is the same for a wrong address and a wrong password. The authentication layer adds
-/// the challenge.
-fn log_in_failed() -> Problem {
-    let title = "The address or the password is wrong";
-    Problem::new(StatusCode::UNAUTHORIZED, "login_failed", title)
 }
 
 /// `GET /api/v1/me`

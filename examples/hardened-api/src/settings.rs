@@ -9,6 +9,7 @@ use std::{
 use hardpoint::{
     auth::{
         KeyError, KeySet, SigningKey, VerifyingKey,
+        password::PepperRing,
         session::{RootSecret, Rotation},
     },
     core::{ClientResolver, Family, Secret, TrustedProxies},
@@ -20,7 +21,7 @@ use hardpoint::{
 };
 
 /// All variables that begin with `HARDPOINT_`. Any other is a mistake.
-const KNOWN: [&str; 20] = [
+const KNOWN: [&str; 22] = [
     "HARDPOINT_ADMIN_LISTEN",
     "HARDPOINT_ADMIN_TOKEN",
     "HARDPOINT_ADMIN_TOKEN_FILE",
@@ -31,6 +32,8 @@ const KNOWN: [&str; 20] = [
     "HARDPOINT_LISTEN",
     "HARDPOINT_LOG",
     "HARDPOINT_LOGIN_RATE_LIMIT",
+    "HARDPOINT_PEPPERS",
+    "HARDPOINT_PEPPERS_FILE",
     "HARDPOINT_RATE_LIMIT",
     "HARDPOINT_REDIS_URL",
     "HARDPOINT_REFRESH_GRACE",
@@ -47,6 +50,7 @@ const REDIS_URL: &str = "HARDPOINT_REDIS_URL";
 const ADMIN_TOKEN: &str = "HARDPOINT_ADMIN_TOKEN";
 const ROOT: &str = "HARDPOINT_ROOT_SECRET";
 const PREVIOUS_ROOT: &str = "HARDPOINT_ROOT_SECRET_PREVIOUS";
+const PEPPERS: &str = "HARDPOINT_PEPPERS";
 
 /// How long a refresh token that was used is still answered.
 const GRACE: Duration = Duration::from_secs(10);
@@ -84,6 +88,8 @@ pub(crate) struct Settings {
     pub(crate) drain_deadline: Duration,
     pub(crate) log: String,
     pub(crate) root: Root,
+    /// What password hashes need beside the passwords.
+    pub(crate) peppers: Option<PepperRing>,
     pub(crate) keys: Keys,
     /// The server that instances share. State is in memory without one.
     pub(crate) shared: Option<SharedState>,
@@ -127,6 +133,7 @@ impl Settings {
         let secrets = reader.secrets(env);
         let keys = reader.keys(secrets.as_ref());
         let root = reader.root(secrets.as_ref());
+        let peppers = reader.peppers(secrets.as_ref());
         let shared = reader.shared(env, secrets.as_ref());
         reader.refuse_what_is_unknown();
         let admin_listen = reader.parsed("HARDPOINT_ADMIN_LISTEN", loopback(3001), address);
@@ -161,6 +168,7 @@ impl Settings {
                 drain_deadline,
             ),
             log: reader.parsed("HARDPOINT_LOG", "info".to_owned(), log_filter),
+            peppers,
             shared,
             warnings: secrets.map(|secrets| secrets.warnings().to_vec()).unwrap_or_default(),
             // Last, because they return early: the report is complete at this point.
@@ -222,6 +230,7 @@ impl Reader<'_> {
             .add_spec(Spec::pem("JWT_PREVIOUS_KEYS").optional())
             .add_spec(Spec::base64(ROOT).min_bytes(32).required_when_strict())
             .add_spec(Spec::base64(PREVIOUS_ROOT).min_bytes(32).optional())
+            .add_spec(Spec::text(PEPPERS).optional())
             .load();
         self.report.collect(loaded)
     }
@@ -266,6 +275,25 @@ impl Reader<'_> {
         };
         let too_short = |error| self.report.add(ROOT, format!("is refused: {error}"), "replace it");
         Some(Root { secret: all.map_err(too_short).ok()?, generated })
+    }
+
+    /// Returns the peppers, or `None` if none are set or they cannot be used.
+    fn peppers(&mut self, secrets: Option<&Secrets>) -> Option<PepperRing> {
+        let secrets = secrets?;
+        let read = PepperRing::parse(secrets.text(PEPPERS)?);
+        let refused = |error| {
+            let remedy =
+                "write `id:secret`, the current one first, each as from `openssl rand -base64 32`";
+            self.report.add(PEPPERS, format!("is refused: {error}"), remedy);
+        };
+        let peppers = read.map_err(refused).ok()?;
+        for root in [ROOT, PREVIOUS_ROOT] {
+            if secrets.bytes(root).is_some_and(|secret| peppers.contains(secret)) {
+                let what = format!("has the secret of {root}, which is replaced after a leak");
+                self.report.add(PEPPERS, what, "write a secret of its own: a pepper must be kept");
+            }
+        }
+        Some(peppers)
     }
 
     /// Returns the token of the admin listener, which is required if other hosts can reach it.

@@ -1,77 +1,168 @@
 //! A stored hash.
 
-use argon2::{Params, password_hash::phc};
+use std::sync::Arc;
 
-/// An Argon2id hash in the PHC string format that may be verified.
-///
-/// `Debug` hides it: a hash can be attacked offline.
+use argon2::{Algorithm, Params, Version, password_hash::phc};
+
+use super::{Argon2Profile, PepperId, PepperRing, work::Work};
+
+/// A stored hash that may be verified. `Debug` hides it: a hash can be attacked offline.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash {
-    text: String,
-    pub(super) parts: Parts,
+    text: Arc<str>,
+    pub(super) scheme: Scheme,
 }
 
-/// The most memory that a stored hash may demand, in KiB.
-const MAX_MEMORY: u32 = 64 * 1024;
-/// The most passes that a stored hash may demand.
-const MAX_PASSES: u32 = 4;
-/// The most lanes that a stored hash may demand.
-const MAX_LANES: u32 = 4;
+/// How a hash was made, and what it is.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Scheme {
+    Argon2(Arc<Argon2Hash>),
+}
+
+/// The content of an Argon2 hash.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Argon2Hash {
+    pub(super) work: Argon2Work,
+    pub(super) salt: phc::Salt,
+    pub(super) output: phc::Output,
+    pub(super) pepper: Option<PepperId>,
+}
+
+/// What an Argon2 hash costs: two hashes with the same work take the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Argon2Work {
+    pub(super) algorithm: Algorithm,
+    pub(super) version: Version,
+    pub(super) profile: Argon2Profile,
+}
+
+impl Argon2Work {
+    /// What a new hash costs.
+    pub(super) const fn new(profile: Argon2Profile) -> Self {
+        Self { algorithm: Algorithm::Argon2id, version: Version::V0x13, profile }
+    }
+}
 
 impl PasswordHash {
-    /// Reads a stored hash.
+    /// Reads a stored hash: Argon2 in the PHC string format, as this crate, the reference implementation
+    /// and libraries of most languages write it, and with Django's prefix `argon2$`. Ignores line breaks at
+    /// the end. Argon2i, Argon2d and version 16 are read too; log-ins replace them.
+    ///
+    /// Allocates no memory for the hash function: the hasher compares the parameters with its ceiling
+    /// when it verifies.
     ///
     /// # Errors
-    /// [`ParseHashError`] if the text is not an Argon2id hash, or demands more than 64 MiB, 4 passes
-    /// or 4 lanes, since an altered hash may demand anything. The ceiling is above every choice of
-    /// OWASP's password storage cheat sheet except for 5 passes over 7 MiB.
+    /// [`ParseHashError`] if the text is not an Argon2 hash.
     pub fn parse(text: &str) -> Result<Self, ParseHashError> {
-        let hash = phc::PasswordHash::new(text).map_err(|_| ParseHashError::Malformed)?;
-        Ok(Self { text: text.to_owned(), parts: parts(&hash)? })
+        let phc = text.trim_end_matches(['\r', '\n']);
+        let phc = phc.strip_prefix("argon2$").map_or(phc.into(), |rest| format!("${rest}"));
+        let hash = phc::PasswordHash::new(&phc).map_err(|_| ParseHashError::Malformed)?;
+        let argon2 = argon2_hash(&hash)?;
+        Ok(Self { text: text.into(), scheme: Scheme::Argon2(Arc::new(argon2)) })
     }
 
-    /// The text to store.
+    pub(super) fn from_phc(hash: &phc::PasswordHash) -> Result<Self, ParseHashError> {
+        let argon2 = argon2_hash(hash)?;
+        Ok(Self { text: hash.to_string().into(), scheme: Scheme::Argon2(Arc::new(argon2)) })
+    }
+
+    /// The text to store: exactly what was read, or the PHC string of a new hash, which has fewer than 200
+    /// bytes, in ASCII.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
-}
 
-/// The parameters, the salt and the output of a stored hash.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct Parts {
-    pub(super) params: Params,
-    pub(super) salt: phc::Salt,
-    pub(super) output: phc::Output,
-}
+    /// The parameters that this hash was made with.
+    #[must_use]
+    pub fn parameters(&self) -> HashParameters {
+        match &self.scheme {
+            Scheme::Argon2(hash) => {
+                let (work, profile) = (hash.work, hash.work.profile);
+                HashParameters::Argon2 { variant: work.algorithm.as_str(), profile }
+            }
+        }
+    }
 
-fn parts(hash: &phc::PasswordHash) -> Result<Parts, ParseHashError> {
-    if hash.algorithm.as_str() != "argon2id" || hash.version != Some(0x13) {
-        return Err(ParseHashError::Algorithm);
+    /// The id of the pepper that this hash was made with.
+    #[must_use]
+    pub fn pepper(&self) -> Option<PepperId> {
+        match &self.scheme {
+            Scheme::Argon2(hash) => hash.pepper,
+        }
     }
-    let params = Params::try_from(hash).map_err(|_| ParseHashError::Malformed)?;
-    if params.m_cost() > MAX_MEMORY || params.t_cost() > MAX_PASSES || params.p_cost() > MAX_LANES {
-        return Err(ParseHashError::AboveCeiling);
+
+    /// What verifying this hash takes.
+    pub(super) fn work(&self) -> Work {
+        match &self.scheme {
+            Scheme::Argon2(hash) => Work::Argon2(hash.work),
+        }
     }
-    match (hash.salt, hash.hash) {
-        (Some(salt), Some(output)) => Ok(Parts { params, salt, output }),
-        _ => Err(ParseHashError::Malformed),
+
+    /// Whether a new hash would be made differently.
+    pub(super) fn differs_from(
+        &self,
+        profile: Argon2Profile,
+        peppers: Option<&PepperRing>,
+    ) -> bool {
+        match &self.scheme {
+            Scheme::Argon2(hash) => {
+                hash.work != Argon2Work::new(profile)
+                    || hash.pepper != peppers.map(PepperRing::current)
+                    || hash.salt.as_ref().len() < Argon2Profile::SALT
+                    || hash.output.as_ref().len() < Argon2Profile::OUTPUT
+            }
+        }
     }
 }
 
 debug_only!(PasswordHash {});
 
+fn argon2_hash(hash: &phc::PasswordHash) -> Result<Argon2Hash, ParseHashError> {
+    let algorithm =
+        Algorithm::new(hash.algorithm.as_str()).map_err(|_| ParseHashError::Algorithm)?;
+    // Hashes from before the version was written have version 16 (RFC 9106 is version 19).
+    let version = hash.version.map_or(Ok(Version::V0x10), Version::try_from);
+    let version = version.map_err(|_| ParseHashError::Algorithm)?;
+    let params = Params::try_from(hash).map_err(|_| ParseHashError::Malformed)?;
+    let pepper = match params.keyid() {
+        [] => None,
+        id => Some(PepperId::from_bytes(id).ok_or(ParseHashError::Malformed)?),
+    };
+    if !params.data().is_empty() {
+        return Err(ParseHashError::Algorithm);
+    }
+    let work = Argon2Work { algorithm, version, profile: Argon2Profile::from_params(&params) };
+    match (hash.salt, hash.hash) {
+        (Some(salt), Some(output)) => Ok(Argon2Hash { work, salt, output, pepper }),
+        _ => Err(ParseHashError::Malformed),
+    }
+}
+
+/// The parameters of a stored hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HashParameters {
+    /// Argon2.
+    #[non_exhaustive]
+    Argon2 {
+        /// `argon2id`, `argon2i` or `argon2d`.
+        variant: &'static str,
+        /// Memory, passes and lanes.
+        profile: Argon2Profile,
+    },
+}
+
 /// A text is not a hash that may be verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseHashError {
-    /// Its parameters are above the ceiling.
-    #[error("the stored hash demands more than 64 MiB, 4 passes or 4 lanes")]
-    AboveCeiling,
-    /// Its algorithm is not Argon2id, version 19.
-    #[error("the stored hash is not of Argon2id version 19")]
+    /// Its algorithm is not one that can be verified.
+    #[error(
+        "the stored hash is not of Argon2 version 16 or 19; the feature imported-hashes reads others"
+    )]
     Algorithm,
-    /// It is not a PHC string.
+    /// It is not in a known format.
     #[error("the stored hash is not a PHC string")]
     Malformed,
 }

@@ -1,238 +1,206 @@
-//! Hashing within a bound.
+//! Hashing and verifying in turn.
 
-use std::{
-    num::NonZeroUsize,
-    sync::{Arc, Mutex, PoisonError},
-    thread,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use argon2::{Algorithm, Argon2, Block, Params, Version, password_hash::phc};
 use hardpoint_core::{
     Secret, Telemetry,
     event::{PasswordChecked, PasswordResult},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{PasswordError, PasswordHash, PasswordPolicy, hash::Parts};
-
-/// Memory of a hash in KiB, passes and lanes: a choice of OWASP's password storage cheat sheet.
-const MEMORY: u32 = 19_456;
-const PASSES: u32 = 2;
-const LANES: u32 = 1;
-const OUTPUT: usize = 32;
+use super::{
+    Normalization, PasswordClient, PasswordError, PasswordHash, PasswordHasherBuilder,
+    PasswordPolicy, StoredCeiling, engine::Engine, turns::Turns,
+};
 
 /// Hashes and verifies passwords. Clones share the memory and the queue. See the
-/// [module docs](super).
+/// [module docs](super), and [`PasswordHasherBuilder`] for its settings.
 #[derive(Clone)]
 #[must_use]
 pub struct PasswordHasher {
-    shared: Arc<Shared>,
+    engine: Arc<Engine>,
+    turns: Arc<Turns>,
+    ceiling: StoredCeiling,
+    normalization: Normalization,
     patience: Duration,
     telemetry: Telemetry,
 }
 
-struct Shared {
-    running: Arc<Semaphore>,
-    admitted: Arc<Semaphore>,
-    /// Unused memory: never more arenas than hashes may run.
-    arenas: Mutex<Vec<Vec<Block>>>,
-}
-
 impl PasswordHasher {
-    /// Runs as many hashes at once as there are cores; 256 callers wait for at most 5 s.
-    ///
-    /// A hash takes 19 MiB and 2 passes, OWASP's choice, about 25 ms on a core of a server: a core
-    /// serves 40 log-ins a second. The hasher keeps `19 MiB × cores` after the first log-ins.
+    /// A hasher with the default settings.
     pub fn new() -> Self {
-        let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        Self::with_bounds(cores, 256)
+        Self::builder().build()
     }
 
-    /// Runs `at_once` hashes at the same time; `waiting` callers wait for their turn.
-    ///
-    /// More hashes than cores gain nothing and cost 19 MiB each; the minimum is 1, the maximum 1024. A
-    /// longer queue means longer waits before a caller is refused, and a password in memory for each.
-    pub fn with_bounds(at_once: usize, waiting: usize) -> Self {
-        let at_once = at_once.clamp(1, 1024);
-        let admitted = at_once.saturating_add(waiting).min(Semaphore::MAX_PERMITS);
-        let shared = Shared {
-            running: Arc::new(Semaphore::new(at_once)),
-            admitted: Arc::new(Semaphore::new(admitted)),
-            arenas: Mutex::new(Vec::with_capacity(at_once)),
-        };
+    /// Settings of a hasher.
+    pub fn builder() -> PasswordHasherBuilder {
+        PasswordHasherBuilder::new()
+    }
+
+    pub(super) fn from_builder(builder: PasswordHasherBuilder) -> Self {
+        let engine = Engine::new(builder.profile, builder.peppers);
+        for stored in builder.stored {
+            engine.known.with(Some(stored.work()));
+        }
         Self {
-            shared: Arc::new(shared),
-            patience: Duration::from_secs(5),
-            telemetry: Telemetry::none(),
+            engine: Arc::new(engine),
+            turns: Turns::new(builder.bounds),
+            ceiling: builder.ceiling,
+            normalization: builder.normalization,
+            patience: builder.patience,
+            telemetry: builder.telemetry,
         }
     }
 
-    /// Reports every result to this observer. Default: no observer.
-    pub fn telemetry(mut self, telemetry: &Telemetry) -> Self {
-        self.telemetry = telemetry.clone();
-        self
-    }
-
-    /// How long a caller waits for its turn. Default: 5 s, after which users reload the page. 0 refuses
-    /// a caller that does not get a turn at once.
-    pub fn patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
-        self
-    }
-
-    /// Hashes a new password, with a salt of its own.
+    /// Hashes a new password, with a salt of its own and the current pepper.
     ///
     /// # Errors
-    /// [`PasswordError`] if the queue is full, the wait was too long, or the hash function failed. A
-    /// password above [`PasswordPolicy::MAX_BYTES`] fails too: check the policy first.
-    pub async fn hash(&self, password: Secret<str>) -> Result<PasswordHash, PasswordError> {
+    /// [`PasswordError::Overloaded`] if the queue refuses the client or the wait was too long, and
+    /// [`PasswordError::Failed`] if the hash function failed. A password above
+    /// [`PasswordPolicy::MAX_BYTES`] fails too: check the policy first.
+    ///
+    /// # Cancellation
+    /// See the [module docs](super).
+    pub async fn hash(
+        &self,
+        client: PasswordClient,
+        password: Secret<str>,
+    ) -> Result<PasswordHash, PasswordError> {
         if password.expose().len() > PasswordPolicy::MAX_BYTES {
             return Err(PasswordError::Failed);
         }
-        let shared = Arc::clone(&self.shared);
-        self.run(move || shared.hash_new(&password), |_| PasswordResult::Hashed).await
+        let (engine, normalization) = (Arc::clone(&self.engine), self.normalization);
+        let work = move || {
+            let normal = normalization.changed(password.expose());
+            engine.hash(normal.as_deref().map_or(password.expose(), String::as_str))
+        };
+        self.in_turn(client, PasswordResult::Hashed, work).await
     }
 
-    /// Whether this is the password of the stored hash.
+    /// Whether this is the password of the stored hash: a wrong one is an error.
     ///
-    /// For an account that does not exist pass `None`: the hasher does the same work as for a hash with
-    /// its own parameters, and returns `false`.
+    /// For an account that does not exist pass `None`. The hasher does the same work as for a stored
+    /// hash, and answers [`PasswordError::Mismatch`]. So does a password above
+    /// [`PasswordPolicy::MAX_BYTES`], at once and for every account.
+    ///
+    /// If the password is right and [`needs_rehash`](Self::needs_rehash), the same turn makes a
+    /// [replacement](VerifiedPassword::replacement).
+    ///
+    /// ```
+    /// # use hardpoint_auth::password::{Argon2Profile, PasswordClient, PasswordHasher};
+    /// # use hardpoint_core::{Key, Secret};
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// let client = PasswordClient::new(&Key::borrowed(b"203.0.113.9"));
+    /// let password = || Secret::from("correct horse battery staple");
+    /// let old = PasswordHasher::builder().profile(Argon2Profile::owasp_7_mib()).build();
+    /// let stored = old.hash(client, password()).await?;
+    ///
+    /// let new = PasswordHasher::builder().profile(Argon2Profile::owasp_12_mib()).build();
+    /// let verified = new.verify(client, Some(&stored), password()).await?;
+    /// let replacement = verified.replacement().expect("it was made with another profile");
+    /// // Store `replacement` if the account still has `stored`.
+    /// assert!(!new.needs_rehash(replacement));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// [`PasswordError`] if the queue is full, the wait was too long, or the hash function failed.
+    /// [`PasswordError::Mismatch`] if the password is wrong. Any other [`PasswordError`] says nothing
+    /// about the password.
+    ///
+    /// # Cancellation
+    /// See the [module docs](super).
     pub async fn verify(
         &self,
+        client: PasswordClient,
         stored: Option<&PasswordHash>,
         password: Secret<str>,
-    ) -> Result<bool, PasswordError> {
-        let result = |matches: &bool| match matches {
-            true => PasswordResult::Matched,
-            false => PasswordResult::Mismatched,
-        };
+    ) -> Result<VerifiedPassword, PasswordError> {
         // No account has such a password, so this reveals nothing about one.
         if password.expose().len() > PasswordPolicy::MAX_BYTES {
-            self.telemetry.on(&PasswordChecked::new(result(&false)).into());
-            return Ok(false);
+            return self.report(Err(PasswordError::Mismatch), PasswordResult::Matched);
         }
-        let parts = stored.map(|stored| stored.parts.clone());
-        let shared = Arc::clone(&self.shared);
-        self.run(move || shared.matches(parts.as_ref(), &password), result).await
+        if let Some(stored) = stored {
+            self.check(stored)?;
+        }
+        let (engine, stored) = (Arc::clone(&self.engine), stored.cloned());
+        let normalization = self.normalization;
+        let work = move || {
+            let normal = normalization.changed(password.expose());
+            engine.verify(stored.as_ref(), password.expose(), normal.as_deref().map(String::as_str))
+        };
+        self.in_turn(client, PasswordResult::Matched, work).await
     }
 
-    /// Does the work in turn, and reports its result. A failure of the hash function is not one.
-    async fn run<T: Send + 'static>(
+    /// Whether a new hash of the same password would have other parameters, another pepper or another
+    /// algorithm. [`verify`](Self::verify) makes the replacement by itself; this counts what is left.
+    ///
+    /// A stronger stored hash is replaced too: what differs from the profile costs every log-in its time.
+    #[must_use]
+    pub fn needs_rehash(&self, stored: &PasswordHash) -> bool {
+        self.engine.is_outdated(stored)
+    }
+
+    /// Whether the stored hash could be verified, to check a table before an import or after a change of
+    /// the settings.
+    ///
+    /// # Errors
+    /// [`PasswordError::AboveCeiling`] or [`PasswordError::UnknownPepper`].
+    pub fn check(&self, stored: &PasswordHash) -> Result<(), PasswordError> {
+        if !self.ceiling.allows(stored.work(), self.engine.profile) {
+            return Err(PasswordError::AboveCeiling);
+        }
+        self.engine.pepper_of(stored).map(|_| ())
+    }
+
+    /// Waits for a turn, does the work on a blocking thread, and reports the result.
+    async fn in_turn<T: Send + 'static>(
         &self,
+        client: PasswordClient,
+        success: PasswordResult,
         work: impl FnOnce() -> Result<T, PasswordError> + Send + 'static,
-        result: impl FnOnce(&T) -> PasswordResult,
     ) -> Result<T, PasswordError> {
-        let answer = self.in_turn(work).await;
+        let answer = match self.turns.turn(client.seat(), self.patience).await {
+            Err(error) => Err(error),
+            // The work cannot be cancelled, so it holds the turn until it ends.
+            Ok(turn) => tokio::task::spawn_blocking(move || {
+                let answer = work();
+                drop(turn);
+                answer
+            })
+            .await
+            .unwrap_or(Err(PasswordError::Failed)),
+        };
+        self.report(answer, success)
+    }
+
+    /// A failure of the hash function is not a result.
+    fn report<T>(
+        &self,
+        answer: Result<T, PasswordError>,
+        success: PasswordResult,
+    ) -> Result<T, PasswordError> {
         let result = match &answer {
-            Ok(answer) => result(answer),
+            Ok(_) => success,
+            Err(PasswordError::Mismatch) => PasswordResult::Mismatched,
             Err(PasswordError::Overloaded) => PasswordResult::Shed,
             Err(_) => return answer,
         };
         self.telemetry.on(&PasswordChecked::new(result).into());
         answer
     }
-
-    /// Waits for a turn and does the work on a blocking thread.
-    async fn in_turn<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<T, PasswordError> + Send + 'static,
-    ) -> Result<T, PasswordError> {
-        let place = Arc::clone(&self.shared.admitted)
-            .try_acquire_owned()
-            .map_err(|_| PasswordError::Overloaded)?;
-        let turn = Arc::clone(&self.shared.running).acquire_owned();
-        let turn = tokio::time::timeout(self.patience, turn)
-            .await
-            .map_err(|_| PasswordError::Overloaded)?
-            .map_err(|_| PasswordError::Failed)?;
-        // The work cannot be cancelled, so it holds the permits until it ends.
-        tokio::task::spawn_blocking(move || {
-            let _permits: [OwnedSemaphorePermit; 2] = [place, turn];
-            work()
-        })
-        .await
-        .map_err(|_| PasswordError::Failed)?
-    }
 }
 
 #[cfg(test)]
 impl PasswordHasher {
-    /// Takes one of the places that run, as a hash would.
-    pub(super) async fn occupy(&self) -> OwnedSemaphorePermit {
-        Arc::clone(&self.shared.running).acquire_owned().await.unwrap()
+    /// Takes a turn, as a hash would.
+    pub(super) async fn occupy(&self, client: PasswordClient) -> super::turns::Turn {
+        self.turns.turn(client.seat(), Duration::MAX).await.unwrap()
     }
 
-    pub(super) fn idle_arenas(&self) -> usize {
-        self.shared.arenas().len()
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
     }
-}
-
-impl Shared {
-    fn hash_new(&self, password: &Secret<str>) -> Result<PasswordHash, PasswordError> {
-        let mut salt = [0; 16];
-        getrandom::fill(&mut salt).map_err(|_| PasswordError::Failed)?;
-        let params = own_params()?;
-        let output = self.compute(&params, &salt, password)?;
-        let hash = phc::PasswordHash {
-            algorithm: Algorithm::Argon2id.ident(),
-            version: Some(Version::V0x13.into()),
-            params: phc::ParamsString::try_from(&params).map_err(|_| PasswordError::Failed)?,
-            salt: Some(phc::Salt::new(&salt).map_err(|_| PasswordError::Failed)?),
-            hash: Some(phc::Output::new(&output).map_err(|_| PasswordError::Failed)?),
-        };
-        PasswordHash::parse(&hash.to_string()).map_err(|_| PasswordError::Failed)
-    }
-
-    fn matches(
-        &self,
-        stored: Option<&Parts>,
-        password: &Secret<str>,
-    ) -> Result<bool, PasswordError> {
-        let Some(stored) = stored else {
-            let _same_work = self.compute(&own_params()?, &[0; 16], password)?;
-            return Ok(false);
-        };
-        let output = self.compute(&stored.params, stored.salt.as_ref(), password)?;
-        // Output compares in constant time.
-        Ok(phc::Output::new(&output).is_ok_and(|output| output == stored.output))
-    }
-
-    fn compute(
-        &self,
-        params: &Params,
-        salt: &[u8],
-        password: &Secret<str>,
-    ) -> Result<Vec<u8>, PasswordError> {
-        let mut output = vec![0; params.output_len().unwrap_or(OUTPUT)];
-        let mut arena = self.arenas().pop().unwrap_or_default();
-        if arena.len() < params.block_count() {
-            arena.resize(params.block_count(), Block::new());
-        }
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
-        let result = argon2.hash_password_into_with_memory(
-            password.expose().as_bytes(),
-            salt,
-            &mut output,
-            arena.as_mut_slice(),
-        );
-        // A stored hash may have demanded more than a new one: that arena is not kept.
-        if arena.len() <= own_params()?.block_count() {
-            self.arenas().push(arena);
-        }
-        result.map(|()| output).map_err(|_| PasswordError::Failed)
-    }
-
-    fn arenas(&self) -> std::sync::MutexGuard<'_, Vec<Vec<Block>>> {
-        self.arenas.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn own_params() -> Result<Params, PasswordError> {
-    Params::new(MEMORY, PASSES, LANES, Some(OUTPUT)).map_err(|_| PasswordError::Failed)
 }
 
 impl Default for PasswordHasher {
@@ -241,4 +209,20 @@ impl Default for PasswordHasher {
     }
 }
 
-debug_only!(PasswordHasher { patience });
+debug_only!(PasswordHasher { ceiling, normalization, patience });
+
+/// A password was right.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct VerifiedPassword {
+    pub(super) replacement: Option<PasswordHash>,
+}
+
+impl VerifiedPassword {
+    /// A hash of the same password by the current settings, if the stored one differs from them. Store it
+    /// if the account still has the hash that was verified; the log-in succeeds even if that fails.
+    #[must_use]
+    pub fn replacement(&self) -> Option<&PasswordHash> {
+        self.replacement.as_ref()
+    }
+}

@@ -1,57 +1,94 @@
-//! Passwords: hashed with Argon2id within a bound on memory, time and waiting.
+//! Passwords: chosen by NIST's rules, and hashed with Argon2id within a bound on memory, time and waiting.
 //!
 //! Protects accounts when their store leaks, and the service from a flood of log-ins: each hash takes
 //! megabytes and milliseconds, so an unbounded number of them at once is the cheapest way to bring a
-//! service down.
+//! service down, and a queue in order of arrival lets a few clients keep everybody else out.
 //!
 //! # Example
 //! ```
-//! use hardpoint_auth::{PasswordHasher, PasswordPolicy};
-//! use hardpoint_core::Secret;
+//! use hardpoint_auth::password::{PasswordClient, PasswordError, PasswordHasher, PasswordPolicy};
+//! use hardpoint_core::{Key, Secret};
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+//! let policy = PasswordPolicy::default().add_word("hardpoint");
 //! let passwords = PasswordHasher::new();
-//! let chosen = Secret::from("correct horse battery staple");
-//! PasswordPolicy::default().check(&chosen)?;
-//! let stored = passwords.hash(chosen).await?;
+//! // In a handler: PasswordClient::from_parts(&parts)
+//! let client = PasswordClient::new(&Key::address("203.0.113.9".parse()?));
 //!
-//! assert!(passwords.verify(Some(&stored), Secret::from("correct horse battery staple")).await?);
-//! assert!(!passwords.verify(Some(&stored), Secret::from("wrong")).await?);
+//! let chosen = Secret::from("correct horse battery staple");
+//! policy.check(&chosen, &["alice@example.org"])?;
+//! let stored = passwords.hash(client, chosen).await?;
+//!
+//! let typed = Secret::from("correct horse battery staple");
+//! let verified = passwords.verify(client, Some(&stored), typed).await?;
+//! assert!(verified.replacement().is_none(), "the parameters are still the same");
+//! let wrong = passwords.verify(client, Some(&stored), Secret::from("wrong")).await;
+//! assert_eq!(wrong.unwrap_err(), PasswordError::Mismatch);
 //! // No such account: the answer takes as long and is the same.
-//! assert!(!passwords.verify(None, Secret::from("wrong")).await?);
+//! let unknown = passwords.verify(client, None, Secret::from("wrong")).await;
+//! assert_eq!(unknown.unwrap_err(), PasswordError::Mismatch);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # Semantics
-//! 1. As many hashes run at once as there are cores, each in 19 MiB that are kept for the next one. A
-//!    stored hash with larger parameters gets the memory that it demands, up to the ceiling of 64 MiB,
-//!    and returns it: the most is `64 MiB × hashes at once`.
-//! 2. Further callers queue in order of arrival, within a bound in number and in time. Beyond it they
-//!    are refused with 503, and the password may be correct.
-//! 3. A stored hash is checked before any work is done for it: parameters above the ceiling are an
-//!    error, so an attacker who can write to the store cannot exhaust the service.
-//! 4. The [observer](PasswordHasher::telemetry) gets each result: hashed, matched, mismatched, or shed.
+//! 1. As many hashes run at once as there are arenas, by default one for each core. An arena is the memory
+//!    of one hash; it grows to the largest stored hash, at most to the [`StoredCeiling`], is wiped after
+//!    each hash, and kept for the next one. So the most is `arenas × ceiling`, and without larger
+//!    stored hashes `arenas × profile`.
+//! 2. Further callers wait. Clients take turns, so a caller waits for one hash of each other client, however
+//!    many callers the others have. Known devices wait in a queue of their own, which gets every second
+//!    turn.
+//! 3. The queue is bounded in number, for each client, and in time. A full one refuses the client that
+//!    fills it, with 503 and `Retry-After`: the password may be correct.
+//! 4. Every verification does the same work, for an account with any stored hash and for none: one
+//!    hash of each kind that is stored ([`PasswordHasherBuilder::add_stored`]). The replacement of an
+//!    outdated hash takes longer, after the password was right.
+//! 5. A stored hash is checked before any work is done for it: parameters above the ceiling are an error,
+//!    and so is a pepper that is missing.
+//! 6. The [observer](PasswordHasherBuilder::telemetry) gets each result: hashed, matched, mismatched, or
+//!    shed.
 //!
 //! # Sharing
-//! Clones of a hasher share its memory and its queue. A second hasher doubles the bound.
+//! Clones of a hasher share its memory and its queue. A second hasher doubles the bounds.
 //!
 //! # Cancellation
 //! A caller that drops its future while it waits leaves the queue. A running hash cannot be stopped: its
-//! memory stays in use until it is done.
+//! turn and its memory stay in use until it is done.
+//!
+//! # Deployment caveats
+//! Behind a proxy that is not trusted, all users are one client. Each instance has a queue of its own. A
+//! pepper that is lost cannot be replaced: no password verifies without it.
 
+mod arena;
+mod builder;
+mod ceiling;
+mod client;
+mod engine;
 mod error;
 mod hash;
 mod hasher;
+mod normal;
+mod pepper;
 mod policy;
+mod profile;
+mod queue;
+mod turns;
+mod work;
 
 #[cfg(test)]
 mod tests;
 
 pub use self::{
+    builder::PasswordHasherBuilder,
+    ceiling::StoredCeiling,
+    client::PasswordClient,
     error::PasswordError,
-    hash::{ParseHashError, PasswordHash},
-    hasher::PasswordHasher,
-    policy::{PasswordPolicy, WeakPassword},
+    hash::{HashParameters, ParseHashError, PasswordHash},
+    hasher::{PasswordHasher, VerifiedPassword},
+    normal::Normalization,
+    pepper::{PepperError, PepperId, PepperRing},
+    policy::{PasswordList, PasswordListError, PasswordPolicy, WeakPassword},
+    profile::{Argon2Profile, ParseProfileError},
 };

@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use hardpoint_auth::{
-    Algorithm, AuthLayer, Credential, CredentialPlace, KeyRing, KeySet, PasswordHasher, SigningKey,
-    TokenCache, VerifyingKey,
+    Algorithm, AuthLayer, Credential, CredentialPlace, KeyRing, KeySet, PasswordClient,
+    PasswordHasher, PasswordPolicy, SigningKey, TokenCache, VerifyingKey, password::PepperRing,
 };
-use hardpoint_core::{Event, RequestContext, Secret, Telemetry, Time};
+use hardpoint_core::{Event, Rejection, RequestContext, Secret, Telemetry, Time};
 use hardpoint_testkit::{TestBody, leak::LeakScanner};
 use http::Request;
 use http_body_util::BodyExt;
@@ -15,6 +15,8 @@ use tower::{Layer, ServiceExt};
 use super::{issuer, pair, token, verifier, with};
 
 const PASSWORD: &str = "correct-horse-battery-staple";
+const WEAK: &str = "Monkey1234567890";
+const PEPPER: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// Claims, keys and tokens, through everything that is shown of them.
 #[tokio::test]
@@ -89,14 +91,20 @@ async fn debug_and_display_show_no_secret() {
     let (issuer, layer) = pair();
     let token = token(&issuer, "notes:read");
     let signature = token.expose().rsplit_once('.').unwrap().1.to_owned();
-    let passwords = PasswordHasher::with_bounds(1, 1);
-    let hash = passwords.hash(Secret::from(PASSWORD)).await.unwrap();
+    let peppers = PepperRing::parse(&Secret::from(format!("a:{PEPPER}").as_str())).unwrap();
+    let weak = PasswordPolicy::default().check(&Secret::from(WEAK), &[]).unwrap_err();
+    let passwords = PasswordHasher::builder().arenas(1).peppers(peppers.clone()).build();
+    let client = PasswordClient::service();
+    let hash = passwords.hash(client, Secret::from(PASSWORD)).await.unwrap();
     let key = SigningKey::generate().unwrap();
     let verifier = verifier(KeySet::new([key.verifying_key()]).unwrap()).build().unwrap();
     let refused = verifier.verify(token.expose()).unwrap_err();
     let shown = format!(
-        "{token:?} {issuer:?} {layer:?} {hash:?} {passwords:?} {key:?} {verifier:?} {refused:?} {refused}"
+        "{token:?} {issuer:?} {layer:?} {hash:?} {passwords:?} {key:?} {verifier:?} {refused:?} {refused} \
+         {peppers:?} {client:?} {weak:?} {weak} {:?} {:?}",
+        PasswordHasher::builder().peppers(peppers.clone()).add_stored(&hash),
+        weak.problem(),
     );
-    let scanner = LeakScanner::new([signature.as_str(), PASSWORD, hash.as_str()]);
+    let scanner = LeakScanner::new([signature.as_str(), PASSWORD, hash.as_str(), PEPPER, WEAK]);
     scanner.assert_clean("debug and display", shown.as_bytes());
 }

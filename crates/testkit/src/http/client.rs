@@ -1,6 +1,10 @@
 //! An HTTP client, and a function that sends raw bytes.
 
-use std::{error::Error, net::SocketAddr, time::Duration};
+use std::{
+    error::Error,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{
@@ -42,6 +46,15 @@ impl Client {
     #[must_use]
     pub fn http2() -> Self {
         Self { inner: legacy::Client::builder(TokioExecutor::new()).http2_only(true).build_http() }
+    }
+
+    /// Creates a client for HTTP/1.1 whose connections come from this address. Every address in
+    /// `127.0.0.0/8` is one of this host's on Linux.
+    #[must_use]
+    pub fn from_address(address: IpAddr) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_local_address(Some(address));
+        Self { inner: legacy::Client::builder(TokioExecutor::new()).build(connector) }
     }
 
     /// Sends a `GET` request.

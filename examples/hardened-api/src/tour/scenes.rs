@@ -90,8 +90,8 @@ impl Stage {
     }
 
     async fn sign_up(&mut self) -> Result<(), Failure> {
-        self.scene("Signing up: the password is hashed with Argon2id");
-        let weak = json!({ "email": EMAIL, "password": "short" });
+        self.scene("Signing up: common passwords are refused, others hashed with Argon2id");
+        let weak = json!({ "email": EMAIL, "password": "Password2026!!!!" });
         let weak = self.client.post("/api/v1/accounts", &weak).await?;
         show(&format!(
             "a weak password: {}",

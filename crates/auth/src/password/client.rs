@@ -1,0 +1,78 @@
+//! Whose password is hashed or verified.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::LazyLock,
+};
+
+use hardpoint_core::{Key, Peer, RequestContext};
+use http::request;
+
+use super::queue::Seat;
+
+/// The client that the hasher works for: what its queue is fair between.
+///
+/// It holds a keyed hash of what identifies the client, under a key that is drawn when the process
+/// starts. `Debug` hides it.
+///
+/// ```
+/// use hardpoint_auth::password::PasswordClient;
+/// use hardpoint_core::Key;
+///
+/// let client = PasswordClient::new(&Key::address("203.0.113.9".parse()?));
+/// // The device cookie of an earlier log-in was valid.
+/// let owner = client.known_device(true);
+/// assert_ne!(client, owner);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub struct PasswordClient {
+    seat: Seat,
+}
+
+static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
+impl PasswordClient {
+    /// The client with this key, such as its network. Do not use what a client chooses itself, such as an
+    /// e-mail address: it would get as many turns as it makes up keys.
+    pub fn new(key: &Key<'_>) -> Self {
+        Self { seat: Seat { client: KEY.hash_one((0_u8, key.as_bytes())), is_known: false } }
+    }
+
+    /// The client of a request: the network of the address that a layer resolved (an IPv4 address, the
+    /// `/64` of IPv6), or else the peer's. Requests without both share the turns of one client.
+    pub fn from_parts(parts: &request::Parts) -> Self {
+        let resolved = RequestContext::find(&parts.extensions).and_then(|context| context.client());
+        let address = match resolved {
+            Some(client) => client.network(),
+            None => Peer::find(&parts.extensions).map(Peer::ip),
+        };
+        match address {
+            Some(address) => Self::new(&Key::address(address)),
+            None => Self { seat: Seat { client: KEY.hash_one(1_u8), is_known: false } },
+        }
+    }
+
+    /// The service itself: a command of its operator, an import, a job. Its turns are those of one client
+    /// among the known devices, where strangers cannot delay it.
+    pub fn service() -> Self {
+        Self { seat: Seat { client: KEY.hash_one(2_u8), is_known: true } }
+    }
+
+    /// Whether the client proved that this account has logged in on it before, by a device cookie. It
+    /// then waits in a queue of its own, which gets every second turn. Default: false.
+    ///
+    /// Pass `true` only for proof that an attacker cannot make or buy in numbers: the lane is worth what
+    /// the proof is worth.
+    pub fn known_device(mut self, is_known: bool) -> Self {
+        self.seat.is_known = is_known;
+        self
+    }
+
+    pub(super) const fn seat(self) -> Seat {
+        self.seat
+    }
+}
+
+debug_only!(PasswordClient {});

@@ -1,0 +1,139 @@
+//! The hash functions. It blocks: everything here runs on a thread that has a turn.
+
+use argon2::{Argon2, Params, password_hash::phc};
+
+use super::{
+    Argon2Profile, PasswordError, PasswordHash, PepperRing, VerifiedPassword,
+    arena::{Arena, Arenas},
+    hash::{Argon2Work, Scheme},
+    work::{KnownWork, Work},
+};
+
+/// What hashes of one hasher have in common.
+pub(super) struct Engine {
+    pub(super) profile: Argon2Profile,
+    pub(super) peppers: Option<PepperRing>,
+    pub(super) known: KnownWork,
+    pub(super) arenas: Arenas,
+}
+
+impl Engine {
+    pub(super) fn new(profile: Argon2Profile, peppers: Option<PepperRing>) -> Self {
+        let known = KnownWork::new(Work::Argon2(Argon2Work::new(profile)));
+        Self { profile, peppers, known, arenas: Arenas::default() }
+    }
+
+    /// Makes a new hash.
+    pub(super) fn hash(&self, password: &str) -> Result<PasswordHash, PasswordError> {
+        self.hash_in(&mut self.arenas.take(), password).ok_or(PasswordError::Failed)
+    }
+
+    /// Verifies a password as it was sent and, if that differs, in its normal form.
+    pub(super) fn verify(
+        &self,
+        stored: Option<&PasswordHash>,
+        sent: &str,
+        normal: Option<&str>,
+    ) -> Result<VerifiedPassword, PasswordError> {
+        let mut arena = self.arenas.take();
+        let works = self.known.with(stored.map(PasswordHash::work));
+        // No early exit: how much is done depends on the text that was sent, never on the account.
+        let as_sent = self.matches(&mut arena, &works, stored, sent)?;
+        let as_normal = match normal {
+            Some(normal) => self.matches(&mut arena, &works, stored, normal)?,
+            None => as_sent,
+        };
+        if !(as_sent | as_normal) {
+            return Err(PasswordError::Mismatch);
+        }
+        let is_outdated = !as_normal || stored.is_some_and(|stored| self.is_outdated(stored));
+        let replacement = match is_outdated {
+            // Without memory or randomness there is none, and the log-in succeeds all the same.
+            true => self.hash_in(&mut arena, normal.unwrap_or(sent)),
+            false => None,
+        };
+        Ok(VerifiedPassword { replacement })
+    }
+
+    pub(super) fn is_outdated(&self, stored: &PasswordHash) -> bool {
+        stored.differs_from(self.profile, self.peppers.as_ref())
+    }
+
+    /// The pepper that a stored hash needs.
+    pub(super) fn pepper_of(&self, stored: &PasswordHash) -> Result<&[u8], PasswordError> {
+        let Some(id) = stored.pepper() else { return Ok(&[]) };
+        let pepper = self.peppers.as_ref().and_then(|peppers| peppers.find(id));
+        pepper.ok_or(PasswordError::UnknownPepper(id))
+    }
+
+    /// Does all works, the one of the stored hash with its salt.
+    fn matches(
+        &self,
+        arena: &mut Arena<'_>,
+        works: &[Work],
+        stored: Option<&PasswordHash>,
+        password: &str,
+    ) -> Result<bool, PasswordError> {
+        let mut is_match = false;
+        for work in works {
+            let of_this_kind = stored.filter(|stored| stored.work().is_like(work));
+            is_match |= match (work, of_this_kind.map(|stored| (&stored.scheme, stored))) {
+                (Work::Argon2(work), Some((Scheme::Argon2(hash), stored))) => {
+                    let pepper = self.pepper_of(stored)?;
+                    let mut output = vec![0; hash.output.as_ref().len()];
+                    argon2(arena, work, pepper, hash.salt.as_ref(), password, &mut output)
+                        .ok_or(PasswordError::Failed)?;
+                    // Output compares in constant time.
+                    phc::Output::new(&output).is_ok_and(|output| output == hash.output)
+                }
+                (Work::Argon2(work), _) => {
+                    let mut output = [0; Argon2Profile::OUTPUT];
+                    argon2(arena, work, &[], &[0; Argon2Profile::SALT], password, &mut output)
+                        .ok_or(PasswordError::Failed)?;
+                    false
+                }
+            };
+        }
+        Ok(is_match)
+    }
+
+    fn hash_in(&self, arena: &mut Arena<'_>, password: &str) -> Option<PasswordHash> {
+        let (mut salt, mut output) = ([0; Argon2Profile::SALT], [0; Argon2Profile::OUTPUT]);
+        getrandom::fill(&mut salt).ok()?;
+        let current = self.peppers.as_ref().map(PepperRing::current);
+        let pepper = current.and_then(|id| self.peppers.as_ref()?.find(id));
+        let work = Argon2Work::new(self.profile);
+        argon2(arena, &work, pepper.unwrap_or_default(), &salt, password, &mut output)?;
+        let params = self.profile.params().ok()?;
+        let mut params = phc::ParamsString::try_from(&params).ok()?;
+        if let Some(id) = &current {
+            params.add_b64_bytes("keyid", id.as_str().as_bytes()).ok()?;
+        }
+        let hash = phc::PasswordHash {
+            algorithm: work.algorithm.ident(),
+            version: Some(work.version.into()),
+            params,
+            salt: Some(phc::Salt::new(&salt).ok()?),
+            hash: Some(phc::Output::new(&output).ok()?),
+        };
+        PasswordHash::from_phc(&hash).ok()
+    }
+}
+
+/// One Argon2 hash. `None` if Argon2 refuses the parameters.
+fn argon2(
+    arena: &mut Arena<'_>,
+    work: &Argon2Work,
+    pepper: &[u8],
+    salt: &[u8],
+    password: &str,
+    output: &mut [u8],
+) -> Option<()> {
+    let profile = work.profile;
+    let params =
+        Params::new(profile.memory_kib(), profile.passes(), profile.lanes(), Some(output.len()));
+    let params = params.ok()?;
+    let blocks = arena.blocks(params.block_count());
+    let argon2 = Argon2::new_with_secret(pepper, work.algorithm, work.version, params).ok()?;
+    argon2.hash_password_into_with_memory(password.as_bytes(), salt, output, blocks).ok()
+}
