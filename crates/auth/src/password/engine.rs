@@ -86,6 +86,13 @@ impl Engine {
                     // Output compares in constant time.
                     phc::Output::new(&output).is_ok_and(|output| output == hash.output)
                 }
+                (Work::Imported(all), Some((Scheme::Imported(hash), _))) => {
+                    hash.matches(password, all).ok_or(PasswordError::Failed)?
+                }
+                (Work::Imported(work), _) => {
+                    work.spend(password).ok_or(PasswordError::Failed)?;
+                    false
+                }
                 (Work::Argon2(work), _) => {
                     let mut output = [0; Argon2Profile::OUTPUT];
                     argon2(arena, work, &[], &[0; Argon2Profile::SALT], password, &mut output)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use argon2::{Algorithm, Params, Version, password_hash::phc};
 
-use super::{Argon2Profile, PepperId, PepperRing, work::Work};
+use super::{Argon2Profile, PepperId, PepperRing, imported::Imported, keycloak, work::Work};
 
 /// A stored hash that may be verified. `Debug` hides it: a hash can be attacked offline.
 #[derive(Clone, PartialEq, Eq)]
@@ -17,6 +17,7 @@ pub struct PasswordHash {
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Scheme {
     Argon2(Arc<Argon2Hash>),
+    Imported(Arc<Imported>),
 }
 
 /// The content of an Argon2 hash.
@@ -44,9 +45,10 @@ impl Argon2Work {
 }
 
 impl PasswordHash {
-    /// Reads a stored hash: Argon2 in the PHC string format, as this crate, the reference implementation
-    /// and libraries of most languages write it, and with Django's prefix `argon2$`. Ignores line breaks at
-    /// the end. Argon2i, Argon2d and version 16 are read too; log-ins replace them.
+    /// Reads a stored Argon2 hash: a PHC string, as this crate, the reference implementation and libraries
+    /// of most languages write it; one with Django's prefix `argon2$`; or a credential of Keycloak, a JSON
+    /// object with `secretData` and `credentialData`. Ignores line breaks at the end. Argon2i, Argon2d
+    /// and version 16 are read too; log-ins replace them.
     ///
     /// Allocates no memory for the hash function: the hasher compares the parameters with its ceiling
     /// when it verifies.
@@ -54,11 +56,18 @@ impl PasswordHash {
     /// # Errors
     /// [`ParseHashError`] if the text is not an Argon2 hash.
     pub fn parse(text: &str) -> Result<Self, ParseHashError> {
-        let phc = text.trim_end_matches(['\r', '\n']);
-        let phc = phc.strip_prefix("argon2$").map_or(phc.into(), |rest| format!("${rest}"));
-        let hash = phc::PasswordHash::new(&phc).map_err(|_| ParseHashError::Malformed)?;
-        let argon2 = argon2_hash(&hash)?;
-        Ok(Self { text: text.into(), scheme: Scheme::Argon2(Arc::new(argon2)) })
+        let trimmed = text.trim_end_matches(['\r', '\n']);
+        if trimmed.starts_with('{') {
+            return Ok(Self::from_parts(text, keycloak::parse(trimmed)?));
+        }
+        let phc = trimmed.strip_prefix("argon2$").map(|rest| format!("${rest}"));
+        let phc = phc::PasswordHash::new(phc.as_deref().unwrap_or(trimmed));
+        let argon2 = argon2_hash(&phc.map_err(|_| ParseHashError::Malformed)?)?;
+        Ok(Self::from_parts(text, Scheme::Argon2(argon2.into())))
+    }
+
+    pub(super) fn from_parts(text: &str, scheme: Scheme) -> Self {
+        Self { text: text.into(), scheme }
     }
 
     pub(super) fn from_phc(hash: &phc::PasswordHash) -> Result<Self, ParseHashError> {
@@ -81,6 +90,7 @@ impl PasswordHash {
                 let (work, profile) = (hash.work, hash.work.profile);
                 HashParameters::Argon2 { variant: work.algorithm.as_str(), profile }
             }
+            Scheme::Imported(hash) => hash.parameters(),
         }
     }
 
@@ -89,6 +99,7 @@ impl PasswordHash {
     pub fn pepper(&self) -> Option<PepperId> {
         match &self.scheme {
             Scheme::Argon2(hash) => hash.pepper,
+            Scheme::Imported(_) => None,
         }
     }
 
@@ -96,6 +107,7 @@ impl PasswordHash {
     pub(super) fn work(&self) -> Work {
         match &self.scheme {
             Scheme::Argon2(hash) => Work::Argon2(hash.work),
+            Scheme::Imported(hash) => hash.work(),
         }
     }
 
@@ -112,6 +124,7 @@ impl PasswordHash {
                     || hash.salt.as_ref().len() < Argon2Profile::SALT
                     || hash.output.as_ref().len() < Argon2Profile::OUTPUT
             }
+            Scheme::Imported(_) => true,
         }
     }
 }
@@ -151,6 +164,30 @@ pub enum HashParameters {
         /// Memory, passes and lanes.
         profile: Argon2Profile,
     },
+    /// bcrypt.
+    #[non_exhaustive]
+    Bcrypt {
+        /// The logarithm of the work.
+        cost: u32,
+    },
+    /// PBKDF2 with HMAC.
+    #[non_exhaustive]
+    Pbkdf2 {
+        /// `sha1`, `sha256` or `sha512`.
+        function: &'static str,
+        /// The number of iterations.
+        iterations: u32,
+    },
+    /// scrypt.
+    #[non_exhaustive]
+    Scrypt {
+        /// The logarithm of `N`.
+        log_n: u8,
+        /// The size of a block, in 128 bytes.
+        r: u32,
+        /// How often the memory is filled.
+        p: u32,
+    },
 }
 
 /// A text is not a hash that may be verified.
@@ -163,6 +200,6 @@ pub enum ParseHashError {
     )]
     Algorithm,
     /// It is not in a known format.
-    #[error("the stored hash is not a PHC string")]
+    #[error("the text is not a stored hash in a known format")]
     Malformed,
 }

@@ -69,6 +69,12 @@ mod engine;
 mod error;
 mod hash;
 mod hasher;
+#[cfg(feature = "imported-hashes")]
+mod imported;
+#[cfg(not(feature = "imported-hashes"))]
+#[path = "imported/off.rs"]
+mod imported;
+mod keycloak;
 mod normal;
 mod pepper;
 mod policy;

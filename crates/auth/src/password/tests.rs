@@ -1,6 +1,7 @@
 //! Hashing, verifying, and what each takes.
 
 mod hasher;
+mod imported;
 mod peppers;
 mod queueing;
 

@@ -2,13 +2,19 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::hash::Argon2Work;
+use super::{hash::Argon2Work, imported::ImportedWork};
 
 /// Work of one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Work {
     /// One hash with exactly these parameters.
     Argon2(Argon2Work),
+    /// A hash of another system, or the rest of a cheaper one.
+    #[cfg_attr(
+        not(feature = "imported-hashes"),
+        expect(dead_code, reason = "only the feature reads such hashes")
+    )]
+    Imported(ImportedWork),
 }
 
 /// The kinds of work that stored hashes demand. Each verification does the dearest of every kind, with the
@@ -46,10 +52,18 @@ impl KnownWork {
 }
 
 impl Work {
-    /// Whether the dearer one can be done as the cheaper one and the rest of it.
+    /// Whether the dearer of both can be done as the cheaper one and a rest. Different parameters of Argon2
+    /// cannot: how long a block takes depends on the memory around it.
     pub(super) fn is_like(&self, other: &Self) -> bool {
-        self == other
+        match (self, other) {
+            (Self::Imported(work), Self::Imported(other)) => work.is_like(other),
+            _ => self == other,
+        }
     }
 
-    fn raise_to(&mut self, _other: &Self) {}
+    fn raise_to(&mut self, other: &Self) {
+        if let (Self::Imported(work), Self::Imported(other)) = (self, other) {
+            work.raise_to(other);
+        }
+    }
 }

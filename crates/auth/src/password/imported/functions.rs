@@ -1,0 +1,263 @@
+//! The hash functions of other systems, and what they cost.
+
+use std::{num::NonZeroU32, sync::Arc};
+
+use aws_lc_rs::{
+    digest::{SHA256, digest},
+    hmac,
+    pbkdf2::{self, PBKDF2_HMAC_SHA1, PBKDF2_HMAC_SHA256, PBKDF2_HMAC_SHA512},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use subtle::ConstantTimeEq;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::password::{HashParameters, work::Work};
+
+/// A hash of another system.
+#[derive(Clone, PartialEq, Eq)]
+pub(in crate::password) struct Imported {
+    function: Function,
+    salt: Box<[u8]>,
+    output: Box<[u8]>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Function {
+    Bcrypt { cost: u32, prehash: Prehash, key: Arc<[u8]> },
+    Pbkdf2 { prf: Prf, iterations: u32 },
+    Scrypt { log_n: u8, r: u32, p: u32 },
+}
+
+/// What happens to a password before bcrypt, which reads 72 bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Prehash {
+    /// Django: SHA-256 in hexadecimal digits.
+    DjangoSha256,
+    /// Nothing.
+    None,
+    /// passlib: HMAC-SHA-256 under the salt's text, in base64.
+    PasslibSha256,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::password) enum Prf {
+    Sha1,
+    Sha256,
+    Sha512,
+}
+
+/// What a hash costs. Two hashes with the same work take the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::password) enum ImportedWork {
+    /// The number of key expansions, a power of two for one hash: so many times the work of one.
+    Bcrypt { expansions: u64 },
+    /// The number of times that the function is applied: iterations × blocks of output.
+    Pbkdf2 { prf: Prf, rounds: u64 },
+    /// Exactly these parameters.
+    Scrypt { log_n: u8, r: u32, p: u32 },
+}
+
+impl Imported {
+    pub(super) fn new(function: Function, salt: Vec<u8>, output: Vec<u8>) -> Self {
+        Self { function, salt: salt.into(), output: output.into() }
+    }
+
+    pub(in crate::password) fn parameters(&self) -> HashParameters {
+        match &self.function {
+            Function::Bcrypt { cost, .. } => HashParameters::Bcrypt { cost: *cost },
+            Function::Pbkdf2 { prf, iterations } => {
+                HashParameters::Pbkdf2 { function: prf.as_str(), iterations: *iterations }
+            }
+            Function::Scrypt { log_n, r, p } => {
+                HashParameters::Scrypt { log_n: *log_n, r: *r, p: *p }
+            }
+        }
+    }
+
+    pub(in crate::password) fn work(&self) -> Work {
+        Work::Imported(self.own_work())
+    }
+
+    fn own_work(&self) -> ImportedWork {
+        match self.function {
+            Function::Bcrypt { cost, .. } => ImportedWork::Bcrypt { expansions: 1 << cost.min(31) },
+            Function::Pbkdf2 { prf, iterations } => {
+                let blocks = self.output.len().div_ceil(prf.block());
+                let rounds = u64::from(iterations).saturating_mul(blocks as u64);
+                ImportedWork::Pbkdf2 { prf, rounds }
+            }
+            Function::Scrypt { log_n, r, p } => ImportedWork::Scrypt { log_n, r, p },
+        }
+    }
+
+    /// Whether this is the hash of the password. Does `all` the work of this kind. `None` if the function
+    /// failed.
+    pub(in crate::password) fn matches(&self, password: &str, all: &ImportedWork) -> Option<bool> {
+        let mut output = Zeroizing::new(vec![0; self.output.len()]);
+        match &self.function {
+            Function::Bcrypt { cost, prehash, key } => {
+                let password = prehash.apply(password, key);
+                let salt = self.salt.as_ref().try_into().ok()?;
+                bcrypt(*cost, salt, &password, &mut output);
+            }
+            Function::Pbkdf2 { prf, iterations } => {
+                pbkdf2(*prf, *iterations, &self.salt, password, &mut output)?;
+            }
+            Function::Scrypt { log_n, r, p } => {
+                scrypt(*log_n, *r, *p, &self.salt, password, &mut output)?;
+            }
+        }
+        all.without(&self.own_work()).spend(password)?;
+        Some(output.ct_eq(&self.output).into())
+    }
+}
+
+impl ImportedWork {
+    /// Whether the dearer of both is the cheaper one and a rest.
+    pub(in crate::password) fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Bcrypt { .. }, Self::Bcrypt { .. }) => true,
+            (Self::Pbkdf2 { prf, .. }, Self::Pbkdf2 { prf: other, .. }) => prf == other,
+            _ => self == other,
+        }
+    }
+
+    /// Becomes the dearer of both.
+    pub(in crate::password) fn raise_to(&mut self, other: &Self) {
+        match (self, other) {
+            (Self::Bcrypt { expansions }, Self::Bcrypt { expansions: other }) => {
+                *expansions = (*expansions).max(*other);
+            }
+            (Self::Pbkdf2 { rounds, .. }, Self::Pbkdf2 { rounds: other, .. }) => {
+                *rounds = (*rounds).max(*other);
+            }
+            _ => {}
+        }
+    }
+
+    /// The memory in KiB, and the work in units that a ceiling bounds.
+    pub(in crate::password) fn demand(&self) -> Demand {
+        match *self {
+            Self::Bcrypt { expansions } => Demand::Bcrypt { cost: expansions.ilog2() },
+            Self::Pbkdf2 { rounds, .. } => Demand::Pbkdf2 { rounds },
+            Self::Scrypt { log_n, r, p } => {
+                Demand::Scrypt { memory_kib: (u64::from(r) << log_n) / 8, p }
+            }
+        }
+    }
+
+    /// What is left of this work after `done`.
+    fn without(&self, done: &Self) -> Self {
+        match (*self, *done) {
+            (Self::Bcrypt { expansions }, Self::Bcrypt { expansions: done }) => {
+                Self::Bcrypt { expansions: expansions.saturating_sub(done) }
+            }
+            (Self::Pbkdf2 { prf, rounds }, Self::Pbkdf2 { rounds: done, .. }) => {
+                Self::Pbkdf2 { prf, rounds: rounds.saturating_sub(done) }
+            }
+            // The same parameters: nothing is left.
+            (_, _) => Self::Bcrypt { expansions: 0 },
+        }
+    }
+
+    /// Does this much work for nothing. `None` if a function failed.
+    pub(in crate::password) fn spend(&self, password: &str) -> Option<()> {
+        let mut output = Zeroizing::new([0; 32]);
+        match *self {
+            Self::Bcrypt { expansions } => {
+                // A rest is a sum of powers of two: from cost 8 to cost 10 it is those of 8 and 9.
+                for cost in (4..32).filter(|cost| expansions & (1 << cost) != 0) {
+                    bcrypt(cost, &[0; 16], password.as_bytes(), &mut *output);
+                }
+            }
+            Self::Pbkdf2 { prf, rounds } => {
+                let mut rest = rounds;
+                while rest > 0 {
+                    let part = u32::try_from(rest).unwrap_or(u32::MAX);
+                    let output = output.get_mut(..prf.block().min(32))?;
+                    pbkdf2(prf, part, &[0; 16], password, output)?;
+                    rest -= u64::from(part);
+                }
+            }
+            Self::Scrypt { log_n, r, p } => {
+                scrypt(log_n, r, p, &[0; 16], password, &mut *output)?;
+            }
+        }
+        Some(())
+    }
+}
+
+/// What a ceiling bounds.
+pub(in crate::password) enum Demand {
+    Bcrypt { cost: u32 },
+    Pbkdf2 { rounds: u64 },
+    Scrypt { memory_kib: u64, p: u32 },
+}
+
+impl Prehash {
+    fn apply(self, password: &str, key: &[u8]) -> Zeroizing<Vec<u8>> {
+        let bytes = password.as_bytes();
+        Zeroizing::new(match self {
+            Self::None => bytes.to_vec(),
+            Self::DjangoSha256 => {
+                let digits = digest(&SHA256, bytes);
+                digits.as_ref().iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect()
+            }
+            Self::PasslibSha256 => {
+                let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), bytes);
+                STANDARD.encode(tag).into_bytes()
+            }
+        })
+    }
+}
+
+impl Prf {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sha1 => "sha1",
+            Self::Sha256 => "sha256",
+            Self::Sha512 => "sha512",
+        }
+    }
+
+    /// The length of a block of output, in bytes.
+    const fn block(self) -> usize {
+        match self {
+            Self::Sha1 => 20,
+            Self::Sha256 => 32,
+            Self::Sha512 => 64,
+        }
+    }
+}
+
+/// Fills the first 23 bytes of the output, and less if it is shorter.
+fn bcrypt(cost: u32, salt: &[u8; 16], password: &[u8], output: &mut [u8]) {
+    // The password with a zero after it, and of both the first 72 bytes.
+    let mut key = [0; 72];
+    for (place, byte) in key.iter_mut().zip(password) {
+        *place = *byte;
+    }
+    let used = (password.len() + 1).min(key.len());
+    // The cost is 4 to 31, and the key has 1 to 72 bytes.
+    let hash = bcrypt::bcrypt(cost, *salt, key.get(..used).unwrap_or(&key));
+    key.zeroize();
+    for (place, byte) in output.iter_mut().zip(hash) {
+        *place = byte;
+    }
+}
+
+fn pbkdf2(prf: Prf, iterations: u32, salt: &[u8], password: &str, output: &mut [u8]) -> Option<()> {
+    let algorithm = match prf {
+        Prf::Sha1 => PBKDF2_HMAC_SHA1,
+        Prf::Sha256 => PBKDF2_HMAC_SHA256,
+        Prf::Sha512 => PBKDF2_HMAC_SHA512,
+    };
+    let iterations = NonZeroU32::new(iterations)?;
+    pbkdf2::derive(algorithm, iterations, salt, password.as_bytes(), output);
+    Some(())
+}
+
+fn scrypt(log_n: u8, r: u32, p: u32, salt: &[u8], password: &str, output: &mut [u8]) -> Option<()> {
+    let params = scrypt::Params::new(log_n, r, p).ok()?;
+    scrypt::scrypt(password.as_bytes(), salt, &params, output).ok()
+}

@@ -1,0 +1,58 @@
+//! Without the feature `imported-hashes` there is no hash of another kind: types without values.
+
+use super::{HashParameters, ParseHashError, work::Work};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Imported {}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ImportedWork {}
+
+/// What a ceiling bounds.
+#[expect(dead_code, reason = "the feature makes them")]
+pub(super) enum Demand {
+    Bcrypt { cost: u32 },
+    Pbkdf2 { rounds: u64 },
+    Scrypt { memory_kib: u64, p: u32 },
+}
+
+impl Imported {
+    pub(super) fn named(
+        _name: &str,
+        _iterations: u32,
+        _salt: Vec<u8>,
+        _output: Vec<u8>,
+    ) -> Result<Self, ParseHashError> {
+        Err(ParseHashError::Algorithm)
+    }
+
+    pub(super) fn parameters(&self) -> HashParameters {
+        match *self {}
+    }
+
+    pub(super) fn work(&self) -> Work {
+        match *self {}
+    }
+
+    pub(super) fn matches(&self, _password: &str, _all: &ImportedWork) -> Option<bool> {
+        match *self {}
+    }
+}
+
+impl ImportedWork {
+    pub(super) fn is_like(&self, _other: &Self) -> bool {
+        match *self {}
+    }
+
+    pub(super) fn raise_to(&mut self, _other: &Self) {
+        match *self {}
+    }
+
+    pub(super) fn demand(&self) -> Demand {
+        match *self {}
+    }
+
+    pub(super) fn spend(&self, _password: &str) -> Option<()> {
+        match *self {}
+    }
+}
