@@ -24,6 +24,9 @@ pub enum ConfigError {
          forgotten; write at most 5 minutes"
     )]
     Leeway(Duration),
+    /// Settings of a lockout contradict each other.
+    #[error("{0}")]
+    Lockout(&'static str),
     /// A profile allows longer tokens or headers than can be read.
     #[error(
         "a profile allows tokens of {token} bytes and headers of {header} characters; write at most \

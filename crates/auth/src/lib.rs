@@ -35,6 +35,7 @@
 //! | sessions: refresh tokens, log-out | [`SessionIssuer`], [`SessionStore`], [`session`] |
 //! | keys | [`SigningKey`], [`VerifyingKey`], [`KeySet`], [`KeyRing`], [`Algorithm`] |
 //! | publishing and fetching keys | [`JwksService`], and with the feature `remote` `RemoteKeys` |
+//! | limits on attempts to log in | [`LoginGuard`], [`AttemptStore`], [`lockout`] |
 //! | passwords | [`PasswordPolicy`], [`PasswordHasher`], [`PasswordHash`], [`password`] |
 //!
 //! # Features
@@ -58,13 +59,17 @@ mod config_error;
 mod json;
 pub mod jwks_endpoint;
 mod key;
+pub mod lockout;
 pub mod password;
+mod rate;
 mod rejection;
 #[cfg(feature = "remote")]
 pub mod remote;
 pub mod revocation;
 mod scopes;
 pub mod session;
+mod store;
+mod table;
 #[cfg(any(test, feature = "test"))]
 pub mod test;
 mod token;
@@ -81,11 +86,13 @@ pub use self::{
         Algorithm, IssuerKeys, KeyError, KeyErrorKind, KeyRing, KeySet, KeySetError, KeyState,
         Refreshed, SigningKey, SkippedKey, VerifyingKey,
     },
+    lockout::{AttemptStore, LoginGuard},
     password::{PasswordClient, PasswordError, PasswordHash, PasswordHasher, PasswordPolicy},
     rejection::AuthRejection,
     revocation::{Revocations, Revoked},
     scopes::{ParseScopesError, Scopes},
     session::{SessionIssuer, SessionStore},
+    store::StoreError,
     token::{
         AskedStore, Claims, IssueError, IssuedToken, KeyIdRule, Need, NewToken, Profile,
         Revocation, RevocationPolicy, RevocationState, ScopeForm, SignedBytes, TokenCache,

@@ -194,10 +194,7 @@ impl FamilyState {
     }
 }
 
-/// Milliseconds of a duration, saturating.
-pub(super) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
+pub(super) use crate::store::millis;
 
 /// A day, in milliseconds.
 const DAY: u64 = 24 * 60 * 60 * 1000;

@@ -106,7 +106,7 @@ mod log_in;
 #[cfg(feature = "redis")]
 pub mod redis;
 mod refresh_token;
-mod root;
+pub(crate) mod root;
 mod store;
 mod tokens;
 

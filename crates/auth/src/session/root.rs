@@ -101,6 +101,11 @@ impl DerivedKeys {
         self.keys.first()
     }
 
+    /// All keys, the current one first.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &DerivedKey> {
+        self.keys.iter()
+    }
+
     /// The key with this id.
     pub(crate) fn find(&self, id: u32) -> Option<&DerivedKey> {
         self.keys.iter().find(|key| key.id == id)

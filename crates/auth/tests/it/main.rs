@@ -13,6 +13,7 @@ mod foreign;
 mod later;
 mod layers;
 mod leak;
+mod lockout;
 mod sessions;
 
 use hardpoint_auth::{

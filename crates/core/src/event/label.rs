@@ -322,6 +322,10 @@ impl StoreErrorKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreKind {
+    /// Attempts to log in.
+    Attempt,
+    /// One-time tokens.
+    OneTime,
     /// The state of rate limits.
     RateLimit,
     /// Revoked sessions and tokens.
@@ -335,6 +339,8 @@ impl StoreKind {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Attempt => "attempt",
+            Self::OneTime => "one_time",
             Self::RateLimit => "ratelimit",
             Self::Revocation => "revocation",
             Self::Session => "session",

@@ -5,6 +5,7 @@
 //! borrows its fields, so an observer copies the ones it keeps. Minor versions add kinds, fields
 //! and labels.
 
+mod account;
 mod call;
 mod label;
 mod session;
@@ -13,6 +14,10 @@ use std::time::Duration;
 
 use crate::{Scheme, TraceContext};
 
+pub use self::account::{
+    AttemptLane, AttemptResult, DeliveryResult, LoginAttempted, MessageDelivered, OneTimeResult,
+    OneTimeTokenUsed,
+};
 pub use self::call::CallEnded;
 pub use self::label::{
     CallGuard, CircuitState, Decider, Ending, KeySetState, LinkState, PasswordResult, Readiness,
@@ -48,8 +53,14 @@ pub enum Event<'a> {
     LinkAnswered(LinkAnswered<'a>),
     /// See [`LinkChanged`].
     LinkChanged(LinkChanged<'a>),
+    /// See [`LoginAttempted`].
+    LoginAttempted(LoginAttempted),
+    /// See [`MessageDelivered`].
+    MessageDelivered(MessageDelivered),
     /// See [`NearLimit`].
     NearLimit(NearLimit<'a>),
+    /// See [`OneTimeTokenUsed`].
+    OneTimeTokenUsed(OneTimeTokenUsed),
     /// See [`PasswordChecked`].
     PasswordChecked(PasswordChecked),
     /// See [`ReadinessChanged`].

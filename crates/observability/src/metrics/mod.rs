@@ -81,6 +81,9 @@
 //! | `hardpoint_auth_key_set_fetch_failures_total` | `key_set`, `reason` | |
 //! | `hardpoint_auth_key_set_keys_skipped_total` | `key_set`, `reason` | |
 //! | `hardpoint_auth_key_set_state` | `key_set`, `state` | |
+//! | `hardpoint_auth_login_attempts_total` | `result`, `lane`, `decider` | |
+//! | `hardpoint_auth_messages_total` | `result` | |
+//! | `hardpoint_auth_one_time_tokens_total` | `purpose`, `result` | |
 //! | `hardpoint_auth_passwords_total` | `result` | |
 //! | `hardpoint_auth_session_refreshes_total` | `result` | |
 //! | `hardpoint_auth_session_reuses_total` | `same_network`, `same_user_agent` | |

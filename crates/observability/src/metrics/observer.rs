@@ -28,6 +28,7 @@ const COMMAND: [f64; 12] =
 /// the module docs and in the golden file of the tests.
 pub(super) struct EventMetrics {
     http: Http,
+    attempts: Arc<Family>,
     calls: Arc<Family>,
     checks: Arc<Family>,
     circuits: Arc<Family>,
@@ -38,7 +39,9 @@ pub(super) struct EventMetrics {
     key_set_states: Arc<Family>,
     link_commands: Arc<Family>,
     link_states: Arc<Family>,
+    messages: Arc<Family>,
     near_limits: Arc<Family>,
+    one_time_tokens: Arc<Family>,
     passwords: Arc<Family>,
     readiness: Arc<Family>,
     refreshes: Arc<Family>,
@@ -59,6 +62,11 @@ impl EventMetrics {
                 &["destination", "http_request_method", "http_response_status_code", "error_type"],
                 Bounds::SECONDS,
                 "Time of outgoing calls until the head of the response, each attempt by itself.",
+            ),
+            attempts: metrics.events(
+                "hardpoint_auth_login_attempts_total",
+                &["result", "lane", "decider"],
+                "Attempts to log in that were settled or refused, by the lane that counted them.",
             ),
             checks: metrics.states(
                 "hardpoint_health_check_up",
@@ -106,10 +114,20 @@ impl EventMetrics {
                 &["link", "state"],
                 "1 for the current state of the link to a server, 0 for the others.",
             ),
+            messages: metrics.events(
+                "hardpoint_auth_messages_total",
+                &["result"],
+                "Messages to users: sent, failed, or dropped because the queue was full.",
+            ),
             near_limits: metrics.events(
                 "hardpoint_ratelimit_near_limits_total",
                 &["policy"],
                 "Admitted requests that left their key with fewer cells than the warning level.",
+            ),
+            one_time_tokens: metrics.events(
+                "hardpoint_auth_one_time_tokens_total",
+                &["purpose", "result"],
+                "One-time tokens that were requested, made or presented, by what became of them.",
             ),
             passwords: metrics.events(
                 "hardpoint_auth_passwords_total",
@@ -226,7 +244,15 @@ impl Observer for EventMetrics {
                     set(&self.link_states, &labels, state == event.state);
                 }
             }
+            Event::LoginAttempted(event) => {
+                let labels = [event.result.as_str(), event.lane.as_str(), event.decider.as_str()];
+                count(&self.attempts, &labels, 1);
+            }
+            Event::MessageDelivered(event) => count(&self.messages, &[event.result.as_str()], 1),
             Event::NearLimit(event) => count(&self.near_limits, &[event.policy], 1),
+            Event::OneTimeTokenUsed(event) => {
+                count(&self.one_time_tokens, &[event.purpose, event.result.as_str()], 1);
+            }
             Event::PasswordChecked(event) => count(&self.passwords, &[event.result.as_str()], 1),
             Event::ReadinessChanged(event) => {
                 for state in [

@@ -5,12 +5,14 @@ use std::{fs, path::Path, time::Duration};
 use hardpoint_core::{
     Event, Readiness, Scheme,
     event::{
-        CallEnded, CallGuard, CallRefused, CallRetried, CheckChanged, CircuitChanged, CircuitState,
-        Ending, KeySetChanged, KeySetFetchFailed, KeySetKeySkipped, KeySetState,
-        KeySetStateChanged, Limited, LinkAnswered, LinkChanged, LinkState, NearLimit,
-        PasswordChecked, PasswordResult, ReadinessChanged, RefreshErrorKind, RefreshResult,
-        RequestEnded, RequestStarted, RetryStop, SessionRefreshed, SessionReused, SettlementsLost,
-        StoreErrorKind, StoreFailed, StoreKind, TokenVerified, VerifyErrorKind,
+        AttemptLane, AttemptResult, CallEnded, CallGuard, CallRefused, CallRetried, CheckChanged,
+        CircuitChanged, CircuitState, Decider, DeliveryResult, Ending, KeySetChanged,
+        KeySetFetchFailed, KeySetKeySkipped, KeySetState, KeySetStateChanged, Limited,
+        LinkAnswered, LinkChanged, LinkState, LoginAttempted, MessageDelivered, NearLimit,
+        OneTimeResult, OneTimeTokenUsed, PasswordChecked, PasswordResult, ReadinessChanged,
+        RefreshErrorKind, RefreshResult, RequestEnded, RequestStarted, RetryStop, SessionRefreshed,
+        SessionReused, SettlementsLost, StoreErrorKind, StoreFailed, StoreKind, TokenVerified,
+        VerifyErrorKind,
     },
 };
 use hardpoint_observability::{Logs, Metrics};
@@ -46,7 +48,10 @@ pub(crate) fn events() -> Vec<Event<'static>> {
         LinkAnswered::new("redis", Ok(()), Duration::from_micros(200)).into(),
         LinkAnswered::new("redis", Err(StoreErrorKind::Timeout), Duration::from_millis(50)).into(),
         LinkChanged::new("redis", LinkState::Up).into(),
+        LoginAttempted::new(AttemptResult::Denied, AttemptLane::Network).by(Decider::Store).into(),
+        MessageDelivered::new(DeliveryResult::Sent).into(),
         NearLimit::new("client", 3).into(),
+        OneTimeTokenUsed::new("password_reset", OneTimeResult::Void).into(),
         PasswordChecked::new(PasswordResult::Shed).into(),
         ReadinessChanged::new(Readiness::Ready).into(),
         RequestStarted::new("GET", Scheme::Https).into(),

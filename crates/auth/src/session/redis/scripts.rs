@@ -2,10 +2,13 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use hardpoint_core::event::StoreErrorKind;
-use hardpoint_redis::{Error, ErrorKind, Script, Value};
+use hardpoint_redis::{Script, Value};
 
-use crate::session::{Session, SessionClient, SessionId, StoreError};
+pub(super) use crate::store::{corrupt, failed};
+use crate::{
+    session::{Session, SessionClient, SessionId},
+    store::StoreError,
+};
 
 /// The scripts of the store. Each is the prelude and its own text.
 pub(super) struct Scripts {
@@ -96,17 +99,4 @@ impl Fields {
     pub(super) fn is_empty(&self) -> bool {
         self.0.as_slice().is_empty()
     }
-}
-
-pub(super) const fn corrupt() -> StoreError {
-    StoreError::new(StoreErrorKind::Corrupt)
-}
-
-pub(super) fn failed(error: Error) -> StoreError {
-    let kind = match error.kind() {
-        ErrorKind::Corrupt | ErrorKind::Rejected => StoreErrorKind::Corrupt,
-        ErrorKind::Timeout => StoreErrorKind::Timeout,
-        _ => StoreErrorKind::Unavailable,
-    };
-    StoreError::new(kind).with_source(error)
 }

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use hardpoint_core::{Mono, Time, event::StoreErrorKind};
+use hardpoint_core::{Time, event::StoreErrorKind};
 
 use super::{
     Accepted, Kept, Opened, Opening, Presentation, Presented, Revoke, SessionStore, StoreError,
@@ -19,6 +19,7 @@ use super::{
 use crate::{
     Revocations, Revoked,
     session::{FamilyState, Reuse, Session, SessionId, Transition, family::millis},
+    store::StoreClock,
 };
 
 /// Sessions in the memory of this process. Set up by [`builder`](Self::builder).
@@ -77,14 +78,6 @@ struct Subject {
     /// When the last session that the epoch concerns has ended, and its access tokens.
     until: u64,
     sessions: Vec<SessionId>,
-}
-
-/// Milliseconds since 1970 that never go back, so that a calendar that is set back extends neither a
-/// grace nor a session.
-struct StoreClock {
-    time: Time,
-    unix: u64,
-    mono: Mono,
 }
 
 const SHARDS: usize = 64;
@@ -375,16 +368,6 @@ impl MemorySessions {
         #[expect(clippy::cast_possible_truncation, reason = "any bits of the hash do")]
         let hash = self.hasher.hash_one(subject) as usize;
         lock(&self.subjects, hash)
-    }
-}
-
-impl StoreClock {
-    fn new(time: Time) -> Self {
-        Self { unix: millis(time.unix()), mono: time.now(), time }
-    }
-
-    fn now(&self) -> u64 {
-        self.unix.saturating_add(millis(self.time.now().saturating_since(self.mono)))
     }
 }
 

@@ -1,21 +1,17 @@
 //! Where sessions are kept.
 
 mod command;
-mod error;
 mod memory;
 
-use std::{pin::Pin, sync::Arc};
+use std::sync::Arc;
 
 pub use self::{
     command::{Accepted, Opened, Opening, Presentation, Presented, Revoke, Which},
-    error::StoreError,
     memory::{MemorySessions, MemorySessionsBuilder},
 };
 use super::Session;
+pub use crate::store::{BoxFuture, StoreError};
 use crate::{RevocationState, Revocations, revocation::RevocationQuestion};
-
-/// A future that a store answers with.
-pub type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
 
 /// Where sessions are kept: in the memory of this process, or in a store that several instances
 /// share. Clones share the sessions.

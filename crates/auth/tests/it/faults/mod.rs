@@ -1,3 +1,4 @@
 //! Real servers.
 
+mod lockout;
 mod sessions;

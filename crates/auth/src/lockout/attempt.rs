@@ -1,0 +1,83 @@
+//! An attempt whose password is being checked.
+
+use std::net::IpAddr;
+
+use hardpoint_core::event::Decider;
+
+use super::{LoginGuard, Settled, Ticket, device::DeviceCookie, guard::Inner, store::Attempter};
+
+/// An attempt to log in that is counted. Settle it after the password was checked.
+///
+/// An attempt that is dropped without being settled, for example because the client closed the
+/// connection while the password was hashed, counts as failed: nobody can guess for free by
+/// forgetting, or by not waiting for, the answer.
+#[must_use = "an attempt that is dropped counts as failed"]
+pub struct Attempt {
+    guard: LoginGuard,
+    account: Box<str>,
+    device: Option<[u8; 16]>,
+    network: Option<IpAddr>,
+    ticket: Ticket,
+    decider: Decider,
+    is_settled: bool,
+}
+
+debug_only!(Attempt { ticket, decider });
+
+impl Attempt {
+    pub(super) fn new(
+        guard: &LoginGuard,
+        account: &str,
+        device: Option<[u8; 16]>,
+        network: Option<IpAddr>,
+        ticket: Ticket,
+        decider: Decider,
+    ) -> Self {
+        let (guard, account) = (guard.clone(), account.into());
+        Self { guard, account, device, network, ticket, decider, is_settled: false }
+    }
+
+    /// Whether the client is a known device of the account.
+    #[must_use]
+    pub fn is_known_device(&self) -> bool {
+        self.device.is_some()
+    }
+
+    /// The password was right: the failures of the lane are forgotten. Returns the cookie that makes
+    /// this client a known device; `None` if the system returned no random bytes.
+    ///
+    /// Failures that strangers caused stay counted when a known device logs in.
+    #[must_use = "without its cookie the client stays a stranger"]
+    pub fn succeeded(mut self) -> Option<DeviceCookie> {
+        self.settle(Settled::Succeeded);
+        let inner = &self.guard.inner;
+        let (now, lifetime) = (inner.time.unix(), inner.device_lifetime);
+        DeviceCookie::issue(&inner.keys, &self.account, now, lifetime)
+    }
+
+    /// The password was wrong, or the account does not exist.
+    pub fn failed(mut self) {
+        self.settle(Settled::Failed);
+    }
+
+    /// No password was checked, for example because the hasher or the database was overloaded: the
+    /// attempt is not counted. Never call it after a password was compared.
+    pub fn unverified(mut self) {
+        self.settle(Settled::Unverified);
+    }
+
+    fn settle(&mut self, settled: Settled) {
+        if std::mem::replace(&mut self.is_settled, true) {
+            return;
+        }
+        let Self { account, device, network, ticket, decider, .. } = &*self;
+        let by = Attempter { account, device: device.as_ref(), network: *network };
+        Inner::settle(&self.guard.inner, by, *ticket, *decider, settled);
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        self.settle(Settled::Failed);
+    }
+}

@@ -1,0 +1,135 @@
+//! The settings of a guard.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use hardpoint_core::{Telemetry, Time};
+
+use super::{
+    AttemptStore, Limits, LoginGuard, MemoryAttempts, OnFailure,
+    failure::Outage,
+    guard::{Fallback, Inner},
+    store::Kept,
+};
+use crate::{ConfigError, session::root::DerivedKeys};
+
+/// Sets up a [`LoginGuard`].
+///
+/// | setting | default |
+/// |---|---|
+/// | [`limits`](Self::limits) | [`Limits::new`] |
+/// | [`device_lifetime`](Self::device_lifetime) | 180 days |
+/// | [`on_failure`](Self::on_failure) | [`OnFailure::LocalThenDeny`] with a share of 0.25 |
+/// | [`local_for`](Self::local_for) | 60 seconds |
+/// | [`time`](Self::time) | the system's clocks |
+/// | [`telemetry`](Self::telemetry) | no observer |
+#[must_use]
+pub struct LoginGuardBuilder {
+    inner: Inner,
+}
+
+debug_only!(LoginGuardBuilder { inner });
+
+impl LoginGuardBuilder {
+    pub(super) fn new(store: AttemptStore, keys: DerivedKeys) -> Self {
+        Self {
+            inner: Inner {
+                store,
+                limits: Limits::new(),
+                fallback: None,
+                keys,
+                device_lifetime: Duration::from_secs(180 * 24 * 60 * 60),
+                on_failure: OnFailure::default(),
+                local_for: Duration::from_secs(60),
+                outage: Outage::default(),
+                time: Time::system(),
+                telemetry: OnceLock::new(),
+            },
+        }
+    }
+
+    /// The limits of all lanes.
+    pub const fn limits(mut self, limits: Limits) -> Self {
+        self.inner.limits = limits;
+        self
+    }
+
+    /// How long a device stays known after a log-in. Default: 180 days. A device that is not used for
+    /// longer is a stranger again. With 0 no device is ever known, and an attacker can lock the owner
+    /// out.
+    pub const fn device_lifetime(mut self, lifetime: Duration) -> Self {
+        self.inner.device_lifetime = lifetime;
+        self
+    }
+
+    /// Who decides while a remote store does not. Default: [`OnFailure::LocalThenDeny`] with a share
+    /// of 0.25: log-ins survive the restart of a server, and an attacker who takes it down gains a
+    /// minute in which each instance admits a quarter of the limits.
+    pub const fn on_failure(mut self, policy: OnFailure) -> Self {
+        self.inner.on_failure = policy;
+        self
+    }
+
+    /// How long [`OnFailure::LocalThenDeny`] counts locally. Default: 60 seconds, the length of a
+    /// restart. 0 denies at once.
+    pub const fn local_for(mut self, time: Duration) -> Self {
+        self.inner.local_for = time;
+        self
+    }
+
+    /// Reads the age of device cookies and of outages from this handle. Default: the system's clocks.
+    pub fn time(mut self, time: impl Into<Time>) -> Self {
+        self.inner.time = time.into();
+        self
+    }
+
+    /// Reports every attempt to this observer. Default: to none.
+    pub fn telemetry(self, telemetry: &Telemetry) -> Self {
+        telemetry.fill(&self.inner.telemetry);
+        self
+    }
+
+    /// The guard.
+    ///
+    /// # Errors
+    /// [`ConfigError::Lockout`] if a limit could never be reached or is below its first delay, or a
+    /// share is not above 0 and at most 1.
+    pub fn build(mut self) -> Result<LoginGuard, ConfigError> {
+        let Limits { account, device, .. } = &self.inner.limits;
+        for limits in [account, device] {
+            if limits.hard_stop < limits.free {
+                return Err(ConfigError::Lockout(
+                    "the hard stop is below the free attempts, so no delay is ever reached; write a \
+                     larger hard_stop() or fewer free_attempts()",
+                ));
+            }
+            if limits.longest_delay < limits.first_delay {
+                return Err(ConfigError::Lockout(
+                    "the longest delay is shorter than the first; write a longer one",
+                ));
+            }
+            if limits.forget_after < limits.longest_delay.max(limits.settle_within) {
+                return Err(ConfigError::Lockout(
+                    "failures are forgotten before the longest delay is over, so waiting would start \
+                     the delays anew; write a longer forget_after()",
+                ));
+            }
+        }
+        if let Some(share) = self.inner.on_failure.share() {
+            if !(share > 0.0 && share <= 1.0) {
+                return Err(ConfigError::Lockout(
+                    "the share of the limits is not above 0 and at most 1; write one divided by the \
+                     number of instances",
+                ));
+            }
+            if matches!(self.inner.store.kept, Kept::Remote(_)) {
+                let attempts = MemoryAttempts::builder().time(self.inner.time.clone()).attempts();
+                let limits = self.inner.limits.share(share);
+                self.inner.fallback = Some(Fallback { attempts, limits });
+            }
+        }
+        Ok(LoginGuard { inner: Arc::new(self.inner) })
+    }
+}

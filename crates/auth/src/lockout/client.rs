@@ -1,0 +1,57 @@
+//! The client that attempts to log in.
+
+use std::net::IpAddr;
+
+use hardpoint_core::{ClientResolver, RequestContext, Secret};
+use http::{HeaderMap, header::COOKIE, request};
+
+use super::device::PREFIX;
+
+/// The client that attempts to log in: its network, and its device cookies. `Debug` hides both.
+///
+/// The network is that by which limits count: the address for IPv4, the `/64` for IPv6.
+#[derive(Default)]
+#[must_use]
+pub struct LoginClient {
+    pub(super) network: Option<IpAddr>,
+    pub(super) cookies: Vec<(Box<str>, Secret<str>)>,
+}
+
+debug_only!(LoginClient {});
+
+/// The most device cookies that are read from a request, and the longest, in bytes.
+const MOST: usize = 16;
+const LONGEST: usize = 128;
+
+impl LoginClient {
+    /// A client of which nothing is known. It is counted in the lanes of the account and of all.
+    pub const fn new() -> Self {
+        Self { network: None, cookies: Vec::new() }
+    }
+
+    /// The client of a request: the address that a layer resolved, and the first 16 device cookies.
+    pub fn from_parts(parts: &request::Parts) -> Self {
+        let client = RequestContext::find(&parts.extensions).and_then(|context| context.client());
+        let network = client.and_then(|client| client.network());
+        Self { network, ..Self::new() }.cookies(&parts.headers)
+    }
+
+    /// Its address. Default: unknown.
+    pub fn address(mut self, address: IpAddr) -> Self {
+        let client = ClientResolver::direct().resolve(Some(address), &HeaderMap::new());
+        self.network = client.network();
+        self
+    }
+
+    /// Its device cookies, as the first 16 of the `Cookie` headers. Default: none.
+    pub fn cookies(mut self, headers: &HeaderMap) -> Self {
+        let texts = headers.get_all(COOKIE).iter().filter_map(|header| header.to_str().ok());
+        let pairs = texts.flat_map(|text| text.split(';')).filter_map(|pair| pair.split_once('='));
+        let own = pairs.map(|(name, value)| (name.trim(), value.trim()));
+        let own = own.filter(|(name, value)| {
+            name.starts_with(PREFIX) && name.len() <= LONGEST && value.len() <= LONGEST
+        });
+        self.cookies = own.take(MOST).map(|(name, value)| (name.into(), value.into())).collect();
+        self
+    }
+}

@@ -1,0 +1,104 @@
+//! Device cookies: what lets the owner of an account in while strangers are locked out.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use hardpoint_core::Secret;
+use http::HeaderValue;
+use std::time::Duration;
+use subtle::ConstantTimeEq;
+
+use crate::session::root::{DerivedKey, DerivedKeys};
+
+/// The label of the derived keys.
+pub(super) const LABEL: &str = "device cookie v1";
+/// What the names of device cookies begin with. `__Host-` keeps other hosts, and plain http, from
+/// setting one.
+pub(super) const PREFIX: &str = "__Host-device-";
+
+const VERSION: u8 = 1;
+const BODY: usize = 1 + 4 + 8 + 16;
+const TAG: usize = 32;
+
+/// A device that is known after a log-in: a cookie that names no user and opens nothing. It only has a
+/// count of failures of its own.
+///
+/// The cookie is bound to its account, and authenticated by a key that is derived from the root
+/// secret. `Debug` hides it.
+pub struct DeviceCookie {
+    pub(super) name: String,
+    pub(super) value: Secret<str>,
+    pub(super) lifetime: Duration,
+}
+
+debug_only!(DeviceCookie { lifetime });
+
+impl DeviceCookie {
+    /// The cookie of a new device of this account; `None` if the system returned no random bytes.
+    pub(super) fn issue(
+        keys: &DerivedKeys,
+        account: &str,
+        now: Duration,
+        lifetime: Duration,
+    ) -> Option<Self> {
+        let key = keys.current()?;
+        let mut bytes = [0; BODY + TAG];
+        let (body, tag) = bytes.split_at_mut(BODY);
+        let (head, device) = body.split_at_mut(BODY - 16);
+        let (version, head) = head.split_at_mut(1);
+        let (id, issued) = head.split_at_mut(4);
+        version.copy_from_slice(&[VERSION]);
+        id.copy_from_slice(&key.id().to_be_bytes());
+        issued.copy_from_slice(&now.as_secs().to_be_bytes());
+        getrandom::fill(device).ok()?;
+        tag.copy_from_slice(key.tag(&[b"cookie", body, account.as_bytes()]).as_ref());
+        let value = Secret::from(URL_SAFE_NO_PAD.encode(bytes));
+        Some(Self { name: name(key, account), value, lifetime })
+    }
+
+    /// The value of the `Set-Cookie` header: for this host only, over https only, not readable by
+    /// scripts, and not sent along with requests from other sites that change something.
+    #[must_use]
+    pub fn header(&self) -> HeaderValue {
+        let Self { name, value, lifetime } = self;
+        let text = format!(
+            "{name}={}; Path=/; Max-Age={}; Secure; HttpOnly; SameSite=Lax",
+            value.expose(),
+            lifetime.as_secs()
+        );
+        // The name, base64url and digits are visible ASCII.
+        let header = HeaderValue::try_from(text);
+        let mut header = header.unwrap_or_else(|_| HeaderValue::from_static(""));
+        header.set_sensitive(true);
+        header
+    }
+
+    /// The device of a cookie, if the cookie is authentic, not too old, and bound to this account.
+    pub(super) fn open(
+        keys: &DerivedKeys,
+        account: &str,
+        value: &str,
+        now: Duration,
+        lifetime: Duration,
+    ) -> Option<[u8; 16]> {
+        let mut bytes = [0; BODY + TAG];
+        if URL_SAFE_NO_PAD.decode_slice(value, &mut bytes).ok()? != bytes.len() {
+            return None;
+        }
+        let (body, tag) = bytes.split_at(BODY);
+        let (version, rest) = body.split_first_chunk::<1>()?;
+        let (id, rest) = rest.split_first_chunk::<4>()?;
+        let (issued, device) = rest.split_first_chunk::<8>()?;
+        let key = keys.find(u32::from_be_bytes(*id))?;
+        let expected = key.tag(&[b"cookie", body, account.as_bytes()]);
+        let is_authentic = bool::from(expected.as_ref().ct_eq(tag)) && *version == [VERSION];
+        let expiry = u64::from_be_bytes(*issued).saturating_add(lifetime.as_secs());
+        (is_authentic && now.as_secs() < expiry).then(|| device.try_into().ok())?
+    }
+}
+
+/// The name of an account's cookie, so that the accounts of one browser have one each. It reveals the
+/// account to nobody without the key.
+pub(super) fn name(key: &DerivedKey, account: &str) -> String {
+    let tag = key.tag(&[b"name", account.as_bytes()]);
+    let short = tag.as_ref().first_chunk::<6>().map(|bytes| URL_SAFE_NO_PAD.encode(bytes));
+    format!("{PREFIX}{}", short.unwrap_or_default())
+}

@@ -1,0 +1,236 @@
+//! Counting attempts before passwords are checked.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use hardpoint_core::{
+    Telemetry, Time,
+    event::{AttemptLane, AttemptResult, Decider, LoginAttempted, StoreFailed, StoreKind},
+};
+
+use super::{
+    Attempt, AttemptStore, Denied, Limits, LockoutError, LoginClient, LoginGuardBuilder,
+    MemoryAttempts, OnFailure, Reserved, Settled, Ticket,
+    device::{self, DeviceCookie},
+    failure::Outage,
+    lane::MAX_JITTER,
+    store::{Attempter, Kept},
+};
+use crate::{
+    session::{RootSecret, root::DerivedKeys},
+    store::StoreError,
+};
+
+/// Counts attempts to log in before their passwords are checked. See the [module docs](super).
+///
+/// Clones share the counts.
+#[derive(Clone)]
+pub struct LoginGuard {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) store: AttemptStore,
+    pub(super) limits: Limits,
+    /// What counts while a remote store does not.
+    pub(super) fallback: Option<Fallback>,
+    pub(super) keys: DerivedKeys,
+    pub(super) device_lifetime: Duration,
+    pub(super) on_failure: OnFailure,
+    pub(super) local_for: Duration,
+    pub(super) outage: Outage,
+    pub(super) time: Time,
+    pub(super) telemetry: OnceLock<Telemetry>,
+}
+
+pub(super) struct Fallback {
+    pub(super) attempts: MemoryAttempts,
+    /// A share of the limits.
+    pub(super) limits: Limits,
+}
+
+debug_only!(Inner { store, limits, on_failure, local_for });
+debug_only!(LoginGuard { inner });
+
+impl LoginGuard {
+    /// Counts attempts in `store`. Device cookies are authenticated with a key that is derived from
+    /// `root`.
+    pub fn builder(store: AttemptStore, root: &RootSecret) -> LoginGuardBuilder {
+        LoginGuardBuilder::new(store, root.keys(device::LABEL))
+    }
+
+    /// Counts an attempt of `client` to log in to `account`. Check the password only after this
+    /// returned an [`Attempt`], and then settle it.
+    ///
+    /// `account` is what the client typed, in one spelling, such as a trimmed address in lower case.
+    /// It need not exist: look the account up afterwards, so that unknown accounts are counted alike.
+    ///
+    /// # Errors
+    /// [`LockoutError`], which is a [`Rejection`](hardpoint_core::Rejection).
+    ///
+    /// # Cancellation
+    /// The command is submitted to the store at the first poll. If the future is dropped after that,
+    /// the attempt becomes a failure when its time to be settled is over.
+    pub async fn reserve(
+        &self,
+        account: &str,
+        client: &LoginClient,
+    ) -> Result<Attempt, LockoutError> {
+        let inner = &self.inner;
+        let device = inner.device(account, client);
+        let by = Attempter { account, device: device.as_ref(), network: client.network };
+        let jitter = jitter();
+        let (reserved, decider) = match &inner.store.kept {
+            Kept::Memory(attempts) => {
+                (attempts.reserve(by, &inner.limits, jitter), Decider::Memory)
+            }
+            Kept::Remote(store) => match store.reserve(by, &inner.limits, jitter).await {
+                Ok(reserved) => {
+                    inner.outage.ended();
+                    (reserved, Decider::Store)
+                }
+                Err(error) => (inner.fall_back(by, jitter, error)?, Decider::Fallback),
+            },
+        };
+        match reserved {
+            Reserved::Admitted(ticket) => {
+                Ok(Attempt::new(self, account, device, client.network, ticket, decider))
+            }
+            Reserved::Denied(Denied { lane, wait }) => {
+                let result =
+                    if wait.is_some() { AttemptResult::Denied } else { AttemptResult::Locked };
+                inner.report(result, lane, decider);
+                tracing::debug!(
+                    target: "hardpoint::auth::lockout",
+                    lane = lane.as_str(),
+                    locked = wait.is_none(),
+                    "log-in refused"
+                );
+                let wait = wait.unwrap_or(inner.limits.account.longest_delay);
+                // In whole seconds, rounded up, so that a client which waits is not early.
+                let retry_after = Duration::from_secs(wait.div_ceil(1_000));
+                Err(LockoutError::TooManyAttempts { lane, retry_after })
+            }
+        }
+    }
+
+    /// Forgets the failures of an account, the hard stop included: after an operator's decision, or
+    /// after the owner has proved who it is by a one-time token. Returns whether there were any.
+    ///
+    /// # Errors
+    /// [`LockoutError::Unavailable`] if the store did not answer.
+    pub async fn unlock(&self, account: &str) -> Result<bool, LockoutError> {
+        let inner = &self.inner;
+        let locally = inner.fallback.as_ref().is_some_and(|own| own.attempts.unlock(account));
+        match inner.store.unlock(account).await {
+            Ok(unlocked) => Ok(unlocked || locally),
+            Err(error) => {
+                inner.failed(&error);
+                Err(LockoutError::Unavailable(Some(error)))
+            }
+        }
+    }
+}
+
+impl Inner {
+    /// The device of the client, if it is a known device of this account.
+    fn device(&self, account: &str, client: &LoginClient) -> Option<[u8; 16]> {
+        if client.cookies.is_empty() {
+            return None;
+        }
+        let (now, lifetime) = (self.time.unix(), self.device_lifetime);
+        self.keys.all().find_map(|key| {
+            let name = device::name(key, account);
+            let own = client.cookies.iter().filter(|(cookie, _)| **cookie == *name);
+            own.into_iter().find_map(|(_, value)| {
+                DeviceCookie::open(&self.keys, account, value.expose(), now, lifetime)
+            })
+        })
+    }
+
+    /// Decides as the failure policy says.
+    fn fall_back(
+        &self,
+        by: Attempter<'_>,
+        jitter: u16,
+        error: StoreError,
+    ) -> Result<Reserved, LockoutError> {
+        self.failed(&error);
+        let lasted = self.outage.failed(self.time.now());
+        let is_over =
+            matches!(self.on_failure, OnFailure::LocalThenDeny { .. }) && lasted >= self.local_for;
+        if self.on_failure == OnFailure::Allow {
+            let ticket = Ticket { lane: AttemptLane::Account, at: 0 };
+            return Ok(Reserved::Admitted(ticket));
+        }
+        let fallback = self.fallback.as_ref().filter(|_| !is_over);
+        let fallback = fallback.ok_or(LockoutError::Unavailable(Some(error)))?;
+        Ok(fallback.attempts.reserve(by, &fallback.limits, jitter))
+    }
+
+    /// Settles an attempt, where it was counted.
+    pub(super) fn settle(
+        this: &Arc<Self>,
+        by: Attempter<'_>,
+        ticket: Ticket,
+        decider: Decider,
+        settled: Settled,
+    ) {
+        let result = match settled {
+            Settled::Failed => AttemptResult::Failed,
+            Settled::Succeeded => AttemptResult::Succeeded,
+            Settled::Unverified => AttemptResult::Unverified,
+        };
+        this.report(result, ticket.lane, decider);
+        match (&this.store.kept, decider, &this.fallback) {
+            (Kept::Memory(attempts), ..) => attempts.settle(by, &this.limits, ticket, settled),
+            (_, Decider::Fallback, Some(own)) => {
+                own.attempts.settle(by, &own.limits, ticket, settled);
+            }
+            (_, Decider::Fallback, None) => {}
+            (Kept::Remote(store), ..) => {
+                // Submitted now; a task only waits for the answer.
+                let answer = store.settle(by, &this.limits, ticket, settled);
+                let inner = Arc::clone(this);
+                let wait = async move {
+                    if let Err(error) = answer.await {
+                        inner.lost(&error);
+                    }
+                };
+                if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                    runtime.spawn(wait);
+                }
+            }
+        }
+    }
+
+    pub(super) fn report(&self, result: AttemptResult, lane: AttemptLane, decider: Decider) {
+        if let Some(telemetry) = self.telemetry.get() {
+            telemetry.on(&LoginAttempted::new(result, lane).by(decider).into());
+        }
+    }
+
+    fn failed(&self, error: &StoreError) {
+        if let Some(telemetry) = self.telemetry.get() {
+            telemetry.on(&StoreFailed::new(StoreKind::Attempt, error.kind()).into());
+        }
+    }
+
+    /// A settlement may not have reached the store: the attempt becomes a failure in time.
+    fn lost(&self, error: &StoreError) {
+        use hardpoint_core::event::SettlementsLost;
+
+        self.failed(error);
+        if let Some(telemetry) = self.telemetry.get() {
+            telemetry.on(&SettlementsLost::new(StoreKind::Attempt, 1).into());
+        }
+    }
+}
+
+/// A random number below [`MAX_JITTER`]; 0 if the system returns none.
+fn jitter() -> u16 {
+    let random = getrandom::u32().unwrap_or_default() % u32::from(MAX_JITTER);
+    u16::try_from(random).unwrap_or_default()
+}

@@ -1,0 +1,169 @@
+//! Attempts in the memory of this process.
+
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use hardpoint_core::{Time, event::AttemptLane};
+
+use super::{
+    AttemptStore, LaneState, Limits, Reserved, Settled, Ticket,
+    limits::{reserve_device, reserve_unknown},
+    store::{Attempter, Kept},
+};
+use crate::{
+    rate::Pace,
+    store::StoreClock,
+    table::{self, Table},
+};
+
+/// Attempts in the memory of this process. Set up by [`builder`](Self::builder).
+///
+/// The tables have a fixed size. When a bucket of one is full, it forgets the lane with the fewest
+/// failures. So an attacker who wants an account to be forgotten has to fail more often than that on
+/// about as many accounts as the table has room for.
+pub struct MemoryAttempts {
+    lanes: Table<LaneState>,
+    networks: Table<Pace>,
+    global: Mutex<Pace>,
+    clock: StoreClock,
+}
+
+debug_only!(MemoryAttempts {});
+
+/// Sets up [`MemoryAttempts`].
+///
+/// Defaults: 65,536 lanes and networks, the system's time.
+#[derive(Debug)]
+#[must_use]
+pub struct MemoryAttemptsBuilder {
+    capacity: usize,
+    time: Time,
+}
+
+impl MemoryAttemptsBuilder {
+    pub(super) const fn new() -> Self {
+        Self { capacity: 65_536, time: Time::system() }
+    }
+
+    /// How many accounts and devices are counted, and how many networks. Default: 65,536 of each,
+    /// which take 6 MB. It is rounded up to a multiple of eight.
+    pub const fn capacity(mut self, capacity: usize) -> Self {
+        self.capacity = capacity;
+        self
+    }
+
+    /// Reads the time from this handle. Default: the system's clocks.
+    pub fn time(mut self, time: impl Into<Time>) -> Self {
+        self.time = time.into();
+        self
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn build(self) -> AttemptStore {
+        AttemptStore { kept: Kept::Memory(Arc::new(self.attempts())) }
+    }
+
+    pub(super) fn attempts(self) -> MemoryAttempts {
+        MemoryAttempts {
+            lanes: Table::new(self.capacity),
+            networks: Table::new(self.capacity),
+            global: Mutex::default(),
+            clock: StoreClock::new(self.time),
+        }
+    }
+}
+
+impl table::Kept for LaneState {
+    fn rank(&self, _now: u64) -> (u32, u64) {
+        (self.counted(), self.last_at)
+    }
+}
+
+impl table::Kept for Pace {
+    fn rank(&self, now: u64) -> (u32, u64) {
+        (u32::from(self.replenished_at > now), self.replenished_at)
+    }
+}
+
+impl MemoryAttempts {
+    /// Counts attempts in memory.
+    pub const fn builder() -> MemoryAttemptsBuilder {
+        MemoryAttemptsBuilder::new()
+    }
+
+    // Locks are taken in the order account, network, all.
+
+    pub(super) fn reserve(&self, by: Attempter<'_>, limits: &Limits, jitter: u16) -> Reserved {
+        let now = self.clock.now();
+        if let Some(device) = by.device {
+            let decide = |lane: &mut LaneState| reserve_device(lane, limits, now, jitter);
+            if let Some(reserved) = self.lanes.with(&device_key(device), now, decide) {
+                return reserved;
+            }
+        }
+        self.lanes.with(&account_key(by.account), now, |account| {
+            let mut decide = |network: Option<&mut Pace>| {
+                let mut global = self.global.lock().unwrap_or_else(PoisonError::into_inner);
+                reserve_unknown(account, network, &mut global, limits, now, jitter)
+            };
+            match by.network {
+                Some(network) => {
+                    self.networks.with(&network_key(network), now, |pace| decide(Some(pace)))
+                }
+                None => decide(None),
+            }
+        })
+    }
+
+    pub(super) fn settle(
+        &self,
+        by: Attempter<'_>,
+        limits: &Limits,
+        ticket: Ticket,
+        settled: Settled,
+    ) {
+        let (now, at) = (self.clock.now(), ticket.at);
+        if ticket.lane == AttemptLane::Device {
+            if let Some(device) = by.device {
+                let settle = |lane: &mut LaneState| lane.settle(&limits.device, now, at, settled);
+                self.lanes.with(&device_key(device), now, settle);
+            }
+            return;
+        }
+        let settle = |lane: &mut LaneState| lane.settle(&limits.account, now, at, settled);
+        self.lanes.with(&account_key(by.account), now, settle);
+        if settled == Settled::Failed {
+            return;
+        }
+        if let (Some(network), Some(rate)) = (by.network, &limits.network) {
+            self.networks.with(&network_key(network), now, |pace| pace.put_back(rate));
+        }
+        if let Some(rate) = &limits.global {
+            self.global.lock().unwrap_or_else(PoisonError::into_inner).put_back(rate);
+        }
+    }
+
+    pub(super) fn unlock(&self, account: &str) -> bool {
+        let forget = |lane: &mut LaneState| std::mem::take(lane).counted() > 0;
+        self.lanes.with(&account_key(account), self.clock.now(), forget)
+    }
+}
+
+/// Keys of accounts and of devices differ in their first byte.
+fn account_key(account: &str) -> Vec<u8> {
+    [b"a", account.as_bytes()].concat()
+}
+
+fn device_key(device: &[u8; 16]) -> Vec<u8> {
+    [b"d", device.as_slice()].concat()
+}
+
+fn network_key(network: IpAddr) -> Vec<u8> {
+    match network {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    }
+}

@@ -1,0 +1,200 @@
+//! Attempts on a Redis server, which the instances of a service share.
+//!
+//! ```no_run
+//! use hardpoint_auth::lockout::{AttemptStore, redis::RedisAttempts};
+//! use hardpoint_core::Secret;
+//! use hardpoint_redis::{DigestKey, Redis};
+//!
+//! # fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let redis = Redis::builder("redis://127.0.0.1:6379").build()?;
+//! let digests = DigestKey::derive(&Secret::from(vec![7; 32]))?; // the same on every instance
+//! let store: AttemptStore = RedisAttempts::new(&redis, &digests).into();
+//! # let _ = store;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Semantics
+//! 1. Every command is one script, by the clock of the server, in one round trip.
+//! 2. A lane is one short string, a pace one number. Each expires when time alone makes it equal to
+//!    that of a new key; a lane that reached its hard stop is kept for 90 days.
+//! 3. The server sees digests only.
+//!
+//! # Deployment caveats
+//! - All keys have one hash tag, so a cluster keeps them on one node.
+//! - A server that evicts keys when its memory is full can forget failures and hard stops.
+//! - With another digest key all counts start over.
+
+use std::{
+    net::IpAddr,
+    sync::{Arc, LazyLock},
+};
+
+use hardpoint_core::{Key, event::AttemptLane};
+use hardpoint_redis::{Arg, Concept, DigestKey, Keys, Redis, Script, Value};
+
+use super::{
+    AttemptStore, Attempter, Denied, LaneLimits, Limits, RemoteAttempts, Reserved, Settled, Ticket,
+};
+use crate::{
+    rate::Rate,
+    store::{BoxFuture, StoreError, corrupt, failed},
+};
+
+const ATTEMPTS: Concept = Concept::expiring("attempt").loss("an attacker gets new guesses");
+const TAG: &str = "a";
+
+static RESERVE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(concat!(include_str!("lua/prelude.lua"), include_str!("lua/reserve.lua")))
+});
+static SETTLE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(concat!(include_str!("lua/prelude.lua"), include_str!("lua/settle.lua")))
+});
+static UNLOCK: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/unlock.lua")));
+
+/// Attempts on a Redis server.
+pub struct RedisAttempts {
+    redis: Redis,
+    digests: DigestKey,
+    keys: Keys,
+}
+
+debug_only!(RedisAttempts { redis });
+
+impl RedisAttempts {
+    /// A store on this server. Accounts, devices and networks are digested with `digests`, which must
+    /// be the same on every instance, before they become parts of keys.
+    #[must_use]
+    pub fn new(redis: &Redis, digests: &DigestKey) -> Self {
+        Self { redis: redis.clone(), digests: digests.clone(), keys: redis.keys(&ATTEMPTS) }
+    }
+
+    /// The key of something. The kinds differ in their first byte.
+    fn key(&self, kind: u8, what: &[u8]) -> String {
+        let digest = self.digests.digest(&Key::borrowed(&[&[kind], what].concat()));
+        self.keys.key(TAG, &format!("{}:{digest:032x}", char::from(kind)))
+    }
+
+    /// The keys of an attempt: account, device, network, all. Those that it does not have are those of
+    /// all, so that a cluster finds every key in one slot.
+    fn keys_of(&self, by: Attempter<'_>) -> [String; 4] {
+        let all = || self.keys.key(TAG, "all");
+        [
+            self.key(b'u', by.account.as_bytes()),
+            by.device.map_or_else(all, |device| self.key(b'd', device)),
+            match by.network {
+                Some(IpAddr::V4(address)) => self.key(b'n', &address.octets()),
+                Some(IpAddr::V6(address)) => self.key(b'n', &address.octets()),
+                None => all(),
+            },
+            all(),
+        ]
+    }
+}
+
+impl From<RedisAttempts> for AttemptStore {
+    fn from(attempts: RedisAttempts) -> Self {
+        Self::remote(Arc::new(attempts))
+    }
+}
+
+impl RemoteAttempts for RedisAttempts {
+    fn reserve(&self, by: Attempter<'_>, limits: &Limits, jitter: u16) -> BoxFuture<Reserved> {
+        let flag = |is_so: bool| Arg::Int(is_so.into());
+        let known = [Arg::from(u32::from(jitter)), flag(by.device.is_some())];
+        let mut arguments = Vec::with_capacity(19);
+        arguments.extend(known);
+        arguments.push(flag(by.network.is_some()));
+        arguments.extend(lane_arguments(&limits.account));
+        arguments.extend(lane_arguments(&limits.device));
+        for rate in [limits.network, limits.global] {
+            arguments.push(interval(rate));
+            arguments.push(rate.map_or(0, |rate| rate.burst).into());
+        }
+        let reply = self.redis.run(&RESERVE, &self.keys_of(by), arguments);
+        Box::pin(async move { reserved(reply.await.map_err(failed)?) })
+    }
+
+    fn settle(
+        &self,
+        by: Attempter<'_>,
+        limits: &Limits,
+        ticket: Ticket,
+        settled: Settled,
+    ) -> BoxFuture<()> {
+        let word = match settled {
+            Settled::Failed => "failed",
+            Settled::Succeeded => "succeeded",
+            Settled::Unverified => "unverified",
+        };
+        let is_device = ticket.lane == AttemptLane::Device;
+        let lane = if is_device { &limits.device } else { &limits.account };
+        let taken =
+            |rate: Option<Rate>, is_known: bool| interval(rate.filter(|_| is_known && !is_device));
+        let mut arguments = vec![Arg::from(word), Arg::Int(is_device.into()), int(ticket.at)];
+        arguments.extend(lane_arguments(lane));
+        arguments.push(taken(limits.network, by.network.is_some()));
+        arguments.push(taken(limits.global, true));
+        let reply = self.redis.run(&SETTLE, &self.keys_of(by), arguments);
+        Box::pin(async move { reply.await.map(drop).map_err(failed) })
+    }
+
+    fn unlock(&self, account: &str) -> BoxFuture<bool> {
+        let key = self.key(b'u', account.as_bytes());
+        let reply = self.redis.run(&UNLOCK, [&key], [""; 0]);
+        Box::pin(async move {
+            let answer = reply.await.and_then(Value::into_int).map_err(failed)?;
+            Ok(answer == 1)
+        })
+    }
+}
+
+fn lane_arguments(limits: &LaneLimits) -> [Arg<'static>; 6] {
+    [
+        limits.free.into(),
+        int(limits.first_delay),
+        int(limits.longest_delay),
+        limits.hard_stop.into(),
+        int(limits.forget_after),
+        int(limits.settle_within),
+    ]
+}
+
+fn interval(rate: Option<Rate>) -> Arg<'static> {
+    int(rate.map_or(0, |rate| rate.interval))
+}
+
+/// A number of milliseconds, bounded so that Lua's numbers are exact.
+fn int(millis: u64) -> Arg<'static> {
+    const MOST: i64 = 1 << 50;
+
+    Arg::Int(i64::try_from(millis).unwrap_or(MOST).min(MOST))
+}
+
+fn reserved(answer: Value) -> Result<Reserved, StoreError> {
+    let mut fields = Vec::with_capacity(3);
+    for field in answer.into_array().map_err(failed)? {
+        let bytes = field.into_bytes().map_err(failed)?.ok_or_else(corrupt)?;
+        fields.push(String::from_utf8(bytes).map_err(|_| corrupt())?);
+    }
+    let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+    let lane = match fields.first() {
+        Some(&"account") => AttemptLane::Account,
+        Some(&"device") => AttemptLane::Device,
+        Some(&"global") => AttemptLane::Global,
+        Some(&"network") => AttemptLane::Network,
+        _ => return Err(corrupt()),
+    };
+    match fields.get(1..) {
+        Some(["at", at]) => {
+            let at = at.parse().map_err(|_| corrupt())?;
+            Ok(Reserved::Admitted(Ticket { lane, at }))
+        }
+        Some(["locked"]) => Ok(Reserved::Denied(Denied { lane, wait: None })),
+        Some([wait]) => {
+            let wait = Some(wait.parse().map_err(|_| corrupt())?);
+            Ok(Reserved::Denied(Denied { lane, wait }))
+        }
+        _ => Err(corrupt()),
+    }
+}
