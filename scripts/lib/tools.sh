@@ -90,6 +90,19 @@ need_prometheus_client() {
     }
 }
 
+# need_argon2_cffi: puts the reference implementation of Argon2 into target/tools/python.
+need_argon2_cffi() {
+    local version=25.1.0
+    [ -d target/tools/python/argon2 ] && return 0
+    echo "installing argon2-cffi"
+    python3 -m pip --version >/dev/null 2>&1 || need pip3 python3-pip
+    python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
+        --target target/tools/python "argon2-cffi==$version" || {
+        echo "error: the Python package argon2-cffi $version is absent" >&2
+        exit 1
+    }
+}
+
 # step NAME COMMAND...: runs a command, and says how long it took.
 step() {
     local name=$1 begin=$SECONDS
