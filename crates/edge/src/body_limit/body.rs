@@ -2,20 +2,16 @@
 
 use std::{
     error::Error,
+    io::IoSlice,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
     task::{Context, Poll, ready},
 };
 
 use bytes::Buf;
-use hardpoint_core::{HeadFacts, Outcome};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::LimitedBodyError;
+use super::{LimitedBodyError, mark::Mark, messages::Messages};
 
 pin_project! {
     /// A request body that fails once it exceeds the limit.
@@ -27,7 +23,7 @@ pin_project! {
         #[pin]
         inner: B,
         limit: u64,
-        left: u64,
+        count: Count,
         mark: Option<Mark>,
         cut: bool,
     }
@@ -36,7 +32,13 @@ pin_project! {
 impl<B> LimitedBody<B> {
     /// Fails after `limit` bytes and sets the mark.
     pub(super) fn new(inner: B, limit: u64, mark: Option<Mark>) -> Self {
-        Self { inner, limit, left: limit, mark, cut: false }
+        Self { inner, limit, count: Count::Bytes { left: limit }, mark, cut: false }
+    }
+
+    /// Fails at a message of more than `limit` bytes and sets the mark.
+    pub(super) fn of_messages(inner: B, limit: u64, mark: Mark) -> Self {
+        let count = Count::Messages(Messages::default());
+        Self { inner, limit, count, mark: Some(mark), cut: false }
     }
 
     /// Never fails because of its length.
@@ -81,20 +83,14 @@ where
             Some(Err(error)) => return Poll::Ready(Some(Err(LimitedBodyError::inner(error)))),
             None => return Poll::Ready(None),
         };
-        let length = frame.data_ref().map_or(0, |data| data.remaining() as u64);
-        match this.left.checked_sub(length) {
-            Some(left) => {
-                *this.left = left;
-                Poll::Ready(Some(Ok(frame)))
-            }
-            None => {
-                *this.cut = true;
-                if let Some(mark) = this.mark {
-                    mark.set();
-                }
-                Poll::Ready(Some(Err(LimitedBodyError::too_large(*this.limit))))
-            }
+        if frame.data_ref().is_none_or(|data| this.count.add(data, *this.limit)) {
+            return Poll::Ready(Some(Ok(frame)));
         }
+        *this.cut = true;
+        if let Some(mark) = this.mark {
+            mark.set();
+        }
+        Poll::Ready(Some(Err(LimitedBodyError::too_large(*this.limit))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -109,35 +105,33 @@ where
     }
 }
 
-/// Reports to the response that the body exceeded the limit.
-#[derive(Clone, Debug)]
-pub(super) struct Mark(Arc<Passed>);
-
+/// What is counted of a body.
 #[derive(Debug)]
-struct Passed {
-    flag: AtomicBool,
-    facts: HeadFacts,
+pub(super) enum Count {
+    /// All bytes, of which so many may still come.
+    Bytes { left: u64 },
+    /// The bytes of each message.
+    Messages(Messages),
 }
 
-impl Mark {
-    pub(super) fn new(facts: HeadFacts) -> Self {
-        Self(Arc::new(Passed { flag: AtomicBool::new(false), facts }))
-    }
-
-    fn set(&self) {
-        self.0.flag.store(true, Ordering::Release);
-        // The response head may already have been sent. Then only the record shows why the body
-        // broke off.
-        if let Some(context) = self.0.facts.context() {
-            context.set_body_outcome(Outcome::Rejected);
+impl Count {
+    /// Counts `data`. `false` if it exceeds the limit.
+    fn add(&mut self, data: &impl Buf, limit: u64) -> bool {
+        match self {
+            Self::Bytes { left } => {
+                let rest = left.checked_sub(data.remaining() as u64);
+                *left = rest.unwrap_or(0);
+                rest.is_some()
+            }
+            Self::Messages(messages) => {
+                let mut parts = [IoSlice::new(&[]); 16];
+                let count = data.chunks_vectored(&mut parts);
+                let parts = parts.get(..count).unwrap_or_default();
+                // Data in more parts than servers make cannot be looked at without taking it.
+                let is_seen =
+                    parts.iter().map(|part| part.len()).sum::<usize>() == data.remaining();
+                is_seen && parts.iter().all(|part| messages.follow(part, limit))
+            }
         }
-    }
-
-    pub(super) fn is_set(&self) -> bool {
-        self.0.flag.load(Ordering::Acquire)
-    }
-
-    pub(super) fn facts(&self) -> &HeadFacts {
-        &self.0.facts
     }
 }

@@ -2,8 +2,8 @@
 
 use std::{error::Error, fmt};
 
-use hardpoint_core::{Problem, Rejection};
-use http::StatusCode;
+use hardpoint_core::{GrpcCode, Problem, Rejection};
+use http::{HeaderMap, HeaderValue, StatusCode, header::ACCEPT_ENCODING};
 
 /// The request body exceeds the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,34 @@ impl fmt::Display for BodyTooLarge {
 }
 
 impl Error for BodyTooLarge {}
+
+/// The request body is encoded, and the limit cannot bound what it decodes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BodyEncoded;
+
+impl Rejection for BodyEncoded {
+    fn problem(&self) -> Problem {
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        Problem::new(status, "encoding_unsupported", "The encoding of the body is not supported")
+            .grpc_code(GrpcCode::Unimplemented)
+    }
+
+    /// What is accepted instead (RFC 9110 §15.5.16; in gRPC, `grpc-accept-encoding`).
+    fn headers(&self, headers: &mut HeaderMap) {
+        let identity = HeaderValue::from_static("identity");
+        headers.insert(ACCEPT_ENCODING, identity.clone());
+        headers.insert("grpc-accept-encoding", identity);
+    }
+}
+
+impl fmt::Display for BodyEncoded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the request body is encoded where its decoded length is not limited")
+    }
+}
+
+impl Error for BodyEncoded {}
 
 /// Reading a [`LimitedBody`](super::LimitedBody) failed.
 #[derive(Debug)]

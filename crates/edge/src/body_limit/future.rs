@@ -7,12 +7,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use hardpoint_core::{HeadFacts, Refusals, ResponseBody};
+use hardpoint_core::{HeadFacts, Refusals};
 use http::Response;
 use http_body::Body;
 use pin_project_lite::pin_project;
 
-use super::{BodyTooLarge, body::Mark};
+use super::{BodyTooLarge, ResponseBody, mark::Mark};
 
 pin_project! {
     /// The inner service's response or a rejection. The request is rejected at once, or when the
@@ -36,7 +36,7 @@ impl<F, R> ResponseFuture<F, R> {
         Self { inner: hardpoint_core::ResponseFuture::forward(inner), watch }
     }
 
-    pub(super) fn refuse(response: Response<ResponseBody<R>>) -> Self {
+    pub(super) fn refuse(response: Response<hardpoint_core::ResponseBody<R>>) -> Self {
         Self { inner: hardpoint_core::ResponseFuture::refuse(response), watch: None }
     }
 }
@@ -51,13 +51,13 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let outcome = ready!(this.inner.poll(cx));
-        Poll::Ready(match this.watch {
-            // Replaces any result of the inner service, including its own errors.
-            Some(watch) if watch.mark.is_set() => {
-                Ok(too_large(&watch.refusals, watch.mark.facts(), watch.limit))
-            }
-            _ => outcome,
-        })
+        let watch = this.watch.take();
+        // Replaces any result of the inner service, including its own errors.
+        if let Some(watch) = watch.as_ref().filter(|watch| watch.mark.is_set()) {
+            let refused = too_large(&watch.refusals, watch.mark.facts(), watch.limit);
+            return Poll::Ready(Ok(refused.map(|body| ResponseBody::new(body, None))));
+        }
+        Poll::Ready(outcome.map(|response| response.map(|body| ResponseBody::new(body, watch))))
     }
 }
 
@@ -75,11 +75,15 @@ pub(super) fn too_large<R>(
     refusals: &Refusals,
     facts: &HeadFacts,
     limit: u64,
-) -> Response<ResponseBody<R>> {
+) -> Response<hardpoint_core::ResponseBody<R>> {
+    log(limit);
+    refusals.refuse(facts, &BodyTooLarge::new(limit))
+}
+
+pub(super) fn log(limit: u64) {
     tracing::debug!(
         target: "hardpoint::edge::body_limit",
         limit,
         "request body too large"
     );
-    refusals.refuse(facts, &BodyTooLarge::new(limit))
 }

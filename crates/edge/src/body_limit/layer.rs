@@ -9,8 +9,17 @@ use super::BodyLimit;
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct BodyLimitLayer {
-    limit: Option<u64>,
+    limits: Option<Limits>,
     refusals: Refusals,
+}
+
+/// What is accepted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) body: u64,
+    /// The limit of each message of gRPC, instead of the limit of the body.
+    pub(super) message: Option<u64>,
+    pub(super) encoded: bool,
 }
 
 impl BodyLimitLayer {
@@ -22,12 +31,40 @@ impl BodyLimitLayer {
     /// A higher limit costs memory wherever a handler buffers: up to `limit` bytes for each request
     /// in flight. With 0, every body that is not empty is rejected.
     pub const fn new(limit: u64) -> Self {
-        Self { limit: Some(limit), refusals: Refusals::unset() }
+        let limits = Limits { body: limit, message: None, encoded: false };
+        Self { limits: Some(limits), refusals: Refusals::unset() }
+    }
+
+    /// Limits each message of gRPC to `limit` bytes, and not the length of the whole stream: for
+    /// services that clients stream to for long. Default: the stream is limited like any body.
+    ///
+    /// Applies to requests whose rejections are rendered for gRPC ([`Refusals::grpc`],
+    /// [`Refusals::grpc_under`]). A message is refused by its length prefix, before it is read. With
+    /// 0, only empty messages pass.
+    pub const fn grpc_messages(mut self, limit: u64) -> Self {
+        if let Some(limits) = &mut self.limits {
+            limits.message = Some(limit);
+        }
+        self
+    }
+
+    /// Passes on bodies with a `Content-Encoding`, and gRPC requests with a `grpc-encoding`.
+    /// Default: they are rejected with 415, because the limit counts encoded bytes where they are
+    /// not decoded yet, and 30 KB of gzip can be 30 MB of JSON.
+    ///
+    /// For a service that keeps encoded bodies as they are, or that limits what it decodes. A layer
+    /// that decodes belongs outside of this one, which then counts decoded bytes and needs no
+    /// setting.
+    pub const fn allow_encoded(mut self) -> Self {
+        if let Some(limits) = &mut self.limits {
+            limits.encoded = true;
+        }
+        self
     }
 
     /// Disables the limit. The layer keeps its type.
     pub const fn off() -> Self {
-        Self { limit: None, refusals: Refusals::unset() }
+        Self { limits: None, refusals: Refusals::unset() }
     }
 
     /// Sets how rejections are rendered. Default: as problems, or as configured on the stack.
@@ -47,7 +84,7 @@ impl<S> Layer<S> for BodyLimitLayer {
     type Service = BodyLimit<S>;
 
     fn layer(&self, inner: S) -> BodyLimit<S> {
-        BodyLimit::new(inner, self.limit, self.refusals.clone())
+        BodyLimit::new(inner, self.limits, self.refusals.clone())
     }
 }
 
@@ -56,6 +93,6 @@ impl StackLayer for BodyLimitLayer {
 
     fn refusals(self, refusals: &Refusals) -> Self {
         let own = self.refusals.or(refusals);
-        Self { refusals: own, limit: self.limit }
+        Self { refusals: own, limits: self.limits }
     }
 }

@@ -35,11 +35,20 @@
 //! 3. Any other body is counted while it is read. Once it exceeds the limit, reading fails with a
 //!    [`LimitedBodyError`], the rest is never read, and the response is 413. This replaces the
 //!    inner service's result, whether it is an extractor's 400, a success or an error.
-//! 4. A response returned before the limit was exceeded is kept. The body still ends at the limit.
-//! 5. Bytes of data are counted as the server delivers them: after chunked framing has been removed
-//!    and before decompression, unless an outer layer decompresses. Trailers are not counted.
+//! 4. If the head of the response was sent before, the response breaks off: its body fails with
+//!    [`BodyTooLarge`], so the server closes an HTTP/1 connection before the last chunk and resets an
+//!    HTTP/2 stream. A response rendered for gRPC ends with trailers. The outcome of the request is
+//!    [`Rejected`](hardpoint_core::Outcome::Rejected). A response that ended before is kept.
+//! 5. Bytes of data are counted as the inner service reads them: after chunked framing has been
+//!    removed, and decoded if an outer layer decodes. A body that is still encoded
+//!    (`Content-Encoding`, `grpc-encoding`) is rejected with 415, because a decoder inside of this
+//!    layer could get around the limit: see [`BodyLimitLayer::allow_encoded`]. Trailers are not
+//!    counted.
 //! 6. The rejection is `body_too_large` with the member `limit`, in bytes; rendered for
-//!    gRPC, it is `RESOURCE_EXHAUSTED`.
+//!    gRPC, it is `RESOURCE_EXHAUSTED`. An encoded body is `encoding_unsupported`, and for gRPC
+//!    `UNIMPLEMENTED`.
+//! 7. With [`BodyLimitLayer::grpc_messages`], each message of a gRPC stream is limited, and the
+//!    stream itself is not.
 //!
 //! A body of known length costs no allocation. Any other body costs one, for the mark that reports
 //! to the response that the limit was exceeded.
@@ -69,18 +78,22 @@
 //!
 //! # Where to put this layer
 //! Innermost, so that requests rejected for another reason are rejected first, and inside anything
-//! that decompresses bodies.
+//! that decodes bodies, such as tower-http's `RequestDecompressionLayer`.
 
 mod body;
 mod error;
 mod future;
 mod layer;
+mod mark;
+mod messages;
+mod response;
 mod service;
 
 pub use self::{
     body::LimitedBody,
-    error::{BodyTooLarge, LimitedBodyError},
+    error::{BodyEncoded, BodyTooLarge, LimitedBodyError},
     future::ResponseFuture,
     layer::BodyLimitLayer,
+    response::ResponseBody,
     service::BodyLimit,
 };

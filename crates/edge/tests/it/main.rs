@@ -5,6 +5,8 @@
 #[cfg(feature = "axum")]
 mod axum_feature;
 mod axum_router;
+mod body_cut;
+mod body_encoded;
 mod body_limit;
 mod catch_panic;
 mod client_address;
