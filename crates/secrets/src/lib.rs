@@ -120,7 +120,7 @@
 //! | the requirements for a secret | [`Spec`] |
 //! | finding and checking secrets | [`Loader`], [`Mode`] |
 //! | the secrets and their origins | [`Secrets`], [`Provenance`] |
-//! | the problems | [`Report`], [`Finding`] |
+//! | the problems, and what `main` does about them | [`Report`], [`Finding`], [`explain`] |
 //!
 //! # Features
 //!
@@ -129,6 +129,7 @@
 //! The minimum supported Rust version is 1.95.
 
 mod environment;
+mod explain;
 mod file;
 mod invisible;
 mod load;
@@ -142,6 +143,7 @@ mod value;
 
 pub use self::{
     environment::Environment,
+    explain::explain,
     load::{Loader, Mode},
     locate::Provenance,
     report::{Finding, Report},
