@@ -13,7 +13,8 @@ use std::{
 use http::Extensions;
 
 use crate::{
-    Baggage, Client, Identity, Mono, Outcome, RequestId, Route, Time, TraceContext, TraceState,
+    Baggage, Client, Identity, Mono, Outcome, RequestId, Route, SpanId, Time, TraceContext,
+    TraceState,
 };
 
 /// The data of one request that outer and inner hardpoint layers share.
@@ -41,6 +42,7 @@ pub struct RequestContext {
     received: Mono,
     request_id: OnceLock<RequestId>,
     trace: OnceLock<TraceContext>,
+    span_id: OnceLock<SpanId>,
     trace_state: OnceLock<TraceState>,
     baggage: OnceLock<Baggage>,
     client: OnceLock<Client>,
@@ -94,6 +96,7 @@ impl RequestContext {
             received,
             request_id: OnceLock::new(),
             trace: OnceLock::new(),
+            span_id: OnceLock::new(),
             trace_state: OnceLock::new(),
             baggage: OnceLock::new(),
             client: OnceLock::new(),
@@ -133,6 +136,18 @@ impl RequestContext {
     /// Sets the trace. Returns `false` if it is already set.
     pub fn set_trace(&self, trace: TraceContext) -> bool {
         self.trace.set(trace).is_ok()
+    }
+
+    /// The request's own span in its trace, the parent of what the handler calls. `None` if the
+    /// request is not sampled, or the service exports no spans.
+    #[must_use]
+    pub fn span_id(&self) -> Option<SpanId> {
+        self.span_id.get().copied()
+    }
+
+    /// Sets the request's span. Returns `false` if it is already set.
+    pub fn set_span_id(&self, id: SpanId) -> bool {
+        self.span_id.set(id).is_ok()
     }
 
     /// What tracing systems added to the trace.
