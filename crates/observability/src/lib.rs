@@ -3,9 +3,9 @@
 //! [`RecordLayer`] assigns ids to each request and writes one access line when the request is over,
 //! however it ended. [`OutgoingLayer`] passes the ids on to the services that a handler calls.
 //! [`Logs`] writes that line and all other events, as JSON or as text for people.
-//! [`Metrics`] counts what the layers and the service do, for Prometheus. This crate does not export
-//! traces, and does not read or write files. It never logs bodies, paths or queries. Of the headers
-//! it logs only the user agent and the request's ids.
+//! [`Metrics`] counts what the layers and the service do, for Prometheus. With the feature `otlp`, an
+//! exporter sends traces, metrics and logs to a collector. This crate does not write files. It never
+//! logs bodies, paths or queries. Of the headers it logs only the user agent and the request's ids.
 //!
 //! # Quick start
 //!
@@ -40,18 +40,22 @@
 //! | the format of log lines | [`logs`] |
 //! | secrets and personal data in logs | [`redact`] |
 //! | counters, histograms, `/metrics`, slow operations | [`metrics`] |
+//! | spans, metrics and log records for a collector | `otlp` |
 //!
 //! # Features
 //!
 //! | name | adds | default |
 //! |---|---|---|
 //! | `axum` | axum's matched path as the route of the record | no |
+//! | `otlp` | export in OTLP (module `otlp`) | no |
 //! | `tokio` | metrics of a tokio runtime (module `metrics::tokio`) | no |
 //!
 //! The minimum supported Rust version is 1.95.
 
 pub mod logs;
 pub mod metrics;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 pub mod outgoing;
 pub mod record;
 pub mod redact;

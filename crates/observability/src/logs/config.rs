@@ -16,7 +16,9 @@ use tracing_subscriber::{
 };
 
 use super::{
-    ConfigError, filter,
+    ConfigError,
+    export::RecordSink,
+    filter,
     hidden::Hidden,
     layer::LogLayer,
     line::{Format, Line, Resource, Value},
@@ -39,6 +41,7 @@ pub struct Logs {
     resource: Option<Resource>,
     queue_bytes: usize,
     redactor: Redactor,
+    export: Option<Arc<dyn RecordSink>>,
 }
 
 /// Observes and flushes the lines of one [`Logs`] value and its clones.
@@ -71,6 +74,7 @@ impl Logs {
             resource,
             queue_bytes: 8 << 20,
             redactor: Redactor::new(),
+            export: None,
         }
     }
 
@@ -133,6 +137,13 @@ impl Logs {
         self
     }
 
+    /// Passes every event that is written to this sink as well.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn export_to(mut self, sink: Arc<dyn RecordSink>) -> Self {
+        self.export = Some(sink);
+        self
+    }
+
     /// Returns a handle that counts lost lines and flushes the queue.
     #[must_use]
     pub fn handle(&self) -> LogsHandle {
@@ -168,6 +179,7 @@ impl Logs {
             redactor: self.redactor,
             hidden: Hidden::new(),
             sink: Sink::new(writer, self.handle.dropped),
+            export: self.export,
         };
         Ok(layer.with_filter(filter))
     }

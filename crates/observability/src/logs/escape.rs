@@ -10,14 +10,14 @@ const CUT: &str = "[cut]";
 
 /// Passes on the first [`VALUE_MAX`] bytes and drops the rest.
 #[derive(Debug)]
-pub(super) struct Cut<W> {
+pub(crate) struct Cut<W> {
     to: W,
     left: usize,
     cut: bool,
 }
 
 impl<W: Write> Cut<W> {
-    pub(super) const fn new(to: W) -> Self {
+    pub(crate) const fn new(to: W) -> Self {
         Self { to, left: VALUE_MAX, cut: false }
     }
 }

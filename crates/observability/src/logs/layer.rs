@@ -1,6 +1,6 @@
 //! The layer of a tracing subscriber that writes the log lines.
 
-use std::{cell::RefCell, ops::Range};
+use std::{cell::RefCell, ops::Range, sync::Arc};
 
 use hardpoint_core::Time;
 use tracing::{
@@ -11,8 +11,9 @@ use tracing_log::NormalizeEvent;
 use tracing_subscriber::{Layer, fmt::MakeWriter, layer::Context, registry::LookupSpan};
 
 use super::{
+    export::{Head, RecordSink},
     filter,
-    hidden::Hidden,
+    hidden::{FieldSet, Hidden},
     line::{Format, Line, Value},
     sink::Sink,
     visit::{self, MESSAGE, Message, SpanFields},
@@ -32,6 +33,8 @@ pub(super) struct LogLayer<W> {
     pub(super) redactor: Redactor,
     pub(super) hidden: Hidden,
     pub(super) sink: Sink<W>,
+    /// Where records are exported to besides.
+    pub(super) export: Option<Arc<dyn RecordSink>>,
 }
 
 /// The buffers in which a line is formatted.
@@ -102,12 +105,13 @@ impl<W> LogLayer<W> {
         // That of a record of the `log` crate, if it is one.
         let of_log = event.normalized_metadata();
         let metadata = of_log.as_ref().unwrap_or_else(|| event.metadata());
+        let unix = self.time.unix();
         let mut line = Line::begin(
             &mut scratch.text,
             &mut scratch.names,
             self.format,
             &self.redactor,
-            (self.time.unix(), metadata.level().as_str(), metadata.target()),
+            (unix, metadata.level().as_str(), metadata.target()),
             |write| event.record(&mut Message(write)),
             &self.resource,
         );
@@ -128,5 +132,31 @@ impl<W> LogLayer<W> {
         }
         line.end();
         self.sink.write(metadata, scratch.text.as_bytes());
+        if let Some(export) = &self.export {
+            let head = Head { unix, level: *metadata.level(), target: metadata.target() };
+            self.export(&**export, &head, event, context, (access, hidden));
+        }
+    }
+
+    /// Passes the event on as the line has it: redacted alike, with the fields of its spans.
+    fn export<S>(
+        &self,
+        to: &dyn RecordSink,
+        head: &Head<'_>,
+        event: &Event<'_>,
+        context: &Context<'_, S>,
+        (access, hidden): (bool, FieldSet),
+    ) where
+        S: Subscriber + for<'s> LookupSpan<'s>,
+    {
+        to.record(head, &self.redactor, &mut |fields| {
+            event.record(&mut Message(&mut |text| fields.message(text)));
+            event.record(&mut visit::event(fields, access, hidden));
+            for span in context.event_scope(event).into_iter().flatten() {
+                if let Some(own) = span.extensions().get::<SpanFields>() {
+                    own.write(fields);
+                }
+            }
+        });
     }
 }

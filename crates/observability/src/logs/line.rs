@@ -32,7 +32,7 @@ const CAUSES_MAX: usize = 16;
 
 /// A value of a field.
 #[derive(Clone, Copy)]
-pub(super) enum Value<'a> {
+pub(crate) enum Value<'a> {
     Bool(bool),
     /// A text that is redacted, or is what the line is about.
     Clean(&'a str),
@@ -319,7 +319,7 @@ impl Resource {
 }
 
 /// An error and its causes: `cannot save: disk full`.
-pub(super) struct Chain<'a>(pub(super) &'a (dyn Error + 'static));
+pub(crate) struct Chain<'a>(pub(crate) &'a (dyn Error + 'static));
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

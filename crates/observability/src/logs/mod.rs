@@ -70,11 +70,12 @@
 
 mod config;
 mod error;
-mod escape;
+pub(crate) mod escape;
+pub(crate) mod export;
 mod filter;
 mod hidden;
 mod layer;
-mod line;
+pub(crate) mod line;
 mod panics;
 mod queue;
 mod sink;

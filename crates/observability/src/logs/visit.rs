@@ -11,8 +11,9 @@ use tracing::field::{Field, Visit};
 
 use super::{
     escape::{Cut, VALUE_MAX},
+    export::Fields,
     hidden::FieldSet,
-    line::{Chain, Line, Value},
+    line::{Chain, Value},
 };
 use crate::{
     record::notes,
@@ -24,8 +25,17 @@ pub(super) const MESSAGE: &str = "message";
 
 /// The fields of an access line that are not redacted: a client chooses none of them but its address,
 /// its subject and an id of a few harmless characters.
-const ACCESS: [&str; 8] =
-    ["request_id", "trace_id", "method", "route", "outcome", "client", "subject", "status"];
+const ACCESS: [&str; 9] = [
+    "request_id",
+    "trace_id",
+    "span_id",
+    "method",
+    "route",
+    "outcome",
+    "client",
+    "subject",
+    "status",
+];
 
 /// Finds the message of an event. The message is text, regardless of the type it was recorded as.
 pub(super) struct Message<'a>(pub(super) &'a mut dyn FnMut(&dyn fmt::Debug));
@@ -89,16 +99,16 @@ impl<T: Take> Visit for Each<T> {
 }
 
 /// Writes the fields of an event, except its message.
-pub(super) fn event<'a, 'l>(
-    line: &'a mut Line<'l>,
+pub(super) fn event<F: Fields + ?Sized>(
+    line: &mut F,
     access: bool,
     hidden: FieldSet,
-) -> Each<EventFields<'a, 'l>> {
+) -> Each<EventFields<'_, F>> {
     Each(EventFields { line, access, hidden, has_message: false })
 }
 
-pub(super) struct EventFields<'a, 'l> {
-    line: &'a mut Line<'l>,
+pub(super) struct EventFields<'a, F: ?Sized> {
+    line: &'a mut F,
     /// Whether this is an access line, whose notes are an object.
     access: bool,
     hidden: FieldSet,
@@ -106,7 +116,7 @@ pub(super) struct EventFields<'a, 'l> {
     has_message: bool,
 }
 
-impl Take for EventFields<'_, '_> {
+impl<F: Fields + ?Sized> Take for EventFields<'_, F> {
     fn take(&mut self, field: &Field, value: Value<'_>) {
         match (field.name(), value) {
             (MESSAGE, _) if !std::mem::replace(&mut self.has_message, true) => {}
@@ -178,7 +188,7 @@ impl SpanFields {
     }
 
     /// Writes the fields that the line does not have yet.
-    pub(super) fn write(&self, line: &mut Line<'_>) {
+    pub(super) fn write<F: Fields + ?Sized>(&self, line: &mut F) {
         for (name, value) in &self.fields {
             line.inherited(name, value.as_value());
         }

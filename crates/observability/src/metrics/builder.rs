@@ -56,10 +56,12 @@ pub(super) struct Observed {
     pub(super) unit: &'static str,
     pub(super) help: &'static str,
     pub(super) kind: ObservedKind,
-    /// Encoded.
-    pub(super) labels: String,
-    pub(super) read: Box<dyn Fn() -> Option<f64> + Send + Sync>,
+    /// Passes each value on, with its encoded labels.
+    pub(super) read: Box<Read>,
 }
+
+/// Calls its argument with each value.
+type Read = dyn Fn(&mut dyn FnMut(&str, f64)) + Send + Sync;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ObservedKind {
@@ -302,8 +304,7 @@ impl MetricsBuilder {
             unit: "",
             help: "The build and deployment that these metrics are of.",
             kind: ObservedKind::Info,
-            labels: text,
-            read: Box::new(|| Some(1.0)),
+            read: Box::new(move |add| add(&text, 1.0)),
         })));
     }
 
@@ -384,9 +385,24 @@ impl MetricsBuilder {
         help: &'static str,
         read: impl Fn() -> Option<f64> + Send + Sync + 'static,
     ) {
+        self.observed_each(kind, name, unit, help, move |add| {
+            if let Some(value) = read() {
+                add("", value);
+            }
+        });
+    }
+
+    /// Declares values that `read` passes on at each scrape, each with its encoded labels.
+    pub(super) fn observed_each(
+        &mut self,
+        kind: ObservedKind,
+        name: &'static str,
+        unit: Unit,
+        help: &'static str,
+        read: impl Fn(&mut dyn FnMut(&str, f64)) + Send + Sync + 'static,
+    ) {
         self.check_text(name, unit, kind == ObservedKind::Counter, help);
-        let (unit, labels, read) = (unit.as_str(), String::new(), Box::new(read));
-        let observed = Observed { name, unit, help, kind, labels, read };
+        let observed = Observed { name, unit: unit.as_str(), help, kind, read: Box::new(read) };
         self.sources.push(Source::Observed(Arc::new(observed)));
     }
 

@@ -120,10 +120,10 @@ impl Http {
     #[cold]
     fn find(&self, route: &str, event: &RequestEnded<'_>) -> Option<Arc<Series>> {
         let status = event.status.map(|status| status.to_string()).unwrap_or_default();
-        let error = match error(event) {
-            Error::None => "",
-            Error::Status => &status,
-            Error::Word(word) => word,
+        let error = match error_type(event) {
+            ErrorType::None => "",
+            ErrorType::Status => &status,
+            ErrorType::Word(word) => word,
         };
         let labels = [event.method, event.scheme.as_str(), route, &status, error];
         let mut key = Vec::new();
@@ -218,7 +218,7 @@ fn known(method: &str) -> Option<usize> {
 }
 
 /// What `error_type` is.
-enum Error {
+pub(crate) enum ErrorType {
     /// The request succeeded, or the client made a mistake.
     None,
     /// The status says it.
@@ -226,13 +226,13 @@ enum Error {
     Word(&'static str),
 }
 
-fn error(event: &RequestEnded<'_>) -> Error {
+pub(crate) fn error_type(event: &RequestEnded<'_>) -> ErrorType {
     match event.ending {
-        Ending::Ok | Ending::Known(Outcome::Rejected) => Error::None,
+        Ending::Ok | Ending::Known(Outcome::Rejected) => ErrorType::None,
         Ending::Known(Outcome::Failed) if event.status.is_some_and(|status| status >= 500) => {
-            Error::Status
+            ErrorType::Status
         }
-        other => Error::Word(other.as_str()),
+        other => ErrorType::Word(other.as_str()),
     }
 }
 

@@ -133,12 +133,16 @@ mod builder;
 mod cells;
 mod error;
 mod exemplar;
+#[cfg(feature = "otlp")]
+mod exporter;
 mod exposition;
 mod family;
-mod http;
+pub(crate) mod http;
 mod instrument;
 mod observer;
 mod operation;
+#[cfg(feature = "otlp")]
+pub(crate) mod otlp;
 mod process;
 mod service;
 mod thread;

@@ -11,13 +11,14 @@ use http::{
     header::{CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT},
 };
 use http_body::Body;
-use tracing::{Level, Span};
+use tracing::{Level, Span, span::Id};
 
 use super::{
     grpc::{self, Code, End, Methods},
     ids::{self, X_REQUEST_ID},
     layer::Settings,
     notes,
+    span::OpenSpan,
 };
 
 /// The target of the access line.
@@ -35,6 +36,8 @@ pub(super) struct Entry {
     telemetry: Telemetry,
     context: Arc<RequestContext>,
     span: Span,
+    /// The span to be exported, if the request is sampled.
+    exported: Option<OpenSpan>,
     method: &'static str,
     scheme: Scheme,
     head_only: bool,
@@ -74,6 +77,7 @@ impl Entry {
     pub(super) fn open<B: Body>(request: &mut Request<B>, settings: &Settings) -> Self {
         let context = RequestContext::ensure(request.extensions_mut(), &settings.time);
         ids::assign(&context, request.headers_mut(), settings);
+        let exported = OpenSpan::open(settings.spans.as_ref(), request, &context);
         // The last level to be filtered out, so that every line a handler can still write has the
         // ids.
         let span = tracing::error_span!(
@@ -81,6 +85,7 @@ impl Entry {
             "request",
             request_id = context.request_id().map(|id| id.as_str()),
             trace_id = context.trace().map(|trace| tracing::field::display(trace.trace_id)),
+            span_id = context.span_id().map(tracing::field::display),
         );
         let method = method(request.method());
         let scheme = context.client().map_or(Scheme::Http, Client::scheme);
@@ -110,6 +115,7 @@ impl Entry {
             time: settings.time.clone(),
             telemetry: settings.telemetry.clone(),
             span,
+            exported,
             method,
             scheme,
             head_only: request.method() == Method::HEAD,
@@ -233,6 +239,12 @@ impl Entry {
         at.saturating_since(self.context.received())
     }
 
+    /// The span whose fields the line inherits: the request's, for its `span_id`, if the request has
+    /// one. All other fields of it are the line's own.
+    fn line_parent(&self) -> Option<Id> {
+        self.exported.as_ref().and_then(|_| self.span.id())
+    }
+
     fn report(&self, ending: Ending, duration: Duration) {
         let mut event = RequestEnded::new(self.method, self.scheme, ending, duration);
         event.route = self.route();
@@ -240,6 +252,10 @@ impl Entry {
         event.bytes_in = self.bytes_in;
         event.bytes_out = self.bytes_out;
         event.trace = self.context.trace();
+        if let Some(span) = &self.exported {
+            let user_agent = self.user_agent.as_ref().map(beginning);
+            span.end(&event, &self.context, user_agent.as_deref(), self.time.unix());
+        }
         self.telemetry.on(&event.into());
     }
 }
@@ -254,7 +270,7 @@ impl Drop for Entry {
             ($level:expr, $ending:expr) => {
                 tracing::event!(
                     target: TARGET,
-                    parent: None,
+                    parent: self.line_parent(),
                     $level,
                     request_id = self.context.request_id().map(|id| id.as_str()),
                     trace_id = self.context.trace().map(|trace| tracing::field::display(trace.trace_id)),

@@ -4,7 +4,7 @@ use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
 use hardpoint_core::{
-    Baggage, Client, RequestContext, RequestId, Time, TraceContext, TraceId, TraceState,
+    Baggage, Client, RequestContext, RequestId, SpanId, Time, TraceContext, TraceId, TraceState,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use uuid::{Builder, Uuid, fmt::Hyphenated};
@@ -72,7 +72,11 @@ pub(super) fn assign(context: &RequestContext, headers: &mut HeaderMap, settings
             let value = single(headers, &X_AMZN_TRACE_ID).filter(|_| trusted && settings.amazon)?;
             amazon::parse(value.as_bytes())
         };
-        context.set_trace(sent.or_else(amazon).unwrap_or_else(new_trace));
+        let mut trace = sent.or_else(amazon).unwrap_or_else(new_trace);
+        if let Some(spans) = &settings.spans {
+            trace.flags = trace.flags & !SAMPLED | u8::from(spans.samples(trace));
+        }
+        context.set_trace(trace);
     }
     if context.request_id().is_none() {
         let sent =
@@ -99,6 +103,14 @@ fn accept_baggage(
             context.set_baggage(baggage);
         }
         None => drop(headers.remove(&BAGGAGE)),
+    }
+}
+
+/// Makes `span` the parent of what continues the request's trace.
+pub(super) fn continue_from(headers: &mut HeaderMap, trace: TraceContext, span: SpanId) {
+    let text = traceparent::write(trace, span);
+    if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from_owner(text)) {
+        headers.insert(&TRACEPARENT, value);
     }
 }
 

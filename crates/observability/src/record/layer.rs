@@ -3,19 +3,19 @@ use std::{borrow::Cow, sync::Arc};
 use hardpoint_core::{Place, StackLayer, Telemetry, Time};
 use tower_layer::Layer;
 
-use super::{Record, grpc::Methods, ids::Trust};
+use super::{Record, grpc::Methods, ids::Trust, span::SpanSink};
 
 /// Assigns ids to each request and writes its access line. See the [module docs](super).
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct RecordLayer {
-    settings: Settings,
+    pub(crate) settings: Settings,
 }
 
 /// The settings of a layer's services. They share only the names of gRPC methods: a record belongs to
 /// one request.
 #[derive(Clone, Debug)]
-pub(super) struct Settings {
+pub(crate) struct Settings {
     pub(super) time: Time,
     pub(super) trust: Trust,
     pub(super) telemetry: Telemetry,
@@ -25,6 +25,8 @@ pub(super) struct Settings {
     pub(super) amazon: bool,
     /// `None` if the layer is off.
     pub(super) methods: Option<Methods>,
+    /// What exports the requests' spans.
+    pub(crate) spans: Option<Arc<dyn SpanSink>>,
 }
 
 impl Settings {
@@ -36,6 +38,7 @@ impl Settings {
             baggage: None,
             amazon: false,
             methods,
+            spans: None,
         }
     }
 

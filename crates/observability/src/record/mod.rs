@@ -155,6 +155,7 @@ mod layer;
 pub(crate) mod notes;
 pub(crate) mod random;
 mod service;
+pub(crate) mod span;
 pub(crate) mod traceparent;
 
 pub use self::{body::RecordBody, future::ResponseFuture, layer::RecordLayer, service::Record};

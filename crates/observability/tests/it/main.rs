@@ -18,6 +18,8 @@ mod metrics_events;
 mod metrics_http;
 mod metrics_operations;
 mod metrics_oracles;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod outgoing;
 mod process;
 mod redaction;

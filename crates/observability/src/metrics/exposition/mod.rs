@@ -157,9 +157,7 @@ fn integer(series: &Series, reader: &Reader<'_>, place: usize) -> u64 {
 }
 
 fn observe(page: &mut Page, observed: &Observed) {
-    if let Some(value) = (observed.read)() {
-        page.float(observed.name, "", Labels::new(&observed.labels), value);
-    }
+    (observed.read)(&mut |labels, value| page.float(observed.name, "", Labels::new(labels), value));
 }
 
 fn lose(page: &mut Page, lost: Lost, sources: &[Source]) {

@@ -1,0 +1,309 @@
+//! The span of a request, as `Span` of opentelemetry-proto with the attributes of the semantic
+//! conventions for HTTP servers.
+
+use std::{
+    borrow::Cow,
+    fmt::{self, Write as _},
+};
+
+use http::Version;
+
+use super::{
+    resource::RECORDS,
+    wire::{self, Any},
+};
+use crate::{
+    metrics::http::{ErrorType, error_type},
+    record::span::RequestSpan,
+    redact::Redactor,
+};
+
+/// `SPAN_KIND_SERVER`.
+const SERVER: u64 = 2;
+/// `STATUS_CODE_ERROR`.
+const ERROR: u64 = 2;
+/// The bits of `Span.flags` for whether the parent is in another process, and that this is known.
+const HAS_IS_REMOTE: u32 = 0x100;
+const IS_REMOTE: u32 = 0x200;
+
+/// The longest path that a span has.
+const PATH_MAX: usize = 512;
+
+/// Appends the span as a record of a batch.
+pub(super) fn encode(out: &mut Vec<u8>, span: &RequestSpan<'_>, redactor: &Redactor) {
+    out.reserve(512);
+    wire::message::<2>(out, RECORDS, |out| {
+        wire::bytes(out, 1, &span.trace.trace_id.to_bytes());
+        wire::bytes(out, 2, &span.id.to_bytes());
+        if let Some(parent) = span.trace.parent_id {
+            wire::bytes(out, 4, &parent.to_bytes());
+        }
+        name(out, span);
+        wire::uint(out, 6, SERVER);
+        let start = span.end.saturating_sub(span.event.duration);
+        wire::fixed64(out, 7, wire::nanos(start));
+        wire::fixed64(out, 8, wire::nanos(span.end));
+        attributes(out, span, redactor);
+        let remote = if span.trace.parent_id.is_some() { IS_REMOTE } else { 0 };
+        wire::fixed32(out, 16, HAS_IS_REMOTE | remote | u32::from(span.trace.flags));
+    });
+}
+
+/// The name has few values: method and route.
+fn name(out: &mut Vec<u8>, span: &RequestSpan<'_>) {
+    let method = if span.event.method == "_OTHER" { "HTTP" } else { span.event.method };
+    match span.event.route {
+        Some(route) => {
+            wire::head(out, 5, method.len() + 1 + route.len());
+            out.extend_from_slice(method.as_bytes());
+            out.push(b' ');
+            out.extend_from_slice(route.as_bytes());
+        }
+        None => wire::text(out, 5, method),
+    }
+}
+
+fn attributes(out: &mut Vec<u8>, span: &RequestSpan<'_>, redactor: &Redactor) {
+    let event = span.event;
+    let mut add = |key: &str, value: Any<'_>| wire::attribute(out, 9, key, value);
+    add("http.request.method", Any::Text(event.method));
+    add("url.scheme", Any::Text(event.scheme.as_str()));
+    add("url.path", Any::Text(&path(span.path, redactor)));
+    if let Some(route) = event.route {
+        add("http.route", Any::Text(route));
+    }
+    if let Some(status) = event.status {
+        add("http.response.status_code", Any::Int(status.into()));
+    }
+    if let Some(version) = version(span.version) {
+        add("network.protocol.version", Any::Text(version));
+    }
+    if let Some(host) = span.host {
+        let name = host.name();
+        add("server.address", Any::Text(name));
+        let port = host.as_str().get(name.len()..).and_then(|rest| rest.strip_prefix(':'));
+        if let Some(port) = port.and_then(|port| port.parse::<u16>().ok()) {
+            add("server.port", Any::Int(port.into()));
+        }
+    }
+    if let Some(client) = span.client {
+        add("client.address", Any::Text(Small::of(client).as_str()));
+    }
+    if let Some(peer) = span.peer {
+        add("network.peer.address", Any::Text(Small::of(peer).as_str()));
+    }
+    if let Some(user_agent) = span.user_agent {
+        add("user_agent.original", Any::Text(&redactor.redact(user_agent)));
+    }
+    if let Some(bytes) = event.bytes_in.and_then(|bytes| i64::try_from(bytes).ok()) {
+        add("http.request.body.size", Any::Int(bytes));
+    }
+    if let Ok(bytes) = i64::try_from(event.bytes_out) {
+        add("http.response.body.size", Any::Int(bytes));
+    }
+    if let Some(id) = span.request_id {
+        add("hardpoint.request_id", Any::Text(id));
+    }
+    let status = event.status.map(Small::of);
+    let error = match error_type(event) {
+        ErrorType::None => None,
+        ErrorType::Status => status.as_ref().map(Small::as_str),
+        ErrorType::Word(word) => Some(word),
+    };
+    if let Some(error) = error {
+        add("error.type", Any::Text(error));
+        // Status { code: ERROR }
+        wire::message::<1>(out, 15, |out| wire::uint(out, 3, ERROR));
+    }
+}
+
+/// The path as it is exported: its beginning, redacted like the log.
+fn path<'p>(path: &'p str, redactor: &Redactor) -> Cow<'p, str> {
+    redactor.redact(path.get(..path.floor_char_boundary(PATH_MAX)).unwrap_or_default())
+}
+
+const fn version(version: Version) -> Option<&'static str> {
+    Some(match version {
+        Version::HTTP_09 => "0.9",
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_11 => "1.1",
+        Version::HTTP_2 => "2",
+        Version::HTTP_3 => "3",
+        _ => return None,
+    })
+}
+
+/// A short text without an allocation.
+struct Small {
+    bytes: [u8; Self::MAX],
+    len: usize,
+}
+
+impl Small {
+    /// The longest address: IPv6 with an embedded IPv4.
+    const MAX: usize = 45;
+
+    fn of(value: impl fmt::Display) -> Self {
+        let mut small = Self { bytes: [0; Self::MAX], len: 0 };
+        // Everything that is written here fits.
+        let _fits = write!(small, "{value}");
+        small
+    }
+
+    fn as_str(&self) -> &str {
+        self.bytes.get(..self.len).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or("")
+    }
+}
+
+impl fmt::Write for Small {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.len + text.len();
+        self.bytes.get_mut(self.len..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
+        self.len = end;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::Ipv6Addr, time::Duration};
+
+    use hardpoint_core::{
+        Outcome, Scheme, SpanId, TraceContext, TraceId,
+        event::{Ending, RequestEnded},
+    };
+    use opentelemetry_proto::tonic::{
+        common::v1::any_value::Value,
+        trace::v1::{ScopeSpans, Span, span::SpanKind, status::StatusCode},
+    };
+    use prost::Message as _;
+
+    use super::*;
+
+    fn decode(span: &RequestSpan<'_>) -> Span {
+        let mut out = Vec::new();
+        encode(&mut out, span, &Redactor::new());
+        // A batch is what records follow on each other.
+        let once = out.len();
+        out.extend_from_within(..);
+        let batch = ScopeSpans::decode(&*out).unwrap();
+        assert_eq!(batch.spans.len(), 2, "{once} bytes");
+        assert_eq!(batch.spans[0], batch.spans[1]);
+        batch.spans.into_iter().next().unwrap()
+    }
+
+    fn event(status: u16, ending: Ending) -> RequestEnded<'static> {
+        let mut event = RequestEnded::new("GET", Scheme::Https, ending, Duration::from_millis(20));
+        event.route = Some("/notes/{id}");
+        event.status = Some(status);
+        event.bytes_in = Some(3);
+        event.bytes_out = 70_000;
+        event
+    }
+
+    fn span<'a>(event: &'a RequestEnded<'a>) -> RequestSpan<'a> {
+        let trace = TraceId::from_bytes([7; 16]).unwrap();
+        RequestSpan {
+            id: SpanId::from_bytes([2; 8]).unwrap(),
+            trace: TraceContext::new(trace, SpanId::from_bytes([3; 8]), 1),
+            end: Duration::from_secs(1_800_000_000),
+            event,
+            request_id: Some("an-id"),
+            path: "/notes/alice@example.org",
+            version: Version::HTTP_2,
+            host: None,
+            client: Some(Ipv6Addr::from_bits(u128::MAX).into()),
+            peer: Some([10, 0, 0, 1].into()),
+            user_agent: Some("curl/8"),
+        }
+    }
+
+    fn attributes_of(span: &Span) -> Vec<(String, String)> {
+        let text = |value: &Value| match value {
+            Value::StringValue(text) => text.clone(),
+            Value::IntValue(number) => number.to_string(),
+            other => format!("{other:?}"),
+        };
+        span.attributes
+            .iter()
+            .map(|pair| {
+                (pair.key.clone(), text(pair.value.as_ref().unwrap().value.as_ref().unwrap()))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn an_independent_decoder_reads_every_field() {
+        let event = event(200, Ending::Ok);
+        let decoded = decode(&span(&event));
+        assert_eq!(decoded.trace_id, [7; 16]);
+        assert_eq!(
+            (decoded.span_id.as_slice(), decoded.parent_span_id.as_slice()),
+            ([2; 8].as_slice(), [3; 8].as_slice())
+        );
+        assert_eq!(decoded.name, "GET /notes/{id}");
+        assert_eq!(decoded.kind(), SpanKind::Server);
+        let second = 1_000_000_000;
+        assert_eq!(decoded.end_time_unix_nano, 1_800_000_000 * second);
+        assert_eq!(decoded.end_time_unix_nano - decoded.start_time_unix_nano, 20_000_000);
+        assert_eq!(decoded.flags, 0x301);
+        assert_eq!(decoded.status, None);
+        let pairs = attributes_of(&decoded);
+        let pairs: Vec<_> =
+            pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        assert_eq!(
+            pairs,
+            [
+                ("http.request.method", "GET"),
+                ("url.scheme", "https"),
+                ("url.path", "/notes/[redacted:email]"),
+                ("http.route", "/notes/{id}"),
+                ("http.response.status_code", "200"),
+                ("network.protocol.version", "2"),
+                ("client.address", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+                ("network.peer.address", "10.0.0.1"),
+                ("user_agent.original", "curl/8"),
+                ("http.request.body.size", "3"),
+                ("http.response.body.size", "70000"),
+                ("hardpoint.request_id", "an-id"),
+            ]
+        );
+    }
+
+    #[test]
+    fn only_what_the_service_does_wrong_is_an_error() {
+        for (status, ending, error) in [
+            (404, Ending::Ok, None),
+            (429, Ending::Known(Outcome::Rejected), None),
+            (500, Ending::Known(Outcome::Failed), Some("500")),
+            (200, Ending::Known(Outcome::Failed), Some("failed")),
+            (200, Ending::Aborted, Some("aborted")),
+            (503, Ending::Known(Outcome::Shed), Some("shed")),
+        ] {
+            let event = event(status, ending);
+            let decoded = decode(&span(&event));
+            let pairs = attributes_of(&decoded);
+            let found = pairs.iter().find(|(key, _)| key == "error.type");
+            assert_eq!(found.map(|(_, value)| value.as_str()), error, "{status} {ending:?}");
+            let code = decoded.status.map(|status| status.code());
+            assert_eq!(code, error.map(|_| StatusCode::Error), "{status} {ending:?}");
+        }
+    }
+
+    #[test]
+    fn a_trace_that_starts_here_has_no_parent_and_an_unmatched_request_no_route() {
+        let mut event = RequestEnded::new("_OTHER", Scheme::Http, Ending::Ok, Duration::ZERO);
+        event.status = Some(404);
+        let mut span = span(&event);
+        span.trace.parent_id = None;
+        let long = "/\u{e9}".repeat(PATH_MAX);
+        span.path = &long;
+        let decoded = decode(&span);
+        assert_eq!((decoded.name.as_str(), decoded.flags), ("HTTP", 0x101));
+        assert!(decoded.parent_span_id.is_empty());
+        let pairs = attributes_of(&decoded);
+        assert!(pairs.iter().all(|(key, _)| key != "http.route"));
+        let path = pairs.iter().find(|(key, _)| key == "url.path");
+        assert!(path.is_some_and(|(_, path)| (510..=512).contains(&path.len())));
+    }
+}
