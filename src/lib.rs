@@ -31,6 +31,7 @@
 //! | `axum` | the axum parts of the enabled modules | no |
 //! | `grpc` | the health service of gRPC in `health` | no |
 //! | `serve` | the server and the admin listener of `health`; implied by `axum` | no |
+//! | `otlp` | export of traces, metrics and logs in `observability` | no |
 //! | `tokio` | metrics of a tokio runtime in `observability` | no |
 //! | `remote` | keys that `auth` fetches from an issuer over https | no |
 //! | `redis` | module `redis`, and the stores of `auth` and `ratelimit` on Redis or Valkey | no |
@@ -85,6 +86,9 @@ pub mod _manual {
     pub mod health {}
     #[doc = include_str!("../docs/metrics.md")]
     pub mod metrics {}
+    #[cfg(feature = "otlp")]
+    #[doc = include_str!("../docs/otlp.md")]
+    pub mod otlp {}
     #[doc = include_str!("../docs/problems.md")]
     pub mod problems {}
     #[doc = include_str!("../docs/ratelimit.md")]

@@ -77,6 +77,24 @@ for package in json.load(sys.stdin)["packages"]:
     rm -rf "$folder"
 }
 
+# need_rotel: puts rotel-agent, an OpenTelemetry collector, into target/tools, from its Python package.
+need_rotel() {
+    local version=0.0.1a15 folder
+    [ -x target/tools/rotel-agent ] && return 0
+    echo "installing rotel"
+    python3 -m pip --version >/dev/null 2>&1 || need pip3 python3-pip
+    folder=$(mktemp -d)
+    python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+        --dest "$folder" "rotel==$version" || {
+        echo "error: the Python package rotel $version is absent" >&2
+        exit 1
+    }
+    python3 -m zipfile -e "$folder"/rotel-*.whl "$folder"
+    mkdir -p target/tools
+    install -m 755 "$folder/rotel/rotel-agent" target/tools/rotel-agent
+    rm -rf "$folder"
+}
+
 # need_prometheus_client: puts the reference parser of OpenMetrics into target/tools/python.
 need_prometheus_client() {
     local version=0.26.0

@@ -16,6 +16,7 @@ mod service;
 mod session;
 mod settings;
 mod stores;
+mod telemetry;
 mod token;
 mod tour;
 mod trace_test;

@@ -20,6 +20,7 @@ use hardpoint::{
     observability::{
         MetricsBuilder, RecordLayer,
         metrics::{Counter, Unit},
+        otlp::Otlp,
     },
     ratelimit::{
         ConfigError, Draft, Headers, OnFailure, OnMissingKey, Policy, RateLimitLayer, RateLimiter,
@@ -104,6 +105,13 @@ impl App {
     }
 }
 
+/// What watches the requests.
+pub(crate) struct Seen<'a> {
+    pub(crate) lifecycle: &'a Lifecycle,
+    pub(crate) telemetry: &'a Telemetry,
+    pub(crate) otlp: &'a Otlp,
+}
+
 /// Returns the whole service.
 ///
 /// The outer stack is around everything: probes are answered in it, and every other path, also one
@@ -115,15 +123,14 @@ pub(crate) fn router(
     verifier: TokenVerifier,
     settings: &Settings,
     server: Option<&Server>,
-    lifecycle: &Lifecycle,
-    telemetry: &Telemetry,
+    Seen { lifecycle, telemetry, otlp }: Seen<'_>,
 ) -> Result<Router, Box<dyn Error>> {
     let outer = Stack::new()
         .telemetry(telemetry)
         .layer(ProbeLayer::new(lifecycle))
         .layer(DrainLayer::new(lifecycle))
         .layer(ClientLayer::new(settings.resolver.clone()))
-        .layer(RecordLayer::new())
+        .layer(RecordLayer::new().otlp(otlp))
         .layer(SecurityHeadersLayer::default())
         .layer(ProblemLayer::new())
         .layer(CatchPanicLayer::new())

@@ -12,7 +12,9 @@ use std::{
 
 use hardpoint::{
     health::{Check, Checks, Down, Lifecycle, builtin, serve},
-    observability::{Logs, LogsHandle, Metrics, MetricsBuilder, metrics::tokio::runtime},
+    observability::{
+        Logs, LogsHandle, Metrics, MetricsBuilder, metrics::tokio::runtime, otlp::Otlp,
+    },
 };
 use tokio::runtime::Handle;
 
@@ -20,9 +22,10 @@ use crate::{
     accounts::Accounts,
     admin,
     quote::{Quotes, Upstream},
-    routes::{self, App},
+    routes::{self, App, Seen},
     settings::{Env, Settings},
     stores::Server,
+    telemetry,
 };
 
 /// Serves until a signal arrives and returns the exit code of the process.
@@ -36,14 +39,15 @@ pub(crate) async fn run(settings: Settings) -> ExitCode {
     }
 }
 
-async fn serve(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
+async fn serve(mut settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
+    let otlp = telemetry::start(&mut settings)?;
     let logs = match settings.env {
         Env::Dev => Logs::human(),
         Env::Prod => Logs::json("hardened-api")
             .version(env!("CARGO_PKG_VERSION"))
             .environment(settings.env.as_str()),
     };
-    let logs = logs.filter(settings.log.as_str()).init()?;
+    let logs = logs.filter(settings.log.as_str()).otlp(&otlp).init()?;
     let public = serve::Server::bind(settings.listen)
         .await?
         .trusted_proxies(settings.resolver.trusted_proxies().clone());
@@ -55,7 +59,7 @@ async fn serve(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
     );
     warn(&settings);
 
-    let mut metrics = declare_metrics(&logs);
+    let mut metrics = declare_metrics(&logs, &otlp);
     let telemetry = metrics.telemetry();
     let shared = Server::connect(&settings, &telemetry)?;
     let accounts = Arc::new(Accounts::new(shared.as_ref()));
@@ -75,11 +79,15 @@ async fn serve(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
         }),
         None => lifecycle,
     };
-    let lifecycle = lifecycle.build()?;
+    let last = otlp.clone();
+    let lifecycle = lifecycle
+        .add_hook("telemetry", telemetry::END_WITHIN, move || telemetry::end(last))
+        .build()?;
     let (app, verifier) = App::new(&settings, accounts, shared.as_ref(), &telemetry, &mut metrics)?;
-    let router =
-        routes::router(app, quotes, verifier, &settings, shared.as_ref(), &lifecycle, &telemetry)?;
+    let seen = Seen { lifecycle: &lifecycle, telemetry: &telemetry, otlp: &otlp };
+    let router = routes::router(app, quotes, verifier, &settings, shared.as_ref(), seen)?;
     let metrics = metrics.build()?;
+    otlp.metrics(&metrics);
 
     // Not drained: probes are served until the process ends.
     let _admin = admin::serve(admin, &settings, &lifecycle, &metrics, &upstream)?;
@@ -88,11 +96,12 @@ async fn serve(settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 /// Declares what is measured about the process. The layers and the handlers add theirs.
-fn declare_metrics(logs: &LogsHandle) -> MetricsBuilder {
+fn declare_metrics(logs: &LogsHandle, otlp: &Otlp) -> MetricsBuilder {
     let mut metrics = Metrics::builder();
     let version = env!("CARGO_PKG_VERSION");
     metrics.target_info(&[("service_name", "hardened-api"), ("service_version", version)]);
     metrics.logs(logs);
+    metrics.otlp(otlp);
     metrics.process();
     runtime(&mut metrics, &Handle::current());
     metrics

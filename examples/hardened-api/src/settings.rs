@@ -14,7 +14,10 @@ use hardpoint::{
     },
     core::{ClientResolver, Family, Secret, TrustedProxies},
     health::Lifecycle,
-    observability::Logs,
+    observability::{
+        Logs,
+        otlp::{self, OtlpBuilder},
+    },
     ratelimit::Quota,
     redis::{DigestKey, Redis},
     secrets::{Environment, Finding, Mode, Report, Secrets, Spec},
@@ -87,6 +90,8 @@ pub(crate) struct Settings {
     pub(crate) drain_delay: Duration,
     pub(crate) drain_deadline: Duration,
     pub(crate) log: String,
+    /// Off unless the standard variables name a collector.
+    pub(crate) otlp: Option<OtlpBuilder>,
     pub(crate) root: Root,
     /// What password hashes need beside the passwords.
     pub(crate) peppers: Option<PepperRing>,
@@ -136,6 +141,7 @@ impl Settings {
         let peppers = reader.peppers(secrets.as_ref());
         let shared = reader.shared(env, secrets.as_ref());
         reader.refuse_what_is_unknown();
+        let otlp = reader.otlp();
         let admin_listen = reader.parsed("HARDPOINT_ADMIN_LISTEN", loopback(3001), address);
         let admin_token = reader.admin_token(secrets.as_ref(), admin_listen);
         let read = Self {
@@ -168,6 +174,7 @@ impl Settings {
                 drain_deadline,
             ),
             log: reader.parsed("HARDPOINT_LOG", "info".to_owned(), log_filter),
+            otlp,
             peppers,
             shared,
             warnings: secrets.map(|secrets| secrets.warnings().to_vec()).unwrap_or_default(),
@@ -344,10 +351,20 @@ impl Reader<'_> {
 
     fn refuse_what_is_unknown(&mut self) {
         self.report.extend(self.environment.unknown("HARDPOINT_", KNOWN));
-        for finding in self.environment.unknown("OTEL_", [""; 0]) {
-            let what = "configures exporters, which are not built yet";
-            self.report.add(finding.name(), what, "unset it");
-        }
+    }
+
+    /// Returns the exporter of telemetry, or `None` if a variable of it is wrong.
+    fn otlp(&mut self) -> Option<OtlpBuilder> {
+        self.report.extend(self.environment.unknown("OTEL_", otlp::VARIABLES));
+        let values = otlp::VARIABLES.map(|name| Some((name, self.text(name)?)));
+        let read = OtlpBuilder::from_variables(values.into_iter().flatten());
+        let mistakes = |error: otlp::ConfigError| {
+            for mistake in error.mistakes() {
+                let [what, remedy] = [mistake.what(), mistake.remedy()].map(str::to_owned);
+                self.report.add(mistake.variable(), what, remedy);
+            }
+        };
+        read.map_err(mistakes).ok()
     }
 }
 
@@ -434,7 +451,8 @@ mod tests {
             ("HARDPOINT_REFRESH_GRACE", "61s"),
             ("HARDPOINT_TRUSTED_PROXIES", "10.0.0.0/8, 0.0.0.0/0"),
             ("HARDPOINT_LSITEN", "127.0.0.1:1"),
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "127.0.0.1:4318"),
+            ("OTEL_EXPORTER_OTLP_TIMEOUTS", "10"),
         ])
         .unwrap_err();
         let text = report.to_string();
@@ -448,10 +466,11 @@ mod tests {
             "HARDPOINT_TRUSTED_PROXIES",
             "HARDPOINT_LSITEN",
             "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "OTEL_EXPORTER_OTLP_TIMEOUTS",
         ] {
             assert!(text.lines().any(|line| line.contains(name)), "{name} is missing in\n{text}");
         }
-        assert_eq!(report.len(), 9, "{text}");
+        assert_eq!(report.len(), 10, "{text}");
     }
 
     #[test]

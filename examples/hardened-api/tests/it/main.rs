@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod load;
+mod otlp;
 mod passwords;
 mod prometheus;
 mod quote;
