@@ -13,8 +13,8 @@ use axum::{
     routing::{get, post},
 };
 use hardpoint_auth::{
-    AuthLayer, KeySet, PasswordHasher, SessionIssuer, SigningKey, TokenIssuer, TokenVerifier,
-    session::RootSecret,
+    AuthLayer, KeySet, PasswordClient, PasswordHasher, SessionIssuer, SigningKey, TokenIssuer,
+    TokenVerifier, session::RootSecret,
 };
 use hardpoint_core::Secret;
 use sessions_postgres::{PostgresSessions, create_schema};
@@ -41,7 +41,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let sessions = SessionIssuer::builder(tokens, &root, store).build()?;
 
     let passwords = PasswordHasher::new();
-    let hash = passwords.hash(Secret::from(set("PASSWORD")?.as_str())).await?;
+    let hash = passwords.hash(PasswordClient::service(), Secret::from(set("PASSWORD")?.as_str()));
+    let hash = hash.await?;
     let account = Arc::new((set("ACCOUNT")?.clone(), hash));
     let app = Router::new()
         .route("/session", get(routes::subject).delete(routes::log_out))
