@@ -24,6 +24,7 @@ use hardpoint::{
     health::{Check, Down},
     observability::{
         OutgoingLayer,
+        otlp::Otlp,
         outgoing::{AllowedHosts, Outgoing},
     },
     resilience::{
@@ -134,14 +135,18 @@ pub(crate) struct Quotes {
 
 impl Quotes {
     /// Times are shorter than the defaults, since the upstream is on this machine.
-    pub(crate) fn new(upstream: &Upstream, telemetry: &Telemetry) -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn new(
+        upstream: &Upstream,
+        telemetry: &Telemetry,
+        otlp: &Otlp,
+    ) -> Result<Self, Box<dyn Error>> {
         let policy = ClientPolicy::internal("quotes")
             .deadline(Duration::from_secs(2))
             .attempt_timeout(Duration::from_millis(500))
             .telemetry(telemetry)
             .build()?;
         let hosts = AllowedHosts::new([upstream.address.ip().to_string()])?;
-        let outgoing = OutgoingLayer::new("quotes", hosts).telemetry(telemetry);
+        let outgoing = OutgoingLayer::new("quotes", hosts).telemetry(telemetry).otlp(otlp);
         let client = outgoing.layer(Client::builder(TokioExecutor::new()).build_http());
         let client = policy.layer().layer(client);
         Ok(Self { policy, client, address: upstream.address })

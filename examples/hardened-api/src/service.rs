@@ -64,7 +64,7 @@ async fn serve(mut settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
     let shared = Server::connect(&settings, &telemetry)?;
     let accounts = Arc::new(Accounts::new(shared.as_ref()));
     let upstream = Upstream::start().await?;
-    let quotes = Quotes::new(&upstream, &telemetry)?;
+    let quotes = Quotes::new(&upstream, &telemetry, &otlp)?;
     let lifecycle = Lifecycle::builder()
         .telemetry(&telemetry)
         .checks(checks(Arc::clone(&accounts), &quotes, shared.as_ref())?)

@@ -26,10 +26,10 @@ use super::{
     span,
 };
 use crate::{
-    Logs, Metrics, RecordLayer, Redactor,
+    Logs, Metrics, OutgoingLayer, RecordLayer, Redactor,
     logs::export::{Fields, Head, RecordSink},
     metrics::MetricsBuilder,
-    record::span::{RequestSpan, SpanSink},
+    record::span::{CallSpan, RequestSpan, SpanSink},
 };
 
 /// Buffers that grow beyond this are not kept for the next record.
@@ -194,6 +194,15 @@ impl SpanSink for Shared {
             queue.push(&scratch.record);
         });
     }
+
+    fn called(&self, call: &CallSpan<'_>) {
+        let Some(queue) = self.queue(Signal::Traces) else { return };
+        with_scratch(|scratch| {
+            scratch.record.clear();
+            span::encode_call(&mut scratch.record, call, &self.redactor);
+            queue.push(&scratch.record);
+        });
+    }
 }
 
 impl RecordSink for Shared {
@@ -235,6 +244,16 @@ impl RecordLayer {
     ///
     /// The exporter's sampler then sets the *sampled* flag of every trace. A request that is not
     /// sampled costs the decision only.
+    pub fn otlp(mut self, otlp: &Otlp) -> Self {
+        if otlp.exports(Signal::Traces) {
+            self.settings.spans = Some(Arc::clone(&otlp.shared) as Arc<dyn SpanSink>);
+        }
+        self
+    }
+}
+
+impl OutgoingLayer {
+    /// Exports a span for each call that belongs to a sampled request. Default: none.
     pub fn otlp(mut self, otlp: &Otlp) -> Self {
         if otlp.exports(Signal::Traces) {
             self.settings.spans = Some(Arc::clone(&otlp.shared) as Arc<dyn SpanSink>);

@@ -1,4 +1,4 @@
-//! The span of a request, as `Span` of opentelemetry-proto with the attributes of the semantic
+//! The spans of requests and of calls, as `Span` of opentelemetry-proto with the attributes of the semantic
 //! conventions for HTTP servers.
 
 use std::{
@@ -6,6 +6,7 @@ use std::{
     fmt::{self, Write as _},
 };
 
+use hardpoint_core::{Outcome, event::Ending};
 use http::Version;
 
 use super::{
@@ -14,12 +15,13 @@ use super::{
 };
 use crate::{
     metrics::http::{ErrorType, error_type},
-    record::span::RequestSpan,
+    record::span::{CallSpan, RequestSpan},
     redact::Redactor,
 };
 
-/// `SPAN_KIND_SERVER`.
+/// `SPAN_KIND_SERVER` and `SPAN_KIND_CLIENT`.
 const SERVER: u64 = 2;
+const CLIENT: u64 = 3;
 /// `STATUS_CODE_ERROR`.
 const ERROR: u64 = 2;
 /// The bits of `Span.flags` for whether the parent is in another process, and that this is known.
@@ -49,10 +51,65 @@ pub(super) fn encode(out: &mut Vec<u8>, span: &RequestSpan<'_>, redactor: &Redac
     });
 }
 
+/// Appends the span of an outgoing call as a record of a batch.
+pub(super) fn encode_call(out: &mut Vec<u8>, call: &CallSpan<'_>, redactor: &Redactor) {
+    let event = call.event;
+    out.reserve(512);
+    wire::message::<2>(out, RECORDS, |out| {
+        wire::bytes(out, 1, &call.trace.trace_id.to_bytes());
+        wire::bytes(out, 2, &call.id.to_bytes());
+        if let Some(parent) = call.parent {
+            wire::bytes(out, 4, &parent.to_bytes());
+        }
+        target(out, event.method, Some(event.destination));
+        wire::uint(out, 6, CLIENT);
+        wire::fixed64(out, 7, wire::nanos(call.end.saturating_sub(event.duration)));
+        wire::fixed64(out, 8, wire::nanos(call.end));
+        call_attributes(out, call, redactor);
+        // The parent is in this process.
+        wire::fixed32(out, 16, HAS_IS_REMOTE | u32::from(call.trace.flags));
+    });
+}
+
+fn call_attributes(out: &mut Vec<u8>, call: &CallSpan<'_>, redactor: &Redactor) {
+    let (event, uri) = (call.event, call.uri);
+    let mut add = |key: &str, value: Any<'_>| wire::attribute(out, 9, key, value);
+    add("http.request.method", Any::Text(event.method));
+    add("peer.service", Any::Text(event.destination));
+    if let (Some(scheme), Some(host)) = (uri.scheme_str(), uri.host()) {
+        let default = if scheme == "https" { 443 } else { 80 };
+        let port = uri.port_u16().unwrap_or(default);
+        add("server.address", Any::Text(host));
+        add("server.port", Any::Int(port.into()));
+        // Without user and query.
+        let url = format!("{scheme}://{host}:{port}{}", uri.path());
+        add("url.full", Any::Text(&path(&url, redactor)));
+    }
+    let status = event.status.map(Small::of);
+    if let Some(status) = event.status {
+        add("http.response.status_code", Any::Int(status.into()));
+    }
+    let error = match event.ending {
+        Ending::Ok => None,
+        Ending::Known(Outcome::Failed) if status.is_some() => status.as_ref().map(Small::as_str),
+        other => Some(other.as_str()),
+    };
+    if let Some(error) = error {
+        add("error.type", Any::Text(error));
+        // Status { code: ERROR }
+        wire::message::<1>(out, 15, |out| wire::uint(out, 3, ERROR));
+    }
+}
+
 /// The name has few values: method and route.
 fn name(out: &mut Vec<u8>, span: &RequestSpan<'_>) {
-    let method = if span.event.method == "_OTHER" { "HTTP" } else { span.event.method };
-    match span.event.route {
+    target(out, span.event.method, span.event.route);
+}
+
+/// A name of a method and of what it asks for.
+fn target(out: &mut Vec<u8>, method: &str, target: Option<&str>) {
+    let method = if method == "_OTHER" { "HTTP" } else { method };
+    match target {
         Some(route) => {
             wire::head(out, 5, method.len() + 1 + route.len());
             out.extend_from_slice(method.as_bytes());

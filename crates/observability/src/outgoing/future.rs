@@ -6,13 +6,14 @@ use std::{
 };
 
 use hardpoint_core::{
-    Mono, Outcome, Telemetry, Time, TraceContext,
+    Mono, Outcome, RequestContext, SpanId, Telemetry, Time, TraceContext,
     event::{CallEnded, Ending},
 };
-use http::{Response, StatusCode};
+use http::{Response, StatusCode, Uri};
 use pin_project_lite::pin_project;
 
 use super::layer::Settings;
+use crate::record::span::{CallSpan, SpanSink};
 
 pin_project! {
     /// The future of [`Outgoing`](super::Outgoing).
@@ -58,16 +59,39 @@ pub(super) struct Attempt {
     time: Time,
     method: &'static str,
     trace: Option<TraceContext>,
+    span: Option<OpenCall>,
     begin: Mono,
     is_over: bool,
+}
+
+/// The span of a call that was sent.
+struct OpenCall {
+    sink: Arc<dyn SpanSink>,
+    id: SpanId,
+    parent: Option<SpanId>,
+    trace: TraceContext,
+    /// Shares the request's bytes.
+    uri: Uri,
 }
 
 impl Attempt {
     pub(super) fn begin(
         settings: &Settings,
         method: &'static str,
-        trace: Option<TraceContext>,
+        context: Option<&RequestContext>,
+        id: SpanId,
+        uri: &Uri,
     ) -> Self {
+        let trace = context.and_then(RequestContext::trace);
+        let span = settings.spans.as_ref().and_then(|sink| {
+            Some(OpenCall {
+                sink: Arc::clone(sink),
+                id,
+                parent: context.and_then(RequestContext::span_id),
+                trace: trace.filter(|trace| trace.is_sampled())?,
+                uri: uri.clone(),
+            })
+        });
         Self {
             destination: Arc::clone(&settings.destination),
             telemetry: settings.telemetry.clone(),
@@ -75,7 +99,8 @@ impl Attempt {
             method,
             trace,
             begin: settings.time.now(),
-            is_over: settings.telemetry.is_none(),
+            is_over: settings.telemetry.is_none() && span.is_none(),
+            span,
         }
     }
 
@@ -97,6 +122,11 @@ impl Attempt {
         event.status = status.map(|status| status.as_u16());
         event.trace = self.trace;
         self.telemetry.on(&event.into());
+        if let Some(OpenCall { sink, id, parent, trace, uri }) = &self.span {
+            let (id, parent, trace) = (*id, *parent, *trace);
+            let end = self.time.unix();
+            sink.called(&CallSpan { id, parent, trace, end, event: &event, uri });
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use hardpoint_core::{Telemetry, Time};
 use tower_layer::Layer;
 
 use super::{AllowedHosts, Outgoing};
+use crate::record::span::SpanSink;
 
 /// Passes ids on and measures calls. See the [module docs](super).
 ///
@@ -11,16 +12,18 @@ use super::{AllowedHosts, Outgoing};
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct OutgoingLayer {
-    settings: Settings,
+    pub(crate) settings: Settings,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Settings {
+pub(crate) struct Settings {
     pub(super) destination: Arc<str>,
     pub(super) hosts: Arc<AllowedHosts>,
     pub(super) amazon: bool,
     pub(super) time: Time,
     pub(super) telemetry: Telemetry,
+    /// What exports the calls' spans.
+    pub(crate) spans: Option<Arc<dyn SpanSink>>,
 }
 
 impl OutgoingLayer {
@@ -33,6 +36,7 @@ impl OutgoingLayer {
             amazon: false,
             time: Time::system(),
             telemetry: Telemetry::none(),
+            spans: None,
         };
         Self { settings }
     }

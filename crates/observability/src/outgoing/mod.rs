@@ -46,7 +46,10 @@
 //!    `tracestate` and `baggage` if [`RecordLayer`](crate::RecordLayer) accepted one; and
 //!    `x-amzn-trace-id` [by setting](OutgoingLayer::amazon_trace_id). Existing values are replaced.
 //! 3. Any other call is passed on unchanged.
-//! 4. Each call reports one [`CallEnded`](hardpoint_core::event::CallEnded), when the head of its
+//! 4. With an exporter (`OutgoingLayer::otlp`, feature `otlp`), each call of a sampled request has a
+//!    client span, and `traceparent` names it. Without one it names the request's span if that is
+//!    exported, else an id of its own.
+//! 5. Each call reports one [`CallEnded`](hardpoint_core::event::CallEnded), when the head of its
 //!    response is ready, when it fails, or when its future is dropped.
 //!    [`metrics`](crate::metrics) makes `http_client_request_duration_seconds` of it.
 //!

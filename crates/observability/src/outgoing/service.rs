@@ -12,7 +12,7 @@ use super::{ResponseFuture, future::Attempt, layer::Settings};
 use crate::record::{
     amazon, entry,
     ids::{BAGGAGE, TRACEPARENT, TRACESTATE, X_AMZN_TRACE_ID, X_REQUEST_ID},
-    random, traceparent,
+    span, traceparent,
 };
 
 /// The service of [`OutgoingLayer`](super::OutgoingLayer).
@@ -46,24 +46,23 @@ where
         let settings = &self.settings;
         let context = RequestContext::find(request.extensions()).map(Arc::clone);
         let method = entry::method(request.method());
+        let id = span_of(context.as_deref(), settings);
         if let Some(context) = &context
             && request.uri().host().is_some_and(|host| settings.hosts.contains(host))
         {
-            pass_on(context, request.headers_mut(), settings.amazon);
+            pass_on(context, id, request.headers_mut(), settings.amazon);
         }
-        let trace = context.and_then(|context| context.trace());
-        let attempt = Attempt::begin(settings, method, trace);
+        let attempt = Attempt::begin(settings, method, context.as_deref(), id, request.uri());
         ResponseFuture::new(self.inner.call(request), attempt)
     }
 }
 
 /// Sets the headers that name the request and its trace.
-fn pass_on(context: &RequestContext, headers: &mut HeaderMap, amazon: bool) {
+fn pass_on(context: &RequestContext, span: SpanId, headers: &mut HeaderMap, amazon: bool) {
     if let Some(id) = context.request_id() {
         headers.insert(&X_REQUEST_ID, id.as_header().clone());
     }
     if let Some(trace) = context.trace() {
-        let span = new_span();
         if let Some(value) = traceparent(trace, span) {
             headers.insert(&TRACEPARENT, value);
         }
@@ -87,11 +86,9 @@ fn traceparent(trace: TraceContext, span: SpanId) -> Option<HeaderValue> {
     HeaderValue::from_maybe_shared(Bytes::from_owner(text)).ok()
 }
 
-fn new_span() -> SpanId {
-    // Eight zero bytes are practically impossible; if they occur, draw again.
-    loop {
-        if let Some(id) = SpanId::from_bytes(random::bytes()) {
-            return id;
-        }
-    }
+/// The parent of what the called service does: the call's span if it is exported, else the request's,
+/// so that the exported trace has no gap; else one that nobody exports.
+fn span_of(context: Option<&RequestContext>, settings: &Settings) -> SpanId {
+    let request = context.and_then(RequestContext::span_id).filter(|_| settings.spans.is_none());
+    request.unwrap_or_else(span::new_id)
 }

@@ -1,9 +1,10 @@
-//! The span of a request, for whatever exports traces.
+//! The spans of a request and of the calls it makes, for whatever exports traces.
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use hardpoint_core::{
-    Client, Host, Peer, RequestContext, SpanId, TraceContext, event::RequestEnded,
+    Client, Host, Peer, RequestContext, SpanId, TraceContext,
+    event::{CallEnded, RequestEnded},
 };
 use http::{Request, Uri, Version};
 
@@ -14,8 +15,24 @@ pub(crate) trait SpanSink: fmt::Debug + Send + Sync {
     /// Whether the request of this trace has a span. Called before the request runs.
     fn samples(&self, trace: TraceContext) -> bool;
 
-    /// Receives a span that has ended.
+    /// Receives the span of a request that has ended.
     fn ended(&self, span: &RequestSpan<'_>);
+
+    /// Receives the span of an outgoing call that has ended.
+    fn called(&self, span: &CallSpan<'_>);
+}
+
+/// The span of an outgoing call, once the call has ended.
+#[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "only an exporter reads it"))]
+pub(crate) struct CallSpan<'a> {
+    pub(crate) id: SpanId,
+    /// The span of the request that the call belongs to.
+    pub(crate) parent: Option<SpanId>,
+    pub(crate) trace: TraceContext,
+    /// When the call ended, since 1970.
+    pub(crate) end: Duration,
+    pub(crate) event: &'a CallEnded<'a>,
+    pub(crate) uri: &'a Uri,
 }
 
 /// The span of a request, once the request has ended.
@@ -99,7 +116,8 @@ impl OpenSpan {
     }
 }
 
-fn new_id() -> SpanId {
+/// Draws the id of a span.
+pub(crate) fn new_id() -> SpanId {
     // Eight zero bytes are practically impossible; if they occur, draw again.
     loop {
         if let Some(id) = SpanId::from_bytes(random::bytes()) {

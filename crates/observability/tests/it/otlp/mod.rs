@@ -1,6 +1,7 @@
 //! The exporter of telemetry, from outside.
 
 mod answers;
+mod calls;
 pub(crate) mod collector;
 mod runtimes;
 mod signals;

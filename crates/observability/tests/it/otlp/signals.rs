@@ -49,7 +49,7 @@ fn get(path: &str) -> Request<TestBody> {
     request
 }
 
-fn pairs(attributes: &[KeyValue]) -> BTreeMap<String, String> {
+pub(super) fn pairs(attributes: &[KeyValue]) -> BTreeMap<String, String> {
     let text = |pair: &KeyValue| match pair.value.as_ref().unwrap().value.as_ref().unwrap() {
         Value::StringValue(text) => text.clone(),
         Value::IntValue(number) => number.to_string(),
@@ -60,7 +60,7 @@ fn pairs(attributes: &[KeyValue]) -> BTreeMap<String, String> {
     attributes.iter().map(|pair| (pair.key.clone(), text(pair))).collect()
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
