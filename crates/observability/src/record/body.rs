@@ -1,4 +1,5 @@
 use std::{
+    fmt::Display,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -42,7 +43,10 @@ impl<B: Body> RecordBody<B> {
     }
 }
 
-impl<B: Body> Body for RecordBody<B> {
+impl<B> Body for RecordBody<B>
+where
+    B: Body<Error: Display>,
+{
     type Data = B::Data;
     type Error = B::Error;
 
@@ -63,8 +67,8 @@ impl<B: Body> Body for RecordBody<B> {
                 entry.complete(None);
                 true
             }
-            Some(Err(_)) => {
-                entry.failed();
+            Some(Err(error)) => {
+                entry.failed(error);
                 true
             }
             Some(Ok(frame)) => {

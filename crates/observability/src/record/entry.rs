@@ -30,6 +30,9 @@ pub(crate) const UNMATCHED: &str = "unmatched";
 /// The longest prefix of a user agent that is logged, in bytes.
 const USER_AGENT_MAX: usize = 256;
 
+/// The longest prefix of an error's text that is logged, in bytes.
+const ERROR_MAX: usize = 256;
+
 /// Written on drop, and therefore exactly once, however the request ends.
 pub(super) struct Entry {
     time: Time,
@@ -55,6 +58,8 @@ pub(super) struct Entry {
     /// The length of the response body, if known.
     expected: Option<u64>,
     stage: Stage,
+    /// The text of the error that the inner service or body returned.
+    error: Option<Box<str>>,
     /// Whether the inner service or body is running. If dropped while running, it has panicked.
     running: bool,
 }
@@ -131,6 +136,7 @@ impl Entry {
             bytes_out: 0,
             expected: None,
             stage: Stage::Waiting,
+            error: None,
             running: false,
         }
     }
@@ -196,8 +202,11 @@ impl Entry {
     }
 
     /// Records that the inner service or body returned an error.
-    pub(super) const fn failed(&mut self) {
+    pub(super) fn failed(&mut self, error: &dyn fmt::Display) {
         self.stage = Stage::Failed;
+        let mut text = error.to_string();
+        text.truncate(text.floor_char_boundary(ERROR_MAX));
+        self.error = Some(text.into());
     }
 
     fn ending(&self) -> Ending {
@@ -279,6 +288,7 @@ impl Drop for Entry {
                     status = self.status().map(|status| status.as_u16()),
                     grpc_status = self.grpc.and_then(End::code).map(Code::number),
                     outcome = $ending.as_str(),
+                    error = self.error.as_deref(),
                     duration_ms = millis(duration),
                     ttfb_ms = self.first_byte.map(|at| millis(self.since_received(at))),
                     bytes_in = self.bytes_in,

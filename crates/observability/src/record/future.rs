@@ -1,5 +1,5 @@
 use std::{
-    fmt,
+    fmt::{self, Display},
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -41,6 +41,7 @@ impl<F, B, E> Future for ResponseFuture<F>
 where
     F: Future<Output = Result<Response<B>, E>>,
     B: Body,
+    E: Display,
 {
     type Output = Result<Response<RecordBody<B>>, E>;
 
@@ -58,7 +59,7 @@ where
             Ok(response) => Ok(RecordBody::new(response, entry)),
             Err(error) => {
                 if let Some(mut entry) = entry {
-                    entry.failed();
+                    entry.failed(&error);
                 }
                 Err(error)
             }

@@ -74,6 +74,7 @@
 //! | `status` | of the response; for gRPC the one that its code means |
 //! | `grpc_status` | the code of a gRPC response |
 //! | `outcome` | see below |
+//! | `error` | the first 256 bytes of the text of the error that the inner service or its body returned, redacted like every text |
 //! | `duration_ms` | from the first hardpoint layer to the end of the body |
 //! | `ttfb_ms` | from the first hardpoint layer to the head of the response |
 //! | `bytes_in` | declared size of the request body; none if undeclared (chunked) |

@@ -1,4 +1,7 @@
-use std::task::{Context, Poll};
+use std::{
+    fmt::Display,
+    task::{Context, Poll},
+};
 
 use http::{Request, Response};
 use http_body::Body;
@@ -23,9 +26,9 @@ impl<S> Record<S> {
 
 impl<S, ReqB, ResB> Service<Request<ReqB>> for Record<S>
 where
-    S: Service<Request<ReqB>, Response = Response<ResB>>,
-    ReqB: Body, // its size
-    ResB: Body, // its size and its end
+    S: Service<Request<ReqB>, Response = Response<ResB>, Error: Display>,
+    ReqB: Body,                 // its size
+    ResB: Body<Error: Display>, // its size and its end
 {
     type Response = Response<RecordBody<ResB>>;
     type Error = S::Error;

@@ -82,6 +82,7 @@ async fn one_line_says_how_a_request_went() {
             "status": 200,
             "grpc_status": null,
             "outcome": "ok",
+            "error": null,
             "duration_ms": 6.234,
             "ttfb_ms": 1.234,
             "bytes_in": 3,
@@ -219,6 +220,25 @@ async fn a_body_that_fails_is_failed_with_the_status_that_was_sent() {
     let line = harness.access();
     assert_eq!(ending(&line), ("failed", "ERROR"));
     assert_eq!((&line["status"], &line["bytes_out"]), (&json!(200), &json!(4)));
+    assert_eq!(line["error"], "spy error 4");
+}
+
+#[tokio::test]
+async fn the_text_of_an_error_is_bounded_redacted_and_on_one_line() {
+    let long = format!(
+        "upstream said: password=hunter2hunter2\nfor alice@example.org {}",
+        "\u{e9}".repeat(500)
+    );
+    let service = RecordLayer::new().layer(service_fn(move |_: Request<TestBody>| {
+        let error = std::io::Error::other(long.clone());
+        async move { Err::<Response<TestBody>, _>(error) }
+    }));
+    let harness = Harness::new();
+    assert!(service.oneshot(get("/")).await.is_err());
+    let error = harness.access()["error"].as_str().unwrap().to_owned();
+    assert!(error.starts_with("upstream said: "), "{error}");
+    assert!(error.len() <= 300 && !error.contains("alice@"), "{error}");
+    assert_eq!(harness.logs.lines().len(), 1);
 }
 
 #[tokio::test]

@@ -87,7 +87,8 @@ async fn what_will_never_succeed_is_dropped_at_once_and_counted() {
         let totals = otlp.totals(Signal::Logs);
         assert_eq!((totals.recorded, totals.sent), (2, 0), "{behaviour:?}");
         assert_eq!(totals.dropped_for(DropReason::Refused), 2, "{behaviour:?}");
-        assert_eq!(collector.requests(), 1, "{behaviour:?}");
+        // The second record may miss the batch of the first.
+        assert!(collector.requests() <= 2, "{behaviour:?}");
     }
 }
 
