@@ -16,6 +16,7 @@ pub mod observability;
 pub mod ratelimit;
 pub mod resilience;
 pub mod serve;
+mod spans;
 
 use hardpoint_bench_harness::report::Contest;
 

@@ -21,15 +21,17 @@ use tower_service::Service;
 use tracing::{Dispatch, Level, Span, dispatcher};
 use tracing_subscriber::{Registry, layer::SubscriberExt};
 
-use crate::Named;
+use crate::{Named, spans};
 
 pub(crate) fn contests() -> Vec<Named> {
-    vec![
+    let mut all: Vec<Named> = vec![
         ("request with id and access line", record),
         ("log event in the span of a request", event_in_span),
         ("log event outside a span", event_alone),
         ("log event to a thread of its own", event_queued),
-    ]
+    ];
+    all.extend(spans::contests());
+    all
 }
 
 fn our_log() -> Dispatch {

@@ -34,10 +34,12 @@ use opentelemetry_proto::tonic::{
 };
 use prost::Message;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
     runtime::Runtime,
     sync::{Notify, watch},
 };
+use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 
 /// The protocol that a collector is asked in. It speaks both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +97,7 @@ struct State {
 /// A collector on a runtime of its own, so that no test depends on the runtime it is tested in.
 pub(crate) struct Collector {
     address: std::net::SocketAddr,
+    is_tls: bool,
     state: Arc<State>,
     stop: watch::Sender<bool>,
     runtime: Option<Runtime>,
@@ -107,6 +110,15 @@ impl Collector {
 
     /// Starts one that does this with all requests. Without `keep`, it only counts.
     pub(crate) fn with(protocol: Protocol, then: Behaviour, keep: bool) -> Self {
+        Self::listen(protocol, then, keep, None)
+    }
+
+    /// Starts one that speaks TLS.
+    pub(crate) fn tls(protocol: Protocol, tls: ServerConfig) -> Self {
+        Self::listen(protocol, Behaviour::Accept, true, Some(TlsAcceptor::from(Arc::new(tls))))
+    }
+
+    fn listen(protocol: Protocol, then: Behaviour, keep: bool, tls: Option<TlsAcceptor>) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.unwrap();
@@ -128,8 +140,9 @@ impl Collector {
             changed: Notify::new(),
         });
         let (stop, stopped) = watch::channel(false);
-        runtime.spawn(accept(listener, Arc::clone(&state), stopped));
-        Self { address, state, stop, runtime: Some(runtime) }
+        let is_tls = tls.is_some();
+        runtime.spawn(accept(listener, Arc::clone(&state), stopped, tls));
+        Self { address, is_tls, state, stop, runtime: Some(runtime) }
     }
 
     pub(crate) fn protocol(&self) -> Protocol {
@@ -137,6 +150,9 @@ impl Collector {
     }
 
     pub(crate) fn url(&self) -> String {
+        if self.is_tls {
+            return format!("https://localhost:{}", self.address.port());
+        }
         format!("http://{}", self.address)
     }
 
@@ -186,18 +202,36 @@ impl Drop for Collector {
     }
 }
 
-async fn accept(listener: TcpListener, state: Arc<State>, stop: watch::Receiver<bool>) {
+async fn accept(
+    listener: TcpListener,
+    state: Arc<State>,
+    stop: watch::Receiver<bool>,
+    tls: Option<TlsAcceptor>,
+) {
     loop {
         let mut stopped = stop.clone();
         let (stream, _) = tokio::select! {
             accepted = listener.accept() => accepted.unwrap(),
             _ = stopped.changed() => return,
         };
-        tokio::spawn(serve(stream, Arc::clone(&state)));
+        let (state, tls) = (Arc::clone(&state), tls.clone());
+        tokio::spawn(async move {
+            match tls {
+                Some(tls) => {
+                    if let Ok(stream) = tls.accept(stream).await {
+                        serve(stream, state).await;
+                    }
+                }
+                None => serve(stream, state).await,
+            }
+        });
     }
 }
 
-async fn serve(stream: TcpStream, state: Arc<State>) {
+async fn serve<S>(stream: S, state: Arc<State>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let reset = Arc::new(Notify::new());
     let own = Arc::clone(&reset);
     let service = service_fn(move |request| answer(request, Arc::clone(&state), Arc::clone(&own)));

@@ -5,6 +5,7 @@ mod calls;
 pub(crate) mod collector;
 mod runtimes;
 mod signals;
+mod tls;
 
 use hardpoint_observability::otlp::{Otlp, OtlpBuilder};
 
