@@ -42,6 +42,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tower::{Layer, ServiceExt};
+use tracing::Instrument as _;
 
 /// How the upstream behaves.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
@@ -185,7 +186,10 @@ pub(crate) async fn quote(
     if let Some(context) = RequestContext::find(incoming.extensions()) {
         request.extensions_mut().insert(Arc::clone(context));
     }
-    let response = quotes.client.oneshot(request).await.map_err(|error| problem(&error))?;
+    // A span in the trace of the request, if it is exported.
+    let span = tracing::info_span!("fetch quote");
+    let answer = quotes.client.oneshot(request).instrument(span).await;
+    let response = answer.map_err(|error| problem(&error))?;
     if !response.status().is_success() {
         return Err(Problem::from_status(StatusCode::BAD_GATEWAY));
     }

@@ -18,6 +18,7 @@ pub(crate) fn start(settings: &mut Settings) -> Result<Otlp, StartError> {
             .service("hardened-api")
             .version(env!("CARGO_PKG_VERSION"))
             .environment(environment)
+            .span_targets([env!("CARGO_CRATE_NAME")])
             .start(),
         None => Ok(Otlp::off()),
     }

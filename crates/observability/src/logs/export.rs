@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Duration};
 
+use hardpoint_core::{SpanId, TraceId};
 use tracing::Level;
 
 use super::line::{Line, Value};
@@ -11,6 +12,37 @@ use crate::redact::Redactor;
 pub(crate) trait RecordSink: fmt::Debug + Send + Sync {
     /// Receives an event. `fill` passes its message and fields, which are redacted with `redactor`.
     fn record(&self, head: &Head<'_>, redactor: &Redactor, fill: &mut dyn FnMut(&mut dyn Fields));
+
+    /// Whether spans of this target are exported, inside a request that is sampled.
+    fn exports_spans_of(&self, target: &str) -> bool;
+
+    /// Returns an id for a span that is exported.
+    fn new_span_id(&self) -> SpanId;
+
+    /// Receives a span that was closed. `fill` passes its fields, which are redacted.
+    fn span(&self, span: &InnerSpan<'_>, fill: &mut dyn FnMut(&mut dyn Fields));
+}
+
+/// A span inside a request's.
+#[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "only an exporter reads it"))]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InnerSpan<'a> {
+    pub(crate) place: Place,
+    pub(crate) parent: SpanId,
+    pub(crate) name: &'a str,
+    pub(crate) target: &'a str,
+    /// When it was opened, since 1970.
+    pub(crate) start: Duration,
+    pub(crate) took: Duration,
+    /// Whether an error was logged in it.
+    pub(crate) failed: bool,
+}
+
+/// The place of a span in its trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) trace: TraceId,
+    pub(crate) id: SpanId,
 }
 
 /// What every event has.
@@ -34,6 +66,9 @@ pub(crate) trait Fields {
     /// A field of the event that needs no redaction.
     fn own_field(&mut self, name: &'static str, value: Value<'_>);
 
+    /// The place of an enclosing span in its trace. Only the first one counts.
+    fn place(&mut self, place: Place);
+
     /// A field of an enclosing span, which the event's own fields hide.
     fn inherited(&mut self, name: &'static str, value: Value<'_>);
 }
@@ -49,6 +84,9 @@ impl Fields for Line<'_> {
     fn own_field(&mut self, name: &'static str, value: Value<'_>) {
         Line::own_field(self, name, value);
     }
+
+    /// A line has the ids of its request among the fields.
+    fn place(&mut self, _: Place) {}
 
     fn inherited(&mut self, name: &'static str, value: Value<'_>) {
         Line::inherited(self, name, value);

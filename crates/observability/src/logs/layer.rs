@@ -4,7 +4,7 @@ use std::{cell::RefCell, ops::Range, sync::Arc};
 
 use hardpoint_core::Time;
 use tracing::{
-    Event, Subscriber,
+    Event, Level, Subscriber,
     span::{Attributes, Id, Record},
 };
 use tracing_log::NormalizeEvent;
@@ -14,6 +14,7 @@ use super::{
     export::{Head, RecordSink},
     filter,
     hidden::{FieldSet, Hidden},
+    inner,
     line::{Format, Line, Value},
     sink::Sink,
     visit::{self, MESSAGE, Message, SpanFields},
@@ -68,6 +69,10 @@ where
         if extensions.get_mut::<SpanFields>().is_none() {
             extensions.insert(fields);
         }
+        drop(extensions);
+        if let Some(export) = &self.export {
+            inner::open(&span, &**export, &self.time);
+        }
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
@@ -77,6 +82,14 @@ where
         values.record(&mut later.visitor(&self.redactor, hidden));
         if let Some(fields) = span.extensions_mut().get_mut::<SpanFields>() {
             fields.extend(later);
+        }
+    }
+
+    fn on_close(&self, id: Id, context: Context<'_, S>) {
+        if let Some(export) = &self.export
+            && let Some(span) = context.span(&id)
+        {
+            inner::close(&span, &**export, &self.time);
         }
     }
 
@@ -153,10 +166,18 @@ impl<W> LogLayer<W> {
             event.record(&mut Message(&mut |text| fields.message(text)));
             event.record(&mut visit::event(fields, access, hidden));
             for span in context.event_scope(event).into_iter().flatten() {
+                // Before the fields: the ids of the request's span are among them.
+                if let Some(place) = inner::place(&span) {
+                    fields.place(place);
+                }
                 if let Some(own) = span.extensions().get::<SpanFields>() {
                     own.write(fields);
                 }
             }
         });
+        if head.level == Level::ERROR {
+            let mut spans = context.event_scope(event).into_iter().flatten();
+            spans.find(inner::fail);
+        }
     }
 }

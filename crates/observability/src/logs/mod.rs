@@ -74,6 +74,7 @@ pub(crate) mod escape;
 pub(crate) mod export;
 mod filter;
 mod hidden;
+pub(crate) mod inner;
 mod layer;
 pub(crate) mod line;
 mod panics;

@@ -194,6 +194,14 @@ impl SpanFields {
         }
     }
 
+    /// The text of a field.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find_map(|(known, value)| match value {
+            Stored::Text(text) if *known == name => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
     fn set(&mut self, name: &'static str, value: Stored) {
         match self.fields.iter_mut().find(|(known, _)| *known == name) {
             Some((_, slot)) => *slot = value,

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use hardpoint_core::TraceContext;
+use hardpoint_core::{SpanId, TraceContext};
 use tokio::{
     runtime::Handle,
     sync::watch,
@@ -27,9 +27,9 @@ use super::{
 };
 use crate::{
     Logs, Metrics, OutgoingLayer, RecordLayer, Redactor,
-    logs::export::{Fields, Head, RecordSink},
+    logs::export::{Fields, Head, InnerSpan, RecordSink},
     metrics::MetricsBuilder,
-    record::span::{CallSpan, RequestSpan, SpanSink},
+    record::span::{self as ids, CallSpan, RequestSpan, SpanSink},
 };
 
 /// Buffers that grow beyond this are not kept for the next record.
@@ -61,6 +61,8 @@ pub(super) struct Shared {
     pub(super) metrics: Arc<OnceLock<Metrics>>,
     pub(super) sampler: Sampler,
     pub(super) redactor: Redactor,
+    /// The targets whose spans are exported, with everything below them.
+    pub(super) span_targets: Vec<String>,
 }
 
 impl Otlp {
@@ -77,6 +79,7 @@ impl Otlp {
             metrics: Arc::default(),
             sampler: Sampler::DEFAULT,
             redactor: Redactor::dangerous_off(),
+            span_targets: Vec::new(),
         })
     }
 
@@ -216,6 +219,26 @@ impl RecordSink for Shared {
             queue.push(&scratch.record);
         });
     }
+
+    fn exports_spans_of(&self, target: &str) -> bool {
+        let is_of = |prefix: &str| {
+            let rest = target.strip_prefix(prefix);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+        };
+        self.span_targets.iter().any(|prefix| is_of(prefix)) && !exporter::is_own_thread()
+    }
+
+    fn new_span_id(&self) -> SpanId {
+        ids::new_id()
+    }
+
+    fn span(&self, span: &InnerSpan<'_>, fill: &mut dyn FnMut(&mut dyn Fields)) {
+        let Some(queue) = self.queue(Signal::Traces) else { return };
+        with_scratch(|scratch| {
+            log::encode_span(scratch, span, fill);
+            queue.push(&scratch.record);
+        });
+    }
 }
 
 thread_local! {
@@ -263,10 +286,10 @@ impl OutgoingLayer {
 }
 
 impl Logs {
-    /// Exports every event that this log writes, redacted alike, besides writing it. Default: only
-    /// written.
+    /// Exports every event that this log writes, redacted alike, besides writing it, and the spans of
+    /// the exporter's [`span_targets`](super::otlp::OtlpBuilder::span_targets). Default: only written.
     pub fn otlp(self, otlp: &Otlp) -> Self {
-        if otlp.exports(Signal::Logs) {
+        if otlp.exports(Signal::Logs) || otlp.exports(Signal::Traces) {
             self.export_to(Arc::clone(&otlp.shared) as Arc<dyn RecordSink>)
         } else {
             self

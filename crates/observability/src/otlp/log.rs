@@ -15,7 +15,8 @@ use super::{
 use crate::{
     logs::{
         escape::Cut,
-        export::{Fields, Head},
+        export::{Fields, Head, InnerSpan, Place},
+        inner::hex,
         line::{Chain, Value},
     },
     redact::{self, HIDDEN, Redactor},
@@ -57,10 +58,44 @@ pub(super) fn encode(
         wire::text(out, SEVERITY_TEXT, head.level.as_str());
         wire::attribute(out, ATTRIBUTES, "target", Any::Text(head.target));
         let (text, names) = (&mut scratch.text, &mut scratch.names);
-        let mut encoder =
-            Encoder { out, text, names, redactor, has_message: false, trace: None, span: None };
+        let mut encoder = Encoder::new(out, ATTRIBUTES, redactor, text, names);
         fill(&mut encoder);
         encoder.end();
+    });
+    scratch.record = record;
+}
+
+/// Encodes a span inside a request's, as `Span` of opentelemetry-proto, into the scratch.
+pub(super) fn encode_span(
+    scratch: &mut Scratch,
+    span: &InnerSpan<'_>,
+    fill: &mut dyn FnMut(&mut dyn Fields),
+) {
+    /// `SPAN_KIND_INTERNAL`, and `STATUS_CODE_ERROR`.
+    const INTERNAL: u64 = 1;
+    const ERROR: u64 = 2;
+    /// A parent in this process, of a trace that is sampled.
+    const LOCAL: u32 = 0x101;
+
+    let mut record = mem::take(&mut scratch.record);
+    record.clear();
+    scratch.names.clear();
+    wire::message::<2>(&mut record, RECORDS, |out| {
+        wire::bytes(out, 1, &span.place.trace.to_bytes());
+        wire::bytes(out, 2, &span.place.id.to_bytes());
+        wire::bytes(out, 4, &span.parent.to_bytes());
+        wire::text(out, 5, span.name);
+        wire::uint(out, 6, INTERNAL);
+        wire::fixed64(out, 7, wire::nanos(span.start));
+        wire::fixed64(out, 8, wire::nanos(span.start.saturating_add(span.took)));
+        wire::attribute(out, 9, "target", Any::Text(span.target));
+        let (text, names) = (&mut scratch.text, &mut scratch.names);
+        let mut encoder = Encoder::new(out, 9, &redact::OFF, text, names);
+        fill(&mut encoder);
+        if span.failed {
+            wire::message::<1>(out, 15, |out| wire::uint(out, 3, ERROR));
+        }
+        wire::fixed32(out, 16, LOCAL);
     });
     scratch.record = record;
 }
@@ -78,6 +113,8 @@ const fn severity(level: Level) -> u64 {
 
 struct Encoder<'a> {
     out: &'a mut Vec<u8>,
+    /// The number of the field that has the attributes.
+    attributes: u32,
     text: &'a mut String,
     /// The names that the record has.
     names: &'a mut Vec<&'static str>,
@@ -87,7 +124,18 @@ struct Encoder<'a> {
     span: Option<SpanId>,
 }
 
-impl Encoder<'_> {
+impl<'a> Encoder<'a> {
+    const fn new(
+        out: &'a mut Vec<u8>,
+        attributes: u32,
+        redactor: &'a Redactor,
+        text: &'a mut String,
+        names: &'a mut Vec<&'static str>,
+    ) -> Self {
+        let (trace, span) = (None, None);
+        Self { out, attributes, text, names, redactor, has_message: false, trace, span }
+    }
+
     fn end(self) {
         if let Some(trace) = self.trace {
             wire::bytes(self.out, TRACE_ID, &trace.to_bytes());
@@ -133,7 +181,7 @@ impl Encoder<'_> {
             _ => None,
         };
         if let Some(value) = simple {
-            return wire::attribute(self.out, ATTRIBUTES, name, value);
+            return wire::attribute(self.out, self.attributes, name, value);
         }
         match value {
             Value::Clean(text) => self.format(format_args!("{text}"), &redact::OFF),
@@ -147,12 +195,12 @@ impl Encoder<'_> {
         }
         match name {
             "trace_id" if let Some(id) = hex(self.text).and_then(TraceId::from_bytes) => {
-                self.trace = Some(id);
+                self.trace.get_or_insert(id);
             }
             "span_id" if let Some(id) = hex(self.text).and_then(SpanId::from_bytes) => {
-                self.span = Some(id);
+                self.span.get_or_insert(id);
             }
-            _ => wire::attribute(self.out, ATTRIBUTES, name, Any::Text(self.text)),
+            _ => wire::attribute(self.out, self.attributes, name, Any::Text(self.text)),
         }
     }
 }
@@ -173,22 +221,15 @@ impl Fields for Encoder<'_> {
         self.add(name, value, &redact::OFF);
     }
 
+    fn place(&mut self, place: Place) {
+        if self.span.is_none() {
+            self.trace = Some(place.trace);
+            self.span = Some(place.id);
+        }
+    }
+
     fn inherited(&mut self, name: &'static str, value: Value<'_>) {
         // Redacted when the span was made.
         self.add(name, value, &redact::OFF);
     }
-}
-
-/// Reads exactly `2 * N` hexadecimal digits.
-fn hex<const N: usize>(digits: &str) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
-    if pairs.len() != N || !rest.is_empty() {
-        return None;
-    }
-    for (byte, pair) in bytes.iter_mut().zip(pairs) {
-        let [high, low] = pair.map(|digit| char::from(digit).to_digit(16));
-        *byte = u8::try_from(high? << 4 | low?).ok()?;
-    }
-    Some(bytes)
 }

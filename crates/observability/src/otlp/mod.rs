@@ -63,7 +63,9 @@
 //! 3. The `traceparent` header of a sampled request names this span from then on, so that services
 //!    which the handler calls with it continue the trace from here. Log lines inside the request have
 //!    its `span_id`.
-//! 4. A request that is not sampled has no span, and costs the decision.
+//! 4. A request that is not sampled has no span, and costs the decision. Spans of `tracing` inside a
+//!    sampled request are its children if their target is one of
+//!    [`span_targets`](OtlpBuilder::span_targets).
 //! 5. A log record has what the log line has, redacted alike, with the ids of its trace and span. The
 //!    exporter's own lines are written but not exported.
 //! 6. Metrics are those of [`Metrics`](crate::Metrics), cumulative, read at each interval and at

@@ -69,6 +69,9 @@ async fn a_real_collector_receives_all_signals_over_both_transports() {
             assert_eq!(reply.status.as_u16(), 401);
             requests.push(reply.header("x-request-id").to_owned());
         }
+        let quote = Client::new().get(format!("{}/api/v1/quote", service.public)).await;
+        assert_eq!(quote.status.as_u16(), 200);
+        requests.push(quote.header("x-request-id").to_owned());
         let scrape = Client::new().get(format!("{}/metrics", service.admin)).await;
         let scrape = scrape.text();
         assert!(scrape.contains("hardpoint_otlp_dropped_total{signal=\"traces\""), "{scrape}");
@@ -96,6 +99,7 @@ async fn a_real_collector_receives_all_signals_over_both_transports() {
             "Body: Str(request)",
             "http.server.request.duration",
             "hardpoint.request_id: Str(",
+            ": fetch quote",
         ] {
             assert!(text.contains(expected), "{protocol}: {expected} in\n{text}");
         }
@@ -105,7 +109,7 @@ async fn a_real_collector_receives_all_signals_over_both_transports() {
             "{protocol}: {spans} spans, {records} access lines, {} metrics",
             count("Metric #")
         );
-        assert_eq!((spans, records), (REQUESTS, REQUESTS));
+        assert_eq!((spans, records), (REQUESTS + 1, REQUESTS + 1));
     }
 }
 

@@ -400,3 +400,52 @@ async fn records_wait_for_others_but_not_longer_than_their_delay() {
         otlp.shutdown(Duration::from_secs(5)).await && full.shutdown(Duration::from_secs(5)).await
     );
 }
+
+#[tokio::test]
+async fn spans_inside_a_sampled_request_are_its_children_if_their_target_was_chosen() {
+    let collector = Collector::start(Protocol::Http);
+    let otlp = builder(&collector, &[]).span_targets([module_path!()]).start().unwrap();
+    let logs = Logs::json("orders").otlp(&otlp).layer(std::io::sink).unwrap();
+    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(logs));
+    let handler = || {
+        let outer = tracing::info_span!("load", order = 7, password = "hunter2");
+        outer.in_scope(|| {
+            tracing::info_span!(target: "other", "not chosen").in_scope(|| {
+                tracing::info_span!("query").in_scope(|| tracing::error!("disk full"));
+            });
+            tracing::debug_span!("filtered out").in_scope(|| ());
+        });
+    };
+    let run = async |layer: RecordLayer| {
+        let inner = tower::service_fn(async |_: Request<TestBody>| {
+            handler();
+            Ok::<_, std::convert::Infallible>(Response::new(TestBody::from("hello")))
+        });
+        let response = layer.layer(inner).oneshot(get("/")).await.unwrap();
+        let _read = response.into_body().collect().await.unwrap();
+    };
+    handler();
+    run(RecordLayer::new()).await;
+    run(RecordLayer::new().otlp(&otlp)).await;
+    assert!(otlp.flush(PATIENCE).await);
+    collector.received(|received| {
+        assert_eq!(received.spans.len(), 3, "{:#?}", received.spans);
+        let span = |name: &str| received.spans.iter().find(|span| span.name == name).unwrap();
+        let (root, load, query) = (span("GET /notes/{id}"), span("load"), span("query"));
+        assert_eq!((&load.parent_span_id, &query.parent_span_id), (&root.span_id, &load.span_id));
+        assert!(received.spans.iter().all(|span| span.trace_id == root.trace_id));
+        assert_eq!((load.kind, query.kind, load.flags), (1, 1, 0x101));
+        let attributes = pairs(&load.attributes);
+        assert_eq!(
+            (attributes["order"].as_str(), attributes["password"].as_str()),
+            ("7", "[redacted]")
+        );
+        assert!(load.status.is_none(), "the error was logged in the inner one");
+        assert_eq!(query.status.as_ref().unwrap().code, 2);
+        assert!(load.start_time_unix_nano <= query.start_time_unix_nano);
+        assert!(query.end_time_unix_nano <= load.end_time_unix_nano);
+        // The record belongs to the span that it was logged in.
+        let in_query = received.logs.iter().filter(|record| record.span_id == query.span_id);
+        assert_eq!(in_query.count(), 1);
+    });
+}
