@@ -37,6 +37,7 @@
 //! | `redis` | module `redis`, and the stores of `auth` and `ratelimit` on Redis or Valkey | no |
 //! | `sqlx` | a check of a connection pool of sqlx in `health` | no |
 //! | `tls` | TLS for the server of `health`, and `rediss://` for `redis` | no |
+//! | `imported-hashes` | password hashes of other systems in `auth`: bcrypt, PBKDF2 and scrypt | no |
 //! | `test` | an issuer of tokens in `auth`, for the tests of an application | no |
 //! | `chaos` | fault injection in `resilience`, for an application's tests | no |
 //! | `tonic` | the client's address from tonic's server, and tonic's services on the server of `health` | no |
@@ -70,6 +71,8 @@ pub use self::stack::{After, Bottom, Stack};
 /// The README and the pages of the manual, whose code is compiled and run.
 #[cfg(all(doctest, feature = "full", feature = "axum"))]
 pub mod _manual {
+    #[doc = include_str!("../docs/accounts.md")]
+    pub mod accounts {}
     #[doc = include_str!("../docs/ARCHITECTURE.md")]
     pub mod architecture {}
     #[doc = include_str!("../docs/auth.md")]

@@ -43,6 +43,7 @@
 //! | name | adds | default |
 //! |---|---|---|
 //! | `axum` | the extractor `axum::Authenticated` | no |
+//! | `imported-hashes` | password hashes of other systems: bcrypt, PBKDF2, scrypt: `PasswordHash::parse_imported` | no |
 //! | `redis` | sessions and revocations that instances share on a Redis server: `session::redis::RedisSessions` | no |
 //! | `test` | tokens for the tests of a service: `test::TestIssuer` | no |
 //! | `remote` | keys that are fetched over https from an issuer, or found through OpenID Connect Discovery: `remote::RemoteKeys` | no |
