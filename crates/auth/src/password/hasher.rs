@@ -1,6 +1,12 @@
 //! Hashing and verifying in turn.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use hardpoint_core::{
     Secret, Telemetry,
@@ -23,6 +29,8 @@ pub struct PasswordHasher {
     normalization: Normalization,
     patience: Duration,
     telemetry: Telemetry,
+    /// Whether a stored hash that cannot be verified was logged as a warning.
+    warned: Arc<AtomicBool>,
 }
 
 impl PasswordHasher {
@@ -48,6 +56,7 @@ impl PasswordHasher {
             normalization: builder.normalization,
             patience: builder.patience,
             telemetry: builder.telemetry,
+            warned: Arc::default(),
         }
     }
 
@@ -120,8 +129,9 @@ impl PasswordHasher {
         if password.expose().len() > PasswordPolicy::MAX_BYTES {
             return self.report(Err(PasswordError::Mismatch), PasswordResult::Matched);
         }
-        if let Some(stored) = stored {
-            self.check(stored)?;
+        if let Some(Err(error)) = stored.map(|stored| self.check(stored)) {
+            self.log(error);
+            return self.report(Err(error), PasswordResult::Matched);
         }
         let (engine, stored) = (Arc::clone(&self.engine), stored.cloned());
         let normalization = self.normalization;
@@ -174,7 +184,17 @@ impl PasswordHasher {
         self.report(answer, success)
     }
 
-    /// A failure of the hash function is not a result.
+    /// Logs a stored hash that the settings do not allow: the first time as a warning, since each log-in of
+    /// the account repeats it.
+    fn log(&self, error: PasswordError) {
+        const TARGET: &str = "hardpoint::auth::password";
+        if self.warned.swap(true, Ordering::Relaxed) {
+            tracing::debug!(target: TARGET, %error, "a stored hash cannot be verified");
+        } else {
+            tracing::warn!(target: TARGET, %error, "a stored hash cannot be verified");
+        }
+    }
+
     fn report<T>(
         &self,
         answer: Result<T, PasswordError>,
@@ -184,7 +204,7 @@ impl PasswordHasher {
             Ok(_) => success,
             Err(PasswordError::Mismatch) => PasswordResult::Mismatched,
             Err(PasswordError::Overloaded) => PasswordResult::Shed,
-            Err(_) => return answer,
+            Err(_) => PasswordResult::Failed,
         };
         self.telemetry.on(&PasswordChecked::new(result).into());
         answer

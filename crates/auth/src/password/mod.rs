@@ -47,8 +47,9 @@
 //!    outdated hash takes longer, after the password was right.
 //! 5. A stored hash is checked before any work is done for it: parameters above the ceiling are an error,
 //!    and so is a pepper that is missing.
-//! 6. The [observer](PasswordHasherBuilder::telemetry) gets each result: hashed, matched, mismatched, or
-//!    shed.
+//!    The first one is a warning in the log, which names the pepper.
+//! 6. The [observer](PasswordHasherBuilder::telemetry) gets each result: hashed, matched, mismatched, shed,
+//!    or failed.
 //!
 //! # Sharing
 //! Clones of a hasher share its memory and its queue. A second hasher doubles the bounds.

@@ -160,6 +160,9 @@ impl LinkState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PasswordResult {
+    /// The password was not verified, and may be correct: the stored hash needs a pepper that is missing or
+    /// more than the ceiling, or the hash function failed.
+    Failed,
     /// A new hash was made.
     Hashed,
     /// The password matched the hash.
@@ -175,6 +178,7 @@ impl PasswordResult {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Failed => "failed",
             Self::Hashed => "hashed",
             Self::Matched => "matched",
             Self::Mismatched => "mismatched",

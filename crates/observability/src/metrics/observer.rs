@@ -132,7 +132,7 @@ impl EventMetrics {
             passwords: metrics.events(
                 "hardpoint_auth_passwords_total",
                 &["result"],
-                "Passwords that were hashed or verified, or shed because the queue was full.",
+                "Passwords that were hashed, verified, shed because the queue was full, or failed.",
             ),
             readiness: metrics.states(
                 "hardpoint_health_readiness",

@@ -272,5 +272,8 @@ async fn observers_get_every_result() {
     let busy = passwords.occupy(client("a")).await;
     assert!(passwords.verify(client("a"), None, secret("x")).await.is_err());
     drop(busy);
-    assert_eq!(*seen.lock().unwrap(), ["hashed", "matched", "mismatched", "mismatched", "shed"]);
+    let above = with("m=4194304,t=2,p=1");
+    assert!(passwords.verify(client("a"), Some(&above), secret("x")).await.is_err());
+    let wanted = ["hashed", "matched", "mismatched", "mismatched", "shed", "failed"];
+    assert_eq!(*seen.lock().unwrap(), wanted);
 }
