@@ -1,6 +1,6 @@
 //! Settings that make no sense.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{borrow::Cow, error::Error, sync::Arc, time::Duration};
 
 /// Something cannot be set up as it is configured.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -18,6 +18,11 @@ pub enum ConfigError {
          insecure_http() for a test"
     )]
     Insecure(String),
+    /// A base for links in messages with plain http, without `insecure_http()`.
+    #[error(
+        "{0:?} is plain http, so everyone on the way could take the tokens of links; write https"
+    )]
+    InsecureLink(String),
     /// A leeway above 5 minutes beside a revocation.
     #[error(
         "with a leeway of {0:?} a revoked token would be accepted again after its revocation is \
@@ -44,6 +49,9 @@ pub enum ConfigError {
          Need::audience_in() and a claim to subjects()"
     )]
     LooseProfile,
+    /// A server for outgoing mail cannot be used as it is configured.
+    #[error("{0}")]
+    Mail(Cow<'static, str>),
     /// A profile reads more claims than these.
     #[error("a profile reads at most {claims} claims, {scopes} of them with scopes; name fewer")]
     ManyClaims {

@@ -36,6 +36,7 @@
 //! | keys | [`SigningKey`], [`VerifyingKey`], [`KeySet`], [`KeyRing`], [`Algorithm`] |
 //! | publishing and fetching keys | [`JwksService`], and with the feature `remote` `RemoteKeys` |
 //! | limits on attempts to log in | [`LoginGuard`], [`AttemptStore`], [`lockout`] |
+//! | one-time tokens: resets, magic links, codes | [`OneTimeTokens`], [`one_time`] |
 //! | passwords | [`PasswordPolicy`], [`PasswordHasher`], [`PasswordHash`], [`password`] |
 //!
 //! # Features
@@ -45,6 +46,7 @@
 //! | `axum` | the extractor `axum::Authenticated` | no |
 //! | `imported-hashes` | password hashes of other systems: bcrypt, PBKDF2, scrypt: `PasswordHash::parse_imported` | no |
 //! | `redis` | sessions and revocations that instances share on a Redis server: `session::redis::RedisSessions` | no |
+//! | `smtp` | messages to users over SMTP, with the crate `lettre`: `one_time::smtp::SmtpDelivery` | no |
 //! | `test` | tokens for the tests of a service: `test::TestIssuer` | no |
 //! | `remote` | keys that are fetched over https from an issuer, or found through OpenID Connect Discovery: `remote::RemoteKeys` | no |
 //!
@@ -61,6 +63,7 @@ mod json;
 pub mod jwks_endpoint;
 mod key;
 pub mod lockout;
+pub mod one_time;
 pub mod password;
 mod rate;
 mod rejection;
@@ -88,6 +91,7 @@ pub use self::{
         Refreshed, SigningKey, SkippedKey, VerifyingKey,
     },
     lockout::{AttemptStore, LoginGuard},
+    one_time::OneTimeTokens,
     password::{PasswordClient, PasswordError, PasswordHash, PasswordHasher, PasswordPolicy},
     rejection::AuthRejection,
     revocation::{Revocations, Revoked},

@@ -25,6 +25,7 @@
 //! | [`clock`] | a clock for core that follows tokio's time |
 //! | [`http`] | a server and a client over real sockets, and a driver for processes |
 //! | [`redis`] | private Redis and Valkey servers, and a network before them that fails |
+//! | [`smtp`] | a server for outgoing mail that keeps what it is sent |
 //! | [`leak`] | finds secrets in output, in logs and in the memory of this process |
 //!
 //! This crate has no features. The minimum supported Rust version is 1.95.
@@ -37,6 +38,7 @@ pub mod contract;
 pub mod http;
 pub mod leak;
 pub mod redis;
+pub mod smtp;
 pub mod spy;
 
 pub use self::body::TestBody;

@@ -203,6 +203,11 @@ fn normal(email: &str) -> Option<String> {
     (plain && whole).then(|| email.to_lowercase())
 }
 
+/// The name under which attempts to log in with this address are counted: one for all spellings.
+pub(crate) fn counted_as(email: &str) -> String {
+    normal(email).unwrap_or_else(|| email.trim().to_lowercase())
+}
+
 /// `POST /api/v1/accounts`
 #[derive(Deserialize)]
 pub(crate) struct SignUp {

@@ -8,6 +8,7 @@
 mod accounts;
 mod admin;
 mod ids;
+mod lockout;
 mod notes;
 mod passwords;
 mod quote;

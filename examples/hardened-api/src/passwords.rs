@@ -9,10 +9,7 @@ use hardpoint::{
 };
 use serde_json::json;
 
-use crate::{
-    accounts::{Account, Accounts},
-    settings::Settings,
-};
+use crate::{accounts::Account, routes::App, settings::Settings};
 
 /// The rules for new passwords, with the words that everybody tries here.
 pub(crate) fn policy() -> PasswordPolicy {
@@ -35,21 +32,23 @@ pub(crate) fn weak(weak: WeakPassword) -> Problem {
 }
 
 /// Returns the account with this address if the password is right. If its hash has other parameters or
-/// another pepper than new ones, it is replaced.
+/// another pepper than new ones, it is replaced. An error means that no password was compared.
 pub(crate) async fn verify(
-    passwords: &PasswordHasher,
-    accounts: &Accounts,
+    app: &App,
     client: PasswordClient,
     email: &str,
     password: Secret<str>,
-) -> Result<Account, Problem> {
-    let account = accounts.find(email).await?;
+) -> Result<Option<Account>, Problem> {
+    let account = app.accounts.find(email).await?;
     let stored = account.as_ref().map(|account| &account.password);
-    let verified =
-        passwords.verify(client, stored, password).await.map_err(|error| error.problem())?;
-    let account = account.ok_or_else(|| PasswordError::Mismatch.problem())?;
-    if let Some(replacement) = verified.replacement()
-        && accounts.replace_password(email, &account.password, replacement).await.is_err()
+    let verified = match app.passwords.verify(client, stored, password).await {
+        Ok(verified) => verified,
+        Err(PasswordError::Mismatch) => return Ok(None),
+        Err(error) => return Err(error.problem()),
+    };
+    if let Some(account) = &account
+        && let Some(replacement) = verified.replacement()
+        && app.accounts.replace_password(email, &account.password, replacement).await.is_err()
     {
         // The password was right. The next log-in tries again.
         tracing::debug!("the replacement of an outdated password hash was not stored");

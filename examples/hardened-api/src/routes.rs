@@ -11,8 +11,8 @@ use axum::{
 use hardpoint::{
     Stack,
     auth::{
-        AuthLayer, KeySet, PasswordHasher, PasswordPolicy, RevocationPolicy, SessionIssuer,
-        SessionStore, TokenCache, TokenIssuer, TokenVerifier,
+        AuthLayer, KeySet, LoginGuard, PasswordHasher, PasswordPolicy, RevocationPolicy,
+        SessionIssuer, SessionStore, TokenCache, TokenIssuer, TokenVerifier,
     },
     core::{Problem, Telemetry},
     edge::{BodyLimitLayer, CatchPanicLayer, ClientLayer, ProblemLayer, SecurityHeadersLayer},
@@ -33,6 +33,7 @@ use serde_json::Value;
 
 use crate::{
     accounts::{self, Accounts},
+    lockout,
     notes::{self, Notes},
     passwords,
     quote::{self, Quotes},
@@ -57,6 +58,7 @@ pub(crate) struct App {
     pub(crate) notes: Arc<Notes>,
     pub(crate) passwords: PasswordHasher,
     pub(crate) policy: PasswordPolicy,
+    pub(crate) guard: LoginGuard,
     pub(crate) sessions: SessionIssuer,
     pub(crate) notes_added: Counter,
     jwks: Arc<Value>,
@@ -90,6 +92,7 @@ impl App {
             notes: Arc::new(Notes::new(server)),
             passwords: passwords::hasher(settings, telemetry),
             policy: passwords::policy(),
+            guard: lockout::guard(&settings.root.secret, server, telemetry)?,
             notes_added: metrics.counter("notes_added_total", Unit::NONE, "Notes that were added."),
             jwks: Arc::new(set.to_jwks()),
             sessions: sessions.build()?,

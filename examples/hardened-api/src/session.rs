@@ -8,20 +8,21 @@ use axum::{
 };
 use hardpoint::{
     auth::{
-        PasswordClient, Scopes,
+        PasswordClient, PasswordError, Scopes,
         axum::Authenticated,
+        lockout::LoginClient,
         session::{Grant, Session, SessionClient, SessionId, SessionTokens},
     },
     core::{Problem, Secret, axum::RejectionResponse},
 };
-use http::{StatusCode, request::Parts};
+use http::{HeaderMap, StatusCode, header::SET_COOKIE, request::Parts};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{passwords, routes::App};
+use crate::{accounts::counted_as, passwords, routes::App};
 
 /// The scopes granted by default.
-const SCOPES: Scopes = Scopes::from_static("notes:read notes:write");
+pub(crate) const SCOPES: Scopes = Scopes::from_static("notes:read notes:write");
 
 /// `POST /api/v1/session`
 #[derive(Deserialize)]
@@ -35,20 +36,40 @@ pub(crate) async fn log_in(
     State(app): State<App>,
     parts: Parts,
     Json(log_in): Json<LogIn>,
-) -> Result<Json<Value>, RejectionResponse> {
+) -> Result<(HeaderMap, Json<Value>), RejectionResponse> {
     let scopes = asked_for(log_in.scope.as_deref())?;
-    let client = PasswordClient::from_parts(&parts);
-    let account =
-        passwords::verify(&app.passwords, &app.accounts, client, &log_in.email, log_in.password);
-    let account = account.await?;
-    let opened = app
-        .sessions
-        .log_in(&account.id)
-        .grant(Grant::new().scopes(scopes.iter()))
-        .client(SessionClient::from_parts(&parts))
-        .open()
-        .await?;
-    Ok(pair(&opened))
+    // Counted before the account is looked up, so that unknown ones are counted alike.
+    let client = LoginClient::from_parts(&parts);
+    let attempt = app.guard.reserve(&counted_as(&log_in.email), &client).await?;
+    let hashes_for = PasswordClient::from_parts(&parts).known_device(attempt.is_known_device());
+    let LogIn { email, password, .. } = log_in;
+    let account = match passwords::verify(&app, hashes_for, &email, password).await {
+        Ok(Some(account)) => account,
+        Ok(None) => {
+            attempt.failed();
+            return Err(PasswordError::Mismatch.into());
+        }
+        Err(unavailable) => {
+            // No password was compared.
+            attempt.unverified();
+            return Err(unavailable.into());
+        }
+    };
+    let device = attempt.succeeded();
+    let headers = device.iter().map(|device| (SET_COOKIE, device.header())).collect();
+    Ok((headers, open(&app, &account.id, &scopes, &parts).await?))
+}
+
+/// Opens a session for an account whose owner has proved who it is.
+pub(crate) async fn open(
+    app: &App,
+    subject: &str,
+    scopes: &Scopes,
+    parts: &Parts,
+) -> Result<Json<Value>, RejectionResponse> {
+    let grant = Grant::new().scopes(scopes.iter());
+    let client = SessionClient::from_parts(parts);
+    Ok(pair(&app.sessions.log_in(subject).grant(grant).client(client).open().await?))
 }
 
 /// `POST /api/v1/session/refresh`

@@ -4,7 +4,8 @@ use std::{error::Error, time::Duration};
 
 use hardpoint::{
     auth::{
-        ConfigError,
+        AttemptStore, ConfigError,
+        lockout::redis::RedisAttempts,
         session::{
             SessionStore,
             redis::{RedisSessions, RedisSessionsBuilder},
@@ -55,6 +56,11 @@ impl Server {
         let sessions = RedisSessions::builder(self.redis.clone(), self.digests.clone());
         let previous = self.previous.iter().cloned();
         previous.fold(sessions, RedisSessionsBuilder::previous).start()
+    }
+
+    /// Returns the store of attempts to log in on the server.
+    pub(crate) fn attempts(&self) -> AttemptStore {
+        RedisAttempts::new(&self.redis, &self.digests).into()
     }
 
     /// Waits until the server knows what the limits have to settle.

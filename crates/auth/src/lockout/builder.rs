@@ -23,6 +23,7 @@ use crate::{ConfigError, session::root::DerivedKeys};
 /// | [`device_lifetime`](Self::device_lifetime) | 180 days |
 /// | [`on_failure`](Self::on_failure) | [`OnFailure::LocalThenDeny`] with a share of 0.25 |
 /// | [`local_for`](Self::local_for) | 60 seconds |
+/// | [`patience`](Self::patience) | 10 seconds |
 /// | [`time`](Self::time) | the system's clocks |
 /// | [`telemetry`](Self::telemetry) | no observer |
 #[must_use]
@@ -43,6 +44,7 @@ impl LoginGuardBuilder {
                 device_lifetime: Duration::from_secs(180 * 24 * 60 * 60),
                 on_failure: OnFailure::default(),
                 local_for: Duration::from_secs(60),
+                patience: Duration::from_secs(10),
                 outage: Outage::default(),
                 time: Time::system(),
                 telemetry: OnceLock::new(),
@@ -76,6 +78,14 @@ impl LoginGuardBuilder {
     /// restart. 0 denies at once.
     pub const fn local_for(mut self, time: Duration) -> Self {
         self.inner.local_for = time;
+        self
+    }
+
+    /// How long a log-in waits while others to the same account are checked and none has failed.
+    /// Default: 10 seconds, twice as long as a log-in waits for the hasher. With 0 it is refused with
+    /// 503 at once.
+    pub const fn patience(mut self, patience: Duration) -> Self {
+        self.inner.patience = patience;
         self
     }
 

@@ -14,6 +14,10 @@ use crate::{rejection::unavailable, store::StoreError};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LockoutError {
+    /// Other attempts to log in to the account are being checked, for longer than the guard's patience:
+    /// 503.
+    #[error("other attempts to log in to the account are being checked")]
+    Busy,
     /// Too many attempts failed: 429. The client may try again after this time.
     #[error("too many attempts to log in failed")]
     TooManyAttempts {
@@ -37,7 +41,7 @@ impl Rejection for LockoutError {
                     .detail("Wait, log in on a device that you have used before, or reset the password.")
                     .retry_after(*retry_after)
             }
-            Self::Unavailable(_) => unavailable("login_unavailable", 2),
+            Self::Busy | Self::Unavailable(_) => unavailable("login_unavailable", 2),
         }
     }
 }

@@ -40,6 +40,7 @@ pub(super) struct Inner {
     pub(super) device_lifetime: Duration,
     pub(super) on_failure: OnFailure,
     pub(super) local_for: Duration,
+    pub(super) patience: Duration,
     pub(super) outage: Outage,
     pub(super) time: Time,
     pub(super) telemetry: OnceLock<Telemetry>,
@@ -51,7 +52,7 @@ pub(super) struct Fallback {
     pub(super) limits: Limits,
 }
 
-debug_only!(Inner { store, limits, on_failure, local_for });
+debug_only!(Inner { store, limits, on_failure, local_for, patience });
 debug_only!(LoginGuard { inner });
 
 impl LoginGuard {
@@ -67,6 +68,10 @@ impl LoginGuard {
     /// `account` is what the client typed, in one spelling, such as a trimmed address in lower case.
     /// It need not exist: look the account up afterwards, so that unknown accounts are counted alike.
     ///
+    /// While other attempts hold all places of the account and none of them has failed, this waits for
+    /// one, up to the [`patience`](LoginGuardBuilder::patience): many workers may log in to one account
+    /// at once. It needs a tokio runtime with a timer.
+    ///
     /// # Errors
     /// [`LockoutError`], which is a [`Rejection`](hardpoint_core::Rejection).
     ///
@@ -81,38 +86,27 @@ impl LoginGuard {
         let inner = &self.inner;
         let device = inner.device(account, client);
         let by = Attempter { account, device: device.as_ref(), network: client.network };
-        let jitter = jitter();
-        let (reserved, decider) = match &inner.store.kept {
-            Kept::Memory(attempts) => {
-                (attempts.reserve(by, &inner.limits, jitter), Decider::Memory)
-            }
-            Kept::Remote(store) => match store.reserve(by, &inner.limits, jitter).await {
-                Ok(reserved) => {
-                    inner.outage.ended();
-                    (reserved, Decider::Store)
+        let mut pause = FIRST_PAUSE;
+        let mut waited = Duration::ZERO;
+        loop {
+            let (reserved, decider) = inner.decide(by).await?;
+            let denied = match reserved {
+                Reserved::Admitted(ticket) => {
+                    let network = client.network;
+                    return Ok(Attempt::new(self, account, device, network, ticket, decider));
                 }
-                Err(error) => (inner.fall_back(by, jitter, error)?, Decider::Fallback),
-            },
-        };
-        match reserved {
-            Reserved::Admitted(ticket) => {
-                Ok(Attempt::new(self, account, device, client.network, ticket, decider))
+                Reserved::Denied(denied) => denied,
+            };
+            if !denied.is_busy {
+                return Err(inner.refuse(denied, decider));
             }
-            Reserved::Denied(Denied { lane, wait }) => {
-                let result =
-                    if wait.is_some() { AttemptResult::Denied } else { AttemptResult::Locked };
-                inner.report(result, lane, decider);
-                tracing::debug!(
-                    target: "hardpoint::auth::lockout",
-                    lane = lane.as_str(),
-                    locked = wait.is_none(),
-                    "log-in refused"
-                );
-                let wait = wait.unwrap_or(inner.limits.account.longest_delay);
-                // In whole seconds, rounded up, so that a client which waits is not early.
-                let retry_after = Duration::from_secs(wait.div_ceil(1_000));
-                Err(LockoutError::TooManyAttempts { lane, retry_after })
+            if waited >= inner.patience {
+                inner.report(AttemptResult::Denied, denied.lane, decider);
+                return Err(LockoutError::Busy);
             }
+            tokio::time::sleep(pause).await;
+            waited += pause;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
@@ -135,6 +129,39 @@ impl LoginGuard {
 }
 
 impl Inner {
+    /// Asks the store, or decides as the failure policy says.
+    async fn decide(&self, by: Attempter<'_>) -> Result<(Reserved, Decider), LockoutError> {
+        let jitter = jitter();
+        match &self.store.kept {
+            Kept::Memory(attempts) => {
+                Ok((attempts.reserve(by, &self.limits, jitter), Decider::Memory))
+            }
+            Kept::Remote(store) => match store.reserve(by, &self.limits, jitter).await {
+                Ok(reserved) => {
+                    self.outage.ended();
+                    Ok((reserved, Decider::Store))
+                }
+                Err(error) => Ok((self.fall_back(by, jitter, error)?, Decider::Fallback)),
+            },
+        }
+    }
+
+    fn refuse(&self, denied: Denied, decider: Decider) -> LockoutError {
+        let Denied { lane, wait, .. } = denied;
+        let result = if wait.is_some() { AttemptResult::Denied } else { AttemptResult::Locked };
+        self.report(result, lane, decider);
+        tracing::debug!(
+            target: "hardpoint::auth::lockout",
+            lane = lane.as_str(),
+            locked = wait.is_none(),
+            "log-in refused"
+        );
+        let wait = wait.unwrap_or(self.limits.account.longest_delay);
+        // In whole seconds, rounded up, so that a client which waits is not early.
+        let retry_after = Duration::from_secs(wait.div_ceil(1_000));
+        LockoutError::TooManyAttempts { lane, retry_after }
+    }
+
     /// The device of the client, if it is a known device of this account.
     fn device(&self, account: &str, client: &LoginClient) -> Option<[u8; 16]> {
         if client.cookies.is_empty() {
@@ -228,6 +255,10 @@ impl Inner {
         }
     }
 }
+
+/// How long a log-in waits before it asks again for a place that others hold: first, and at most.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(160);
 
 /// A random number below [`MAX_JITTER`]; 0 if the system returns none.
 fn jitter() -> u16 {

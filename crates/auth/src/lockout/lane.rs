@@ -138,6 +138,8 @@ pub enum Settled {
 pub struct Full {
     /// How long the attempt has to wait, in milliseconds; `None` after the hard stop.
     pub wait: Option<u64>,
+    /// Whether only attempts that are not settled fill the lane: if they succeed, there is room.
+    pub is_busy: bool,
 }
 
 impl LaneState {
@@ -163,11 +165,12 @@ impl LaneState {
     /// Whether an attempt would be counted now. The state must be [aged](Self::age).
     pub(crate) fn check(&self, limits: &LaneLimits, now: u64) -> Result<(), Full> {
         if self.is_stopped(limits) {
-            return Err(Full { wait: None });
+            return Err(Full { wait: None, is_busy: false });
         }
+        let is_busy = self.open > 0 && self.failures < limits.free;
         match self.next_at.saturating_sub(now) {
             0 => Ok(()),
-            wait => Err(Full { wait: Some(wait) }),
+            wait => Err(Full { wait: Some(wait), is_busy }),
         }
     }
 

@@ -121,6 +121,8 @@ pub struct Denied {
     pub lane: AttemptLane,
     /// How long the client has to wait, in milliseconds; `None` after the hard stop of the account.
     pub wait: Option<u64>,
+    /// Whether only attempts that are not settled fill the lane: if they succeed, there is room.
+    pub is_busy: bool,
 }
 
 impl Lanes {
@@ -171,8 +173,8 @@ pub(super) fn reserve_device(
     let lane = AttemptLane::Device;
     match device.reserve(&limits.device, now, jitter) {
         Ok(at) => Some(Reserved::Admitted(Ticket { lane, at })),
-        Err(Full { wait: None }) => None,
-        Err(Full { wait }) => Some(Reserved::Denied(Denied { lane, wait })),
+        Err(Full { wait: None, .. }) => None,
+        Err(Full { wait, is_busy }) => Some(Reserved::Denied(Denied { lane, wait, is_busy })),
     }
 }
 
@@ -190,9 +192,9 @@ pub(super) fn reserve_unknown(
         (AttemptLane::Network, network.as_ref().map(|(pace, rate)| pace.wait(rate, now))),
         (AttemptLane::Global, limits.global.as_ref().map(|rate| global.wait(rate, now))),
     ];
-    let denied = |lane, wait| Reserved::Denied(Denied { lane, wait });
-    if let Err(Full { wait }) = account.check(&limits.account, now) {
-        return denied(AttemptLane::Account, wait);
+    let denied = |lane, wait| Reserved::Denied(Denied { lane, wait, is_busy: false });
+    if let Err(Full { wait, is_busy }) = account.check(&limits.account, now) {
+        return Reserved::Denied(Denied { lane: AttemptLane::Account, wait, is_busy });
     }
     let full = waits.into_iter().find_map(|(lane, wait)| Some((lane, wait.filter(|w| *w > 0)?)));
     if let Some((lane, wait)) = full {

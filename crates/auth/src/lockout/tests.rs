@@ -43,9 +43,25 @@ fn jitter_adds_up_to_a_quarter() {
     let limits = LaneLimits::account().free_attempts(nonzero(1));
     for (jitter, wait) in [(0, 1_000), (512, 1_125), (1_024, 1_250), (u16::MAX, 1_250)] {
         let mut lane = LaneState::default();
-        lane.reserve(&limits, NOW, jitter).unwrap();
-        assert_eq!(lane.reserve(&limits, NOW, jitter), Err(Full { wait: Some(wait) }));
+        let at = lane.reserve(&limits, NOW, jitter).unwrap();
+        lane.settle(&limits, NOW, at, Settled::Failed);
+        assert_eq!(
+            lane.reserve(&limits, NOW, jitter),
+            Err(Full { wait: Some(wait), is_busy: false })
+        );
     }
+}
+
+#[test]
+fn a_lane_that_only_open_attempts_fill_is_busy() {
+    let limits = LaneLimits::account().free_attempts(nonzero(2));
+    let mut lane = LaneState::default();
+    let held = [(); 2].map(|()| reserve(&mut lane, &limits, NOW).unwrap());
+    assert!(lane.reserve(&limits, NOW, 0).unwrap_err().is_busy);
+    lane.settle(&limits, NOW, held[0], Settled::Failed);
+    assert!(lane.reserve(&limits, NOW, 0).unwrap_err().is_busy, "the other may succeed");
+    lane.settle(&limits, NOW, held[1], Settled::Failed);
+    assert!(!lane.reserve(&limits, NOW, 0).unwrap_err().is_busy);
 }
 
 #[test]
@@ -116,13 +132,14 @@ fn a_known_device_is_kept_out_neither_by_the_account_nor_by_a_flood() {
         lanes.settle(&limits, NOW, ticket, Settled::Failed);
     }
     let wait = lanes.reserve(&limits, NOW, 0);
-    let denied = Denied { lane: AttemptLane::Device, wait: Some(1_000) };
+    let denied = Denied { lane: AttemptLane::Device, wait: Some(1_000), is_busy: false };
     assert_eq!(wait, Reserved::Denied(denied), "a stolen cookie has five guesses");
     assert_eq!(Lanes { device, ..lanes }, before, "no other lane has changed");
 
     lanes.device = Some(LaneState { failures: 10, last_at: NOW, ..LaneState::default() });
     let Reserved::Denied(denied) = lanes.reserve(&limits, NOW, 0) else { panic!("admitted") };
-    assert_eq!(denied, Denied { lane: AttemptLane::Account, wait: None }, "then it is unknown");
+    let locked = Denied { lane: AttemptLane::Account, wait: None, is_busy: false };
+    assert_eq!(denied, locked, "then it is unknown");
 }
 
 #[test]

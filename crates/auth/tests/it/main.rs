@@ -14,6 +14,7 @@ mod later;
 mod layers;
 mod leak;
 mod lockout;
+mod one_time;
 mod sessions;
 
 use hardpoint_auth::{

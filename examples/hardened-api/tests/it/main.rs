@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod load;
+mod lockout;
 mod otlp;
 mod passwords;
 mod prometheus;

@@ -190,11 +190,14 @@ fn reserved(answer: Value) -> Result<Reserved, StoreError> {
             let at = at.parse().map_err(|_| corrupt())?;
             Ok(Reserved::Admitted(Ticket { lane, at }))
         }
-        Some(["locked"]) => Ok(Reserved::Denied(Denied { lane, wait: None })),
-        Some([wait]) => {
-            let wait = Some(wait.parse().map_err(|_| corrupt())?);
-            Ok(Reserved::Denied(Denied { lane, wait }))
-        }
+        Some(["locked"]) => Ok(Reserved::Denied(Denied { lane, wait: None, is_busy: false })),
+        Some(["busy", wait]) => waits(lane, wait, true),
+        Some([wait]) => waits(lane, wait, false),
         _ => Err(corrupt()),
     }
+}
+
+fn waits(lane: AttemptLane, wait: &str, is_busy: bool) -> Result<Reserved, StoreError> {
+    let wait = Some(wait.parse().map_err(|_| corrupt())?);
+    Ok(Reserved::Denied(Denied { lane, wait, is_busy }))
 }

@@ -104,7 +104,8 @@ async fn time_alone_turns_open_attempts_into_failures_and_forgets_failures() {
     let lane = LaneLimits::account().free_attempts(nonzero(1)).hard_stop(nonzero(4));
     let lane = lane.delays(millis(40), millis(40));
     let lane = lane.settle_within(millis(200)).forget_after(millis(400));
-    let guard = guard(store(&server, "time")).limits(roomy().account(lane)).build().unwrap();
+    let guard = guard(store(&server, "time")).limits(roomy().account(lane));
+    let guard = guard.patience(Duration::ZERO).build().unwrap();
     let open = guard.reserve(OWNER, &stranger(1)).await.unwrap();
     assert!(guard.reserve(OWNER, &stranger(1)).await.is_err());
     tokio::time::sleep(millis(60)).await;

@@ -54,6 +54,31 @@ async fn an_attempt_that_is_dropped_counts_as_failed_and_an_unverified_one_does_
     assert_eq!(told.matches("result: Failed").count(), 2, "{told}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn many_workers_log_in_to_one_account_at_once() {
+    let fixture = Fixture::new();
+    let log_in = |_| {
+        let guard = fixture.guard.clone();
+        tokio::spawn(async move {
+            let attempt = guard.reserve(OWNER, &stranger(1)).await.unwrap();
+            tokio::task::yield_now().await;
+            attempt.succeeded().unwrap();
+        })
+    };
+    for worker in (0..200).map(log_in).collect::<Vec<_>>() {
+        worker.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_log_in_does_not_wait_for_others_longer_than_its_patience() {
+    let fixture = Fixture::with(|builder| builder.limits(limit_of(1)).patience(Duration::ZERO));
+    let _held = fixture.guard.reserve(OWNER, &stranger(1)).await.unwrap();
+    let refused = fixture.guard.reserve(OWNER, &stranger(1)).await.unwrap_err();
+    assert!(matches!(refused, LockoutError::Busy));
+    assert_eq!(refused.problem().status().as_u16(), 503);
+}
+
 #[tokio::test]
 async fn a_dropped_request_counts_as_failed() {
     let fixture = Fixture::with(|builder| builder.limits(limit_of(1)));

@@ -192,7 +192,7 @@ fn same(reserved: Reserved, expected: Reserved, is_exact: bool, context: &str) -
             lane.as_str().to_owned()
         }
         (Reserved::Denied(found), Reserved::Denied(wanted)) => {
-            assert_eq!(found.lane, wanted.lane, "{context}");
+            assert_eq!((found.lane, found.is_busy), (wanted.lane, wanted.is_busy), "{context}");
             let (Some(wait), Some(expected)) = (found.wait, wanted.wait) else {
                 assert_eq!(found, wanted, "{context}");
                 return format!("locked {}", lane_name(found.lane));

@@ -14,6 +14,11 @@ local function check(lane, limits)
   return -1
 end
 
+local function refusal(name, lane, limits, wait)
+  if lane.open > 0 and lane.failures < limits.free then return { name, 'busy', whole(wait) } end
+  return { name, whole(wait) }
+end
+
 local function take(key, lane, limits)
   lane.open = lane.open + 1
   lane.last_at = now
@@ -25,7 +30,7 @@ if ARGV[2] == '1' then
   local limits = limits_at(10)
   local lane = read_lane(KEYS[2], limits)
   local wait = check(lane, limits)
-  if wait >= 0 then return { 'device', whole(wait) } end
+  if wait >= 0 then return refusal('device', lane, limits, wait) end
   if wait == -1 then
     take(KEYS[2], lane, limits)
     return { 'device', 'at', whole(now) }
@@ -36,7 +41,7 @@ local limits = limits_at(4)
 local lane = read_lane(KEYS[1], limits)
 local wait = check(lane, limits)
 if wait == -2 then return { 'account', 'locked' } end
-if wait >= 0 then return { 'account', whole(wait) } end
+if wait >= 0 then return refusal('account', lane, limits, wait) end
 
 local paces = {}
 for index, name in ipairs({ 'network', 'global' }) do

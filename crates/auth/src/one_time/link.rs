@@ -1,0 +1,86 @@
+//! The links that messages contain.
+
+use std::net::IpAddr;
+
+use hardpoint_core::Secret;
+use http::Uri;
+
+use crate::ConfigError;
+
+/// Where the links in messages lead: a configured address, never the `Host` of a request, by which an
+/// attacker could have the victim's token sent to a server of its own.
+///
+/// ```
+/// use hardpoint_auth::one_time::LinkBase;
+/// use hardpoint_core::Secret;
+///
+/// let base = LinkBase::new("https://app.example")?;
+/// let link = base.link("/password-reset", &Secret::from("hot_x"));
+/// assert_eq!(link.expose(), "https://app.example/password-reset#token=hot_x");
+/// assert!(LinkBase::new("http://app.example").is_err());
+/// # Ok::<(), hardpoint_auth::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkBase {
+    base: String,
+    host: String,
+}
+
+impl LinkBase {
+    /// Links to this base: `https://host` or `https://host/path`. Plain http is accepted for the
+    /// loopback interface only.
+    ///
+    /// # Errors
+    /// [`ConfigError::Url`] or [`ConfigError::InsecureLink`].
+    pub fn new(url: &str) -> Result<Self, ConfigError> {
+        let (base, is_https) = Self::parse(url)?;
+        if !is_https && !is_loopback(&base.host) {
+            return Err(ConfigError::InsecureLink(url.to_owned()));
+        }
+        Ok(base)
+    }
+
+    /// Links to this base, which may be plain http: everyone on the way can take the tokens.
+    ///
+    /// # Errors
+    /// [`ConfigError::Url`].
+    pub fn insecure_http(url: &str) -> Result<Self, ConfigError> {
+        Self::parse(url).map(|(base, _)| base)
+    }
+
+    fn parse(url: &str) -> Result<(Self, bool), ConfigError> {
+        let wrong = || ConfigError::Url(if url.contains('@') { String::new() } else { url.into() });
+        let parsed: Uri = url.parse().map_err(|_| wrong())?;
+        let is_https = match parsed.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => return Err(wrong()),
+        };
+        let authority = parsed.authority().ok_or_else(wrong)?;
+        if authority.as_str().contains('@') || parsed.query().is_some() || url.contains('#') {
+            return Err(wrong());
+        }
+        let host = authority.host().to_owned();
+        Ok((Self { base: url.trim_end_matches('/').to_owned(), host }, is_https))
+    }
+
+    /// The host of the links.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The link to a page, with the token in its fragment: browsers send that neither to the server,
+    /// whose log would keep it, nor to other sites as a `Referer`. The page reads it and sends it by
+    /// `POST`.
+    #[must_use]
+    pub fn link(&self, path: &str, token: &Secret<str>) -> Secret<str> {
+        let slash = if path.starts_with('/') { "" } else { "/" };
+        Secret::from(format!("{}{slash}{path}#token={}", self.base, token.expose()))
+    }
+}
+
+pub(super) fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}

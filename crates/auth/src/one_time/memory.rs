@@ -1,0 +1,238 @@
+//! One-time tokens in the memory of this process.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    net::IpAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use hardpoint_core::{Time, event::StoreErrorKind};
+
+use super::{Found, Purpose, Put, Request, Slot, Taken, TokenRecord, TokenStore, store::Kept};
+use crate::{
+    rate::Pace,
+    store::{StoreClock, StoreError, millis},
+    table::Table,
+};
+
+/// One-time tokens in the memory of this process. Set up by [`builder`](Self::builder).
+pub struct MemoryTokens {
+    shards: Box<[Mutex<Shard>]>,
+    requests: Table<Pace>,
+    count: AtomicUsize,
+    capacity: usize,
+    clock: StoreClock,
+}
+
+debug_only!(MemoryTokens { count, capacity });
+
+#[derive(Default)]
+struct Shard {
+    by_slot: HashMap<Slot, TokenRecord>,
+    next_sweep: u64,
+}
+
+/// Sets up [`MemoryTokens`].
+///
+/// Defaults: 100 000 tokens, the system's time.
+#[derive(Debug)]
+#[must_use]
+pub struct MemoryTokensBuilder {
+    capacity: usize,
+    time: Time,
+}
+
+const SHARDS: usize = 64;
+/// How often a shard is searched for what has expired, in milliseconds.
+const SWEEP: u64 = 60_000;
+/// The paces of requests that are remembered.
+const REQUESTS: usize = 65_536;
+
+impl MemoryTokensBuilder {
+    pub(super) const fn new() -> Self {
+        Self { capacity: 100_000, time: Time::system() }
+    }
+
+    /// How many tokens there may be. Default: 100 000, which take about 40 MB with 200 bytes of data
+    /// each. Beyond it no token is made: replacing others instead would let an attacker void them.
+    pub const fn capacity(mut self, capacity: usize) -> Self {
+        self.capacity = capacity;
+        self
+    }
+
+    /// Reads the time from this handle. Default: the system's clocks.
+    pub fn time(mut self, time: impl Into<Time>) -> Self {
+        self.time = time.into();
+        self
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn build(self) -> TokenStore {
+        TokenStore {
+            kept: Kept::Memory(Arc::new(MemoryTokens {
+                shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+                requests: Table::new(REQUESTS),
+                count: AtomicUsize::new(0),
+                capacity: self.capacity,
+                clock: StoreClock::new(self.time),
+            })),
+        }
+    }
+}
+
+impl MemoryTokens {
+    /// Keeps tokens in memory.
+    pub const fn builder() -> MemoryTokensBuilder {
+        MemoryTokensBuilder::new()
+    }
+
+    pub(super) fn admit(&self, request: &Request<'_>) -> Result<Duration, StoreError> {
+        let now = self.clock.now();
+        let Request { per_recipient, per_network, .. } = *request;
+        let recipient = recipient_key(request.purpose, request.recipient);
+        let wait = self.requests.with(&recipient, now, |pace| {
+            let wait = pace.wait(per_recipient, now);
+            if wait == 0 {
+                pace.take(per_recipient, now);
+            }
+            wait
+        });
+        let Some(network) = request.network.filter(|_| wait == 0) else {
+            return Ok(Duration::from_millis(wait));
+        };
+        // The bucket of the recipient is not locked any more: both may be the same one.
+        let wait = self.requests.with(&network_key(network), now, |pace| {
+            let wait = pace.wait(per_network, now);
+            if wait == 0 {
+                pace.take(per_network, now);
+            }
+            wait
+        });
+        if wait > 0 {
+            self.requests.with(&recipient, now, |pace| pace.put_back(per_recipient));
+        }
+        Ok(Duration::from_millis(wait))
+    }
+
+    pub(super) fn put(&self, put: &Put<'_>) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        for former in put.former {
+            self.remove(former);
+        }
+        let mut shard = self.shard(put.slot);
+        self.sweep(&mut shard, now);
+        let record = TokenRecord {
+            digest: *put.digest,
+            proof: *put.proof,
+            found: Found { subject: put.subject.into(), data: put.data.into() },
+            expires_at: now.saturating_add(millis(put.lifetime)),
+            tries: 0,
+        };
+        match shard.by_slot.entry(*put.slot) {
+            Entry::Occupied(mut occupied) => {
+                occupied.insert(record);
+            }
+            Entry::Vacant(vacant) => {
+                if self.count.load(Ordering::Relaxed) >= self.capacity {
+                    return Err(StoreError::new(StoreErrorKind::Unavailable)
+                        .with_source("there are as many tokens as the store's capacity allows"));
+                }
+                vacant.insert(record);
+                self.count.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn find(&self, slot: &Slot, digest: &[u8; 32]) -> Result<Option<Found>, StoreError> {
+        let now = self.clock.now();
+        let shard = self.shard(slot);
+        let record = shard.by_slot.get(slot).filter(|record| record.is(digest, now));
+        Ok(record.map(|record| record.found.clone()))
+    }
+
+    pub(super) fn take(
+        &self,
+        slot: &Slot,
+        digest: &[u8; 32],
+        proof: &[u8; 32],
+    ) -> Result<Taken, StoreError> {
+        let now = self.clock.now();
+        Ok(self.decide(slot, |record| {
+            let taken = record.take(digest, proof, now);
+            (taken, taken != Taken::Unknown)
+        }))
+    }
+
+    pub(super) fn guess(
+        &self,
+        slot: &Slot,
+        proof: &[u8; 32],
+        tries: u32,
+    ) -> Result<Taken, StoreError> {
+        let now = self.clock.now();
+        Ok(self.decide(slot, |record| {
+            let taken = record.guess(proof, tries, now);
+            (taken, taken != Taken::Unknown)
+        }))
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "the same shape as a remote store")]
+    pub(super) fn void(&self, slot: &Slot) -> Result<(), StoreError> {
+        self.remove(slot);
+        Ok(())
+    }
+
+    /// Decides about the record of a slot, and removes it if the decision says so.
+    fn decide(&self, slot: &Slot, decide: impl FnOnce(&mut TokenRecord) -> (Taken, bool)) -> Taken {
+        let mut shard = self.shard(slot);
+        let Entry::Occupied(mut entry) = shard.by_slot.entry(*slot) else { return Taken::Unknown };
+        let (taken, is_gone) = decide(entry.get_mut());
+        if is_gone {
+            entry.remove();
+            self.count.fetch_sub(1, Ordering::Relaxed);
+        }
+        taken
+    }
+
+    fn remove(&self, slot: &Slot) {
+        if self.shard(slot).by_slot.remove(slot).is_some() {
+            self.count.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    fn sweep(&self, shard: &mut Shard, now: u64) {
+        if now < shard.next_sweep && self.count.load(Ordering::Relaxed) < self.capacity {
+            return;
+        }
+        shard.next_sweep = now.saturating_add(SWEEP);
+        let before = shard.by_slot.len();
+        shard.by_slot.retain(|_, record| now < record.expires_at);
+        self.count.fetch_sub(before - shard.by_slot.len(), Ordering::Relaxed);
+    }
+
+    fn shard(&self, slot: &Slot) -> MutexGuard<'_, Shard> {
+        // A slot is a digest under a secret key, so its first byte is evenly spread.
+        let index = usize::from(slot[0]) % SHARDS;
+        let Some(shard) = self.shards.get(index) else { unreachable!("a remainder") };
+        // No code panics while it is held.
+        shard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keys of recipients and of networks differ in their first byte.
+fn recipient_key(purpose: Purpose, recipient: &str) -> Vec<u8> {
+    [&[b'r', purpose.number()], recipient.as_bytes()].concat()
+}
+
+fn network_key(network: IpAddr) -> Vec<u8> {
+    match network {
+        IpAddr::V4(address) => [b"n", address.octets().as_slice()].concat(),
+        IpAddr::V6(address) => [b"n", address.octets().as_slice()].concat(),
+    }
+}

@@ -1,0 +1,13 @@
+-- KEYS: the recipient, and the network if it is known. ARGV: interval and burst of each.
+local paces = {}
+for index, key in ipairs(KEYS) do
+  local interval, burst = tonumber(ARGV[2 * index - 1]), tonumber(ARGV[2 * index])
+  local after = math.max(tonumber(redis.call('GET', key) or 0), now) + interval
+  local wait = after - now - interval * burst
+  if wait > 0 then return wait end
+  paces[index] = after
+end
+for index, key in ipairs(KEYS) do
+  redis.call('SET', key, whole(paces[index]), 'PX', whole(paces[index] - now))
+end
+return 0

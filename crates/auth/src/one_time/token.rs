@@ -1,0 +1,157 @@
+//! The text of a one-time token, and what a store keeps of it. Pure.
+
+use aws_lc_rs::{digest, hmac};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use hardpoint_core::Secret;
+use zeroize::{Zeroize, Zeroizing};
+
+use super::Purpose;
+use crate::session::root::DerivedKey;
+
+/// The label of the derived keys.
+pub(super) const LABEL: &str = "one-time token v1";
+
+const PREFIX: &str = "hot_";
+const VERSION: u8 = 1;
+const HEAD: usize = 2;
+const SECRET: usize = 32;
+const LENGTH: usize = HEAD + SLOT + SECRET;
+
+/// The length of the name of a slot.
+pub(super) const SLOT: usize = 16;
+
+/// The place of the tokens of a purpose and a subject: one place, so that the newest replaces all
+/// others. It reveals neither to a reader without the key.
+pub(super) fn slot(key: &DerivedKey, purpose: Purpose, subject: &str) -> [u8; SLOT] {
+    let tag = key.tag(&[b"slot", &[purpose.number()], subject.as_bytes()]);
+    first(tag.as_ref())
+}
+
+/// A token of a link: the slot, and 256 random bits.
+pub(super) struct LinkToken {
+    pub(super) slot: [u8; SLOT],
+    secret: Zeroizing<[u8; SECRET]>,
+}
+
+impl LinkToken {
+    /// A new token; `None` if the system returned no random bytes.
+    pub(super) fn random(slot: [u8; SLOT]) -> Option<Self> {
+        let mut secret = Zeroizing::new([0; SECRET]);
+        getrandom::fill(&mut *secret).ok()?;
+        Some(Self { slot, secret })
+    }
+
+    /// The token of a text; `None` if the text is none of this purpose.
+    pub(super) fn parse(purpose: Purpose, text: &str) -> Option<Self> {
+        let text = text.strip_prefix(PREFIX)?;
+        let mut bytes = Zeroizing::new([0; LENGTH]);
+        if URL_SAFE_NO_PAD.decode_slice(text, &mut *bytes).ok()? != LENGTH {
+            return None;
+        }
+        let (head, rest) = bytes.split_first_chunk::<HEAD>()?;
+        let (slot, rest) = rest.split_first_chunk::<SLOT>()?;
+        let secret = Zeroizing::new(*rest.first_chunk::<SECRET>()?);
+        (*head == [VERSION, purpose.number()]).then_some(Self { slot: *slot, secret })
+    }
+
+    pub(super) fn text(&self, purpose: Purpose) -> Secret<str> {
+        let head = [VERSION, purpose.number()];
+        let bytes = Zeroizing::new([&head[..], &self.slot, &*self.secret].concat());
+        // The whole length at once: growing would leave a copy behind.
+        let mut text = String::with_capacity(PREFIX.len() + LENGTH.div_ceil(3) * 4);
+        text.push_str(PREFIX);
+        URL_SAFE_NO_PAD.encode_string(&*bytes, &mut text);
+        let secret = Secret::from(text.as_str());
+        text.zeroize();
+        secret
+    }
+
+    /// What a store finds the token by. A fast hash is enough for 256 random bits.
+    pub(super) fn digest(&self) -> [u8; 32] {
+        first(digest::digest(&digest::SHA256, &*self.secret).as_ref())
+    }
+
+    /// What a store compares when the token is consumed: it is bound to the state, and a reader of the
+    /// store cannot test guesses of the state, since the key is the token's secret.
+    pub(super) fn proof(&self, purpose: Purpose, state: &[u8]) -> [u8; 32] {
+        let mut context =
+            hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &*self.secret));
+        context.update(b"hardpoint one-time state v1");
+        context.update(&[purpose.number()]);
+        context.update(state);
+        first(context.sign().as_ref())
+    }
+}
+
+/// What a store compares when a code is consumed. A code is short, so it is authenticated with a key
+/// that the store does not have.
+pub(super) fn code_proof(
+    key: &DerivedKey,
+    slot: &[u8; SLOT],
+    code: &str,
+    state: &[u8],
+) -> [u8; 32] {
+    let length = u64::try_from(code.len()).unwrap_or(u64::MAX).to_be_bytes();
+    first(key.tag(&[b"code", slot, &length, code.as_bytes(), state]).as_ref())
+}
+
+/// A random number of so many decimal digits; `None` if the system returned no random bytes.
+pub(super) fn random_code(digits: u32) -> Option<Secret<str>> {
+    let count = 10_u64.checked_pow(digits)?;
+    // The remainder of 64 random bits favours small numbers by less than one in 10^9.
+    let number = getrandom::u64().ok()? % count;
+    let width = usize::try_from(digits).ok()?;
+    Some(Secret::from(format!("{number:0width$}")))
+}
+
+/// The first bytes of a digest, which is long enough for all uses here.
+fn first<const N: usize>(digest: &[u8]) -> [u8; N] {
+    digest.first_chunk::<N>().copied().unwrap_or([0; N])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::RootSecret;
+
+    #[test]
+    fn a_text_is_read_for_its_purpose_only_and_in_one_spelling() {
+        let token = LinkToken::random([7; SLOT]).unwrap();
+        let text = token.text(Purpose::PasswordReset);
+        let text = text.expose();
+        let read = LinkToken::parse(Purpose::PasswordReset, text).unwrap();
+        assert_eq!((read.slot, read.digest()), (token.slot, token.digest()));
+        assert!(LinkToken::parse(Purpose::MagicLink, text).is_none());
+        for wrong in [&text[1..], &text[..text.len() - 1], "hot_", "", &format!("{text}A")] {
+            assert!(LinkToken::parse(Purpose::PasswordReset, wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_proof_depends_on_secret_purpose_and_state() {
+        let (one, other) =
+            (LinkToken::random([0; 16]).unwrap(), LinkToken::random([0; 16]).unwrap());
+        let proof = one.proof(Purpose::MagicLink, b"state");
+        assert_eq!(proof, one.proof(Purpose::MagicLink, b"state"));
+        assert_ne!(proof, one.proof(Purpose::MagicLink, b"State"));
+        assert_ne!(proof, one.proof(Purpose::PasswordReset, b"state"));
+        assert_ne!(proof, other.proof(Purpose::MagicLink, b"state"));
+    }
+
+    #[test]
+    fn a_code_and_a_state_are_not_confused() {
+        let root = RootSecret::new(Secret::from(&[7; 32][..])).unwrap().keys(LABEL);
+        let key = root.current().unwrap();
+        let slot = slot(key, Purpose::Code, "alice");
+        assert_ne!(code_proof(key, &slot, "12", b"3"), code_proof(key, &slot, "1", b"23"));
+    }
+
+    #[test]
+    fn codes_have_all_their_digits() {
+        for digits in [6, 8] {
+            let codes: Vec<_> = (0..2_000).map(|_| random_code(digits).unwrap()).collect();
+            assert!(codes.iter().all(|code| code.expose().len() == digits as usize));
+            assert!(codes.iter().any(|code| code.expose().starts_with('0')));
+        }
+    }
+}

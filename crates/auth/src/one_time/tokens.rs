@@ -1,0 +1,398 @@
+//! Making, finding and consuming one-time tokens.
+
+use std::{
+    net::IpAddr,
+    num::NonZeroU32,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use hardpoint_core::{
+    Secret, Telemetry,
+    event::{OneTimeResult, OneTimeTokenUsed, StoreFailed, StoreKind},
+};
+
+use super::{
+    Found, OneTimeError, Purpose, Put, Request, Slot, Taken, TokenStore,
+    token::{LABEL, LinkToken, code_proof, random_code, slot},
+};
+use crate::{
+    rate::Rate,
+    session::{RootSecret, root::DerivedKey, root::DerivedKeys},
+    store::StoreError,
+};
+
+/// Makes one-time tokens and consumes them. See the [module docs](super).
+///
+/// Clones share the tokens.
+#[derive(Clone)]
+pub struct OneTimeTokens {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: TokenStore,
+    keys: DerivedKeys,
+    lifetimes: [(Purpose, Duration); 4],
+    digits: u32,
+    tries: NonZeroU32,
+    per_recipient: Rate,
+    per_network: Rate,
+    telemetry: OnceLock<Telemetry>,
+}
+
+debug_only!(Inner { store, lifetimes, digits, tries, per_recipient, per_network });
+debug_only!(OneTimeTokens { inner });
+
+/// Sets up [`OneTimeTokens`].
+///
+/// | setting | default |
+/// |---|---|
+/// | [`lifetime`](Self::lifetime) | [`Purpose::lifetime`] |
+/// | [`code_digits`](Self::code_digits) | 8 |
+/// | [`code_tries`](Self::code_tries) | 5 |
+/// | [`per_recipient`](Self::per_recipient) | 6 an hour, 5 at once |
+/// | [`per_network`](Self::per_network) | 60 an hour, 60 at once |
+/// | [`telemetry`](Self::telemetry) | no observer |
+#[must_use]
+pub struct OneTimeTokensBuilder {
+    inner: Inner,
+}
+
+debug_only!(OneTimeTokensBuilder { inner });
+
+impl OneTimeTokensBuilder {
+    /// How long tokens of a purpose live. Default: [`Purpose::lifetime`]. A longer life gives a thief
+    /// of the mailbox more time; a token that expired before the mail arrived helps nobody.
+    pub fn lifetime(mut self, purpose: Purpose, lifetime: Duration) -> Self {
+        let mut all = self.inner.lifetimes.iter_mut();
+        if let Some(found) = all.find(|(own, _)| *own == purpose) {
+            found.1 = lifetime;
+        }
+        self
+    }
+
+    /// How many digits a code has, from 6 to 10. Default: 8, so that an attacker who requests codes for
+    /// many subjects and tries five of each hits one in 20 million.
+    pub fn code_digits(mut self, digits: u32) -> Self {
+        self.inner.digits = digits.clamp(6, 10);
+        self
+    }
+
+    /// After how many wrong tries a code is gone. Default: 5.
+    pub const fn code_tries(mut self, tries: NonZeroU32) -> Self {
+        self.inner.tries = tries;
+        self
+    }
+
+    /// How many tokens of a purpose may be requested for one recipient, whether it exists or not.
+    /// Default: 6 an hour, 5 at once: a mailbox is not flooded, and a user who mistypes gets another.
+    pub const fn per_recipient(mut self, rate: Rate) -> Self {
+        self.inner.per_recipient = rate;
+        self
+    }
+
+    /// How many tokens one network of clients may request. Default: 60 an hour, 60 at once.
+    pub const fn per_network(mut self, rate: Rate) -> Self {
+        self.inner.per_network = rate;
+        self
+    }
+
+    /// Reports every token to this observer. Default: to none.
+    pub fn telemetry(self, telemetry: &Telemetry) -> Self {
+        telemetry.fill(&self.inner.telemetry);
+        self
+    }
+
+    /// The tokens.
+    #[must_use]
+    pub fn build(self) -> OneTimeTokens {
+        OneTimeTokens { inner: Arc::new(self.inner) }
+    }
+}
+
+/// A token that is to be made.
+#[derive(Clone, Copy)]
+#[must_use]
+pub struct NewOneTimeToken<'a> {
+    purpose: Purpose,
+    subject: &'a str,
+    state: &'a [u8],
+    data: &'a [u8],
+}
+
+debug_only!(NewOneTimeToken<'_> { purpose });
+
+impl<'a> NewOneTimeToken<'a> {
+    /// A token for a subject: an account's id, or an address that has no account yet.
+    pub const fn new(purpose: Purpose, subject: &'a str) -> Self {
+        Self { purpose, subject, state: &[], data: &[] }
+    }
+
+    /// Binds the token to a state of the subject, which must be the same when the token is consumed. A
+    /// fingerprint of the password's hash voids all links once the password has changed. For a code,
+    /// also add what identifies the browser that requested it. Default: empty.
+    pub const fn state(mut self, state: &'a [u8]) -> Self {
+        self.state = state;
+        self
+    }
+
+    /// Keeps up to 4 KiB with the token, such as the account that a verified address opens. The store
+    /// keeps it as it is. Default: nothing.
+    pub const fn data(mut self, data: &'a [u8]) -> Self {
+        self.data = data;
+        self
+    }
+}
+
+/// The most bytes of data, and of a subject.
+const MAX_DATA: usize = 4096;
+
+impl OneTimeTokens {
+    /// Keeps tokens in `store`. The names of slots and the proofs of codes are made with keys that are
+    /// derived from `root`.
+    pub fn builder(store: TokenStore, root: &RootSecret) -> OneTimeTokensBuilder {
+        const HOUR: Duration = Duration::from_secs(60 * 60);
+        const FIVE: NonZeroU32 = NonZeroU32::new(5).unwrap();
+        const SIX: NonZeroU32 = NonZeroU32::new(6).unwrap();
+        const SIXTY: NonZeroU32 = NonZeroU32::new(60).unwrap();
+
+        let all =
+            [Purpose::Code, Purpose::EmailVerification, Purpose::MagicLink, Purpose::PasswordReset];
+        OneTimeTokensBuilder {
+            inner: Inner {
+                store,
+                keys: root.keys(LABEL),
+                lifetimes: all.map(|purpose| (purpose, purpose.lifetime())),
+                digits: 8,
+                tries: FIVE,
+                per_recipient: Rate::new(SIX, HOUR).burst(FIVE),
+                per_network: Rate::new(SIXTY, HOUR),
+                telemetry: OnceLock::new(),
+            },
+        }
+    }
+
+    /// Counts a request of a client in this network for a token to this recipient, in one spelling.
+    /// Call it before the recipient is looked up, so that unknown ones are counted alike.
+    ///
+    /// # Errors
+    /// [`OneTimeError::TooManyRequests`], or [`OneTimeError::Store`] if the store did not answer.
+    pub async fn admit(
+        &self,
+        purpose: Purpose,
+        recipient: &str,
+        network: Option<IpAddr>,
+    ) -> Result<(), OneTimeError> {
+        let inner = &self.inner;
+        let Inner { per_recipient, per_network, .. } = &**inner;
+        let request = Request { purpose, recipient, network, per_recipient, per_network };
+        let wait = inner.store.admit(&request).await.map_err(|error| inner.failed(error))?;
+        if wait.is_zero() {
+            return Ok(());
+        }
+        inner.report(purpose, OneTimeResult::Capped);
+        let retry_after = Duration::from_secs(crate::store::millis(wait).div_ceil(1_000));
+        Err(OneTimeError::TooManyRequests { retry_after })
+    }
+
+    /// Makes a token for a link, in place of the subject's earlier one of this purpose. Send it to the
+    /// subject and keep it nowhere.
+    ///
+    /// # Errors
+    /// [`OneTimeError::Store`] if the store did not answer or is full, or [`OneTimeError::Randomness`].
+    pub async fn issue(&self, new: NewOneTimeToken<'_>) -> Result<Secret<str>, OneTimeError> {
+        let slots = self.inner.slots(new.purpose, new.subject);
+        let (slot, former) = slots.split_first().ok_or(OneTimeError::Randomness)?;
+        let token = LinkToken::random(*slot).ok_or(OneTimeError::Randomness)?;
+        let proof = token.proof(new.purpose, new.state);
+        self.put(new, slot, former, &token.digest(), &proof).await?;
+        Ok(token.text(new.purpose))
+    }
+
+    /// Finds the token of a link, and leaves it there until [`FoundToken::consume`]. Call both only for
+    /// requests that a person confirmed, such as `POST`: programs that check mail for malware open
+    /// every link with `GET` and `HEAD`.
+    ///
+    /// # Errors
+    /// [`OneTimeError::Invalid`], or [`OneTimeError::Store`] if the store did not answer.
+    pub async fn find(&self, purpose: Purpose, token: &str) -> Result<FoundToken, OneTimeError> {
+        let inner = &self.inner;
+        let Some(token) = LinkToken::parse(purpose, token) else {
+            inner.report(purpose, OneTimeResult::Unknown);
+            return Err(OneTimeError::Invalid);
+        };
+        let digest = token.digest();
+        let found = inner.store.find(&token.slot, &digest).await;
+        match found.map_err(|error| inner.failed(error))? {
+            Some(Found { subject, data }) => {
+                Ok(FoundToken { tokens: self.clone(), purpose, token, digest, subject, data })
+            }
+            None => {
+                inner.report(purpose, OneTimeResult::Unknown);
+                Err(OneTimeError::Invalid)
+            }
+        }
+    }
+
+    /// Makes a code, in place of the subject's earlier one. Send it to a device of the subject and keep
+    /// it nowhere. The purpose of `new` must be [`Purpose::Code`]; its data is ignored.
+    ///
+    /// # Errors
+    /// As [`issue`](Self::issue).
+    pub async fn issue_code(&self, new: NewOneTimeToken<'_>) -> Result<Secret<str>, OneTimeError> {
+        let new = NewOneTimeToken { purpose: Purpose::Code, data: &[], ..new };
+        let inner = &self.inner;
+        let slots = inner.slots(new.purpose, new.subject);
+        let (slot, former) = slots.split_first().ok_or(OneTimeError::Randomness)?;
+        let code = random_code(inner.digits).ok_or(OneTimeError::Randomness)?;
+        let key = inner.keys.current().ok_or(OneTimeError::Randomness)?;
+        let proof = code_proof(key, slot, code.expose(), new.state);
+        self.put(new, slot, former, &[0; 32], &proof).await?;
+        Ok(code)
+    }
+
+    /// Consumes a code of a subject. A wrong code, or another state, is a try; after five the code is
+    /// gone.
+    ///
+    /// # Errors
+    /// [`OneTimeError::Invalid`], also for a subject without a code, or [`OneTimeError::Store`] if the
+    /// store did not answer.
+    pub async fn consume_code(
+        &self,
+        subject: &str,
+        code: &str,
+        state: &[u8],
+    ) -> Result<(), OneTimeError> {
+        let inner = &self.inner;
+        for key in inner.keys.all() {
+            let slot = slot(key, Purpose::Code, subject);
+            let proof = code_proof(key, &slot, code, state);
+            let taken = inner.store.guess(&slot, &proof, inner.tries.get()).await;
+            match taken.map_err(|error| inner.failed(error))? {
+                Taken::Consumed => {
+                    inner.report(Purpose::Code, OneTimeResult::Consumed);
+                    return Ok(());
+                }
+                Taken::Void => {
+                    inner.report(Purpose::Code, OneTimeResult::Void);
+                    return Err(OneTimeError::Invalid);
+                }
+                Taken::Unknown => {}
+            }
+        }
+        inner.report(Purpose::Code, OneTimeResult::Unknown);
+        Err(OneTimeError::Invalid)
+    }
+
+    /// Removes the token of a purpose and a subject, if there is one.
+    ///
+    /// # Errors
+    /// [`OneTimeError::Store`] if the store did not answer.
+    pub async fn void(&self, purpose: Purpose, subject: &str) -> Result<(), OneTimeError> {
+        for slot in self.inner.slots(purpose, subject) {
+            let voided = self.inner.store.void(&slot).await;
+            voided.map_err(|error| self.inner.failed(error))?;
+        }
+        Ok(())
+    }
+
+    async fn put(
+        &self,
+        new: NewOneTimeToken<'_>,
+        slot: &Slot,
+        former: &[Slot],
+        digest: &[u8; 32],
+        proof: &[u8; 32],
+    ) -> Result<(), OneTimeError> {
+        let NewOneTimeToken { purpose, subject, data, .. } = new;
+        if subject.len() > MAX_DATA || data.len() > MAX_DATA {
+            let error = StoreError::new(hardpoint_core::event::StoreErrorKind::Unavailable);
+            return Err(OneTimeError::Store(error.with_source("more than 4 KiB of data")));
+        }
+        let inner = &self.inner;
+        let lifetimes = inner.lifetimes.iter().find(|(own, _)| *own == purpose);
+        let lifetime = lifetimes.map_or(purpose.lifetime(), |(_, lifetime)| *lifetime);
+        let put = Put { slot, former, digest, proof, subject, data, lifetime };
+        inner.store.put(&put).await.map_err(|error| inner.failed(error))?;
+        inner.report(purpose, OneTimeResult::Issued);
+        Ok(())
+    }
+}
+
+impl Inner {
+    /// The slots of a purpose and a subject: the current one, and its names under previous roots.
+    fn slots(&self, purpose: Purpose, subject: &str) -> Vec<Slot> {
+        let name = |key: &DerivedKey| slot(key, purpose, subject);
+        self.keys.all().map(name).collect()
+    }
+
+    fn report(&self, purpose: Purpose, result: OneTimeResult) {
+        if let Some(telemetry) = self.telemetry.get() {
+            telemetry.on(&OneTimeTokenUsed::new(purpose.as_str(), result).into());
+        }
+        if matches!(result, OneTimeResult::Unknown | OneTimeResult::Void | OneTimeResult::Capped) {
+            tracing::debug!(
+                target: "hardpoint::auth::one_time",
+                purpose = purpose.as_str(),
+                reason = result.as_str(),
+                "one-time token refused"
+            );
+        }
+    }
+
+    fn failed(&self, error: StoreError) -> OneTimeError {
+        if let Some(telemetry) = self.telemetry.get() {
+            telemetry.on(&StoreFailed::new(StoreKind::OneTime, error.kind()).into());
+        }
+        OneTimeError::Store(error)
+    }
+}
+
+/// The token of a link that was found, and is not consumed yet: first do what may fail, such as hashing
+/// the new password, and then [`consume`](Self::consume) it.
+#[must_use = "a token is consumed by `consume`"]
+pub struct FoundToken {
+    tokens: OneTimeTokens,
+    purpose: Purpose,
+    token: LinkToken,
+    digest: [u8; 32],
+    subject: String,
+    data: Vec<u8>,
+}
+
+debug_only!(FoundToken { purpose });
+
+impl FoundToken {
+    /// The subject.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// What the application keeps with the token.
+    #[must_use]
+    pub fn data(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// Consumes the token, if the subject's state is the one that the token was made for. Of any number
+    /// of concurrent calls with one token exactly one succeeds.
+    ///
+    /// # Errors
+    /// [`OneTimeError::Invalid`] if the token was consumed or replaced meanwhile, or was made for
+    /// another state; it is gone then. [`OneTimeError::Store`] if the store did not answer: the token
+    /// may be consumed or not.
+    pub async fn consume(self, state: &[u8]) -> Result<(), OneTimeError> {
+        let inner = &self.tokens.inner;
+        let proof = self.token.proof(self.purpose, state);
+        let taken = inner.store.take(&self.token.slot, &self.digest, &proof).await;
+        let result = match taken.map_err(|error| inner.failed(error))? {
+            Taken::Consumed => OneTimeResult::Consumed,
+            Taken::Unknown => OneTimeResult::Unknown,
+            Taken::Void => OneTimeResult::Void,
+        };
+        inner.report(self.purpose, result);
+        if result == OneTimeResult::Consumed { Ok(()) } else { Err(OneTimeError::Invalid) }
+    }
+}

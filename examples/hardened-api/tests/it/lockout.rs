@@ -1,0 +1,128 @@
+//! Attempts to log in over HTTP: what an attacker and the owner get.
+
+use std::collections::BTreeMap;
+
+use hardpoint_testkit::{
+    http::{Client, Reply},
+    redis::RedisServer,
+};
+use http::Request;
+use serde_json::json;
+
+use super::{PASSWORD, Service, shared::Fleet};
+
+const EMAIL: &str = "alice@example.org";
+
+/// One network: the limit of log-ins by network is out of the way.
+const ROOMY: [(&str, &str); 2] =
+    [("HARDPOINT_RATE_LIMIT", "off"), ("HARDPOINT_LOGIN_RATE_LIMIT", "100000/1s")];
+
+async fn log_in(service: &Service, email: &str, password: &str, cookie: &str) -> Reply {
+    let request = Request::post(format!("{}/api/v1/session", service.public))
+        .header("content-type", "application/json")
+        .header("cookie", cookie);
+    let body = json!({ "email": email, "password": password }).to_string();
+    Client::new().request(request, body).await
+}
+
+/// The device cookie of a reply, as a browser sends it back.
+fn cookie(reply: &Reply) -> String {
+    let set = reply.header("set-cookie");
+    assert!(set.starts_with("__Host-device-") && set.contains("Secure; HttpOnly"), "{set}");
+    set.split(';').next().unwrap().to_owned()
+}
+
+/// The parts of a reply that may not depend on whether an account exists.
+fn shape(reply: &Reply) -> (u16, BTreeMap<String, String>, serde_json::Value) {
+    let headers =
+        reply.headers.iter().filter(|(name, _)| *name != "date" && *name != "x-request-id");
+    let text = |value: &http::HeaderValue| value.to_str().unwrap().to_owned();
+    let headers = headers.map(|(name, value)| (name.to_string(), text(value))).collect();
+    let mut body = reply.json();
+    body.as_object_mut().unwrap().remove("request_id");
+    (reply.status.as_u16(), headers, body)
+}
+
+/// An attacker's guesses on these instances, while the owner logs in on all of them.
+async fn attack(instances: &[&Service]) {
+    instances[0].sign_up(EMAIL).await;
+    let first = log_in(instances[0], EMAIL, PASSWORD, "").await;
+    assert_eq!(first.status.as_u16(), 200, "{}", first.text());
+    let device = cookie(&first);
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..60 {
+        let url = format!("{}/api/v1/session", instances[number % instances.len()].public);
+        tasks.spawn(async move {
+            let body = json!({ "email": EMAIL, "password": format!("guess {number}") });
+            Client::new().post_json(url, &body).await.status.as_u16()
+        });
+    }
+    let mut owner = Vec::new();
+    for number in 0..4 {
+        let service = instances[number % instances.len()];
+        owner.push(log_in(service, EMAIL, PASSWORD, &device).await.status.as_u16());
+    }
+    let statuses = tasks.join_all().await;
+    let count = |status: u16| statuses.iter().filter(|found| **found == status).count();
+    let (verified, refused) = (count(401), count(429));
+    println!(
+        "{} instances, 60 parallel guesses: {verified} verified, {refused} refused; the owner: {owner:?}",
+        instances.len()
+    );
+    assert_eq!(verified + refused, 60, "{statuses:?}");
+    // Five at once, and one for each delay that passed meanwhile.
+    assert!((5..=8).contains(&verified), "{verified}");
+    assert_eq!(owner, [200; 4]);
+    // One more guess, after which the delay is longer than the next line takes.
+    for number in 0..4 {
+        let _either = log_in(instances[number % instances.len()], EMAIL, "x", "").await;
+    }
+    let stranger = log_in(instances[0], EMAIL, PASSWORD, "").await;
+    assert_eq!(stranger.status.as_u16(), 429, "even with the right password");
+    assert_eq!(stranger.json()["code"], "too_many_attempts");
+    assert!(stranger.header("retry-after").parse::<u64>().unwrap() > 0);
+    let others = log_in(instances[0], "bob@example.org", "x", &device).await;
+    assert_eq!(others.status.as_u16(), 401, "another account is not concerned");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_owner_logs_in_on_a_known_device_while_an_attacker_guesses() {
+    attack(&[&Service::start(&ROOMY).await]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_instances_count_guesses_together() {
+    let server = RedisServer::start();
+    let fleet = Fleet::new(&server);
+    let (a, b) = (fleet.instance(&ROOMY).await, fleet.instance(&ROOMY).await);
+    attack(&[&a, &b]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unknown_accounts_are_refused_exactly_as_known_ones() {
+    let service = Service::start(&ROOMY).await;
+    service.sign_up(EMAIL).await;
+    for number in 1..=7 {
+        let known = log_in(&service, EMAIL, "wrong", "").await;
+        let unknown = log_in(&service, "nobody@example.org", "wrong", "").await;
+        let spelled = if number == 7 { " NOBODY@example.org " } else { "nobody2@example.org" };
+        let (mut known, mut unknown) = (shape(&known), shape(&unknown));
+        for shape in [&mut known, &mut unknown] {
+            // The random part of a delay of a second.
+            if let Some(wait) = shape.1.get_mut("retry-after") {
+                assert!((1..=2).contains(&wait.parse::<u64>().unwrap()), "{wait}");
+                wait.clear();
+            }
+        }
+        assert_eq!(known, unknown, "attempt {number}");
+        assert_eq!(known.0, if number <= 5 { 401 } else { 429 }, "attempt {number}");
+        if number == 7 {
+            let spelled = log_in(&service, spelled, "wrong", "").await;
+            assert_eq!(spelled.status.as_u16(), 429, "another spelling is the same account");
+        }
+    }
+    let metrics = Client::new().get(format!("{}/metrics", service.admin)).await;
+    let counted = |line: &str| metrics.text().lines().any(|found| found.starts_with(line));
+    let name = "hardpoint_auth_login_attempts_total";
+    assert!(counted(&format!("{name}{{result=\"denied\",lane=\"account\"")), "{}", metrics.text());
+}
