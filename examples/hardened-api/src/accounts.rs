@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    ids, passwords,
+    ids, passwords, recovery,
     routes::App,
     stores::{NamedKeys, Server, unavailable},
 };
@@ -106,27 +106,26 @@ impl Accounts {
         matches!(self, Self::Memory(accounts) if lock(accounts).len() >= MOST)
     }
 
-    /// Replaces the stored hash of an account, unless it has changed since it was found.
+    /// Replaces the stored hash of an account, unless it has changed since it was found. Returns
+    /// whether it was replaced.
     pub(crate) async fn replace_password(
         &self,
         email: &str,
         old: &PasswordHash,
         new: &PasswordHash,
-    ) -> Result<(), Problem> {
+    ) -> Result<bool, Problem> {
         match (normal(email), self) {
-            (None, _) => Ok(()),
+            (None, _) => Ok(false),
             (Some(email), Self::Memory(accounts)) => {
                 let mut accounts = lock(accounts);
-                if let Some(account) = accounts.get_mut(&email).filter(|a| a.password == *old) {
-                    account.password = new.clone();
-                }
-                Ok(())
+                let account = accounts.get_mut(&email).filter(|a| a.password == *old);
+                Ok(account.map(|account| account.password = new.clone()).is_some())
             }
             (Some(email), Self::Shared(shared)) => shared.replace(&email, old, new).await,
         }
     }
 
-    async fn add(&self, email: String, account: Account) -> Result<(), Problem> {
+    pub(crate) async fn add(&self, email: String, account: Account) -> Result<(), Problem> {
         match self {
             Self::Memory(accounts) => add_to(&mut lock(accounts), email, account),
             Self::Shared(shared) => shared.add(&email, &account).await,
@@ -157,10 +156,11 @@ impl Shared {
         email: &str,
         old: &PasswordHash,
         new: &PasswordHash,
-    ) -> Result<(), Problem> {
+    ) -> Result<bool, Problem> {
         let texts = [old, new].map(|hash| json!(hash.as_str()).to_string());
         let answer = self.redis.run(&self.replace, &self.keys.of(email), &texts).await;
-        answer.map(|_| ()).map_err(|error| unavailable(&error))
+        let replaced = answer.and_then(|value| value.into_int()).map_err(|e| unavailable(&e))?;
+        Ok(replaced == 1)
     }
 }
 
@@ -223,6 +223,9 @@ pub(crate) async fn sign_up(
     let email =
         normal(&sign_up.email).ok_or_else(|| refused("email", "write an e-mail address"))?;
     app.policy.check(&sign_up.password, &[&email]).map_err(passwords::weak)?;
+    if app.mail.is_delivered() {
+        return recovery::sign_up(app, &parts, email, sign_up.password).await;
+    }
     // Checked again by `add`. Checking here saves most of the hashing.
     if app.accounts.find(&email).await?.is_some() {
         return Err(taken().into());

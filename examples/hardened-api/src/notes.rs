@@ -1,18 +1,22 @@
 //! Notes: a resource protected by scopes. In memory, or on a server that instances share.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
+    net::IpAddr,
     sync::{Mutex, MutexGuard, PoisonError},
     time::UNIX_EPOCH,
 };
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::{Path, State},
+};
 use hardpoint::{
     auth::{Scopes, axum::Authenticated},
-    core::{Problem, Time, axum::RejectionResponse},
+    core::{Problem, RequestContext, Time, axum::RejectionResponse},
     redis::{self, Concept, Keys, Redis, Script},
 };
-use http::StatusCode;
+use http::{StatusCode, request::Parts};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -22,9 +26,11 @@ use crate::{
     stores::{Server, unavailable},
 };
 
-/// The maximum number of notes per subject and, in memory, in total, and the maximum length of a
-/// text in bytes. Together they limit memory to 40 MiB.
+/// The maximum number of notes per subject and, in memory, from one network of clients and in total, and
+/// the maximum length of a text in bytes. Together they limit memory to 40 MiB, of which a network with
+/// any number of accounts can fill a tenth.
 const MOST: usize = 100;
+const MOST_OF_A_NETWORK: usize = 1_000;
 const MOST_OF_ALL: usize = 10_000;
 const LONGEST: usize = 4096;
 
@@ -42,9 +48,14 @@ pub(crate) enum Notes {
 
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
-    by_subject: HashMap<String, Vec<Note>>,
+    /// Each note with the network that added it.
+    by_subject: HashMap<String, Vec<(Note, Network)>>,
+    by_network: HashMap<Network, usize>,
     count: usize,
 }
+
+/// The network of a client, if it is known.
+type Network = Option<IpAddr>;
 
 /// Notes on a server: a list for each subject.
 #[derive(Debug)]
@@ -52,6 +63,7 @@ pub(crate) struct Shared {
     redis: Redis,
     keys: Keys,
     add: Script,
+    remove: Script,
 }
 
 /// One note.
@@ -67,6 +79,13 @@ const ADD: &str = "
 if redis.call('LLEN', KEYS[1]) >= tonumber(ARGV[1]) then return 0 end
 return redis.call('RPUSH', KEYS[1], ARGV[2])";
 
+/// Removes the note with this id. The id is random, so that no text can pass for it.
+const REMOVE: &str = "
+for _, note in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
+  if cjson.decode(note).id == ARGV[1] then return redis.call('LREM', KEYS[1], 1, note) end
+end
+return 0";
+
 impl Notes {
     pub(crate) fn new(server: Option<&Server>) -> Self {
         let Some(Server { redis, .. }) = server else { return Self::Memory(Mutex::default()) };
@@ -74,38 +93,70 @@ impl Notes {
             redis: redis.clone(),
             keys: redis.keys(&NOTES),
             add: Script::new(ADD),
+            remove: Script::new(REMOVE),
         })
     }
 
     async fn list(&self, subject: &str) -> Result<Vec<Note>, Problem> {
         match self {
             Self::Memory(kept) => {
-                Ok(lock(kept).by_subject.get(subject).cloned().unwrap_or_default())
+                let kept = lock(kept);
+                let own = kept.by_subject.get(subject).into_iter().flatten();
+                Ok(own.map(|(note, _)| note.clone()).collect())
             }
             Self::Shared(shared) => shared.list(subject).await,
         }
     }
 
-    async fn add(&self, subject: &str, note: Note) -> Result<(), Problem> {
+    async fn add(&self, subject: &str, note: Note, from: Network) -> Result<(), Problem> {
         match self {
-            Self::Memory(kept) => lock(kept).add(subject, note),
+            Self::Memory(kept) => lock(kept).add(subject, note, from),
             Self::Shared(shared) => shared.add(subject, &note).await,
+        }
+    }
+
+    /// Removes a note, and returns whether the subject had it.
+    async fn remove(&self, subject: &str, id: &str) -> Result<bool, Problem> {
+        match self {
+            Self::Memory(kept) => Ok(lock(kept).remove(subject, id)),
+            Self::Shared(shared) => shared.remove(subject, id).await,
         }
     }
 }
 
 impl Kept {
-    fn add(&mut self, subject: &str, note: Note) -> Result<(), Problem> {
+    fn add(&mut self, subject: &str, note: Note, from: Network) -> Result<(), Problem> {
+        let own = self.by_subject.get(subject).map_or(0, Vec::len);
+        if own >= MOST {
+            return Err(full());
+        }
+        if self.by_network.get(&from).is_some_and(|count| *count >= MOST_OF_A_NETWORK) {
+            return Err(full().detail("Your network has added as many notes as it can."));
+        }
         if self.count >= MOST_OF_ALL {
             return Err(Problem::from_status(StatusCode::SERVICE_UNAVAILABLE));
         }
-        let own = self.by_subject.entry(subject.to_owned()).or_default();
-        if own.len() >= MOST {
-            return Err(full());
-        }
-        own.push(note);
+        self.by_subject.entry(subject.to_owned()).or_default().push((note, from));
+        *self.by_network.entry(from).or_default() += 1;
         self.count += 1;
         Ok(())
+    }
+
+    fn remove(&mut self, subject: &str, id: &str) -> bool {
+        let Some(own) = self.by_subject.get_mut(subject) else { return false };
+        let Some(index) = own.iter().position(|(note, _)| note.id == id) else { return false };
+        let (_, from) = own.remove(index);
+        if own.is_empty() {
+            self.by_subject.remove(subject);
+        }
+        if let Entry::Occupied(mut count) = self.by_network.entry(from) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+        self.count -= 1;
+        true
     }
 }
 
@@ -128,6 +179,12 @@ impl Shared {
             0 => Err(full()),
             _ => Ok(()),
         }
+    }
+
+    async fn remove(&self, subject: &str, id: &str) -> Result<bool, Problem> {
+        let answer = self.redis.run(&self.remove, [&self.key(subject)], [id]).await;
+        let removed = answer.and_then(|value| value.into_int()).map_err(|e| unavailable(&e))?;
+        Ok(removed > 0)
     }
 
     /// A subject is the random id of an account, so it may be a part of a key.
@@ -165,6 +222,7 @@ pub(crate) struct Add {
 pub(crate) async fn add(
     State(app): State<App>,
     user: Authenticated,
+    parts: Parts,
     Json(add): Json<Add>,
 ) -> Result<(StatusCode, Json<Note>), RejectionResponse> {
     user.require(&WRITE)?;
@@ -177,7 +235,53 @@ pub(crate) async fn add(
     let now = UNIX_EPOCH + Time::system().unix();
     let created_at = humantime::format_rfc3339_seconds(now).to_string();
     let note = Note { id, text: add.text, created_at };
-    app.notes.add(user.subject(), note.clone()).await?;
+    let client = RequestContext::find(&parts.extensions).and_then(|context| context.client());
+    let from = client.and_then(|client| client.network());
+    app.notes.add(user.subject(), note.clone(), from).await?;
     app.notes_added.increment();
     Ok((StatusCode::CREATED, Json(note)))
+}
+
+/// `DELETE /api/v1/notes/{id}`
+pub(crate) async fn remove(
+    State(app): State<App>,
+    user: Authenticated,
+    Path(id): Path<String>,
+) -> Result<StatusCode, RejectionResponse> {
+    user.require(&WRITE)?;
+    if app.notes.remove(user.subject(), &id).await? {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    // The same for a note of another user and for one that does not exist.
+    Err(Problem::from_status(StatusCode::NOT_FOUND).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn note(id: usize) -> Note {
+        Note { id: id.to_string(), text: String::new(), created_at: String::new() }
+    }
+
+    #[test]
+    fn one_network_with_many_accounts_leaves_room_for_the_others() {
+        let mut kept = Kept::default();
+        let [attacker, other] = [1, 2].map(|last| Some(IpAddr::from([203, 0, 113, last])));
+        let mut added = 0;
+        for account in 0..100 {
+            for id in 0..100 {
+                added += usize::from(kept.add(&account.to_string(), note(id), attacker).is_ok());
+            }
+        }
+        assert_eq!(added, MOST_OF_A_NETWORK);
+        assert!(kept.add("bob", note(0), other).is_ok());
+        assert!(kept.add("mallory", note(0), attacker).is_err());
+        assert!(kept.remove("0", "7") && !kept.remove("0", "7") && !kept.remove("bob", "7"));
+        assert!(kept.add("mallory", note(0), attacker).is_ok(), "deletion makes room");
+        for id in 0..100 {
+            kept.remove("bob", &id.to_string());
+        }
+        assert!(!kept.by_subject.contains_key("bob") && !kept.by_network.contains_key(&other));
+    }
 }

@@ -14,7 +14,7 @@ use hardpoint::{
         AuthLayer, KeySet, LoginGuard, PasswordHasher, PasswordPolicy, RevocationPolicy,
         SessionIssuer, SessionStore, TokenCache, TokenIssuer, TokenVerifier,
     },
-    core::{Problem, Telemetry},
+    core::Telemetry,
     edge::{BodyLimitLayer, CatchPanicLayer, ClientLayer, ProblemLayer, SecurityHeadersLayer},
     health::{DrainLayer, Lifecycle, ProbeLayer},
     observability::{
@@ -34,10 +34,11 @@ use serde_json::Value;
 use crate::{
     accounts::{self, Accounts},
     lockout,
+    mail::Mail,
     notes::{self, Notes},
     passwords,
     quote::{self, Quotes},
-    session,
+    recovery, session,
     settings::Settings,
     stores::Server,
 };
@@ -59,6 +60,7 @@ pub(crate) struct App {
     pub(crate) passwords: PasswordHasher,
     pub(crate) policy: PasswordPolicy,
     pub(crate) guard: LoginGuard,
+    pub(crate) mail: Mail,
     pub(crate) sessions: SessionIssuer,
     pub(crate) notes_added: Counter,
     jwks: Arc<Value>,
@@ -69,6 +71,7 @@ impl App {
     pub(crate) fn new(
         settings: &Settings,
         accounts: Arc<Accounts>,
+        mail: Mail,
         server: Option<&Server>,
         telemetry: &Telemetry,
         metrics: &mut MetricsBuilder,
@@ -93,6 +96,7 @@ impl App {
             passwords: passwords::hasher(settings, telemetry),
             policy: passwords::policy(),
             guard: lockout::guard(&settings.root.secret, server, telemetry)?,
+            mail,
             notes_added: metrics.counter("notes_added_total", Unit::NONE, "Notes that were added."),
             jwks: Arc::new(set.to_jwks()),
             sessions: sessions.build()?,
@@ -151,13 +155,15 @@ pub(crate) fn router(
         .route("/api/v1/session/refresh", post(session::refresh))
         .route("/api/v1/sessions", get(session::list).delete(session::end_all))
         .route("/api/v1/sessions/{id}", delete(session::end_one))
-        .route("/api/v1/password/reset", post(not_built))
-        .route("/api/v1/password/reset/confirm", post(not_built))
-        .route("/api/v1/magic-link", post(not_built))
-        .route("/api/v1/magic-link/confirm", post(not_built))
+        .route("/api/v1/accounts/confirm", post(recovery::activate))
+        .route("/api/v1/password/reset", post(recovery::ask_reset))
+        .route("/api/v1/password/reset/confirm", post(recovery::reset))
+        .route("/api/v1/magic-link", post(recovery::ask_magic_link))
+        .route("/api/v1/magic-link/confirm", post(recovery::enter))
         .route("/api/v1/me", get(session::me))
         .route("/api/v1/ping", get(session::ping))
         .route("/api/v1/notes", get(notes::list).post(notes::add))
+        .route("/api/v1/notes/{id}", delete(notes::remove))
         .with_state(app)
         .route("/api/v1/quote", get(quote::quote).with_state(quotes))
         .layer(inner);
@@ -200,11 +206,6 @@ fn shared(limits: RateLimiterBuilder, server: Option<&Server>) -> RateLimiterBui
         Some(server) => server.limits(limits),
         None => limits,
     }
-}
-
-/// Answers for a route whose capability does not exist yet.
-async fn not_built() -> Problem {
-    Problem::from_status(StatusCode::NOT_IMPLEMENTED)
 }
 
 async fn jwks(State(app): State<App>) -> Response {

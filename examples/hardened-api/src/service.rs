@@ -21,6 +21,7 @@ use tokio::runtime::Handle;
 use crate::{
     accounts::Accounts,
     admin,
+    mail::Mail,
     quote::{Quotes, Upstream},
     routes::{self, App, Seen},
     settings::{Env, Settings},
@@ -79,11 +80,19 @@ async fn serve(mut settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
         }),
         None => lifecycle,
     };
+    let mail = Mail::new(&settings, shared.as_ref(), &telemetry)?;
+    let outgoing = mail.clone();
+    // Messages that users wait for. Those that are left after that can be requested again.
+    let lifecycle = lifecycle.add_hook("mail", Duration::from_secs(5), async move || {
+        outgoing.flush().await;
+        Ok::<(), Infallible>(())
+    });
     let last = otlp.clone();
     let lifecycle = lifecycle
         .add_hook("telemetry", telemetry::END_WITHIN, move || telemetry::end(last))
         .build()?;
-    let (app, verifier) = App::new(&settings, accounts, shared.as_ref(), &telemetry, &mut metrics)?;
+    let (app, verifier) =
+        App::new(&settings, accounts, mail, shared.as_ref(), &telemetry, &mut metrics)?;
     let seen = Seen { lifecycle: &lifecycle, telemetry: &telemetry, otlp: &otlp };
     let router = routes::router(app, quotes, verifier, &settings, shared.as_ref(), seen)?;
     let metrics = metrics.build()?;

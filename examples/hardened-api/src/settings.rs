@@ -9,6 +9,7 @@ use std::{
 use hardpoint::{
     auth::{
         KeyError, KeySet, SigningKey, VerifyingKey,
+        one_time::{LinkBase, smtp::SmtpDelivery},
         password::PepperRing,
         session::{RootSecret, Rotation},
     },
@@ -23,8 +24,10 @@ use hardpoint::{
     secrets::{Environment, Finding, Mode, Report, Secrets, Spec},
 };
 
+use crate::mail::MailSettings;
+
 /// All variables that begin with `HARDPOINT_`. Any other is a mistake.
-const KNOWN: [&str; 22] = [
+const KNOWN: [&str; 25] = [
     "HARDPOINT_ADMIN_LISTEN",
     "HARDPOINT_ADMIN_TOKEN",
     "HARDPOINT_ADMIN_TOKEN_FILE",
@@ -37,6 +40,7 @@ const KNOWN: [&str; 22] = [
     "HARDPOINT_LOGIN_RATE_LIMIT",
     "HARDPOINT_PEPPERS",
     "HARDPOINT_PEPPERS_FILE",
+    "HARDPOINT_PUBLIC_URL",
     "HARDPOINT_RATE_LIMIT",
     "HARDPOINT_REDIS_URL",
     "HARDPOINT_REFRESH_GRACE",
@@ -45,12 +49,16 @@ const KNOWN: [&str; 22] = [
     "HARDPOINT_ROOT_SECRET_PREVIOUS",
     "HARDPOINT_ROOT_SECRET_PREVIOUS_FILE",
     "HARDPOINT_SIGNUP_RATE_LIMIT",
+    "HARDPOINT_SMTP_URL",
+    "HARDPOINT_SMTP_URL_FILE",
     "HARDPOINT_SUBJECT_RATE_LIMIT",
     "HARDPOINT_TRUSTED_PROXIES",
 ];
 
 const REDIS_URL: &str = "HARDPOINT_REDIS_URL";
 const ADMIN_TOKEN: &str = "HARDPOINT_ADMIN_TOKEN";
+const SMTP_URL: &str = "HARDPOINT_SMTP_URL";
+const PUBLIC_URL: &str = "HARDPOINT_PUBLIC_URL";
 const ROOT: &str = "HARDPOINT_ROOT_SECRET";
 const PREVIOUS_ROOT: &str = "HARDPOINT_ROOT_SECRET_PREVIOUS";
 const PEPPERS: &str = "HARDPOINT_PEPPERS";
@@ -98,6 +106,8 @@ pub(crate) struct Settings {
     pub(crate) keys: Keys,
     /// The server that instances share. State is in memory without one.
     pub(crate) shared: Option<SharedState>,
+    /// How messages to users are delivered. Without it none are.
+    pub(crate) mail: Option<MailSettings>,
     pub(crate) warnings: Vec<Finding>,
 }
 
@@ -140,6 +150,7 @@ impl Settings {
         let root = reader.root(secrets.as_ref());
         let peppers = reader.peppers(secrets.as_ref());
         let shared = reader.shared(env, secrets.as_ref());
+        let mail = reader.mail(secrets.as_ref());
         reader.refuse_what_is_unknown();
         let otlp = reader.otlp();
         let admin_listen = reader.parsed("HARDPOINT_ADMIN_LISTEN", loopback(3001), address);
@@ -177,6 +188,7 @@ impl Settings {
             otlp,
             peppers,
             shared,
+            mail,
             warnings: secrets.map(|secrets| secrets.warnings().to_vec()).unwrap_or_default(),
             // Last, because they return early: the report is complete at this point.
             root: root.ok_or_else(|| reader.report.clone())?,
@@ -238,6 +250,7 @@ impl Reader<'_> {
             .add_spec(Spec::base64(ROOT).min_bytes(32).required_when_strict())
             .add_spec(Spec::base64(PREVIOUS_ROOT).min_bytes(32).optional())
             .add_spec(Spec::text(PEPPERS).optional())
+            .add_spec(Spec::text(SMTP_URL).optional())
             .load();
         self.report.collect(loaded)
     }
@@ -347,6 +360,32 @@ impl Reader<'_> {
             digests: digests(ROOT)??,
             previous: digests(PREVIOUS_ROOT).flatten(),
         })
+    }
+
+    /// Returns how messages are delivered, or `None` if that is not set or cannot be used. One of the
+    /// two settings needs the other.
+    fn mail(&mut self, secrets: Option<&Secrets>) -> Option<MailSettings> {
+        let base = self.text(PUBLIC_URL).map(|url| LinkBase::new(&url));
+        // If the secrets cannot be read, the report already contains the reason.
+        let url = secrets?.text(SMTP_URL).map(|url| Secret::<str>::from(url.expose()));
+        for (is_missing, set, missing) in [
+            (base.is_some() && url.is_none(), PUBLIC_URL, SMTP_URL),
+            (url.is_some() && base.is_none(), SMTP_URL, PUBLIC_URL),
+        ] {
+            if is_missing {
+                let what = "has no effect by itself";
+                self.report.add(set, what, format!("set {missing} too, or unset it"));
+            }
+        }
+        let base = base?.map_err(|error| {
+            let remedy = "write https://host of the site that users visit";
+            self.report.add(PUBLIC_URL, format!("is refused: {error}"), remedy);
+        });
+        let mail = MailSettings { url: url?, base: base.ok()? };
+        let usable = SmtpDelivery::new(&mail.url, &mail.sender());
+        let refused =
+            |error| self.report.add(SMTP_URL, format!("is refused: {error}"), "correct it");
+        usable.map_err(refused).ok().map(|_| mail)
     }
 
     fn refuse_what_is_unknown(&mut self) {

@@ -6,6 +6,7 @@ use hardpoint::{
     auth::{
         AttemptStore, ConfigError,
         lockout::redis::RedisAttempts,
+        one_time::{TokenStore, redis::RedisTokens},
         session::{
             SessionStore,
             redis::{RedisSessions, RedisSessionsBuilder},
@@ -61,6 +62,11 @@ impl Server {
     /// Returns the store of attempts to log in on the server.
     pub(crate) fn attempts(&self) -> AttemptStore {
         RedisAttempts::new(&self.redis, &self.digests).into()
+    }
+
+    /// Returns the store of one-time tokens on the server.
+    pub(crate) fn tokens(&self) -> TokenStore {
+        RedisTokens::new(&self.redis, &self.digests).into()
     }
 
     /// Waits until the server knows what the limits have to settle.

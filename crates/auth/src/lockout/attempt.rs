@@ -50,9 +50,7 @@ impl Attempt {
     #[must_use = "without its cookie the client stays a stranger"]
     pub fn succeeded(mut self) -> Option<DeviceCookie> {
         self.settle(Settled::Succeeded);
-        let inner = &self.guard.inner;
-        let (now, lifetime) = (inner.time.unix(), inner.device_lifetime);
-        DeviceCookie::issue(&inner.keys, &self.account, now, lifetime)
+        self.guard.remember(&self.account)
     }
 
     /// The password was wrong, or the account does not exist.

@@ -110,6 +110,16 @@ impl LoginGuard {
         }
     }
 
+    /// The cookie that makes a client a known device of an account whose owner has proved who it is
+    /// otherwise, such as by a magic link. After a password,
+    /// [`Attempt::succeeded`](Attempt::succeeded) returns it. `None` if the system returned no random
+    /// bytes.
+    #[must_use = "without its cookie the client stays a stranger"]
+    pub fn remember(&self, account: &str) -> Option<DeviceCookie> {
+        let inner = &self.inner;
+        DeviceCookie::issue(&inner.keys, account, inner.time.unix(), inner.device_lifetime)
+    }
+
     /// Forgets the failures of an account, the hard stop included: after an operator's decision, or
     /// after the owner has proved who it is by a one-time token. Returns whether there were any.
     ///

@@ -8,6 +8,7 @@ mod otlp;
 mod passwords;
 mod prometheus;
 mod quote;
+mod recovery;
 mod session;
 mod shared;
 mod start;
