@@ -10,7 +10,9 @@ use hardpoint::{
 };
 
 use crate::{
+    operator,
     quote::Upstream,
+    routes::App,
     settings::{Env, Settings},
     trace_test,
 };
@@ -24,6 +26,7 @@ pub(crate) fn serve(
     lifecycle: &Lifecycle,
     metrics: &Metrics,
     upstream: &Upstream,
+    app: App,
 ) -> Result<Admin, AdminError> {
     let mut routes = Router::new().route_service("/metrics", metrics.service());
     if settings.env == Env::Dev {
@@ -31,6 +34,10 @@ pub(crate) fn serve(
         if listener.local_addr().is_ok_and(|address| address.ip().is_loopback()) {
             routes = routes.merge(trace_test::route());
         }
+    }
+    // Any process of the machine can reach a loopback address, so operators need a token.
+    if settings.admin_token.is_some() {
+        routes = routes.merge(operator::routes(app));
     }
     let routes = routes.layer(ProblemLayer::new());
     let mut admin = Admin::from_listener(listener).routes(routes);

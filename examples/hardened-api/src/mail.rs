@@ -35,6 +35,8 @@ impl MailSettings {
 pub(crate) struct Mail {
     pub(crate) tokens: OneTimeTokens,
     outgoing: Option<Outgoing>,
+    /// Whether operators can hand over tokens for new passwords.
+    by_operators: bool,
 }
 
 /// The delivery of messages.
@@ -69,7 +71,8 @@ impl Mail {
                 Some(Outgoing { courier, base: mail.base.clone() })
             }
         };
-        Ok(Self { tokens: tokens.telemetry(telemetry).build(), outgoing })
+        let by_operators = settings.admin_token.is_some();
+        Ok(Self { tokens: tokens.telemetry(telemetry).build(), outgoing, by_operators })
     }
 
     /// The delivery of messages: 501 if it is not configured.
@@ -78,6 +81,14 @@ impl Mail {
             Problem::from_status(StatusCode::NOT_IMPLEMENTED)
                 .detail("The operator has not configured the delivery of messages.")
         })
+    }
+
+    /// An error, 501, if no token of this purpose can exist.
+    pub(crate) fn accepts(&self, purpose: Purpose) -> Result<(), Problem> {
+        if self.by_operators && purpose == Purpose::PasswordReset {
+            return Ok(());
+        }
+        self.outgoing().map(|_| ())
     }
 
     /// Whether messages are delivered.
@@ -113,6 +124,11 @@ impl Outgoing {
         self.courier.submit(job)
     }
 
+    /// The link that contains this token.
+    pub(crate) fn link(&self, purpose: Purpose, token: &Secret<str>) -> Secret<str> {
+        self.base.link(page(purpose), token)
+    }
+
     /// The message with a link that contains this token.
     pub(crate) fn message(&self, purpose: Purpose, email: &str, token: &Secret<str>) -> Message {
         let (subject, what) = match purpose {
@@ -120,7 +136,7 @@ impl Outgoing {
             Purpose::MagicLink => ("Log in", "log in"),
             _ => ("Reset your password", "choose a new password"),
         };
-        let link = self.base.link(page(purpose), token);
+        let link = self.link(purpose, token);
         let minutes = purpose.lifetime().as_secs() / 60;
         let text = format!(
             "Open this link within {minutes} minutes to {what}:\n\n{}\n\nIf you did not ask for it, \

@@ -2,7 +2,7 @@
 //!
 //! `cargo run -p hardened-api` serves it without any other software installed. `cargo run -p
 //! hardened-api -- tour` starts it, drives it over real HTTP and prints what each scene showed. `--
-//! token` makes and checks keys and tokens. The project's README lists the routes and the
+//! token` makes and checks keys and tokens, `-- admin` helps users of a running instance. The project's README lists the routes and the
 //! variables.
 
 mod accounts;
@@ -11,6 +11,7 @@ mod ids;
 mod lockout;
 mod mail;
 mod notes;
+mod operator;
 mod passwords;
 mod quote;
 mod recovery;
@@ -36,10 +37,11 @@ fn main() -> ExitCode {
     let arguments: Option<Vec<&str>> = arguments.iter().map(|text| text.to_str()).collect();
     match arguments.as_deref().unwrap_or(&["not UTF-8"]) {
         [] | ["serve"] => serve(),
+        ["admin", rest @ ..] => block_on(operator::run(rest)),
         ["tour"] => block_on(tour::run()),
         ["token", rest @ ..] => token::run(rest),
         _ => {
-            eprintln!("usage: hardened-api [serve | tour | token ..]");
+            eprintln!("usage: hardened-api [serve | tour | token .. | admin ..]");
             ExitCode::from(USAGE)
         }
     }

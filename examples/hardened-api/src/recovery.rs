@@ -162,7 +162,7 @@ pub(crate) async fn activate(
     parts: Parts,
     Json(activate): Json<Activate>,
 ) -> Result<(StatusCode, Json<Value>), RejectionResponse> {
-    let _configured = app.mail.outgoing()?;
+    app.mail.accepts(Purpose::EmailVerification)?;
     let token = app.mail.tokens.find(Purpose::EmailVerification, activate.token.expose()).await?;
     let broken = || Problem::from_status(StatusCode::INTERNAL_SERVER_ERROR);
     let Pending { id, password } = serde_json::from_slice(token.data()).map_err(|_| broken())?;
@@ -182,7 +182,7 @@ async fn find(
     purpose: Purpose,
     token: &Secret<str>,
 ) -> Result<(FoundToken, Account), RejectionResponse> {
-    let _configured = app.mail.outgoing()?;
+    app.mail.accepts(purpose)?;
     let token = app.mail.tokens.find(purpose, token.expose()).await?;
     let account = app.accounts.find(token.subject()).await?;
     let account = account.ok_or(OneTimeError::Invalid)?;

@@ -93,13 +93,14 @@ async fn serve(mut settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
         .build()?;
     let (app, verifier) =
         App::new(&settings, accounts, mail, shared.as_ref(), &telemetry, &mut metrics)?;
+    let operators = app.clone();
     let seen = Seen { lifecycle: &lifecycle, telemetry: &telemetry, otlp: &otlp };
     let router = routes::router(app, quotes, verifier, &settings, shared.as_ref(), seen)?;
     let metrics = metrics.build()?;
     otlp.metrics(&metrics);
 
     // Not drained: probes are served until the process ends.
-    let _admin = admin::serve(admin, &settings, &lifecycle, &metrics, &upstream)?;
+    let _admin = admin::serve(admin, &settings, &lifecycle, &metrics, &upstream, operators)?;
     lifecycle.started();
     public.service(router).run(&lifecycle).await
 }

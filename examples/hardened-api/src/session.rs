@@ -116,16 +116,19 @@ pub(crate) async fn list(
 ) -> Result<Json<Value>, RejectionResponse> {
     let current = current(&user);
     let sessions = app.sessions.sessions(user.subject()).await?;
-    let shown = sessions.iter().map(|session| {
-        json!({
-            "id": session.id.to_string(),
-            "created_at": date(session.created),
-            "last_used_at": date(session.last_used),
-            "user_agent": session.client.agent(),
-            "current": current == Some(session.id),
-        })
-    });
-    Ok(Json(json!({ "sessions": shown.collect::<Vec<_>>() })))
+    let shown = sessions.iter().map(|session| shown(session, current)).collect::<Vec<_>>();
+    Ok(Json(json!({ "sessions": shown })))
+}
+
+/// A session as clients and operators see it.
+pub(crate) fn shown(session: &Session, current: Option<SessionId>) -> Value {
+    json!({
+        "id": session.id.to_string(),
+        "created_at": date(session.created),
+        "last_used_at": date(session.last_used),
+        "user_agent": session.client.agent(),
+        "current": current == Some(session.id),
+    })
 }
 
 /// `DELETE /api/v1/sessions`

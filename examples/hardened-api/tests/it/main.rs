@@ -4,6 +4,7 @@
 
 mod load;
 mod lockout;
+mod operator;
 mod otlp;
 mod passwords;
 mod prometheus;
