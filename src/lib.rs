@@ -29,6 +29,7 @@
 //! |---|---|---|
 //! | `auth`, `edge`, `health`, `observability`, `ratelimit`, `resilience`, `secrets` | the module of this name | no |
 //! | `axum` | the axum parts of the enabled modules | no |
+//! | `cors` | cross-origin resource sharing in `edge` | no |
 //! | `grpc` | the health service of gRPC in `health` | no |
 //! | `serve` | the server and the admin listener of `health`; implied by `axum` | no |
 //! | `otlp` | export of traces, metrics and logs in `observability` | no |

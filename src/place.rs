@@ -2,14 +2,14 @@
 //!
 //! ```
 //! # #[cfg(feature = "full")] {
-//! use hardpoint::{Stack, edge::{ProblemLayer, SecurityHeadersLayer}, place};
+//! use hardpoint::{Stack, edge::{BodyLimitLayer, ProblemLayer}, place};
 //! use tower_layer::layer_fn;
 //!
-//! let cors = layer_fn(|service: ()| service); // tower_http::cors::CorsLayer, for example
+//! let decoding = layer_fn(|service: ()| service); // tower-http's RequestDecompressionLayer
 //! let stack = Stack::new()
-//!     .layer(SecurityHeadersLayer::default())
-//!     .layer_at(place::Cors, cors)
-//!     .layer(ProblemLayer::new());
+//!     .layer(ProblemLayer::new())
+//!     .layer_at(place::Decoding, decoding)
+//!     .layer(BodyLimitLayer::new(64 * 1024));
 //! # let _ = stack;
 //! # }
 //! ```
@@ -26,7 +26,8 @@ pub trait At {
 }
 
 /// Inside of the layers that find the client and record the request, and outside of everything
-/// that refuses: refusals carry the CORS headers, and browsers can read them.
+/// that refuses: refusals carry the CORS headers, and browsers can read them. `edge::CorsLayer` is
+/// there by itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Cors;
 
@@ -88,6 +89,15 @@ pub struct AfterAuth;
 
 impl At for AfterAuth {
     const PLACE: Place = Place::AUTH.after();
+}
+
+/// Directly outside of the body limit: a layer that decodes request bodies, such as tower-http's
+/// `RequestDecompressionLayer`. The limit then counts what was decoded.
+#[derive(Clone, Copy, Debug)]
+pub struct Decoding;
+
+impl At for Decoding {
+    const PLACE: Place = Place::RATE_LIMIT_BY_SUBJECT.after();
 }
 
 /// Innermost.

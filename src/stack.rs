@@ -63,7 +63,7 @@ use crate::place::{self, Placed};
 /// | [`CLIENT_ADDRESS`](Place::CLIENT_ADDRESS) | `edge::ClientLayer` | the record and the limits need the client |
 /// | [`RECORD`](Place::RECORD) | `observability::RecordLayer` | sees how everything inside ends |
 /// | [`SECURITY_HEADERS`](Place::SECURITY_HEADERS) | `edge::SecurityHeadersLayer` | refusals carry them too |
-/// | [`CORS`](Place::CORS) | a foreign layer, at [`place::Cors`] | browsers may read refusals and their `Retry-After` |
+/// | [`CORS`](Place::CORS) | `edge::CorsLayer` | browsers may read refusals and their `Retry-After` |
 /// | [`PROBLEM`](Place::PROBLEM) | `edge::ProblemLayer` | gives every error from inside one shape |
 /// | [`CATCH_PANIC`](Place::CATCH_PANIC) | `edge::CatchPanicLayer` | a panic becomes an error that is shaped and recorded |
 /// | [`DEADLINE`](Place::DEADLINE) | `resilience::DeadlineLayer` | ends late requests |
@@ -71,6 +71,7 @@ use crate::place::{self, Placed};
 /// | [`AUTH`](Place::AUTH) | `auth::AuthLayer` | authenticates the caller |
 /// | [`REQUIRE`](Place::REQUIRE) | `auth::RequireLayer` | needs the caller |
 /// | [`RATE_LIMIT_BY_SUBJECT`](Place::RATE_LIMIT_BY_SUBJECT) | `ratelimit::SubjectRateLimitLayer` | needs the caller |
+/// | (before it) | a foreign layer, at [`place::Decoding`] | the body limit counts what was decoded |
 /// | [`BODY_LIMIT`](Place::BODY_LIMIT) | `edge::BodyLimitLayer` | limits the body before a handler buffers it |
 ///
 /// [`layer_at`](Self::layer_at) puts a foreign layer at an explicit place.
@@ -153,7 +154,7 @@ impl<Top: StackLayer, Rest> Stack<Top, Rest> {
         self.push(layer)
     }
 
-    /// Adds a foreign layer at `place`, such as [`place::Cors`] or [`place::AfterAuth`].
+    /// Adds a foreign layer at `place`, such as [`place::Decoding`] or [`place::AfterAuth`].
     ///
     /// `cargo build` fails if the place is further out than the layer before it. Several foreign
     /// layers may share a place.

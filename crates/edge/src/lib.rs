@@ -1,7 +1,7 @@
 //! Middleware for the HTTP edge of a service: the client's address, body limits, security headers,
 //! and one format for every error.
 //!
-//! The crate contains five independent tower layers for services of `http` requests and responses.
+//! The crate contains six independent tower layers for services of `http` requests and responses.
 //! It does not include a router or a server, does not set timeouts, does not redirect to https, and
 //! does not rate limit or authenticate clients.
 //!
@@ -43,6 +43,7 @@
 //! |---|---|---|
 //! | the client's address behind proxies | [`client_address`] | [`ClientLayer`] |
 //! | response headers that protect browser users | [`security_headers`] | [`SecurityHeadersLayer`] |
+//! | which sites' scripts may read responses | `cors` (feature `cors`) | `CorsLayer` |
 //! | one format for every error | [`problem`] | [`ProblemLayer`] |
 //! | a panic becomes a response | [`catch_panic`] | [`CatchPanicLayer`] |
 //! | request bodies are limited before they are buffered | [`body_limit`] | [`BodyLimitLayer`] |
@@ -54,6 +55,7 @@
 //! | name | adds | default |
 //! |---|---|---|
 //! | `axum` | the peer address from `ConnectInfo`, a body limit that passes on axum's own body: the module `axum` | no |
+//! | `cors` | the module `cors` | no |
 //!
 //! The minimum supported Rust version is 1.95.
 
@@ -62,9 +64,13 @@ pub mod axum;
 pub mod body_limit;
 pub mod catch_panic;
 pub mod client_address;
+#[cfg(feature = "cors")]
+pub mod cors;
 pub mod problem;
 pub mod security_headers;
 
+#[cfg(feature = "cors")]
+pub use self::cors::CorsLayer;
 pub use self::{
     body_limit::BodyLimitLayer,
     catch_panic::CatchPanicLayer,

@@ -39,6 +39,13 @@ impl<R> ResponseBody<R> {
     }
 }
 
+impl<R> Default for ResponseBody<R> {
+    /// An empty body.
+    fn default() -> Self {
+        Self::new(hardpoint_core::ResponseBody::empty(), None)
+    }
+}
+
 impl<R> Body for ResponseBody<R>
 where
     R: Body<Data = Bytes>,

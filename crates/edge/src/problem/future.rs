@@ -40,7 +40,7 @@ where
         let this = self.project();
         let response = ready!(this.inner.poll(cx))?;
         Poll::Ready(Ok(match this.render {
-            Some(render) => render.replace(response),
+            Some(render) => render.replace(response, cx),
             None => response.map(ResponseBody::inner),
         }))
     }

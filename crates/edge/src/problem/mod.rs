@@ -48,7 +48,9 @@
 //!    core's feature `axum`, `Problem` and `RejectionResponse` implement `IntoResponse`.
 //! 2. Any other response with a status of 400 to 599 becomes
 //!    [`Problem::from_status`](hardpoint_core::Problem::from_status) if its body is empty, has no
-//!    content type, or is `text/plain`. The text is dropped because it may describe internals.
+//!    content type, or is `text/plain`. The text is dropped because it may describe internals. If the
+//!    status is 400 to 499, it is logged at level `debug`, without quoted values, and with
+//!    [`ProblemLayer::explain`] it is the `detail`.
 //! 3. These responses are unchanged: an error body of any other content type, which the handler
 //!    chose; a rejection from another hardpoint layer; `application/grpc`; a status below 400.
 //! 4. Header fields are kept (`Allow`, `WWW-Authenticate`, `Retry-After`, cookies), except those
@@ -80,6 +82,7 @@
 
 mod future;
 mod layer;
+mod reason;
 mod replace;
 mod service;
 

@@ -1,6 +1,6 @@
 //! Which responses become problems, and which of their parts are kept.
 
-use std::{error::Error, sync::Arc};
+use std::{error::Error, sync::Arc, task::Context};
 
 use bytes::Bytes;
 use hardpoint_core::{HeadFacts, Outcome, Problem, Refusals, Refused, Rejection, ResponseBody};
@@ -11,8 +11,12 @@ use http::{
         CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_TYPE, ETAG, LAST_MODIFIED, RETRY_AFTER, TRAILER,
         TRANSFER_ENCODING,
     },
+    response::Parts,
 };
 use http_body::Body;
+use tracing::Level;
+
+use super::reason;
 
 /// Headers that describe the body. `Content-Range` is not included: in a 416 it carries the
 /// complete length.
@@ -39,11 +43,17 @@ static SINGLE: [HeaderName; 4] = [CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, R
 pub(super) struct Render {
     pub(super) refusals: Refusals,
     pub(super) facts: HeadFacts,
+    /// Whether clients get the texts of rejections.
+    pub(super) explain: bool,
 }
 
 impl Render {
     /// Returns the response unchanged, or the problem that replaces it.
-    pub(super) fn replace<B>(&self, mut response: Response<B>) -> Response<ResponseBody<B>>
+    pub(super) fn replace<B>(
+        &self,
+        mut response: Response<B>,
+        cx: &mut Context<'_>,
+    ) -> Response<ResponseBody<B>>
     where
         B: Body<Data = Bytes>,
     {
@@ -57,20 +67,55 @@ impl Render {
             }
             (None, Some(problem)) => self.refusals.refuse(&self.facts, &problem),
             (None, None) if says_nothing(&self.facts, &response) => {
-                self.refusals.refuse(&self.facts, &Problem::from_status(response.status()))
+                return self.replace_text(response, cx);
             }
             (None, None) => return response.map(ResponseBody::inner),
         };
-        let (rendered, body) = refused.into_parts();
-        let (mut parts, _replaced) = response.into_parts();
-        for name in &OF_THE_BODY {
-            parts.headers.remove(name);
-        }
-        put(&mut parts.headers, &rendered.headers);
-        parts.status = rendered.status;
-        parts.extensions.extend(rendered.extensions);
-        Response::from_parts(parts, body)
+        let (parts, _replaced) = response.into_parts();
+        merge(parts, refused)
     }
+
+    /// Replaces an error whose body adds nothing for programs. If it rejects the request, its text is
+    /// the reason.
+    fn replace_text<B>(
+        &self,
+        response: Response<B>,
+        cx: &mut Context<'_>,
+    ) -> Response<ResponseBody<B>>
+    where
+        B: Body<Data = Bytes>,
+    {
+        let (parts, body) = response.into_parts();
+        let mut problem = Problem::from_status(parts.status);
+        let is_logged = tracing::enabled!(target: "hardpoint::edge::problem", Level::DEBUG);
+        if parts.status.is_client_error()
+            && (self.explain || is_logged)
+            && let Some(reason) = reason::read(body, cx)
+        {
+            tracing::debug!(
+                target: "hardpoint::edge::problem",
+                code = problem.code(),
+                reason = reason::without_values(&reason),
+                "request rejected"
+            );
+            if self.explain {
+                problem = problem.detail(reason);
+            }
+        }
+        merge(parts, self.refusals.refuse(&self.facts, &problem))
+    }
+}
+
+/// The rendered refusal, with the header fields of the response that it replaces.
+fn merge<B>(mut parts: Parts, refused: Response<ResponseBody<B>>) -> Response<ResponseBody<B>> {
+    let (rendered, body) = refused.into_parts();
+    for name in &OF_THE_BODY {
+        parts.headers.remove(name);
+    }
+    put(&mut parts.headers, &rendered.headers);
+    parts.status = rendered.status;
+    parts.extensions.extend(rendered.extensions);
+    Response::from_parts(parts, body)
 }
 
 /// Logs the cause of a handler's rejection, which the client does not learn.

@@ -15,11 +15,12 @@ use super::{ResponseFuture, replace::Render};
 pub struct MapProblems<S> {
     inner: S,
     refusals: Option<Refusals>,
+    explain: bool,
 }
 
 impl<S> MapProblems<S> {
-    pub(super) fn new(inner: S, refusals: Option<Refusals>) -> Self {
-        Self { inner, refusals }
+    pub(super) fn new(inner: S, refusals: Option<Refusals>, explain: bool) -> Self {
+        Self { inner, refusals, explain }
     }
 
     hardpoint_core::inner_accessors!();
@@ -41,7 +42,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let render = self.refusals.clone().map(|refusals| {
             let facts = refusals.facts(Head::new(&request));
-            Render { refusals, facts }
+            Render { refusals, facts, explain: self.explain }
         });
         ResponseFuture::new(self.inner.call(request), render)
     }

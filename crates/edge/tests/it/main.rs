@@ -11,7 +11,10 @@ mod body_limit;
 mod catch_panic;
 mod client_address;
 mod contract;
+#[cfg(feature = "cors")]
+mod cors;
 mod problem;
+mod reason;
 mod security_headers;
 mod wire;
 

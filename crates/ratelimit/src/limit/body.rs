@@ -46,6 +46,13 @@ impl<B> ResponseBody<B> {
     }
 }
 
+impl<B> Default for ResponseBody<B> {
+    /// An empty body.
+    fn default() -> Self {
+        Self::new(hardpoint_core::ResponseBody::empty())
+    }
+}
+
 impl<B: Body> ResponseBody<B> {
     /// Settles by the response, now or when its trailers come.
     pub(super) fn judged(

@@ -1,0 +1,237 @@
+//! The layer and its builder.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use hardpoint_core::{Place, StackLayer};
+use http::{
+    HeaderName, HeaderValue, Method,
+    header::{
+        ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONTENT_TYPE,
+        LOCATION, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE,
+    },
+};
+use tower_http::cors::{self, AllowOrigin};
+use tower_layer::Layer;
+
+use super::{ConfigError, Cors, Mistake, origin::Origin};
+
+/// Lets browsers of other origins read responses. See the [module docs](super).
+#[derive(Clone)]
+#[must_use]
+pub struct CorsLayer {
+    /// tower-http's layer and the rules that it does not know; `None` if the layer is off.
+    on: Option<(cors::CorsLayer, Arc<Rules>)>,
+}
+
+/// What is allowed.
+#[derive(Debug)]
+pub(super) struct Rules {
+    origins: Vec<Origin>,
+    pub(super) credentials: bool,
+    pub(super) exposed: Vec<HeaderName>,
+}
+
+impl Rules {
+    /// Whether scripts of this origin may read the response.
+    pub(super) fn allow(&self, origin: &HeaderValue) -> bool {
+        origin.to_str().is_ok_and(|sent| self.origins.iter().any(|origin| origin.covers(sent)))
+    }
+
+    pub(super) fn allow_everyone(&self) -> bool {
+        self.origins.contains(&Origin::Any)
+    }
+}
+
+impl CorsLayer {
+    /// Starts a layer that allows these origins, each as browsers send it: `https://app.example`,
+    /// with a port unless it is the scheme's own, or `https://*.app.example` for every subdomain.
+    pub fn builder<I>(origins: I) -> CorsLayerBuilder
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        CorsLayerBuilder {
+            origins: origins.into_iter().map(Into::into).collect(),
+            any_origin: false,
+            insecure_origins: false,
+            credentials: false,
+            methods: vec![
+                Method::GET,
+                Method::HEAD,
+                Method::POST,
+                Method::PUT,
+                Method::PATCH,
+                Method::DELETE,
+            ],
+            headers: vec![AUTHORIZATION, CONTENT_TYPE],
+            exposed: vec![
+                LOCATION,
+                RETRY_AFTER,
+                WWW_AUTHENTICATE,
+                HeaderName::from_static("ratelimit"),
+                HeaderName::from_static("ratelimit-policy"),
+                HeaderName::from_static("x-request-id"),
+            ],
+            max_age: Duration::from_secs(600),
+        }
+    }
+
+    /// Does nothing: no header is added, and `OPTIONS` requests reach the inner service.
+    pub const fn off() -> Self {
+        Self { on: None }
+    }
+}
+
+impl fmt::Debug for CorsLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rules = self.on.as_ref().map(|(_, rules)| rules);
+        f.debug_struct("CorsLayer").field("rules", &rules).finish()
+    }
+}
+
+impl<S> Layer<S> for CorsLayer {
+    type Service = Cors<S>;
+
+    fn layer(&self, inner: S) -> Cors<S> {
+        match &self.on {
+            Some((layer, rules)) => Cors::new(layer.layer(inner), Some(Arc::clone(rules))),
+            None => Cors::new(cors::Cors::new(inner), None),
+        }
+    }
+}
+
+impl StackLayer for CorsLayer {
+    const PLACE: Place = Place::CORS;
+}
+
+/// Builds a [`CorsLayer`].
+///
+/// # Defaults
+///
+/// | setting | default |
+/// |---|---|
+/// | [`insecure_origins`](Self::insecure_origins) | refused |
+/// | [`any_origin`](Self::any_origin) | no |
+/// | [`credentials`](Self::credentials) | no |
+/// | [`methods`](Self::methods) | `GET HEAD POST PUT PATCH DELETE` |
+/// | [`add_header`](Self::add_header) | `Authorization` and `Content-Type` |
+/// | [`expose`](Self::expose) | `Location`, `RateLimit`, `RateLimit-Policy`, `Retry-After`, `WWW-Authenticate`, `X-Request-Id` |
+/// | [`max_age`](Self::max_age) | 10 minutes |
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct CorsLayerBuilder {
+    origins: Vec<String>,
+    any_origin: bool,
+    insecure_origins: bool,
+    credentials: bool,
+    methods: Vec<Method>,
+    headers: Vec<HeaderName>,
+    exposed: Vec<HeaderName>,
+    max_age: Duration,
+}
+
+impl CorsLayerBuilder {
+    /// Accepts origins over plain http, `null` and `*`. Default: they are mistakes. For development,
+    /// where a page comes from `http://localhost:5173`.
+    pub fn insecure_origins(mut self) -> Self {
+        self.insecure_origins = true;
+        self
+    }
+
+    /// Lets every site read responses: for an API whose responses are public. It does not go
+    /// together with [`credentials`](Self::credentials).
+    pub fn any_origin(mut self) -> Self {
+        self.any_origin = true;
+        self
+    }
+
+    /// Lets browsers send cookies and client certificates. Default: no, since an `Authorization`
+    /// header needs no such permission.
+    ///
+    /// Scripts of every allowed origin can then act for the user. This is no protection against
+    /// requests that other sites send without reading the response: cookies need `SameSite` or a
+    /// CSRF check as well.
+    pub fn credentials(mut self) -> Self {
+        self.credentials = true;
+        self
+    }
+
+    /// The methods that other origins may use. Default: those of a REST API. The router decides about
+    /// methods in any case.
+    pub fn methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
+        self.methods = methods.into_iter().collect();
+        self
+    }
+
+    /// Adds a request header that scripts may set, such as `Idempotency-Key`.
+    pub fn add_header(mut self, name: HeaderName) -> Self {
+        self.headers.push(name);
+        self
+    }
+
+    /// Adds a response header that scripts may read. Names that an inner layer or a handler lists in
+    /// `Access-Control-Expose-Headers` are kept in any case.
+    pub fn expose(mut self, name: HeaderName) -> Self {
+        self.exposed.push(name);
+        self
+    }
+
+    /// How long browsers may keep the answer to a preflight. Default: 10 minutes, which is also how
+    /// long an origin that was removed can still send requests. Browsers cut it to one or two hours;
+    /// with 0, every request has a preflight.
+    pub fn max_age(mut self, max_age: Duration) -> Self {
+        self.max_age = max_age;
+        self
+    }
+
+    /// Builds the layer.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every mistake in the origins.
+    pub fn build(self) -> Result<CorsLayer, ConfigError> {
+        let mut mistakes = Vec::new();
+        let mut origins = Vec::new();
+        for value in self.origins {
+            match Origin::parse(&value) {
+                Ok(Origin::Any) if self.credentials => {
+                    mistakes.push(Mistake::CredentialsForEveryone);
+                }
+                Ok(origin) if origin.is_insecure() && !self.insecure_origins => {
+                    mistakes.push(Mistake::InsecureOrigin { value });
+                }
+                Ok(origin) => origins.push(origin),
+                Err(reason) => {
+                    mistakes.push(Mistake::Origin { value, reason: reason.to_string() });
+                }
+            }
+        }
+        match (self.any_origin, self.credentials) {
+            (true, true) => mistakes.push(Mistake::CredentialsForEveryone),
+            (true, false) => origins.push(Origin::Any),
+            (false, _) if origins.is_empty() && mistakes.is_empty() => {
+                mistakes.push(Mistake::NoOrigin);
+            }
+            (false, _) => {}
+        }
+        if let Some(error) = ConfigError::new(mistakes) {
+            return Err(error);
+        }
+        let rules = Rules { origins, credentials: self.credentials, exposed: self.exposed };
+        let rules = Arc::new(rules);
+        let allowed = if rules.allow_everyone() {
+            AllowOrigin::any()
+        } else {
+            let rules = Arc::clone(&rules);
+            AllowOrigin::predicate(move |origin, _head| rules.allow(origin))
+        };
+        // Lists only: with a wildcard in one of them tower-http panics if there are credentials.
+        let layer = cors::CorsLayer::new()
+            .allow_origin(allowed)
+            .allow_credentials(self.credentials)
+            .allow_methods(self.methods)
+            .allow_headers(self.headers)
+            .max_age(self.max_age)
+            .vary([ORIGIN, ACCESS_CONTROL_REQUEST_METHOD, ACCESS_CONTROL_REQUEST_HEADERS]);
+        Ok(CorsLayer { on: Some((layer, rules)) })
+    }
+}
