@@ -11,7 +11,7 @@ use hardpoint::{
     core::{Problem, Secret, axum::RejectionResponse},
     redis::{Concept, Redis, Script},
 };
-use http::{StatusCode, request::Parts};
+use http::{HeaderName, StatusCode, header::LOCATION, request::Parts};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -219,7 +219,7 @@ pub(crate) async fn sign_up(
     State(app): State<App>,
     parts: Parts,
     Json(sign_up): Json<SignUp>,
-) -> Result<(StatusCode, Json<Value>), RejectionResponse> {
+) -> Result<(StatusCode, [(HeaderName, &'static str); 1], Json<Value>), RejectionResponse> {
     let email =
         normal(&sign_up.email).ok_or_else(|| refused("email", "write an e-mail address"))?;
     app.policy.check(&sign_up.password, &[&email]).map_err(passwords::weak)?;
@@ -233,7 +233,9 @@ pub(crate) async fn sign_up(
     let password = app.passwords.hash(PasswordClient::from_parts(&parts), sign_up.password).await?;
     let id = ids::random().ok_or_else(|| Problem::from_status(StatusCode::SERVICE_UNAVAILABLE))?;
     app.accounts.add(email, Account { id: id.clone(), password }).await?;
-    Ok((StatusCode::CREATED, Json(json!({ "id": id }))))
+    // The account, for the user who logs in to it.
+    let location = [(LOCATION, "/api/v1/me")];
+    Ok((StatusCode::CREATED, location, Json(json!({ "id": id }))))
 }
 
 fn refused(field: &str, what: impl Into<String>) -> Problem {

@@ -16,7 +16,7 @@ use hardpoint::{
     core::{Problem, RequestContext, Time, axum::RejectionResponse},
     redis::{self, Concept, Keys, Redis, Script},
 };
-use http::{StatusCode, request::Parts};
+use http::{HeaderName, StatusCode, header::LOCATION, request::Parts};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -224,7 +224,7 @@ pub(crate) async fn add(
     user: Authenticated,
     parts: Parts,
     Json(add): Json<Add>,
-) -> Result<(StatusCode, Json<Note>), RejectionResponse> {
+) -> Result<(StatusCode, [(HeaderName, String); 1], Json<Note>), RejectionResponse> {
     user.require(&WRITE)?;
     if add.text.is_empty() || add.text.len() > LONGEST {
         let error = json!({ "pointer": "#/text", "detail": format!("write 1 to {LONGEST} bytes") });
@@ -239,7 +239,20 @@ pub(crate) async fn add(
     let from = client.and_then(|client| client.network());
     app.notes.add(user.subject(), note.clone(), from).await?;
     app.notes_added.increment();
-    Ok((StatusCode::CREATED, Json(note)))
+    let location = [(LOCATION, format!("/api/v1/notes/{}", note.id))];
+    Ok((StatusCode::CREATED, location, Json(note)))
+}
+
+/// `GET /api/v1/notes/{id}`
+pub(crate) async fn one(
+    State(app): State<App>,
+    user: Authenticated,
+    Path(id): Path<String>,
+) -> Result<Json<Note>, RejectionResponse> {
+    user.require(&READ)?;
+    let notes = app.notes.list(user.subject()).await?;
+    let found = notes.into_iter().find(|note| note.id == id);
+    found.map(Json).ok_or_else(|| Problem::from_status(StatusCode::NOT_FOUND).into())
 }
 
 /// `DELETE /api/v1/notes/{id}`

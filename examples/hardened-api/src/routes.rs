@@ -14,8 +14,11 @@ use hardpoint::{
         AuthLayer, KeySet, LoginGuard, PasswordHasher, PasswordPolicy, RevocationPolicy,
         SessionIssuer, SessionStore, TokenCache, TokenIssuer, TokenVerifier,
     },
-    core::Telemetry,
-    edge::{BodyLimitLayer, CatchPanicLayer, ClientLayer, ProblemLayer, SecurityHeadersLayer},
+    core::{Problem, Telemetry},
+    edge::{
+        BodyLimitLayer, CatchPanicLayer, ClientLayer, CorsLayer, ProblemLayer,
+        SecurityHeadersLayer, cors,
+    },
     health::{DrainLayer, Lifecycle, ProbeLayer},
     observability::{
         MetricsBuilder, RecordLayer,
@@ -39,7 +42,7 @@ use crate::{
     passwords,
     quote::{self, Quotes},
     recovery, session,
-    settings::Settings,
+    settings::{Env, Settings},
     stores::Server,
 };
 
@@ -139,7 +142,8 @@ pub(crate) fn router(
         .layer(ClientLayer::new(settings.resolver.clone()))
         .layer(RecordLayer::new().otlp(otlp))
         .layer(SecurityHeadersLayer::default())
-        .layer(ProblemLayer::new())
+        .layer(cors(settings)?)
+        .layer(ProblemLayer::new().explain(settings.env == Env::Dev))
         .layer(CatchPanicLayer::new())
         .layer(DeadlineLayer::new(MAX_TIME)?)
         .layer(by_address(settings, server)?);
@@ -163,11 +167,22 @@ pub(crate) fn router(
         .route("/api/v1/me", get(session::me))
         .route("/api/v1/ping", get(session::ping))
         .route("/api/v1/notes", get(notes::list).post(notes::add))
-        .route("/api/v1/notes/{id}", delete(notes::remove))
+        .route("/api/v1/notes/{id}", get(notes::one).delete(notes::remove))
         .with_state(app)
         .route("/api/v1/quote", get(quote::quote).with_state(quotes))
         .layer(inner);
-    Ok(api.merge(keys).layer(outer))
+    // A path that no route matches needs no token to be told so: the fallback is outside of
+    // authentication, and inside the limits.
+    Ok(Router::new().merge(api).merge(keys).fallback(unknown).layer(outer))
+}
+
+/// Lets the configured origins read responses. None are configured by default.
+fn cors(settings: &Settings) -> Result<CorsLayer, cors::ConfigError> {
+    if settings.cors_origins.is_empty() {
+        return Ok(CorsLayer::off());
+    }
+    let builder = CorsLayer::builder(settings.cors_origins.iter().cloned());
+    if settings.env == Env::Dev { builder.insecure_origins() } else { builder }.build()
 }
 
 /// Limits each client address, and more strictly the routes that tell whether an account exists or
@@ -206,6 +221,11 @@ fn shared(limits: RateLimiterBuilder, server: Option<&Server>) -> RateLimiterBui
         Some(server) => server.limits(limits),
         None => limits,
     }
+}
+
+/// Answers for a path that no route matches.
+async fn unknown() -> Problem {
+    Problem::from_status(StatusCode::NOT_FOUND)
 }
 
 async fn jwks(State(app): State<App>) -> Response {

@@ -14,6 +14,7 @@ use hardpoint::{
         session::{RootSecret, Rotation},
     },
     core::{ClientResolver, Family, Secret, TrustedProxies},
+    edge::CorsLayer,
     health::Lifecycle,
     observability::{
         Logs,
@@ -27,10 +28,11 @@ use hardpoint::{
 use crate::mail::MailSettings;
 
 /// All variables that begin with `HARDPOINT_`. Any other is a mistake.
-const KNOWN: [&str; 25] = [
+const KNOWN: [&str; 26] = [
     "HARDPOINT_ADMIN_LISTEN",
     "HARDPOINT_ADMIN_TOKEN",
     "HARDPOINT_ADMIN_TOKEN_FILE",
+    "HARDPOINT_CORS_ORIGINS",
     "HARDPOINT_DRAIN_DEADLINE",
     "HARDPOINT_DRAIN_DELAY",
     "HARDPOINT_ENV",
@@ -90,6 +92,8 @@ pub(crate) struct Settings {
     pub(crate) admin_listen: SocketAddr,
     pub(crate) admin_token: Option<Arc<Secret<str>>>,
     pub(crate) resolver: ClientResolver,
+    /// The origins whose scripts may read responses.
+    pub(crate) cors_origins: Vec<String>,
     pub(crate) rate_limit: Option<Quota>,
     pub(crate) subject_rate_limit: Option<Quota>,
     pub(crate) sign_up_rate_limit: Quota,
@@ -161,6 +165,7 @@ impl Settings {
             admin_listen,
             admin_token,
             resolver: reader.resolver(),
+            cors_origins: reader.cors_origins(env),
             rate_limit: reader.parsed("HARDPOINT_RATE_LIMIT", per_client, optional_quota),
             subject_rate_limit: reader.parsed(
                 "HARDPOINT_SUBJECT_RATE_LIMIT",
@@ -236,6 +241,20 @@ impl Reader<'_> {
             TrustedProxies::new(networks).map_err(|error| format!("fix it: {error}"))
         });
         ClientResolver::new(proxies, family)
+    }
+
+    /// Returns the origins, checked as strictly as the environment is.
+    fn cors_origins(&mut self, env: Env) -> Vec<String> {
+        self.parsed("HARDPOINT_CORS_ORIGINS", Vec::new(), |text| {
+            let origins = text.split(',').map(str::trim).filter(|origin| !origin.is_empty());
+            let origins: Vec<_> = origins.map(str::to_owned).collect();
+            let builder = CorsLayer::builder(origins.iter().cloned());
+            let builder = if env == Env::Dev { builder.insecure_origins() } else { builder };
+            match builder.build() {
+                Ok(_) => Ok(origins),
+                Err(error) => Err(format!("fix it: {error}")),
+            }
+        })
     }
 
     fn secrets(&mut self, env: Env) -> Option<Secrets> {

@@ -18,6 +18,7 @@ use super::{
     ids::{self, X_REQUEST_ID},
     layer::Settings,
     notes,
+    sample::Sample,
     span::OpenSpan,
 };
 
@@ -37,6 +38,7 @@ const ERROR_MAX: usize = 256;
 pub(super) struct Entry {
     time: Time,
     telemetry: Telemetry,
+    sample: Arc<Sample>,
     context: Arc<RequestContext>,
     span: Span,
     /// The span to be exported, if the request is sampled.
@@ -119,6 +121,7 @@ impl Entry {
         Self {
             time: settings.time.clone(),
             telemetry: settings.telemetry.clone(),
+            sample: Arc::clone(&settings.sample),
             span,
             exported,
             method,
@@ -225,6 +228,16 @@ impl Entry {
         }
     }
 
+    /// The number of rejected requests without a line before this one, if this request has a line.
+    /// Every request has one that was not rejected.
+    fn line(&self, ending: Ending, now: Mono) -> Option<u64> {
+        let rejected = match ending {
+            Ending::Known(outcome) => outcome == Outcome::Rejected,
+            _ => self.status().is_some_and(|status| status.is_client_error()),
+        };
+        if rejected { self.sample.line(now) } else { Some(0) }
+    }
+
     fn grpc_ending(&self) -> Ending {
         match self.grpc.and_then(End::code) {
             Some(code) => code.outcome().map_or(Ending::Ok, Ending::Known),
@@ -272,8 +285,10 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         let ending = self.ending();
-        let duration = self.since_received(self.time.now());
+        let now = self.time.now();
+        let duration = self.since_received(now);
         self.report(ending, duration);
+        let Some(unlogged) = self.line(ending, now) else { return };
         // The fields in one place. tracing requires a separate callsite for each level.
         macro_rules! line {
             ($level:expr, $ending:expr) => {
@@ -297,6 +312,7 @@ impl Drop for Entry {
                     subject = self.context.subject(),
                     user_agent = self.user_agent.as_ref().map(beginning).as_deref(),
                     notes = notes::json(&self.context).map(tracing::field::display),
+                    unlogged = (unlogged > 0).then_some(unlogged),
                     "request"
                 )
             };

@@ -3,7 +3,10 @@ use std::{borrow::Cow, sync::Arc};
 use hardpoint_core::{Place, StackLayer, Telemetry, Time};
 use tower_layer::Layer;
 
-use super::{Record, grpc::Methods, ids::Trust, span::SpanSink};
+use super::{Record, grpc::Methods, ids::Trust, sample::Sample, span::SpanSink};
+
+/// The default of [`RecordLayer::rejected_lines`].
+const REJECTED_LINES: u32 = 100;
 
 /// Assigns ids to each request and writes its access line. See the [module docs](super).
 #[derive(Clone, Debug)]
@@ -12,12 +15,14 @@ pub struct RecordLayer {
     pub(crate) settings: Settings,
 }
 
-/// The settings of a layer's services. They share only the names of gRPC methods: a record belongs to
-/// one request.
+/// The settings of a layer's services. They share the names of gRPC methods and the count of lines
+/// about rejected requests: a record belongs to one request.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(super) time: Time,
     pub(super) trust: Trust,
+    /// Which rejected requests have a line.
+    pub(super) sample: Arc<Sample>,
     pub(super) telemetry: Telemetry,
     /// The keys of the accepted baggage.
     pub(super) baggage: Option<Arc<[Cow<'static, str>]>>,
@@ -30,10 +35,11 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    const fn new(methods: Option<Methods>) -> Self {
+    fn new(methods: Option<Methods>) -> Self {
         Self {
             time: Time::system(),
             trust: Trust::Proxies,
+            sample: Arc::new(Sample::new(REJECTED_LINES)),
             telemetry: Telemetry::none(),
             baggage: None,
             amazon: false,
@@ -55,7 +61,7 @@ impl RecordLayer {
     }
 
     /// Does nothing: no context, no ids, no access line.
-    pub const fn off() -> Self {
+    pub fn off() -> Self {
         Self { settings: Settings::new(None) }
     }
 
@@ -110,6 +116,16 @@ impl RecordLayer {
         if let Some(known) = &mut self.settings.methods {
             known.declare(methods.into_iter().map(Into::into));
         }
+        self
+    }
+
+    /// How many lines a second may be about rejected requests, whose outcome is `rejected` or whose
+    /// status is 400 to 499. Ten seconds' worth may come at once. The next line about one has the
+    /// number of those without a line as `unlogged`; metrics and other observers see every request.
+    /// Default: 100, because a flood of rejected requests costs its sender nothing, and a line each
+    /// would fill disks and hide the others. 0 writes none of them; `u32::MAX` writes all.
+    pub fn rejected_lines(mut self, per_second: u32) -> Self {
+        self.settings.sample = Arc::new(Sample::new(per_second));
         self
     }
 

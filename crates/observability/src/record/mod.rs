@@ -62,7 +62,9 @@
 //!    listed below; an unknown field has no value.
 //! 6. The event's level is `error` if the outcome is `failed` or `panicked`, `warn` if it is `shed`
 //!    or `timed_out`, and `info` otherwise.
-//! 7. The layer reports [`RequestStarted`](hardpoint_core::event::RequestStarted) before the inner
+//! 7. Lines about rejected requests are bounded: see
+//!    [`rejected_lines`](RecordLayer::rejected_lines). Every other request has its line.
+//! 8. The layer reports [`RequestStarted`](hardpoint_core::event::RequestStarted) before the inner
 //!    service runs and [`RequestEnded`](hardpoint_core::event::RequestEnded) with the access line.
 //!    [`metrics`](crate::metrics) counts requests by them.
 //!
@@ -82,6 +84,7 @@
 //! | `client` | address of the client, in full |
 //! | `subject` | the authenticated subject |
 //! | `user_agent` | its first 256 bytes |
+//! | `unlogged` | in a line about a rejected request: how many before it have no line |
 //! | `notes` | an object of the notes that handlers added with [`RequestContext::note`](hardpoint_core::RequestContext::note) |
 //!
 //! A rejected request is logged with the status and outcome of its
@@ -155,6 +158,7 @@ pub(crate) mod ids;
 mod layer;
 pub(crate) mod notes;
 pub(crate) mod random;
+mod sample;
 mod service;
 pub(crate) mod span;
 pub(crate) mod traceparent;

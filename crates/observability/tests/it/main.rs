@@ -24,4 +24,5 @@ mod outgoing;
 mod process;
 mod redaction;
 mod redaction_corpus;
+mod rejected;
 mod server;
