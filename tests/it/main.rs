@@ -11,7 +11,9 @@ mod lookups;
 mod order;
 mod plain;
 mod refusals;
+mod streams;
 mod tonic;
+mod unknown;
 
 use std::sync::LazyLock;
 
