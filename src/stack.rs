@@ -86,10 +86,14 @@ use crate::place::{self, Placed};
 /// # use hardpoint::{Stack, edge::{BodyLimitLayer, CatchPanicLayer, ProblemLayer}};
 /// let outer = Stack::new().layer(ProblemLayer::new()).layer(CatchPanicLayer::new());
 /// let inner = outer.inner().layer(BodyLimitLayer::new(1024));
-/// // Router::new().merge(protected.layer(inner)).merge(public).layer(outer)
+/// // protected.layer(inner).merge(public).fallback(not_found).layer(outer)
 /// # let _ = inner;
 /// # }
 /// ```
+///
+/// Without the fallback, an unknown path is answered by that of the protected part, and so with 401.
+/// Authentication never decides by the absence of a route: what a fallback of its own does not answer
+/// needs a token.
 ///
 /// # Sharing
 /// A stack is one layer: clones share what its layers share.

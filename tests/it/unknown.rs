@@ -43,8 +43,7 @@ where
 fn beside_each_other(auth: AuthLayer) -> Router {
     let outer = Stack::new().layer(ProblemLayer::new()).layer(CatchPanicLayer::new());
     let inner = outer.inner().layer(auth).layer(BodyLimitLayer::new(1024).with_axum_body());
-    let protected = protected().layer(inner);
-    Router::new().merge(protected).merge(public()).fallback(not_found).layer(outer)
+    protected().layer(inner).merge(public()).fallback(not_found).layer(outer)
 }
 
 #[tokio::test]
