@@ -4,24 +4,87 @@
 //! owns neither `main`, router nor handlers. This crate re-exports them and adds [`Stack`], which
 //! checks their order. Each crate can also be used by itself.
 //!
-//! # Quick start
+//! # A whole service
 //!
-//! The project's README contains a complete service, and `examples/hardened-api` is one to
-//! run.
+//! Public and protected routes of axum behind one order of layers. `Server` is the server of
+//! `health`; the same stack goes around plain hyper and tonic.
+//!
+//! ```no_run
+//! # #[cfg(all(feature = "axum", feature = "full"))]
+//! # mod service {
+//! use std::{convert::Infallible, error::Error, process::ExitCode};
+//!
+//! use axum::{Router, routing::get};
+//! use hardpoint::{
+//!     Stack,
+//!     auth::{AuthLayer, KeySet, TokenVerifier, VerifyingKey, axum::Authenticated},
+//!     core::ClientResolver,
+//!     edge::{BodyLimitLayer, CatchPanicLayer, ClientLayer, ProblemLayer, SecurityHeadersLayer},
+//!     health::{DrainLayer, Lifecycle, ProbeLayer, serve::Server},
+//!     observability::{Logs, RecordLayer},
+//!     ratelimit::{Policy, Quota, RateLimitLayer, key},
+//!     secrets::{self, Environment, Secrets, Spec},
+//! };
+//!
+//! #[tokio::main]
+//! async fn main() -> ExitCode {
+//!     let Err(error) = run().await;
+//!     secrets::explain(&*error) // a line for each mistake of the configuration, and code 78
+//! }
+//!
+//! async fn run() -> Result<Infallible, Box<dyn Error>> {
+//!     let environment = Environment::from_process();
+//!     let secrets = Secrets::loader(&environment).add_spec(Spec::pem("JWT_KEYS")).load()?;
+//!     let pem = secrets.text("JWT_KEYS").ok_or("it was required")?;
+//!     let keys = KeySet::new(VerifyingKey::all_from_pem(pem.expose())?)?;
+//!     let verifier =
+//!         TokenVerifier::builder().issuer("https://id.example", keys).audience("api").build()?;
+//!
+//!     let logs = Logs::json("api").init()?;
+//!     let lifecycle = Lifecycle::builder().flush_logs(move |within| logs.flush(within)).build()?;
+//!     let client = key::client_network(ClientResolver::direct());
+//!     let outer = Stack::new()
+//!         .layer(ProbeLayer::new(&lifecycle))
+//!         .layer(DrainLayer::new(&lifecycle))
+//!         .layer(ClientLayer::new(ClientResolver::direct()))
+//!         .layer(RecordLayer::new())
+//!         .layer(SecurityHeadersLayer::default())
+//!         .layer(ProblemLayer::new())
+//!         .layer(CatchPanicLayer::new())
+//!         .layer(RateLimitLayer::new(Policy::new("client", Quota::per_second(200), client))?);
+//!     let inner = outer
+//!         .inner()
+//!         .layer(AuthLayer::new(verifier))
+//!         .layer(BodyLimitLayer::new(64 * 1024).with_axum_body());
+//!     let protected = Router::new()
+//!         .route("/me", get(async |user: Authenticated| user.subject().to_owned()))
+//!         .route_layer(inner);
+//!     let app = Router::new().route("/", get(async || "hello")).merge(protected).layer(outer);
+//!
+//!     let server = Server::bind("0.0.0.0:3000").await?;
+//!     lifecycle.started();
+//!     server.service(app).run(&lifecycle).await
+//! }
+//! # }
+//! ```
+//!
+//! In the repository, `examples/axum-minimal`, `hyper-minimal`, `tonic-minimal` and `client-policy`
+//! are programs of one file, `examples/hardened-api` uses everything, and `docs/adopt.md` adds the
+//! layers to an existing service step by step.
 //!
 //! # Concepts
 //!
-//! | module | protects against |
-//! |---|---|
-//! | `auth` | callers who claim to be someone else |
-//! | `ratelimit` | callers who take more than their share |
-//! | `resilience` | dependencies that fail, hang or are overloaded by retries |
-//! | `observability` | incidents without evidence: access lines, logs, metrics |
-//! | `health` | traffic to an instance that cannot serve it, and requests lost in a restart |
-//! | `secrets` | starting with a missing, weak or leaked secret |
-//! | `redis` | requests that wait for a Redis or Valkey server that is down |
-//! | `edge` | spoofed addresses, huge bodies, unsafe browser defaults, inconsistent errors |
-//! | [`core`] | layers that disagree: it holds the types that all of them share |
+//! | module | protects against | starts with |
+//! |---|---|---|
+//! | [`auth`] | callers who claim to be someone else | [`AuthLayer`](auth::AuthLayer), [`SessionIssuer`](auth::SessionIssuer), [`PasswordHasher`](auth::PasswordHasher) |
+//! | [`ratelimit`] | callers who take more than their share | [`RateLimitLayer`](ratelimit::RateLimitLayer), [`Policy`](ratelimit::Policy) |
+//! | [`resilience`] | dependencies that fail, hang or are overloaded by retries | [`ClientPolicy`](resilience::ClientPolicy) |
+//! | [`observability`] | incidents without evidence: access lines, logs, metrics | [`RecordLayer`](observability::RecordLayer), [`Logs`](observability::Logs), [`Metrics`](observability::Metrics) |
+//! | [`health`] | traffic to an instance that cannot serve it, and requests lost in a restart | [`Lifecycle`](health::Lifecycle), [`Server`](health::serve::Server) |
+//! | [`secrets`] | starting with a missing, weak or leaked secret | [`Secrets`](secrets::Secrets), [`Spec`](secrets::Spec) |
+//! | [`redis`] | requests that wait for a Redis or Valkey server that is down | [`Redis`](redis::Redis) |
+//! | [`edge`] | spoofed addresses, huge bodies, unsafe browser defaults, inconsistent errors | [`ClientLayer`](edge::ClientLayer), [`ProblemLayer`](edge::ProblemLayer) |
+//! | [`core`] | layers that disagree: it holds the types that all of them share | [`RequestContext`](core::RequestContext), [`Refusals`](core::Refusals) |
 //!
 //! # Features
 //!
@@ -74,6 +137,8 @@ pub use self::stack::{After, Bottom, Stack};
 pub mod _manual {
     #[doc = include_str!("../docs/accounts.md")]
     pub mod accounts {}
+    #[doc = include_str!("../docs/adopt.md")]
+    pub mod adopt {}
     #[doc = include_str!("../docs/ARCHITECTURE.md")]
     pub mod architecture {}
     #[doc = include_str!("../docs/auth.md")]
@@ -93,6 +158,8 @@ pub mod _manual {
     #[cfg(feature = "otlp")]
     #[doc = include_str!("../docs/otlp.md")]
     pub mod otlp {}
+    #[doc = include_str!("../docs/packages.md")]
+    pub mod packages {}
     #[doc = include_str!("../docs/problems.md")]
     pub mod problems {}
     #[doc = include_str!("../docs/ratelimit.md")]
@@ -104,6 +171,11 @@ pub mod _manual {
     pub mod resilience {}
     #[doc = include_str!("../README.md")]
     pub mod readme {}
+    #[doc = include_str!("../docs/recipes.md")]
+    pub mod recipes {}
     #[doc = include_str!("../docs/sessions.md")]
     pub mod sessions {}
+    #[cfg(all(feature = "grpc", feature = "tonic"))]
+    #[doc = include_str!("../docs/tonic.md")]
+    pub mod tonic {}
 }

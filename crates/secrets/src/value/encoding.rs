@@ -85,8 +85,18 @@ fn looks_like_base64(text: &[u8], least: usize) -> bool {
 /// Whether the bytes of a decoded key are the text of another encoding: hexadecimal, base32 or
 /// base64. Then the key was encoded twice.
 pub(super) fn is_encoded(bytes: &[u8]) -> bool {
-    looks_like_base64(bytes, FEW_ENCODED)
-        || str::from_utf8(bytes).is_ok_and(|text| is_hex(text.trim()))
+    let text = bytes.trim_ascii();
+    (looks_like_base64(text, FEW_ENCODED) && is_mixed(text))
+        || str::from_utf8(text).is_ok_and(is_hex)
+}
+
+/// Whether a text has the padding of base64, or capitals, small letters and digits, as all but one
+/// in a thousand random keys in base64 do. A passphrase is no encoded key.
+fn is_mixed(text: &[u8]) -> bool {
+    let has = |class: fn(&u8) -> bool| text.iter().any(class);
+    text.ends_with(b"=")
+        || (has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase) && has(u8::is_ascii_digit))
+        || str::from_utf8(text).is_ok_and(is_base32)
 }
 
 /// Whether a text is base64 of at least 16 bytes, for the spec that wants another encoding.

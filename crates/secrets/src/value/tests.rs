@@ -280,6 +280,9 @@ fn raw_bytes_are_refused_where_text_is_wanted_and_text_where_raw_bytes_are() {
     let utf_16 = b"\xff\xfeq\0 \0s\0".as_slice();
     assert_eq!(judge(&Spec::base64("NAME"), utf_16).err(), Some(Flaw::ByteOrderMark));
 
+    for phrase in ["an-example-root-secret-of-many-bytes", "correcthorsebatterystaplecorrect"] {
+        assert_eq!(base64(phrase.as_bytes()), Ok(None), "a phrase is not an encoded key");
+    }
     let spec = Spec::raw("NAME").exact_bytes(32);
     let (value, weakness) = judge(&spec, &KEY).unwrap();
     assert!(matches!(value, Value::Bytes(bytes) if bytes.ct_eq(KEY)));
