@@ -5,15 +5,19 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use hardpoint::{
     auth::{PasswordClient, PasswordHash},
     core::{Problem, Secret, axum::RejectionResponse},
     redis::{Concept, Redis, Script},
 };
-use http::{HeaderName, StatusCode, header::LOCATION, request::Parts};
+use http::{StatusCode, header::LOCATION, request::Parts};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     ids, passwords, recovery,
@@ -219,12 +223,13 @@ pub(crate) async fn sign_up(
     State(app): State<App>,
     parts: Parts,
     Json(sign_up): Json<SignUp>,
-) -> Result<(StatusCode, [(HeaderName, &'static str); 1], Json<Value>), RejectionResponse> {
+) -> Result<Response, RejectionResponse> {
     let email =
         normal(&sign_up.email).ok_or_else(|| refused("email", "write an e-mail address"))?;
     app.policy.check(&sign_up.password, &[&email]).map_err(passwords::weak)?;
     if app.mail.is_delivered() {
-        return recovery::sign_up(app, &parts, email, sign_up.password).await;
+        let accepted = recovery::sign_up(app, &parts, email, sign_up.password).await?;
+        return Ok(accepted.into_response());
     }
     // Checked again by `add`. Checking here saves most of the hashing.
     if app.accounts.find(&email).await?.is_some() {
@@ -235,7 +240,7 @@ pub(crate) async fn sign_up(
     app.accounts.add(email, Account { id: id.clone(), password }).await?;
     // The account, for the user who logs in to it.
     let location = [(LOCATION, "/api/v1/me")];
-    Ok((StatusCode::CREATED, location, Json(json!({ "id": id }))))
+    Ok((StatusCode::CREATED, location, Json(json!({ "id": id }))).into_response())
 }
 
 fn refused(field: &str, what: impl Into<String>) -> Problem {
