@@ -155,6 +155,9 @@ pub mod _manual {
     pub mod health {}
     #[doc = include_str!("../docs/metrics.md")]
     pub mod metrics {}
+    #[cfg(feature = "observability")]
+    #[doc = include_str!("../docs/observability.md")]
+    pub mod observability {}
     #[cfg(feature = "otlp")]
     #[doc = include_str!("../docs/otlp.md")]
     pub mod otlp {}
