@@ -25,8 +25,9 @@ const CUMULATIVE: u64 = 2;
 const PIECE: usize = 16 * 1024;
 
 /// The names of the semantic conventions.
-const NAMES: [(&str, &str); 9] = [
+const NAMES: [(&str, &str); 10] = [
     ("error_type", "error.type"),
+    ("http_client_request_duration", "http.client.request.duration"),
     ("http_request_method", "http.request.method"),
     ("http_response_status_code", "http.response.status_code"),
     ("http_route", "http.route"),

@@ -156,7 +156,7 @@ fn a_collector_that_fails_costs_neither_memory_nor_time_and_every_span_is_counte
             load.peak - before
         );
         // If any of them waited for a request, there would be few, and most of them slow.
-        assert!(load.requests > 1000 && load.slow * 1000 <= load.requests, "{name}: {load:?}");
+        assert!(load.requests > 1000 && load.slow * 100 <= load.requests, "{name}: {load:?}");
         assert!(took < Duration::from_secs(3), "{name}: {took:?}");
         assert_eq!(name == "alive", totals.sent > 0, "{name}: {all}");
     }
