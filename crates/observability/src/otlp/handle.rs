@@ -287,7 +287,7 @@ impl OutgoingLayer {
 
 impl Logs {
     /// Exports every event that this log writes, redacted alike, besides writing it, and the spans of
-    /// the exporter's [`span_targets`](super::otlp::OtlpBuilder::span_targets). Default: only written.
+    /// the exporter's [`span_targets`](super::OtlpBuilder::span_targets). Default: only written.
     pub fn otlp(self, otlp: &Otlp) -> Self {
         if otlp.exports(Signal::Logs) || otlp.exports(Signal::Traces) {
             self.export_to(Arc::clone(&otlp.shared) as Arc<dyn RecordSink>)

@@ -15,7 +15,7 @@ use crate::otlp::{
 
 const PREFIX: &str = "OTEL_";
 
-/// Every variable that is read. See the [table](super#variables).
+/// Every variable that is read. See the [table](crate::otlp#variables).
 pub const VARIABLES: [&str; 50] = [
     "OTEL_BLRP_SCHEDULE_DELAY",
     "OTEL_BSP_SCHEDULE_DELAY",
