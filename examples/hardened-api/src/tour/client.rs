@@ -18,6 +18,7 @@ use super::Failure;
 pub(super) struct Client {
     address: SocketAddr,
     token: Option<String>,
+    cookie: Option<String>,
     pool: Pool<HttpConnector, Full<Bytes>>,
 }
 
@@ -31,12 +32,22 @@ pub(super) struct Reply {
 
 impl Client {
     pub(super) fn new(address: SocketAddr) -> Self {
-        Self { address, token: None, pool: Pool::builder(TokioExecutor::new()).build_http() }
+        Self {
+            address,
+            token: None,
+            cookie: None,
+            pool: Pool::builder(TokioExecutor::new()).build_http(),
+        }
     }
 
     /// Returns the same client with a bearer token on each request.
     pub(super) fn with_token(&self, token: &str) -> Self {
         Self { token: Some(token.to_owned()), ..self.clone() }
+    }
+
+    /// Returns the same client with this cookie on each request.
+    pub(super) fn with_cookie(&self, cookie: &str) -> Self {
+        Self { cookie: Some(cookie.to_owned()), ..self.clone() }
     }
 
     pub(super) async fn get(&self, path: &str) -> Result<Reply, Failure> {
@@ -57,6 +68,9 @@ impl Client {
         let mut request = Request::builder().method(method).uri(uri);
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
+        }
+        if let Some(cookie) = &self.cookie {
+            request = request.header("cookie", cookie);
         }
         if body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");

@@ -1,6 +1,8 @@
 //! Starts the service on free ports and drives it over real HTTP, scene by scene.
 
+mod accounts;
 mod client;
+mod mail;
 mod scenes;
 mod server;
 mod shared;

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 
 use super::{
     Failure,
+    accounts::Accounts,
     client::{Client, Reply},
     server::{self, Secrets, Server},
     shared, upstream,
@@ -47,6 +48,7 @@ pub(super) async fn play() -> Result<usize, Failure> {
     stage.limit().await?;
     stage.access_line().await?;
     stage.upstream().await?;
+    stage.accounts().await?;
     stage.instances().await?;
     stage.drain().await
 }
@@ -320,6 +322,17 @@ impl Stage {
     async fn upstream(&mut self) -> Result<(), Failure> {
         self.scene("A dependency fails: calls are retried, then the circuit opens, and recovers");
         upstream::play().await?.iter().for_each(|line| show(line));
+        Ok(())
+    }
+
+    async fn accounts(&mut self) -> Result<(), Failure> {
+        self.scene("Signing up where mail is delivered reveals nobody's account");
+        let (mut accounts, lines) = Accounts::start(PASSWORD).await?;
+        lines.iter().for_each(|line| show(line));
+        self.scene("Lockout: an attacker is locked out, and the owner is not");
+        accounts.lockout().await?.iter().for_each(|line| show(line));
+        self.scene("A forgotten password: the link of a mail works once and ends all sessions");
+        accounts.reset().await?.iter().for_each(|line| show(line));
         Ok(())
     }
 
