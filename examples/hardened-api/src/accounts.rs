@@ -238,9 +238,14 @@ pub(crate) async fn sign_up(
     let password = app.passwords.hash(PasswordClient::from_parts(&parts), sign_up.password).await?;
     let id = ids::random().ok_or_else(|| Problem::from_status(StatusCode::SERVICE_UNAVAILABLE))?;
     app.accounts.add(email, Account { id: id.clone(), password }).await?;
+    Ok(created(&id))
+}
+
+/// The answer for a new account.
+pub(crate) fn created(id: &str) -> Response {
     // The account, for the user who logs in to it.
     let location = [(LOCATION, "/api/v1/me")];
-    Ok((StatusCode::CREATED, location, Json(json!({ "id": id }))).into_response())
+    (StatusCode::CREATED, location, Json(json!({ "id": id }))).into_response()
 }
 
 fn refused(field: &str, what: impl Into<String>) -> Problem {

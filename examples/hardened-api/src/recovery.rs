@@ -4,7 +4,7 @@
 //! once, so that the answer is the same for known and unknown addresses. A confirmation consumes the
 //! token, by `POST` only.
 
-use axum::{Json, extract::State};
+use axum::{Json, extract::State, response::Response};
 use hardpoint::{
     auth::{
         PasswordClient, PasswordHash,
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    accounts::{Account, counted_as},
+    accounts::{Account, counted_as, created},
     ids,
     mail::prepared,
     passwords,
@@ -161,7 +161,7 @@ pub(crate) async fn activate(
     State(app): State<App>,
     parts: Parts,
     Json(activate): Json<Activate>,
-) -> Result<(StatusCode, Json<Value>), RejectionResponse> {
+) -> Result<Response, RejectionResponse> {
     app.mail.accepts(Purpose::EmailVerification)?;
     let token = app.mail.tokens.find(Purpose::EmailVerification, activate.token.expose()).await?;
     let broken = || Problem::from_status(StatusCode::INTERNAL_SERVER_ERROR);
@@ -173,7 +173,7 @@ pub(crate) async fn activate(
     let email = token.subject().to_owned();
     token.consume(&[]).await?;
     app.accounts.add(email, Account { id: id.clone(), password }).await?;
-    Ok((StatusCode::CREATED, Json(json!({ "id": id }))))
+    Ok(created(&id))
 }
 
 /// Finds the token of an account.
