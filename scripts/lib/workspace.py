@@ -23,8 +23,9 @@ GENERIC = {
     "auth": {"Auth<S>", "BoxFuture<T>", "Require<S>", "ResponseFuture<S, B>"},
     "core": {"ResponseBody<B>", "ResponseFuture<F, B>", "Secret<T>"},
     "edge": {
-        "BodyLimit<S>", "CatchPanic<S>", "IntoAxumBody<S>", "LimitedBody<B>", "MapProblems<S>",
-        "ResolveClient<S>", "ResponseFuture<F>", "ResponseFuture<F, R>", "SetSecurityHeaders<S>",
+        "BodyLimit<S>", "CatchPanic<S>", "Cors<S>", "IntoAxumBody<S>", "LimitedBody<B>",
+        "MapProblems<S>", "ResolveClient<S>", "ResponseBody<R>", "ResponseFuture<F>",
+        "ResponseFuture<F, R>", "SetSecurityHeaders<S>",
     },
     "health": {
         "Drain<S>", "HyperService<S>", "Probe<S>", "ResponseBody<B>", "ResponseFuture<F>", "Serving<S>",
