@@ -109,11 +109,12 @@ impl RedisBuilder {
     pub fn build(self) -> Result<Redis, ConfigError> {
         let Self { source, settings } = self;
         settings.check()?;
+        let is_plain = matches!(source, Source::Url(_));
         let (info, keep_protocol) = source.info()?;
         if matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
             prepare_tls();
         }
-        Redis::start(Endpoint::new(info, keep_protocol), settings)
+        Redis::start(Endpoint::new(info, keep_protocol, is_plain), settings)
     }
 }
 

@@ -86,7 +86,7 @@ impl Tail {
     async fn connect(&self) -> Result<MultiplexedConnection, Error> {
         let limit = self.shared.settings.connect_timeout;
         match timeout(limit, self.shared.endpoint.dial()).await {
-            Ok(dialled) => dialled.map(|(connection, _)| connection).map_err(Error::from_wire),
+            Ok(dialled) => dialled.map_err(Error::from_wire),
             Err(_) => Err(Error::new(ErrorKind::Timeout)),
         }
     }

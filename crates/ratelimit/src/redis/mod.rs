@@ -71,6 +71,7 @@ mod call;
 mod deny_cache;
 mod failure;
 mod home;
+mod landing;
 mod names;
 mod queue;
 mod store;

@@ -10,7 +10,7 @@ use hardpoint_core::{
     Key, Mono, Telemetry, Time,
     event::{LinkState, SettlementsLost, StoreErrorKind, StoreKind},
 };
-use hardpoint_redis::{DigestKey, Redis, Reply, Script};
+use hardpoint_redis::{DigestKey, Redis, Script};
 use tokio::sync::{Notify, oneshot};
 
 use super::{
@@ -19,6 +19,7 @@ use super::{
     deny_cache::DenyCache,
     failure::{Failure, SCATTERED, Scattered},
     home::Home,
+    landing::Flight,
     queue::{self, Queue},
 };
 use crate::{
@@ -53,7 +54,7 @@ pub struct RedisStoreBuilder {
     time: Option<Time>,
 }
 
-struct Shared {
+pub(super) struct Shared {
     redis: Redis,
     script: Script,
     names: Names,
@@ -72,7 +73,7 @@ struct Shared {
 const WAITING: Ticks = Ticks::Counter;
 
 type Waiter = oneshot::Sender<Result<Verdicts, StoreError>>;
-type Group = Box<queue::Group<Waiter>>;
+pub(super) type Group = Box<queue::Group<Waiter>>;
 
 impl RedisStore {
     /// A store with the defaults. All instances of the service need the same digest key.
@@ -280,7 +281,7 @@ impl Shared {
     }
 
     /// Sends what waits, after a call has ended.
-    fn go_on(self: &Arc<Self>, mut is_up: bool) {
+    pub(super) fn go_on(self: &Arc<Self>, mut is_up: bool) {
         loop {
             let mut queue = self.queue();
             queue.end();
@@ -312,13 +313,17 @@ impl Shared {
         if let Some(error) = reply.refused() {
             return Err((group, Failure::from(error.clone())));
         }
-        let flight = Flight { shared: Arc::clone(self), group: Some(group), asked };
-        drop(home.handle.spawn(flight.land(reply)));
+        home.expect(Flight::new(Arc::clone(self), group, asked, reply));
         Ok(())
     }
 
     /// Answers all who wait for a call.
-    fn hand_out(&self, mut group: Group, answer: Result<&Answer, &Failure>, asked: Mono) {
+    pub(super) fn hand_out(
+        &self,
+        mut group: Group,
+        answer: Result<&Answer, &Failure>,
+        asked: Mono,
+    ) {
         match answer {
             Ok(answer) => {
                 if let Some(denials) = &self.denials {
@@ -359,39 +364,6 @@ impl Shared {
             let _other = self.home.set(home);
         }
         self.home.get()
-    }
-}
-
-/// A call under way. One that is dropped, with its runtime, is answered too.
-struct Flight {
-    shared: Arc<Shared>,
-    group: Option<Group>,
-    asked: Mono,
-}
-
-impl Flight {
-    async fn land(mut self, reply: Reply) {
-        let reply = reply.await;
-        let Some(group) = self.group.take() else { return };
-        let answer = match reply {
-            Ok(value) => {
-                let bytes = value.into_bytes().ok().flatten();
-                bytes.and_then(|bytes| group.call.read(&bytes)).ok_or(Failure::CORRUPT)
-            }
-            Err(error) => Err(Failure::from(error)),
-        };
-        // The next call first: the server need not wait until all answers are handed out.
-        self.shared.go_on(answer.is_ok());
-        self.shared.hand_out(group, answer.as_ref(), self.asked);
-    }
-}
-
-impl Drop for Flight {
-    fn drop(&mut self) {
-        if let Some(group) = self.group.take() {
-            self.shared.go_on(false);
-            self.shared.hand_out(group, Err(&Failure::DROPPED), self.asked);
-        }
     }
 }
 

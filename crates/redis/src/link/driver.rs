@@ -14,6 +14,7 @@ use tokio::{
 use super::{
     Job, Shared,
     backoff::Backoff,
+    nest::Nest,
     session::{End, serve},
 };
 use crate::{ConfigError, Error, ErrorKind, endpoint::Connected};
@@ -44,7 +45,7 @@ async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Job>) {
             Some(Ok(connected)) => {
                 shared.note_memory(connected.memory.clone());
                 shared.note_cluster(connected.is_cluster);
-                match serve(&shared, connected, &mut queue).await {
+                match Nest::new(serve(&shared, connected, &mut queue)).await {
                     End::Closed => return,
                     End::Lost(error) => error,
                 }

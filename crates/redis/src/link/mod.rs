@@ -4,6 +4,7 @@ mod backoff;
 mod driver;
 mod flights;
 mod job;
+mod nest;
 mod session;
 mod watch;
 

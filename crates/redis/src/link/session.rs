@@ -47,7 +47,7 @@ pub(super) async fn serve(
     connected: Connected,
     queue: &mut mpsc::Receiver<Job>,
 ) -> End {
-    let Connected { connection, mut ended, round_trip, .. } = connected;
+    let Connected { connection, mut driver, mut ended, round_trip, .. } = connected;
     let most = usize::try_from(shared.settings.queue.get()).unwrap_or(usize::MAX);
     let mut flights = Flights::default();
     let mut in_flight = FuturesUnordered::new();
@@ -122,6 +122,8 @@ pub(super) async fn serve(
                 }
                 timer.as_mut().reset(watch.wake(flights.oldest()).max(now + CONFIRM));
             }
+            // The last: what the others have sent goes out in the same poll.
+            () = &mut driver => return End::Lost(Error::unavailable()),
         }
     }
 }

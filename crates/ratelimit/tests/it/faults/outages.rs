@@ -1,13 +1,25 @@
 //! The server or the network stops, breaks or slows down.
 
-use std::{sync::Mutex, time::Duration};
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
-use hardpoint_core::Key;
+use hardpoint_core::{Event, Key, Telemetry};
+use hardpoint_ratelimit::{OnFailure, Quota, RateLimiter, redis::RedisStore};
 use hardpoint_redis::{LinkState, Redis};
 use hardpoint_testkit::redis::{Network, RedisServer, Software, Weather};
-use tokio::{task::JoinSet, time::Instant};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep, timeout},
+};
 
-use super::{DEADLINE, Load, charged, handle, link, outage, strict, up};
+use super::{
+    DEADLINE, Load, PATIENCE, charged, digests, handle, link, outage, per_tenant, strict, up,
+};
 use crate::ACME;
 
 #[tokio::test]
@@ -123,4 +135,37 @@ async fn more_keys_than_a_slow_server_decides() {
     assert!((200..=1_200).contains(&admitted), "{admitted} admitted: those of the first calls");
     network.set(Weather::Fair);
     handle.check(&ACME).await.unwrap();
+}
+
+/// Answers land in one task of the store, which an observer must not end.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_observer_that_panics_does_not_stop_the_store() {
+    let server = RedisServer::start();
+    let redis = link(server.url()).await;
+    let lost = Arc::new(AtomicU64::new(0));
+    let telemetry = {
+        let lost = Arc::clone(&lost);
+        Telemetry::new(move |event: &Event<'_>| {
+            if let Event::SettlementsLost(_) = event {
+                lost.fetch_add(1, SeqCst);
+                panic!("the observer panics");
+            }
+        })
+    };
+    let held = per_tenant("held", Quota::per_minute(1).burst(100)).reservable();
+    let limiter = RateLimiter::builder().policy(held.on_failure(OnFailure::Deny));
+    let limiter = limiter.telemetry(&telemetry).store(RedisStore::new(&redis, &digests()));
+    let handle = handle(&limiter.build().unwrap(), "held");
+    let reservation = handle.reserve(&ACME, 1).await.unwrap();
+    server.pause();
+    reservation.settle(1);
+    super::wait(&lost, 1).await.expect("the settlement is lost");
+    server.resume();
+    up(&redis).await;
+    let decided = async {
+        while handle.check(&ACME).await.is_err() {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(PATIENCE, decided).await.expect("the store decides again");
 }
