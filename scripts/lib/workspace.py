@@ -32,7 +32,7 @@ GENERIC = {
     },
     # A family is named by the application, with labels of its own.
     "observability": {
-        "Family<L, M>", "Record<S>", "RecordBody<B>", "ResponseFuture<F>", "Timed<F>",
+        "Family<L, M>", "Outgoing<S>", "Record<S>", "RecordBody<B>", "ResponseFuture<F>", "Timed<F>",
     },
     # Decided and BoxFuture are a store's answer: only an implementation of a store names them.
     "ratelimit": {
