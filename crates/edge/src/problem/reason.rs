@@ -51,6 +51,11 @@ pub(super) fn without_values(text: &str) -> String {
         "value ",
     ];
 
+    // A name with a quote, which serde does not escape, makes it uncertain what is quoted.
+    if text.matches('"').count() % 2 == 1 {
+        let start = text.find('"').unwrap_or(text.len());
+        return format!("{}[value]", text.get(..start).unwrap_or_default());
+    }
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find(['"', '`']) {
@@ -124,6 +129,7 @@ mod tests {
                 "Cannot parse [value] with value [value] to a `u64`",
             ),
             (r#"invalid type: string "cut o"#, "invalid type: string [value]"),
+            (r#"a"b: invalid type: string "hunter2", expected u32"#, "a[value]"),
             ("expected `a", "expected `a"),
             ("", ""),
         ] {

@@ -126,11 +126,19 @@ async fn run(parts: Parts) {
             tokio::join!(run_records(all.next()), run_records(all.next()), run_points(points));
         };
         let deadline = async {
-            let closing = control.wait_for(|control| control.closing.is_some()).await;
-            let closing = closing.map(|control| control.closing).ok().flatten();
-            match closing {
-                Some(deadline) => sleep_until(deadline).await,
-                None => sleep(DROPPED).await,
+            let asked = control.wait_for(|control| control.closing.is_some()).await.is_ok();
+            // A later call may bring the deadline forward.
+            loop {
+                let closing = control.borrow_and_update().closing;
+                let (Some(deadline), true) = (closing, asked) else { break sleep(DROPPED).await };
+                tokio::select! {
+                    () = sleep_until(deadline) => break,
+                    changed = control.changed() => {
+                        if changed.is_err() {
+                            break sleep_until(deadline).await;
+                        }
+                    }
+                }
             }
         };
         let report = async {

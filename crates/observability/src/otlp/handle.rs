@@ -37,6 +37,8 @@ const KEPT_MAX: usize = 64 * 1024;
 
 /// How much later than its deadline a shutdown returns at most, should the exporter's thread not run.
 const SLACK: Duration = Duration::from_millis(250);
+/// The longest wait: a longer one would overflow the clock.
+const LONGEST: Duration = Duration::from_hours(365 * 24);
 
 /// A running exporter. Clones are handles of the same one.
 ///
@@ -135,7 +137,7 @@ impl Otlp {
     pub async fn shutdown(&self, within: Duration) -> bool {
         let Some(thread) = &self.shared.thread else { return true };
         let before = self.lost_by_shutdown();
-        let deadline = Instant::now() + within;
+        let deadline = Instant::now() + within.min(LONGEST);
         thread.control.send_modify(|control| {
             control.closing = Some(control.closing.map_or(deadline, |other| other.min(deadline)));
         });
@@ -336,7 +338,7 @@ fn block_on<T>(future: impl Future<Output = T>, limit: Duration) -> Option<T> {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut context = Context::from_waker(&waker);
     let mut future = pin!(future);
-    let end = Instant::now() + limit;
+    let end = Instant::now() + limit.min(LONGEST);
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
             return Some(output);

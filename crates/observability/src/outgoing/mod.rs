@@ -44,7 +44,8 @@
 //! 2. If its URI names an [allowed host](AllowedHosts), the layer sets `traceparent` (version 00, a
 //!    new parent id for each call, and only the flags *sampled* and *random*) and `x-request-id`;
 //!    `tracestate` and `baggage` if [`RecordLayer`](crate::RecordLayer) accepted one; and
-//!    `x-amzn-trace-id` [by setting](OutgoingLayer::amazon_trace_id). Existing values are replaced.
+//!    `x-amzn-trace-id` [by setting](OutgoingLayer::amazon_trace_id). Values that the call
+//!    already has are replaced or removed.
 //! 3. Any other call is passed on unchanged.
 //! 4. With an exporter (`OutgoingLayer::otlp`, feature `otlp`), each call of a sampled request has a
 //!    client span, and `traceparent` names it. Without one it names the request's span if that is

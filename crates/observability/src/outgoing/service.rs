@@ -57,8 +57,12 @@ where
     }
 }
 
-/// Sets the headers that name the request and its trace.
+/// Sets the headers that name the request and its trace, and removes those that were copied from an
+/// incoming request whose ids were not accepted.
 fn pass_on(context: &RequestContext, span: SpanId, headers: &mut HeaderMap, amazon: bool) {
+    for name in [&X_REQUEST_ID, &TRACEPARENT, &TRACESTATE, &BAGGAGE, &X_AMZN_TRACE_ID] {
+        headers.remove(name);
+    }
     if let Some(id) = context.request_id() {
         headers.insert(&X_REQUEST_ID, id.as_header().clone());
     }
@@ -70,14 +74,11 @@ fn pass_on(context: &RequestContext, span: SpanId, headers: &mut HeaderMap, amaz
             headers.insert(&X_AMZN_TRACE_ID, value);
         }
     }
-    match context.trace_state() {
-        Some(state) => drop(headers.insert(&TRACESTATE, state.as_header().clone())),
-        // One that was copied from the incoming request belongs to a trace that was not accepted.
-        None => drop(headers.remove(&TRACESTATE)),
+    if let Some(state) = context.trace_state() {
+        headers.insert(&TRACESTATE, state.as_header().clone());
     }
-    match context.baggage() {
-        Some(baggage) => drop(headers.insert(&BAGGAGE, baggage.as_header().clone())),
-        None => drop(headers.remove(&BAGGAGE)),
+    if let Some(baggage) = context.baggage() {
+        headers.insert(&BAGGAGE, baggage.as_header().clone());
     }
 }
 

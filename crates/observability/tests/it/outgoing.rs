@@ -293,6 +293,22 @@ async fn ids_go_to_allowed_hosts_only() {
 }
 
 #[tokio::test]
+async fn headers_that_were_copied_from_a_request_whose_ids_were_not_accepted_are_removed() {
+    let (spy, handle) = Spy::new();
+    let mut call = with_headers(&[
+        ("traceparent", "00-x"),
+        ("tracestate", "a=1"),
+        ("baggage", "a=1"),
+        ("x-request-id", "a"),
+        ("x-amzn-trace-id", "a"),
+    ]);
+    *call.uri_mut() = "http://inventory/".parse().unwrap();
+    let _context = RequestContext::ensure(call.extensions_mut(), &Time::system());
+    outgoing(&["inventory"]).layer(spy).oneshot(call).await.unwrap();
+    assert!(handle.seen()[0].headers.is_empty(), "{:?}", handle.seen()[0].headers);
+}
+
+#[tokio::test]
 async fn only_named_baggage_of_a_trusted_caller_is_accepted_and_passed_on() {
     let line = "tenant=acme,user=alice,plan=gold;p=1";
     for (peer, keys, expected) in [

@@ -2,7 +2,8 @@
 //!
 //! What has counted a request is remembered in its context. That takes a look into the extensions,
 //! and two allocations if no layer has created the context, so it is done only if layers of the
-//! limiter were applied to several services: around one service, no request can meet it twice.
+//! limiter were applied to several services: around one service, no request can meet it twice. axum applies a
+//! layer of `Router::layer` to each route, so there it is always done.
 
 use std::{
     num::NonZeroU32,
