@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::{
     sync::watch,
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, sleep_until, timeout_at},
 };
 
 use super::{
@@ -51,40 +51,34 @@ impl Delivery {
                 Answer::Again { after, cause } => {
                     self.failed(cause);
                     let delay = backoff::delay(attempt, after, u32::from_ne_bytes(random::bytes()));
-                    if !self.may_wait(begin.elapsed(), delay, cause) {
-                        let closing = self.closing().is_some();
-                        let reason =
-                            if closing { DropReason::Shutdown } else { DropReason::Expired };
-                        return batch.dropped(reason);
+                    let late = begin.elapsed().saturating_add(delay) >= self.retry_for;
+                    if late && self.closing().is_none() {
+                        return batch.dropped(DropReason::Expired);
                     }
-                    self.wait(delay).await;
+                    if !self.wait(delay, cause).await {
+                        return batch.dropped(DropReason::Shutdown);
+                    }
                 }
             }
         }
     }
 
-    /// Whether to try again after this delay.
-    fn may_wait(&self, elapsed: Duration, delay: Duration, cause: Cause) -> bool {
-        match self.closing() {
-            // A collector that cannot be reached would hold the end of the process up for nothing.
-            Some(_) if cause == Cause::Connection => false,
-            Some(deadline) => Instant::now() + delay < deadline,
-            None => elapsed.saturating_add(delay) < self.retry_for,
-        }
-    }
-
-    /// Waits, but not into the end of the process.
-    async fn wait(&self, delay: Duration) {
+    /// Waits before the next attempt. Returns `false` if the exporter ends and there is no time for
+    /// it, or no use in it: a collector that cannot be reached would hold up the end of the process.
+    async fn wait(&self, delay: Duration, cause: Cause) -> bool {
         let until = Instant::now() + delay;
         // A receiver of its own: what it sees is still new to the loop around this.
         let mut control = self.control.clone();
         let closing = control.wait_for(|control| control.closing.is_some());
         if timeout_at(until, closing).await.is_err() {
-            return;
+            return true;
         }
-        // Once more soon, since there is not much time.
-        let left = until.saturating_duration_since(Instant::now());
-        sleep(left.min(Duration::from_millis(100))).await;
+        let fits = self.closing().is_none_or(|deadline| until < deadline);
+        if !fits || cause == Cause::Connection {
+            return false;
+        }
+        sleep_until(until).await;
+        true
     }
 
     fn closing(&self) -> Option<Instant> {
