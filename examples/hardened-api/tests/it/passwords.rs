@@ -79,6 +79,31 @@ async fn peppers_rotate_at_log_in_and_a_removed_one_is_no_wrong_password() {
     assert_eq!(log_in(&plain, &client, "bob@example.org").await, 200, "untouched");
 }
 
+/// What libraries of other systems made of the password, in the records of accounts.
+#[tokio::test(flavor = "multi_thread")]
+async fn imported_hashes_log_in_and_are_replaced_in_their_records() {
+    let file = include_str!("../../../../crates/auth/tests/interop/passwords.json");
+    let rows: Vec<Value> = serde_json::from_str(file).unwrap();
+    let server = RedisServer::start();
+    let fleet = Fleet::new(&server);
+    let (service, client) = (fleet.instance(&[]).await, Client::new());
+    service.sign_up(EMAIL).await;
+    let key = server.command(&["EVAL", "return redis.call('KEYS', '*account*')[1]", "0"]);
+    let signed_up: Value = serde_json::from_str(&server.command(&["GET", &key])).unwrap();
+    for system in ["Keycloak, argon2id", "passlib 1.7.4, pbkdf2_sha256", "bcrypt 4.0.1, 2b"] {
+        let row = rows.iter().find(|row| row["system"] == system).unwrap();
+        let mut imported = signed_up.clone();
+        imported["password"] = row["hash"].clone();
+        assert_eq!(server.command(&["SET", &key, &imported.to_string()]), "+OK");
+        assert_eq!(log_in(&service, &client, EMAIL).await, 200, "{system}");
+        let replaced: Value = serde_json::from_str(&server.command(&["GET", &key])).unwrap();
+        let hash = replaced["password"].as_str().unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{system}: {hash}");
+        assert_eq!(replaced["id"], signed_up["id"], "{system}");
+        assert_eq!(log_in(&service, &client, EMAIL).await, 200, "{system}, replaced");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn peppers_that_cannot_be_used_stop_the_start_without_being_shown() {
     let root = "AAcOFRwjKjE4P0ZNVFtiaXB3foWMk5qhqK+2vcTL0tk=";
