@@ -1,11 +1,14 @@
 //! The settings of a guard.
 
 use std::{
+    hash::RandomState,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use hardpoint_core::{Telemetry, Time};
+
+use tokio::sync::Notify;
 
 use super::{
     AttemptStore, Limits, LoginGuard, MemoryAttempts, OnFailure,
@@ -45,6 +48,8 @@ impl LoginGuardBuilder {
                 on_failure: OnFailure::default(),
                 local_for: Duration::from_secs(60),
                 patience: Duration::from_secs(10),
+                queues: std::array::from_fn(|_| Notify::new()),
+                hasher: RandomState::new(),
                 outage: Outage::default(),
                 time: Time::system(),
                 telemetry: OnceLock::new(),

@@ -1,6 +1,7 @@
 //! Counting attempts before passwords are checked.
 
 use std::{
+    hash::{BuildHasher, RandomState},
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -9,6 +10,8 @@ use hardpoint_core::{
     Telemetry, Time,
     event::{AttemptLane, AttemptResult, Decider, LoginAttempted, StoreFailed, StoreKind},
 };
+
+use tokio::sync::Notify;
 
 use super::{
     Attempt, AttemptStore, Denied, Limits, LockoutError, LoginClient, LoginGuardBuilder,
@@ -41,6 +44,9 @@ pub(super) struct Inner {
     pub(super) on_failure: OnFailure,
     pub(super) local_for: Duration,
     pub(super) patience: Duration,
+    /// Who waits for a place, by account.
+    pub(super) queues: [Notify; QUEUES],
+    pub(super) hasher: RandomState,
     pub(super) outage: Outage,
     pub(super) time: Time,
     pub(super) telemetry: OnceLock<Telemetry>,
@@ -86,8 +92,8 @@ impl LoginGuard {
         let inner = &self.inner;
         let device = inner.device(account, client);
         let by = Attempter { account, device: device.as_ref(), network: client.network };
-        let mut pause = FIRST_PAUSE;
-        let mut waited = Duration::ZERO;
+        let queue = inner.queue(account);
+        let until = tokio::time::Instant::now() + inner.patience;
         loop {
             let (reserved, decider) = inner.decide(by).await?;
             let denied = match reserved {
@@ -98,15 +104,16 @@ impl LoginGuard {
                 Reserved::Denied(denied) => denied,
             };
             if !denied.is_busy {
+                // The next in the queue is refused too, and should know it.
+                queue.notify_one();
                 return Err(inner.refuse(denied, decider));
             }
-            if waited >= inner.patience {
+            if tokio::time::Instant::now() >= until {
                 inner.report(AttemptResult::Denied, denied.lane, decider);
                 return Err(LockoutError::Busy);
             }
-            tokio::time::sleep(pause).await;
-            waited += pause;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            // Another instance may have freed a place, or this account shares its queue with another.
+            let _either = tokio::time::timeout(PAUSE, queue.notified()).await;
         }
     }
 
@@ -139,6 +146,13 @@ impl LoginGuard {
 }
 
 impl Inner {
+    /// Where log-ins to this account wait for each other.
+    fn queue(&self, account: &str) -> &Notify {
+        let index = usize::try_from(self.hasher.hash_one(account)).unwrap_or_default() % QUEUES;
+        let Some(queue) = self.queues.get(index) else { unreachable!("a remainder") };
+        queue
+    }
+
     /// Asks the store, or decides as the failure policy says.
     async fn decide(&self, by: Attempter<'_>) -> Result<(Reserved, Decider), LockoutError> {
         let jitter = jitter();
@@ -221,6 +235,19 @@ impl Inner {
             Settled::Unverified => AttemptResult::Unverified,
         };
         this.report(result, ticket.lane, decider);
+        this.settle_where_counted(by, ticket, decider, settled);
+        // Settled before: on a server by the order of the connection.
+        this.queue(by.account).notify_one();
+    }
+
+    fn settle_where_counted(
+        self: &Arc<Self>,
+        by: Attempter<'_>,
+        ticket: Ticket,
+        decider: Decider,
+        settled: Settled,
+    ) {
+        let this = self;
         match (&this.store.kept, decider, &this.fallback) {
             (Kept::Memory(attempts), ..) => attempts.settle(by, &this.limits, ticket, settled),
             (_, Decider::Fallback, Some(own)) => {
@@ -266,9 +293,10 @@ impl Inner {
     }
 }
 
-/// How long a log-in waits before it asks again for a place that others hold: first, and at most.
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_millis(160);
+/// How long a log-in waits, unless it is woken, before it asks again for a place that others hold.
+const PAUSE: Duration = Duration::from_millis(160);
+/// The queues of accounts. Those that share one by chance only ask once more often.
+pub(super) const QUEUES: usize = 64;
 
 /// A random number below [`MAX_JITTER`]; 0 if the system returns none.
 fn jitter() -> u16 {

@@ -8,7 +8,7 @@ use hardpoint_testkit::{
 };
 use serde_json::{Value, json};
 
-use super::{PASSWORD, Service, program, shared::Fleet};
+use super::{PASSWORD, Service, lockout::lock, program, shared::Fleet};
 
 const EMAIL: &str = "alice@example.org";
 const TOKEN: (&str, &str) = ("HARDPOINT_ADMIN_TOKEN", "a token for operators");
@@ -40,9 +40,7 @@ async fn log_in(service: &Service, password: &str) -> u16 {
 async fn commands(service: &Service) {
     service.sign_up(EMAIL).await;
     assert_eq!(log_in(service, PASSWORD).await, 200);
-    for _ in 0..6 {
-        log_in(service, "wrong").await;
-    }
+    lock(service, EMAIL).await;
     assert_eq!(log_in(service, PASSWORD).await, 429);
     assert_eq!(answer(service, &["unlock", EMAIL]).await, json!({ "had_failures": true }));
     assert_eq!(log_in(service, PASSWORD).await, 200);

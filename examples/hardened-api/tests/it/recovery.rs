@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 
 use hardpoint_testkit::{
-    http::{Client, Reply},
+    http::{Client, Process, Reply},
     redis::RedisServer,
     smtp::SmtpServer,
 };
 use http::Request;
 use serde_json::{Value, json};
 
-use super::{PASSWORD, PATIENCE, Service, program, shared::Fleet};
-use hardpoint_testkit::http::Process;
+use super::{PASSWORD, PATIENCE, Service, lockout::lock, program, shared::Fleet};
 
 const EMAIL: &str = "alice@example.org";
 const NEW: &str = "a password that nobody knows yet";
@@ -77,9 +76,7 @@ async fn a_reset(service: &Service, other: &Service, mail: &SmtpServer) {
     let access = session.json()["access_token"].as_str().unwrap().to_owned();
     assert_eq!(service.ping(&access).await, 200);
     // An attacker has locked the account for strangers.
-    for _ in 0..6 {
-        service.enter(EMAIL, "wrong").await;
-    }
+    lock(service, EMAIL).await;
     assert_eq!(other.enter(EMAIL, PASSWORD).await.status.as_u16(), 429);
 
     let ask = json!({ "email": " Alice@example.org" });
