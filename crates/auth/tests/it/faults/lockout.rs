@@ -35,7 +35,7 @@ async fn every_server_is_the_model() {
     for software in SERVERS {
         let server = RedisServer::builder().software(software).start();
         let number = AtomicU32::new(0);
-        let histories = if option_env!("HARDPOINT_SOAK").is_some() { 2_000 } else { 150 };
+        let histories = if option_env!("HARDPOINT_SOAK").is_some() { 2_000 } else { 80 };
         conformance::check(histories, async || {
             let prefix = format!("h{}", number.fetch_add(1, Ordering::SeqCst));
             (store(&server, &prefix), None)
