@@ -164,3 +164,36 @@ async fn http2_and_http1_name_the_same_host_and_answer_head_without_a_body() {
         assert_eq!(head.header("content-length"), get.body.len().to_string());
     }
 }
+
+/// The client that the handler sees.
+#[cfg(unix)]
+async fn seen(request: axum::extract::Request) -> String {
+    let context = RequestContext::find(request.extensions()).unwrap();
+    let ip = context.client().and_then(|client| client.ip());
+    ip.map_or("unknown".to_owned(), |ip| ip.to_string())
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_proxy_behind_a_real_unix_socket_names_clients_if_it_is_trusted() {
+    let trusting = ClientResolver::direct().trust_unix_socket();
+    for (number, resolver, expected) in
+        [(0, trusting, "203.0.113.9"), (1, ClientResolver::direct(), "unknown")]
+    {
+        let name = format!("hardpoint-edge-{}-{number}.sock", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        let app = Router::new().route("/", axum::routing::get(seen));
+        let app = app.layer(ClientLayer::new(resolver));
+        let server = tokio::spawn(axum::serve(listener, app).into_future());
+        let mut stream = tokio::net::UnixStream::connect(&path).await.unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let head = "GET / HTTP/1.1\r\nhost: a\r\nx-forwarded-for: 6.6.6.6, 203.0.113.9\r\n\
+                    connection: close\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with(&format!("\r\n\r\n{expected}")), "{answer}");
+        server.abort();
+    }
+}
