@@ -74,7 +74,9 @@ async fn no_other_host_is_called() {
 #[tokio::test(flavor = "multi_thread")]
 async fn production_does_not_have_it() {
     let key = SigningKey::generate_pem().unwrap();
-    let root = STANDARD.encode(*b"0123456789abcdef0123456789ABCDEF");
+    let mut root = [0; 32];
+    getrandom::fill(&mut root).unwrap();
+    let root = STANDARD.encode(root);
     let mut program = program(&[
         ("HARDPOINT_ENV", "prod"),
         ("JWT_SIGNING_KEY", key.expose()),
