@@ -1,5 +1,6 @@
 //! The exporter of telemetry, from outside.
 
+mod alloc;
 mod answers;
 mod calls;
 pub(crate) mod collector;
