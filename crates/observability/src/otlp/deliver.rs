@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until, timeout_at},
@@ -34,8 +33,8 @@ impl Delivery {
     /// Sends a batch and counts what became of it.
     pub(super) async fn deliver(&mut self, batch: Batch) {
         let payload = {
-            let prefix = self.envelope.prefix(batch.records.len());
-            self.transport.payload(prefix, Bytes::clone(&batch.records))
+            let prefix = self.envelope.prefix(batch.len());
+            self.transport.payload(prefix, &batch.records)
         };
         let begin = Instant::now();
         for attempt in 1_u32.. {

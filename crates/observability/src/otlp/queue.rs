@@ -6,6 +6,7 @@
 //! sent never exceed the limit together.
 
 use std::{
+    collections::VecDeque,
     mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -24,8 +25,10 @@ use super::{
 /// More lanes than a typical service has worker threads.
 const LANES: usize = 16;
 
-/// The most room that an emptied lane gets for what comes next.
-const KEPT_MAX: usize = 64 * 1024;
+/// The size of a chunk of a lane. Records are copied into it once, and the allocator gives the memory
+/// of chunks that were sent to later ones, where one buffer that grows would be copied and faulted in
+/// anew each time.
+const CHUNK: usize = 64 * 1024;
 
 #[derive(Debug)]
 pub(crate) struct Queue {
@@ -40,11 +43,26 @@ pub(crate) struct Queue {
 
 #[derive(Debug, Default)]
 struct Lane {
+    /// Chunks that have no room left.
+    full: Vec<Bytes>,
     records: Vec<u8>,
     /// How many records entered this lane.
     entered: u64,
     /// The exporter has taken its last records.
     closed: bool,
+}
+
+impl Lane {
+    fn append(&mut self, record: &[u8]) {
+        if self.records.capacity() - self.records.len() < record.len() {
+            let next = Vec::with_capacity(CHUNK.max(record.len()));
+            let full = mem::replace(&mut self.records, next);
+            if !full.is_empty() {
+                self.full.push(full.into());
+            }
+        }
+        self.records.extend_from_slice(record);
+    }
 }
 
 impl Queue {
@@ -80,7 +98,7 @@ impl Queue {
             self.bytes.fetch_sub(len, Ordering::Relaxed);
             return self.counts.dropped(DropReason::Shutdown, 1);
         }
-        lane.records.extend_from_slice(record);
+        lane.append(record);
         drop(lane);
         if before < self.batch && before + len >= self.batch {
             self.enough.notify_one();
@@ -101,16 +119,13 @@ impl Queue {
 
     /// Takes all records that wait. With `last`, later records are dropped and counted.
     pub(super) fn take(self: &Arc<Self>, last: bool) -> Taken {
-        let mut taken = Taken { queue: Arc::clone(self), lanes: Vec::new() };
+        let mut taken = Taken { queue: Arc::clone(self), chunks: VecDeque::new() };
         for lane in &self.lanes {
             let mut lane = lock(lane);
             lane.closed |= last;
+            taken.chunks.extend(mem::take(&mut lane.full));
             if !lane.records.is_empty() {
-                // Growing anew costs a busy thread more than the records themselves.
-                let room = if last { 0 } else { lane.records.len().min(KEPT_MAX) };
-                let records = mem::replace(&mut lane.records, Vec::with_capacity(room));
-                drop(lane);
-                taken.lanes.push(records.into());
+                taken.chunks.push_back(mem::take(&mut lane.records).into());
             }
         }
         taken
@@ -121,7 +136,7 @@ impl Queue {
         let [first, ..] = &self.lanes;
         lock(first).entered += count;
         self.bytes.fetch_add(records.len(), Ordering::Relaxed);
-        Batch { queue: Arc::clone(self), records, count }
+        Batch { queue: Arc::clone(self), records: vec![records], count }
     }
 
     pub(crate) fn totals(&self) -> Totals {
@@ -154,20 +169,31 @@ fn lock(lane: &Mutex<Lane>) -> MutexGuard<'_, Lane> {
 #[derive(Debug)]
 pub(super) struct Taken {
     queue: Arc<Queue>,
-    lanes: Vec<Bytes>,
+    chunks: VecDeque<Bytes>,
 }
 
 impl Taken {
     /// Returns the next records, together at most a batch.
     pub(super) fn next(&mut self) -> Option<Batch> {
-        let lane = self.lanes.last_mut()?;
-        let (end, count) = wire::whole_fields(lane, self.queue.batch);
-        // A lane holds whole records only. Even if it did not, this would come to an end.
-        let records = lane.split_to(if end == 0 { lane.len() } else { end });
-        if lane.is_empty() {
-            self.lanes.pop();
+        let mut batch = Batch { queue: Arc::clone(&self.queue), records: Vec::new(), count: 0 };
+        let mut room = self.queue.batch;
+        while let Some(chunk) = self.chunks.front_mut() {
+            let (end, count) = wire::whole_fields(chunk, room);
+            // The first record of a chunk is taken even if it is too large; it is not if others fit.
+            if end > room && batch.count > 0 {
+                break;
+            }
+            // A chunk holds whole records only. Even if it did not, this would come to an end.
+            let records = chunk.split_to(if end == 0 { chunk.len() } else { end });
+            room = room.saturating_sub(records.len());
+            batch.records.push(records);
+            batch.count += count;
+            if !chunk.is_empty() {
+                break;
+            }
+            self.chunks.pop_front();
         }
-        Some(Batch { queue: Arc::clone(&self.queue), records, count })
+        (batch.count > 0).then_some(batch)
     }
 }
 
@@ -181,11 +207,16 @@ impl Drop for Taken {
 #[derive(Debug)]
 pub(super) struct Batch {
     queue: Arc<Queue>,
-    pub(super) records: Bytes,
+    pub(super) records: Vec<Bytes>,
     pub(super) count: u64,
 }
 
 impl Batch {
+    /// The bytes of its records.
+    pub(super) fn len(&self) -> usize {
+        self.records.iter().map(Bytes::len).sum()
+    }
+
     /// Counts the records as sent, except for those that the collector rejected.
     pub(super) fn sent(mut self, rejected: u64) {
         let rejected = rejected.min(self.count);
@@ -206,7 +237,7 @@ impl Drop for Batch {
         if self.count > 0 {
             self.queue.counts.dropped(DropReason::Shutdown, self.count);
         }
-        self.queue.bytes.fetch_sub(self.records.len(), Ordering::Relaxed);
+        self.queue.bytes.fetch_sub(self.len(), Ordering::Relaxed);
     }
 }
 
@@ -224,7 +255,7 @@ mod tests {
         let mut taken = queue.take(last);
         std::iter::from_fn(|| {
             let batch = taken.next()?;
-            let sizes = (batch.records.len(), batch.count);
+            let sizes = (batch.len(), batch.count);
             batch.sent(0);
             Some(sizes)
         })

@@ -56,7 +56,7 @@ pub(super) struct Transport {
 /// The body of a request. Clones share its bytes, so that a retry costs no copy.
 #[derive(Clone, Debug)]
 pub(super) struct Payload {
-    chunks: [Bytes; 2],
+    chunks: Arc<[Bytes]>,
 }
 
 impl Transport {
@@ -113,19 +113,20 @@ impl Transport {
         })
     }
 
-    /// Makes the body of a request, whose message is these two parts.
-    pub(super) fn payload(&self, prefix: Vec<u8>, records: Bytes) -> Payload {
-        let (mut first, second) = match self.gzip {
-            true => (compressed(&prefix, &records), Bytes::new()),
-            false => (prefix, records),
+    /// Makes the body of a request, whose message is this prefix and these records.
+    pub(super) fn payload(&self, prefix: Vec<u8>, records: &[Bytes]) -> Payload {
+        let (mut first, rest) = if self.gzip {
+            (compressed(&prefix, records), [].as_slice())
+        } else {
+            (prefix, records)
         };
         if self.protocol == Protocol::Grpc {
             // One message: whether it is compressed, and its length. It is far below 4 GiB.
-            let len = u32::try_from(first.len() + second.len()).unwrap_or(u32::MAX);
-            let [a, b, c, d] = len.to_be_bytes();
+            let len = first.len() + rest.iter().map(Bytes::len).sum::<usize>();
+            let [a, b, c, d] = u32::try_from(len).unwrap_or(u32::MAX).to_be_bytes();
             first.splice(..0, [u8::from(self.gzip), a, b, c, d]);
         }
-        Payload { chunks: [first.into(), second] }
+        Payload { chunks: [first.into()].into_iter().chain(rest.iter().cloned()).collect() }
     }
 
     /// Sends a request and reads its answer.
@@ -168,10 +169,13 @@ impl Transport {
     }
 }
 
-fn compressed(prefix: &[u8], records: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(records.len() / 4), Compression::fast());
-    // Writing to a vector does not fail, here and below.
-    let _written = encoder.write_all(prefix).and_then(|()| encoder.write_all(records));
+fn compressed(prefix: &[u8], records: &[Bytes]) -> Vec<u8> {
+    let size: usize = records.iter().map(Bytes::len).sum();
+    let mut encoder = GzEncoder::new(Vec::with_capacity(size / 4), Compression::fast());
+    for part in [prefix].into_iter().chain(records.iter().map(|chunk| &**chunk)) {
+        // Writing to a vector does not fail, here and below.
+        let _written = encoder.write_all(part);
+    }
     encoder.finish().unwrap_or_default()
 }
 
