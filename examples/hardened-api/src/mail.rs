@@ -146,7 +146,7 @@ impl Outgoing {
         Message::new(email, subject.to_owned(), Secret::from(text))
     }
 
-    /// The message to the owner of an account whose address somebody wanted to sign up with.
+    /// The message to the owner of an account whose address was used for another sign-up.
     pub(crate) fn already_an_account(&self, email: &str) -> Message {
         let text = "You have an account already. If you forgot your password, reset it. If you did \
                     not sign up just now, ignore this message.\n";

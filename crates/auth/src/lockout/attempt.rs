@@ -9,8 +9,8 @@ use super::{LoginGuard, Settled, Ticket, device::DeviceCookie, guard::Inner, sto
 /// An attempt to log in that is counted. Settle it after the password was checked.
 ///
 /// An attempt that is dropped without being settled, for example because the client closed the
-/// connection while the password was hashed, counts as failed: nobody can guess for free by
-/// forgetting, or by not waiting for, the answer.
+/// connection while the password was hashed, counts as failed: a client that does not wait for the answer
+/// guesses no more than others.
 #[must_use = "an attempt that is dropped counts as failed"]
 pub struct Attempt {
     guard: LoginGuard,

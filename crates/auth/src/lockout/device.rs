@@ -96,7 +96,7 @@ impl DeviceCookie {
 }
 
 /// The name of an account's cookie, so that the accounts of one browser have one each. It reveals the
-/// account to nobody without the key.
+/// account only to a reader with the key.
 pub(super) fn name(key: &DerivedKey, account: &str) -> String {
     let tag = key.tag(&[b"name", account.as_bytes()]);
     let short = tag.as_ref().first_chunk::<6>().map(|bytes| URL_SAFE_NO_PAD.encode(bytes));

@@ -202,7 +202,7 @@ impl LaneState {
         }
     }
 
-    /// What time alone does: unsettled attempts become failures, and old failures are forgotten.
+    /// Turns unsettled attempts into failures, and forgets old failures, as time passes.
     pub(crate) fn age(&mut self, limits: &LaneLimits, now: u64) {
         if now >= self.last_at.saturating_add(limits.settle_within) {
             self.failures = self.counted();

@@ -105,7 +105,7 @@ debug_only!(Attempter<'_> {});
 ///    it never loses a command.
 /// 3. Account, device and network are digested before they become parts of keys.
 /// 4. A lane that reached its hard stop is kept for at least 90 days after its last attempt. All other
-///    state may be dropped once time alone makes it equal to that of a new key.
+///    state may be dropped once the passing of time makes it equal to that of a new key.
 /// 5. The suite in `tests/it/lockout` of this crate checks a store against the pure model.
 pub trait RemoteAttempts: Send + Sync + 'static {
     /// Counts an attempt in all its lanes or in none. `jitter` is a random number below 1,024, which

@@ -38,7 +38,8 @@ use super::{Delivery, DeliveryErrorKind, Message, OneTimeError};
 ///
 /// # Semantics
 /// 1. At most [`queue`](CourierBuilder::queue) jobs exist at a time, of which
-///    [`at_once`](CourierBuilder::at_once) run. Beyond it a job is refused, whoever it is for.
+///    [`at_once`](CourierBuilder::at_once) run. Beyond it every job is refused, for known and unknown
+///    recipients alike.
 /// 2. A delivery that fails transiently, or takes longer than its
 ///    [`timeout`](CourierBuilder::timeout), is repeated twice, after 1 s and 4 s.
 /// 3. A message that was not delivered is counted and logged without its address.

@@ -63,7 +63,7 @@ debug_only!(OneTimeTokensBuilder { inner });
 
 impl OneTimeTokensBuilder {
     /// How long tokens of a purpose live. Default: [`Purpose::lifetime`]. A longer life gives a thief
-    /// of the mailbox more time; a token that expired before the mail arrived helps nobody.
+    /// of the mailbox more time; with a shorter one, tokens expire before slow mail arrives.
     pub fn lifetime(mut self, purpose: Purpose, lifetime: Duration) -> Self {
         let mut all = self.inner.lifetimes.iter_mut();
         if let Some(found) = all.find(|(own, _)| *own == purpose) {

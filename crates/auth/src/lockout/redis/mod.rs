@@ -16,7 +16,7 @@
 //!
 //! # Semantics
 //! 1. Every command is one script, by the clock of the server, in one round trip.
-//! 2. A lane is one short string, a pace one number. Each expires when time alone makes it equal to
+//! 2. A lane is one short string, a pace one number. Each expires when the passing of time makes it equal to
 //!    that of a new key; a lane that reached its hard stop is kept for 90 days.
 //! 3. The server sees digests only.
 //!

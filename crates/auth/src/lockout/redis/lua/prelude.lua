@@ -19,7 +19,7 @@ end
 
 local function counted(lane) return lane.failures + lane.open end
 
--- Reads a lane, after what time alone does to it.
+-- Reads a lane, with unsettled attempts turned into failures and old failures forgotten.
 local function read_lane(key, limits)
   local kept = redis.call('GET', key) or '0:0:0:0'
   local failures, open, next_at, last_at = string.match(kept, '^(%d+):(%d+):(%d+):(%d+)$')
