@@ -163,6 +163,8 @@ pub mod _manual {
     pub mod otlp {}
     #[doc = include_str!("../docs/packages.md")]
     pub mod packages {}
+    #[doc = include_str!("../docs/port.md")]
+    pub mod port {}
     #[doc = include_str!("../docs/problems.md")]
     pub mod problems {}
     #[doc = include_str!("../docs/ratelimit.md")]
