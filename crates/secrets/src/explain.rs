@@ -21,6 +21,7 @@ const MOST_CAUSES: usize = 16;
 ///
 /// use hardpoint_secrets::{Environment, Report, Secrets, Spec, explain};
 ///
+/// # fn example() {
 /// fn main() -> ExitCode {
 ///     let Err(error) = run();
 ///     explain(&*error)
@@ -33,6 +34,8 @@ const MOST_CAUSES: usize = 16;
 ///     unreachable!("the loader returned a report instead of {secrets:?}")
 /// }
 /// # assert_eq!(main(), ExitCode::from(Report::EXIT_CODE));
+/// # }
+/// # example();
 /// ```
 #[must_use = "the exit code is for `main` to return"]
 pub fn explain(error: &(dyn Error + 'static)) -> ExitCode {
