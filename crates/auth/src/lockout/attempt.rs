@@ -6,7 +6,7 @@ use hardpoint_core::event::Decider;
 
 use super::{LoginGuard, Settled, Ticket, device::DeviceCookie, guard::Inner, store::Attempter};
 
-/// An attempt to log in that is counted. Settle it after the password was checked.
+/// A counted attempt to log in. Settle it after the password was checked.
 ///
 /// An attempt that is dropped without being settled, for example because the client closed the
 /// connection while the password was hashed, counts as failed: a client that does not wait for the answer

@@ -63,17 +63,17 @@ impl LoginGuardBuilder {
         self
     }
 
-    /// How long a device stays known after a log-in. Default: 180 days. A device that is not used for
-    /// longer is a stranger again. With 0 no device is ever known, and an attacker can lock the owner
-    /// out.
+    /// How long a device stays known after a log-in. Default: 180 days. A device that is not used
+    /// for longer counts as unknown again. With 0 no device is ever known, and an attacker can lock
+    /// the owner out.
     pub const fn device_lifetime(mut self, lifetime: Duration) -> Self {
         self.inner.device_lifetime = lifetime;
         self
     }
 
-    /// Who decides while a remote store does not. Default: [`OnFailure::LocalThenDeny`] with a share
-    /// of 0.25: log-ins survive the restart of a server, and an attacker who takes it down gains a
-    /// minute in which each instance admits a quarter of the limits.
+    /// Decides attempts while a remote store does not. Default: [`OnFailure::LocalThenDeny`] with a
+    /// share of 0.25: log-ins survive a server restart, and an attacker who takes the server down
+    /// gains a minute in which each instance admits a quarter of the limits.
     pub const fn on_failure(mut self, policy: OnFailure) -> Self {
         self.inner.on_failure = policy;
         self

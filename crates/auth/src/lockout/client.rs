@@ -9,7 +9,7 @@ use super::device::PREFIX;
 
 /// The client that attempts to log in: its network, and its device cookies. `Debug` hides both.
 ///
-/// The network is that by which limits count: the address for IPv4, the `/64` for IPv6.
+/// The limits count by this network: the address for IPv4, the `/64` for IPv6.
 #[derive(Default)]
 #[must_use]
 pub struct LoginClient {
@@ -24,7 +24,8 @@ const MOST: usize = 16;
 const LONGEST: usize = 128;
 
 impl LoginClient {
-    /// A client of which nothing is known. It is counted in the lanes of the account and of all.
+    /// A client without an address or cookies. It is counted in the account lane and the global
+    /// lane.
     pub const fn new() -> Self {
         Self { network: None, cookies: Vec::new() }
     }
@@ -36,14 +37,14 @@ impl LoginClient {
         Self { network, ..Self::new() }.cookies(&parts.headers)
     }
 
-    /// Its address. Default: unknown.
+    /// Sets the client's address. Default: unknown.
     pub fn address(mut self, address: IpAddr) -> Self {
         let client = ClientResolver::direct().resolve(Some(address), &HeaderMap::new());
         self.network = client.network();
         self
     }
 
-    /// Its device cookies, as the first 16 of the `Cookie` headers. Default: none.
+    /// Sets its device cookies: the first 16 of the `Cookie` headers. Default: none.
     pub fn cookies(mut self, headers: &HeaderMap) -> Self {
         let texts = headers.get_all(COOKIE).iter().filter_map(|header| header.to_str().ok());
         let pairs = texts.flat_map(|text| text.split(';')).filter_map(|pair| pair.split_once('='));

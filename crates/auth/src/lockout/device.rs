@@ -1,4 +1,4 @@
-//! Device cookies: what lets the owner of an account in while strangers are locked out.
+//! Device cookies, which let the owner of an account in while strangers are locked out.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hardpoint_core::Secret;
@@ -10,7 +10,7 @@ use crate::session::root::{DerivedKey, DerivedKeys};
 
 /// The label of the derived keys.
 pub(super) const LABEL: &str = "device cookie v1";
-/// What the names of device cookies begin with. `__Host-` keeps other hosts, and plain http, from
+/// The prefix of the names of device cookies. `__Host-` keeps other hosts, and plain http, from
 /// setting one.
 pub(super) const PREFIX: &str = "__Host-device-";
 
@@ -18,8 +18,8 @@ const VERSION: u8 = 1;
 const BODY: usize = 1 + 4 + 8 + 16;
 const TAG: usize = 32;
 
-/// A device that is known after a log-in: a cookie that names no user and opens nothing. It only has a
-/// count of failures of its own.
+/// A device that is known after a log-in. Its cookie names no user and grants no access. It only
+/// gives the device its own count of failures.
 ///
 /// The cookie is bound to its account, and authenticated by a key that is derived from the root
 /// secret. `Debug` hides it.

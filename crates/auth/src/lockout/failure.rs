@@ -1,4 +1,4 @@
-//! Who decides while a remote store does not.
+//! How attempts are decided while a remote store does not answer.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -9,7 +9,7 @@ use hardpoint_core::Mono;
 
 use crate::store::millis;
 
-/// Who decides about attempts while a remote store does not.
+/// How a guard decides about attempts while a remote store does not.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum OnFailure {
@@ -50,7 +50,7 @@ impl OnFailure {
     }
 }
 
-/// Since when a store has not decided.
+/// The time since which a store has not decided.
 #[derive(Debug, Default)]
 pub(super) struct Outage {
     /// Milliseconds of the first failure since the last decision, plus 1; 0 if there is none.

@@ -71,8 +71,9 @@ impl LoginGuard {
     /// Counts an attempt of `client` to log in to `account`. Check the password only after this
     /// returned an [`Attempt`], and then settle it.
     ///
-    /// `account` is what the client typed, in one spelling, such as a trimmed address in lower case.
-    /// It need not exist: look the account up afterwards, so that unknown accounts are counted alike.
+    /// `account` is the name that the client typed, in one spelling, such as a trimmed address in
+    /// lower case. It need not exist: look the account up afterwards, so that unknown accounts are
+    /// counted alike.
     ///
     /// While other attempts hold all places of the account and none of them has failed, this waits for
     /// one, up to the [`patience`](LoginGuardBuilder::patience): many workers may log in to one account
@@ -117,18 +118,19 @@ impl LoginGuard {
         }
     }
 
-    /// The cookie that makes a client a known device of an account whose owner has proved who it is
-    /// otherwise, such as by a magic link. After a password,
-    /// [`Attempt::succeeded`](Attempt::succeeded) returns it. `None` if the system returned no random
-    /// bytes.
+    /// The cookie that makes a client a known device of an account whose owner proved their
+    /// identity in another way, such as by a magic link. After a password,
+    /// [`Attempt::succeeded`](Attempt::succeeded) returns it. `None` if the system returned no
+    /// random bytes.
     #[must_use = "without its cookie the client stays a stranger"]
     pub fn remember(&self, account: &str) -> Option<DeviceCookie> {
         let inner = &self.inner;
         DeviceCookie::issue(&inner.keys, account, inner.time.unix(), inner.device_lifetime)
     }
 
-    /// Forgets the failures of an account, the hard stop included: after an operator's decision, or
-    /// after the owner has proved who it is by a one-time token. Returns whether there were any.
+    /// Forgets the failures of an account, including the hard stop. Call it after an operator's
+    /// decision, or after the owner proved their identity with a one-time token. Returns whether
+    /// the account had any.
     ///
     /// # Errors
     /// [`LockoutError::Unavailable`] if the store did not answer.
@@ -221,7 +223,7 @@ impl Inner {
         Ok(fallback.attempts.reserve(by, &fallback.limits, jitter))
     }
 
-    /// Settles an attempt, where it was counted.
+    /// Settles an attempt where it was counted.
     pub(super) fn settle(
         this: &Arc<Self>,
         by: Attempter<'_>,

@@ -1,4 +1,4 @@
-//! The transitions of a lane: what one attempt does to the attempts that are counted. Pure.
+//! The transitions of a lane: how one attempt changes the counted attempts. Pure.
 
 use crate::store::millis;
 use std::{num::NonZeroU32, time::Duration};
@@ -194,7 +194,7 @@ impl LaneState {
                 }
             }
             Settled::Unverified => {
-                // The wait before it was over, and it guessed nothing.
+                // The wait before it was over, and it tested no guess.
                 if in_time && at == self.last_at {
                     self.next_at = 0;
                 }

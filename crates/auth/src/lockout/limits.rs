@@ -92,7 +92,7 @@ pub struct Lanes {
     pub device: Option<LaneState>,
     /// The lane of the client's network; `None` if it is not known.
     pub network: Option<Pace>,
-    /// The lane of all attempts.
+    /// The global lane.
     pub global: Pace,
 }
 
@@ -128,8 +128,8 @@ pub struct Denied {
 impl Lanes {
     /// Counts an attempt in all its lanes, or in none.
     ///
-    /// A known device is counted in its own lane only, until that reaches its hard stop. All others
-    /// need room in the lanes of the account, of the network, and of all.
+    /// A known device is counted only in its own lane, until that lane reaches its hard stop. All
+    /// others need room in the account, network and global lanes.
     pub fn reserve(&mut self, limits: &Limits, now: u64, jitter: u16) -> Reserved {
         if let Some(device) = &mut self.device
             && let Some(reserved) = reserve_device(device, limits, now, jitter)

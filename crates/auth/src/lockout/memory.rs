@@ -20,9 +20,9 @@ use crate::{
 
 /// Attempts in the memory of this process. Set up by [`builder`](Self::builder).
 ///
-/// The tables have a fixed size. When a bucket of one is full, it forgets the lane with the fewest
-/// failures. So an attacker who wants an account to be forgotten has to fail more often than that on
-/// about as many accounts as the table has room for.
+/// The tables have a fixed size. A full bucket forgets the lane with the fewest failures. To make
+/// the store forget an account, an attacker has to fail more often than that account did, on about
+/// as many accounts as the table has room for.
 pub struct MemoryAttempts {
     lanes: Table<LaneState>,
     networks: Table<Pace>,

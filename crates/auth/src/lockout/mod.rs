@@ -1,9 +1,10 @@
-//! Lockout: limits on attempts to log in, which an attacker can neither outrun nor turn on the owner.
+//! Lockout: limits on log-in attempts that an attacker can neither outrun nor use to lock out the
+//! owner.
 //!
 //! A password that users choose falls to a few thousand guesses, so guesses must be few. A lockout
 //! that counts failures *after* the check lets parallel guesses through, and one that locks the
-//! account lets anyone lock out its owner. [`LoginGuard`] counts an attempt before its password is
-//! checked, and gives each device on which the owner has logged in a count of its own.
+//! account lets an attacker lock out its owner. [`LoginGuard`] counts an attempt before its
+//! password is checked, and gives each device on which the owner has logged in its own count.
 //!
 //! ```
 //! use hardpoint_auth::{
@@ -44,21 +45,22 @@
 //! ```
 //!
 //! # Semantics
-//! 1. An attempt is *reserved* before the password is checked and *settled* afterwards. Until then it
-//!    counts as a failure, so of any number of parallel guesses only those within the limit are
-//!    checked. An attempt that is dropped counts as failed.
-//! 2. An unknown device needs room in three lanes, or is counted in none: that of the account (5
-//!    attempts, then a delay that doubles from 1 s to 15 minutes, and a hard stop after 100 failures
-//!    in a row), that of the client's network, and that of all unknown devices.
-//! 3. A log-in makes the device known, by a cookie that is bound to the account. A known device has a
-//!    lane of its own and needs no other, so neither a locked account nor a flood keeps it out. After
+//! 1. An attempt is *reserved* before the password is checked and *settled* afterwards. Until then
+//!    it counts as a failure, so of any number of parallel guesses only those within the limit are
+//!    checked. A dropped attempt counts as failed.
+//! 2. An unknown device needs room in three lanes, or is counted in none: the lane of the account
+//!    (5 attempts, then a delay that doubles from 1 s to 15 minutes, and a hard stop after 100
+//!    failures in a row), the lane of the client's network, and the global lane of all unknown
+//!    devices.
+//! 3. A log-in makes the device known, by a cookie that is bound to the account. A known device has
+//!    its own lane and needs no other, so neither a locked account nor a flood keeps it out. After
 //!    10 failures in a row it counts as unknown.
-//! 4. A success forgets the failures of its own lane only: neither does an attacker who logs in to an
-//!    own account get new guesses on the others, nor does the owner's log-in on a known device give
-//!    strangers new guesses.
-//! 5. Unknown accounts are counted as known ones, and all refusals have the same text.
-//! 6. After the hard stop only a known device logs in, until [`LoginGuard::unlock`] is called: by an
-//!    operator, or because the owner used a one-time token that was sent to it.
+//! 4. A success forgets only the failures of its own lane. An attacker who logs in to their own
+//!    account gets no new guesses on other accounts, and the owner's log-in on a known device gives
+//!    strangers no new guesses.
+//! 5. Unknown accounts are counted like known ones, and all refusals have the same text.
+//! 6. After the hard stop only a known device logs in, until [`LoginGuard::unlock`] is called: by
+//!    an operator, or because the owner used a one-time token that was sent to them.
 //!
 //! # Sharing
 //! All clones of a [`LoginGuard`] and of an [`AttemptStore`] share the counts. With
@@ -70,8 +72,8 @@
 //! open, and after a minute they are failures.
 //!
 //! # Deployment caveats
-//! - The network of a client is that of its address as a trusted proxy reports it. With a wrong list
-//!   of trusted proxies, all clients are one network.
+//! - A client's network is derived from the address that a trusted proxy reports. With a wrong list
+//!   of trusted proxies, all clients share one network.
 //! - Behind carrier-grade NAT many users share a network. Its lane counts failures only.
 //! - A device cookie is sent over https and to `localhost` only.
 //! - While a remote store does not answer, [`OnFailure`] decides.

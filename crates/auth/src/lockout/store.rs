@@ -83,7 +83,7 @@ impl AttemptStore {
     }
 }
 
-/// Who attempts to log in.
+/// The account, the device and the network of an attempt.
 #[derive(Clone, Copy)]
 pub struct Attempter<'a> {
     /// The account, in one spelling. It need not exist.
@@ -99,10 +99,10 @@ debug_only!(Attempter<'_> {});
 /// Counts attempts outside of this process, so that several instances share the counts.
 ///
 /// # Semantics
-/// 1. Each method is one atomic step of the store, which decides as [`Lanes`](super::Lanes) does, by
-///    its own clock.
-/// 2. A method submits its command before it returns. The future only carries the answer, so dropping
-///    it never loses a command.
+/// 1. Each method is one atomic step of the store, which decides as [`Lanes`](super::Lanes) does,
+///    by its own clock.
+/// 2. A method submits its command before it returns. The future only carries the answer, so
+///    dropping it never loses a command.
 /// 3. Account, device and network are digested before they become parts of keys.
 /// 4. A lane that reached its hard stop is kept for at least 90 days after its last attempt. All other
 ///    state may be dropped once the passing of time makes it equal to that of a new key.

@@ -15,9 +15,9 @@ use super::{Delivery, DeliveryErrorKind, Message, OneTimeError};
 
 /// Prepares and delivers messages in the background, within bounds.
 ///
-/// A request submits a job and is answered at once. The job looks the recipient up, makes the token and
-/// returns the message, or `None` if there is none. So the time of an answer does not depend on whether
-/// the recipient is known.
+/// A request submits a job and is answered at once. The job looks up the recipient, makes the token
+/// and returns the message, or `None` if it has nothing to send. So the response time does not
+/// depend on whether the recipient is known.
 ///
 /// ```
 /// use hardpoint_auth::one_time::{ConsoleDelivery, Courier, Message};
@@ -46,7 +46,8 @@ use super::{Delivery, DeliveryErrorKind, Message, OneTimeError};
 ///
 /// # Cancellation
 /// Jobs run in tasks of their own. [`flush`](Self::flush) waits for them: call it while draining.
-/// Those that are left when the runtime ends are lost, and their users request another message.
+/// The end of the runtime loses the remaining jobs, and their users have to request another
+/// message.
 #[derive(Clone)]
 pub struct Courier {
     inner: Arc<Inner>,
@@ -78,15 +79,15 @@ pub struct CourierBuilder {
 debug_only!(CourierBuilder { inner });
 
 impl CourierBuilder {
-    /// How many jobs there may be. Default: 1,000, which take a few MB. Beyond it requests are refused
+    /// How many jobs may exist. Default: 1,000, which take a few MB. Further requests are refused
     /// with 503. The minimum is 1, the maximum 1,000,000.
     pub fn queue(mut self, jobs: u32) -> Self {
         self.inner.queue = jobs.clamp(1, 1_000_000);
         self
     }
 
-    /// How many jobs run at once. Default: 8, which is polite to a server for outgoing mail. The
-    /// minimum is 1, the maximum 1,000.
+    /// How many jobs run at once. Default: 8, which does not overload a server for outgoing mail.
+    /// The minimum is 1, the maximum 1,000.
     pub fn at_once(mut self, jobs: u32) -> Self {
         self.inner.at_once = jobs.clamp(1, 1_000);
         self
@@ -132,8 +133,8 @@ impl Courier {
         }
     }
 
-    /// Runs a job in the background, and delivers its message. Submit one for every request, also where
-    /// it is known already that there is nothing to send.
+    /// Runs a job in the background, and delivers its message. Submit one for every request, even
+    /// if you already know that it has nothing to send.
     ///
     /// # Errors
     /// [`OneTimeError::QueueFull`] if there are too many jobs.

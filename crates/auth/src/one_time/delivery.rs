@@ -1,10 +1,10 @@
-//! Messages to users, and who delivers them.
+//! Messages to users, and the trait that delivers them.
 
 use std::{error::Error, fmt, pin::Pin};
 
 use hardpoint_core::Secret;
 
-/// A message to a user. `Debug` hides it: it contains an address and, mostly, a token.
+/// A message to a user. `Debug` hides it, because it contains an address and usually a token.
 pub struct Message {
     to: Secret<str>,
     subject: String,
@@ -39,7 +39,7 @@ impl Message {
     }
 }
 
-/// A future that a delivery answers with.
+/// The future that a delivery returns.
 pub type DeliveryFuture<'a> = Pin<Box<dyn Future<Output = Result<(), DeliveryError>> + Send + 'a>>;
 
 /// Delivers messages: to a server for outgoing mail, to a provider's interface, to a telephone.

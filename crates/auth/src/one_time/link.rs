@@ -7,8 +7,8 @@ use http::Uri;
 
 use crate::ConfigError;
 
-/// Where the links in messages lead: a configured address, never the `Host` of a request, by which an
-/// attacker could have the victim's token sent to a server of its own.
+/// The base of the links in messages: a configured address, never the `Host` of a request, with
+/// which an attacker could have the victim's token sent to the attacker's server.
 ///
 /// ```
 /// use hardpoint_auth::one_time::LinkBase;
@@ -40,7 +40,8 @@ impl LinkBase {
         Ok(base)
     }
 
-    /// Links to this base, which may be plain http: everyone on the way can take the tokens.
+    /// Links to this base, which may be plain http: everyone on the network path can read the
+    /// tokens.
     ///
     /// # Errors
     /// [`ConfigError::Url`].

@@ -1,8 +1,8 @@
 //! One-time tokens: password resets, magic links, verified addresses, and codes.
 //!
-//! A link in a mail is a password for a while. So it must work once, for one purpose and one state of
-//! its subject, soon expire, and be useless to a reader of the store. It must lead to the service's own
-//! address, and requesting one must not reveal who has an account.
+//! A link in a mail is a temporary password. It must work once, for one purpose and one state of
+//! its subject, expire soon, and be useless to a reader of the store. It must lead to the service's
+//! own address, and requesting one must not reveal who has an account.
 //!
 //! ```
 //! use hardpoint_auth::{
@@ -34,13 +34,14 @@
 //! ```
 //!
 //! # Semantics
-//! 1. A token is 256 random bits. The store keeps a hash of them, and a proof whose key they are.
-//! 2. A token is bound to its [`Purpose`], to its subject, and to a state that the application names.
-//!    Presenting it for another state voids it.
+//! 1. A token is 256 random bits. The store keeps a hash of these bits and a proof keyed with them.
+//! 2. A token is bound to its [`Purpose`], to its subject, and to a state that the application
+//!    names. Presenting it for another state voids it.
 //! 3. Each purpose and subject has one slot: the newest token replaces all others.
-//! 4. Of any number of concurrent [`consume`](FoundToken::consume)s of a token exactly one succeeds.
-//! 5. A code is short, so it is authenticated with a key that the store does not have, and is gone
-//!    after five wrong tries.
+//! 4. Of any number of concurrent [`consume`](FoundToken::consume) calls with a token, exactly one
+//!    succeeds.
+//! 5. A code is short, so it is authenticated with a key that the store does not have, and five
+//!    wrong tries void it.
 //! 6. Requests are counted for each recipient, known or not, and for each network.
 //! 7. All refusals of tokens have the same text.
 //! 8. Links lead to the configured [`LinkBase`]. Messages are prepared and delivered by a [`Courier`],
@@ -53,7 +54,7 @@
 //!
 //! # Cancellation
 //! A command is submitted to the store before anything is awaited. If the future of a `consume` is
-//! dropped, the token was consumed or it was not.
+//! dropped, the token may or may not have been consumed.
 //!
 //! # Deployment caveats
 //! - While the store does not answer, no token is made or consumed: 503.

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-/// What a one-time token is for. A token of one purpose is unknown under any other.
+/// The purpose of a one-time token. A token is valid for its own purpose only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Purpose {
-    /// A short number that the subject types, which was sent to a device of it.
+    /// A short number that the subject types, sent to one of the subject's devices.
     Code,
     /// A link that proves that its reader receives mail under an address.
     EmailVerification,

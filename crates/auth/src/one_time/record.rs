@@ -1,4 +1,4 @@
-//! The record of a token: what presenting it does. Pure.
+//! The record of a token, and the effect of presenting the token. Pure.
 
 use subtle::ConstantTimeEq;
 
@@ -7,7 +7,7 @@ use super::{Found, Taken};
 /// A token, as a store keeps it. Times are milliseconds since 1970 by the clock of the store.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TokenRecord {
-    /// What the token is found by; zeros for a code.
+    /// The store finds the token by this; zeros for a code.
     pub digest: [u8; 32],
     /// What is compared when the token is consumed.
     pub proof: [u8; 32],
@@ -28,7 +28,7 @@ impl TokenRecord {
         now < self.expires_at && bool::from(self.digest.ct_eq(digest))
     }
 
-    /// What consuming the token does: removed unless it is [`Unknown`](Taken::Unknown).
+    /// Consumes the token: removed unless it is [`Unknown`](Taken::Unknown).
     #[must_use]
     pub fn take(&self, digest: &[u8; 32], proof: &[u8; 32], now: u64) -> Taken {
         match (self.is(digest, now), bool::from(self.proof.ct_eq(proof))) {

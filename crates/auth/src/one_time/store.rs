@@ -33,9 +33,9 @@ pub struct Put<'a> {
     pub slot: &'a Slot,
     /// The names of the same slot under previous root secrets, which are emptied.
     pub former: &'a [Slot],
-    /// What the token is found by; zeros for a code.
+    /// The store finds the token by this; zeros for a code.
     pub digest: &'a [u8; 32],
-    /// What is compared when the token is consumed.
+    /// The store compares this when the token is consumed.
     pub proof: &'a [u8; 32],
     /// The subject.
     pub subject: &'a str,
@@ -58,12 +58,13 @@ pub struct Found {
 
 debug_only!(Found {});
 
-/// What became of a token that was to be consumed.
+/// The result of consuming a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {
     /// It was consumed, and is gone.
     Consumed,
-    /// There is none: it was replaced, consumed or voided, or has expired. Or the code was wrong.
+    /// It was not found: it was replaced, consumed or voided, or has expired. Or the code was
+    /// wrong.
     Unknown,
     /// It was there, for another state. It is gone.
     Void,
@@ -74,7 +75,7 @@ pub enum Taken {
 pub struct Request<'a> {
     /// The purpose.
     pub purpose: Purpose,
-    /// To whom the token is to be sent. The recipient need not exist.
+    /// The recipient of the token, who need not exist.
     pub recipient: &'a str,
     /// The network of the client that requests it.
     pub network: Option<IpAddr>,
@@ -91,8 +92,8 @@ debug_only!(Request<'_> { purpose });
 /// # Semantics
 /// 1. Each method is one atomic step of the store, by its own clock. It submits its command before it
 ///    returns; the future only carries the answer.
-/// 2. A slot holds at most one token. Of any number of concurrent [`take`](Self::take)s of a token
-///    exactly one returns [`Taken::Consumed`].
+/// 2. A slot holds at most one token. Of any number of concurrent [`take`](Self::take) calls with a
+///    token, exactly one returns [`Taken::Consumed`].
 /// 3. Recipients and networks are digested before they become parts of keys. Slots are digests.
 /// 4. The suite in `tests/it/one_time` of this crate checks a store against the pure model.
 pub trait RemoteTokens: Send + Sync + 'static {
@@ -109,7 +110,7 @@ pub trait RemoteTokens: Send + Sync + 'static {
     /// Consumes the token with this digest if its proof is equal, and removes it in any case.
     fn take(&self, slot: &Slot, digest: &[u8; 32], proof: &[u8; 32]) -> BoxFuture<Taken>;
 
-    /// Consumes the code with this proof. A wrong proof is a try, and the code is gone after so many.
+    /// Consumes the code with this proof. A wrong proof is a try; too many tries remove the code.
     fn guess(&self, slot: &Slot, proof: &[u8; 32], tries: u32) -> BoxFuture<Taken>;
 
     /// Removes the token of a slot.

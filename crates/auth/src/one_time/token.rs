@@ -1,4 +1,4 @@
-//! The text of a one-time token, and what a store keeps of it. Pure.
+//! The text of a one-time token, and the parts of it that a store keeps. Pure.
 
 use aws_lc_rs::{digest, hmac};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -41,7 +41,7 @@ impl LinkToken {
         Some(Self { slot, secret })
     }
 
-    /// The token of a text; `None` if the text is none of this purpose.
+    /// Parses a token; `None` if the text is not a token of this purpose.
     pub(super) fn parse(purpose: Purpose, text: &str) -> Option<Self> {
         let text = text.strip_prefix(PREFIX)?;
         let mut bytes = Zeroizing::new([0; LENGTH]);
@@ -66,13 +66,13 @@ impl LinkToken {
         secret
     }
 
-    /// What a store finds the token by. A fast hash is enough for 256 random bits.
+    /// The digest by which a store finds the token. A fast hash is enough for 256 random bits.
     pub(super) fn digest(&self) -> [u8; 32] {
         first(digest::digest(&digest::SHA256, &*self.secret).as_ref())
     }
 
-    /// What a store compares when the token is consumed: it is bound to the state, and a reader of the
-    /// store cannot test guesses of the state, since the key is the token's secret.
+    /// The proof that a store compares when the token is consumed. It is bound to the state, and
+    /// its key is the token's secret, so a reader of the store cannot test guesses of the state.
     pub(super) fn proof(&self, purpose: Purpose, state: &[u8]) -> [u8; 32] {
         let mut context =
             hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &*self.secret));
@@ -83,8 +83,8 @@ impl LinkToken {
     }
 }
 
-/// What a store compares when a code is consumed. A code is short, so it is authenticated with a key
-/// that the store does not have.
+/// The proof that a store compares when a code is consumed. A code is short, so it is authenticated
+/// with a key that the store does not have.
 pub(super) fn code_proof(
     key: &DerivedKey,
     slot: &[u8; SLOT],

@@ -79,7 +79,7 @@ impl OneTimeTokensBuilder {
         self
     }
 
-    /// After how many wrong tries a code is gone. Default: 5.
+    /// How many wrong tries void a code. Default: 5.
     pub const fn code_tries(mut self, tries: NonZeroU32) -> Self {
         self.inner.tries = tries;
         self
@@ -129,16 +129,17 @@ impl<'a> NewOneTimeToken<'a> {
         Self { purpose, subject, state: &[], data: &[] }
     }
 
-    /// Binds the token to a state of the subject, which must be the same when the token is consumed. A
-    /// fingerprint of the password's hash voids all links once the password has changed. For a code,
-    /// also add what identifies the browser that requested it. Default: empty.
+    /// Binds the token to a state of the subject, which must be the same when the token is
+    /// consumed. With a fingerprint of the password hash as the state, changing the password voids
+    /// all links. For a code, also add a value that identifies the browser that requested it.
+    /// Default: empty.
     pub const fn state(mut self, state: &'a [u8]) -> Self {
         self.state = state;
         self
     }
 
-    /// Keeps up to 4 KiB with the token, such as the account that a verified address opens. The store
-    /// keeps it as it is. Default: nothing.
+    /// Keeps up to 4 KiB with the token, such as the account that a verified address opens. The
+    /// store keeps it in clear. Default: nothing.
     pub const fn data(mut self, data: &'a [u8]) -> Self {
         self.data = data;
         self
@@ -252,8 +253,8 @@ impl OneTimeTokens {
         Ok(code)
     }
 
-    /// Consumes a code of a subject. A wrong code, or another state, is a try; after five the code is
-    /// gone.
+    /// Consumes a code of a subject. A wrong code, or another state, is a try; five tries void the
+    /// code.
     ///
     /// # Errors
     /// [`OneTimeError::Invalid`], also for a subject without a code, or [`OneTimeError::Store`] if the
@@ -349,8 +350,8 @@ impl Inner {
     }
 }
 
-/// The token of a link that was found, and is not consumed yet: first do what may fail, such as hashing
-/// the new password, and then [`consume`](Self::consume) it.
+/// A token of a link that was found and is not consumed yet. First do everything that may fail,
+/// such as hashing the new password, and then [`consume`](Self::consume) it.
 #[must_use = "a token is consumed by `consume`"]
 pub struct FoundToken {
     tokens: OneTimeTokens,
@@ -376,8 +377,8 @@ impl FoundToken {
         &self.data
     }
 
-    /// Consumes the token, if the subject's state is the one that the token was made for. Of any number
-    /// of concurrent calls with one token exactly one succeeds.
+    /// Consumes the token, if the subject's state is the one that the token was made for. Of any
+    /// number of concurrent calls with one token, exactly one succeeds.
     ///
     /// # Errors
     /// [`OneTimeError::Invalid`] if the token was consumed or replaced meanwhile, or was made for

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use argon2::Block;
 use zeroize::Zeroize;
 
-/// Arenas that nobody uses. There are never more than turns, since each turn takes at most one.
+/// Arenas that are not in use. At most as many exist as turns, since each turn takes at most one.
 #[derive(Default)]
 pub(super) struct Arenas {
     idle: Mutex<Vec<Vec<Block>>>,
@@ -58,8 +58,8 @@ impl Arena<'_> {
         self.blocks.get_mut(..count).unwrap_or_default()
     }
 
-    /// The first blocks depend on little more than the password and the salt. Whoever could read them
-    /// later would test guesses without the memory and the time that Argon2 is there for.
+    /// The first blocks depend on little more than the password and the salt. A later reader could
+    /// test guesses without the memory and the time that Argon2 demands.
     fn wipe(&mut self) {
         for block in self.blocks.iter_mut().take(self.used) {
             block.zeroize();

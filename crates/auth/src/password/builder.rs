@@ -59,17 +59,18 @@ impl PasswordHasherBuilder {
         self
     }
 
-    /// How many hashes run at once, each in its own arena of memory. Default: the number of cores. More
-    /// gain nothing and cost `profile.memory_bytes()` each; fewer leave cores to other requests. The
-    /// minimum is 1, the maximum 1024.
+    /// How many hashes run at once, each in its own arena of memory. Default: the number of cores.
+    /// More arenas gain nothing and cost `profile.memory_bytes()` each; fewer leave cores to other
+    /// requests. The minimum is 1, the maximum 1024.
     pub fn arenas(mut self, arenas: usize) -> Self {
         self.bounds.at_once = arenas.clamp(1, 1024);
         self
     }
 
-    /// How many callers wait: so many strangers, and as many from known devices. Default: 512, more than
-    /// two cores serve within the default patience. Each holds a password of at most 1 KiB. The maximum
-    /// is 65,536. With 0 a caller that finds every arena busy is refused.
+    /// How many callers may wait: this many strangers, and as many callers from known devices.
+    /// Default: 512, more than two cores serve within the default patience. Each holds a password
+    /// of at most 1 KiB. The maximum is 65,536. With 0 a caller that finds every arena busy is
+    /// refused.
     pub fn waiting(mut self, callers: usize) -> Self {
         self.bounds.waiting = callers.min(65_536);
         self
@@ -110,8 +111,8 @@ impl PasswordHasherBuilder {
         self
     }
 
-    /// Hashes with the parameters of this one are stored: an earlier profile, or those of another system.
-    /// Default: none but the profile's.
+    /// Declares that hashes with the parameters of this one are stored: those of an earlier profile
+    /// or of another system. Default: only the profile's.
     ///
     /// Every verification does the work of one hash of each kind, so that its time does not reveal which
     /// one an account has, or whether there is an account. The hasher learns the kinds that it meets, up

@@ -64,7 +64,7 @@ impl StoredCeiling {
         self
     }
 
-    /// Whether this work may be done by a hasher with this profile.
+    /// Whether a hasher with this profile may do this work.
     pub(super) fn allows(&self, work: Work, own: Argon2Profile) -> bool {
         match work {
             Work::Argon2(work) if work.profile == own => true,

@@ -1,4 +1,4 @@
-//! Whose password is hashed or verified.
+//! The client whose password is hashed or verified.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -10,7 +10,7 @@ use http::request;
 
 use super::queue::Seat;
 
-/// The client that the hasher works for: what its queue is fair between.
+/// The client that the hasher works for. Its queue is fair between clients.
 ///
 /// It holds a keyed hash of what identifies the client, under a key that is drawn when the process
 /// starts. `Debug` hides it.
@@ -34,8 +34,8 @@ pub struct PasswordClient {
 static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 impl PasswordClient {
-    /// The client with this key, such as its network. Do not use what a client chooses itself, such as an
-    /// e-mail address: it would get as many turns as it makes up keys.
+    /// The client with this key, such as its network. Do not use a value that the client chooses,
+    /// such as an e-mail address: a client that invents keys would get a turn for each.
     pub fn new(key: &Key<'_>) -> Self {
         Self { seat: Seat { client: KEY.hash_one((0_u8, key.as_bytes())), is_known: false } }
     }
@@ -63,8 +63,8 @@ impl PasswordClient {
     /// Whether the client proved that this account has logged in on it before, by a device cookie. It
     /// then waits in a queue of its own, which gets every second turn. Default: false.
     ///
-    /// Pass `true` only for proof that an attacker cannot make or buy in numbers: the lane is worth what
-    /// the proof is worth.
+    /// Pass `true` only for proof that an attacker can neither make nor buy in numbers: the lane is
+    /// only as strong as the proof.
     pub fn known_device(mut self, is_known: bool) -> Self {
         self.seat.is_known = is_known;
         self

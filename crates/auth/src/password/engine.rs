@@ -9,7 +9,7 @@ use super::{
     work::{KnownWork, Work},
 };
 
-/// What hashes of one hasher have in common.
+/// The settings that the hashes of one hasher share.
 pub(super) struct Engine {
     pub(super) profile: Argon2Profile,
     pub(super) peppers: Option<PepperRing>,
@@ -37,7 +37,8 @@ impl Engine {
     ) -> Result<VerifiedPassword, PasswordError> {
         let mut arena = self.arenas.take();
         let works = self.known.with(stored.map(PasswordHash::work));
-        // No early exit: how much is done depends on the text that was sent, never on the account.
+        // No early exit: the amount of work depends on the text that was sent, never on the
+        // account.
         let as_sent = self.matches(&mut arena, &works, stored, sent)?;
         let as_normal = match normal {
             Some(normal) => self.matches(&mut arena, &works, stored, normal)?,

@@ -13,7 +13,7 @@ pub struct PasswordHash {
     pub(super) scheme: Scheme,
 }
 
-/// How a hash was made, and what it is.
+/// The parameters and the content of a hash.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Scheme {
     Argon2(Arc<Argon2Hash>),
@@ -103,7 +103,7 @@ impl PasswordHash {
         }
     }
 
-    /// What verifying this hash takes.
+    /// The work of verifying this hash.
     pub(super) fn work(&self) -> Work {
         match &self.scheme {
             Scheme::Argon2(hash) => Work::Argon2(hash.work),

@@ -33,13 +33,13 @@
 //! ```
 //!
 //! # Semantics
-//! 1. As many hashes run at once as there are arenas, by default one for each core. An arena is the memory
-//!    of one hash; it grows to the largest stored hash, at most to the [`StoredCeiling`], is wiped after
-//!    each hash, and kept for the next one. So the most is `arenas × ceiling`, and without larger
-//!    stored hashes `arenas × profile`.
-//! 2. Further callers wait. Clients take turns, so a caller waits for one hash of each other client, however
-//!    many callers the others have. Known devices wait in a queue of their own, which gets every second
-//!    turn.
+//! 1. The hasher runs at most one hash per arena, with one arena for each core by default. An arena
+//!    is the memory of one hash. It grows to the largest stored hash, at most to the
+//!    [`StoredCeiling`], and is wiped after each hash and reused. So the arenas take at most
+//!    `arenas × ceiling`, and without larger stored hashes `arenas × profile`.
+//! 2. Further callers wait. Clients take turns, so a caller waits for one hash of each other
+//!    client, however many callers the others have. Known devices wait in a queue of their own,
+//!    which gets every second turn.
 //! 3. The queue is bounded in number, for each client, and in time. A full one refuses the client that
 //!    fills it, with 503 and `Retry-After`: the password may be correct.
 //! 4. Every verification does the same work, for an account with any stored hash and for none: one
@@ -59,8 +59,8 @@
 //! turn and its memory stay in use until it is done.
 //!
 //! # Deployment caveats
-//! Behind a proxy that is not trusted, all users are one client. Each instance has a queue of its own. A
-//! pepper that is lost cannot be replaced: no password verifies without it.
+//! Behind a proxy that is not trusted, all users are one client. Each instance has a queue of its
+//! own. A lost pepper cannot be replaced: no password verifies without it.
 
 mod arena;
 mod builder;

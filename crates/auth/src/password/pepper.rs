@@ -9,7 +9,7 @@ use base64::{
 use hardpoint_core::Secret;
 use zeroize::Zeroizing;
 
-/// The peppers of a hasher: secrets without which nobody can test guesses against stolen hashes.
+/// The peppers of a hasher: without these secrets, a thief of the hashes cannot test guesses.
 ///
 /// The first pepper makes new hashes, the others only verify. The id of its pepper is stored in each
 /// hash, so a pepper is replaced like this: put a new one first, and let log-ins replace the hashes; once

@@ -1,4 +1,4 @@
-//! What a hash costs.
+//! The cost of a hash.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -7,9 +7,9 @@ use hardpoint_core::Time;
 
 /// The memory, the passes and the lanes of an Argon2id hash (RFC 9106).
 ///
-/// The constructors are the choices of OWASP's password storage cheat sheet, which an attacker pays
-/// equally for. Less memory means more hashes at once in the same RAM; more memory costs an attacker with
-/// special hardware more. Times are of one core of a server.
+/// The constructors are the choices of OWASP's password storage cheat sheet, which cost an attacker
+/// the same. Less memory allows more concurrent hashes in the same RAM; more memory costs an
+/// attacker with special hardware more. Times are for one core of a server.
 ///
 /// A profile is read from and written as the parameters of a PHC string:
 /// ```

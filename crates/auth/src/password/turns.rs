@@ -70,8 +70,8 @@ impl Drop for Turn {
     fn drop(&mut self) {
         let next = self.turns.queue().finish(self.seat);
         if let Some((seat, waiter)) = next {
-            // If the receiver is gone by now, the turn comes back and is dropped here, which passes it on
-            // again: once for each caller that is just leaving, which is at most all that wait.
+            // If the receiver is gone by now, the turn comes back and is dropped here, which passes
+            // it on again: once for each caller that is leaving, at most as often as callers wait.
             drop(waiter.send(Self { turns: Arc::clone(&self.turns), seat }));
         }
     }

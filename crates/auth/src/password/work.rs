@@ -1,4 +1,4 @@
-//! What every verification does, so that its time says nothing about the account.
+//! The work of every verification, so that its time does not reveal the account.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -17,10 +17,10 @@ pub(super) enum Work {
     Imported(ImportedWork),
 }
 
-/// The kinds of work that stored hashes demand. Each verification does the dearest of every kind, with the
-/// stored hash for its own and with made-up ones for the others. So a hash of one kind takes as long as a
-/// hash of another, and as no hash at all: it is the same sequence of the same functions with the same
-/// parameters, and not one that is padded to a similar time.
+/// The kinds of work that stored hashes demand. Each verification does the most expensive work of
+/// every kind, with the stored hash for its own kind and with made-up ones for the others. So a
+/// hash of one kind takes as long as a hash of another, and as no hash at all: it runs the same
+/// functions in the same sequence with the same parameters, and does not pad to a similar time.
 pub(super) struct KnownWork {
     /// The first one is of new hashes.
     works: Mutex<Vec<Work>>,
@@ -52,8 +52,8 @@ impl KnownWork {
 }
 
 impl Work {
-    /// Whether the dearer of both can be done as the cheaper one and a rest. Different parameters of Argon2
-    /// cannot: how long a block takes depends on the memory around it.
+    /// Whether the more expensive of the two can be done as the cheaper one plus a remainder.
+    /// Different parameters of Argon2 cannot: the time of a block depends on the memory around it.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Imported(work), Self::Imported(other)) => work.is_like(other),

@@ -1,4 +1,4 @@
-//! Attempts on a Redis server, which the instances of a service share.
+//! Attempts on a Redis server that the instances of a service share.
 //!
 //! ```no_run
 //! use hardpoint_auth::lockout::{AttemptStore, redis::RedisAttempts};
@@ -69,14 +69,14 @@ impl RedisAttempts {
         Self { redis: redis.clone(), digests: digests.clone(), keys: redis.keys(&ATTEMPTS) }
     }
 
-    /// The key of something. The kinds differ in their first byte.
+    /// The key of one account, device or network. The kinds differ in their first byte.
     fn key(&self, kind: u8, what: &[u8]) -> String {
         let digest = self.digests.digest(&Key::borrowed(&[&[kind], what].concat()));
         self.keys.key(TAG, &format!("{}:{digest:032x}", char::from(kind)))
     }
 
-    /// The keys of an attempt: account, device, network, all. Those that it does not have are those of
-    /// all, so that a cluster finds every key in one slot.
+    /// The keys of an attempt: account, device, network, all. The key of all replaces a missing
+    /// one, so that a cluster finds every key in one slot.
     fn keys_of(&self, by: Attempter<'_>) -> [String; 4] {
         let all = || self.keys.key(TAG, "all");
         [

@@ -1,4 +1,4 @@
-//! One-time tokens on a Redis server, which the instances of a service share.
+//! One-time tokens on a Redis server that the instances of a service share.
 //!
 //! ```no_run
 //! use hardpoint_auth::one_time::{TokenStore, redis::RedisTokens};
@@ -15,14 +15,14 @@
 //! ```
 //!
 //! # Semantics
-//! 1. Every command is one script, by the clock of the server, in one round trip.
-//! 2. A token is one hash that expires with it. Its subject and data are kept as they are, its secret
-//!    is not.
+//! 1. Every command is one script and one round trip, and uses the server's clock.
+//! 2. A token is one hash that expires with it. The server stores its subject and data in clear,
+//!    but not its secret.
 //!
 //! # Deployment caveats
 //! - All keys have one hash tag, so a cluster keeps them on one node.
-//! - A replica that is promoted while it is behind may bring a token back that was consumed in the last
-//!   moments. Bind tokens to a state that consuming them changes.
+//! - A lagging replica that is promoted may restore a token that was consumed moments before. Bind
+//!   tokens to a state that consuming them changes.
 
 use std::{
     net::IpAddr,

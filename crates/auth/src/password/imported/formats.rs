@@ -127,7 +127,7 @@ fn scrypt(
     output: Vec<u8>,
 ) -> Result<Imported, ParseHashError> {
     let log_n = u8::try_from(log_n).map_err(|_| Malformed)?;
-    // The product of both stays below what the function checks, and far above what anybody uses.
+    // The product of both stays below what the function checks, and far above any value in use.
     let plain = (1..=30).contains(&log_n) && (1..=1024).contains(&r) && (1..=256).contains(&p);
     if !plain || !(MIN_OUTPUT..=MAX_OUTPUT).contains(&output.len()) {
         return Err(Malformed);

@@ -113,7 +113,7 @@ impl Imported {
 }
 
 impl ImportedWork {
-    /// Whether the dearer of both is the cheaper one and a rest.
+    /// Whether the more expensive of the two equals the cheaper one plus a remainder.
     pub(in crate::password) fn is_like(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Bcrypt { .. }, Self::Bcrypt { .. }) => true,
@@ -122,7 +122,7 @@ impl ImportedWork {
         }
     }
 
-    /// Becomes the dearer of both.
+    /// Becomes the more expensive of the two.
     pub(in crate::password) fn raise_to(&mut self, other: &Self) {
         match (self, other) {
             (Self::Bcrypt { expansions }, Self::Bcrypt { expansions: other }) => {
@@ -146,7 +146,7 @@ impl ImportedWork {
         }
     }
 
-    /// What is left of this work after `done`.
+    /// The work that remains after `done`.
     fn without(&self, done: &Self) -> Self {
         match (*self, *done) {
             (Self::Bcrypt { expansions }, Self::Bcrypt { expansions: done }) => {

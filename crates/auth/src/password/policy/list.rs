@@ -79,7 +79,7 @@ impl PasswordList {
         Ok(Self { digests: digests.collect(), width })
     }
 
-    /// Reads what [`to_bytes`](Self::to_bytes) returned, in no time and without a copy.
+    /// Reads the result of [`to_bytes`](Self::to_bytes), in no time and without a copy.
     ///
     /// # Errors
     /// [`PasswordListError::Malformed`] if these bytes are something else, are out of order, or have more
@@ -101,8 +101,8 @@ impl PasswordList {
         Ok(list)
     }
 
-    /// The list as a file: `HPLIST1`, a byte with the width, and the digests. It cannot be turned back
-    /// into passwords, but whoever has it can check guesses: treat it as public.
+    /// The list as a file: `HPLIST1`, a byte with the width, and the digests. It cannot be turned
+    /// back into passwords, but its reader can check guesses: treat it as public.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         // The width is at most 8.

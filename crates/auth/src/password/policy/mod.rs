@@ -40,7 +40,7 @@ pub struct PasswordPolicy {
     words: Arc<[Cow<'static, str>]>,
 }
 
-/// The least length of what a password consists of, beside repetitions and words of its context.
+/// The fewest code points that must remain of a password without repetitions and context words.
 const MIN_OWN_CHARS: usize = 8;
 
 impl PasswordPolicy {

@@ -1,4 +1,4 @@
-//! What a password looks like to an attacker: folded, without substitutions and appended digits.
+//! A password as an attacker sees it: folded, without substitutions and appended digits.
 
 use std::{borrow::Cow, ops::Range};
 
@@ -112,7 +112,7 @@ fn are_neighbours(one: char, other: char) -> bool {
         })
 }
 
-/// What is left of a folded password without the context words, and without digits and symbols at its
+/// The rest of a folded password without the context words, and without digits and symbols at its
 /// ends. `None` if it contains none of the words.
 pub(super) fn without_words(
     folded: &str,
@@ -171,7 +171,7 @@ pub(super) fn words(values: &[&str]) -> Vec<Zeroizing<String>> {
     words
 }
 
-/// What is read of a context: the work for a check is bounded.
+/// The part of a context that is read: the work of a check is bounded.
 const MAX_VALUES: usize = 16;
 const MAX_VALUE_CHARS: usize = 254;
 const MAX_WORDS: usize = 64;

@@ -1,4 +1,4 @@
-//! Who is next: fair between clients, bounded in all. Pure: it knows no time and no tasks.
+//! The next caller: fair between clients, bounded in total. Pure: it knows no time and no tasks.
 
 #[cfg(test)]
 mod tests;
@@ -25,7 +25,7 @@ pub(super) struct Bounds {
 
 /// Callers that run and callers that wait, each of which is reached through a `W`.
 ///
-/// 1. Nobody waits while fewer run than may.
+/// 1. No caller waits while fewer run than may.
 /// 2. Within a lane, clients take turns, and the callers of one client keep their order. So a caller
 ///    waits for one turn of each other client, however many callers the others have.
 /// 3. If both lanes have waiting callers, they take turns: strangers never take more than every second
@@ -58,10 +58,10 @@ struct Line<W> {
     waiting: VecDeque<(u64, W)>,
 }
 
-/// What became of a caller that arrived.
+/// The result of a caller's arrival.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Arrival<W> {
-    /// Its client, or its lane, has as many as it may have.
+    /// Its client, or its lane, has no room.
     Refused,
     /// It runs.
     Runs,
