@@ -10,7 +10,7 @@ use crate::redact::Redactor;
 
 /// Receives the events that the log writes.
 pub(crate) trait RecordSink: fmt::Debug + Send + Sync {
-    /// Receives an event. `fill` passes its message and fields, which are redacted with `redactor`.
+    /// Receives an event. `fill` passes its message and its fields, redacted with `redactor`.
     fn record(&self, head: &Head<'_>, redactor: &Redactor, fill: &mut dyn FnMut(&mut dyn Fields));
 
     /// Whether spans of this target are exported, inside a request that is sampled.
@@ -23,7 +23,7 @@ pub(crate) trait RecordSink: fmt::Debug + Send + Sync {
     fn span(&self, span: &InnerSpan<'_>, fill: &mut dyn FnMut(&mut dyn Fields));
 }
 
-/// A span inside a request's.
+/// A span inside the span of a request.
 #[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "only an exporter reads it"))]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InnerSpan<'a> {
@@ -45,7 +45,7 @@ pub(crate) struct Place {
     pub(crate) id: SpanId,
 }
 
-/// What every event has.
+/// The properties that every event has.
 #[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "only an exporter reads it"))]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Head<'a> {
@@ -74,7 +74,7 @@ pub(crate) trait Fields {
 }
 
 impl Fields for Line<'_> {
-    /// A line begins with its message, so it has it already.
+    /// A line already contains the message, at its beginning.
     fn message(&mut self, _: &dyn fmt::Debug) {}
 
     fn field(&mut self, name: &'static str, value: Value<'_>) {

@@ -11,7 +11,7 @@ use super::{
     visit::SpanFields,
 };
 
-/// Kept with a span that is exported when it is closed.
+/// Kept with an exported span until it is closed.
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) place: Place,
@@ -21,7 +21,7 @@ pub(super) struct Inner {
     failed: bool,
 }
 
-/// Kept with the span of a sampled request, the root of those in it.
+/// Kept with the span of a sampled request, the root of the spans in it.
 #[derive(Clone, Copy, Debug)]
 struct Root(Place);
 
@@ -72,7 +72,7 @@ where
     inner.is_some() || extensions.get_mut::<Root>().is_some()
 }
 
-/// Passes a span on that is closed.
+/// Passes a closed span on.
 pub(super) fn close<S>(span: &SpanRef<'_, S>, to: &dyn RecordSink, time: &Time)
 where
     S: for<'s> LookupSpan<'s>,

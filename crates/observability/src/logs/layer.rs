@@ -34,7 +34,7 @@ pub(super) struct LogLayer<W> {
     pub(super) redactor: Redactor,
     pub(super) hidden: Hidden,
     pub(super) sink: Sink<W>,
-    /// Where records are exported to besides.
+    /// The second destination of the records.
     pub(super) export: Option<Arc<dyn RecordSink>>,
 }
 
@@ -151,7 +151,7 @@ impl<W> LogLayer<W> {
         }
     }
 
-    /// Passes the event on as the line has it: redacted alike, with the fields of its spans.
+    /// Passes the event on as its line shows it: redacted alike, with the fields of its spans.
     fn export<S>(
         &self,
         to: &dyn RecordSink,

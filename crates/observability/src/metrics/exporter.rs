@@ -6,7 +6,7 @@ use super::{MetricsBuilder, Unit, builder::ObservedKind, family};
 use crate::otlp::{DropReason, Queue, Signal};
 
 impl MetricsBuilder {
-    /// Declares what became of the records of these queues.
+    /// Declares the counts of the records of these queues.
     #[expect(clippy::cast_precision_loss, reason = "exact below 2^53 records")]
     pub(crate) fn exporter(&mut self, queues: Vec<(Signal, Arc<Queue>)>) {
         let queues: Arc<[_]> = queues.into();

@@ -1,7 +1,8 @@
 //! All metrics as `Metric` messages of opentelemetry-proto, in pages.
 //!
-//! Names are those of the text format without what its readers add: `_total`, and the units seconds
-//! and bytes. The metrics of requests have the names and attributes of the semantic conventions.
+//! Names are those of the text format without the suffixes that its readers add: `_total`, and the
+//! units seconds and bytes. The metrics of requests have the names and attributes of the semantic
+//! conventions.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -38,7 +39,7 @@ const NAMES: [(&str, &str); 10] = [
     ("url_scheme", "url.scheme"),
 ];
 
-/// The time that the values are of.
+/// The time of the values.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Window {
     /// Before the first value was recorded, since 1970.
@@ -46,7 +47,7 @@ pub(crate) struct Window {
     pub(crate) now: Duration,
 }
 
-/// What a metric is.
+/// The kind of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {
     Gauge,

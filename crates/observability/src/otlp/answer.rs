@@ -1,5 +1,5 @@
-//! What a collector's answer means (OTLP specification, sections "OTLP/gRPC Response" and "OTLP/HTTP
-//! Response"). Pure: it reads bytes.
+//! The meaning of a collector's answer (OTLP specification, sections "OTLP/gRPC Response" and
+//! "OTLP/HTTP Response"). Pure: it reads bytes.
 
 use std::{fmt, time::Duration};
 

@@ -1,4 +1,4 @@
-//! How long to wait before a request is tried again. Pure: the caller supplies the random number.
+//! The delay before a request is tried again. Pure: the caller supplies the random number.
 
 use std::time::Duration;
 

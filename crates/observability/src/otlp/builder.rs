@@ -46,15 +46,15 @@ pub struct OtlpBuilder {
 }
 
 impl OtlpBuilder {
-    /// Reads the variables of a snapshot of the environment, or of a configuration of your own.
-    /// Those that do not begin with `OTEL_` do not count. If they name no endpoint and no exporter,
-    /// the exporter [is off](Self::is_on).
+    /// Reads the variables of a snapshot of the environment, or of your own configuration. Ignores
+    /// variables that do not begin with `OTEL_`. If the variables name neither an endpoint nor an
+    /// exporter, the exporter [is off](Self::is_on).
     ///
-    /// Files that variables name are read now.
+    /// The files that variables name are read now.
     ///
     /// # Errors
-    /// [`ConfigError`] with every variable that is unknown, malformed or not supported, and what to
-    /// write instead.
+    /// [`ConfigError`] lists every variable that is unknown, malformed or not supported, and the
+    /// text to write instead.
     pub fn from_variables<N, V>(
         variables: impl IntoIterator<Item = (N, V)>,
     ) -> Result<Self, ConfigError>
@@ -73,8 +73,8 @@ impl OtlpBuilder {
         })
     }
 
-    /// As [`from_variables`](Self::from_variables), with the variables of this process. One that is
-    /// not UTF-8 is read with U+FFFD in its place.
+    /// Like [`from_variables`](Self::from_variables), with the variables of this process. Invalid
+    /// UTF-8 in a value is replaced with U+FFFD.
     ///
     /// # Errors
     /// As [`from_variables`](Self::from_variables).
@@ -128,16 +128,16 @@ impl OtlpBuilder {
         self
     }
 
-    /// Sets for how long a request is tried again before its records are dropped. Default: 1 min, so
-    /// that a restart of the collector loses nothing while the queue has room.
+    /// Sets how long a request is retried before its records are dropped. Default: 1 min, so that a
+    /// restart of the collector loses nothing while the queue has room.
     ///
-    /// Meanwhile later records wait. At 0 nothing is tried again.
+    /// Later records wait meanwhile. At 0 no request is retried.
     pub const fn retry_for(mut self, time: Duration) -> Self {
         self.retry_for = time;
         self
     }
 
-    /// Sets what is kept out of spans: their paths and user agents. Default: [`Redactor::new`]. Log
+    /// Sets the redactor for the paths and user agents of spans. Default: [`Redactor::new`]. Log
     /// records are redacted by [`Logs::redactor`](crate::Logs::redactor).
     pub fn redactor(mut self, redactor: Redactor) -> Self {
         self.redactor = redactor;
@@ -147,9 +147,9 @@ impl OtlpBuilder {
     /// Exports the spans of `tracing` whose target is one of these or below one, such as `orders` for
     /// `orders::store`, inside sampled requests. Default: none, only the requests' own.
     ///
-    /// A span is exported if the filter of the [`Logs`](crate::Logs) that export to this exporter
-    /// lets it pass. It costs its encoding, about 150 bytes and its fields, which are redacted like
-    /// those of log lines. It is an error if an error was logged in it.
+    /// A span is exported only if the filter of the [`Logs`](crate::Logs) that export to this
+    /// exporter lets it pass. Each span costs its encoding, about 150 bytes plus its fields, which
+    /// are redacted like those of log lines. A span in which an error was logged is an error.
     pub fn span_targets<T: Into<String>>(mut self, targets: impl IntoIterator<Item = T>) -> Self {
         self.span_targets = targets.into_iter().map(Into::into).collect();
         self

@@ -1,4 +1,4 @@
-//! What became of each record: exact counts by signal and reason.
+//! The fate of each record: exact counts by signal and reason.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -41,9 +41,10 @@ pub enum DropReason {
     Refused,
     /// The collector accepted the request but rejected this record (`partial_success`).
     Rejected,
-    /// The exporter was shut down before the collector confirmed the record. It may have it.
+    /// The exporter was shut down before the collector confirmed the record. The collector may have
+    /// it.
     Shutdown,
-    /// The record alone is larger than a request.
+    /// The record is larger than a whole request may be.
     TooLarge,
 }
 
@@ -73,7 +74,7 @@ impl DropReason {
 
 /// The counts of one signal at one time.
 ///
-/// Without records that wait or are being sent, `recorded` is `sent` plus all that was dropped.
+/// If no record waits or is being sent, `recorded` equals `sent` plus all dropped records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Totals {
@@ -100,7 +101,7 @@ impl Totals {
     }
 }
 
-/// Counts of what left the queue. What entered it is counted by the queue.
+/// Counts the records that left the queue. The queue counts the records that entered it.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     sent: AtomicU64,

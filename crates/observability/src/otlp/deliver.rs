@@ -30,7 +30,7 @@ pub(super) struct Delivery {
 }
 
 impl Delivery {
-    /// Sends a batch and counts what became of it.
+    /// Sends a batch and counts the fate of its records.
     pub(super) async fn deliver(&mut self, batch: Batch) {
         let payload = {
             let prefix = self.envelope.prefix(batch.len());
@@ -102,7 +102,7 @@ impl Delivery {
             tracing::info!(target: super::TARGET, signal, "telemetry export recovered");
         }
         if rejected == 0 && remark {
-            // The collector's words are not logged: they may repeat what was sent.
+            // The collector's text is not logged: it may repeat the records that were sent.
             let signal = self.signal.as_str();
             tracing::debug!(target: super::TARGET, signal, "collector accepted with a remark");
         }

@@ -1,5 +1,5 @@
-//! The thread that exports, with a runtime of its own: nothing of it depends on the runtime of the
-//! service, or on there being one.
+//! The thread that exports, with its own runtime: it depends neither on the runtime of the service
+//! nor on there being one.
 
 use std::{
     cell::Cell,
@@ -43,16 +43,16 @@ pub(super) fn is_own_thread() -> bool {
     EXPORTS.try_with(Cell::get).unwrap_or(true)
 }
 
-/// What the handles ask the thread for.
+/// The requests of the handles to the thread.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Control {
     /// The number of the latest flush.
     pub(super) flush: u64,
-    /// When the exporter ends, once it was asked to.
+    /// The instant at which the exporter ends, once a handle has asked it to.
     pub(super) closing: Option<Instant>,
 }
 
-/// How far a part of the exporter is: the latest flush that it completed.
+/// The progress of a part of the exporter: the latest flush that it completed.
 pub(super) type Done = watch::Receiver<u64>;
 
 /// A signal whose records wait in a queue.
@@ -110,7 +110,7 @@ fn spawn(runtime: Runtime, parts: Parts) -> io::Result<()> {
     Ok(())
 }
 
-/// Works until it is asked to end and everything is sent, or until its deadline.
+/// Works until a handle asks it to end and everything is sent, or until its deadline.
 async fn run(parts: Parts) {
     let Parts { records, points, mut control, ended } = parts;
     let queues: Vec<_> = records
@@ -170,7 +170,7 @@ async fn run_points(part: Option<Points>) {
     }
 }
 
-/// Counts and reports what is lost.
+/// Counts and reports lost records.
 struct Rest {
     queues: Vec<(Signal, Arc<Queue>)>,
     ended: watch::Sender<bool>,

@@ -96,19 +96,19 @@ impl Otlp {
         self.shared.queue(signal).is_some()
     }
 
-    /// What became of the records of a signal so far.
+    /// Returns the counts of a signal's records so far.
     #[must_use]
     pub fn totals(&self, signal: Signal) -> Totals {
         self.shared.queue(signal).map(|queue| queue.totals()).unwrap_or_default()
     }
 
-    /// Waits until the fate of everything recorded before this call is known: sent, or dropped and
-    /// counted. Metrics are exported once. Returns `false` if `within` ran out; the exporter goes on.
+    /// Waits until every record made before this call was sent, or dropped and counted. Exports
+    /// metrics once. Returns `false` if `within` ran out; the exporter goes on.
     ///
     /// It needs no runtime: any executor can poll it.
     ///
     /// # Cancellation
-    /// Dropping the future only stops the waiting.
+    /// Dropping the future only stops waiting.
     #[must_use = "`false` means that records are still waiting"]
     pub async fn flush(&self, within: Duration) -> bool {
         let Some(thread) = &self.shared.thread else { return true };
@@ -118,21 +118,21 @@ impl Otlp {
         matches!(waiting.await, Ok(Ok(()))) || *thread.ended.borrow()
     }
 
-    /// As [`flush`](Self::flush), blocking this thread. It may be called anywhere, also inside a
-    /// runtime, where it blocks the worker.
+    /// Like [`flush`](Self::flush), but blocks this thread. It may be called anywhere, even inside
+    /// a runtime, where it blocks the worker.
     #[must_use = "`false` means that records are still waiting"]
     pub fn blocking_flush(&self, within: Duration) -> bool {
         block_on(self.flush(within), within.saturating_add(SLACK)).unwrap_or(false)
     }
 
-    /// Sends what is recorded, exports metrics once more, and ends the exporter, within this time.
-    /// What is not sent by then is dropped and counted, and so is everything that is recorded
-    /// afterwards. Returns `true` if nothing was dropped by this.
+    /// Sends the remaining records, exports metrics once more, and ends the exporter, within this
+    /// time. Records that are not sent by then are dropped and counted, and so are all later
+    /// records. Returns `true` if the shutdown dropped no record.
     ///
     /// A second call can only bring the deadline forward. It needs no runtime.
     ///
     /// # Cancellation
-    /// Dropping the future only stops the waiting: the exporter ends by its deadline.
+    /// Dropping the future only stops waiting: the exporter ends by its deadline.
     #[must_use = "`false` means that records were dropped"]
     pub async fn shutdown(&self, within: Duration) -> bool {
         let Some(thread) = &self.shared.thread else { return true };
@@ -147,8 +147,8 @@ impl Otlp {
         self.lost_by_shutdown() == before
     }
 
-    /// As [`shutdown`](Self::shutdown), blocking this thread. It may be called anywhere, also inside
-    /// a runtime, where it blocks the worker.
+    /// Like [`shutdown`](Self::shutdown), but blocks this thread. It may be called anywhere, even
+    /// inside a runtime, where it blocks the worker.
     #[must_use = "`false` means that records were dropped"]
     pub fn blocking_shutdown(&self, within: Duration) -> bool {
         block_on(self.shutdown(within), within.saturating_add(SLACK)).unwrap_or(false)
@@ -301,7 +301,7 @@ impl Logs {
 
 impl MetricsBuilder {
     /// Declares `hardpoint_otlp_sent_total`, `hardpoint_otlp_dropped_total` and
-    /// `hardpoint_otlp_queued_bytes`: what became of spans, log records and data points.
+    /// `hardpoint_otlp_queued_bytes`: the fate of spans, log records and data points.
     pub fn otlp(&mut self, otlp: &Otlp) {
         let shared = &otlp.shared;
         let queues: Vec<_> = Signal::ALL

@@ -1,8 +1,9 @@
 //! Traces, metrics and logs for an OpenTelemetry collector, in OTLP over gRPC or HTTP.
 //!
-//! A service that loses its collector must neither wait for it, nor fill its memory, nor lose telemetry
-//! without notice. Here a request encodes its span into a bounded queue. A thread with a runtime of
-//! its own sends what is queued, tries again, and counts every record that does not arrive.
+//! A service that loses its collector must not wait for it, fill its memory, or lose telemetry
+//! without notice. With this exporter, a request encodes its span into a bounded queue. A thread
+//! with its own runtime sends the queued records, retries, and counts every record that does not
+//! arrive.
 //!
 //! # Example
 //!
@@ -52,47 +53,47 @@
 //! ```
 //!
 //! # Semantics
-//! 1. A request is sampled by the decision of its caller, if the caller's ids are
-//!    [accepted](crate::record) and the sampler is `parentbased`; otherwise by the sampler, which sets
-//!    the *sampled* flag of the trace. A ratio depends on the trace id only, as in OpenTelemetry's
+//! 1. If the caller's ids are [accepted](crate::record) and the sampler is `parentbased`, the
+//!    caller decides whether a request is sampled. Otherwise the sampler decides, and sets the
+//!    *sampled* flag of the trace. A ratio depends only on the trace id, as in OpenTelemetry's
 //!    SDKs, so that services with the same ratio record the same traces.
-//! 2. A sampled request has one span of kind *server*. It starts and ends with the access line and has
-//!    the attributes of the semantic conventions for HTTP, and `hardpoint.request_id`. Its path and
-//!    user agent are redacted; query, headers and bodies are never exported. It is an error if the
-//!    service failed, not if the client did.
-//! 3. The `traceparent` header of a sampled request names this span from then on, so that services
-//!    which the handler calls with it continue the trace from here. Log lines inside the request have
-//!    its `span_id`.
-//! 4. A request that is not sampled has no span, and costs the decision. Spans of `tracing` inside a
-//!    sampled request are its children if their target is one of
+//! 2. A sampled request has one span of kind *server*. It starts and ends with the access line and
+//!    has the attributes of the semantic conventions for HTTP, and `hardpoint.request_id`. Its path
+//!    and user agent are redacted; query, headers and bodies are never exported. The span is an
+//!    error if the service failed, not if the client did.
+//! 3. The `traceparent` header of a sampled request names this span from then on, so services that
+//!    the handler calls with this header continue the trace from here. Log lines inside the request
+//!    contain its `span_id`.
+//! 4. A request that is not sampled has no span and costs only the decision. `tracing` spans inside
+//!    a sampled request are its children if their target is one of
 //!    [`span_targets`](OtlpBuilder::span_targets).
-//! 5. A log record has what the log line has, redacted alike, with the ids of its trace and span. The
-//!    exporter's own lines are written but not exported.
+//! 5. A log record contains the same data as the log line, redacted alike, with the ids of its
+//!    trace and span. The exporter's own lines are written but not exported.
 //! 6. Metrics are those of [`Metrics`](crate::Metrics), cumulative, read at each interval and at
-//!    each flush. Names lose `_total` and the units seconds and bytes, which readers add; the metrics
-//!    of requests are named by the semantic conventions, such as `http.server.request.duration`.
-//! 7. A request that may succeed later is sent again with exponential backoff, not earlier than
-//!    `Retry-After` or `RetryInfo` says. A collector may therefore receive a record twice.
+//!    each flush. Names lose `_total` and the units seconds and bytes, which readers add; the
+//!    metrics of requests are named by the semantic conventions, such as
+//!    `http.server.request.duration`.
+//! 7. A request that may succeed later is sent again with exponential backoff, not before the time
+//!    in `Retry-After` or `RetryInfo`. A collector may therefore receive a record twice.
 //! 8. Every record is counted as sent or, by its [reason](DropReason), as dropped: in
-//!    [`Otlp::totals`], in `hardpoint_otlp_dropped_total`, and in a line `telemetry dropped` at most
-//!    every 10 s. Changes between failure and success are lines, too.
-//!
+//!    [`Otlp::totals`], in `hardpoint_otlp_dropped_total`, and in a line `telemetry dropped` at
+//!    most every 10 s. Changes between failure and success are logged, too.
 //! # Variables
-//! The [manual](https://github.com/hardpoint-rs/hardpoint/blob/main/docs/otlp.md) has a table of all
-//! of them. An empty value is the same as none.
+//! The [manual](https://github.com/hardpoint-rs/hardpoint/blob/main/docs/otlp.md) lists all of
+//! them. An empty value counts as unset.
 //!
 //! # Sharing
 //! Clones of an [`Otlp`] are handles of one exporter, and the layers and logs made with it keep it
-//! running. Each signal has a queue and a connection of its own: one that is stuck does not hold up
-//! the others. Requests append to one of 16 lanes, so that no lock is shared by all of them.
+//! running. Each signal has its own queue and connection, so a stuck signal does not hold up the
+//! others. Requests append to one of 16 lanes, so that they do not all share one lock.
 //!
 //! # Cancellation
-//! A dropped [`Otlp::flush`] or [`Otlp::shutdown`] only stops the waiting.
+//! Dropping the future of [`Otlp::flush`] or [`Otlp::shutdown`] only stops waiting.
 //!
 //! # Deployment caveats
-//! - Call [`Otlp::shutdown`] at the end of the process. If all handles are dropped instead, the thread
-//!   goes on for at most 5 s, but the end of `main` does not wait for it.
-//! - Records that are queued are lost if the process is killed.
+//! - Call [`Otlp::shutdown`] at the end of the process. If all handles are dropped instead, the
+//!   thread goes on for at most 5 s, but the end of `main` does not wait for it.
+//! - Killing the process loses the queued records.
 //! - `client.address` is personal data, as in the access log.
 //!
 //! # Where to put this layer

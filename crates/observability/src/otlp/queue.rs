@@ -131,7 +131,7 @@ impl Queue {
         taken
     }
 
-    /// Admits records that are sent at once, whatever waits.
+    /// Admits records that are sent at once, even if others wait.
     pub(super) fn admit(self: &Arc<Self>, records: Bytes, count: u64) -> Batch {
         let [first, ..] = &self.lanes;
         lock(first).entered += count;
@@ -164,8 +164,7 @@ fn lock(lane: &Mutex<Lane>) -> MutexGuard<'_, Lane> {
     lane.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Records that were taken from the queue. What is left when it is dropped counts as lost by the
-/// shutdown.
+/// Records that were taken from the queue. Dropping it counts the rest as lost by the shutdown.
 #[derive(Debug)]
 pub(super) struct Taken {
     queue: Arc<Queue>,

@@ -1,4 +1,4 @@
-//! Who sends the telemetry, and what comes before the records of a request.
+//! The sender of the telemetry, and the part of a request before its records.
 
 use super::wire::{self, Any};
 
@@ -58,7 +58,7 @@ impl Envelope {
         Self { resource: resource_field, scope }
     }
 
-    /// What comes before `len` bytes of records.
+    /// The part before `len` bytes of records.
     pub(super) fn prefix(&self, len: usize) -> Vec<u8> {
         let scope_len = self.scope.len() + len;
         let all = self.resource.len() + wire::field_len(SCOPE_RECORDS, scope_len);

@@ -1,4 +1,4 @@
-//! Which traces are recorded. Pure: the decision depends on the trace only.
+//! The decision which traces are recorded. Pure: it depends only on the trace.
 
 use hardpoint_core::TraceContext;
 

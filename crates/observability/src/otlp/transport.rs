@@ -147,7 +147,7 @@ impl Transport {
         let Ok(response) = self.client.request(request).await else { return broken };
         let (head, body) = response.into_parts();
         let Ok(body) = Limited::new(body, ANSWER_MAX).collect().await else {
-            // An answer that is too long is no answer of a collector, but its status counts.
+            // An answer that is too long is not read as a collector's, but its status counts.
             return match head.status.as_u16() {
                 200..=299 => broken,
                 _ => answer::http(head.status, &head.headers, &[], self.time.unix()),

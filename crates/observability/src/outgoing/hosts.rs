@@ -7,10 +7,9 @@ use std::{
 };
 
 /// The hosts that a request's ids are passed on to.
-///
-/// An entry is a host name, an IP address, or `*.` and a domain, which stands for all names below it
-/// but not for the domain itself. Names are compared without regard to case. Ports and schemes do
-/// not matter.
+///An entry is a host name, an IP address, or `*.` and a domain, which matches all names below the
+///domain but not the domain itself. Names are compared case-insensitively. Ports and schemes are
+///ignored.
 ///
 /// ```
 /// use hardpoint_observability::outgoing::AllowedHosts;
@@ -35,7 +34,7 @@ impl AllowedHosts {
     /// Only these hosts.
     ///
     /// # Errors
-    /// [`ParseHostError`] if an entry is none of the three.
+    /// [`ParseHostError`] if an entry is not one of the three.
     pub fn new(entries: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, ParseHostError> {
         let mut hosts = Self::none();
         for entry in entries {
@@ -60,8 +59,8 @@ impl AllowedHosts {
         Self { names: Vec::new(), domains: Vec::new(), any: false }
     }
 
-    /// Every host, foreign ones included. Use it only behind a client that cannot call anyone but
-    /// your own services.
+    /// Every host, including foreign ones. Use it only behind a client that cannot call any host
+    /// but your own services.
     #[must_use]
     pub const fn dangerous_any() -> Self {
         Self { names: Vec::new(), domains: Vec::new(), any: true }

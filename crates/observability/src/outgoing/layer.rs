@@ -41,7 +41,7 @@ impl OutgoingLayer {
         Self { settings }
     }
 
-    /// Also writes the trace as `X-Amzn-Trace-Id`, which AWS X-Ray reads. Default: not.
+    /// Also writes the trace as `X-Amzn-Trace-Id`, which AWS X-Ray reads. Default: off.
     pub fn amazon_trace_id(mut self) -> Self {
         self.settings.amazon = true;
         self

@@ -1,8 +1,8 @@
 //! Passes the ids of a request on to the services it calls, and measures each call.
 //!
-//! A trace that ends at this service explains nothing about the failure behind it. With this layer
-//! the services that a handler calls continue the request's trace and log its id. Ids go only to the
-//! hosts that you name: to anyone else they reveal who talks to whom.
+//! A trace that ends at this service does not explain a failure behind it. With this layer the
+//! services that a handler calls continue the request's trace and log its id. Ids go only to the
+//! hosts that you name, because they reveal to third parties which services talk to each other.
 //!
 //! # Example
 //!

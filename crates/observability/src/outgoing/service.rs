@@ -87,8 +87,8 @@ fn traceparent(trace: TraceContext, span: SpanId) -> Option<HeaderValue> {
     HeaderValue::from_maybe_shared(Bytes::from_owner(text)).ok()
 }
 
-/// The parent of what the called service does: the call's span if it is exported, else the request's,
-/// so that the exported trace has no gap; else one that nobody exports.
+/// The parent of the called service's work: the call's span if it is exported, else the request's,
+/// so that the exported trace has no gap; else an id that is never exported.
 fn span_of(context: Option<&RequestContext>, settings: &Settings) -> SpanId {
     let request = context.and_then(RequestContext::span_id).filter(|_| settings.spans.is_none());
     request.unwrap_or_else(span::new_id)

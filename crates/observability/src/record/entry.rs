@@ -229,7 +229,7 @@ impl Entry {
     }
 
     /// The number of rejected requests without a line before this one, if this request has a line.
-    /// Every request has one that was not rejected.
+    /// Every request that was not rejected has a line.
     fn line(&self, ending: Ending, now: Mono) -> Option<u64> {
         let rejected = match ending {
             Ending::Known(outcome) => outcome == Outcome::Rejected,
@@ -261,8 +261,8 @@ impl Entry {
         at.saturating_since(self.context.received())
     }
 
-    /// The span whose fields the line inherits: the request's, for its `span_id`, if the request has
-    /// one. All other fields of it are the line's own.
+    /// The span whose fields the line inherits: the request's, for its `span_id`, if the request
+    /// has one. The line has its own values of all other fields.
     fn line_parent(&self) -> Option<Id> {
         self.exported.as_ref().and_then(|_| self.span.id())
     }

@@ -1,4 +1,4 @@
-//! How a gRPC response ended, and which methods exist.
+//! The end of a gRPC response, and the methods that exist.
 
 use std::{
     borrow::Cow,
@@ -65,8 +65,8 @@ impl Code {
         }
     }
 
-    /// Whether only a method that exists answers so. Interceptors and layers answer with the other
-    /// codes before the path is looked at, and `UNIMPLEMENTED` is the answer to an unknown path.
+    /// Whether only an existing method sends this code. Interceptors and layers send the other
+    /// codes before the path is routed, and `UNIMPLEMENTED` is the answer to an unknown path.
     const fn comes_from_a_method(self) -> bool {
         matches!(self.0, 0 | 5 | 6 | 9 | 10 | 11 | 13 | 15)
     }

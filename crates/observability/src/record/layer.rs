@@ -84,12 +84,12 @@ impl RecordLayer {
         self
     }
 
-    /// Accepts the members of `baggage` with these keys, under the same rule as ids, and removes the
-    /// others. Default: none, because every service on the way reads them and any caller can write
-    /// them.
+    /// Accepts the members of `baggage` with these keys, under the same rule as ids, and removes
+    /// the others. Default: none, because every service on the path reads them and any caller can
+    /// write them.
     ///
-    /// [`RequestContext::baggage`](hardpoint_core::RequestContext::baggage) returns what was accepted,
-    /// and [`outgoing`](crate::outgoing) passes it on.
+    /// [`RequestContext::baggage`](hardpoint_core::RequestContext::baggage) returns the accepted
+    /// members, and [`outgoing`](crate::outgoing) passes them on.
     pub fn baggage(mut self, keys: impl IntoIterator<Item = impl Into<Cow<'static, str>>>) -> Self {
         self.settings.baggage = Some(keys.into_iter().map(Into::into).collect());
         self
@@ -119,11 +119,12 @@ impl RecordLayer {
         self
     }
 
-    /// How many lines a second may be about rejected requests, whose outcome is `rejected` or whose
-    /// status is 400 to 499. Ten seconds' worth may come at once. The next line about one has the
-    /// number of those without a line as `unlogged`; metrics and other observers see every request.
-    /// Default: 100, because a flood of rejected requests costs its sender nothing, and a line each
-    /// would fill disks and hide the others. 0 writes none of them; `u32::MAX` writes all.
+    /// The maximum number of lines a second about rejected requests, whose outcome is `rejected` or
+    /// whose status is 400 to 499. A burst may have ten seconds' worth of lines. The next such line
+    /// reports the number of requests without a line as `unlogged`; metrics and other observers see
+    /// every request. Default: 100, because a flood of rejected requests costs its sender nothing,
+    /// and a line for each would fill disks and hide the others. 0 writes none of them; `u32::MAX`
+    /// writes all.
     pub fn rejected_lines(mut self, per_second: u32) -> Self {
         self.settings.sample = Arc::new(Sample::new(per_second));
         self

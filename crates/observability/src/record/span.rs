@@ -1,4 +1,4 @@
-//! The spans of a request and of the calls it makes, for whatever exports traces.
+//! The spans of a request and of its outgoing calls, for trace exporters.
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
@@ -67,8 +67,8 @@ pub(super) struct OpenSpan {
 impl OpenSpan {
     /// Opens the span of a request whose trace is sampled.
     ///
-    /// The request's `traceparent` then names this span, so that whoever continues the trace
-    /// continues it from here.
+    /// The request's `traceparent` then names this span, so that the next service continues the
+    /// trace from here.
     pub(super) fn open<B>(
         sink: Option<&Arc<dyn SpanSink>>,
         request: &mut Request<B>,

@@ -1,4 +1,4 @@
-//! Where telemetry is sent, as the standard variables say it.
+//! The destinations of telemetry, from the standard variables.
 
 mod target;
 #[cfg(test)]

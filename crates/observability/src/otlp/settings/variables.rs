@@ -70,7 +70,7 @@ pub const VARIABLES: [&str; 50] = [
     "OTEL_BSP_MAX_QUEUE_SIZE",
 ];
 
-/// What the variables say.
+/// The content of the variables.
 #[derive(Debug)]
 pub(in super::super) struct Settings {
     pub(in super::super) logs: Option<Target>,
@@ -90,7 +90,7 @@ impl Settings {
     }
 }
 
-/// Reads variables, of which those that do not begin with `OTEL_` do not count.
+/// Reads variables, and ignores those that do not begin with `OTEL_`.
 pub(in super::super) fn read<N, V>(
     variables: impl IntoIterator<Item = (N, V)>,
 ) -> Result<Settings, ConfigError>
@@ -152,7 +152,7 @@ impl Reader {
         self.add(name, what, remedy);
     }
 
-    /// The variable that counts for a signal: its own, or the one for all signals.
+    /// The variable that applies to a signal: its own, or else the one for all signals.
     fn of_signal(&self, signal: Signal, suffix: &str) -> Option<(String, bool)> {
         let own = format!("OTEL_EXPORTER_OTLP_{}_{suffix}", signal.as_str().to_uppercase());
         let all = format!("OTEL_EXPORTER_OTLP_{suffix}");
@@ -402,7 +402,7 @@ impl Reader {
         Duration::from_millis(millis)
     }
 
-    /// Refuses what no part of the exporter reads, and values that it does not support.
+    /// Refuses variables that the exporter does not read, and values that it does not support.
     fn refuse_what_is_not_read(&mut self) {
         let names: Vec<String> = self.values.keys().cloned().collect();
         for name in names.iter().filter(|name| !VARIABLES.contains(&name.as_str())) {
