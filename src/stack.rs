@@ -91,9 +91,9 @@ use crate::place::{self, Placed};
 /// # }
 /// ```
 ///
-/// Without the fallback, an unknown path is answered by that of the protected part, and so with 401.
-/// Authentication never decides by the absence of a route: what a fallback of its own does not answer
-/// needs a token.
+/// Without the fallback, the protected part answers unknown paths, and so with 401. Authentication
+/// never decides by the absence of a route: every path that its own fallback does not answer needs
+/// a token.
 ///
 /// # Sharing
 /// A stack is one layer: clones share what its layers share.

@@ -1,4 +1,4 @@
-//! What a caller passes on beside a trace (`baggage`, W3C Baggage).
+//! The data that a caller passes on with a trace (`baggage`, W3C Baggage).
 
 use std::fmt;
 
@@ -7,8 +7,8 @@ use http::HeaderValue;
 /// The accepted members of a request's `baggage` (W3C Baggage, section 3.3), which are passed on with
 /// its trace.
 ///
-/// Every service on the way reads it and any caller can write it, so only members whose keys a
-/// service names are accepted. `Debug` shows only the length.
+/// Every service on the path reads it and any caller can write it, so the layer accepts only
+/// members whose keys the service names. `Debug` shows only the length.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Baggage(HeaderValue);
 
@@ -22,8 +22,8 @@ impl Baggage {
     /// Selects the members with one of these keys from the values of all `baggage` fields of a
     /// request. Keys are compared exactly.
     ///
-    /// A malformed member, a second one with the same key, and what exceeds the bounds are left out.
-    /// Returns `None` if nothing is left.
+    /// Leaves out malformed members, later members with a key that was already read, and members
+    /// beyond the bounds. Returns `None` if no member is left.
     #[must_use]
     pub fn select<'a, K: AsRef<str>>(
         values: impl IntoIterator<Item = &'a HeaderValue>,

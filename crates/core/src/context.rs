@@ -150,13 +150,14 @@ impl RequestContext {
         self.span_id.set(id).is_ok()
     }
 
-    /// What tracing systems added to the trace.
+    /// The entries that tracing systems added to the trace.
     #[must_use]
     pub fn trace_state(&self) -> Option<&TraceState> {
         self.trace_state.get()
     }
 
-    /// Sets what tracing systems added to the trace. Returns `false` if it is already set.
+    /// Sets the entries that tracing systems added to the trace. Returns `false` if they are
+    /// already set.
     pub fn set_trace_state(&self, state: TraceState) -> bool {
         self.trace_state.set(state).is_ok()
     }
@@ -259,7 +260,7 @@ impl RequestContext {
 
     /// The policies of a limiter, a bit for each, that have counted the request.
     ///
-    /// A limiter that is around a request twice reads it so that the request is charged once.
+    /// A limiter that wraps a request twice reads it, so that it charges the request once.
     /// `limiter` is the same for all layers of a limiter and different for each limiter.
     #[must_use]
     pub fn limits_counted(&self, limiter: NonZeroU32) -> u8 {

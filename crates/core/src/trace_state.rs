@@ -1,11 +1,12 @@
-//! What tracing systems add to a trace (`tracestate`, W3C Trace Context).
+//! The entries that tracing systems add to a trace (`tracestate`, W3C Trace Context).
 
 use std::fmt;
 
 use http::HeaderValue;
 
-/// What tracing systems added to a trace: the list in `tracestate` (W3C Trace Context level 2,
-/// section 3.3), which belongs to a [`TraceContext`](crate::TraceContext) and is passed on with it.
+/// The entries that tracing systems added to a trace: the list in `tracestate` (W3C Trace Context
+/// level 2, section 3.3), which belongs to a [`TraceContext`](crate::TraceContext) and is passed on
+/// with it.
 ///
 /// `Debug` shows only the length: the values belong to others.
 #[derive(Clone, PartialEq, Eq)]
@@ -20,8 +21,8 @@ impl TraceState {
 
     /// Reads the values of all `tracestate` fields of a request, in their order.
     ///
-    /// Returns `None` if they have no member, and if one of the following holds, because the list is
-    /// valid only as a whole:
+    /// The list is valid only as a whole. Returns `None` if it has no member, or if any of the
+    /// following hold:
     /// 1. A key is not 1 to 256 bytes of `a-z 0-9 _ - * / @`, or begins with another byte than a
     ///    letter or a digit.
     /// 2. A value is not 1 to 256 visible bytes without `,` and `=`. Spaces may be inside.

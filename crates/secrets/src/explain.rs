@@ -1,4 +1,4 @@
-//! What a process prints when it cannot start.
+//! The text that a process prints when it cannot start.
 
 use std::{error::Error, fmt::Write, process::ExitCode};
 
@@ -9,12 +9,11 @@ const MOST_CAUSES: usize = 16;
 
 /// Prints why a service cannot start to standard error, and returns the exit code for `main`.
 ///
-/// A [`Report`] or a [`Finding`] is printed as one problem a line, and the code is
-/// [`Report::EXIT_CODE`] (78), by which a supervisor recognizes an invalid configuration. So is one
-/// that another error wraps. Any other error is printed with its causes, a line each, and the code is
-/// 1.
+/// A [`Report`] or a [`Finding`], also one that another error wraps, is printed as one problem a
+/// line, and the code is [`Report::EXIT_CODE`] (78), by which a supervisor recognizes an invalid
+/// configuration. Any other error is printed with its causes, one a line, and the code is 1.
 ///
-/// `main` of a service that runs until it is told to stop:
+/// The `main` of a service that runs until it is told to stop:
 ///
 /// ```
 /// use std::{convert::Infallible, error::Error, process::ExitCode};

@@ -31,8 +31,8 @@ pub(crate) enum Failure {
 /// Reads a regular file of at most [`value::MAX_BYTES`]. It follows symbolic links, which
 /// Kubernetes and systemd use.
 ///
-/// The opened file decides: a link, a pipe or a device that is put in its place meanwhile can
-/// neither mix two versions nor hold up the loader.
+/// The opened file decides: a link, a pipe or a device that replaces it in the meantime can neither
+/// mix two versions nor hold up the loader.
 pub(crate) fn read(path: &Path) -> Result<Contents, Failure> {
     // Opening some devices has an effect of its own, so those that can be seen are not opened.
     if !fs::metadata(path)?.is_file() {

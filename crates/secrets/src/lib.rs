@@ -86,9 +86,9 @@
 //!
 //! # Files
 //!
-//! The loader opens a file without waiting and judges what it opened, so neither a pipe nor a link
-//! that is put in its place holds it up or mixes two versions. Only a regular file is accepted. Each
-//! of these is a problem, and in [`Mode::Lenient`] a warning:
+//! The loader opens a file without waiting and checks the opened file, so a pipe or a link that
+//! replaces it can neither hold the loader up nor mix two versions. Only a regular file is
+//! accepted. Each of these is a problem, and in [`Mode::Lenient`] a warning:
 //!
 //! - Its group or others can write it.
 //! - Others can read it.

@@ -56,11 +56,11 @@ impl<'e> Loader<'e> {
         self
     }
 
-    /// Treats an empty variable `NAME` or `NAME_FILE` as not set, as templates need that always
-    /// write the variable (`X=${X:-}` of Compose). A required secret is still reported as empty.
+    /// Treats an empty variable `NAME` or `NAME_FILE` as not set, for templates that always write
+    /// the variable (`X=${X:-}` of Compose). A required secret is still reported as empty.
     ///
     /// Default: an empty variable counts as set and is a problem, because a variable that a shell
-    /// left empty by mistake would silently turn off what the optional secret is for.
+    /// left empty by mistake would silently disable the feature that needs the optional secret.
     pub const fn empty_is_absent(mut self) -> Self {
         self.empty_is_absent = true;
         self

@@ -93,10 +93,10 @@ impl Spec {
         Self::new(name.into(), Kind::Raw, 32)
     }
 
-    /// One or more PEM blocks (RFC 7468), with any text around them. The loader checks only that the
-    /// blocks are complete; the code that uses the key checks its content. Of a value without a
-    /// block, the report names the format (DER, a JWK, SSH, a path) and the command that converts
-    /// it. Read it with [`Secrets::text`](crate::Secrets::text).
+    /// One or more PEM blocks (RFC 7468), with any text around them. The loader checks only that
+    /// the blocks are complete; the code that uses the key checks its content. If a value contains
+    /// no block, the report names its format (DER, a JWK, SSH, a path) and the command that
+    /// converts it. Read it with [`Secrets::text`](crate::Secrets::text).
     pub fn pem(name: impl Into<Cow<'static, str>>) -> Self {
         Self::new(name.into(), Kind::Pem, 1)
     }

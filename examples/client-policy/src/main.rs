@@ -48,7 +48,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What a caller can do about it: each policy has an error type of its own.
+/// The caller's options after a failure: each policy has an error type of its own.
 fn reason(error: &BoxError) -> String {
     if let Some(open) = error.downcast_ref::<CircuitOpen>() {
         let wait = open.retry_after().unwrap_or_default().as_secs();

@@ -30,7 +30,7 @@ impl MailSettings {
     }
 }
 
-/// One-time tokens, and, if it is configured, who delivers them.
+/// One-time tokens, and, if it is configured, the courier that delivers them.
 #[derive(Clone, Debug)]
 pub(crate) struct Mail {
     pub(crate) tokens: OneTimeTokens,
@@ -96,7 +96,7 @@ impl Mail {
         self.outgoing.is_some()
     }
 
-    /// Counts a request for a message to this address, whether anybody has it or not.
+    /// Counts a request for a message to this address, whether it has an account or not.
     pub(crate) async fn admit(
         &self,
         purpose: Purpose,

@@ -1,4 +1,5 @@
-//! What operators do to accounts: routes of the admin listener, and the command line that calls them.
+//! The operators' actions on accounts: routes of the admin listener, and the command line that
+//! calls them.
 //!
 //! The command talks to the admin listener of a running instance, so it works with state in memory and
 //! on a server alike, and needs no secret but the listener's token. The routes exist only if the
@@ -36,7 +37,7 @@ pub(crate) fn routes(app: App) -> Router {
         .with_state(app)
 }
 
-/// The account that is meant. It is in the body, so that no access log contains an address.
+/// The account. It is in the body, so that no access log contains an address.
 #[derive(Deserialize)]
 struct Target {
     email: String,

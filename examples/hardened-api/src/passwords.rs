@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::{accounts::Account, routes::App, settings::Settings};
 
-/// The rules for new passwords, with the words that everybody tries here.
+/// The rules for new passwords, with the words that attackers try first here.
 pub(crate) fn policy() -> PasswordPolicy {
     PasswordPolicy::default().add_word("hardened-api").add_word("hardpoint")
 }

@@ -90,7 +90,7 @@ pub(crate) async fn reset(
         // It has changed since it was found.
         return Err(OneTimeError::Invalid.into());
     }
-    // Those of a thief of the old password too.
+    // Including the sessions of a thief of the old password.
     app.sessions.revoke_all(&account.id).await?;
     unlock(&app, &email).await;
     Ok(StatusCode::NO_CONTENT)
@@ -154,9 +154,9 @@ pub(crate) struct Activate {
     password: Secret<str>,
 }
 
-/// Opens an account whose address is verified. The password of the sign-up is asked for again: the owner
-/// of an address might open a link that a stranger had sent to it, and get an account with the
-/// stranger's password.
+/// Opens an account whose address is verified, and asks for the sign-up's password again. Otherwise
+/// the owner of an address might open a link that a stranger had requested, and get an account with
+/// the stranger's password.
 pub(crate) async fn activate(
     State(app): State<App>,
     parts: Parts,
@@ -189,7 +189,7 @@ async fn find(
     Ok((token, account))
 }
 
-/// What a link is bound to: a changed password voids it.
+/// The state that a link is bound to: a changed password voids it.
 pub(crate) fn state(account: &Account) -> Vec<u8> {
     format!("{} {}", account.id, account.password.as_str()).into_bytes()
 }

@@ -115,7 +115,7 @@ impl App {
     }
 }
 
-/// What watches the requests.
+/// The observers of requests.
 pub(crate) struct Seen<'a> {
     pub(crate) lifecycle: &'a Lifecycle,
     pub(crate) telemetry: &'a Telemetry,
@@ -171,8 +171,8 @@ pub(crate) fn router(
         .with_state(app)
         .route("/api/v1/quote", get(quote::quote).with_state(quotes))
         .layer(inner);
-    // A path that no route matches needs no token to be told so: the fallback is outside of
-    // authentication, and inside the limits.
+    // An unknown path gets its 404 without a token: the fallback is outside of authentication, and
+    // inside the limits.
     Ok(Router::new().merge(api).merge(keys).fallback(unknown).layer(outer))
 }
 

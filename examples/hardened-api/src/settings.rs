@@ -105,7 +105,7 @@ pub(crate) struct Settings {
     /// Off unless the standard variables name a collector.
     pub(crate) otlp: Option<OtlpBuilder>,
     pub(crate) root: Root,
-    /// What password hashes need beside the passwords.
+    /// The secrets that password hashes need in addition to the passwords.
     pub(crate) peppers: Option<PepperRing>,
     pub(crate) keys: Keys,
     /// The server that instances share. State is in memory without one.

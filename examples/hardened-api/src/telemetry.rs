@@ -24,7 +24,7 @@ pub(crate) fn start(settings: &mut Settings) -> Result<Otlp, StartError> {
     }
 }
 
-/// Sends what is left. The exporter logs and counts what is lost, so that this does not fail.
+/// Sends the remaining records. The exporter logs and counts lost ones, so this does not fail.
 pub(crate) async fn end(otlp: Otlp) -> Result<(), Infallible> {
     let _all_sent = otlp.shutdown(LAST).await;
     Ok(())

@@ -43,7 +43,7 @@ struct Call {
     arguments: Value,
 }
 
-/// The route. Everybody who can reach it chooses ids, so it belongs on a loopback address only.
+/// The route. Every client that can reach it chooses ids, so it belongs on a loopback address only.
 pub(crate) fn route() -> Router {
     // The handler refuses every url that does not name this machine.
     let outgoing = OutgoingLayer::new("trace-test", AllowedHosts::dangerous_any());
@@ -78,7 +78,7 @@ async fn test(
     Ok(Json(Value::Null))
 }
 
-/// A url of this machine: nothing else is called for a stranger.
+/// A url of this machine: the route never calls other hosts for a stranger.
 fn target(url: &str) -> Result<Uri, Problem> {
     let uri: Option<Uri> = url.parse().ok();
     let is_ours = |uri: &Uri| {

@@ -14,8 +14,8 @@ use tokio::{runtime::Handle, sync::Semaphore, time::timeout};
 
 /// A connection that is closed when it is dropped, unless it was given back.
 ///
-/// A pool tests a connection that is dropped in the middle of a command, without a limit of time:
-/// if the server no longer answers, the pool has one connection less for ever.
+/// A pool tests a connection that is dropped in the middle of a command, without a time limit: if
+/// the server no longer answers, the pool loses the connection for good.
 pub(crate) struct Lease(Option<PoolConnection<Postgres>>);
 
 pub(crate) async fn lease(pool: &PgPool) -> Result<Lease, sqlx::Error> {
@@ -94,12 +94,12 @@ const fn late() -> StoreError {
     StoreError::new(StoreErrorKind::Timeout)
 }
 
-/// The database answered what the schema does not allow.
+/// The database returned a value that the schema does not allow.
 pub(crate) const fn corrupt() -> StoreError {
     StoreError::new(StoreErrorKind::Corrupt)
 }
 
-/// What a failed call means.
+/// The meaning of a failed call.
 pub(crate) fn failed(error: sqlx::Error) -> StoreError {
     let kind = match &error {
         sqlx::Error::PoolTimedOut => StoreErrorKind::Timeout,

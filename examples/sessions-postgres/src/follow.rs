@@ -72,7 +72,7 @@ async fn connect(following: &Following) -> Result<PgListener, StoreError> {
         .connect_lazy_with(following.options.clone());
     let connecting = async {
         let mut listener = PgListener::connect_with(&pool).await?;
-        // A connection that was lost is a reason to read everything again.
+        // After a lost connection, read everything again.
         listener.eager_reconnect(false);
         listener.listen(CHANNEL).await?;
         Ok(listener)

@@ -39,8 +39,8 @@
 //!   the server itself to [`listen_on`](PostgresSessionsBuilder::listen_on).
 //! - The transactions must have the isolation level `READ COMMITTED`, PostgreSQL's default.
 //! - Set `statement_timeout`, as `main.rs` does: it ends commands whose caller has given up.
-//! - After a backup was restored, rotations and revocations are missing. Run `UPDATE session_store
-//!   SET origin = session_now()`: all sessions from before end, with their access tokens.
+//! - A restored backup lacks the latest rotations and revocations. Run `UPDATE session_store SET
+//!   origin = session_now()`: all earlier sessions end, with their access tokens.
 //! - The subject is stored as it is, since `list` finds sessions by it, and so are the user agent and
 //!   the network of each session. They are as personal as the accounts in the same database.
 //! - A text with a NUL character, such as a subject, cannot be stored in PostgreSQL: the command

@@ -224,7 +224,7 @@ impl ClientResolver {
 }
 
 impl Address {
-    /// The client's address, which is the peer's if no header is meant to name it.
+    /// The client's address: the peer's, unless a header is expected to name it.
     fn or(self, peer: Option<IpAddr>) -> Option<IpAddr> {
         match self {
             Self::Absent => peer,

@@ -91,7 +91,7 @@ impl<'a> From<LoginAttempted> for Event<'a> {
     }
 }
 
-/// What became of a message to a user.
+/// The result of sending a message to a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DeliveryResult {
@@ -137,7 +137,7 @@ impl<'a> From<MessageDelivered> for Event<'a> {
     }
 }
 
-/// What became of a one-time token.
+/// The result of an operation on a one-time token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OneTimeResult {

@@ -39,7 +39,7 @@ pin_project! {
     }
 }
 
-/// What a response needs of its request.
+/// The parts of a request that its response needs.
 pub(super) struct Actual {
     pub(super) origin: Option<HeaderValue>,
     pub(super) rules: Arc<Rules>,

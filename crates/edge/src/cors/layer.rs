@@ -23,7 +23,7 @@ pub struct CorsLayer {
     on: Option<(cors::CorsLayer, Arc<Rules>)>,
 }
 
-/// What is allowed.
+/// The rules of a layer.
 #[derive(Debug)]
 pub(super) struct Rules {
     origins: Vec<Origin>,
@@ -138,8 +138,8 @@ impl CorsLayerBuilder {
         self
     }
 
-    /// Lets every site read responses: for an API whose responses are public. It does not go
-    /// together with [`credentials`](Self::credentials).
+    /// Lets every site read responses: for an API whose responses are public. It cannot be combined
+    /// with [`credentials`](Self::credentials).
     pub fn any_origin(mut self) -> Self {
         self.any_origin = true;
         self
@@ -148,9 +148,9 @@ impl CorsLayerBuilder {
     /// Lets browsers send cookies and client certificates. Default: no, since an `Authorization`
     /// header needs no such permission.
     ///
-    /// Scripts of every allowed origin can then act for the user. This is no protection against
-    /// requests that other sites send without reading the response: cookies need `SameSite` or a
-    /// CSRF check as well.
+    /// Scripts of every allowed origin can then act for the user. CORS does not protect against
+    /// requests that other sites send without reading the response: cookies also need `SameSite` or
+    /// a CSRF check.
     pub fn credentials(mut self) -> Self {
         self.credentials = true;
         self
@@ -176,9 +176,9 @@ impl CorsLayerBuilder {
         self
     }
 
-    /// How long browsers may keep the answer to a preflight. Default: 10 minutes, which is also how
-    /// long an origin that was removed can still send requests. Browsers cut it to one or two hours;
-    /// with 0, every request has a preflight.
+    /// How long browsers may cache the answer to a preflight. Default: 10 minutes. A removed origin
+    /// can still send requests for this long. Browsers cap it at one or two hours; with 0, every
+    /// request has a preflight.
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = max_age;
         self

@@ -1,9 +1,10 @@
-//! Lets browsers of other origins read responses, and refuses configurations that let everybody.
+//! Lets browsers of other origins read responses, and refuses configurations that allow every
+//! origin.
 //!
-//! Without it, scripts of other sites cannot use the API at all. With too much of it, any site can
-//! act for a user who is logged in. The layer wraps tower-http's and adds the checks that it lacks:
-//! mistakes are errors when the layer is built and not panics when it is applied, and origins that
-//! protect nothing are mistakes.
+//! Without CORS, scripts of other sites cannot use the API at all. With rules that are too broad,
+//! any site can act for a user who is logged in. The layer wraps tower-http's and adds the checks
+//! that it lacks: mistakes are errors when the layer is built, not panics when it is applied, and
+//! origins that protect nothing are mistakes.
 //!
 //! ```
 //! use hardpoint_edge::CorsLayer;
@@ -33,16 +34,16 @@
 //! ```
 //!
 //! # Semantics
-//! 1. A response to an allowed origin names that origin in `Access-Control-Allow-Origin`. To any
-//!    other origin nothing is said, and browsers do not let scripts read the response. The request
-//!    is served in any case: this is no protection against forged requests.
-//! 2. A preflight (`OPTIONS` with `Origin` and `Access-Control-Request-Method`) is answered here. It
-//!    reaches no inner layer: it is neither authenticated nor counted by a limit. Any other `OPTIONS`
-//!    request reaches the inner service.
+//! 1. A response to an allowed origin names that origin in `Access-Control-Allow-Origin`. A
+//!    response to any other origin does not have the header, and browsers do not let scripts read
+//!    it. The request is served in any case: the layer does not protect against forged requests.
+//! 2. The layer answers a preflight (`OPTIONS` with `Origin` and `Access-Control-Request-Method`).
+//!    A preflight reaches no inner layer: it is neither authenticated nor counted by a limit. Any
+//!    other `OPTIONS` request reaches the inner service.
 //! 3. Every response varies by `Origin`, also one without the other headers, so that a cache never
 //!    serves the response to one origin to another.
-//! 4. `Access-Control-Expose-Headers` lists the names of the builder and those that inner layers and
-//!    handlers have listed: the limits' header fields and `Retry-After` can be read.
+//! 4. `Access-Control-Expose-Headers` lists the names of the builder and those that inner layers
+//!    and handlers have listed, so scripts can read the limits' header fields and `Retry-After`.
 //! 5. These are mistakes: no origin; an origin that browsers never send, such as one with a slash at
 //!    the end, a default port or capital letters; `*` together with credentials; and, unless
 //!    [`insecure_origins`](CorsLayerBuilder::insecure_origins) is set, plain http, `null` and `*`.
@@ -55,13 +56,13 @@
 //! Dropping the future drops the inner future.
 //!
 //! # Deployment caveats
-//! - A proxy or a gateway that adds headers of CORS as well makes browsers refuse the response: two
-//!   values of `Access-Control-Allow-Origin` are none.
+//! - If a proxy or a gateway adds CORS headers as well, browsers refuse the response, because it
+//!   has two values of `Access-Control-Allow-Origin`.
 //! - A preflight costs no work, but no limit counts it either.
 //!
 //! # Where to put this layer
-//! Inside of the record and the security headers, outside of everything that refuses: a refusal, a
-//! 429 and a 500 after a panic then have the headers, and scripts can read them.
+//! Inside the record and the security headers, outside every layer that refuses requests: a
+//! refusal, a 429 and a 500 after a panic then have the headers, and scripts can read them.
 
 mod error;
 mod future;

@@ -14,7 +14,7 @@ pub(super) enum Origin {
 }
 
 impl Origin {
-    /// Parses what an operator wrote.
+    /// Parses an operator's text.
     pub(super) fn parse(text: &str) -> Result<Self, Unusable> {
         match text {
             "*" => return Ok(Self::Any),
@@ -43,7 +43,7 @@ impl Origin {
         let Some(suffix) = authority.strip_prefix('*') else {
             return Ok(Self::One(canonical));
         };
-        // A wildcard for a whole registry, such as `*.com`, is nearly everybody.
+        // A wildcard for a whole registry, such as `*.com`, admits nearly every site.
         let labels = suffix.split(':').next().unwrap_or_default().split('.');
         if labels.filter(|label| !label.is_empty()).count() < 2 {
             return Err(Unusable::TooWide);
@@ -63,7 +63,7 @@ impl Origin {
         }
     }
 
-    /// Whether everybody on the way, or no one that can be named, may use it.
+    /// Whether anyone on the network path, or an unnamed site, may use it.
     pub(super) fn is_insecure(&self) -> bool {
         match self {
             Self::Any => true,

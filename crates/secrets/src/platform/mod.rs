@@ -34,7 +34,7 @@ pub(crate) enum Exposure {
     Readable,
 }
 
-/// Who else may write.
+/// The other users who may write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Others {
     Everyone,

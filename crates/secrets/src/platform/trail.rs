@@ -83,7 +83,7 @@ fn directory_exposure(path: &Path, owner: u32, mode: u32, own: u32) -> Option<Ex
     Some(Exposure::Replaceable(path.to_owned(), others))
 }
 
-/// Who can write, apart from the owner.
+/// The users who can write, apart from the owner.
 pub(super) const fn others_write(mode: u32) -> Option<Others> {
     if mode & OTHERS_WRITE != 0 {
         Some(Others::Everyone)

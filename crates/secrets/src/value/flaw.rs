@@ -99,7 +99,7 @@ impl Flaw {
         })
     }
 
-    /// What to do about it. A flaw that a command mends has no other advice.
+    /// The advice for the operator. A flaw that a command fixes has no other advice.
     pub(crate) fn remedy(self, spec: &Spec) -> String {
         let name = spec.name();
         let advice = match self {
@@ -120,7 +120,7 @@ impl Flaw {
         spec.advise(advice)
     }
 
-    /// How to mend a value that is a good secret in the wrong form.
+    /// The fix for a value that is a good secret in the wrong form.
     fn command(self, name: &str) -> String {
         match self {
             Self::Base32 => "convert it: `base32 -d | base64 -w0`".into(),

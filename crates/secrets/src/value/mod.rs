@@ -105,7 +105,7 @@ fn build(spec: &Spec, text: &str) -> Result<(Value, Option<Flaw>), Flaw> {
                 if spec.kind() == Kind::Hex { shape::hex(text)? } else { shape::base64(text)? };
             long_enough(spec, &bytes)?;
             let weakness = weak::key(&bytes);
-            // A weak text inside is reported as weak: nobody encoded a key twice there.
+            // A weak text inside is reported as weak: such a text was not encoded twice.
             if weakness.is_none() && encoding::is_encoded(&bytes) {
                 return Err(Flaw::EncodedTwice);
             }

@@ -1,4 +1,4 @@
-//! Checks PEM texts (RFC 7468) and recognizes what was written in place of one.
+//! Checks PEM texts (RFC 7468) and recognizes the texts that operators write in place of one.
 
 use std::str;
 
@@ -57,7 +57,7 @@ fn broken(line: &str) -> Flaw {
     }
 }
 
-/// What a text without a complete block is.
+/// The format of a text without a complete block.
 fn instead(text: &str) -> Flaw {
     let text = text.trim();
     let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| text.starts_with(prefix));
