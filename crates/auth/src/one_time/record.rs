@@ -9,7 +9,7 @@ use super::{Found, Taken};
 pub struct TokenRecord {
     /// The store finds the token by this; zeros for a code.
     pub digest: [u8; 32],
-    /// What is compared when the token is consumed.
+    /// The store compares this when the token is consumed.
     pub proof: [u8; 32],
     /// The subject and what the application keeps with the token.
     pub found: Found,

@@ -12,7 +12,7 @@ use super::queue::Seat;
 
 /// The client that the hasher works for. Its queue is fair between clients.
 ///
-/// It holds a keyed hash of what identifies the client, under a key that is drawn when the process
+/// It holds a keyed hash of the client's identity, under a key that is drawn when the process
 /// starts. `Debug` hides it.
 ///
 /// ```

@@ -49,7 +49,7 @@ impl Engine {
         }
         let is_outdated = !as_normal || stored.is_some_and(|stored| self.is_outdated(stored));
         let replacement = match is_outdated {
-            // Without memory or randomness there is none, and the log-in succeeds all the same.
+            // Without memory or randomness no replacement is made, and the log-in succeeds anyway.
             true => self.hash_in(&mut arena, normal.unwrap_or(sent)),
             false => None,
         };
@@ -67,7 +67,7 @@ impl Engine {
         pepper.ok_or(PasswordError::UnknownPepper(id))
     }
 
-    /// Does all works, the one of the stored hash with its salt.
+    /// Does all kinds of work, that of the stored hash with its own salt.
     fn matches(
         &self,
         arena: &mut Arena<'_>,

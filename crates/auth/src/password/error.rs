@@ -26,7 +26,7 @@ pub enum PasswordError {
     /// The password is wrong, or there is no such account.
     #[error("the password does not match")]
     Mismatch,
-    /// Too many callers of this client wait, or this one waited too long.
+    /// Too many callers of this client are waiting, or this caller waited too long.
     #[error("too many passwords wait to be hashed")]
     Overloaded,
     /// The stored hash was made with a pepper that the hasher does not have.

@@ -1,4 +1,4 @@
-//! One password, several encodings.
+//! Normal forms of a password that has several encodings.
 
 use std::borrow::Cow;
 

@@ -212,7 +212,7 @@ impl OtlpBuilder {
             if let Some(target) = settings.metrics {
                 let (queue, mut delivery, done) = open(Signal::Metrics, target)?;
                 let interval = settings.metrics_interval;
-                // The next export has the same values and later ones.
+                // The next export contains these values or later ones.
                 delivery.retry_for = delivery.retry_for.min(interval);
                 let (metrics, time) = (Arc::clone(&metrics), self.time.clone());
                 let start = time.unix();

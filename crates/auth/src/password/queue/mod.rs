@@ -101,7 +101,7 @@ impl<W> Queue<W> {
         Arrival::Waits { ticket, displaced }
     }
 
-    /// A caller that ran ends. Returns the one that runs now in its place.
+    /// Ends a running caller. Returns the caller that runs in its place.
     pub(super) fn finish(&mut self, seat: Seat) -> Option<(Seat, W)> {
         self.running = self.running.saturating_sub(1);
         self.lane(seat).stop(seat.client);
@@ -115,7 +115,7 @@ impl<W> Queue<W> {
         Some((Seat { client, is_known }, waiter))
     }
 
-    /// A caller that waits gives up. `None` if it does not wait any more.
+    /// Removes a waiting caller. `None` if it no longer waits.
     pub(super) fn leave(&mut self, seat: Seat, ticket: u64) -> Option<W> {
         self.lane(seat).remove(seat.client, ticket)
     }

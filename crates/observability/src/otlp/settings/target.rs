@@ -55,7 +55,7 @@ impl fmt::Debug for Target {
 /// The URI that a signal's requests go to. `own` means that the variable is of this signal only.
 ///
 /// # Errors
-/// What is wrong, and what to write.
+/// The mistake, and the text to write instead.
 pub(super) fn uri(
     text: &str,
     own: bool,
