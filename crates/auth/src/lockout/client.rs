@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use hardpoint_core::{ClientResolver, RequestContext, Secret};
-use http::{HeaderMap, header::COOKIE, request};
+use http::{HeaderMap, HeaderValue, header::COOKIE, request};
 
 use super::device::PREFIX;
 
@@ -46,12 +46,13 @@ impl LoginClient {
 
     /// Sets its device cookies: the first 16 of the `Cookie` headers. Default: none.
     pub fn cookies(mut self, headers: &HeaderMap) -> Self {
-        let texts = headers.get_all(COOKIE).iter().filter_map(|header| header.to_str().ok());
-        let pairs = texts.flat_map(|text| text.split(';')).filter_map(|pair| pair.split_once('='));
+        // Other cookies of the header may contain bytes that are not ASCII.
+        let bytes = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
+        let pairs = bytes.flat_map(|bytes| bytes.split(|byte| *byte == b';'));
+        let pairs = pairs.filter(|pair| pair.trim_ascii().starts_with(PREFIX.as_bytes()));
+        let pairs = pairs.filter_map(|pair| str::from_utf8(pair).ok()?.split_once('='));
         let own = pairs.map(|(name, value)| (name.trim(), value.trim()));
-        let own = own.filter(|(name, value)| {
-            name.starts_with(PREFIX) && name.len() <= LONGEST && value.len() <= LONGEST
-        });
+        let own = own.filter(|(name, value)| name.len() <= LONGEST && value.len() <= LONGEST);
         self.cookies = own.take(MOST).map(|(name, value)| (name.into(), value.into())).collect();
         self
     }

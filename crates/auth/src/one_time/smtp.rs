@@ -16,7 +16,7 @@
 use hardpoint_core::Secret;
 use http::Uri;
 use lettre::{
-    AsyncSmtpTransport, AsyncTransport, Tokio1Executor,
+    Address, AsyncSmtpTransport, AsyncTransport, Tokio1Executor,
     message::{Mailbox, header::ContentType},
 };
 
@@ -27,6 +27,9 @@ use super::{
 use crate::ConfigError;
 
 /// Delivers messages to a server for outgoing mail (RFC 5321). `Debug` hides it.
+///
+/// A recipient is `name@host`. A message to any other spelling of a mailbox, with a display name or a
+/// quoted local part, fails permanently, since it would not be limited together with that mailbox.
 ///
 /// The text is sent as plain text in UTF-8. A connection is made for each message.
 pub struct SmtpDelivery {
@@ -82,13 +85,21 @@ impl SmtpDelivery {
 const FORM: &str = "the URL of the mail server cannot be read; write \
                     smtps://user:password@host, with the user and the password percent-encoded";
 
+/// The mailbox of an address as the application has it. A display name (`x<name@host>`) and a quoted
+/// local part (`"name"@host`) are refused: they are other spellings of a mailbox, and requests are
+/// limited by the spelling.
+fn recipient(address: &str) -> Option<Mailbox> {
+    let address = address.parse::<Address>().ok()?;
+    (!address.user().contains('"')).then(|| Mailbox::new(None, address))
+}
+
 impl Delivery for SmtpDelivery {
     fn deliver<'a>(&'a self, message: &'a Message) -> DeliveryFuture<'a> {
         Box::pin(async move {
             let refused = || DeliveryError::new(DeliveryErrorKind::Permanent);
             // Its causes could contain the address.
-            let to = message.to().parse::<Mailbox>();
-            let to = to.map_err(|_| refused().with_source("the address cannot be read"))?;
+            let to = recipient(message.to());
+            let to = to.ok_or_else(|| refused().with_source("the address cannot be read"))?;
             let mail = lettre::Message::builder()
                 .from(self.from.clone())
                 .to(to)
@@ -121,6 +132,22 @@ impl Delivery for SmtpDelivery {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mailbox_has_one_spelling() {
+        assert!(recipient("victim+news@example.org").is_some());
+        for other in [
+            "x1<victim@example.org>",
+            "<victim@example.org>",
+            "\"victim\"@example.org",
+            "victim(x)@example.org",
+            "victim@example.org,other@example.org",
+            "victim@example.org\r\nBcc: other@example.org",
+            "",
+        ] {
+            assert!(recipient(other).is_none(), "{other}");
+        }
+    }
 
     #[test]
     fn connections_that_are_not_encrypted_are_refused_without_the_password() {

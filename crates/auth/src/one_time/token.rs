@@ -66,9 +66,13 @@ impl LinkToken {
         secret
     }
 
-    /// The digest by which a store finds the token. A fast hash is enough for 256 random bits.
-    pub(super) fn digest(&self) -> [u8; 32] {
-        first(digest::digest(&digest::SHA256, &*self.secret).as_ref())
+    /// What a store finds the token by: it is bound to the purpose, so that the token of a magic link
+    /// finds nothing as one of a reset. A fast hash is enough for 256 random bits.
+    pub(super) fn digest(&self, purpose: Purpose) -> [u8; 32] {
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(&[purpose.number()]);
+        context.update(&*self.secret);
+        first(context.finish().as_ref())
     }
 
     /// The proof that a store compares when the token is consumed. It is bound to the state, and
@@ -120,7 +124,8 @@ mod tests {
         let text = token.text(Purpose::PasswordReset);
         let text = text.expose();
         let read = LinkToken::parse(Purpose::PasswordReset, text).unwrap();
-        assert_eq!((read.slot, read.digest()), (token.slot, token.digest()));
+        let purpose = Purpose::PasswordReset;
+        assert_eq!((read.slot, read.digest(purpose)), (token.slot, token.digest(purpose)));
         assert!(LinkToken::parse(Purpose::MagicLink, text).is_none());
         for wrong in [&text[1..], &text[..text.len() - 1], "hot_", "", &format!("{text}A")] {
             assert!(LinkToken::parse(Purpose::PasswordReset, wrong).is_none(), "{wrong}");

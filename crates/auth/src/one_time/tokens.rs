@@ -207,7 +207,7 @@ impl OneTimeTokens {
         let (slot, former) = slots.split_first().ok_or(OneTimeError::Randomness)?;
         let token = LinkToken::random(*slot).ok_or(OneTimeError::Randomness)?;
         let proof = token.proof(new.purpose, new.state);
-        self.put(new, slot, former, &token.digest(), &proof).await?;
+        self.put(new, slot, former, &token.digest(new.purpose), &proof).await?;
         Ok(token.text(new.purpose))
     }
 
@@ -223,7 +223,7 @@ impl OneTimeTokens {
             inner.report(purpose, OneTimeResult::Unknown);
             return Err(OneTimeError::Invalid);
         };
-        let digest = token.digest();
+        let digest = token.digest(purpose);
         let found = inner.store.find(&token.slot, &digest).await;
         match found.map_err(|error| inner.failed(error))? {
             Some(Found { subject, data }) => {

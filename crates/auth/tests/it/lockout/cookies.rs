@@ -60,6 +60,17 @@ async fn a_cookie_works_for_its_account_only() {
 }
 
 #[tokio::test]
+async fn other_cookies_of_the_header_do_not_hide_a_device() {
+    let fixture = Fixture::new();
+    let (name, value) = pair(&cookie(&fixture, OWNER).await);
+    for before in [&b"city=K\xc3\xb6ln"[..], b"x=\xff", b"__Host-device-\xff=\xff"] {
+        let bytes = [before, format!("; {name}={value}").as_bytes()].concat();
+        let headers = HeaderMap::from_iter([(COOKIE, HeaderValue::from_bytes(&bytes).unwrap())]);
+        assert!(is_known(&fixture.guard, OWNER, &LoginClient::new().cookies(&headers)).await);
+    }
+}
+
+#[tokio::test]
 async fn a_forged_or_changed_cookie_is_unknown() {
     let fixture = Fixture::new();
     let (name, value) = pair(&cookie(&fixture, OWNER).await);

@@ -18,7 +18,7 @@ use hardpoint_auth::{
     session::RootSecret,
 };
 use hardpoint_core::{Event, ManualClock, Secret, Telemetry};
-use http::{HeaderMap, header::COOKIE};
+use http::{HeaderMap, HeaderValue, header::COOKIE};
 
 pub(crate) const OWNER: &str = "alice@example.org";
 

@@ -81,6 +81,23 @@ async fn a_forged_token_is_unknown_and_voids_nothing() {
     assert!(consume(&tokens, &token, b"state").await.is_ok());
 }
 
+/// Otherwise who may send magic links could have passwords reset.
+#[tokio::test]
+async fn a_token_with_another_purpose_in_it_finds_nothing() {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+    let tokens = Fixture::new().tokens;
+    let link = NewOneTimeToken::new(Purpose::MagicLink, "alice");
+    let token = tokens.issue(link).await.unwrap();
+    let mut bytes = URL_SAFE_NO_PAD.decode(&token.expose()["hot_".len()..]).unwrap();
+    assert_eq!(bytes[..2], [1, 3], "the version and the purpose");
+    bytes[1] = 4;
+    let forged = format!("hot_{}", URL_SAFE_NO_PAD.encode(bytes));
+    assert!(is_invalid(&tokens.find(RESET, &forged).await));
+    let found = tokens.find(Purpose::MagicLink, token.expose()).await.unwrap();
+    found.consume(b"").await.unwrap();
+}
+
 #[tokio::test]
 async fn a_new_root_secret_leaves_links_and_codes_but_one_of_each() {
     let fixture = Fixture::new();
