@@ -202,7 +202,9 @@ fn lock(accounts: &Mutex<HashMap<String, Account>>) -> MutexGuard<'_, HashMap<St
 fn normal(email: &str) -> Option<String> {
     let email = email.trim();
     let (name, host) = email.rsplit_once('@')?;
-    let plain = !email.chars().any(|character| character.is_whitespace() || character.is_control());
+    // Quotes and comments (RFC 5322 §3.2) are other spellings of a mailbox, and limits count spellings.
+    let is_other = |c: char| c.is_whitespace() || c.is_control() || "<>\"(),:;\\".contains(c);
+    let plain = !email.chars().any(is_other);
     let whole = !name.is_empty() && !host.is_empty() && email.len() <= LONGEST_EMAIL;
     (plain && whole).then(|| email.to_lowercase())
 }
@@ -271,6 +273,11 @@ mod tests {
             "alice@",
             "a b@c",
             "a\n@b",
+            "x1<a@b>",
+            "\"a\"@b",
+            "a(x)@b",
+            "a,c@b",
+            "a\\c@b",
             &format!("{}@b", "a".repeat(254)),
         ] {
             assert_eq!(normal(bad), None, "{bad:?}");

@@ -81,11 +81,27 @@ pub(crate) async fn reset(
     Json(reset): Json<Reset>,
 ) -> Result<StatusCode, RejectionResponse> {
     let (token, account) = find(&app, Purpose::PasswordReset, &reset.token).await?;
-    let email = token.subject().to_owned();
     // What may fail comes before the token is consumed.
-    app.policy.check(&reset.password, &[&email]).map_err(passwords::weak)?;
+    app.policy.check(&reset.password, &[token.subject()]).map_err(passwords::weak)?;
     let password = app.passwords.hash(PasswordClient::from_parts(&parts), reset.password).await?;
+    // A client that closes the connection drops this future, but not a task: a new password without the
+    // end of the sessions would leave those of a thief open.
+    let complete = tokio::spawn(complete(app, token, account, password));
+    complete.await.map_err(|_| Problem::from_status(StatusCode::INTERNAL_SERVER_ERROR))?
+}
+
+/// Completes a reset. It is not interrupted.
+async fn complete(
+    app: App,
+    token: FoundToken,
+    account: Account,
+    password: PasswordHash,
+) -> Result<StatusCode, RejectionResponse> {
+    let email = token.subject().to_owned();
     token.consume(&state(&account)).await?;
+    // Before, so that no session outlives the old password if this fails; and after, for a log-in with
+    // the old password meanwhile.
+    app.sessions.revoke_all(&account.id).await?;
     if !app.accounts.replace_password(&email, &account.password, &password).await? {
         // It has changed since it was found.
         return Err(OneTimeError::Invalid.into());
