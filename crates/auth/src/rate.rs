@@ -75,10 +75,11 @@ pub struct Pace {
 impl Pace {
     /// How long one more has to wait; zero if it may be taken now.
     #[must_use]
-    pub fn wait(&self, rate: &Rate, now: u64) -> u64 {
-        let after = self.replenished_at.max(now).saturating_add(rate.interval);
-        let room = rate.interval.saturating_mul(rate.burst.into());
-        after.saturating_sub(now.saturating_add(room))
+    pub fn wait(&mut self, rate: &Rate, now: u64) -> u64 {
+        let full = now.saturating_add(rate.interval.saturating_mul(rate.burst.into()));
+        // A clock that was ahead and was set back extends no wait: the burst is taken, and no more.
+        self.replenished_at = self.replenished_at.min(full);
+        self.replenished_at.max(now).saturating_add(rate.interval).saturating_sub(full)
     }
 
     /// Takes one.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use hardpoint_core::event::Decider;
+use hardpoint_core::event::{AttemptLane, Decider};
 
 use super::{LoginGuard, Settled, Ticket, device::DeviceCookie, guard::Inner, store::Attempter};
 
@@ -37,10 +37,11 @@ impl Attempt {
         Self { guard, account, device, network, ticket, decider, is_settled: false }
     }
 
-    /// Whether the client is a known device of the account.
+    /// Whether the client is a known device of the account, and neither it nor all devices of the
+    /// account together have reached their hard stop.
     #[must_use]
     pub fn is_known_device(&self) -> bool {
-        self.device.is_some()
+        self.ticket.lane == AttemptLane::Device
     }
 
     /// The password was right: the failures of the lane are forgotten. Returns the cookie that makes

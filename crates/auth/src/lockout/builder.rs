@@ -112,8 +112,8 @@ impl LoginGuardBuilder {
     /// [`ConfigError::Lockout`] if a limit could never be reached or is below its first delay, or a
     /// share is not above 0 and at most 1.
     pub fn build(mut self) -> Result<LoginGuard, ConfigError> {
-        let Limits { account, device, .. } = &self.inner.limits;
-        for limits in [account, device] {
+        let Limits { account, device, devices, .. } = &self.inner.limits;
+        for limits in [account, device, devices] {
             if limits.hard_stop < limits.free {
                 return Err(ConfigError::Lockout(
                     "the hard stop is below the free attempts, so no delay is ever reached; write a \

@@ -215,7 +215,11 @@ impl Inner {
         let is_over =
             matches!(self.on_failure, OnFailure::LocalThenDeny { .. }) && lasted >= self.local_for;
         if self.on_failure == OnFailure::Allow {
-            let ticket = Ticket { lane: AttemptLane::Account, at: 0 };
+            let lane = match by.device {
+                Some(_) => AttemptLane::Device,
+                None => AttemptLane::Account,
+            };
+            let ticket = Ticket { lane, at: 0 };
             return Ok(Reserved::Admitted(ticket));
         }
         let fallback = self.fallback.as_ref().filter(|_| !is_over);

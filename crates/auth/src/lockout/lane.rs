@@ -67,6 +67,19 @@ impl LaneLimits {
         Self { hard_stop: 10, ..Self::account() }
     }
 
+    /// The defaults for all known devices of an account together: a hard stop after 100 failures in a
+    /// row, without delays, and 90 days without an attempt forget them. Together with the hard stop of
+    /// a device this allows ten devices to be used up.
+    pub const fn devices() -> Self {
+        Self {
+            free: 100,
+            first_delay: 0,
+            longest_delay: 0,
+            forget_after: 90 * 24 * 60 * 60 * 1_000,
+            ..Self::account()
+        }
+    }
+
     /// How many attempts may fail in a row before a delay. Default: 5.
     pub const fn free_attempts(self, attempts: NonZeroU32) -> Self {
         Self { free: attempts.get(), ..self }
@@ -204,6 +217,10 @@ impl LaneState {
 
     /// Turns unsettled attempts into failures, and forgets old failures, as time passes.
     pub(crate) fn age(&mut self, limits: &LaneLimits, now: u64) {
+        // A clock that was ahead and was set back extends no wait.
+        let longest = limits.longest_delay.saturating_add(limits.longest_delay / 4);
+        self.next_at = self.next_at.min(now.saturating_add(longest));
+        self.last_at = self.last_at.min(now);
         if now >= self.last_at.saturating_add(limits.settle_within) {
             self.failures = self.counted();
             self.open = 0;

@@ -14,6 +14,7 @@ use crate::rate::{Pace, Rate};
 /// |---|---|---|
 /// | [`account`](Self::account) | the failures of an account, from unknown devices | [`LaneLimits::account`] |
 /// | [`device`](Self::device) | the failures of a known device of an account | [`LaneLimits::device`] |
+/// | [`devices`](Self::devices) | the failures of all known devices of an account | [`LaneLimits::devices`] |
 /// | [`network`](Self::network) | failures from a client's network, from unknown devices | 10 a minute, 100 at once |
 /// | [`global`](Self::global) | failures from unknown devices | 10 a second, 6,000 at once |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,7 @@ use crate::rate::{Pace, Rate};
 pub struct Limits {
     pub(crate) account: LaneLimits,
     pub(crate) device: LaneLimits,
+    pub(crate) devices: LaneLimits,
     pub(crate) network: Option<Rate>,
     pub(crate) global: Option<Rate>,
 }
@@ -35,6 +37,7 @@ impl Limits {
         Self {
             account: LaneLimits::account(),
             device: LaneLimits::device(),
+            devices: LaneLimits::devices(),
             network: Some(Rate::new(TEN, Duration::from_secs(60)).burst(HUNDRED)),
             global: Some(Rate::new(TEN, Duration::from_secs(1)).burst(THOUSANDS)),
         }
@@ -48,6 +51,14 @@ impl Limits {
     /// The limits of one known device of an account.
     pub const fn device(self, limits: LaneLimits) -> Self {
         Self { device: limits, ..self }
+    }
+
+    /// The limits of all known devices of an account together. A thief who knew the password once may have
+    /// collected many device cookies, and a new password does not void them: this bounds what all of
+    /// them are worth. After its hard stop every device of the account counts as unknown, until one of
+    /// them succeeds or the account is unlocked.
+    pub const fn devices(self, limits: LaneLimits) -> Self {
+        Self { devices: limits, ..self }
     }
 
     /// How many failures one network of clients may cause; `None` for any number. Default: 10 a
@@ -70,6 +81,7 @@ impl Limits {
         Self {
             account: self.account.share(share),
             device: self.device.share(share),
+            devices: self.devices.share(share),
             network: self.network.map(|rate| rate.share(share)),
             global: self.global.map(|rate| rate.share(share)),
         }
@@ -90,6 +102,8 @@ pub struct Lanes {
     pub account: LaneState,
     /// The lane of the device; `None` if it is not known.
     pub device: Option<LaneState>,
+    /// The lane of all known devices of the account.
+    pub devices: LaneState,
     /// The lane of the client's network; `None` if it is not known.
     pub network: Option<Pace>,
     /// The global lane.
@@ -128,11 +142,12 @@ pub struct Denied {
 impl Lanes {
     /// Counts an attempt in all its lanes, or in none.
     ///
-    /// A known device is counted only in its own lane, until that lane reaches its hard stop. All
-    /// others need room in the account, network and global lanes.
+    /// A known device is counted in its own lane and in the lane of all devices of the account, until
+    /// one of them reaches its hard stop. All others need room in the account, network and global
+    /// lanes.
     pub fn reserve(&mut self, limits: &Limits, now: u64, jitter: u16) -> Reserved {
         if let Some(device) = &mut self.device
-            && let Some(reserved) = reserve_device(device, limits, now, jitter)
+            && let Some(reserved) = reserve_device(device, &mut self.devices, limits, now, jitter)
         {
             return reserved;
         }
@@ -146,6 +161,7 @@ impl Lanes {
         if lane == AttemptLane::Device {
             if let Some(device) = &mut self.device {
                 device.settle(&limits.device, now, at, settled);
+                self.devices.settle(&limits.devices, now, at, settled);
             }
             return;
         }
@@ -162,17 +178,26 @@ impl Lanes {
     }
 }
 
-/// The decision of a device's lane; `None` if it reached its hard stop, so that the device counts as
-/// unknown.
+/// The decision of a device's lane and that of all devices of the account; `None` if one of them reached
+/// its hard stop, so that the device counts as unknown.
 pub(super) fn reserve_device(
     device: &mut LaneState,
+    devices: &mut LaneState,
     limits: &Limits,
     now: u64,
     jitter: u16,
 ) -> Option<Reserved> {
     let lane = AttemptLane::Device;
-    match device.reserve(&limits.device, now, jitter) {
-        Ok(at) => Some(Reserved::Admitted(Ticket { lane, at })),
+    device.age(&limits.device, now);
+    devices.age(&limits.devices, now);
+    let room = device.check(&limits.device, now);
+    match room.and_then(|()| devices.check(&limits.devices, now)) {
+        Ok(()) => {
+            // Checked above, and nothing has changed since.
+            let at = device.reserve(&limits.device, now, jitter).ok()?;
+            devices.reserve(&limits.devices, now, jitter).ok()?;
+            Some(Reserved::Admitted(Ticket { lane, at }))
+        }
         Err(Full { wait: None, .. }) => None,
         Err(Full { wait, is_busy }) => Some(Reserved::Denied(Denied { lane, wait, is_busy })),
     }
@@ -187,9 +212,9 @@ pub(super) fn reserve_unknown(
     jitter: u16,
 ) -> Reserved {
     account.age(&limits.account, now);
-    let network = network.zip(limits.network.as_ref());
+    let mut network = network.zip(limits.network.as_ref());
     let waits = [
-        (AttemptLane::Network, network.as_ref().map(|(pace, rate)| pace.wait(rate, now))),
+        (AttemptLane::Network, network.as_mut().map(|(pace, rate)| pace.wait(rate, now))),
         (AttemptLane::Global, limits.global.as_ref().map(|rate| global.wait(rate, now))),
     ];
     let denied = |lane, wait| Reserved::Denied(Denied { lane, wait, is_busy: false });

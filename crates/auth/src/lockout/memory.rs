@@ -8,7 +8,7 @@ use std::{
 use hardpoint_core::{Time, event::AttemptLane};
 
 use super::{
-    AttemptStore, LaneState, Limits, Reserved, Settled, Ticket,
+    AttemptStore, LaneLimits, LaneState, Limits, Reserved, Settled, Ticket,
     limits::{reserve_device, reserve_unknown},
     store::{Attempter, Kept},
 };
@@ -20,11 +20,13 @@ use crate::{
 
 /// Attempts in the memory of this process. Set up by [`builder`](Self::builder).
 ///
-/// The tables have a fixed size. A full bucket forgets the lane with the fewest failures. To make
-/// the store forget an account, an attacker has to fail more often than that account did, on about
-/// as many accounts as the table has room for.
+/// The tables have a fixed size. A full bucket forgets a lane whose failures are forgotten anyway, or
+/// else the lane with the fewest failures. To make the store forget an account, an attacker has to
+/// fail more often than that account did, on about as many accounts as the table has room for.
 pub struct MemoryAttempts {
-    lanes: Table<LaneState>,
+    lanes: Table<Lane>,
+    /// Those of all known devices of an account.
+    devices: Table<Lane>,
     networks: Table<Pace>,
     global: Mutex<Pace>,
     clock: StoreClock,
@@ -48,7 +50,7 @@ impl MemoryAttemptsBuilder {
     }
 
     /// How many accounts and devices are counted, and how many networks. Default: 65,536 of each,
-    /// which take 6 MB. It is rounded up to a multiple of eight.
+    /// which take 9 MB. It is rounded up to a multiple of eight.
     pub const fn capacity(mut self, capacity: usize) -> Self {
         self.capacity = capacity;
         self
@@ -69,6 +71,7 @@ impl MemoryAttemptsBuilder {
     pub(super) fn attempts(self) -> MemoryAttempts {
         MemoryAttempts {
             lanes: Table::new(self.capacity),
+            devices: Table::new(self.capacity),
             networks: Table::new(self.capacity),
             global: Mutex::default(),
             clock: StoreClock::new(self.time),
@@ -76,9 +79,29 @@ impl MemoryAttemptsBuilder {
     }
 }
 
-impl table::Kept for LaneState {
-    fn rank(&self, _now: u64) -> (u32, u64) {
-        (self.counted(), self.last_at)
+/// A lane, and when time alone forgets it.
+#[derive(Clone, Copy, Default)]
+struct Lane {
+    state: LaneState,
+    forgotten_at: u64,
+}
+
+impl Lane {
+    /// Works on the state, under these limits.
+    fn with<T>(&mut self, limits: &LaneLimits, work: impl FnOnce(&mut LaneState) -> T) -> T {
+        let done = work(&mut self.state);
+        self.forgotten_at = match self.state.is_stopped(limits) {
+            true => u64::MAX,
+            false => self.state.last_at.saturating_add(limits.forget_after),
+        };
+        done
+    }
+}
+
+impl table::Kept for Lane {
+    fn rank(&self, now: u64) -> (u32, u64) {
+        let counted = if now < self.forgotten_at { self.state.counted() } else { 0 };
+        (counted, self.state.last_at)
     }
 }
 
@@ -94,20 +117,30 @@ impl MemoryAttempts {
         MemoryAttemptsBuilder::new()
     }
 
-    // Locks are taken in the order account, network, all.
+    // Locks are taken in the order account or device, devices, network, all.
 
     pub(super) fn reserve(&self, by: Attempter<'_>, limits: &Limits, jitter: u16) -> Reserved {
         let now = self.clock.now();
         if let Some(device) = by.device {
-            let decide = |lane: &mut LaneState| reserve_device(lane, limits, now, jitter);
-            if let Some(reserved) = self.lanes.with(&device_key(device), now, decide) {
+            let reserved = self.lanes.with(&device_key(device), now, |device| {
+                self.devices.with(&account_key(by.account), now, |devices| {
+                    device.with(&limits.device, |device| {
+                        devices.with(&limits.devices, |devices| {
+                            reserve_device(device, devices, limits, now, jitter)
+                        })
+                    })
+                })
+            });
+            if let Some(reserved) = reserved {
                 return reserved;
             }
         }
         self.lanes.with(&account_key(by.account), now, |account| {
             let mut decide = |network: Option<&mut Pace>| {
                 let mut global = self.global.lock().unwrap_or_else(PoisonError::into_inner);
-                reserve_unknown(account, network, &mut global, limits, now, jitter)
+                account.with(&limits.account, |account| {
+                    reserve_unknown(account, network, &mut global, limits, now, jitter)
+                })
             };
             match by.network {
                 Some(network) => {
@@ -126,15 +159,18 @@ impl MemoryAttempts {
         settled: Settled,
     ) {
         let (now, at) = (self.clock.now(), ticket.at);
+        let settle = |lanes: &Table<Lane>, key: &[u8], limits: &LaneLimits| {
+            let settle = |lane: &mut LaneState| lane.settle(limits, now, at, settled);
+            lanes.with(key, now, |lane| lane.with(limits, settle));
+        };
         if ticket.lane == AttemptLane::Device {
             if let Some(device) = by.device {
-                let settle = |lane: &mut LaneState| lane.settle(&limits.device, now, at, settled);
-                self.lanes.with(&device_key(device), now, settle);
+                settle(&self.lanes, &device_key(device), &limits.device);
+                settle(&self.devices, &account_key(by.account), &limits.devices);
             }
             return;
         }
-        let settle = |lane: &mut LaneState| lane.settle(&limits.account, now, at, settled);
-        self.lanes.with(&account_key(by.account), now, settle);
+        settle(&self.lanes, &account_key(by.account), &limits.account);
         if settled == Settled::Failed {
             return;
         }
@@ -147,8 +183,10 @@ impl MemoryAttempts {
     }
 
     pub(super) fn unlock(&self, account: &str) -> bool {
-        let forget = |lane: &mut LaneState| std::mem::take(lane).counted() > 0;
-        self.lanes.with(&account_key(account), self.clock.now(), forget)
+        let (key, now) = (account_key(account), self.clock.now());
+        let forget = |lane: &mut Lane| std::mem::take(lane).state.counted() > 0;
+        let tables = [&self.lanes, &self.devices];
+        tables.map(|lanes| lanes.with(&key, now, forget)).contains(&true)
     }
 }
 

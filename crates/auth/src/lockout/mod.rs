@@ -45,22 +45,22 @@
 //! ```
 //!
 //! # Semantics
-//! 1. An attempt is *reserved* before the password is checked and *settled* afterwards. Until then
-//!    it counts as a failure, so of any number of parallel guesses only those within the limit are
-//!    checked. A dropped attempt counts as failed.
-//! 2. An unknown device needs room in three lanes, or is counted in none: the lane of the account
-//!    (5 attempts, then a delay that doubles from 1 s to 15 minutes, and a hard stop after 100
-//!    failures in a row), the lane of the client's network, and the global lane of all unknown
-//!    devices.
-//! 3. A log-in makes the device known, by a cookie that is bound to the account. A known device has
-//!    its own lane and needs no other, so neither a locked account nor a flood keeps it out. After
-//!    10 failures in a row it counts as unknown.
-//! 4. A success forgets only the failures of its own lane. An attacker who logs in to their own
-//!    account gets no new guesses on other accounts, and the owner's log-in on a known device gives
-//!    strangers no new guesses.
-//! 5. Unknown accounts are counted like known ones, and all refusals have the same text.
-//! 6. After the hard stop only a known device logs in, until [`LoginGuard::unlock`] is called: by
-//!    an operator, or because the owner used a one-time token that was sent to them.
+//! 1. An attempt is *reserved* before the password is checked and *settled* afterwards. Until then it
+//!    counts as a failure, so of any number of parallel guesses only those within the limit are
+//!    checked. An attempt that is dropped counts as failed.
+//! 2. An unknown device needs room in three lanes, or is counted in none: that of the account (5
+//!    attempts, then a delay that doubles from 1 s to 15 minutes, and a hard stop after 100 failures
+//!    in a row), that of the client's network, and that of all unknown devices.
+//! 3. A log-in makes the device known, by a cookie that is bound to the account. A known device has a
+//!    lane of its own, so neither a locked account nor a flood keeps it out. After 10 failures in a
+//!    row it counts as unknown, and so do all known devices of an account after 100 failures in a row
+//!    of all of them: a new password voids no cookie, and a thief of the old one may have many.
+//! 4. A success forgets the failures of its own lane only: neither does an attacker who logs in to an
+//!    own account get new guesses on the others, nor does the owner's log-in on a known device give
+//!    strangers new guesses.
+//! 5. Unknown accounts are counted as known ones, and all refusals have the same text.
+//! 6. After the hard stop only a known device logs in, until [`LoginGuard::unlock`] is called: by an
+//!    operator, or because the owner used a one-time token that was sent to it.
 //!
 //! # Sharing
 //! All clones of a [`LoginGuard`] and of an [`AttemptStore`] share the counts. With

@@ -121,6 +121,6 @@ pub trait RemoteAttempts: Send + Sync + 'static {
         settled: Settled,
     ) -> BoxFuture<()>;
 
-    /// Forgets the attempts of an account from unknown devices. Returns whether there were any.
+    /// Forgets the attempts of an account, from unknown devices and from all known ones together. Returns whether there were any.
     fn unlock(&self, account: &str) -> BoxFuture<bool>;
 }

@@ -123,7 +123,8 @@ fn a_known_device_is_kept_out_neither_by_the_account_nor_by_a_flood() {
     let stopped = LaneState { failures: 100, last_at: NOW, ..LaneState::default() };
     let full = Pace { replenished_at: u64::MAX };
     let device = Some(LaneState::default());
-    let mut lanes = Lanes { account: stopped, device, network: Some(full), global: full };
+    let devices = LaneState::default();
+    let mut lanes = Lanes { account: stopped, device, devices, network: Some(full), global: full };
     let before = lanes;
     for _ in 0..5 {
         let reserved = lanes.reserve(&limits, NOW, 0);
@@ -134,7 +135,7 @@ fn a_known_device_is_kept_out_neither_by_the_account_nor_by_a_flood() {
     let wait = lanes.reserve(&limits, NOW, 0);
     let denied = Denied { lane: AttemptLane::Device, wait: Some(1_000), is_busy: false };
     assert_eq!(wait, Reserved::Denied(denied), "a stolen cookie has five guesses");
-    assert_eq!(Lanes { device, ..lanes }, before, "no other lane has changed");
+    assert_eq!(Lanes { device, devices, ..lanes }, before, "no other lane has changed");
 
     lanes.device = Some(LaneState { failures: 10, last_at: NOW, ..LaneState::default() });
     let Reserved::Denied(denied) = lanes.reserve(&limits, NOW, 0) else { panic!("admitted") };
@@ -154,6 +155,28 @@ fn a_rate_admits_its_burst_and_then_its_rate() {
     assert_eq!(pace.wait(&rate, NOW + 100), 0);
     pace.put_back(&rate);
     assert_eq!(pace.wait(&rate, NOW), 0);
+}
+
+#[test]
+fn a_clock_that_is_set_back_extends_no_wait() {
+    let limits = Limits::new();
+    let (mut lanes, year) = (Lanes { network: Some(Pace::default()), ..Lanes::default() }, NOW * 2);
+    for _ in 0..100 {
+        if let Reserved::Admitted(ticket) = lanes.reserve(&limits, year, 0) {
+            lanes.settle(&limits, year, ticket, Settled::Failed);
+        }
+        lanes.account.next_at = 0;
+    }
+    lanes.account.next_at = year + 900_000;
+    let Reserved::Denied(denied) = lanes.reserve(&limits, NOW, 0) else { panic!("admitted") };
+    assert_eq!(denied.wait, None, "the hard stop is not lifted");
+    lanes.account.failures = 99;
+    let Reserved::Denied(denied) = lanes.reserve(&limits, NOW, 0) else { panic!("admitted") };
+    assert_eq!(denied.wait, Some(1_125_000), "the longest delay");
+    lanes.account = LaneState::default();
+    let Reserved::Denied(denied) = lanes.reserve(&limits, NOW, 0) else { panic!("admitted") };
+    assert_eq!((denied.lane, denied.wait), (AttemptLane::Network, Some(6_000)));
+    assert!(matches!(lanes.reserve(&limits, NOW + 6_000, 0), Reserved::Admitted(_)));
 }
 
 /// A step of a history: the milliseconds that pass, and what happens then.

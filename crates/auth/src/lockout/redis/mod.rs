@@ -75,9 +75,9 @@ impl RedisAttempts {
         self.keys.key(TAG, &format!("{}:{digest:032x}", char::from(kind)))
     }
 
-    /// The keys of an attempt: account, device, network, all. The key of all replaces a missing
-    /// one, so that a cluster finds every key in one slot.
-    fn keys_of(&self, by: Attempter<'_>) -> [String; 4] {
+    /// The keys of an attempt: account, device, network, all, devices. Those that it does not have are those of
+    /// all, so that a cluster finds every key in one slot.
+    fn keys_of(&self, by: Attempter<'_>) -> [String; 5] {
         let all = || self.keys.key(TAG, "all");
         [
             self.key(b'u', by.account.as_bytes()),
@@ -88,6 +88,7 @@ impl RedisAttempts {
                 None => all(),
             },
             all(),
+            self.key(b'v', by.account.as_bytes()),
         ]
     }
 }
@@ -102,7 +103,7 @@ impl RemoteAttempts for RedisAttempts {
     fn reserve(&self, by: Attempter<'_>, limits: &Limits, jitter: u16) -> BoxFuture<Reserved> {
         let flag = |is_so: bool| Arg::Int(is_so.into());
         let known = [Arg::from(u32::from(jitter)), flag(by.device.is_some())];
-        let mut arguments = Vec::with_capacity(19);
+        let mut arguments = Vec::with_capacity(25);
         arguments.extend(known);
         arguments.push(flag(by.network.is_some()));
         arguments.extend(lane_arguments(&limits.account));
@@ -111,6 +112,7 @@ impl RemoteAttempts for RedisAttempts {
             arguments.push(interval(rate));
             arguments.push(rate.map_or(0, |rate| rate.burst).into());
         }
+        arguments.extend(lane_arguments(&limits.devices));
         let reply = self.redis.run(&RESERVE, &self.keys_of(by), arguments);
         Box::pin(async move { reserved(reply.await.map_err(failed)?) })
     }
@@ -135,13 +137,14 @@ impl RemoteAttempts for RedisAttempts {
         arguments.extend(lane_arguments(lane));
         arguments.push(taken(limits.network, by.network.is_some()));
         arguments.push(taken(limits.global, true));
+        arguments.extend(lane_arguments(&limits.devices));
         let reply = self.redis.run(&SETTLE, &self.keys_of(by), arguments);
         Box::pin(async move { reply.await.map(drop).map_err(failed) })
     }
 
     fn unlock(&self, account: &str) -> BoxFuture<bool> {
-        let key = self.key(b'u', account.as_bytes());
-        let reply = self.redis.run(&UNLOCK, [&key], [""; 0]);
+        let keys = [b'u', b'v'].map(|kind| self.key(kind, account.as_bytes()));
+        let reply = self.redis.run(&UNLOCK, &keys, [""; 0]);
         Box::pin(async move {
             let answer = reply.await.and_then(Value::into_int).map_err(failed)?;
             Ok(answer == 1)

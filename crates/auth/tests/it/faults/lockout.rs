@@ -9,7 +9,8 @@ use std::{
 };
 
 use hardpoint_auth::lockout::{
-    AttemptStore, LaneLimits, LockoutError, LoginGuard, OnFailure, redis::RedisAttempts,
+    AttemptStore, LaneLimits, Limits, LockoutError, LoginGuard, OnFailure, Rate,
+    redis::RedisAttempts,
 };
 use hardpoint_core::{ManualClock, Rejection, Secret};
 use hardpoint_redis::{DigestKey, Redis};
@@ -128,6 +129,30 @@ async fn time_alone_turns_open_attempts_into_failures_and_forgets_failures() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_clock_is_set_back_extends_no_wait() {
+    let server = RedisServer::start();
+    let millis = Duration::from_millis;
+    let lane = LaneLimits::account().free_attempts(nonzero(1)).delays(millis(40), millis(40));
+    let rate = Some(Rate::new(nonzero(1), millis(40)));
+    let limits = Limits::new().account(lane).network(rate).global(rate);
+    let guard = guard(store(&server, "back")).limits(limits).build().unwrap();
+    guard.reserve(OWNER, &stranger(1)).await.unwrap().failed();
+    guard.unlock("nobody").await.unwrap();
+    // As if the clock had been two centuries ahead until now.
+    let ahead = "for _, key in ipairs(redis.call('KEYS', '*')) do local value = '9000000000000' \
+         if string.find(key, ':u:') then value = '1:0:' .. value .. ':' .. value end \
+         redis.call('SET', key, value, 'PX', 1000000) end return 1";
+    assert_eq!(server.command(&["EVAL", ahead, "0"]), ":1");
+    for _ in 0..20 {
+        if let Ok(attempt) = guard.reserve(OWNER, &stranger(1)).await {
+            return attempt.failed();
+        }
+        tokio::time::sleep(millis(60)).await;
+    }
+    panic!("refused for more than a second");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_server_sees_neither_accounts_nor_addresses_and_every_key_expires() {
     let server = RedisServer::start();
     let guard = guard(store(&server, "keys")).build().unwrap();
@@ -140,7 +165,7 @@ async fn the_server_sees_neither_accounts_nor_addresses_and_every_key_expires() 
     guard.unlock("nobody").await.unwrap();
     guard.reserve(OWNER, &stranger(77)).await.unwrap().failed();
     let count = |pattern: &str| server.command(&["KEYS", pattern]);
-    assert_eq!(count("*"), "*4", "account, device, network, all");
+    assert_eq!(count("*"), "*5", "account, device, devices, network, all");
     assert_eq!(count("keys:v1:attempt:{a}:u:????????????????????????????????"), "*1");
     assert_eq!((count("*alice*"), count("*203.0.113*")), ("*0".into(), "*0".into()));
     let without_expiry = "local n = 0 for _, key in ipairs(redis.call('KEYS', '*')) do \

@@ -126,6 +126,44 @@ async fn a_stolen_cookie_has_few_guesses_of_its_own() {
     assert!((100..=110).contains(&guesses), "{guesses}");
 }
 
+/// A thief of the password logs in often, and keeps the cookies when the owner changes the password.
+#[tokio::test]
+async fn many_cookies_of_a_former_thief_have_100_guesses_together() {
+    let fixture = Fixture::with(|builder| builder.limits(roomy()));
+    let mut devices = Vec::new();
+    for _ in 0..50 {
+        devices.push(device(&cookie(&fixture, OWNER).await));
+    }
+    let mut guesses = 0;
+    for thief in &devices {
+        while let Ok(attempt) = fixture.guard.reserve(OWNER, thief).await {
+            guesses += u32::from(attempt.is_known_device());
+            attempt.failed();
+        }
+    }
+    assert_eq!(guesses, 100);
+    assert!(!is_known_later(&fixture, &devices[49]).await);
+    // The owner has the account unlocked, and its devices are known again.
+    fixture.guard.unlock(OWNER).await.unwrap();
+    assert!(is_known(&fixture.guard, OWNER, &devices[49]).await);
+}
+
+async fn is_known_later(fixture: &Fixture, client: &LoginClient) -> bool {
+    fixture.clock.advance(Duration::from_secs(60 * 60));
+    is_known(&fixture.guard, OWNER, client).await
+}
+
+#[tokio::test]
+async fn a_device_after_its_hard_stop_is_not_known() {
+    let fixture = Fixture::with(|builder| {
+        builder.limits(roomy().device(LaneLimits::device().hard_stop(nonzero(5))))
+    });
+    let client = device(&cookie(&fixture, OWNER).await);
+    assert!(is_known(&fixture.guard, OWNER, &client).await);
+    fixture.fail(OWNER, &client, 5).await;
+    assert!(!is_known(&fixture.guard, OWNER, &client).await, "no queue of its own any more");
+}
+
 #[tokio::test]
 async fn too_many_and_too_long_cookies_are_not_read() {
     let fixture = Fixture::new();

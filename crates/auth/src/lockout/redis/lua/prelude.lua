@@ -1,4 +1,4 @@
--- KEYS[1] account, KEYS[2] device, KEYS[3] network, KEYS[4] all. A lane is kept as
+-- KEYS[1] account, KEYS[2] device, KEYS[3] network, KEYS[4] all, KEYS[5] all devices. A lane is kept as
 -- failures:open:next_at:last_at, a pace as the time at which it is replenished. All times are
 -- milliseconds of the server's clock.
 local time = redis.call('TIME')
@@ -19,7 +19,12 @@ end
 
 local function counted(lane) return lane.failures + lane.open end
 
--- Reads a lane, with unsettled attempts turned into failures and old failures forgotten.
+local function lane_text(lane)
+  local attempts = whole(lane.failures) .. ':' .. whole(lane.open)
+  return attempts .. ':' .. whole(lane.next_at) .. ':' .. whole(lane.last_at)
+end
+
+-- Reads a lane, after what time alone does to it.
 local function read_lane(key, limits)
   local kept = redis.call('GET', key) or '0:0:0:0'
   local failures, open, next_at, last_at = string.match(kept, '^(%d+):(%d+):(%d+):(%d+)$')
@@ -27,6 +32,13 @@ local function read_lane(key, limits)
     failures = tonumber(failures), open = tonumber(open),
     next_at = tonumber(next_at), last_at = tonumber(last_at),
   }
+  -- A clock that was ahead and was set back extends no wait. It is written, or the bound would move on.
+  local latest = now + limits.longest_delay + math.floor(limits.longest_delay / 4)
+  if lane.next_at > latest or lane.last_at > now then
+    lane.next_at = math.min(lane.next_at, latest)
+    lane.last_at = math.min(lane.last_at, now)
+    redis.call('SET', key, lane_text(lane), 'KEEPTTL')
+  end
   if now >= lane.last_at + limits.settle_within then
     lane.failures = counted(lane)
     lane.open = 0
@@ -44,13 +56,16 @@ local function write_lane(key, lane, limits)
   end
   local kept = limits.forget_after
   if counted(lane) >= limits.hard_stop then kept = LOCKED end
-  local value = whole(lane.failures) .. ':' .. whole(lane.open) .. ':' .. whole(lane.next_at)
-  redis.call('SET', key, value .. ':' .. whole(lane.last_at), 'PX', whole(math.max(kept, 1)))
+  redis.call('SET', key, lane_text(lane), 'PX', whole(math.max(kept, 1)))
 end
 
--- A pace, and how long one more has to wait.
+-- A pace, and how long one more has to wait. A clock that was ahead and was set back extends no wait.
 local function read_pace(key, interval, burst)
-  local at = tonumber(redis.call('GET', key) or 0)
+  local at, full = tonumber(redis.call('GET', key) or 0), now + interval * burst
+  if at > full then
+    at = full
+    redis.call('SET', key, whole(at), 'PX', whole(interval * burst))
+  end
   return at, math.max(math.max(at, now) + interval - now - interval * burst, 0)
 end
 

@@ -1,6 +1,6 @@
 -- ARGV[1] jitter, ARGV[2] whether the device is known, ARGV[3] whether the network is, ARGV[4] the
 -- limits of an account, ARGV[10] those of a device, ARGV[16] interval and burst of networks, ARGV[18]
--- those of all. An interval of 0 means no limit.
+-- those of all, ARGV[20] the limits of all devices. An interval of 0 means no limit.
 local function delay(limits, count)
   if count < limits.free or limits.first_delay == 0 then return 0 end
   local delay = math.min(limits.first_delay * 2 ^ (count - limits.free), limits.longest_delay)
@@ -27,12 +27,14 @@ local function take(key, lane, limits)
 end
 
 if ARGV[2] == '1' then
-  local limits = limits_at(10)
-  local lane = read_lane(KEYS[2], limits)
-  local wait = check(lane, limits)
+  local limits, all_limits = limits_at(10), limits_at(20)
+  local lane, all = read_lane(KEYS[2], limits), read_lane(KEYS[5], all_limits)
+  local wait, all_wait = check(lane, limits), check(all, all_limits)
   if wait >= 0 then return refusal('device', lane, limits, wait) end
-  if wait == -1 then
+  if wait == -1 and all_wait >= 0 then return refusal('device', all, all_limits, all_wait) end
+  if wait == -1 and all_wait == -1 then
     take(KEYS[2], lane, limits)
+    take(KEYS[5], all, all_limits)
     return { 'device', 'at', whole(now) }
   end
 end
