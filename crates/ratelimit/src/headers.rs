@@ -13,7 +13,7 @@ use self::fields::{
 pub(crate) use self::{bound::Bound, fields::Fields};
 use crate::{
     Policy, Verdicts,
-    store::{Questions, Verdict},
+    store::{Question, Questions, Verdict},
 };
 
 /// Which header fields describe a client's limits. Every refusal has `Retry-After` in any case.
@@ -170,7 +170,11 @@ impl Rendered {
         };
         let mut fields = Fields::with_capacity(self.policies.len() + self.exposed.len() + 96);
         // Policies that do not apply to the request are not advertised.
-        if shown().count() == self.shown {
+        let is_shown = |question: &&Question| {
+            let item = self.items.get(usize::from(question.policy));
+            item.is_some_and(|item| !item.limit.is_empty())
+        };
+        if questions.as_slice().iter().filter(is_shown).count() == self.shown {
             fields.text.extend_from_slice(self.policies.as_bytes());
         } else if self.draft.is_some() {
             for (index, (item, _)) in shown().enumerate() {

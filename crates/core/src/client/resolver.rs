@@ -141,7 +141,8 @@ impl ClientResolver {
     #[must_use]
     pub fn resolve(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Client {
         let peer = peer.map(|address| address.to_canonical());
-        let (through_proxy, hop) = self.reach(peer, headers);
+        let through_proxy = self.is_proxy(peer);
+        let hop = if through_proxy { self.reach(headers) } else { Hop::default() };
         Client {
             ip: hop.address.or(peer),
             scheme: hop.scheme.or(self.direct_scheme).unwrap_or(Scheme::Http),
@@ -164,21 +165,22 @@ impl ClientResolver {
         ipv6_bits: u8,
     ) -> Option<IpAddr> {
         let peer = peer.map(|address| address.to_canonical());
-        let (_, hop) = self.reach(peer, headers);
-        Some(network_prefix(hop.address.or(peer)?, ipv4_bits, ipv6_bits))
+        // A limit asks for each request, and most peers are clients.
+        let address = if self.is_proxy(peer) { self.reach(headers).address.or(peer) } else { peer };
+        Some(network_prefix(address?, ipv4_bits, ipv6_bits))
     }
 
-    /// Whether the peer is a trusted proxy, and the hop that its headers lead to.
-    fn reach(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> (bool, Hop) {
-        let through_proxy = peer.map_or(self.unix_socket, |address| self.trusted.contains(address));
-        if !through_proxy {
-            return (false, Hop::default());
-        }
+    fn is_proxy(&self, peer: Option<IpAddr>) -> bool {
+        peer.map_or(self.unix_socket, |address| self.trusted.contains(address))
+    }
+
+    /// The hop that a trusted proxy's headers lead to.
+    fn reach(&self, headers: &HeaderMap) -> Hop {
         let hop = self.walk(headers);
         if hop.address == Address::Absent {
             self.report_absent(headers);
         }
-        (true, hop)
+        hop
     }
 
     fn walk(&self, headers: &HeaderMap) -> Hop {

@@ -179,6 +179,11 @@ impl Verdict {
     /// is rounded up to nanoseconds, and a whole bucket of them may be some nanoseconds longer than
     /// the window. No client can return within those.
     fn within_window(&self, wait: Duration) -> Duration {
+        let rounding = u64::from(self.quota.capacity());
+        let surely_within = self.quota.tolerance().saturating_sub(rounding);
+        if wait <= Duration::from_nanos(surely_within) {
+            return wait;
+        }
         wait.min(Duration::from_secs(self.quota.window_seconds()))
     }
 
