@@ -1,4 +1,4 @@
-//! A check of a connection pool of [sqlx](::sqlx), whichever its database.
+//! A check of a connection pool of `sqlx`, for any of its databases.
 //!
 //! ```no_run
 //! use hardpoint_health::{Check, Checks};
