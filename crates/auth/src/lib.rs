@@ -63,6 +63,7 @@ mod json;
 pub mod jwks_endpoint;
 mod key;
 pub mod lockout;
+mod network;
 pub mod one_time;
 pub mod password;
 mod rate;

@@ -64,6 +64,13 @@ impl<S: Kept> Table<S> {
         work(state)
     }
 
+    /// Forgets all states.
+    pub(crate) fn clear(&self) {
+        for bucket in &self.buckets {
+            *bucket.lock().unwrap_or_else(PoisonError::into_inner) = [None; WIDTH];
+        }
+    }
+
     fn lock(&self, hash: u64) -> MutexGuard<'_, Bucket<S>> {
         let count = self.buckets.len() as u64;
         // Below `count`, which is the length of a slice.

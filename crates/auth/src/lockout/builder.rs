@@ -7,13 +7,12 @@ use std::{
 };
 
 use hardpoint_core::{Telemetry, Time};
-
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use super::{
     AttemptStore, Limits, LoginGuard, MemoryAttempts, OnFailure,
     failure::Outage,
-    guard::{Fallback, Inner},
+    guard::{Fallback, Inner, MOST_WAITING},
     store::Kept,
 };
 use crate::{ConfigError, session::root::DerivedKeys};
@@ -50,6 +49,7 @@ impl LoginGuardBuilder {
                 patience: Duration::from_secs(10),
                 queues: std::array::from_fn(|_| Notify::new()),
                 hasher: RandomState::new(),
+                waiting: Semaphore::new(MOST_WAITING),
                 outage: Outage::default(),
                 time: Time::system(),
                 telemetry: OnceLock::new(),
@@ -80,7 +80,8 @@ impl LoginGuardBuilder {
     }
 
     /// How long [`OnFailure::LocalThenDeny`] counts locally. Default: 60 seconds, the length of a
-    /// restart. 0 denies at once.
+    /// restart. 0 denies at once. A failure of the store that comes later than this after the one before,
+    /// and later than a minute, begins an outage of its own, with new counts.
     pub const fn local_for(mut self, time: Duration) -> Self {
         self.inner.local_for = time;
         self
@@ -88,7 +89,7 @@ impl LoginGuardBuilder {
 
     /// How long a log-in waits while others to the same account are checked and none has failed.
     /// Default: 10 seconds, twice as long as a log-in waits for the hasher. With 0 it is refused with
-    /// 503 at once.
+    /// 503 at once, as are those beyond 256 that wait.
     pub const fn patience(mut self, patience: Duration) -> Self {
         self.inner.patience = patience;
         self

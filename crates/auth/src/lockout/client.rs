@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 
-use hardpoint_core::{ClientResolver, RequestContext, Secret};
+use hardpoint_core::Secret;
 use http::{HeaderMap, HeaderValue, header::COOKIE, request};
 
 use super::device::PREFIX;
+use crate::network::{network, network_of};
 
 /// The client that attempts to log in: its network, and its device cookies. `Debug` hides both.
 ///
@@ -30,17 +31,15 @@ impl LoginClient {
         Self { network: None, cookies: Vec::new() }
     }
 
-    /// The client of a request: the address that a layer resolved, and the first 16 device cookies.
+    /// The client of a request: the address that a layer resolved, or else the peer's, and the first 16
+    /// device cookies.
     pub fn from_parts(parts: &request::Parts) -> Self {
-        let client = RequestContext::find(&parts.extensions).and_then(|context| context.client());
-        let network = client.and_then(|client| client.network());
-        Self { network, ..Self::new() }.cookies(&parts.headers)
+        Self { network: network(&parts.extensions), ..Self::new() }.cookies(&parts.headers)
     }
 
     /// Sets the client's address. Default: unknown.
     pub fn address(mut self, address: IpAddr) -> Self {
-        let client = ClientResolver::direct().resolve(Some(address), &HeaderMap::new());
-        self.network = client.network();
+        self.network = network_of(address);
         self
     }
 

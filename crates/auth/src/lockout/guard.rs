@@ -11,13 +11,13 @@ use hardpoint_core::{
     event::{AttemptLane, AttemptResult, Decider, LoginAttempted, StoreFailed, StoreKind},
 };
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use super::{
     Attempt, AttemptStore, Denied, Limits, LockoutError, LoginClient, LoginGuardBuilder,
     MemoryAttempts, OnFailure, Reserved, Settled, Ticket,
     device::{self, DeviceCookie},
-    failure::Outage,
+    failure::{Failing, Outage},
     lane::MAX_JITTER,
     store::{Attempter, Kept},
 };
@@ -47,6 +47,8 @@ pub(super) struct Inner {
     /// Who waits for a place, by account.
     pub(super) queues: [Notify; QUEUES],
     pub(super) hasher: RandomState,
+    /// A permit for each call that may wait for others to the same account.
+    pub(super) waiting: Semaphore,
     pub(super) outage: Outage,
     pub(super) time: Time,
     pub(super) telemetry: OnceLock<Telemetry>,
@@ -77,7 +79,8 @@ impl LoginGuard {
     ///
     /// While other attempts hold all places of the account and none of them has failed, this waits for
     /// one, up to the [`patience`](LoginGuardBuilder::patience): many workers may log in to one account
-    /// at once. It needs a tokio runtime with a timer.
+    /// at once. At most 256 calls of a guard wait, since each asks the store again and again; further
+    /// ones are refused at once. It needs a tokio runtime with a timer.
     ///
     /// # Errors
     /// [`LockoutError`], which is a [`Rejection`](hardpoint_core::Rejection).
@@ -95,6 +98,7 @@ impl LoginGuard {
         let by = Attempter { account, device: device.as_ref(), network: client.network };
         let queue = inner.queue(account);
         let until = tokio::time::Instant::now() + inner.patience;
+        let mut place = None;
         loop {
             let (reserved, decider) = inner.decide(by).await?;
             let denied = match reserved {
@@ -109,7 +113,8 @@ impl LoginGuard {
                 queue.notify_one();
                 return Err(inner.refuse(denied, decider));
             }
-            if tokio::time::Instant::now() >= until {
+            place = place.or_else(|| inner.waiting.try_acquire().ok());
+            if place.is_none() || tokio::time::Instant::now() >= until {
                 inner.report(AttemptResult::Denied, denied.lane, decider);
                 return Err(LockoutError::Busy);
             }
@@ -211,7 +216,12 @@ impl Inner {
         error: StoreError,
     ) -> Result<Reserved, LockoutError> {
         self.failed(&error);
-        let lasted = self.outage.failed(self.time.now());
+        let Failing { lasted, is_new } =
+            self.outage.failed(self.time.now(), self.local_for.max(SHORTEST_PAUSE));
+        if is_new && let Some(own) = &self.fallback {
+            // Other instances may have unlocked accounts since.
+            own.attempts.clear();
+        }
         let is_over =
             matches!(self.on_failure, OnFailure::LocalThenDeny { .. }) && lasted >= self.local_for;
         if self.on_failure == OnFailure::Allow {
@@ -298,6 +308,12 @@ impl Inner {
         }
     }
 }
+
+/// How far apart failures of a store are at least, for the second to begin an outage.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// How many calls of a guard wait at a time: 1,600 questions a second if none is woken.
+pub(super) const MOST_WAITING: usize = 256;
 
 /// How long a log-in waits, unless it is woken, before it asks again for a place that others hold.
 const PAUSE: Duration = Duration::from_millis(160);

@@ -151,7 +151,8 @@ pub enum Settled {
 pub struct Full {
     /// How long the attempt has to wait, in milliseconds; `None` after the hard stop.
     pub wait: Option<u64>,
-    /// Whether only attempts that are not settled fill the lane: if they succeed, there is room.
+    /// Whether only attempts that are not settled fill the lane and none has failed: if they succeed,
+    /// there is room.
     pub is_busy: bool,
 }
 
@@ -180,7 +181,7 @@ impl LaneState {
         if self.is_stopped(limits) {
             return Err(Full { wait: None, is_busy: false });
         }
-        let is_busy = self.open > 0 && self.failures < limits.free;
+        let is_busy = self.open > 0 && self.failures == 0;
         match self.next_at.saturating_sub(now) {
             0 => Ok(()),
             wait => Err(Full { wait: Some(wait), is_busy }),

@@ -135,7 +135,8 @@ pub struct Denied {
     pub lane: AttemptLane,
     /// How long the client has to wait, in milliseconds; `None` after the hard stop of the account.
     pub wait: Option<u64>,
-    /// Whether only attempts that are not settled fill the lane: if they succeed, there is room.
+    /// Whether only attempts that are not settled fill the lane and none has failed: if they succeed,
+    /// there is room.
     pub is_busy: bool,
 }
 

@@ -182,6 +182,14 @@ impl MemoryAttempts {
         }
     }
 
+    /// Forgets everything.
+    pub(super) fn clear(&self) {
+        self.lanes.clear();
+        self.devices.clear();
+        self.networks.clear();
+        *self.global.lock().unwrap_or_else(PoisonError::into_inner) = Pace::default();
+    }
+
     pub(super) fn unlock(&self, account: &str) -> bool {
         let (key, now) = (account_key(account), self.clock.now());
         let forget = |lane: &mut Lane| std::mem::take(lane).state.counted() > 0;

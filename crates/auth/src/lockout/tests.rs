@@ -59,7 +59,7 @@ fn a_lane_that_only_open_attempts_fill_is_busy() {
     let held = [(); 2].map(|()| reserve(&mut lane, &limits, NOW).unwrap());
     assert!(lane.reserve(&limits, NOW, 0).unwrap_err().is_busy);
     lane.settle(&limits, NOW, held[0], Settled::Failed);
-    assert!(lane.reserve(&limits, NOW, 0).unwrap_err().is_busy, "the other may succeed");
+    assert!(!lane.reserve(&limits, NOW, 0).unwrap_err().is_busy, "one has failed");
     lane.settle(&limits, NOW, held[1], Settled::Failed);
     assert!(!lane.reserve(&limits, NOW, 0).unwrap_err().is_busy);
 }

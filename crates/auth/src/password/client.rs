@@ -5,10 +5,11 @@ use std::{
     sync::LazyLock,
 };
 
-use hardpoint_core::{Key, Peer, RequestContext};
+use hardpoint_core::Key;
 use http::request;
 
 use super::queue::Seat;
+use crate::network::network;
 
 /// The client that the hasher works for. Its queue is fair between clients.
 ///
@@ -40,15 +41,10 @@ impl PasswordClient {
         Self { seat: Seat { client: KEY.hash_one((0_u8, key.as_bytes())), is_known: false } }
     }
 
-    /// The client of a request: the network of the address that a layer resolved (an IPv4 address, the
-    /// `/64` of IPv6), or else the peer's. Requests without both share the turns of one client.
+    /// The client of a request: the network (an IPv4 address, the `/64` of IPv6) of the address that a
+    /// layer resolved, or else of the peer's. Requests without both share the turns of one client.
     pub fn from_parts(parts: &request::Parts) -> Self {
-        let resolved = RequestContext::find(&parts.extensions).and_then(|context| context.client());
-        let address = match resolved {
-            Some(client) => client.network(),
-            None => Peer::find(&parts.extensions).map(Peer::ip),
-        };
-        match address {
+        match network(&parts.extensions) {
             Some(address) => Self::new(&Key::address(address)),
             None => Self { seat: Seat { client: KEY.hash_one(1_u8), is_known: false } },
         }
@@ -76,3 +72,23 @@ impl PasswordClient {
 }
 
 debug_only!(PasswordClient {});
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use hardpoint_core::Peer;
+
+    use super::*;
+
+    #[test]
+    fn one_ipv6_network_is_one_client_without_a_layer_too() {
+        let client = |peer: &str| {
+            let (mut parts, ()) = http::Request::new(()).into_parts();
+            parts.extensions.insert(Peer::new(peer.parse::<SocketAddr>().unwrap()));
+            PasswordClient::from_parts(&parts)
+        };
+        assert!(client("[2001:db8::1]:1") == client("[2001:db8::2]:2"));
+        assert!(client("[2001:db8::1]:1") != client("[2001:db8:0:1::1]:1"));
+    }
+}

@@ -80,6 +80,24 @@ async fn a_log_in_does_not_wait_for_others_longer_than_its_patience() {
 }
 
 #[tokio::test]
+async fn few_log_ins_wait_at_a_time() {
+    let fixture = Fixture::with(|builder| builder.limits(limit_of(1)));
+    let _held = fixture.guard.reserve(OWNER, &stranger(1)).await.unwrap();
+    let client = stranger(2);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let mut waiting: Vec<_> =
+        (0..256).map(|_| Box::pin(fixture.guard.reserve(OWNER, &client))).collect();
+    for log_in in &mut waiting {
+        assert!(log_in.as_mut().poll(&mut context).is_pending());
+    }
+    let refused = fixture.guard.reserve(OWNER, &client).await.unwrap_err();
+    assert!(matches!(refused, LockoutError::Busy));
+    waiting.pop();
+    let mut next = Box::pin(fixture.guard.reserve(OWNER, &client));
+    assert!(next.as_mut().poll(&mut context).is_pending());
+}
+
+#[tokio::test]
 async fn a_dropped_request_counts_as_failed() {
     let fixture = Fixture::with(|builder| builder.limits(limit_of(1)));
     let log_in = async {

@@ -14,8 +14,8 @@ local function check(lane, limits)
   return -1
 end
 
-local function refusal(name, lane, limits, wait)
-  if lane.open > 0 and lane.failures < limits.free then return { name, 'busy', whole(wait) } end
+local function refusal(name, lane, wait)
+  if lane.open > 0 and lane.failures == 0 then return { name, 'busy', whole(wait) } end
   return { name, whole(wait) }
 end
 
@@ -30,8 +30,8 @@ if ARGV[2] == '1' then
   local limits, all_limits = limits_at(10), limits_at(20)
   local lane, all = read_lane(KEYS[2], limits), read_lane(KEYS[5], all_limits)
   local wait, all_wait = check(lane, limits), check(all, all_limits)
-  if wait >= 0 then return refusal('device', lane, limits, wait) end
-  if wait == -1 and all_wait >= 0 then return refusal('device', all, all_limits, all_wait) end
+  if wait >= 0 then return refusal('device', lane, wait) end
+  if wait == -1 and all_wait >= 0 then return refusal('device', all, all_wait) end
   if wait == -1 and all_wait == -1 then
     take(KEYS[2], lane, limits)
     take(KEYS[5], all, all_limits)
@@ -43,7 +43,7 @@ local limits = limits_at(4)
 local lane = read_lane(KEYS[1], limits)
 local wait = check(lane, limits)
 if wait == -2 then return { 'account', 'locked' } end
-if wait >= 0 then return refusal('account', lane, limits, wait) end
+if wait >= 0 then return refusal('account', lane, wait) end
 
 local paces = {}
 for index, name in ipairs({ 'network', 'global' }) do
