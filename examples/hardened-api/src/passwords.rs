@@ -31,20 +31,33 @@ pub(crate) fn weak(weak: WeakPassword) -> Problem {
     weak.problem().add_member("errors", json!([error]))
 }
 
+/// No password was compared.
+pub(crate) struct Unverified {
+    pub(crate) problem: Problem,
+    /// Whether the attempt counts as failed all the same.
+    pub(crate) is_counted: bool,
+}
+
 /// Returns the account with this address if the password is right. If its hash has other parameters or
-/// another pepper than new ones, it is replaced. An error means that no password was compared.
+/// another pepper than new ones, it is replaced.
 pub(crate) async fn verify(
     app: &App,
     client: PasswordClient,
     email: &str,
     password: Secret<str>,
-) -> Result<Option<Account>, Problem> {
-    let account = app.accounts.find(email).await?;
+) -> Result<Option<Account>, Unverified> {
+    let found = app.accounts.find(email).await;
+    let account = found.map_err(|problem| Unverified { problem, is_counted: false })?;
     let stored = account.as_ref().map(|account| &account.password);
     let verified = match app.passwords.verify(client, stored, password).await {
         Ok(verified) => verified,
         Err(PasswordError::Mismatch) => return Ok(None),
-        Err(error) => return Err(error.problem()),
+        Err(error) => {
+            // These two reveal that there is an account, so who asks has to pay for it.
+            let is_counted =
+                matches!(error, PasswordError::AboveCeiling | PasswordError::UnknownPepper(_));
+            return Err(Unverified { problem: error.problem(), is_counted });
+        }
     };
     if let Some(account) = &account
         && let Some(replacement) = verified.replacement()

@@ -19,7 +19,11 @@ use http::{HeaderMap, StatusCode, header::SET_COOKIE, request::Parts};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{accounts::counted_as, passwords, routes::App};
+use crate::{
+    accounts::counted_as,
+    passwords::{self, Unverified},
+    routes::App,
+};
 
 /// The scopes granted by default.
 pub(crate) const SCOPES: Scopes = Scopes::from_static("notes:read notes:write");
@@ -49,10 +53,13 @@ pub(crate) async fn log_in(
             attempt.failed();
             return Err(PasswordError::Mismatch.into());
         }
-        Err(unavailable) => {
-            // No password was compared.
-            attempt.unverified();
-            return Err(unavailable.into());
+        Err(Unverified { problem, is_counted }) => {
+            if is_counted {
+                attempt.failed();
+            } else {
+                attempt.unverified();
+            }
+            return Err(problem.into());
         }
     };
     let device = attempt.succeeded();

@@ -115,7 +115,9 @@ impl PasswordHasher {
     ///
     /// # Errors
     /// [`PasswordError::Mismatch`] if the password is wrong. Any other [`PasswordError`] says nothing
-    /// about the password.
+    /// about the password. [`AboveCeiling`](PasswordError::AboveCeiling) and
+    /// [`UnknownPepper`](PasswordError::UnknownPepper) come after the work of an account that does not
+    /// exist. They reveal that the account exists, so count them as failed attempts.
     ///
     /// # Cancellation
     /// See the [module docs](super).
@@ -129,15 +131,20 @@ impl PasswordHasher {
         if password.expose().len() > PasswordPolicy::MAX_BYTES {
             return self.report(Err(PasswordError::Mismatch), PasswordResult::Matched);
         }
-        if let Some(Err(error)) = stored.map(|stored| self.check(stored)) {
+        // One that cannot be verified gets the work of an account that does not exist: an error at once
+        // would reveal that there is one.
+        let refused = stored.and_then(|stored| self.check(stored).err());
+        if let Some(error) = refused {
             self.log(error);
-            return self.report(Err(error), PasswordResult::Matched);
         }
-        let (engine, stored) = (Arc::clone(&self.engine), stored.cloned());
+        let stored = stored.filter(|_| refused.is_none()).cloned();
+        let engine = Arc::clone(&self.engine);
         let normalization = self.normalization;
         let work = move || {
             let normal = normalization.changed(password.expose());
-            engine.verify(stored.as_ref(), password.expose(), normal.as_deref().map(String::as_str))
+            let normal = normal.as_deref().map(String::as_str);
+            let verified = engine.verify(stored.as_ref(), password.expose(), normal);
+            refused.map_or(verified, Err)
         };
         self.in_turn(client, PasswordResult::Matched, work).await
     }

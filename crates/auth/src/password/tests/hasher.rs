@@ -44,7 +44,7 @@ fn with(params: &str) -> PasswordHash {
 }
 
 #[tokio::test]
-async fn a_stored_hash_above_the_ceiling_is_an_error_before_any_work() {
+async fn a_stored_hash_above_the_ceiling_is_an_error_after_the_work_of_an_unknown_account() {
     let passwords = fast().build();
     // Django, Kratos, Vaultwarden, Keycloak, RFC 9106, and many lanes of Go.
     for params in [
@@ -63,7 +63,10 @@ async fn a_stored_hash_above_the_ceiling_is_an_error_before_any_work() {
         let refused = passwords.verify(client("a"), Some(&stored), secret("x")).await;
         assert_eq!(refused.unwrap_err(), PasswordError::AboveCeiling, "{params}");
     }
-    assert!(passwords.engine().arenas.sizes().is_empty(), "nothing was hashed");
+    let unknown = fast().build();
+    unknown.verify(client("a"), None, secret("x")).await.unwrap_err();
+    let sizes = passwords.engine().arenas.sizes();
+    assert_eq!((sizes.len(), sizes), (1, unknown.engine().arenas.sizes()), "neither less nor more");
 
     let ceiling = StoredCeiling::default().memory_mib(4096).passes(11).lanes(257);
     let raised = fast().ceiling(ceiling).build();
