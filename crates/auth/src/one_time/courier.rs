@@ -9,7 +9,7 @@ use hardpoint_core::{
     Telemetry,
     event::{DeliveryResult, MessageDelivered},
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use super::{Delivery, DeliveryErrorKind, Message, OneTimeError};
 
@@ -39,7 +39,8 @@ use super::{Delivery, DeliveryErrorKind, Message, OneTimeError};
 /// # Semantics
 /// 1. At most [`queue`](CourierBuilder::queue) jobs exist at a time, of which
 ///    [`at_once`](CourierBuilder::at_once) run. Beyond it every job is refused, for known and unknown
-///    recipients alike.
+///    recipients alike. A job that takes longer than the [`timeout`](CourierBuilder::timeout) is given
+///    up.
 /// 2. A delivery that fails transiently, or takes longer than its
 ///    [`timeout`](CourierBuilder::timeout), is repeated twice, after 1 s and 4 s.
 /// 3. A message that was not delivered is counted and logged without its address.
@@ -55,8 +56,9 @@ pub struct Courier {
 
 struct Inner {
     delivery: Box<dyn Delivery>,
-    /// A permit for each job that may exist, and for each that may run.
-    places: Arc<Semaphore>,
+    /// How many jobs there are.
+    jobs: watch::Sender<u32>,
+    /// A permit for each job that may run.
     running: Semaphore,
     queue: u32,
     at_once: u32,
@@ -93,7 +95,7 @@ impl CourierBuilder {
         self
     }
 
-    /// How long one delivery may take. Default: 30 s; a server that suspects spam answers slowly.
+    /// How long one delivery may take, and the job that prepares it. Default: 30 s; a server that suspects spam answers slowly.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.inner.timeout = timeout;
         self
@@ -108,11 +110,8 @@ impl CourierBuilder {
     /// The courier.
     #[must_use]
     pub fn build(self) -> Courier {
-        let Inner { queue, at_once, .. } = self.inner;
-        let permits = |count: u32| usize::try_from(count).unwrap_or(1_000);
-        let places = Arc::new(Semaphore::new(permits(queue)));
-        let running = Semaphore::new(permits(at_once));
-        Courier { inner: Arc::new(Inner { places, running, ..self.inner }) }
+        let running = Semaphore::new(usize::try_from(self.inner.at_once).unwrap_or(1_000));
+        Courier { inner: Arc::new(Inner { running, ..self.inner }) }
     }
 }
 
@@ -122,7 +121,7 @@ impl Courier {
         CourierBuilder {
             inner: Inner {
                 delivery: Box::new(delivery),
-                places: Arc::new(Semaphore::new(0)),
+                jobs: watch::Sender::new(0),
                 running: Semaphore::new(0),
                 queue: 1_000,
                 at_once: 8,
@@ -145,26 +144,50 @@ impl Courier {
         &self,
         job: impl Future<Output = Option<Message>> + Send + 'static,
     ) -> Result<(), OneTimeError> {
-        let Ok(place) = Arc::clone(&self.inner.places).try_acquire_owned() else {
+        let Some(place) = Place::take(&self.inner) else {
             self.inner.report(DeliveryResult::Dropped);
             return Err(OneTimeError::QueueFull);
         };
-        let inner = Arc::clone(&self.inner);
         tokio::spawn(async move {
-            let _place = place;
+            let inner = &place.inner;
             // The semaphore is never closed.
             let _turn = inner.running.acquire().await;
-            if let Some(message) = job.await {
-                inner.deliver(&message).await;
+            match tokio::time::timeout(inner.timeout, job).await {
+                Ok(Some(message)) => inner.deliver(&message).await,
+                Ok(None) => {}
+                Err(_elapsed) => inner.failed("the job took too long"),
             }
         });
         Ok(())
     }
 
-    /// Waits until no job is left.
+    /// Waits for a moment in which there is no job. Further jobs may be submitted meanwhile.
     pub async fn flush(&self) {
-        // All places are free. The semaphore is never closed.
-        let _all = self.inner.places.acquire_many(self.inner.queue).await;
+        // The sender is in `self`, so this ends with such a moment only.
+        let mut jobs = self.inner.jobs.subscribe();
+        let _closed = jobs.wait_for(|jobs| *jobs == 0).await.map(drop);
+    }
+}
+
+/// The place of a job, which a job that panics leaves too.
+struct Place {
+    inner: Arc<Inner>,
+}
+
+impl Place {
+    fn take(inner: &Arc<Inner>) -> Option<Self> {
+        let is_taken = inner.jobs.send_if_modified(|jobs| {
+            let has_room = *jobs < inner.queue;
+            *jobs += u32::from(has_room);
+            has_room
+        });
+        is_taken.then(|| Self { inner: Arc::clone(inner) })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.inner.jobs.send_modify(|jobs| *jobs = jobs.saturating_sub(1));
     }
 }
 
@@ -183,16 +206,14 @@ impl Inner {
             };
             match pauses.next().filter(|_| is_transient) {
                 Some(pause) => tokio::time::sleep(*pause).await,
-                None => {
-                    tracing::warn!(
-                        target: "hardpoint::auth::one_time",
-                        cause,
-                        "a message was not delivered"
-                    );
-                    return self.report(DeliveryResult::Failed);
-                }
+                None => return self.failed(&cause),
             }
         }
+    }
+
+    fn failed(&self, cause: &str) {
+        tracing::warn!(target: "hardpoint::auth::one_time", cause, "a message was not delivered");
+        self.report(DeliveryResult::Failed);
     }
 
     fn report(&self, result: DeliveryResult) {

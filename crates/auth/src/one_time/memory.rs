@@ -23,18 +23,21 @@ use crate::{
 pub struct MemoryTokens {
     shards: Box<[Mutex<Shard>]>,
     requests: Table<Pace>,
-    count: AtomicUsize,
+    /// How many tokens of each purpose there are.
+    counts: [AtomicUsize; PURPOSES],
     capacity: usize,
     clock: StoreClock,
 }
 
-debug_only!(MemoryTokens { count, capacity });
+debug_only!(MemoryTokens { counts, capacity });
 
 #[derive(Default)]
 struct Shard {
-    by_slot: HashMap<Slot, TokenRecord>,
+    by_slot: HashMap<Slot, (Purpose, TokenRecord)>,
     next_sweep: u64,
 }
+
+const PURPOSES: usize = 4;
 
 /// Sets up [`MemoryTokens`].
 ///
@@ -58,7 +61,9 @@ impl MemoryTokensBuilder {
     }
 
     /// How many tokens there may be. Default: 100 000, which take about 40 MB with 200 bytes of data
-    /// each. Beyond it no token is made: replacing others instead would let an attacker void them.
+    /// each. Beyond it no token is made: replacing others instead would let an attacker void them. One
+    /// purpose takes at most half of it, so that strangers who sign up with many addresses do not keep
+    /// others from a reset.
     pub const fn capacity(mut self, capacity: usize) -> Self {
         self.capacity = capacity;
         self
@@ -77,7 +82,7 @@ impl MemoryTokensBuilder {
             kept: Kept::Memory(Arc::new(MemoryTokens {
                 shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
                 requests: Table::new(REQUESTS),
-                count: AtomicUsize::new(0),
+                counts: Default::default(),
                 capacity: self.capacity,
                 clock: StoreClock::new(self.time),
             })),
@@ -125,7 +130,7 @@ impl MemoryTokens {
             self.remove(former);
         }
         let mut shard = self.shard(put.slot);
-        self.sweep(&mut shard, now);
+        self.sweep(&mut shard, put.purpose, now);
         let record = TokenRecord {
             digest: *put.digest,
             proof: *put.proof,
@@ -135,15 +140,16 @@ impl MemoryTokens {
         };
         match shard.by_slot.entry(*put.slot) {
             Entry::Occupied(mut occupied) => {
-                occupied.insert(record);
+                // A slot is of one purpose.
+                occupied.insert((put.purpose, record));
             }
             Entry::Vacant(vacant) => {
-                if self.count.load(Ordering::Relaxed) >= self.capacity {
+                if !self.has_room(put.purpose) {
                     return Err(StoreError::new(StoreErrorKind::Unavailable)
                         .with_source("there are as many tokens as the store's capacity allows"));
                 }
-                vacant.insert(record);
-                self.count.fetch_add(1, Ordering::Relaxed);
+                vacant.insert((put.purpose, record));
+                self.count(put.purpose).fetch_add(1, Ordering::Relaxed);
             }
         }
         Ok(())
@@ -152,8 +158,8 @@ impl MemoryTokens {
     pub(super) fn find(&self, slot: &Slot, digest: &[u8; 32]) -> Result<Option<Found>, StoreError> {
         let now = self.clock.now();
         let shard = self.shard(slot);
-        let record = shard.by_slot.get(slot).filter(|record| record.is(digest, now));
-        Ok(record.map(|record| record.found.clone()))
+        let record = shard.by_slot.get(slot).filter(|(_, record)| record.is(digest, now));
+        Ok(record.map(|(_, record)| record.found.clone()))
     }
 
     pub(super) fn take(
@@ -172,12 +178,13 @@ impl MemoryTokens {
     pub(super) fn guess(
         &self,
         slot: &Slot,
+        digest: &[u8; 32],
         proof: &[u8; 32],
         tries: u32,
     ) -> Result<Taken, StoreError> {
         let now = self.clock.now();
         Ok(self.decide(slot, |record| {
-            let taken = record.guess(proof, tries, now);
+            let taken = record.guess(digest, proof, tries, now);
             (taken, taken != Taken::Unknown)
         }))
     }
@@ -192,28 +199,48 @@ impl MemoryTokens {
     fn decide(&self, slot: &Slot, decide: impl FnOnce(&mut TokenRecord) -> (Taken, bool)) -> Taken {
         let mut shard = self.shard(slot);
         let Entry::Occupied(mut entry) = shard.by_slot.entry(*slot) else { return Taken::Unknown };
-        let (taken, is_gone) = decide(entry.get_mut());
+        let (taken, is_gone) = decide(&mut entry.get_mut().1);
         if is_gone {
-            entry.remove();
-            self.count.fetch_sub(1, Ordering::Relaxed);
+            self.count(entry.remove().0).fetch_sub(1, Ordering::Relaxed);
         }
         taken
     }
 
     fn remove(&self, slot: &Slot) {
-        if self.shard(slot).by_slot.remove(slot).is_some() {
-            self.count.fetch_sub(1, Ordering::Relaxed);
+        if let Some((purpose, _)) = self.shard(slot).by_slot.remove(slot) {
+            self.count(purpose).fetch_sub(1, Ordering::Relaxed);
         }
     }
 
-    fn sweep(&self, shard: &mut Shard, now: u64) {
-        if now < shard.next_sweep && self.count.load(Ordering::Relaxed) < self.capacity {
+    fn sweep(&self, shard: &mut Shard, purpose: Purpose, now: u64) {
+        if now < shard.next_sweep && self.has_room(purpose) {
             return;
         }
         shard.next_sweep = now.saturating_add(SWEEP);
-        let before = shard.by_slot.len();
-        shard.by_slot.retain(|_, record| now < record.expires_at);
-        self.count.fetch_sub(before - shard.by_slot.len(), Ordering::Relaxed);
+        shard.by_slot.retain(|_, (purpose, record)| {
+            let is_alive = now < record.expires_at;
+            if !is_alive {
+                self.count(*purpose).fetch_sub(1, Ordering::Relaxed);
+            }
+            is_alive
+        });
+    }
+
+    /// Whether there is room for one more token of this purpose.
+    fn has_room(&self, purpose: Purpose) -> bool {
+        let all: usize = self.counts.iter().map(|count| count.load(Ordering::Relaxed)).sum();
+        let own = self.count(purpose).load(Ordering::Relaxed);
+        all < self.capacity && own < self.capacity.div_ceil(2)
+    }
+
+    fn count(&self, purpose: Purpose) -> &AtomicUsize {
+        let [code, verification, magic, reset] = &self.counts;
+        match purpose {
+            Purpose::Code => code,
+            Purpose::EmailVerification => verification,
+            Purpose::MagicLink => magic,
+            Purpose::PasswordReset => reset,
+        }
     }
 
     fn shard(&self, slot: &Slot) -> MutexGuard<'_, Shard> {

@@ -7,7 +7,7 @@ use super::{Found, Taken};
 /// A token, as a store keeps it. Times are milliseconds since 1970 by the clock of the store.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TokenRecord {
-    /// The store finds the token by this; zeros for a code.
+    /// The store finds the token by this. For a code, the store compares its state by this.
     pub digest: [u8; 32],
     /// The store compares this when the token is consumed.
     pub proof: [u8; 32],
@@ -39,9 +39,9 @@ impl TokenRecord {
     }
 
     /// What a code does: removed if it is [`Consumed`](Taken::Consumed) or [`Void`](Taken::Void), which
-    /// here means that this was the last try. Otherwise a try is counted.
-    pub fn guess(&mut self, proof: &[u8; 32], tries: u32, now: u64) -> Taken {
-        if now >= self.expires_at {
+    /// here means that this was the last try. Otherwise a try is counted, unless the state is another.
+    pub fn guess(&mut self, digest: &[u8; 32], proof: &[u8; 32], tries: u32, now: u64) -> Taken {
+        if !self.is(digest, now) {
             return Taken::Unknown;
         }
         if bool::from(self.proof.ct_eq(proof)) {

@@ -29,11 +29,13 @@ pub type Slot = [u8; 16];
 /// A token that is put into its slot, in place of all earlier ones.
 #[derive(Clone, Copy)]
 pub struct Put<'a> {
+    /// The purpose.
+    pub purpose: Purpose,
     /// The slot.
     pub slot: &'a Slot,
     /// The names of the same slot under previous root secrets, which are emptied.
     pub former: &'a [Slot],
-    /// The store finds the token by this; zeros for a code.
+    /// The store finds the token by this. For a code, the store compares its state by this.
     pub digest: &'a [u8; 32],
     /// The store compares this when the token is consumed.
     pub proof: &'a [u8; 32],
@@ -110,8 +112,15 @@ pub trait RemoteTokens: Send + Sync + 'static {
     /// Consumes the token with this digest if its proof is equal, and removes it in any case.
     fn take(&self, slot: &Slot, digest: &[u8; 32], proof: &[u8; 32]) -> BoxFuture<Taken>;
 
-    /// Consumes the code with this proof. A wrong proof is a try; too many tries remove the code.
-    fn guess(&self, slot: &Slot, proof: &[u8; 32], tries: u32) -> BoxFuture<Taken>;
+    /// Consumes the code with this digest if its proof is equal. A wrong proof is a try; too many
+    /// tries remove the code. With another digest nothing is tried.
+    fn guess(
+        &self,
+        slot: &Slot,
+        digest: &[u8; 32],
+        proof: &[u8; 32],
+        tries: u32,
+    ) -> BoxFuture<Taken>;
 
     /// Removes the token of a slot.
     fn void(&self, slot: &Slot) -> BoxFuture<()>;
@@ -184,10 +193,11 @@ impl TokenStore {
     pub async fn guess(
         &self,
         slot: &Slot,
+        digest: &[u8; 32],
         proof: &[u8; 32],
         tries: u32,
     ) -> Result<Taken, StoreError> {
-        either!(self, guess(slot, proof, tries))
+        either!(self, guess(slot, digest, proof, tries))
     }
 
     /// Removes the token of a slot: see [`RemoteTokens::void`].

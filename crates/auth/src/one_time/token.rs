@@ -87,6 +87,12 @@ impl LinkToken {
     }
 }
 
+/// The digest that a store compares before the proof of a code: a client that does not know the state has
+/// no tries.
+pub(super) fn code_digest(key: &DerivedKey, slot: &[u8; SLOT], state: &[u8]) -> [u8; 32] {
+    first(key.tag(&[b"code state", slot, state]).as_ref())
+}
+
 /// The proof that a store compares when a code is consumed. A code is short, so it is authenticated
 /// with a key that the store does not have.
 pub(super) fn code_proof(

@@ -14,7 +14,7 @@ use hardpoint_core::{
 
 use super::{
     Found, OneTimeError, Purpose, Put, Request, Slot, Taken, TokenStore,
-    token::{LABEL, LinkToken, code_proof, random_code, slot},
+    token::{LABEL, LinkToken, code_digest, code_proof, random_code, slot},
 };
 use crate::{
     rate::Rate,
@@ -131,8 +131,8 @@ impl<'a> NewOneTimeToken<'a> {
 
     /// Binds the token to a state of the subject, which must be the same when the token is
     /// consumed. With a fingerprint of the password hash as the state, changing the password voids
-    /// all links. For a code, also add a value that identifies the browser that requested it.
-    /// Default: empty.
+    /// all links. For a code, also add a random secret of the browser that requested it:
+    /// otherwise a stranger who knows the subject can use up its tries. Default: empty.
     pub const fn state(mut self, state: &'a [u8]) -> Self {
         self.state = state;
         self
@@ -249,12 +249,13 @@ impl OneTimeTokens {
         let code = random_code(inner.digits).ok_or(OneTimeError::Randomness)?;
         let key = inner.keys.current().ok_or(OneTimeError::Randomness)?;
         let proof = code_proof(key, slot, code.expose(), new.state);
-        self.put(new, slot, former, &[0; 32], &proof).await?;
+        self.put(new, slot, former, &code_digest(key, slot, new.state), &proof).await?;
         Ok(code)
     }
 
-    /// Consumes a code of a subject. A wrong code, or another state, is a try; five tries void the
-    /// code.
+    /// Consumes a code of a subject. A wrong code is a try; five tries void the code. With another state
+    /// than that of the code nothing is tried: if the state is a secret of the browser, such as a random
+    /// cookie, other clients cannot use the tries up.
     ///
     /// # Errors
     /// [`OneTimeError::Invalid`], also for a subject without a code, or [`OneTimeError::Store`] if the
@@ -269,7 +270,8 @@ impl OneTimeTokens {
         for key in inner.keys.all() {
             let slot = slot(key, Purpose::Code, subject);
             let proof = code_proof(key, &slot, code, state);
-            let taken = inner.store.guess(&slot, &proof, inner.tries.get()).await;
+            let digest = code_digest(key, &slot, state);
+            let taken = inner.store.guess(&slot, &digest, &proof, inner.tries.get()).await;
             match taken.map_err(|error| inner.failed(error))? {
                 Taken::Consumed => {
                     inner.report(Purpose::Code, OneTimeResult::Consumed);
@@ -314,7 +316,7 @@ impl OneTimeTokens {
         let inner = &self.inner;
         let lifetimes = inner.lifetimes.iter().find(|(own, _)| *own == purpose);
         let lifetime = lifetimes.map_or(purpose.lifetime(), |(_, lifetime)| *lifetime);
-        let put = Put { slot, former, digest, proof, subject, data, lifetime };
+        let put = Put { purpose, slot, former, digest, proof, subject, data, lifetime };
         inner.store.put(&put).await.map_err(|error| inner.failed(error))?;
         inner.report(purpose, OneTimeResult::Issued);
         Ok(())

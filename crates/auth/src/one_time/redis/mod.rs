@@ -135,8 +135,14 @@ impl RemoteTokens for RedisTokens {
         Box::pin(async move { taken(reply.await.map_err(failed)?) })
     }
 
-    fn guess(&self, slot: &Slot, proof: &[u8; 32], tries: u32) -> BoxFuture<Taken> {
-        let arguments = [Arg::from(proof), tries.into()];
+    fn guess(
+        &self,
+        slot: &Slot,
+        digest: &[u8; 32],
+        proof: &[u8; 32],
+        tries: u32,
+    ) -> BoxFuture<Taken> {
+        let arguments = [Arg::from(digest), proof.into(), tries.into()];
         let reply = self.redis.run(&GUESS, [&self.slot(slot)], arguments);
         Box::pin(async move { taken(reply.await.map_err(failed)?) })
     }

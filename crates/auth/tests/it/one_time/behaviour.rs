@@ -137,6 +137,18 @@ async fn a_code_has_five_tries_and_is_bound_to_its_state() {
     tokens.consume_code("alice", code.expose(), b"this browser").await.unwrap();
 }
 
+#[tokio::test]
+async fn a_stranger_who_knows_the_subject_cannot_use_up_the_tries_of_its_code() {
+    let tokens = Fixture::new().tokens;
+    let new = NewOneTimeToken::new(Purpose::Code, "alice").state(b"a secret of this browser");
+    let code = tokens.issue_code(new).await.unwrap();
+    for guess in 0..100 {
+        let guess = format!("{guess:08}");
+        assert!(is_invalid(&tokens.consume_code("alice", &guess, b"another").await));
+    }
+    tokens.consume_code("alice", code.expose(), b"a secret of this browser").await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn parallel_guesses_of_a_code_have_five_tries_too() {
     let tokens = Fixture::new().tokens;
@@ -191,6 +203,20 @@ async fn a_full_store_makes_no_token_and_voids_none() {
     assert!(tokens.issue(NewOneTimeToken::new(RESET, "bob").data(&[0; 5_000])).await.is_err());
     consume(&tokens, &token, b"state").await.unwrap();
     tokens.issue(NewOneTimeToken::new(RESET, "bob")).await.unwrap();
+}
+
+#[tokio::test]
+async fn sign_ups_of_strangers_leave_room_for_resets() {
+    let tokens = tokens(MemoryTokens::builder().capacity(20).build()).build();
+    let mut made = 0;
+    for number in 0..100 {
+        let address = format!("{number}@example.org");
+        let new = NewOneTimeToken::new(Purpose::EmailVerification, &address);
+        made += u32::from(tokens.issue(new).await.is_ok());
+    }
+    assert_eq!(made, 10);
+    let token = issue(&tokens, b"state").await;
+    consume(&tokens, &token, b"state").await.unwrap();
 }
 
 #[tokio::test]

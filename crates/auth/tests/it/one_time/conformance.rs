@@ -23,7 +23,7 @@ enum Step {
     Put { slot: u8, digest: u8, proof: u8, hours: u64, former: Option<u8> },
     Find { slot: u8, digest: u8 },
     Take { slot: u8, digest: u8, proof: u8 },
-    Guess { slot: u8, proof: u8 },
+    Guess { slot: u8, digest: u8, proof: u8 },
     Void(u8),
 }
 
@@ -36,9 +36,10 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (slot.clone(), digest.clone(), proof.clone(), 1_u64..4, prop::option::weighted(0.2, slot.clone()))
             .prop_map(|(slot, digest, proof, hours, former)| Step::Put { slot, digest, proof, hours, former }),
         3 => (slot.clone(), digest.clone()).prop_map(|(slot, digest)| Step::Find { slot, digest }),
-        3 => (slot.clone(), digest, proof.clone())
+        3 => (slot.clone(), digest.clone(), proof.clone())
             .prop_map(|(slot, digest, proof)| Step::Take { slot, digest, proof }),
-        4 => (slot.clone(), proof).prop_map(|(slot, proof)| Step::Guess { slot, proof }),
+        6 => (slot.clone(), digest, proof)
+            .prop_map(|(slot, digest, proof)| Step::Guess { slot, digest, proof }),
         1 => slot.prop_map(Step::Void),
     ]
 }
@@ -144,6 +145,7 @@ async fn run(
                 let formers: Vec<Slot> = former.iter().map(|former| name(*former)).collect();
                 let (subject, data) = (format!("subject {at}"), [0xff, digest]);
                 let put = Put {
+                    purpose: RESET,
                     slot: &name(slot),
                     former: &formers,
                     digest: &[digest; 32],
@@ -179,9 +181,11 @@ async fn run(
                 assert_eq!(taken, decide(&mut model, slot, take), "{context}");
                 saw(format!("take {taken:?}"));
             }
-            Step::Guess { slot, proof } => {
-                let taken = store.guess(&name(slot), &[proof; 32], TRIES).await.unwrap();
-                let guess = |record: &mut TokenRecord, now| record.guess(&[proof; 32], TRIES, now);
+            Step::Guess { slot, digest, proof } => {
+                let (digest, proof) = ([digest; 32], [proof; 32]);
+                let taken = store.guess(&name(slot), &digest, &proof, TRIES).await.unwrap();
+                let guess =
+                    |record: &mut TokenRecord, now| record.guess(&digest, &proof, TRIES, now);
                 assert_eq!(taken, decide(&mut model, slot, guess), "{context}");
                 saw(format!("guess {taken:?}"));
             }

@@ -87,6 +87,33 @@ async fn a_delivery_that_hangs_is_given_up() {
     assert_eq!(*results.lock().unwrap(), [DeliveryResult::Failed]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_job_that_hangs_is_given_up() {
+    let (telemetry, results) = results();
+    let courier = Courier::builder(Scripted::default()).at_once(1).telemetry(&telemetry).build();
+    courier.submit(std::future::pending()).unwrap();
+    courier.submit(async { Some(message("alice@example.org")) }).unwrap();
+    courier.flush().await;
+    assert_eq!(*results.lock().unwrap(), [DeliveryResult::Failed, DeliveryResult::Sent]);
+}
+
+#[tokio::test]
+async fn a_flush_that_waits_takes_no_place() {
+    let courier = Courier::builder(Scripted::default()).queue(2).build();
+    let (sender, receiver) = tokio::sync::oneshot::channel::<()>();
+    let held = async move {
+        receiver.await.ok()?;
+        None
+    };
+    courier.submit(held).unwrap();
+    let mut flush = Box::pin(courier.flush());
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(flush.as_mut().poll(&mut context).is_pending());
+    courier.submit(async { None }).unwrap();
+    sender.send(()).unwrap();
+    flush.await;
+}
+
 #[tokio::test]
 async fn a_full_queue_refuses_known_and_unknown_recipients_alike() {
     let (telemetry, results) = results();
