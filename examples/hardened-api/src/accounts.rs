@@ -75,13 +75,14 @@ const ADD: &str = "
 if KEYS[2] and redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
 return redis.call('SETNX', KEYS[1], ARGV[1])";
 
-/// Replaces the stored hash, as JSON has it, if it is still the given one.
+/// Replaces the stored hash if it is still the given one.
 const REPLACE: &str = "
-local record = redis.call('GET', KEYS[1])
-if not record then return 0 end
-local first, last = string.find(record, ARGV[1], 1, true)
-if not first then return 0 end
-redis.call('SET', KEYS[1], string.sub(record, 1, first - 1) .. ARGV[2] .. string.sub(record, last + 1))
+local text = redis.call('GET', KEYS[1])
+if not text then return 0 end
+local record = cjson.decode(text)
+if record.password ~= ARGV[1] then return 0 end
+record.password = ARGV[2]
+redis.call('SET', KEYS[1], cjson.encode(record))
 return 1";
 
 impl Accounts {
@@ -161,8 +162,8 @@ impl Shared {
         old: &PasswordHash,
         new: &PasswordHash,
     ) -> Result<bool, Problem> {
-        let texts = [old, new].map(|hash| json!(hash.as_str()).to_string());
-        let answer = self.redis.run(&self.replace, &self.keys.of(email), &texts).await;
+        let texts = [old, new].map(PasswordHash::as_str);
+        let answer = self.redis.run(&self.replace, &self.keys.of(email), texts).await;
         let replaced = answer.and_then(|value| value.into_int()).map_err(|e| unavailable(&e))?;
         Ok(replaced == 1)
     }

@@ -6,17 +6,18 @@
 
 mod routes;
 
-use std::{collections::HashMap, error::Error, io::Write, sync::Arc};
+use std::{collections::HashMap, error::Error, io::Write, net::SocketAddr, sync::Arc};
 
 use axum::{
     Router,
     routing::{get, post},
 };
 use hardpoint_auth::{
-    AuthLayer, KeySet, PasswordClient, PasswordHasher, SessionIssuer, SigningKey, TokenIssuer,
-    TokenVerifier, session::RootSecret,
+    AttemptStore, AuthLayer, KeySet, LoginGuard, PasswordClient, PasswordHasher, SessionIssuer,
+    SigningKey, TokenIssuer, TokenVerifier, session::RootSecret,
 };
-use hardpoint_core::Secret;
+use hardpoint_core::{ClientResolver, Secret};
+use hardpoint_edge::ClientLayer;
 use sessions_postgres::{PostgresSessions, create_schema};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
@@ -44,14 +45,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let hash = passwords.hash(PasswordClient::service(), Secret::from(set("PASSWORD")?.as_str()));
     let hash = hash.await?;
     let account = Arc::new((set("ACCOUNT")?.clone(), hash));
+    // Counts of one instance: several share them on Redis.
+    let guard = LoginGuard::builder(AttemptStore::memory(), &root).build()?;
     let app = Router::new()
         .route("/session", get(routes::subject).delete(routes::log_out))
         .route_layer(AuthLayer::new(verifier))
         .route("/session", post(routes::log_in))
         .route("/session/refresh", post(routes::refresh))
-        .with_state(routes::App { account, passwords, sessions });
+        // Behind a proxy: ClientResolver::new(its networks, ..).
+        .layer(ClientLayer::new(ClientResolver::direct()))
+        .with_state(routes::App { account, guard, passwords, sessions });
     let address = env.get("LISTEN").map_or("127.0.0.1:3000", String::as_str);
     let listener = tokio::net::TcpListener::bind(address).await?;
     writeln!(std::io::stdout(), "listening on {}", listener.local_addr()?)?;
+    // The hasher is fair between clients and the guard counts by network: both need the peer's address.
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
     Ok(axum::serve(listener, app).await?)
 }

@@ -4,18 +4,20 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use hardpoint_auth::{
-    PasswordClient, PasswordHash, PasswordHasher, SessionIssuer,
+    LoginGuard, PasswordClient, PasswordError, PasswordHash, PasswordHasher, SessionIssuer,
     axum::Authenticated,
+    lockout::LoginClient,
     session::{Grant, SessionClient, SessionTokens},
 };
 use hardpoint_core::{Secret, axum::RejectionResponse};
-use http::{StatusCode, request::Parts};
+use http::{HeaderMap, StatusCode, header::SET_COOKIE, request::Parts};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) account: Arc<(String, PasswordHash)>,
+    pub(crate) guard: LoginGuard,
     pub(crate) passwords: PasswordHasher,
     pub(crate) sessions: SessionIssuer,
 }
@@ -30,14 +32,24 @@ pub(crate) async fn log_in(
     State(app): State<App>,
     parts: Parts,
     Json(log_in): Json<LogIn>,
-) -> Result<Json<Value>, RejectionResponse> {
+) -> Result<(HeaderMap, Json<Value>), RejectionResponse> {
+    let typed = log_in.account.trim().to_lowercase();
+    let attempt = app.guard.reserve(&typed, &LoginClient::from_parts(&parts)).await?;
     let (name, hash) = &*app.account;
     let stored = (*name == log_in.account).then_some(hash);
-    let turn = PasswordClient::from_parts(&parts);
+    let turn = PasswordClient::from_parts(&parts).known_device(attempt.is_known_device());
     // The account's hash is made anew at each start, so it is never outdated.
-    let _verified = app.passwords.verify(turn, stored, log_in.password).await?;
+    if let Err(error) = app.passwords.verify(turn, stored, log_in.password).await {
+        match error {
+            PasswordError::Overloaded | PasswordError::Failed => attempt.unverified(),
+            _ => attempt.failed(),
+        }
+        return Err(error.into());
+    }
+    let device = attempt.succeeded();
+    let headers = device.iter().map(|device| (SET_COOKIE, device.header())).collect();
     let client = SessionClient::from_parts(&parts);
-    Ok(pair(&app.sessions.log_in(name).client(client).open().await?))
+    Ok((headers, pair(&app.sessions.log_in(name).client(client).open().await?)))
 }
 
 #[derive(Deserialize)]
