@@ -2,8 +2,12 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use hardpoint_auth::lockout::{OnFailure, Rate};
-use hardpoint_core::Rejection;
+use hardpoint_auth::{
+    StoreError,
+    lockout::{Attempter, OnFailure, Rate, RemoteAttempts, Reserved, Settled, Ticket},
+    session::BoxFuture,
+};
+use hardpoint_core::{Rejection, event::StoreErrorKind};
 
 use super::*;
 
@@ -77,6 +81,62 @@ async fn a_log_in_does_not_wait_for_others_longer_than_its_patience() {
     let refused = fixture.guard.reserve(OWNER, &stranger(1)).await.unwrap_err();
     assert!(matches!(refused, LockoutError::Busy));
     assert_eq!(refused.problem().status().as_u16(), 503);
+}
+
+#[tokio::test]
+async fn failures_that_time_has_forgotten_make_room_for_newer_ones() {
+    let clock = ManualClock::default();
+    let store = MemoryAttempts::builder().capacity(8).time(&clock).build();
+    let guard = guard(store).limits(limit_of(2)).time(&clock).build().unwrap();
+    let fail = async |account: &str| {
+        guard.reserve(account, &stranger(1)).await.map(hardpoint_auth::lockout::Attempt::failed)
+    };
+    for old in 0..8 {
+        for _ in 0..2 {
+            fail(&format!("old{old}")).await.unwrap();
+        }
+    }
+    clock.advance(Duration::from_secs(2 * 24 * 60 * 60));
+    for _ in 0..2 {
+        fail(OWNER).await.unwrap();
+        fail("another").await.unwrap();
+    }
+    assert!(fail(OWNER).await.is_err(), "both failures are remembered");
+}
+
+/// A server that never answers.
+struct Gone;
+
+impl RemoteAttempts for Gone {
+    fn reserve(&self, _: Attempter<'_>, _: &Limits, _: u16) -> BoxFuture<Reserved> {
+        Box::pin(async { Err(StoreError::new(StoreErrorKind::Timeout)) })
+    }
+
+    fn settle(&self, _: Attempter<'_>, _: &Limits, _: Ticket, _: Settled) -> BoxFuture<()> {
+        Box::pin(async { Err(StoreError::new(StoreErrorKind::Timeout)) })
+    }
+
+    fn unlock(&self, _: &str) -> BoxFuture<bool> {
+        Box::pin(async { Err(StoreError::new(StoreErrorKind::Timeout)) })
+    }
+}
+
+/// What this instance counted is outdated by then: another one may have unlocked the account.
+#[tokio::test]
+async fn a_later_outage_begins_with_empty_counts() {
+    let clock = ManualClock::default();
+    let lane = LaneLimits::account().hard_stop(nonzero(5));
+    let guard = guard(AttemptStore::remote(Arc::new(Gone))).limits(roomy().account(lane));
+    let guard = guard.on_failure(OnFailure::Local { share: 1.0 }).time(&clock).build().unwrap();
+    for _ in 0..5 {
+        guard.reserve(OWNER, &stranger(1)).await.unwrap().failed();
+    }
+    for _ in 0..10 {
+        clock.advance(Duration::from_secs(60));
+        assert!(guard.reserve(OWNER, &stranger(1)).await.is_err(), "one outage");
+    }
+    clock.advance(Duration::from_secs(61));
+    guard.reserve(OWNER, &stranger(1)).await.unwrap().failed();
 }
 
 #[tokio::test]

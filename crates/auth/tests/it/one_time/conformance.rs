@@ -38,7 +38,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (slot.clone(), digest.clone()).prop_map(|(slot, digest)| Step::Find { slot, digest }),
         3 => (slot.clone(), digest.clone(), proof.clone())
             .prop_map(|(slot, digest, proof)| Step::Take { slot, digest, proof }),
-        6 => (slot.clone(), digest, proof)
+        10 => (slot.clone(), digest, proof)
             .prop_map(|(slot, digest, proof)| Step::Guess { slot, digest, proof }),
         1 => slot.prop_map(Step::Void),
     ]
