@@ -1,6 +1,9 @@
 //! What an attacker and an owner can do.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    task::Poll,
+};
 
 use hardpoint_auth::{
     StoreError,
@@ -150,8 +153,9 @@ async fn few_log_ins_wait_at_a_time() {
     for log_in in &mut waiting {
         assert!(log_in.as_mut().poll(&mut context).is_pending());
     }
-    let refused = fixture.guard.reserve(OWNER, &client).await.unwrap_err();
-    assert!(matches!(refused, LockoutError::Busy));
+    let mut refused = Box::pin(fixture.guard.reserve(OWNER, &client));
+    let refused = refused.as_mut().poll(&mut context);
+    assert!(matches!(refused, Poll::Ready(Err(LockoutError::Busy))), "at once");
     waiting.pop();
     let mut next = Box::pin(fixture.guard.reserve(OWNER, &client));
     assert!(next.as_mut().poll(&mut context).is_pending());
