@@ -53,7 +53,7 @@ pub(crate) async fn verify(
         Ok(verified) => verified,
         Err(PasswordError::Mismatch) => return Ok(None),
         Err(error) => {
-            // These two reveal that there is an account, so who asks has to pay for it.
+            // These two reveal that the account exists, so the attempt counts.
             let is_counted =
                 matches!(error, PasswordError::AboveCeiling | PasswordError::UnknownPepper(_));
             return Err(Unverified { problem: error.problem(), is_counted });

@@ -74,9 +74,9 @@ impl Outage {
         }
     }
 
-    /// Notes a failure. One that comes later than `pause` after the one before begins an outage, also if
-    /// nobody logged in between them. One that comes earlier does not, also if the store decided in
-    /// between: it may decide every second attempt only, and the others must not be counted anew.
+    /// Notes a failure. A failure later than `pause` after the one before begins an outage, even if no
+    /// attempt came between them. An earlier one does not, even if the store decided an attempt between
+    /// them: a store that decides only every second attempt must not start the counts anew.
     pub(super) fn failed(&self, now: Mono, pause: Duration) -> Failing {
         let now = millis(Duration::from_nanos(now.as_nanos())).saturating_add(1);
         let last = self.last.swap(now, Ordering::Relaxed);

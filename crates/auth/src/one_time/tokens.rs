@@ -253,9 +253,8 @@ impl OneTimeTokens {
         Ok(code)
     }
 
-    /// Consumes a code of a subject. A wrong code is a try; five tries void the code. With another state
-    /// than that of the code nothing is tried: if the state is a secret of the browser, such as a random
-    /// cookie, other clients cannot use the tries up.
+    /// Consumes a code of a subject. A wrong code is a try; five tries void the code. Another state is not
+    /// a try: if it is a secret of the browser, such as a cookie, other clients cannot use the tries up.
     ///
     /// # Errors
     /// [`OneTimeError::Invalid`], also for a subject without a code, or [`OneTimeError::Store`] if the
