@@ -83,6 +83,7 @@ async fn one_line_says_how_a_request_went() {
             "grpc_status": null,
             "outcome": "ok",
             "error": null,
+            "unlogged": null,
             "duration_ms": 6.234,
             "ttfb_ms": 1.234,
             "bytes_in": 3,

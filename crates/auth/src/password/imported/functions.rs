@@ -107,7 +107,7 @@ impl Imported {
                 scrypt(*log_n, *r, *p, &self.salt, password, &mut output)?;
             }
         }
-        all.without(&self.own_work()).spend(password)?;
+        all.without(&self.own_work()).run(password)?;
         Some(output.ct_eq(&self.output).into())
     }
 }
@@ -153,15 +153,25 @@ impl ImportedWork {
                 Self::Bcrypt { expansions: expansions.saturating_sub(done) }
             }
             (Self::Pbkdf2 { prf, rounds }, Self::Pbkdf2 { rounds: done, .. }) => {
-                Self::Pbkdf2 { prf, rounds: rounds.saturating_sub(done) }
+                // One more than is left, so that each verification begins twice: that takes as long as
+                // some rounds.
+                Self::Pbkdf2 { prf, rounds: rounds.saturating_sub(done) + 1 }
             }
             // The same parameters: nothing is left.
             (_, _) => Self::Bcrypt { expansions: 0 },
         }
     }
 
-    /// Does this much work for nothing. `None` if a function failed.
+    /// Does this much work for nothing, as a verification does it. `None` if a function failed.
     pub(in crate::password) fn spend(&self, password: &str) -> Option<()> {
+        if let Self::Pbkdf2 { prf, .. } = *self {
+            // The other beginning: see `without`.
+            Self::Pbkdf2 { prf, rounds: 1 }.run(password)?;
+        }
+        self.run(password)
+    }
+
+    fn run(&self, password: &str) -> Option<()> {
         let mut output = Zeroizing::new([0; 32]);
         match *self {
             Self::Bcrypt { expansions } => {
