@@ -374,7 +374,7 @@ async fn counts_are_metrics_by_signal_and_reason() {
     for line in [
         "hardpoint_otlp_dropped_total{signal=\"traces\",reason=\"rejected\"} 1",
         "hardpoint_otlp_dropped_total{signal=\"logs\",reason=\"queue_full\"} 0",
-        "hardpoint_otlp_sent_total{signal=\"traces\"} 3",
+        "hardpoint_otlp_sent_total{signal=\"traces\"} 4",
         "hardpoint_otlp_queued_bytes{signal=\"traces\"} 0",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
