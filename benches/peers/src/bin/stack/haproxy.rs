@@ -22,7 +22,7 @@ pub(crate) fn start(
     let mut text = format!(
         "global
     nbthread 1
-    maxconn 20000
+    maxconn 6000
 defaults
     mode http
     timeout client 60s

@@ -127,7 +127,7 @@ fn hardened_api(address: SocketAddr, tokens: &Tokens) -> Result<Child, BoxError>
         .env("HARDPOINT_RATE_LIMIT", "1000000/1s")
         .env("HARDPOINT_SUBJECT_RATE_LIMIT", "1000000/1s")
         .env("JWT_SIGNING_KEY", &tokens.private)
-        .env("HARDPOINT_ROOT_SECRET", "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA=")
+        .env("HARDPOINT_ROOT_SECRET", &tokens.root)
         .spawn()?)
 }
 

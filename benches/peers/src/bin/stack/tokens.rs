@@ -2,10 +2,12 @@
 
 use std::{
     fs,
+    io::Read,
     path::{Path, PathBuf},
     time::Duration,
 };
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use hardpoint::auth::{Algorithm, SigningKey, TokenIssuer};
 
 use crate::BoxError;
@@ -46,6 +48,8 @@ pub(crate) struct Tokens {
     folder: PathBuf,
     /// The private key in PEM.
     pub(crate) private: String,
+    /// The root secret of the service, in base64.
+    pub(crate) root: String,
 }
 
 impl Tokens {
@@ -66,7 +70,10 @@ impl Tokens {
             mint(key, FRESH, "visitor", &folder.join("fresh.txt"))?;
             fs::write(folder.join("forged.txt"), forged(&folder.join("own.txt"))?)?;
         }
-        Ok(Self { folder: folder.to_owned(), private: fs::read_to_string(key_file)? })
+        let mut root = [0; 32];
+        fs::File::open("/dev/urandom")?.read_exact(&mut root)?;
+        let (private, root) = (fs::read_to_string(key_file)?, STANDARD.encode(root));
+        Ok(Self { folder: folder.to_owned(), private, root })
     }
 
     /// The file of these.
