@@ -59,13 +59,27 @@ pub use self::store::{PostgresSessions, PostgresSessionsBuilder};
 pub const SCHEMA: &str = include_str!("../schema.sql");
 
 /// Creates the tables and functions of the store where they are missing. Instances that start at once
-/// wait for each other.
+/// wait for each other. One that starts while others work may lock what they lock in another order; the
+/// server then ends one of the two, and this function tries again, up to five times.
 ///
 /// # Errors
 /// [`sqlx::Error`] if the server cannot be reached, or refuses.
 pub async fn create_schema(pool: &sqlx::PgPool) -> Result<(), sqlx::Error> {
-    let mut connection = call::lease(pool).await?;
-    sqlx::raw_sql(SCHEMA).execute(&mut *connection).await?;
-    connection.give_back();
-    Ok(())
+    let mut attempt = 1;
+    loop {
+        let mut connection = call::lease(pool).await?;
+        match sqlx::raw_sql(SCHEMA).execute(&mut *connection).await {
+            Ok(_) => {
+                connection.give_back();
+                return Ok(());
+            }
+            Err(error) if attempt < 5 && is_deadlock(&error) => attempt += 1,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// `deadlock_detected` of PostgreSQL.
+fn is_deadlock(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "40P01")
 }
