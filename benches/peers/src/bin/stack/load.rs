@@ -134,7 +134,8 @@ async fn drive(
                     break;
                 }
                 let status = exchange(&mut stream, request, &mut buffer).await?;
-                if status != if is_forged { 401 } else { 200 } {
+                // Servers without authentication accept a forged token.
+                if status != 200 && !(is_forged && status == 401) {
                     return Err::<_, BoxError>(format!("status {status}").into());
                 }
                 if sent >= begin {

@@ -48,6 +48,9 @@ use crate::{
 /// `stack serve KIND KEY`, with the address in `LISTEN`.
 pub(crate) fn serve(kind: &str, key: &Path) -> Result<(), BoxError> {
     let address: SocketAddr = env::var("LISTEN")?.parse()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // axum-prometheus starts a task.
+    let _entered = runtime.enter();
     let ping = Router::new().route("/api/v1/ping", get(async || "pong"));
     let router = match kind {
         "bare" => ping,
@@ -60,7 +63,6 @@ pub(crate) fn serve(kind: &str, key: &Path) -> Result<(), BoxError> {
         }
         _ => return Err("no such server".into()),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let socket = tokio::net::TcpSocket::new_v4()?;
         socket.set_reuseaddr(true)?;
