@@ -26,7 +26,7 @@ impl TraceState {
     /// 1. A key is not 1 to 256 bytes of `a-z 0-9 _ - * / @`, or begins with another byte than a
     ///    letter or a digit.
     /// 2. A value is not 1 to 256 visible bytes without `,` and `=`. Spaces may be inside.
-    /// 3. There are more than [`MAX_MEMBERS`](Self::MAX_MEMBERS) members, or more than
+    /// 3. The list has more than [`MAX_MEMBERS`](Self::MAX_MEMBERS) members, or more than
     ///    [`MAX_LEN`](Self::MAX_LEN) bytes.
     ///
     /// Empty members, spaces and tabs around members, and a second member with the same key are left

@@ -28,7 +28,7 @@
 //!    become visible in the order of their numbers. An instance asks for the numbers above the last
 //!    that it has read, when `NOTIFY` wakes it, and five times in
 //!    [`max_staleness`](PostgresSessionsBuilder::max_staleness) in any case. A lost notification
-//!    delays a revocation, and loses none. There is no gap to detect, since an entry stays until the
+//!    delays a revocation, and loses none. No gap has to be detected, since an entry stays until the
 //!    tokens that it concerns have expired.
 //! 4. After a lost connection, and if the numbers or the origin of the store went back, an instance
 //!    reads all revocations again. It only adds what it reads.

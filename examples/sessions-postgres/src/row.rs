@@ -62,7 +62,7 @@ pub(crate) fn number(row: &PgRow, name: &str) -> Result<u64, StoreError> {
     column::<i64>(row, name)?.try_into().map_err(|_| corrupt())
 }
 
-/// A number that is NULL where there is none.
+/// A number, or NULL.
 pub(crate) fn optional(row: &PgRow, name: &str) -> Result<Option<u64>, StoreError> {
     let number = column::<Option<i64>>(row, name)?;
     number.map(u64::try_from).transpose().map_err(|_| corrupt())

@@ -53,7 +53,7 @@ impl OnFailure {
 /// The time since which a store has not decided.
 #[derive(Debug, Default)]
 pub(super) struct Outage {
-    /// Milliseconds of the first failure since the last decision, plus 1; 0 if there is none.
+    /// Milliseconds of the first failure since the last decision, plus 1; 0 without one.
     since: AtomicU64,
     /// Milliseconds of the last failure, plus 1; 0 if there was none.
     last: AtomicU64,

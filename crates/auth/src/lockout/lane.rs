@@ -87,7 +87,7 @@ impl LaneLimits {
 
     /// The first delay, and the longest, up to which it doubles with each failure. Up to a quarter is
     /// added at random, so that waiting clients do not come back at the same moment. Default: 1 s
-    /// and 15 minutes: 96 guesses a day. With 0 there are no delays, only the hard stop.
+    /// and 15 minutes: 96 guesses a day. With 0 only the hard stop applies.
     pub fn delays(self, first: Duration, longest: Duration) -> Self {
         Self { first_delay: millis(first), longest_delay: millis(longest), ..self }
     }

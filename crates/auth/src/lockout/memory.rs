@@ -79,7 +79,7 @@ impl MemoryAttemptsBuilder {
     }
 }
 
-/// A lane, and when time alone forgets it.
+/// A lane, and when it is forgotten without an attempt.
 #[derive(Clone, Copy, Default)]
 struct Lane {
     state: LaneState,

@@ -25,7 +25,7 @@
 //! let cookie = attempt.succeeded().ok_or("no random bytes")?;
 //! let set_cookie = cookie.header(); // add it to the response
 //!
-//! // An attacker guesses: after five failures there is a delay.
+//! // An attacker guesses: five failures cause a delay.
 //! for _ in 0..5 {
 //!     guard.reserve("alice@example.org", &stranger).await?.failed();
 //! }

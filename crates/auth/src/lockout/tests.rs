@@ -193,7 +193,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    /// Whatever is open, settled or abandoned: no more guesses are checked at once than are free, and
+    /// With any attempts open, settled or abandoned, no more guesses are checked at once than
+    /// are free, and
     /// never more in a row than the hard stop, unless one is right.
     #[test]
     fn guesses_never_exceed_the_limits(history in steps(), free in 1_u32..6, stop in 6_u32..12) {

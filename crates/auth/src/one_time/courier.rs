@@ -56,7 +56,7 @@ pub struct Courier {
 
 struct Inner {
     delivery: Box<dyn Delivery>,
-    /// How many jobs there are.
+    /// The number of jobs.
     jobs: watch::Sender<u32>,
     /// A permit for each job that may run.
     running: Semaphore,
@@ -136,7 +136,7 @@ impl Courier {
     /// if you already know that it has nothing to send.
     ///
     /// # Errors
-    /// [`OneTimeError::QueueFull`] if there are too many jobs.
+    /// [`OneTimeError::QueueFull`] if too many jobs are waiting.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
@@ -161,7 +161,7 @@ impl Courier {
         Ok(())
     }
 
-    /// Waits for a moment in which there is no job. Further jobs may be submitted meanwhile.
+    /// Waits until no job is left. Further jobs may be submitted meanwhile.
     pub async fn flush(&self) {
         // The sender is in `self`, so this ends with such a moment only.
         let mut jobs = self.inner.jobs.subscribe();

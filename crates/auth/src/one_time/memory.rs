@@ -23,7 +23,7 @@ use crate::{
 pub struct MemoryTokens {
     shards: Box<[Mutex<Shard>]>,
     requests: Table<Pace>,
-    /// How many tokens of each purpose there are.
+    /// The number of tokens of each purpose.
     counts: [AtomicUsize; PURPOSES],
     capacity: usize,
     clock: StoreClock,
@@ -226,7 +226,7 @@ impl MemoryTokens {
         });
     }
 
-    /// Whether there is room for one more token of this purpose.
+    /// Whether the store has room for one more token of this purpose.
     fn has_room(&self, purpose: Purpose) -> bool {
         let all: usize = self.counts.iter().map(|count| count.load(Ordering::Relaxed)).sum();
         let own = self.count(purpose).load(Ordering::Relaxed);

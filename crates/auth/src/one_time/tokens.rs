@@ -287,7 +287,7 @@ impl OneTimeTokens {
         Err(OneTimeError::Invalid)
     }
 
-    /// Removes the token of a purpose and a subject, if there is one.
+    /// Removes the token of a purpose and a subject, if it exists.
     ///
     /// # Errors
     /// [`OneTimeError::Store`] if the store did not answer.

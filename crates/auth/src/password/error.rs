@@ -23,7 +23,7 @@ pub enum PasswordError {
     /// The hash function failed, or its thread did.
     #[error("the password hash function failed")]
     Failed,
-    /// The password is wrong, or there is no such account.
+    /// The password is wrong, or the account does not exist.
     #[error("the password does not match")]
     Mismatch,
     /// Too many callers of this client are waiting, or this caller waited too long.
@@ -35,7 +35,7 @@ pub enum PasswordError {
 }
 
 impl PasswordError {
-    /// Whether the password is wrong, or there is no such account.
+    /// Whether the password is wrong, or the account does not exist.
     #[must_use]
     pub const fn is_mismatch(&self) -> bool {
         matches!(self, Self::Mismatch)

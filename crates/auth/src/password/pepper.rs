@@ -64,7 +64,7 @@ impl PepperRing {
     /// Adds a pepper that only verifies.
     ///
     /// # Errors
-    /// [`PepperError`] if it is too short, its id is taken, or there are too many.
+    /// [`PepperError`] if it is too short, its id is taken, or the ring has too many.
     pub fn previous(self, id: PepperId, secret: Secret<[u8]>) -> Result<Self, PepperError> {
         let found = secret.expose().len();
         if found < Self::MIN_BYTES {
@@ -197,7 +197,7 @@ pub enum PepperError {
     /// Two peppers have this id.
     #[error("two peppers have the id {0}; give each its own, and never use one again")]
     Duplicate(PepperId),
-    /// There is no pepper.
+    /// The ring has no pepper.
     #[error(
         "the text contains no pepper; write `id:secret`, with a secret of `openssl rand -base64 32`"
     )]
@@ -213,7 +213,7 @@ pub enum PepperError {
         /// Its place, from 1.
         place: usize,
     },
-    /// There are too many peppers.
+    /// The ring has too many peppers.
     #[error(
         "a ring has at most {} peppers; remove those that no stored hash has",
         PepperRing::MAX_PEPPERS

@@ -89,7 +89,7 @@ impl Argon2Profile {
     /// ```
     pub fn calibrated(self, target: Duration, time: &Time) -> Self {
         let measure = |profile: Self| {
-            // Argon2 accepts these parameters, and a failed measurement is no reason to weaken them.
+            // Argon2 accepts these parameters, and a failed measurement must not weaken them.
             let params = profile.params().unwrap_or_default();
             let mut memory = vec![Block::new(); params.block_count()];
             let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);

@@ -81,7 +81,7 @@ async fn known_and_unknown_users_take_the_same_time_with_imported_hashes_present
     let equal = equal.build();
     let accounts = [None, Some(&own), Some(&cheap), Some(&dear), Some(&bcrypt), Some(&old)];
     let names = ["unknown", "own", "PBKDF2, cheap", "PBKDF2, dear", "bcrypt", "old profile"];
-    // One comparison of equals in a hundred is below 0.01, and there are five of them each time, so
+    // One comparison of equals in a hundred is below 0.01, and each attempt makes five, so
     // one that fails is repeated. A difference of work fails each time.
     let mut lowest = 0.0;
     for attempt in 1..=5 {

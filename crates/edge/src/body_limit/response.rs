@@ -76,7 +76,7 @@ where
             }
         }
         *this.cut = true;
-        // Whatever the inner body holds is released, also if nobody drops this one soon.
+        // Releases the inner body at once, even if this one is dropped much later.
         this.inner.set(hardpoint_core::ResponseBody::empty());
         log(watch.limit);
         Poll::Ready(Some(match watch.mark.facts().is_grpc() {

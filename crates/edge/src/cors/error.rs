@@ -9,7 +9,7 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// `None` if there are no mistakes.
+    /// `None` without mistakes.
     pub(super) fn new(mistakes: Vec<Mistake>) -> Option<Self> {
         (!mistakes.is_empty()).then_some(Self { mistakes })
     }

@@ -224,7 +224,7 @@ impl CorsLayerBuilder {
             let rules = Arc::clone(&rules);
             AllowOrigin::predicate(move |origin, _head| rules.allow(origin))
         };
-        // Lists only: with a wildcard in one of them tower-http panics if there are credentials.
+        // Lists only: with a wildcard in one of them tower-http panics if credentials are allowed.
         let layer = cors::CorsLayer::new()
             .allow_origin(allowed)
             .allow_credentials(self.credentials)

@@ -47,7 +47,7 @@
 //! 5. These are mistakes: no origin; an origin that browsers never send, such as one with a slash at
 //!    the end, a default port or capital letters; `*` together with credentials; and, unless
 //!    [`insecure_origins`](CorsLayerBuilder::insecure_origins) is set, plain http, `null` and `*`.
-//!    There is no setting that reflects any origin.
+//!    No setting reflects any origin.
 //!
 //! # Sharing
 //! No state.

@@ -13,7 +13,7 @@ const MAX_LEN: usize = 1024;
 /// Texts come in one frame.
 const MAX_FRAMES: usize = 16;
 
-/// Reads the text of a body, as far as it is there: a body that has to be waited for is no text that
+/// Reads the text of a body, as far as it is there: a body that is not ready is not a text that
 /// an extractor wrote. `None` if nothing is there.
 pub(super) fn read<B>(body: B, cx: &mut Context<'_>) -> Option<String>
 where

@@ -89,7 +89,7 @@ async fn a_preflight_is_answered_here_and_other_options_are_not() {
     assert_eq!(reply.header("access-control-allow-origin"), "");
     assert!(varies(&reply).contains(&"origin".to_owned()));
 
-    // `OPTIONS` of a script, or of a client that is no browser.
+    // `OPTIONS` of a script, or of a client other than a browser.
     for (origin, allowed) in [(Some(APP), APP), (Some("https://evil.example"), ""), (None, "")] {
         let reply = ask(&layer, request(Method::OPTIONS, origin).body(()).unwrap()).await;
         assert_eq!(reply.header("x-method"), "OPTIONS");

@@ -347,7 +347,7 @@ impl MetricsBuilder {
     }
 }
 
-/// Adds a duration to a histogram of seconds that is alone in its family.
+/// Adds a duration to a histogram of seconds, the only metric of its family.
 fn observe(family: &Family, labels: &[&str], duration: Duration) {
     let (seconds, bounds) = (duration.as_secs_f64(), family.bounds(0));
     let (bucket, sum) = (instrument::bucket(bounds, seconds), bounds.as_slice().len() + 1);

@@ -62,7 +62,7 @@ impl Delivery {
         }
     }
 
-    /// Waits before the next attempt. Returns `false` if the exporter ends and there is no time for
+    /// Waits before the next attempt. Returns `false` if the exporter ends and has no time for
     /// it, or no use in it: a collector that cannot be reached would hold up the end of the process.
     async fn wait(&self, delay: Duration, cause: Cause) -> bool {
         let until = Instant::now() + delay;

@@ -108,7 +108,7 @@ impl Entry {
                 return Some(route.clone());
             }
             // The request's type only decides whether the target is worth a look: what follows
-            // concerns the record alone.
+            // concerns only the record.
             if !request.headers().get(CONTENT_TYPE).is_some_and(grpc::is_grpc) {
                 return None;
             }

@@ -25,7 +25,7 @@ pub(super) struct Code(u8);
 impl Code {
     const UNKNOWN: Self = Self(2);
 
-    /// The code of a head or of trailers, if there is one.
+    /// The code of a head or of trailers, if they have one.
     pub(super) fn find(fields: &HeaderMap) -> Option<Self> {
         let value = fields.get("grpc-status")?;
         let code = value.to_str().ok().and_then(|text| text.parse().ok());

@@ -95,7 +95,7 @@ impl RecordLayer {
         self
     }
 
-    /// Reads the trace from `X-Amzn-Trace-Id` if there is no valid `traceparent`, under the same rule.
+    /// Reads the trace from `X-Amzn-Trace-Id` without a valid `traceparent`, under the same rule.
     /// Default: the header is ignored. AWS's load balancers add it and do not add `traceparent`.
     pub fn amazon_trace_id(mut self) -> Self {
         self.settings.amazon = true;

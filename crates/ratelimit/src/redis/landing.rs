@@ -31,7 +31,7 @@ struct Slot {
     flight: Option<Flight>,
     /// The task's, once it was polled.
     waker: Option<Waker>,
-    /// Whether there is a task.
+    /// Whether the task exists.
     runs: bool,
     is_closed: bool,
 }

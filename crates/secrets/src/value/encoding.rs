@@ -1,4 +1,4 @@
-//! Tells encodings of keys apart, so that a key in one of them is never read as another.
+//! Distinguishes the encodings of keys, so that a key in one of them is never read as another.
 //!
 //! Most texts in one encoding are valid in a second one and decode to other bytes there: 64
 //! hexadecimal digits are also 64 characters of base64. A random key looks like another encoding
@@ -91,7 +91,7 @@ pub(super) fn is_encoded(bytes: &[u8]) -> bool {
 }
 
 /// Whether a text has the padding of base64, or capitals, small letters and digits, as all but one
-/// in a thousand random keys in base64 do. A passphrase is no encoded key.
+/// in a thousand random keys in base64 do. A passphrase is not an encoded key.
 fn is_mixed(text: &[u8]) -> bool {
     let has = |class: fn(&u8) -> bool| text.iter().any(class);
     text.ends_with(b"=")

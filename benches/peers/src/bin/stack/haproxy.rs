@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Starts it: a token verified with `jwt_verify`, its issuer and its audience, a limit by a stick
-/// table that nothing reaches, and the headers of ours.
+/// table that nothing reaches, and the headers that hardpoint adds.
 pub(crate) fn start(
     address: SocketAddr,
     behind: SocketAddr,

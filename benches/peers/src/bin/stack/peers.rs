@@ -1,4 +1,4 @@
-//! The servers of this program: axum alone, and axum with the layers that are popular for each task.
+//! The servers of this program: only axum, and axum with the layers that are popular for each task.
 
 use std::{
     env, fs,

@@ -1,4 +1,4 @@
-//! Without the feature `imported-hashes` there is no hash of another kind: types without values.
+//! Without the feature `imported-hashes` no hash of another kind exists: types without values.
 
 use super::{HashParameters, ParseHashError, work::Work};
 

@@ -18,7 +18,7 @@ fn queue(at_once: usize, waiting: usize, per_client: usize) -> Queue<u64> {
     Queue::new(Bounds { at_once, waiting, per_client })
 }
 
-/// Ends whoever runs, `turns` times, and returns who ran next.
+/// Ends the running callers, `turns` times, and returns the callers that ran next.
 fn served(queue: &mut Queue<u64>, mut runs: Seat, turns: usize) -> Vec<u64> {
     let mut order = Vec::new();
     for _ in 0..turns {
@@ -113,7 +113,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// Over any history the bounds hold, nobody waits while there is room, nobody is lost or served
+    /// Over any history the bounds hold, no caller waits beside free room, and none is lost or served
     /// twice, and a caller at the head of its client's line waits for at most one turn of each other
     /// client of its lane, and as many of the other lane.
     #[test]

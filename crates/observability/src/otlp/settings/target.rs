@@ -10,7 +10,7 @@ use super::super::counts::Signal;
 /// How requests are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Protocol {
-    /// OTLP/gRPC: HTTP/2, with prior knowledge where there is no TLS.
+    /// OTLP/gRPC: HTTP/2, with prior knowledge without TLS.
     Grpc,
     /// OTLP/HTTP with protobuf bodies, over HTTP/1.1.
     HttpProtobuf,

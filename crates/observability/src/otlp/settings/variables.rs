@@ -277,7 +277,7 @@ impl Reader {
         found
     }
 
-    /// Returns the client's certificate, `Some(None)` if there is none.
+    /// Returns the client's certificate, `Some(None)` without one.
     fn identity(&mut self, signal: Signal) -> Option<Option<Identity>> {
         let chain = self.of_signal(signal, "CLIENT_CERTIFICATE");
         let key = self.of_signal(signal, "CLIENT_KEY");
