@@ -19,9 +19,9 @@ use super::{
     ConfigError,
     export::RecordSink,
     filter,
-    hidden::Hidden,
+    roles::Places,
     layer::LogLayer,
-    line::{Format, Line, Resource, Value},
+    line::{Format, Line, Resource, Scratch, Value},
     panics,
     queue::{Lines, Queue},
     sink::Sink,
@@ -177,7 +177,7 @@ impl Logs {
             format: self.format,
             resource,
             redactor: self.redactor,
-            hidden: Hidden::new(),
+            places: Places::new(),
             sink: Sink::new(writer, self.handle.dropped),
             export: self.export,
         };
@@ -200,15 +200,16 @@ impl Logs {
         let (time, format) = (self.time.clone(), self.format);
         let resource = self.encoded_resource();
         let report = move |lost: u64, text: &mut String| {
-            let mut names = Vec::new();
+            let mut scratch = Scratch::default();
             let head = (time.unix(), "WARN", "hardpoint::observability::logs");
             let message = |write: &mut dyn FnMut(&dyn fmt::Debug)| {
                 write(&format_args!("log lines dropped"));
             };
             let off = &redact::OFF;
-            let mut line = Line::begin(text, &mut names, format, off, head, message, &resource);
+            let mut line = Line::begin(&mut scratch, format, off, head, message, &resource);
             line.field("dropped", Value::U64(lost));
             line.end();
+            text.push_str(&scratch.text);
         };
         let dropped = Arc::clone(&self.handle.dropped);
         let queue = Queue::start(self.queue_bytes, dropped, output, Box::new(report))

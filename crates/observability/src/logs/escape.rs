@@ -50,6 +50,10 @@ pub(super) struct Escape<'a> {
 
 impl Write for Escape<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        if is_plain(text.as_bytes()) {
+            self.to.push_str(text);
+            return Ok(());
+        }
         let mut written = 0;
         for (at, char) in text.char_indices() {
             if !(dangerous(char) || self.quoted && matches!(char, '"' | '\\')) {
@@ -72,6 +76,35 @@ impl Write for Escape<'_> {
     }
 }
 
+/// Whether a text is of printable ASCII without a quote or a backslash, as nearly every text in a
+/// log is. Eight bytes at a time.
+pub(super) fn is_plain(text: &[u8]) -> bool {
+    let (words, rest) = text.as_chunks::<8>();
+    // Blanks fill what is left of the last word.
+    let mut last = [b' '; 8];
+    for (slot, byte) in last.iter_mut().zip(rest) {
+        *slot = *byte;
+    }
+    words.iter().chain([&last]).all(|word| special(u64::from_ne_bytes(*word)) == 0)
+}
+
+/// Sets the highest bit of bytes that may need escaping. A byte above such a byte may be marked too,
+/// so only zero is exact.
+const fn special(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES << 7;
+
+    const fn repeat(byte: u8) -> u64 {
+        ONES * byte as u64
+    }
+
+    let quote = (word ^ repeat(b'"')).wrapping_sub(ONES);
+    let backslash = (word ^ repeat(b'\\')).wrapping_sub(ONES);
+    let control = word.wrapping_sub(repeat(b' '));
+    let delete = word.wrapping_add(ONES);
+    (word | quote | backslash | control | delete) & HIGH
+}
+
 const fn dangerous(char: char) -> bool {
     matches!(
         char,
@@ -81,4 +114,24 @@ const fn dangerous(char: char) -> bool {
             | '\u{2028}'..='\u{202e}'
             | '\u{2066}'..='\u{2069}'
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_is_plain_or_not_at_every_place() {
+        for byte in 0..=u8::MAX {
+            let plain = matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+            for length in 1..20 {
+                for place in 0..length {
+                    let mut text = vec![b'x'; length];
+                    text[place] = byte;
+                    assert_eq!(is_plain(&text), plain, "{byte:#x} at {place} of {length}");
+                }
+            }
+        }
+        assert!(is_plain(b""));
+    }
 }

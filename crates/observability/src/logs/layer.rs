@@ -1,6 +1,6 @@
 //! The layer of a tracing subscriber that writes the log lines.
 
-use std::{cell::RefCell, ops::Range, sync::Arc};
+use std::{cell::RefCell, sync::Arc};
 
 use hardpoint_core::Time;
 use tracing::{
@@ -13,16 +13,13 @@ use tracing_subscriber::{Layer, fmt::MakeWriter, layer::Context, registry::Looku
 use super::{
     export::{Head, RecordSink},
     filter,
-    hidden::{FieldSet, Hidden},
     inner,
-    line::{Format, Line, Value},
+    line::{Format, Line, Scratch, Value},
+    roles::{Places, Roles},
     sink::Sink,
     visit::{self, MESSAGE, Message, SpanFields},
 };
-use crate::{
-    record::entry::TARGET,
-    redact::{self, Redactor},
-};
+use crate::redact::{self, Redactor};
 
 /// Buffers that grow beyond this are not reused for the next line.
 const KEPT_MAX: usize = 64 * 1024;
@@ -32,17 +29,10 @@ pub(super) struct LogLayer<W> {
     pub(super) format: Format,
     pub(super) resource: String,
     pub(super) redactor: Redactor,
-    pub(super) hidden: Hidden,
+    pub(super) places: Places,
     pub(super) sink: Sink<W>,
     /// The second destination of the records.
     pub(super) export: Option<Arc<dyn RecordSink>>,
-}
-
-/// The buffers in which a line is formatted.
-#[derive(Default)]
-struct Scratch {
-    text: String,
-    names: Vec<Range<usize>>,
 }
 
 thread_local! {
@@ -59,11 +49,11 @@ where
         // Runs the caller's `Debug`, which may log, so it must happen before the lock is taken.
         let mut fields = SpanFields::default();
         let metadata = attributes.metadata();
-        let hidden = self.hidden.of(metadata, &self.redactor);
+        let roles = self.places.roles(metadata, &self.redactor);
         // The request's own span holds its ids only.
         let own = metadata.target() == filter::SPAN;
         let redactor = if own { &redact::OFF } else { &self.redactor };
-        attributes.record(&mut fields.visitor(redactor, hidden));
+        attributes.record(&mut fields.visitor(redactor, roles));
         let mut extensions = span.extensions_mut();
         // A second layer of this type on the same subscriber has recorded the same fields.
         if extensions.get_mut::<SpanFields>().is_none() {
@@ -78,8 +68,8 @@ where
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
         let mut later = SpanFields::default();
-        let hidden = self.hidden.of(span.metadata(), &self.redactor);
-        values.record(&mut later.visitor(&self.redactor, hidden));
+        let roles = self.places.roles(span.metadata(), &self.redactor);
+        values.record(&mut later.visitor(&self.redactor, roles));
         if let Some(fields) = span.extensions_mut().get_mut::<SpanFields>() {
             fields.extend(later);
         }
@@ -120,17 +110,17 @@ impl<W> LogLayer<W> {
         let metadata = of_log.as_ref().unwrap_or_else(|| event.metadata());
         let unix = self.time.unix();
         let mut line = Line::begin(
-            &mut scratch.text,
-            &mut scratch.names,
+            scratch,
             self.format,
             &self.redactor,
             (unix, metadata.level().as_str(), metadata.target()),
             |write| event.record(&mut Message(write)),
             &self.resource,
         );
-        let access = metadata.target() == TARGET;
-        let hidden = self.hidden.of(event.metadata(), &self.redactor);
-        event.record(&mut visit::event(&mut line, access, hidden));
+        let roles = self.places.roles(event.metadata(), &self.redactor);
+        let mut fields = visit::event(&mut line, roles);
+        event.record(&mut fields);
+        let visited = fields.visited();
         // Innermost span first: the nearest value wins.
         for span in context.event_scope(event).into_iter().flatten() {
             if let Some(fields) = span.extensions().get::<SpanFields>() {
@@ -139,7 +129,7 @@ impl<W> LogLayer<W> {
         }
         // A field without a value is written too, for programs that parse the line.
         for field in metadata.fields() {
-            if field.name() != MESSAGE && of_log.is_none() {
+            if !visited.contains(&field) && field.name() != MESSAGE && of_log.is_none() {
                 line.inherited(field.name(), Value::Null);
             }
         }
@@ -147,7 +137,7 @@ impl<W> LogLayer<W> {
         self.sink.write(metadata, scratch.text.as_bytes());
         if let Some(export) = &self.export {
             let head = Head { unix, level: *metadata.level(), target: metadata.target() };
-            self.export(&**export, &head, event, context, (access, hidden));
+            self.export(&**export, &head, event, context, roles);
         }
     }
 
@@ -158,13 +148,13 @@ impl<W> LogLayer<W> {
         head: &Head<'_>,
         event: &Event<'_>,
         context: &Context<'_, S>,
-        (access, hidden): (bool, FieldSet),
+        roles: Roles,
     ) where
         S: Subscriber + for<'s> LookupSpan<'s>,
     {
         to.record(head, &self.redactor, &mut |fields| {
             event.record(&mut Message(&mut |text| fields.message(text)));
-            event.record(&mut visit::event(fields, access, hidden));
+            event.record(&mut visit::event(fields, roles));
             for span in context.event_scope(event).into_iter().flatten() {
                 // Before the fields: the ids of the request's span are among them.
                 if let Some(place) = inner::place(&span) {

@@ -3,14 +3,17 @@
 use std::{
     error::Error,
     fmt::{self, Write},
-    ops::Range,
     time::Duration,
 };
 
 use serde::de::IgnoredAny;
-use time::OffsetDateTime;
 
-use super::escape::{Cut, Escape};
+use super::{
+    escape::{Cut, Escape, VALUE_MAX, is_plain},
+    names::{self, Names},
+    number,
+    timestamp::Timestamp,
+};
 use crate::redact::{self, Redactor};
 
 /// The format of the lines.
@@ -22,9 +25,7 @@ pub(super) enum Format {
     Json,
 }
 
-/// The names reserved by every line. A field of the same name gets a prefix.
-const RESERVED: [&str; 7] =
-    ["timestamp", "level", "message", "target", "service", "version", "environment"];
+/// What a name gets that the line already has.
 const PREFIX: &str = "field_";
 
 /// The maximum number of causes that are written of an error.
@@ -56,11 +57,18 @@ enum Clash {
     Skip,
 }
 
+/// The buffers in which lines are formatted.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    pub(super) text: String,
+    names: Names,
+    timestamp: Timestamp,
+}
+
 /// A line that is being written. Its names are unique.
 pub(super) struct Line<'a> {
     text: &'a mut String,
-    /// The positions of the escaped names in `text`.
-    names: &'a mut Vec<Range<usize>>,
+    names: &'a mut Names,
     format: Format,
     redactor: &'a Redactor,
 }
@@ -69,21 +77,21 @@ impl<'a> Line<'a> {
     /// Begins a line with `timestamp`, `level`, `message` (written by the closure), `target` and
     /// the [encoded](Resource::encode) `resource`.
     pub(super) fn begin(
-        text: &'a mut String,
-        names: &'a mut Vec<Range<usize>>,
+        scratch: &'a mut Scratch,
         format: Format,
         redactor: &'a Redactor,
         (unix, level, target): (Duration, &str, &str),
         message: impl FnOnce(&mut dyn FnMut(&dyn fmt::Debug)),
         resource: &str,
     ) -> Self {
+        let Scratch { text, names, timestamp } = scratch;
         text.clear();
         names.clear();
         let mut line = Self { text, names, format, redactor };
         match format {
             Format::Json => {
                 line.raw("{\"timestamp\":\"");
-                line.timestamp(unix);
+                timestamp.write(unix, line.text);
                 line.raw("\",\"level\":\"");
                 line.raw(level);
                 line.raw("\",\"message\":");
@@ -93,7 +101,7 @@ impl<'a> Line<'a> {
                 line.raw(resource);
             }
             Format::Human { colours } => {
-                line.timestamp(unix);
+                timestamp.write(unix, line.text);
                 let (on, off) = if colours { (colour(level), "\x1b[0m") } else { ("", "") };
                 // Writing to a `String` cannot fail, here and below.
                 let _ = write!(line.text, " {on}{level:>5}{off} ");
@@ -135,27 +143,21 @@ impl<'a> Line<'a> {
         if people && matches!(value, Value::Null) {
             return;
         }
+        // `r#` is not part of a field's name.
+        let name = name.strip_prefix("r#").unwrap_or(name);
         let before = self.text.len();
         self.raw(if people { " " } else { ",\"" });
         let start = self.text.len();
-        // `r#` is not part of a field's name.
-        let name = name.strip_prefix("r#").unwrap_or(name);
-        self.escaped(true, format_args!("{name}"));
-        loop {
+        self.escaped_text(name);
+        while self.names.contain(self.text.get(start..).unwrap_or_default(), self.text) {
             let written = self.text.get(start..).unwrap_or_default();
-            if !RESERVED.contains(&written) {
-                let taken = |range: &Range<usize>| self.text.get(range.clone()) == Some(written);
-                if !self.names.iter().any(taken) {
-                    break;
-                }
-                if clash == Clash::Skip {
-                    self.text.truncate(before);
-                    return;
-                }
+            if clash == Clash::Skip && !names::is_reserved(written) {
+                self.text.truncate(before);
+                return;
             }
             self.text.insert_str(start, PREFIX);
         }
-        self.names.push(start..self.text.len());
+        self.names.add(start..self.text.len(), self.text);
         self.raw(if people { "=" } else { "\":" });
         self.value(value);
     }
@@ -192,14 +194,20 @@ impl<'a> Line<'a> {
         let value = if hidden { Value::Clean(redact::HIDDEN) } else { value };
         let json = self.format == Format::Json;
         let _ = match value {
-            Value::Bool(bool) => write!(self.text, "{bool}"),
+            Value::Bool(bool) => self.text.write_str(if bool { "true" } else { "false" }),
             Value::I64(number) => write!(self.text, "{number}"),
             Value::I128(number) => write!(self.text, "{number}"),
-            Value::U64(number) => write!(self.text, "{number}"),
+            Value::U64(number) => {
+                number::write_u64(number, self.text);
+                Ok(())
+            }
             Value::U128(number) => write!(self.text, "{number}"),
             // JSON has neither infinities nor NaN.
             Value::F64(number) if json && !number.is_finite() => self.text.write_str("null"),
-            Value::F64(number) => write!(self.text, "{number:?}"),
+            Value::F64(number) => {
+                number::write_f64(number, self.text);
+                Ok(())
+            }
             // Within JSON, what `Escape` escapes can only be in a string.
             Value::Json(json) => {
                 let start = self.text.len();
@@ -216,12 +224,15 @@ impl<'a> Line<'a> {
             Value::Null => self.text.write_str("null"),
             Value::Clean(text) => {
                 self.raw("\"");
-                self.escaped(true, format_args!("{text}"));
+                self.escaped_text(text);
                 self.text.write_str("\"")
             }
             Value::Text(text) => {
-                self.quoted(format_args!("{text}"));
-                Ok(())
+                self.raw("\"");
+                let start = self.text.len();
+                self.escaped_text(text);
+                self.redactor.redact_from(self.text, start);
+                self.text.write_str("\"")
             }
             Value::Debug(value) if json => {
                 self.quoted(format_args!("{value:?}"));
@@ -262,6 +273,15 @@ impl<'a> Line<'a> {
         }
     }
 
+    /// Writes a text that goes between quotes.
+    fn escaped_text(&mut self, text: &str) {
+        if text.len() <= VALUE_MAX && is_plain(text.as_bytes()) {
+            self.raw(text);
+        } else {
+            self.escaped(true, format_args!("{text}"));
+        }
+    }
+
     fn escaped(&mut self, quoted: bool, text: fmt::Arguments<'_>) {
         let to = &mut *self.text;
         // Fails if the caller's `Debug` fails. The line continues after the text written so far.
@@ -270,23 +290,6 @@ impl<'a> Line<'a> {
 
     fn raw(&mut self, text: &str) {
         self.text.push_str(text);
-    }
-
-    /// Writes the time in RFC 3339, UTC, with microseconds. All timestamps have the same width.
-    fn timestamp(&mut self, unix: Duration) {
-        let date = time::Duration::try_from(unix)
-            .ok()
-            .and_then(|since| OffsetDateTime::UNIX_EPOCH.checked_add(since));
-        let Some(date) = date else {
-            return self.raw("9999-12-31T23:59:59.999999Z");
-        };
-        let (year, month, day) = date.to_calendar_date();
-        let (hour, minute, second, micro) = date.time().as_hms_micro();
-        let _ = write!(
-            self.text,
-            "{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micro:06}Z",
-            u8::from(month),
-        );
     }
 }
 
@@ -307,7 +310,7 @@ impl Resource {
             (",\"version\":", self.version.as_ref()),
             (",\"environment\":", self.environment.as_ref()),
         ] {
-            let mut names = Vec::new();
+            let mut names = Names::default();
             let redactor = &redact::OFF;
             let format = Format::Json;
             let mut line = Line { text: &mut text, names: &mut names, format, redactor };

@@ -73,13 +73,16 @@ mod error;
 pub(crate) mod escape;
 pub(crate) mod export;
 mod filter;
-mod hidden;
 pub(crate) mod inner;
 mod layer;
 pub(crate) mod line;
+mod names;
+mod number;
 mod panics;
 mod queue;
+mod roles;
 mod sink;
+mod timestamp;
 mod visit;
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use tracing::field::{Field, Visit};
 use super::{
     escape::{Cut, VALUE_MAX},
     export::Fields,
-    hidden::FieldSet,
     line::{Chain, Value},
+    roles::{FieldSet, Role, Roles},
 };
 use crate::{
     record::notes,
@@ -22,20 +22,6 @@ use crate::{
 
 /// The field in which tracing stores an event's message.
 pub(super) const MESSAGE: &str = "message";
-
-/// The fields of an access line that are not redacted: a client chooses none of them but its address,
-/// its subject and an id of a few harmless characters.
-const ACCESS: [&str; 9] = [
-    "request_id",
-    "trace_id",
-    "span_id",
-    "method",
-    "route",
-    "outcome",
-    "client",
-    "subject",
-    "status",
-];
 
 /// Finds the message of an event. The message is text, regardless of the type it was recorded as.
 pub(super) struct Message<'a>(pub(super) &'a mut dyn FnMut(&dyn fmt::Debug));
@@ -99,37 +85,36 @@ impl<T: Take> Visit for Each<T> {
 }
 
 /// Writes the fields of an event, except its message.
-pub(super) fn event<F: Fields + ?Sized>(
-    line: &mut F,
-    access: bool,
-    hidden: FieldSet,
-) -> Each<EventFields<'_, F>> {
-    Each(EventFields { line, access, hidden, has_message: false })
+pub(super) fn event<F: Fields + ?Sized>(line: &mut F, roles: Roles) -> Each<EventFields<'_, F>> {
+    Each(EventFields { line, roles, visited: FieldSet::default(), has_message: false })
 }
 
 pub(super) struct EventFields<'a, F: ?Sized> {
     line: &'a mut F,
-    /// Whether this is an access line, whose notes are an object.
-    access: bool,
-    hidden: FieldSet,
+    roles: Roles,
+    /// The fields that have a value.
+    visited: FieldSet,
     /// Whether the field that became the message was visited. A later one is a field.
     has_message: bool,
 }
 
+impl<F: ?Sized> Each<EventFields<'_, F>> {
+    /// The fields that had a value.
+    pub(super) fn visited(self) -> FieldSet {
+        self.0.visited
+    }
+}
+
 impl<F: Fields + ?Sized> Take for EventFields<'_, F> {
     fn take(&mut self, field: &Field, value: Value<'_>) {
-        match (field.name(), value) {
-            (MESSAGE, _) if !std::mem::replace(&mut self.has_message, true) => {}
-            // They repeat the metadata of a record of the `log` crate.
-            ("log.target" | "log.module_path" | "log.file" | "log.line", _) => {}
-            (name, _) if self.hidden.contains(field) => {
-                self.line.field(name, Value::Clean(HIDDEN));
-            }
+        self.visited.insert(field);
+        match (self.roles.of(field), value) {
+            (Role::Message, _) if !std::mem::replace(&mut self.has_message, true) => {}
+            (Role::Repeated, _) => {}
+            (Role::Hidden, _) => self.line.field(field.name(), Value::Clean(HIDDEN)),
             // Ours, or what the line is about.
-            (name, value) if self.access && ACCESS.contains(&name) => {
-                self.line.own_field(name, value);
-            }
-            (notes::FIELD, Value::Debug(value)) if self.access => {
+            (Role::Own, value) => self.line.own_field(field.name(), value),
+            (Role::Notes, Value::Debug(value)) => {
                 // Any event may use this target, so the text is checked to keep the line valid
                 // JSON.
                 let text = format!("{value:?}");
@@ -139,7 +124,7 @@ impl<F: Fields + ?Sized> Take for EventFields<'_, F> {
                 let value = if object { Value::Json(&text) } else { Value::Text(&text) };
                 self.line.field(notes::FIELD, value);
             }
-            (name, value) => self.line.field(name, value),
+            (_, value) => self.line.field(field.name(), value),
         }
     }
 }
@@ -155,7 +140,7 @@ pub(super) struct SpanFields {
 pub(super) struct Storing<'a> {
     fields: &'a mut SpanFields,
     redactor: &'a Redactor,
-    hidden: FieldSet,
+    roles: Roles,
 }
 
 /// An owned value.
@@ -175,9 +160,9 @@ impl SpanFields {
     pub(super) fn visitor<'a>(
         &'a mut self,
         redactor: &'a Redactor,
-        hidden: FieldSet,
+        roles: Roles,
     ) -> Each<Storing<'a>> {
-        Each(Storing { fields: self, redactor, hidden })
+        Each(Storing { fields: self, redactor, roles })
     }
 
     /// Adds the fields of `later`. A value that was recorded again replaces the previous one.
@@ -212,7 +197,7 @@ impl SpanFields {
 
 impl Take for Storing<'_> {
     fn take(&mut self, field: &Field, value: Value<'_>) {
-        let value = if self.hidden.contains(field) { Value::Clean(HIDDEN) } else { value };
+        let value = if self.roles.hide(field) { Value::Clean(HIDDEN) } else { value };
         if let Some(value) = Stored::of(value, self.redactor) {
             self.fields.set(field.name(), value);
         }
@@ -224,7 +209,7 @@ impl Stored {
         let text = |text: fmt::Arguments<'_>| Self::text(text, redactor);
         Some(match value {
             Value::Bool(bool) => Self::Bool(bool),
-            Value::Clean(clean) => Self::text(format_args!("{clean}"), &redact::OFF),
+            Value::Clean(clean) => Self::plain(clean, &redact::OFF),
             Value::Debug(value) => text(format_args!("{value:?}")),
             Value::Error(error) => text(format_args!("{}", Chain(error))),
             Value::F64(number) => Self::F64(number),
@@ -232,7 +217,7 @@ impl Stored {
             Value::I128(number) => Self::I128(number),
             Value::Json(json) => text(format_args!("{json}")),
             Value::Null => return None,
-            Value::Text(value) => text(format_args!("{value}")),
+            Value::Text(value) => Self::plain(value, redactor),
             Value::U64(number) => Self::U64(number),
             Value::U128(number) => Self::U128(number),
         })
@@ -243,6 +228,16 @@ impl Stored {
         let mut stored = String::with_capacity(64);
         // Fails if the caller's `Debug` fails. The text written so far is kept.
         let _ = Cut::new(&mut stored).write_fmt(text);
+        redactor.redact_from(&mut stored, 0);
+        Self::Text(stored)
+    }
+
+    /// A text that needs no formatting.
+    fn plain(text: &str, redactor: &Redactor) -> Self {
+        if text.len() > VALUE_MAX {
+            return Self::text(format_args!("{text}"), redactor);
+        }
+        let mut stored = text.to_owned();
         redactor.redact_from(&mut stored, 0);
         Self::Text(stored)
     }

@@ -1,0 +1,195 @@
+//! What the fields of a place in the code are, by their names: decided once for each place.
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use tracing::{Metadata, field::Field};
+
+use super::visit::MESSAGE;
+use crate::{
+    record::{entry::TARGET, notes},
+    redact::Redactor,
+};
+
+/// The most places that a thread remembers. A program has a few hundred.
+const PLACES: usize = 4096;
+
+/// The fields of an access line that are not redacted: a client chooses none of them but its address,
+/// its subject and an id of a few harmless characters.
+const ACCESS: [&str; 9] = [
+    "request_id",
+    "trace_id",
+    "span_id",
+    "method",
+    "route",
+    "outcome",
+    "client",
+    "subject",
+    "status",
+];
+
+/// A layer's decisions. Each thread remembers those it needed, so that none takes a lock.
+#[derive(Debug)]
+pub(super) struct Places {
+    /// Distinguishes the decisions of this layer from those of other layers.
+    layer: u64,
+}
+
+/// Fields of one place, by their index.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct FieldSet(u64);
+
+/// The roles of the fields of one place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Roles {
+    hidden: FieldSet,
+    /// Not redacted.
+    own: FieldSet,
+    /// Neither of those, nor plain.
+    special: FieldSet,
+}
+
+/// What a field is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Its value is not written.
+    Hidden,
+    Message,
+    /// The notes of an access line, which are an object.
+    Notes,
+    /// Needs no redaction.
+    Own,
+    Plain,
+    /// Repeats the metadata of a record of the `log` crate.
+    Repeated,
+}
+
+thread_local! {
+    static DECIDED: RefCell<HashMap<(u64, usize), Roles, BuildHasherDefault<PlaceHasher>>> =
+        RefCell::default();
+}
+
+impl Places {
+    pub(super) fn new() -> Self {
+        static LAYERS: AtomicU64 = AtomicU64::new(0);
+
+        Self { layer: LAYERS.fetch_add(1, Ordering::Relaxed) }
+    }
+
+    /// The roles of the fields of a place.
+    pub(super) fn roles(&self, place: &'static Metadata<'static>, redactor: &Redactor) -> Roles {
+        let decide = || Roles::decide(place, redactor);
+        // Metadata lives as long as the program, so no two places have one address.
+        let key = (self.layer, std::ptr::from_ref(place).addr());
+        // The map is gone if the thread is ending.
+        let known = DECIDED.try_with(|decided| {
+            let mut decided = decided.try_borrow_mut().ok()?;
+            if let Some(roles) = decided.get(&key) {
+                return Some(*roles);
+            }
+            if decided.len() >= PLACES {
+                decided.clear();
+            }
+            Some(*decided.entry(key).or_insert_with(decide))
+        });
+        known.ok().flatten().unwrap_or_else(decide)
+    }
+}
+
+impl FieldSet {
+    const SIZE: usize = 64;
+
+    /// Adds a field. One beyond the 64th is not remembered: a place in the code has at most 32.
+    pub(super) fn insert(&mut self, field: &Field) {
+        self.0 |= Self::bit(field);
+    }
+
+    pub(super) fn contains(self, field: &Field) -> bool {
+        self.0 & Self::bit(field) != 0
+    }
+
+    fn bit(field: &Field) -> u64 {
+        if field.index() < Self::SIZE { 1 << field.index() } else { 0 }
+    }
+}
+
+impl Roles {
+    fn decide(place: &Metadata<'_>, redactor: &Redactor) -> Self {
+        let access = place.target() == TARGET;
+        let mut roles = Self::default();
+        for field in place.fields() {
+            let name = field.name();
+            if name == MESSAGE || is_repeated(name) || access && name == notes::FIELD {
+                roles.special.insert(&field);
+            }
+            if redactor.hides(name) {
+                roles.hidden.insert(&field);
+            }
+            if access && ACCESS.contains(&name) {
+                roles.own.insert(&field);
+            }
+        }
+        roles
+    }
+
+    /// The role of a field.
+    pub(super) fn of(self, field: &Field) -> Role {
+        if self.special.contains(field) {
+            match field.name() {
+                MESSAGE => return Role::Message,
+                name if is_repeated(name) => return Role::Repeated,
+                _ if !self.hide(field) => return Role::Notes,
+                _ => {}
+            }
+        }
+        if self.hide(field) {
+            Role::Hidden
+        } else if self.own.contains(field) {
+            Role::Own
+        } else {
+            Role::Plain
+        }
+    }
+
+    /// Whether the value of a field is not written. That of one beyond the 64th is not.
+    pub(super) fn hide(self, field: &Field) -> bool {
+        field.index() >= FieldSet::SIZE || self.hidden.contains(field)
+    }
+}
+
+fn is_repeated(name: &str) -> bool {
+    matches!(name, "log.target" | "log.module_path" | "log.file" | "log.line")
+}
+
+/// Hashes the number of a layer and an address, which no client chooses.
+#[derive(Default)]
+struct PlaceHasher(u64);
+
+impl PlaceHasher {
+    fn add(&mut self, number: u64) {
+        // An odd number near 2^64 divided by the golden ratio.
+        self.0 = (self.0.rotate_left(32) ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+}
+
+impl Hasher for PlaceHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.add(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.add(number);
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.add(u64::try_from(number).unwrap_or_default());
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
