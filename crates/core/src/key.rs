@@ -75,7 +75,8 @@ impl<'a> Key<'a> {
         {
             return Key { bytes: Repr::Inline { len, buffer } };
         }
-        let mut bytes = Vec::new();
+        let size = |part: &Key<'_>| size_of::<usize>() + part.as_bytes().len();
+        let mut bytes = Vec::with_capacity(parts.iter().map(size).sum());
         for part in parts {
             bytes.extend_from_slice(&part.as_bytes().len().to_le_bytes());
             bytes.extend_from_slice(part.as_bytes());

@@ -19,12 +19,18 @@ impl TraceId {
     pub fn to_bytes(self) -> [u8; 16] {
         self.0
     }
+
+    /// Writes 32 lowercase hexadecimal digits into `buffer`, without formatting.
+    #[must_use]
+    pub fn encode(self, buffer: &mut [u8; 32]) -> &str {
+        encode_hex(self.0, buffer)
+    }
 }
 
 impl fmt::Display for TraceId {
     /// Writes 32 lowercase hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex::<16, 32>(self.0, f)
+        f.write_str(self.encode(&mut [0; 32]))
     }
 }
 
@@ -45,12 +51,18 @@ impl SpanId {
     pub fn to_bytes(self) -> [u8; 8] {
         self.0
     }
+
+    /// Writes 16 lowercase hexadecimal digits into `buffer`, without formatting.
+    #[must_use]
+    pub fn encode(self, buffer: &mut [u8; 16]) -> &str {
+        encode_hex(self.0, buffer)
+    }
 }
 
 impl fmt::Display for SpanId {
     /// Writes 16 lowercase hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex::<8, 16>(self.0, f)
+        f.write_str(self.encode(&mut [0; 16]))
     }
 }
 
@@ -81,18 +93,13 @@ impl TraceContext {
     }
 }
 
-/// Writes all digits at once, so an adapter that escapes or truncates is called once.
-fn write_hex<const N: usize, const DIGITS: usize>(
-    bytes: [u8; N],
-    f: &mut fmt::Formatter<'_>,
-) -> fmt::Result {
+fn encode_hex<const N: usize>(bytes: [u8; N], text: &mut [u8]) -> &str {
     const HEX: [u8; 16] = *b"0123456789abcdef";
 
-    let mut text = [0; DIGITS];
     for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
         *pair = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
     }
-    f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+    std::str::from_utf8(text).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use axum::{
@@ -223,7 +223,7 @@ pub(crate) struct SignUp {
 }
 
 pub(crate) async fn sign_up(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     parts: Parts,
     Json(sign_up): Json<SignUp>,
 ) -> Result<Response, RejectionResponse> {

@@ -26,7 +26,7 @@ pub(crate) fn serve(
     lifecycle: &Lifecycle,
     metrics: &Metrics,
     upstream: &Upstream,
-    app: App,
+    app: Arc<App>,
 ) -> Result<Admin, AdminError> {
     let mut routes = Router::new().route_service("/metrics", metrics.service());
     if settings.env == Env::Dev {

@@ -28,6 +28,7 @@ mod trace_test;
 use std::process::ExitCode;
 
 use hardpoint::secrets::Environment;
+use tokio::runtime::Builder;
 
 /// The command line is invalid (`EX_USAGE` of sysexits).
 const USAGE: u8 = 64;
@@ -60,7 +61,13 @@ fn serve() -> ExitCode {
 }
 
 fn block_on(work: impl Future<Output = ExitCode>) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    // On one processor, a scheduler for several threads only adds to the work, and serves the
+    // connections that are busiest before the others.
+    let mut builder = match std::thread::available_parallelism() {
+        Ok(processors) if processors.get() > 1 => Builder::new_multi_thread(),
+        _ => Builder::new_current_thread(),
+    };
+    let runtime = match builder.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("cannot start the runtime: {error}");

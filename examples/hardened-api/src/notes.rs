@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     net::IpAddr,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::UNIX_EPOCH,
 };
 
@@ -206,7 +206,7 @@ fn lock(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
 
 /// `GET /api/v1/notes`
 pub(crate) async fn list(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     user: Authenticated,
 ) -> Result<Json<Value>, RejectionResponse> {
     user.require(&READ)?;
@@ -220,7 +220,7 @@ pub(crate) struct Add {
 }
 
 pub(crate) async fn add(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     user: Authenticated,
     parts: Parts,
     Json(add): Json<Add>,
@@ -245,7 +245,7 @@ pub(crate) async fn add(
 
 /// `GET /api/v1/notes/{id}`
 pub(crate) async fn one(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     user: Authenticated,
     Path(id): Path<String>,
 ) -> Result<Json<Note>, RejectionResponse> {
@@ -257,7 +257,7 @@ pub(crate) async fn one(
 
 /// `DELETE /api/v1/notes/{id}`
 pub(crate) async fn remove(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     user: Authenticated,
     Path(id): Path<String>,
 ) -> Result<StatusCode, RejectionResponse> {

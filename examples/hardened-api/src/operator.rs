@@ -5,7 +5,7 @@
 //! on a server alike, and needs no secret but the listener's token. The routes exist only if the
 //! listener has one: any process on the same machine could call them otherwise.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 use axum::{Json, Router, extract::State, routing::post};
 use bytes::Bytes;
@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// The routes of the admin listener.
-pub(crate) fn routes(app: App) -> Router {
+pub(crate) fn routes(app: Arc<App>) -> Router {
     Router::new()
         .route("/accounts/reset-password", post(reset_password))
         .route("/accounts/unlock", post(unlock))
@@ -49,7 +49,7 @@ struct Target {
 /// Makes a token with which the owner chooses a new password, and returns it to the operator, who hands
 /// it over. Works without a mail server.
 async fn reset_password(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     Json(target): Json<Target>,
 ) -> Result<Json<Value>, RejectionResponse> {
     let account = find(&app, &target.email).await?;
@@ -67,7 +67,7 @@ async fn reset_password(
 
 /// Lifts the lockout of an account, which need not exist.
 async fn unlock(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     Json(target): Json<Target>,
 ) -> Result<Json<Value>, RejectionResponse> {
     let had_failures = app.guard.unlock(&counted_as(&target.email)).await?;
@@ -76,7 +76,7 @@ async fn unlock(
 
 /// Lists the sessions of an account, or ends them.
 async fn sessions(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     Json(target): Json<Target>,
 ) -> Result<Json<Value>, RejectionResponse> {
     let account = find(&app, &target.email).await?;

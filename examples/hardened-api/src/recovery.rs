@@ -4,6 +4,8 @@
 //! once, so that the answer is the same for known and unknown addresses. A confirmation consumes the
 //! token, by `POST` only.
 
+use std::sync::Arc;
+
 use axum::{Json, extract::State, response::Response};
 use hardpoint::{
     auth::{
@@ -35,7 +37,7 @@ pub(crate) struct Ask {
 }
 
 pub(crate) async fn ask_reset(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     parts: Parts,
     Json(ask): Json<Ask>,
 ) -> Result<Accepted, RejectionResponse> {
@@ -43,7 +45,7 @@ pub(crate) async fn ask_reset(
 }
 
 pub(crate) async fn ask_magic_link(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     parts: Parts,
     Json(ask): Json<Ask>,
 ) -> Result<Accepted, RejectionResponse> {
@@ -51,7 +53,7 @@ pub(crate) async fn ask_magic_link(
 }
 
 async fn ask_link(
-    app: App,
+    app: Arc<App>,
     parts: &Parts,
     email: &str,
     purpose: Purpose,
@@ -76,7 +78,7 @@ pub(crate) struct Reset {
 }
 
 pub(crate) async fn reset(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     parts: Parts,
     Json(reset): Json<Reset>,
 ) -> Result<StatusCode, RejectionResponse> {
@@ -92,7 +94,7 @@ pub(crate) async fn reset(
 
 /// Completes a reset. It is not interrupted.
 async fn complete(
-    app: App,
+    app: Arc<App>,
     token: FoundToken,
     account: Account,
     password: PasswordHash,
@@ -119,7 +121,7 @@ pub(crate) struct Enter {
 }
 
 pub(crate) async fn enter(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     parts: Parts,
     Json(enter): Json<Enter>,
 ) -> Result<(HeaderMap, Json<Value>), RejectionResponse> {
@@ -142,7 +144,7 @@ struct Pending {
 /// Signs up once messages are delivered: the answer is the same for free and taken addresses, and so is
 /// the work before it.
 pub(crate) async fn sign_up(
-    app: App,
+    app: Arc<App>,
     parts: &Parts,
     email: String,
     password: Secret<str>,
@@ -174,7 +176,7 @@ pub(crate) struct Activate {
 /// the owner of an address might open a link that a stranger had requested, and get an account with
 /// the stranger's password.
 pub(crate) async fn activate(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     parts: Parts,
     Json(activate): Json<Activate>,
 ) -> Result<Response, RejectionResponse> {

@@ -56,7 +56,7 @@ const MAX_BODY: u64 = 64 * 1024;
 const MAX_TIME: Duration = Duration::from_secs(30);
 
 /// The state shared by the handlers.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct App {
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) notes: Arc<Notes>,
@@ -66,7 +66,7 @@ pub(crate) struct App {
     pub(crate) mail: Mail,
     pub(crate) sessions: SessionIssuer,
     pub(crate) notes_added: Counter,
-    jwks: Arc<Value>,
+    jwks: Value,
 }
 
 impl App {
@@ -78,7 +78,7 @@ impl App {
         server: Option<&Server>,
         telemetry: &Telemetry,
         metrics: &mut MetricsBuilder,
-    ) -> Result<(Self, TokenVerifier), Box<dyn Error>> {
+    ) -> Result<(Arc<Self>, TokenVerifier), Box<dyn Error>> {
         let keys = &settings.keys;
         let mut all = vec![keys.signing.verifying_key()];
         all.extend(keys.previous.iter().cloned());
@@ -101,7 +101,7 @@ impl App {
             guard: lockout::guard(&settings.root.secret, server, telemetry)?,
             mail,
             notes_added: metrics.counter("notes_added_total", Unit::NONE, "Notes that were added."),
-            jwks: Arc::new(set.to_jwks()),
+            jwks: set.to_jwks(),
             sessions: sessions.build()?,
         };
         let verifier = TokenVerifier::builder()
@@ -111,7 +111,7 @@ impl App {
             .revocation(revocations)
             .unknown_revocation(RevocationPolicy::AskStore)
             .build()?;
-        Ok((app, verifier))
+        Ok((Arc::new(app), verifier))
     }
 }
 
@@ -128,7 +128,7 @@ pub(crate) struct Seen<'a> {
 /// that no route matches, is limited by address. The inner stack is around the routes that read a
 /// token.
 pub(crate) fn router(
-    app: App,
+    app: Arc<App>,
     quotes: Quotes,
     verifier: TokenVerifier,
     settings: &Settings,
@@ -152,7 +152,7 @@ pub(crate) fn router(
         .layer(AuthLayer::new(verifier).optional())
         .layer(by_subject(settings, server)?)
         .layer(BodyLimitLayer::new(MAX_BODY).with_axum_body());
-    let keys = Router::new().route(JWKS, get(jwks)).with_state(app.clone());
+    let keys = Router::new().route(JWKS, get(jwks)).with_state(Arc::clone(&app));
     let api = Router::new()
         .route(SIGN_UP, post(accounts::sign_up))
         .route(LOG_IN, post(session::log_in).delete(session::log_out))
@@ -228,7 +228,7 @@ async fn unknown() -> Problem {
     Problem::from_status(StatusCode::NOT_FOUND)
 }
 
-async fn jwks(State(app): State<App>) -> Response {
+async fn jwks(State(app): State<Arc<App>>) -> Response {
     let fresh = (CACHE_CONTROL, "public, max-age=300");
-    ([fresh], Json(Value::clone(&app.jwks))).into_response()
+    ([fresh], Json(&app.jwks)).into_response()
 }

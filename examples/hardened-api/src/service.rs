@@ -93,7 +93,7 @@ async fn serve(mut settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
         .build()?;
     let (app, verifier) =
         App::new(&settings, accounts, mail, shared.as_ref(), &telemetry, &mut metrics)?;
-    let operators = app.clone();
+    let operators = Arc::clone(&app);
     let seen = Seen { lifecycle: &lifecycle, telemetry: &telemetry, otlp: &otlp };
     let router = routes::router(app, quotes, verifier, &settings, shared.as_ref(), seen)?;
     let metrics = metrics.build()?;

@@ -1,6 +1,9 @@
 //! Sessions: logging in and out, refreshing, and the contents of a token.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use axum::{
     Json,
@@ -37,7 +40,7 @@ pub(crate) struct LogIn {
 }
 
 pub(crate) async fn log_in(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     parts: Parts,
     Json(log_in): Json<LogIn>,
 ) -> Result<(HeaderMap, Json<Value>), RejectionResponse> {
@@ -86,7 +89,7 @@ pub(crate) struct Refresh {
 }
 
 pub(crate) async fn refresh(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     parts: Parts,
     Json(refresh): Json<Refresh>,
 ) -> Result<Json<Value>, RejectionResponse> {
@@ -99,7 +102,7 @@ pub(crate) async fn refresh(
 
 /// `DELETE /api/v1/session`
 pub(crate) async fn log_out(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     user: Authenticated,
 ) -> Result<StatusCode, RejectionResponse> {
     let is_over = match current(&user) {
@@ -118,7 +121,7 @@ pub(crate) async fn log_out(
 
 /// `GET /api/v1/sessions`
 pub(crate) async fn list(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     user: Authenticated,
 ) -> Result<Json<Value>, RejectionResponse> {
     let current = current(&user);
@@ -140,7 +143,7 @@ pub(crate) fn shown(session: &Session, current: Option<SessionId>) -> Value {
 
 /// `DELETE /api/v1/sessions`
 pub(crate) async fn end_all(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     user: Authenticated,
 ) -> Result<StatusCode, RejectionResponse> {
     app.sessions.revoke_all(user.subject()).await?;
@@ -149,7 +152,7 @@ pub(crate) async fn end_all(
 
 /// `DELETE /api/v1/sessions/{id}`
 pub(crate) async fn end_one(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     user: Authenticated,
     Path(id): Path<String>,
 ) -> Result<StatusCode, RejectionResponse> {

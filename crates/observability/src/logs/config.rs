@@ -19,11 +19,11 @@ use super::{
     ConfigError,
     export::RecordSink,
     filter,
-    roles::Places,
     layer::LogLayer,
     line::{Format, Line, Resource, Scratch, Value},
     panics,
     queue::{Lines, Queue},
+    roles::Places,
     sink::Sink,
 };
 use crate::redact::{self, Redactor};
@@ -202,11 +202,9 @@ impl Logs {
         let report = move |lost: u64, text: &mut String| {
             let mut scratch = Scratch::default();
             let head = (time.unix(), "WARN", "hardpoint::observability::logs");
-            let message = |write: &mut dyn FnMut(&dyn fmt::Debug)| {
-                write(&format_args!("log lines dropped"));
-            };
             let off = &redact::OFF;
-            let mut line = Line::begin(&mut scratch, format, off, head, message, &resource);
+            let mut line = Line::begin(&mut scratch, format, off, head, &resource);
+            line.message(&format_args!("log lines dropped"));
             line.field("dropped", Value::U64(lost));
             line.end();
             text.push_str(&scratch.text);

@@ -57,7 +57,7 @@ pub(crate) struct Head<'a> {
 
 /// Receives the fields of an event.
 pub(crate) trait Fields {
-    /// The text of the event. Only the first one counts.
+    /// The text of the event, before its fields. Only the first one counts.
     fn message(&mut self, text: &dyn fmt::Debug);
 
     /// A field of the event.
@@ -74,8 +74,9 @@ pub(crate) trait Fields {
 }
 
 impl Fields for Line<'_> {
-    /// A line already contains the message, at its beginning.
-    fn message(&mut self, _: &dyn fmt::Debug) {}
+    fn message(&mut self, text: &dyn fmt::Debug) {
+        Line::message(self, text);
+    }
 
     fn field(&mut self, name: &'static str, value: Value<'_>) {
         Line::field(self, name, value);

@@ -12,12 +12,11 @@ use tracing_subscriber::{Layer, fmt::MakeWriter, layer::Context, registry::Looku
 
 use super::{
     export::{Head, RecordSink},
-    filter,
-    inner,
+    filter, inner,
     line::{Format, Line, Scratch, Value},
     roles::{Places, Roles},
     sink::Sink,
-    visit::{self, MESSAGE, Message, SpanFields},
+    visit::{self, MESSAGE, SpanFields},
 };
 use crate::redact::{self, Redactor};
 
@@ -114,13 +113,10 @@ impl<W> LogLayer<W> {
             self.format,
             &self.redactor,
             (unix, metadata.level().as_str(), metadata.target()),
-            |write| event.record(&mut Message(write)),
             &self.resource,
         );
         let roles = self.places.roles(event.metadata(), &self.redactor);
-        let mut fields = visit::event(&mut line, roles);
-        event.record(&mut fields);
-        let visited = fields.visited();
+        let visited = visit::write(event, &mut line, roles);
         // Innermost span first: the nearest value wins.
         for span in context.event_scope(event).into_iter().flatten() {
             if let Some(fields) = span.extensions().get::<SpanFields>() {
@@ -153,8 +149,7 @@ impl<W> LogLayer<W> {
         S: Subscriber + for<'s> LookupSpan<'s>,
     {
         to.record(head, &self.redactor, &mut |fields| {
-            event.record(&mut Message(&mut |text| fields.message(text)));
-            event.record(&mut visit::event(fields, roles));
+            visit::write(event, fields, roles);
             for span in context.event_scope(event).into_iter().flatten() {
                 // Before the fields: the ids of the request's span are among them.
                 if let Some(place) = inner::place(&span) {

@@ -50,6 +50,24 @@ pub(crate) enum Value<'a> {
     U128(u128),
 }
 
+/// The text of the value.
+impl fmt::Debug for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(value) => fmt::Debug::fmt(value, f),
+            Self::Debug(value) => fmt::Debug::fmt(value, f),
+            Self::Error(error) => fmt::Display::fmt(&Chain(*error), f),
+            Self::F64(number) => fmt::Debug::fmt(number, f),
+            Self::I64(number) => fmt::Debug::fmt(number, f),
+            Self::I128(number) => fmt::Debug::fmt(number, f),
+            Self::Null => Ok(()),
+            Self::Clean(text) | Self::Json(text) | Self::Text(text) => f.write_str(text),
+            Self::U64(number) => fmt::Debug::fmt(number, f),
+            Self::U128(number) => fmt::Debug::fmt(number, f),
+        }
+    }
+}
+
 /// How to resolve a name that the line already contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Clash {
@@ -71,23 +89,33 @@ pub(super) struct Line<'a> {
     names: &'a mut Names,
     format: Format,
     redactor: &'a Redactor,
+    /// What follows the message, until the message is written.
+    rest: Option<Rest<'a>>,
+}
+
+/// The members of every line that follow the message.
+#[derive(Clone, Copy)]
+struct Rest<'a> {
+    target: &'a str,
+    /// The [encoded](Resource::encode) resource.
+    resource: &'a str,
 }
 
 impl<'a> Line<'a> {
-    /// Begins a line with `timestamp`, `level`, `message` (written by the closure), `target` and
-    /// the [encoded](Resource::encode) `resource`.
+    /// Begins a line with `timestamp` and `level`. The [message](Self::message) follows, or its
+    /// absence, then the target and the [encoded](Resource::encode) `resource`.
     pub(super) fn begin(
         scratch: &'a mut Scratch,
         format: Format,
         redactor: &'a Redactor,
-        (unix, level, target): (Duration, &str, &str),
-        message: impl FnOnce(&mut dyn FnMut(&dyn fmt::Debug)),
-        resource: &str,
+        (unix, level, target): (Duration, &str, &'a str),
+        resource: &'a str,
     ) -> Self {
         let Scratch { text, names, timestamp } = scratch;
         text.clear();
         names.clear();
-        let mut line = Self { text, names, format, redactor };
+        let rest = Some(Rest { target, resource });
+        let mut line = Self { text, names, format, redactor, rest };
         match format {
             Format::Json => {
                 line.raw("{\"timestamp\":\"");
@@ -95,10 +123,6 @@ impl<'a> Line<'a> {
                 line.raw("\",\"level\":\"");
                 line.raw(level);
                 line.raw("\",\"message\":");
-                line.message(message);
-                line.raw(",\"target\":");
-                line.value(Value::Clean(target));
-                line.raw(resource);
             }
             Format::Human { colours } => {
                 timestamp.write(unix, line.text);
@@ -107,10 +131,25 @@ impl<'a> Line<'a> {
                 let _ = write!(line.text, " {on}{level:>5}{off} ");
                 line.escaped(false, format_args!("{target}"));
                 line.raw(": ");
-                line.message(message);
             }
         }
         line
+    }
+
+    /// Writes the message. Only the first one counts, and only before all fields.
+    pub(super) fn message(&mut self, message: &dyn fmt::Debug) {
+        let Some(rest) = self.rest.take() else { return };
+        match self.format {
+            Format::Json => {
+                self.value(Value::Debug(message));
+                self.rest(rest);
+            }
+            Format::Human { .. } => {
+                let start = self.text.len();
+                self.escaped(false, format_args!("{message:?}"));
+                self.redactor.redact_from(self.text, start);
+            }
+        }
     }
 
     /// Writes a field. If its name is taken, it gets a prefix, so that nothing is lost.
@@ -131,7 +170,8 @@ impl<'a> Line<'a> {
     }
 
     /// Ends the line.
-    pub(super) fn end(self) {
+    pub(super) fn end(mut self) {
+        self.without_message();
         self.text.push_str(match self.format {
             Format::Json => "}\n",
             Format::Human { .. } => "\n",
@@ -143,6 +183,7 @@ impl<'a> Line<'a> {
         if people && matches!(value, Value::Null) {
             return;
         }
+        self.without_message();
         // `r#` is not part of a field's name.
         let name = name.strip_prefix("r#").unwrap_or(name);
         let before = self.text.len();
@@ -162,24 +203,20 @@ impl<'a> Line<'a> {
         self.value(value);
     }
 
-    /// Writes the first text recorded as the message, if any.
-    fn message(&mut self, message: impl FnOnce(&mut dyn FnMut(&dyn fmt::Debug))) {
-        let mut written = false;
-        message(&mut |text| {
-            if !std::mem::replace(&mut written, true) {
-                match self.format {
-                    Format::Json => self.value(Value::Debug(text)),
-                    Format::Human { .. } => {
-                        let start = self.text.len();
-                        self.escaped(false, format_args!("{text:?}"));
-                        self.redactor.redact_from(self.text, start);
-                    }
-                }
-            }
-        });
-        if !written && self.format == Format::Json {
+    /// Notes that there is no message, unless there was one.
+    fn without_message(&mut self) {
+        if let Some(rest) = self.rest.take()
+            && self.format == Format::Json
+        {
             self.value(Value::Null);
+            self.rest(rest);
         }
+    }
+
+    fn rest(&mut self, rest: Rest<'_>) {
+        self.raw(",\"target\":");
+        self.value(Value::Clean(rest.target));
+        self.raw(rest.resource);
     }
 
     fn value(&mut self, value: Value<'_>) {
@@ -222,17 +259,27 @@ impl<'a> Line<'a> {
                 written
             }
             Value::Null => self.text.write_str("null"),
-            Value::Clean(text) => {
+            Value::Clean(text) if json => {
                 self.raw("\"");
                 self.escaped_text(text);
                 self.text.write_str("\"")
             }
-            Value::Text(text) => {
+            Value::Clean(text) => {
+                let redactor = std::mem::replace(&mut self.redactor, &redact::OFF);
+                self.quoted_if_needed(format_args!("{text}"));
+                self.redactor = redactor;
+                Ok(())
+            }
+            Value::Text(text) if json => {
                 self.raw("\"");
                 let start = self.text.len();
                 self.escaped_text(text);
                 self.redactor.redact_from(self.text, start);
                 self.text.write_str("\"")
+            }
+            Value::Text(text) => {
+                self.quoted_if_needed(format_args!("{text}"));
+                Ok(())
             }
             Value::Debug(value) if json => {
                 self.quoted(format_args!("{value:?}"));
@@ -313,7 +360,8 @@ impl Resource {
             let mut names = Names::default();
             let redactor = &redact::OFF;
             let format = Format::Json;
-            let mut line = Line { text: &mut text, names: &mut names, format, redactor };
+            let mut line =
+                Line { text: &mut text, names: &mut names, format, redactor, rest: None };
             line.raw(name);
             line.value(value.map_or(Value::Null, |value| Value::Text(value)));
         }

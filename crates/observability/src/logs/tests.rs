@@ -20,26 +20,20 @@ fn line(format: Format, message: Option<&str>, write: impl FnOnce(&mut Line<'_>)
     let mut scratch = Scratch::default();
     scratch.text.push_str("left over");
     let redactor = Redactor::dangerous_off();
-    let mut line = Line::begin(
-        &mut scratch,
-        format,
-        &redactor,
-        (NOON, "INFO", "orders::db"),
-        |write| {
-            if let Some(message) = message {
-                write(&format_args!("{message}"));
-            }
-        },
-        &match format {
-            Format::Json => Resource {
-                service: "orders".into(),
-                version: Some("1.0".into()),
-                environment: Some("prod".into()),
-            }
-            .encode(),
-            Format::Human { .. } => String::new(),
-        },
-    );
+    let resource = match format {
+        Format::Json => Resource {
+            service: "orders".into(),
+            version: Some("1.0".into()),
+            environment: Some("prod".into()),
+        }
+        .encode(),
+        Format::Human { .. } => String::new(),
+    };
+    let head = (NOON, "INFO", "orders::db");
+    let mut line = Line::begin(&mut scratch, format, &redactor, head, &resource);
+    if let Some(message) = message {
+        line.message(&format_args!("{message}"));
+    }
     write(&mut line);
     line.end();
     scratch.text

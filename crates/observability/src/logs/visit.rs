@@ -7,7 +7,10 @@ use std::{
 };
 
 use serde::de::IgnoredAny;
-use tracing::field::{Field, Visit};
+use tracing::{
+    Event,
+    field::{Field, Visit},
+};
 
 use super::{
     escape::{Cut, VALUE_MAX},
@@ -23,17 +26,17 @@ use crate::{
 /// The field in which tracing stores an event's message.
 pub(super) const MESSAGE: &str = "message";
 
-/// Finds the message of an event. The message is text, regardless of the type it was recorded as.
-pub(super) struct Message<'a>(pub(super) &'a mut dyn FnMut(&dyn fmt::Debug));
+/// Passes the message of an event on. It is text, regardless of the type it was recorded as.
+pub(super) struct Message<'a, F: ?Sized>(pub(super) &'a mut F);
 
-impl Visit for Message<'_> {
+impl<F: Fields + ?Sized> Visit for Message<'_, F> {
     fn record_str(&mut self, field: &Field, text: &str) {
         self.record_debug(field, &format_args!("{text}"));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name() == MESSAGE {
-            (self.0)(value);
+            self.0.message(value);
         }
     }
 }
@@ -84,13 +87,20 @@ impl<T: Take> Visit for Each<T> {
     }
 }
 
-/// Writes the fields of an event, except its message.
-pub(super) fn event<F: Fields + ?Sized>(line: &mut F, roles: Roles) -> Each<EventFields<'_, F>> {
-    Each(EventFields { line, roles, visited: FieldSet::default(), has_message: false })
+/// Writes the message and the fields of an event.
+pub(super) fn write<F: Fields + ?Sized>(event: &Event<'_>, to: &mut F, roles: Roles) -> FieldSet {
+    // The macros of tracing record it first, so this second pass is rare.
+    if event.fields().next().is_some_and(|first| first.name() != MESSAGE) {
+        event.record(&mut Message(to));
+    }
+    let mut fields =
+        Each(EventFields { to, roles, visited: FieldSet::default(), has_message: false });
+    event.record(&mut fields);
+    fields.0.visited
 }
 
-pub(super) struct EventFields<'a, F: ?Sized> {
-    line: &'a mut F,
+struct EventFields<'a, F: ?Sized> {
+    to: &'a mut F,
     roles: Roles,
     /// The fields that have a value.
     visited: FieldSet,
@@ -98,22 +108,17 @@ pub(super) struct EventFields<'a, F: ?Sized> {
     has_message: bool,
 }
 
-impl<F: ?Sized> Each<EventFields<'_, F>> {
-    /// The fields that had a value.
-    pub(super) fn visited(self) -> FieldSet {
-        self.0.visited
-    }
-}
-
 impl<F: Fields + ?Sized> Take for EventFields<'_, F> {
     fn take(&mut self, field: &Field, value: Value<'_>) {
         self.visited.insert(field);
         match (self.roles.of(field), value) {
-            (Role::Message, _) if !std::mem::replace(&mut self.has_message, true) => {}
+            (Role::Message, value) if !std::mem::replace(&mut self.has_message, true) => {
+                self.to.message(&value);
+            }
             (Role::Repeated, _) => {}
-            (Role::Hidden, _) => self.line.field(field.name(), Value::Clean(HIDDEN)),
+            (Role::Hidden, _) => self.to.field(field.name(), Value::Clean(HIDDEN)),
             // Ours, or what the line is about.
-            (Role::Own, value) => self.line.own_field(field.name(), value),
+            (Role::Own, value) => self.to.own_field(field.name(), value),
             (Role::Notes, Value::Debug(value)) => {
                 // Any event may use this target, so the text is checked to keep the line valid
                 // JSON.
@@ -122,9 +127,9 @@ impl<F: Fields + ?Sized> Take for EventFields<'_, F> {
                     && !text.bytes().any(|byte| byte < 0x20)
                     && serde_json::from_str::<HashMap<String, IgnoredAny>>(&text).is_ok();
                 let value = if object { Value::Json(&text) } else { Value::Text(&text) };
-                self.line.field(notes::FIELD, value);
+                self.to.field(notes::FIELD, value);
             }
-            (_, value) => self.line.field(field.name(), value),
+            (_, value) => self.to.field(field.name(), value),
         }
     }
 }

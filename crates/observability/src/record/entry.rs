@@ -14,6 +14,7 @@ use http_body::Body;
 use tracing::{Level, Span, span::Id};
 
 use super::{
+    address::AddressText,
     grpc::{self, Code, End, Methods},
     ids::{self, X_REQUEST_ID},
     layer::Settings,
@@ -85,13 +86,14 @@ impl Entry {
         let context = RequestContext::ensure(request.extensions_mut(), &settings.time);
         ids::assign(&context, request.headers_mut(), settings);
         let exported = OpenSpan::open(settings.spans.as_ref(), request, &context);
+        let hex = &mut [0; 32];
         // The last level to be filtered out, so that every line a handler can still write has the
         // ids.
         let span = tracing::error_span!(
             target: "hardpoint::request",
             "request",
             request_id = context.request_id().map(|id| id.as_str()),
-            trace_id = context.trace().map(|trace| tracing::field::display(trace.trace_id)),
+            trace_id = context.trace().map(|trace| trace.trace_id.encode(hex)),
             span_id = context.span_id().map(tracing::field::display),
         );
         let method = method(request.method());
@@ -289,6 +291,9 @@ impl Drop for Entry {
         let duration = self.since_received(now);
         self.report(ending, duration);
         let Some(unlogged) = self.line(ending, now) else { return };
+        let hex = &mut [0; 32];
+        let trace_id = self.context.trace().map(|trace| trace.trace_id.encode(hex));
+        let client = address(&self.context).map(AddressText::new);
         // The fields in one place. tracing requires a separate callsite for each level.
         macro_rules! line {
             ($level:expr, $ending:expr) => {
@@ -297,7 +302,7 @@ impl Drop for Entry {
                     parent: self.line_parent(),
                     $level,
                     request_id = self.context.request_id().map(|id| id.as_str()),
-                    trace_id = self.context.trace().map(|trace| tracing::field::display(trace.trace_id)),
+                    trace_id,
                     method = self.method,
                     route = self.route().unwrap_or(UNMATCHED),
                     status = self.status().map(|status| status.as_u16()),
@@ -308,7 +313,7 @@ impl Drop for Entry {
                     ttfb_ms = self.first_byte.map(|at| millis(self.since_received(at))),
                     bytes_in = self.bytes_in,
                     bytes_out = self.bytes_out,
-                    client = address(&self.context).map(tracing::field::display),
+                    client = client.as_ref().map(AddressText::as_str),
                     subject = self.context.subject(),
                     user_agent = self.user_agent.as_ref().map(beginning).as_deref(),
                     notes = notes::json(&self.context).map(tracing::field::display),

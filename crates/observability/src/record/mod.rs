@@ -149,6 +149,7 @@
 //! Once, inside probes, the drain and the layer that resolves the client, outside everything else.
 //! In axum, add it with `Router::layer`, where the matched route is known.
 
+mod address;
 pub(crate) mod amazon;
 mod body;
 pub(crate) mod entry;

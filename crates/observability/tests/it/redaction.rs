@@ -82,7 +82,7 @@ fn lines_for_people_are_redacted_too() {
         info!(password = "hunter2", by = "alice@example.com", "card 4111 1111 1111 1111");
     });
     assert!(text.contains("card [redacted:card]"), "{text}");
-    assert!(text.contains("password=\"[redacted]\"") && !text.contains("alice"), "{text}");
+    assert!(text.contains("password=[redacted]") && !text.contains("alice"), "{text}");
 }
 
 #[test]

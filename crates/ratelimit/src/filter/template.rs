@@ -16,7 +16,7 @@ pub(super) fn relative<'a>(template: &'a str, prefix: &str) -> Option<&'a str> {
 /// Whether a route ends in a parameter for the rest of the path, behind which another service
 /// decides.
 pub(super) fn has_rest(route: &str) -> bool {
-    route.rsplit('/').next().is_some_and(is_rest)
+    route.contains('*') && route.rsplit('/').next().is_some_and(is_rest)
 }
 
 /// Whether a router with this template would match the path.
@@ -47,6 +47,9 @@ pub(super) fn fits(template: &str, path: &str) -> bool {
 /// Whether a route and a template that differ may have been meant to be the same: one ends as the
 /// other does, apart from names of parameters, slashes at the ends, and case.
 pub(super) fn looks_like(route: &str, template: &str) -> bool {
+    if !may_end_alike(route, template) {
+        return false;
+    }
     let segments = |text| str::split(text, '/').rev().filter(|segment| !segment.is_empty());
     let mut pairs = segments(route).zip(segments(template)).peekable();
     let mut is_literal = false;
@@ -57,6 +60,19 @@ pub(super) fn looks_like(route: &str, template: &str) -> bool {
             if literal { found.eq_ignore_ascii_case(wanted) } else { is_parameter(wanted) };
         is_same && is_rest(found) == is_rest(wanted)
     }) && is_literal
+}
+
+/// Whether their last segments may look alike: a comparison of two bytes for nearly every request.
+fn may_end_alike(route: &str, template: &str) -> bool {
+    let last = |text: &str| text.trim_end_matches('/').bytes().next_back();
+    // Parameters of older routers end in any letter.
+    let is_old = |text: &str| text.contains([':', '*']);
+    match (last(route), last(template)) {
+        (Some(one), Some(other)) => {
+            one.eq_ignore_ascii_case(&other) || is_old(route) || is_old(template)
+        }
+        _ => false,
+    }
 }
 
 /// `{id}` or `{*rest}`, or `:id` or `*rest` as older routers write them.
