@@ -11,12 +11,15 @@
 pub mod auth;
 pub mod axum_pong;
 pub mod growth;
+pub mod guard;
 pub mod metrics;
 pub mod observability;
+pub mod popular;
 pub mod ratelimit;
 pub mod resilience;
 pub mod serve;
 mod spans;
+pub mod stack;
 
 use hardpoint_bench_harness::report::Contest;
 
@@ -28,6 +31,8 @@ pub type Named = (&'static str, fn() -> Contest<'static>);
 pub enum Bench {
     /// Access tokens.
     Auth,
+    /// The whole stack, one layer at a time.
+    Breakdown,
     /// Metrics.
     Metrics,
     /// Records and log lines.
@@ -38,6 +43,8 @@ pub enum Bench {
     Resilience,
     /// The server.
     Serve,
+    /// The whole stack, in process.
+    Whole,
 }
 
 impl Bench {
@@ -46,11 +53,13 @@ impl Bench {
     pub fn of(name: &str) -> Option<Self> {
         Some(match name {
             "auth" => Self::Auth,
+            "breakdown" => Self::Breakdown,
             "metrics" => Self::Metrics,
             "observability" => Self::Observability,
             "ratelimit" => Self::Ratelimit,
             "resilience" => Self::Resilience,
             "serve" => Self::Serve,
+            "whole" => Self::Whole,
             _ => return None,
         })
     }
@@ -60,11 +69,13 @@ impl Bench {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Auth => "auth",
+            Self::Breakdown => "breakdown",
             Self::Metrics => "metrics",
             Self::Observability => "observability",
             Self::Ratelimit => "ratelimit",
             Self::Resilience => "resilience",
             Self::Serve => "serve",
+            Self::Whole => "whole",
         }
     }
 
@@ -75,6 +86,9 @@ impl Bench {
             Self::Auth => {
                 "Access tokens, beside jsonwebtoken 11.1 and oxitoken 0.1 (both aws-lc), moka 0.12.16 \
                  and jwt-authorizer 0.15"
+            }
+            Self::Breakdown => {
+                "A request through the whole stack, one layer at a time: the peer is the step before"
             }
             Self::Metrics => {
                 "Metrics, beside prometheus-client 0.26.0, metrics 0.24.6, metrics-exporter-prometheus \
@@ -92,6 +106,10 @@ impl Bench {
                  recloser 1.4.0"
             }
             Self::Serve => "Requests on open connections, beside axum::serve of axum 0.8.9",
+            Self::Whole => {
+                "The whole stack in process, beside tower-http 0.7.1, jsonwebtoken 11.1, \
+                 tower_governor 0.8.0, axum-prometheus 0.10.1 and tracing-subscriber 0.3.23"
+            }
         }
     }
 
@@ -100,11 +118,13 @@ impl Bench {
     pub fn contests(self) -> Vec<Named> {
         match self {
             Self::Auth => auth::contests(),
+            Self::Breakdown => stack::steps(),
             Self::Metrics => metrics::contests(),
             Self::Observability => observability::contests(),
             Self::Ratelimit => ratelimit::contests(),
             Self::Resilience => resilience::contests(),
             Self::Serve => serve::contests(),
+            Self::Whole => stack::contests(),
         }
     }
 }

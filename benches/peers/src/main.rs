@@ -8,7 +8,7 @@ use std::{
     collections::BTreeMap,
     env,
     error::Error,
-    io,
+    fs, io,
     path::Path,
     process::{Command, ExitCode},
 };
@@ -16,9 +16,12 @@ use std::{
 use hardpoint_bench_harness::{
     memory::Allocated,
     report::{Goal, Report, Row, Unit},
+    stats::Samples,
 };
 use hardpoint_bench_peers::{
-    Bench, growth, metrics,
+    Bench, growth,
+    guard::{self, ATTEMPTS, Ratios, TOLERATED},
+    metrics,
     ratelimit::space::{self, Side},
 };
 
@@ -52,6 +55,8 @@ fn run(arguments: &[&str]) -> Result<(), Box<dyn Error>> {
             println!("{}", metrics::flood(side.parse()?)?);
             Ok(())
         }
+        ["guard", file] => guarded(Path::new(file), false),
+        ["guard", file, "bless"] => guarded(Path::new(file), true),
         [growth::NAME, folder] => growth_of(Path::new(folder)),
         [name, folder] => {
             let bench = Bench::of(name).ok_or("no such benchmark")?;
@@ -62,6 +67,45 @@ fn run(arguments: &[&str]) -> Result<(), Box<dyn Error>> {
                 .into(),
         ),
     }
+}
+
+/// Compares the ratios with those of the file, or writes them into it.
+fn guarded(file: &Path, bless: bool) -> Result<(), Box<dyn Error>> {
+    let before: Ratios = match fs::read_to_string(file) {
+        Ok(text) => serde_json::from_str(&text)?,
+        Err(error) if bless && error.kind() == io::ErrorKind::NotFound => Ratios::new(),
+        Err(error) => return Err(format!("{}: {error}", file.display()).into()),
+    };
+    if bless {
+        // The middle of three, so that neither a lucky nor a disturbed run is committed.
+        let runs: Vec<_> = (0..3).map(|_| guard::measure(&Ratios::new(), 1)).collect();
+        let mut all: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+        for line in runs.into_iter().flatten() {
+            all.entry(line.name).or_default().push(line.now);
+        }
+        let middle = |(name, seen)| (name, Samples::new(seen).figure().median);
+        let ratios: Ratios = all.into_iter().map(middle).collect();
+        fs::write(file, serde_json::to_string_pretty(&ratios)? + "\n")?;
+        for (name, ratio) in ratios {
+            println!("  {name}: {ratio:.2} of the peer's time");
+        }
+        return Ok(());
+    }
+    let lines = guard::measure(&before, ATTEMPTS);
+    for line in &lines {
+        println!("{} {line}", if line.fails() { "✗" } else { " " });
+    }
+    let slower = lines.iter().filter(|line| line.fails()).count();
+    if slower > 0 {
+        return Err(format!(
+            "{slower} of {} hot paths are slower than {TOLERATED} times what they were; if that is \
+             the price of something wanted, run `./scripts/bench guard --bless`",
+            lines.len()
+        )
+        .into());
+    }
+    println!("guard: {} hot paths within {TOLERATED} times of what they were", lines.len());
+    Ok(())
 }
 
 fn growth_of(folder: &Path) -> Result<(), Box<dyn Error>> {

@@ -1,7 +1,7 @@
 //! The record of a request, beside tower-http's request ids and traces; a log line, beside the JSON
 //! of tracing-subscriber. Both write to a sink.
 
-use std::{convert::Infallible, io};
+use std::{convert::Infallible, io, time::Duration};
 
 use bytes::Bytes;
 use hardpoint::observability::{Logs, RecordLayer};
@@ -13,8 +13,12 @@ use hardpoint_bench_harness::{
 use http::{HeaderValue, Request, Response, StatusCode, header::USER_AGENT};
 use http_body_util::Full;
 use tower_http::{
-    request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
-    trace::{DefaultMakeSpan, DefaultOnResponse, TraceLayer},
+    classify::{ServerErrorsAsFailures, SharedClassifier},
+    request_id::{
+        MakeRequestUuid, PropagateRequestId, PropagateRequestIdLayer, SetRequestId,
+        SetRequestIdLayer,
+    },
+    trace::{DefaultMakeSpan, DefaultOnResponse, Trace, TraceLayer},
 };
 use tower_layer::Layer;
 use tower_service::Service;
@@ -32,6 +36,15 @@ pub(crate) fn contests() -> Vec<Named> {
     ];
     all.extend(spans::contests());
     all
+}
+
+/// What the [guard](crate::guard) measures.
+pub(crate) fn guarded() -> Vec<Named> {
+    vec![
+        ("request record / tower-http", record),
+        ("request record, 2 threads / tower-http", record_on_two),
+        ("log event in a span / tracing-subscriber", event_in_span),
+    ]
 }
 
 fn our_log() -> Dispatch {
@@ -65,18 +78,56 @@ where
     .within(move |run| dispatcher::with_default(&log, run))
 }
 
+/// The same on several threads, each with a clone of the service.
+fn through_on<S, B>(threads: usize, service: S, log: Dispatch) -> Contender<'static>
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<B>, Error = Infallible>,
+    S: Clone + Sync + 'static,
+    B: http_body::Body,
+{
+    Contender::prepared_on(threads, request, move || {
+        let log = dispatcher::set_default(&log);
+        let mut service = service.clone();
+        move |request| {
+            let _log = &log;
+            assert_eq!(exchange(&mut service, request), StatusCode::OK);
+        }
+    })
+}
+
+fn record_on_two() -> Contest<'static> {
+    let plan = Plan { rounds: 101, most: 8192, ..Plan::prepared() };
+    let plan = Plan { sample: Duration::from_millis(4), ..plan };
+    Contest::new(
+        through_on(2, RecordLayer::new().layer(Pong), our_log()),
+        through_on(2, tower_http(Pong), peer_log()),
+    )
+    .plan(plan)
+}
+
 /// One request, with an id in its log line and in its answer.
 fn record() -> Contest<'static> {
-    // As its documentation says: the id is set outermost and handed on innermost. One line a
-    // request, which unlike ours has neither id nor route, since the default span has none.
+    let ours = through(RecordLayer::new().layer(Pong), our_log());
+    Contest::new(ours, through(tower_http(Pong), peer_log())).plan(Plan::prepared()).floor(
+        "added by the layers",
+        through(Pong, Dispatch::none()),
+        None,
+    )
+}
+
+type TowerHttp<S> = SetRequestId<
+    Trace<PropagateRequestId<S>, SharedClassifier<ServerErrorsAsFailures>>,
+    MakeRequestUuid,
+>;
+
+/// As its documentation says: the id is set outermost and handed on innermost. One line a request,
+/// which unlike ours has neither id nor route, since the default span has none.
+fn tower_http<S>(service: S) -> TowerHttp<S> {
     let trace = TraceLayer::new_for_http()
         .make_span_with(DefaultMakeSpan::new().level(Level::INFO))
         .on_response(DefaultOnResponse::new().level(Level::INFO));
-    let peer = PropagateRequestIdLayer::x_request_id().layer(Pong);
-    let peer = SetRequestIdLayer::x_request_id(MakeRequestUuid).layer(trace.layer(peer));
-    Contest::new(through(RecordLayer::new().layer(Pong), our_log()), through(peer, peer_log()))
-        .plan(Plan::prepared())
-        .floor("added by the layers", through(Pong, Dispatch::none()), None)
+    let peer = PropagateRequestIdLayer::x_request_id().layer(service);
+    SetRequestIdLayer::x_request_id(MakeRequestUuid).layer(trace.layer(peer))
 }
 
 /// A line inside the span of a request.

@@ -103,6 +103,22 @@ fn sessions() -> Vec<Named> {
     ]
 }
 
+/// What the [guard](crate::guard) measures. Of the algorithms, HS256 leaves the largest part of the
+/// time to the code around the primitive.
+pub(crate) fn guarded() -> Vec<Named> {
+    use Pattern::Hot;
+    use again::beside_moka;
+
+    vec![
+        ("verify a new token, HS256 / jsonwebtoken", || {
+            verify::beside_jsonwebtoken(Algorithm::Hs256, 0.4)
+        }),
+        ("verify a new token, HS256, 2 threads / jsonwebtoken", verify::two_threads),
+        ("verify a known token / moka", || beside_moka(Hot, Room::Exact, 1)),
+        ("verify a known token, 2 threads / moka", || beside_moka(Hot, Room::Exact, 2)),
+    ]
+}
+
 /// What a user of the peers deserializes: the claims of RFC 9068.
 #[derive(Clone, Deserialize)]
 #[expect(dead_code, reason = "read by serde, as a user's type is")]

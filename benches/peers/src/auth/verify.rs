@@ -10,6 +10,7 @@ use hardpoint::auth::Algorithm;
 use hardpoint_bench_harness::{
     measure::{Contender, Plan},
     report::{Contest, Goal},
+    threads,
     tokens::{AUDIENCE, ISSUER, TokenSet},
 };
 use oxitoken::{
@@ -51,6 +52,28 @@ fn verify(
     .plan(plan)
     .goal(Goal::Ratio(goal))
     .floor("outside the primitive", primitive(set), rest)
+}
+
+/// Two threads, neither of which has to wait for the other.
+pub(super) fn two_threads() -> Contest<'static> {
+    let set = TokenSet::generate(Algorithm::Hs256, TOKENS);
+    let (verifier, peer, tokens) = (set.verifier(), Jsonwebtoken::of(&set), texts(&set));
+    let others = tokens.clone();
+    let on_two = |accepts: Box<dyn Fn(&str) -> bool + Sync>, tokens: Vec<String>| {
+        Contender::whole(move |count| {
+            let count = usize::try_from(count).unwrap_or(usize::MAX);
+            threads::together(2, |_| {
+                let mut tokens = tokens.iter().cycle().take(count);
+                assert!(tokens.all(|token| accepts(token)), "every token is valid");
+            });
+        })
+    };
+    let plan = Plan { rounds: 61, sample: Duration::from_millis(8), ..Plan::default() };
+    Contest::new(
+        on_two(Box::new(move |token| verifier.verify(token).is_ok()), tokens),
+        on_two(Box::new(move |token| peer.accepts(token)), others),
+    )
+    .plan(plan)
 }
 
 /// What is no token of ours is refused: the sooner, the less a flood of it costs.

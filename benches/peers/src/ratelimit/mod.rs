@@ -61,3 +61,12 @@ pub(crate) fn contests() -> Vec<Named> {
         ("layer, headers, 2 threads / axum-governor", layer::axum_governor_with_headers_on_two),
     ]
 }
+
+/// What the [guard](crate::guard) measures.
+pub(crate) fn guarded() -> Vec<Named> {
+    vec![
+        ("limiter, 1 hot address / governor", check::hot_all_in),
+        ("limiter, 1 hot address, 2 threads / governor", check::hot_two_threads),
+        ("limiter, 1 M addresses / governor", check::uniform_one_thread),
+    ]
+}

@@ -41,3 +41,11 @@ pub(crate) fn contests() -> Vec<Named> {
         ("bulkhead layer / tower-resilience", bulkhead::beside_tower_resilience),
     ]
 }
+
+/// What the [guard](crate::guard) measures.
+pub(crate) fn guarded() -> Vec<Named> {
+    vec![
+        ("breaker, closed / failsafe", breaker::all_in),
+        ("breaker, closed, 2 threads / recloser", breaker::two_threads),
+    ]
+}

@@ -13,7 +13,6 @@
 //! | `peers + cache` | the same with moka in front of jsonwebtoken |
 //! | `haproxy` | HAProxy's `jwt_verify`, a stick table and the same headers in front of `bare`, on the same processor |
 
-#![expect(clippy::expect_used, reason = "a benchmark that cannot be set up has to stop")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
 mod haproxy;
