@@ -18,7 +18,10 @@ use hardpoint_bench_harness::{
 use http::{Request, StatusCode};
 use tower_layer::Layer;
 
-use crate::ratelimit::{check::spread, peer, quota};
+use crate::{
+    ratelimit::{check::spread, peer, quota},
+    stack,
+};
 
 /// Its name among the benchmarks.
 pub const NAME: &str = "growth";
@@ -27,6 +30,8 @@ pub const NAME: &str = "growth";
 pub const KEYS: [u32; 5] = [1_000, 10_000, 100_000, 1_000_000, 10_000_000];
 
 const THREADS: [u32; 4] = [1, 2, 4, 8];
+const CLIENTS: [u32; 5] = [100, 1_000, 10_000, 100_000, 1_000_000];
+const ROUTES: [u32; 3] = [10, 100, 1_000];
 /// So many that their buckets are in no first or second cache, and eight tables fill no memory.
 const POLICY_KEYS: u32 = 65_536;
 
@@ -34,15 +39,25 @@ const POLICY_KEYS: u32 = 65_536;
 #[must_use]
 pub fn growth(held: impl Fn(u32) -> Option<(f64, f64)>) -> Growth {
     Growth {
-        title: "How the cost of a limiter grows",
-        peer: "governor",
+        title: "How the cost of a limiter and of the whole stack grows",
+        peer: "the peer",
         note: "Uniform load. By threads: time over the checks of all threads together, a million \
                keys; beyond as many threads as there are cores they take turns. By policies: one \
                request through our layer, decided by all of them, 65 536 keys in each, making the \
                request included; governor's limiters are asked one after another without a \
                request, so a refusal by a later one has burnt the cells of the ones before, which \
-               ours does not.",
-        panels: vec![by_keys(), memory(held), by_threads(), by_policies()],
+               ours does not. Through the stack: the layers of the example in process, beside the \
+               popular ones of the benchmark `whole`; clients have an address each and take turns \
+               in random order, and share 64 tokens.",
+        panels: vec![
+            by_keys(),
+            memory(held),
+            by_threads(),
+            by_policies(),
+            by_clients(),
+            by_routes(),
+            by_stack_threads(),
+        ],
     }
 }
 
@@ -66,8 +81,43 @@ fn memory(held: impl Fn(u32) -> Option<(f64, f64)>) -> Report {
     report
 }
 
+/// Clients of the whole stack: an address and a token each.
+fn by_clients() -> Report {
+    let mut report = Report::new("clients", "Time a request through the stack, by clients");
+    for clients in CLIENTS {
+        eprintln!("measuring: {clients} clients");
+        report.contest(&power(clients), stack::by_clients(clients), None);
+    }
+    report
+}
+
+fn by_routes() -> Report {
+    let mut report = Report::new("routes", "Time a request through the stack, by routes");
+    for routes in ROUTES {
+        eprintln!("measuring: {routes} routes");
+        report.contest(&routes.to_string(), stack::by_routes(routes), None);
+    }
+    report
+}
+
+fn by_stack_threads() -> Report {
+    let mut report = Report::new("threads", "Time a request through the stack, by threads");
+    for threads in THREADS {
+        eprintln!("measuring: {threads} threads");
+        let mut one = Report::new("", "");
+        one.contest("", stack::by_threads(threads as usize), None);
+        for row in one.rows() {
+            let (ours, peer) =
+                (share(row.ours, threads), row.peer.map(|peer| share(peer, threads)));
+            report.row(Row { name: threads.to_string(), ours, peer, ..row.clone() });
+        }
+    }
+    report
+}
+
 fn power(keys: u32) -> String {
     match keys {
+        ..1_000 => keys.to_string(),
         1_000_000.. => format!("{} M", keys / 1_000_000),
         _ => format!("{} k", keys / 1_000),
     }

@@ -150,6 +150,9 @@ fn bench_of(bench: Bench, folder: &Path) -> Result<(), Box<dyn Error>> {
 /// A report of the contests whose names have `text` in them.
 fn measured(bench: Bench, text: &str, counted: &Counted) -> Report {
     let mut report = Report::new(bench.name(), bench.title());
+    if bench == Bench::Breakdown {
+        report = report.steps();
+    }
     for (name, contest) in bench.contests() {
         if name.contains(text) {
             eprintln!("measuring: {name}");

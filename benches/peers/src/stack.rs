@@ -4,7 +4,10 @@ use std::{
     convert::Infallible,
     io,
     net::SocketAddr,
-    sync::{LazyLock, OnceLock},
+    sync::{
+        LazyLock, OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -24,6 +27,7 @@ use hardpoint::{
 use hardpoint_bench_harness::{
     exchange::exchange,
     keys,
+    load::Pattern,
     measure::{Contender, Plan},
     report::{Contest, Goal},
     tokens::{AUDIENCE, ISSUER, TokenSet},
@@ -44,7 +48,7 @@ use tracing_subscriber::{Registry, layer::SubscriberExt};
 use crate::{Named, popular};
 
 /// How many clients take turns, each with a token of its own.
-const CLIENTS: usize = 64;
+const CLIENTS: u32 = 64;
 const PATH: &str = "/api/v1/ping";
 const MAX_BODY: u64 = 64 * 1024;
 const MAX_TIME: Duration = Duration::from_secs(30);
@@ -85,15 +89,64 @@ pub(crate) fn steps() -> Vec<Named> {
 /// Tokens that both sides have seen.
 fn known(threads: usize) -> Contest<'static> {
     let _entered = runtime().enter();
-    let ours = around(verifier().cache(TokenCache::new()).build().expect("an issuer"));
-    let peer = popular::around(ping(), peer().cached());
+    let (ours, peer) = both(ping());
     contest(threads, ours, peer)
+}
+
+/// So many clients, each with an address of its own.
+pub(crate) fn by_clients(clients: u32) -> Contest<'static> {
+    const DRAWS: usize = 1 << 18;
+
+    let order = Pattern::Uniform.draw(clients, DRAWS, 1);
+    let _entered = runtime().enter();
+    let (mut ours, mut peer) = both(ping());
+    for client in 0..clients {
+        for service in [&mut ours, &mut peer] {
+            assert_eq!(exchange(service, request_of(PATH, client)), StatusCode::OK);
+        }
+    }
+    let draw = |order: Vec<u32>| {
+        let mut next = order.into_iter().cycle();
+        move || request_of(PATH, next.next().unwrap_or_default())
+    };
+    let (theirs, order) = (draw(order.clone()), draw(order));
+    Contest::new(prepared(order, ours, our_log()), prepared(theirs, peer, popular::log()))
+        .plan(Plan::prepared())
+}
+
+/// So many routes, each asked in turn.
+pub(crate) fn by_routes(routes: u32) -> Contest<'static> {
+    let path = |route: u32| format!("/api/v1/things-{route}/{{id}}");
+    let router = (0..routes)
+        .fold(Router::new(), |router, route| router.route(&path(route), get(async || "pong")));
+    let _entered = runtime().enter();
+    let (ours, peer) = both(router);
+    let turns = || {
+        let mut route = 0;
+        move || {
+            route = (route + 1) % routes;
+            request_of(&format!("/api/v1/things-{route}/7"), route)
+        }
+    };
+    Contest::new(prepared(turns(), ours, our_log()), prepared(turns(), peer, popular::log()))
+        .plan(Plan::prepared())
+}
+
+/// So many threads at once.
+pub(crate) fn by_threads(threads: usize) -> Contest<'static> {
+    known(threads)
+}
+
+/// The same router inside of our layers and of the popular ones.
+fn both(router: Router) -> (Router, Router) {
+    let known = verifier().cache(TokenCache::new()).build().expect("an issuer");
+    (around(router.clone(), known), popular::around(router, peer().cached()))
 }
 
 /// Tokens that neither side remembers.
 fn new() -> Contest<'static> {
     let _entered = runtime().enter();
-    let ours = around(verifier().build().expect("an issuer"));
+    let ours = around(ping(), verifier().build().expect("an issuer"));
     contest(1, ours, popular::around(ping(), peer())).goal(Goal::Ratio(0.5))
 }
 
@@ -119,12 +172,7 @@ where
     B: http_body::Body,
 {
     if threads == 1 {
-        let mut service = service;
-        let operation = move |request| assert_eq!(exchange(&mut service, request), StatusCode::OK);
-        return Contender::prepared(request, operation).within(move |run| {
-            let _entered = runtime().enter();
-            dispatcher::with_default(&log, run);
-        });
+        return prepared(request, service, log);
     }
     Contender::prepared_on(threads, request, move || {
         // For as long as the thread measures: timers belong to a runtime, lines to a log.
@@ -137,11 +185,29 @@ where
     })
 }
 
+fn prepared<S, B>(
+    request: impl FnMut() -> Request<Body> + 'static,
+    mut service: S,
+    log: Dispatch,
+) -> Contender<'static>
+where
+    S: Service<Request<Body>, Response = Response<B>, Error = Infallible> + 'static,
+    B: http_body::Body,
+{
+    let operation = move |request| assert_eq!(exchange(&mut service, request), StatusCode::OK);
+    Contender::prepared(request, operation).within(move |run| {
+        // Timers belong to a runtime, lines to a log.
+        let _entered = runtime().enter();
+        dispatcher::with_default(&log, run);
+    })
+}
+
 fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
 
     RUNTIME.get_or_init(|| {
-        let builder = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build();
+        let builder =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build();
         builder.expect("a runtime")
     })
 }
@@ -151,27 +217,30 @@ fn our_log() -> Dispatch {
     Dispatch::new(Registry::default().with(logs.expect("the filter is `info`")))
 }
 
-static TOKENS: LazyLock<TokenSet> = LazyLock::new(|| TokenSet::generate(Algorithm::Rs256, CLIENTS));
+static TOKENS: LazyLock<TokenSet> =
+    LazyLock::new(|| TokenSet::generate(Algorithm::Rs256, CLIENTS as usize));
 
 /// One of a client, the next one's turn after it.
 fn request() -> Request<Body> {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(0);
 
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    request_of(PATH, NEXT.fetch_add(1, Ordering::Relaxed) % CLIENTS)
+}
+
+fn request_of(path: &str, client: u32) -> Request<Body> {
     static BEARERS: LazyLock<Vec<HeaderValue>> = LazyLock::new(|| {
         let bearer = |token: &str| HeaderValue::try_from(format!("Bearer {token}"));
         TOKENS.tokens.iter().map(|token| bearer(token.expose()).expect("ASCII")).collect()
     });
 
-    let client = NEXT.fetch_add(1, Ordering::Relaxed) % CLIENTS;
-    let mut request = Request::get(PATH).body(Body::empty()).expect("a path");
+    let mut request = Request::get(path).body(Body::empty()).expect("a path");
     let headers = request.headers_mut();
     headers.insert(HOST, HeaderValue::from_static("127.0.0.1"));
     headers.insert(USER_AGENT, HeaderValue::from_static("load/1.0"));
     headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-    headers.insert(AUTHORIZATION, BEARERS[client].clone());
-    let address = keys::address(u32::try_from(client).unwrap_or_default());
-    request.extensions_mut().insert(ConnectInfo(SocketAddr::from((address, 40_000))));
+    headers.insert(AUTHORIZATION, BEARERS[(client % CLIENTS) as usize].clone());
+    let address = SocketAddr::from((keys::address(client), 40_000));
+    request.extensions_mut().insert(ConnectInfo(address));
     request
 }
 
@@ -206,7 +275,7 @@ fn by_subject() -> SubjectRateLimitLayer {
 }
 
 /// The stack of the example, with its metrics.
-fn around(verifier: TokenVerifier) -> Router {
+fn around(router: Router, verifier: TokenVerifier) -> Router {
     let mut metrics = Metrics::builder();
     let telemetry: Telemetry = metrics.telemetry();
     let lifecycle = Lifecycle::builder().build().expect("the defaults fit");
@@ -228,7 +297,7 @@ fn around(verifier: TokenVerifier) -> Router {
         .layer(BodyLimitLayer::new(MAX_BODY).with_axum_body());
     // What is measured is kept as long as the layers.
     std::mem::forget(metrics);
-    ping().layer(inner).layer(outer)
+    router.layer(inner).layer(outer)
 }
 
 type Boxed = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;

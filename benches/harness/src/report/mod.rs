@@ -4,6 +4,7 @@ pub mod growth;
 mod json;
 mod machine;
 mod plot;
+mod steps;
 mod table;
 
 use std::{fs, io, path::Path};
@@ -111,6 +112,8 @@ impl<'a> Contest<'a> {
 pub struct Report {
     name: &'static str,
     title: &'static str,
+    /// Whether each row is a step whose peer is the step before.
+    is_steps: bool,
     rows: Vec<Row>,
     notes: Vec<String>,
 }
@@ -119,7 +122,14 @@ impl Report {
     /// A report without rows; files are called by `name`.
     #[must_use]
     pub const fn new(name: &'static str, title: &'static str) -> Self {
-        Self { name, title, rows: Vec::new(), notes: Vec::new() }
+        Self { name, title, is_steps: false, rows: Vec::new(), notes: Vec::new() }
+    }
+
+    /// Draws what each row adds to its peer, in place of ratios.
+    #[must_use]
+    pub const fn steps(mut self) -> Self {
+        self.is_steps = true;
+        self
     }
 
     /// Adds a row.
@@ -179,7 +189,8 @@ impl Report {
         fs::create_dir_all(folder)?;
         let json = serde_json::to_string_pretty(&json::render(self))?;
         fs::write(folder.join(format!("{}.json", self.name)), json + "\n")?;
-        fs::write(folder.join(format!("{}.svg", self.name)), plot::render(self))
+        let plot = if self.is_steps { steps::render(self) } else { plot::render(self) };
+        fs::write(folder.join(format!("{}.svg", self.name)), plot)
     }
 }
 
