@@ -126,9 +126,9 @@
 //!   arrives once the response has ended counts as the next head: the client has
 //!   [`head_timeout`](Server::head_timeout) for the rest. Respond after the end of the body, or let
 //!   the response's body end after it.
-//! - On HTTP/2, the last frame of a response is buffered whole, and its request is then over. A
-//!   drain gives the client half of the deadline to take the rest. If the client takes longer, the
-//!   response is cut, and the exit code does not show it.
+//! - On HTTP/2, a request is over once the client's window covers the rest of its response, or once
+//!   the rest is shorter than 1,024 bytes. A client that then keeps its window shut is bounded by
+//!   [`idle_timeout`](Server::idle_timeout).
 //! - An upgraded connection (a WebSocket) is the application's: it has no timeout, and the drain
 //!   does not wait for it. Hold a [guard](crate::Lifecycle::hold) for it, and subscribe to
 //!   [`Lifecycle::draining`](crate::Lifecycle::draining).

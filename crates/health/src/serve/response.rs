@@ -97,6 +97,7 @@ where
             }
         };
         let exchange = this.exchange.take();
+        let http2 = !*this.http1;
         let mut response = response;
         let mut leave = false;
         if let Some(exchange) = &exchange {
@@ -106,7 +107,8 @@ where
         if leave && response.status() != StatusCode::SWITCHING_PROTOCOLS {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        Poll::Ready(Ok(response.map(|inner| ResponseBody { inner, exchange })))
+        let last = if http2 { Last::Unsplit } else { Last::Whole };
+        Poll::Ready(Ok(response.map(|inner| ResponseBody { inner, exchange, last })))
     }
 }
 
@@ -116,12 +118,46 @@ fn refuse<B>(refusal: Refusal) -> Response<hardpoint_core::ResponseBody<B>> {
 }
 
 pin_project! {
-    /// The service's body, unchanged. Its request is in flight until the body ends, fails or is
-    /// dropped.
+    /// The service's body. Its request is in flight until the body ends, fails or is dropped.
+    ///
+    /// HTTP/1 gets it unchanged. On HTTP/2, the last frame is passed on in two parts: hyper hands a
+    /// frame to h2 whole as soon as the client grants one byte, and would drop the body with its
+    /// last frame. It takes the second part only when the client's window covers the first, so the
+    /// request stays in flight until then, and the limit of a stalled write applies.
     pub(super) struct ResponseBody<B> {
         #[pin]
         inner: hardpoint_core::ResponseBody<B>,
         exchange: Option<Exchange>,
+        last: Last,
+    }
+}
+
+/// The last frame of a response body.
+#[derive(Debug)]
+enum Last {
+    /// It is passed on as it is.
+    Whole,
+    /// It has not come yet.
+    Unsplit,
+    /// Its second part, which is still to be passed on.
+    Part(Bytes),
+}
+
+impl Last {
+    /// A rest that is not longer than this keeps no more memory than the idle connection itself, so
+    /// that the idle time-out bounds it well enough.
+    const LEAST: usize = 1024;
+
+    /// Takes the second part off `frame`, which is the last one.
+    fn split(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
+        match frame.into_data() {
+            Ok(mut data) if data.len() > Self::LEAST => {
+                *self = Self::Part(data.split_off(data.len() - 1));
+                Frame::data(data)
+            }
+            Ok(data) => Frame::data(data),
+            Err(frame) => frame,
+        }
     }
 }
 
@@ -133,23 +169,36 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let this = self.project();
-        let polled = this.inner.poll_frame(cx);
-        match (&polled, this.exchange) {
+        let mut this = self.project();
+        if let Last::Part(part) = this.last {
+            let part = std::mem::take(part);
+            *this.last = Last::Whole;
+            return Poll::Ready(Some(Ok(Frame::data(part))));
+        }
+        let mut polled = this.inner.as_mut().poll_frame(cx);
+        match (&polled, this.exchange.as_mut()) {
             // hyper asks again as soon as the client has room for more.
             (Poll::Ready(Some(Ok(_))), Some(exchange)) => exchange.set_unread(true),
-            (Poll::Ready(_), exchange) => *exchange = None,
+            (Poll::Ready(Some(Ok(_))) | Poll::Pending, None) => {}
+            (Poll::Ready(_), _) => *this.exchange = None,
             (Poll::Pending, Some(exchange)) => exchange.set_unread(false),
-            (Poll::Pending, None) => {}
+        }
+        if matches!(this.last, Last::Unsplit) && this.inner.is_end_stream() {
+            polled =
+                polled.map(|frame| frame.map(|frame| frame.map(|frame| this.last.split(frame))));
         }
         polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        !matches!(self.last, Last::Part(_)) && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        match &self.last {
+            // The inner body has ended.
+            Last::Part(part) => SizeHint::with_exact(part.len() as u64),
+            Last::Whole | Last::Unsplit => self.inner.size_hint(),
+        }
     }
 }

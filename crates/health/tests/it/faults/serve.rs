@@ -639,6 +639,29 @@ async fn the_rest_of_an_http_2_response_is_sent_during_a_drain_and_after_the_idl
     }
 }
 
+/// The same body, of which the client takes nothing after the first window.
+#[tokio::test]
+async fn the_last_frame_of_an_http_2_response_has_the_time_of_a_stalled_write() {
+    let large = routing::get(async || Bytes::from_static(&[7; 1 << 20]));
+    let app = Router::new().route("/", large);
+    let limited = server().await.write_timeout(SHORT * 3);
+    let running = Running::start(limited, app.clone(), lifecycle(LONG));
+    let mut shut = narrow_http2(running.connect(0).await).await;
+    let start = Instant::now();
+    let _unread = shut.send_request(get("/")).await.unwrap();
+    until(|| running.refused.count(Cause::Write) == 1).await;
+    assert!(start.elapsed() >= SHORT * 3, "{:?}", start.elapsed());
+
+    // While the server drains, it is a request that waits only for its client.
+    let deadline = Duration::from_secs(2);
+    let running = Running::start(server().await, app, lifecycle(deadline));
+    let mut shut = narrow_http2(running.connect(0).await).await;
+    let _unread = shut.send_request(get("/")).await.unwrap();
+    let (code, took) = running.drain().await;
+    assert_eq!(code, ExitCode::SUCCESS);
+    assert!(took >= deadline / 2 && took < deadline, "{took:?}");
+}
+
 /// Clients that leave and handlers that panic while the server drains.
 #[tokio::test]
 async fn a_request_that_ends_by_itself_is_not_cut() {
