@@ -90,7 +90,7 @@ pub use self::{
     outcome::Outcome,
     place::{Place, StackLayer},
     problem::{Challenge, Problem},
-    refusal::{GrpcCode, Refusal, Refusals, Refused, Rejection, Renderer},
+    refusal::{GrpcCode, Refusal, Refusals, Refused, Rejection, Renderer, Replacement},
     request_id::RequestId,
     route::Route,
     secret::Secret,

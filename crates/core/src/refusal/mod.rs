@@ -2,6 +2,7 @@
 
 mod grpc;
 mod refusals;
+mod replacement;
 
 use std::error::Error;
 
@@ -10,6 +11,7 @@ use http::{HeaderMap, StatusCode};
 pub use self::{
     grpc::GrpcCode,
     refusals::{Refusal, Refusals, Renderer},
+    replacement::Replacement,
 };
 use crate::{Outcome, Problem};
 

@@ -54,6 +54,9 @@ where
         let http1 = request.version() <= Version::HTTP_11;
         let (mut head, body) = request.into_parts();
         self.peer.insert(&mut head.extensions);
+        if let Some(body) = exchange.body() {
+            head.extensions.insert(body.replacement().clone());
+        }
         let body = RequestBody::new(body, exchange.body(), self.pace);
         // The instance that the connection keeps is never called, so a clone need not be swapped.
         let service = self.inner.clone();

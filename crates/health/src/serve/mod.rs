@@ -66,7 +66,8 @@
 //!    [`head_bytes`](Server::head_bytes) gets a 431.
 //! 3. A body must not pause for [`body_stall`](Server::body_stall) and must keep
 //!    [`body_rate`](Server::body_rate) on average. Otherwise reading it fails with a [`BodyError`],
-//!    and the server replaces the handler's response with a 408. Both count only the time in which
+//!    and the server replaces the handler's response with a 408, which it notes in the request's
+//!    [`Replacement`](hardpoint_core::Replacement) for the access line. Both count only the time in which
 //!    the handler waits for the client, and end when the response begins.
 //! 4. A client that takes no byte of a waiting response for
 //!    [`write_timeout`](Server::write_timeout) is disconnected, also if it does so by the flow

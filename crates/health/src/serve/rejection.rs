@@ -2,9 +2,9 @@
 
 use std::{error::Error, fmt};
 
-use hardpoint_core::{Problem, Rejection};
+use hardpoint_core::{HeadFacts, Problem, Refusals, Rejection, ResponseBody};
 use http::{
-    HeaderMap, HeaderValue, Request, StatusCode, Version,
+    HeaderMap, HeaderValue, Request, Response, StatusCode, Version,
     header::{CONNECTION, HOST},
 };
 
@@ -24,6 +24,14 @@ pub(super) fn lacks_host<B>(request: &Request<B>) -> bool {
     }
     let mut hosts = request.headers().get_all(HOST).iter();
     hosts.next().is_none() || hosts.next().is_some()
+}
+
+impl Refusal {
+    /// The response to the client. It has neither an id nor a route: no layer has seen the request,
+    /// or its response is replaced.
+    pub(super) fn render<B>(self) -> Response<ResponseBody<B>> {
+        Refusals::new().refuse(&HeadFacts::default(), &self)
+    }
 }
 
 impl fmt::Display for Refusal {

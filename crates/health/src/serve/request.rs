@@ -129,11 +129,7 @@ impl Paced {
         }
         ready!(timer.sleep.as_mut().poll(cx));
         // The response may have begun while the timer ran.
-        if self.state.has_responded() {
-            return Poll::Pending;
-        }
-        self.state.set_too_slow();
-        Poll::Ready(())
+        if self.state.set_too_slow() { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 

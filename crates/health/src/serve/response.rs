@@ -6,7 +6,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use hardpoint_core::{HeadFacts, Refusals};
 use http::{HeaderValue, Request, Response, StatusCode, header::CONNECTION};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
@@ -86,14 +85,16 @@ where
                     let response = ready!(future.poll(cx));
                     break match this.exchange {
                         // Also instead of an error: it came from the body.
-                        Some(exchange) if exchange.was_too_slow() => {
+                        Some(exchange) if !exchange.respond() => {
                             exchange.state().refused().note(Cause::Body);
-                            refuse(Refusal::BodyTimeout)
+                            // Before the replaced response is dropped, which writes its line.
+                            exchange.note_replacement();
+                            Refusal::BodyTimeout.render()
                         }
                         _ => response.map_err(Into::into)?.map(hardpoint_core::ResponseBody::inner),
                     };
                 }
-                StepProject::Refusing { refusal } => break refuse(*refusal),
+                StepProject::Refusing { refusal } => break refusal.render(),
             }
         };
         let exchange = this.exchange.take();
@@ -101,7 +102,6 @@ where
         let mut response = response;
         let mut leave = false;
         if let Some(exchange) = &exchange {
-            exchange.respond();
             leave = *this.http1 && exchange.state().is_draining();
         }
         if leave && response.status() != StatusCode::SWITCHING_PROTOCOLS {
@@ -110,11 +110,6 @@ where
         let last = if http2 { Last::Unsplit } else { Last::Whole };
         Poll::Ready(Ok(response.map(|inner| ResponseBody { inner, exchange, last })))
     }
-}
-
-fn refuse<B>(refusal: Refusal) -> Response<hardpoint_core::ResponseBody<B>> {
-    // No layer has seen the request, so it has no id, and its route is not known.
-    Refusals::new().refuse(&HeadFacts::default(), &refusal)
 }
 
 pin_project! {

@@ -5,7 +5,11 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed},
 };
 
-use super::{patience::Seen, refused::Refused, report::Draining};
+use hardpoint_core::Replacement;
+
+use super::{
+    patience::Seen, refused::Refused, rejection::Refusal, report::Draining, request::RequestBody,
+};
 
 /// The state of one connection.
 ///
@@ -135,15 +139,17 @@ impl Exchange {
         self.body.as_ref()
     }
 
-    /// Whether the client sent the request's body too slowly.
-    pub(super) fn was_too_slow(&self) -> bool {
-        self.body.as_ref().is_some_and(|body| body.too_slow.load(Relaxed))
+    /// The service has responded. Returns `false` if the client sent the request's body too slowly
+    /// before, so that the server sends a refusal instead.
+    pub(super) fn respond(&self) -> bool {
+        self.body.as_ref().is_none_or(|body| body.decide(BodyState::RESPONDED))
     }
 
-    /// The response's head is on its way.
-    pub(super) fn respond(&self) {
+    /// Notes for the layers that the server replaces their response. The body may be about to do so
+    /// on another thread.
+    pub(super) fn note_replacement(&self) {
         if let Some(body) = &self.body {
-            body.responded.store(true, Relaxed);
+            body.note_replacement();
         }
     }
 
@@ -185,8 +191,10 @@ pub(super) struct BodyState {
     state: Arc<State>,
     /// What the request waits for: its body, its client's reading, or nothing more at all.
     waits: AtomicU8,
-    too_slow: AtomicBool,
-    responded: AtomicBool,
+    /// What the client gets: the response, or a refusal because the body was too slow. The first of
+    /// the two counts.
+    decided: AtomicU8,
+    replacement: Replacement,
 }
 
 impl BodyState {
@@ -194,9 +202,18 @@ impl BodyState {
     const RESPONSE: u8 = 1 << 1;
     const ENDED: u8 = 1 << 2;
 
+    const UNDECIDED: u8 = 0;
+    const RESPONDED: u8 = 1;
+    const TOO_SLOW: u8 = 2;
+
     fn new(state: Arc<State>) -> Self {
-        let (too_slow, responded) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { state, waits: AtomicU8::new(0), too_slow, responded }
+        let (waits, decided) = (AtomicU8::new(0), AtomicU8::new(Self::UNDECIDED));
+        Self { state, waits, decided, replacement: Replacement::default() }
+    }
+
+    /// Where the layers read that the server replaces their response.
+    pub(super) const fn replacement(&self) -> &Replacement {
+        &self.replacement
     }
 
     pub(super) fn wait_for_body(&self) {
@@ -208,11 +225,26 @@ impl BodyState {
     }
 
     pub(super) fn has_responded(&self) -> bool {
-        self.responded.load(Relaxed)
+        self.decided.load(Relaxed) == Self::RESPONDED
     }
 
-    pub(super) fn set_too_slow(&self) {
-        self.too_slow.store(true, Relaxed);
+    /// The client has had its time. Returns `false` if the service has responded meanwhile.
+    pub(super) fn set_too_slow(&self) -> bool {
+        let decided = self.decide(Self::TOO_SLOW);
+        if decided {
+            // The service may end with the body's error, and then writes its line before it returns.
+            self.note_replacement();
+        }
+        decided
+    }
+
+    fn note_replacement(&self) {
+        self.replacement.set(&Refusal::BodyTimeout.render::<RequestBody>());
+    }
+
+    fn decide(&self, what: u8) -> bool {
+        let decided = self.decided.compare_exchange(Self::UNDECIDED, what, Relaxed, Relaxed);
+        decided.is_ok() || decided == Err(what)
     }
 
     fn wait(&self, bit: u8) {

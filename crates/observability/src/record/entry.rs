@@ -3,7 +3,7 @@
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use hardpoint_core::{
-    Client, Mono, Outcome, Refused, RequestContext, Route, Scheme, Telemetry, Time,
+    Client, Mono, Outcome, Refused, Replacement, RequestContext, Route, Scheme, Telemetry, Time,
     event::{Ending, RequestEnded, RequestStarted},
 };
 use http::{
@@ -56,6 +56,8 @@ pub(super) struct Entry {
     bytes_in: Option<u64>,
     status: Option<StatusCode>,
     refused: Option<Refused>,
+    /// Where the server notes that it sends another response.
+    replacement: Option<Replacement>,
     first_byte: Option<Mono>,
     bytes_out: u64,
     /// The length of the response body, if known.
@@ -137,6 +139,7 @@ impl Entry {
             context,
             status: None,
             refused: None,
+            replacement: Replacement::find(request.extensions()).cloned(),
             first_byte: None,
             bytes_out: 0,
             expected: None,
@@ -214,6 +217,17 @@ impl Entry {
         self.error = Some(text.into());
     }
 
+    /// Records what the server sends in place of the response, if it does. A request whose service
+    /// was dropped before it responded gets nothing.
+    fn replace(&mut self) {
+        let replacement = self.replacement.as_ref().filter(|_| self.stage != Stage::Waiting);
+        let Some(refused) = replacement.and_then(Replacement::refused) else { return };
+        self.bytes_out = replacement.and_then(Replacement::bytes).unwrap_or(0);
+        self.refused = Some(refused);
+        self.status = Some(refused.status());
+        self.grpc = None;
+    }
+
     fn ending(&self) -> Ending {
         let refusal = self.refused.map(Refused::outcome);
         let server_error = self.status.is_some_and(|status| status.is_server_error());
@@ -286,6 +300,7 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
+        self.replace();
         let ending = self.ending();
         let now = self.time.now();
         let duration = self.since_received(now);

@@ -88,7 +88,9 @@
 //! | `notes` | an object of the notes that handlers added with [`RequestContext::note`](hardpoint_core::RequestContext::note) |
 //!
 //! A rejected request is logged with the status and outcome of its
-//! [`Refused`](hardpoint_core::Refused), even where gRPC sends 200. Otherwise `outcome` is:
+//! [`Refused`](hardpoint_core::Refused), even where gRPC sends 200. If the server sends a refusal in
+//! place of the response, such as a 408 after a slow request body, the line reports that refusal: the
+//! server notes it in the request's [`Replacement`](hardpoint_core::Replacement). Otherwise `outcome` is:
 //!
 //! | outcome | the request |
 //! |---|---|

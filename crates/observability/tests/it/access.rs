@@ -6,7 +6,8 @@ use std::{
 };
 
 use hardpoint_core::{
-    ClientResolver, Head, Identity, Outcome, Problem, Refusals, RequestContext, Route, Time,
+    ClientResolver, Head, HeadFacts, Identity, Outcome, Problem, Refusals, Replacement,
+    RequestContext, Route, Time,
 };
 use hardpoint_observability::RecordLayer;
 use hardpoint_testkit::{TestBody, leak::LeakScanner, spy::SpyError};
@@ -14,7 +15,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use serde_json::{Value as Json, json};
-use tower::{ServiceExt, service_fn};
+use tower::{Service, ServiceExt, service_fn};
 use tower_layer::Layer;
 
 use crate::harness::{Harness, get};
@@ -160,6 +161,48 @@ async fn the_outcome_of_a_refusal_wins_over_the_status() {
         });
         harness.exchange(get("/")).await.unwrap();
         assert_eq!(ending(&harness.access()), (outcome, level));
+    }
+}
+
+/// The server sends a refusal in place of what the service returned.
+#[tokio::test]
+async fn a_response_that_the_server_replaces_is_recorded_as_it_was_sent() {
+    for fails in [false, true] {
+        let harness = Harness::new();
+        harness.spy.respond(move |parts| {
+            let problem = Problem::from_status(StatusCode::REQUEST_TIMEOUT);
+            let sent = Refusals::new().refuse::<TestBody>(&HeadFacts::default(), &problem);
+            assert!(Replacement::find(&parts.extensions).unwrap().set(&sent));
+            let mut response = Response::new(TestBody::from("the body could not be read"));
+            *response.status_mut() = StatusCode::BAD_REQUEST;
+            if fails { Err(SpyError::new(1)) } else { Ok(response) }
+        });
+        let mut request = get("/");
+        request.extensions_mut().insert(Replacement::default());
+        drop(harness.call(request).await);
+        let line = harness.access();
+        assert_eq!((&line["status"], ending(&line)), (&json!(408), ("rejected", "INFO")));
+        let problem = Problem::from_status(StatusCode::REQUEST_TIMEOUT);
+        let sent = Refusals::new().refuse::<TestBody>(&HeadFacts::default(), &problem);
+        assert_eq!(line["bytes_out"], json!(sent.body().size_hint().exact()));
+    }
+    // A client that has left gets nothing, and the others their response.
+    for set in [true, false] {
+        let harness = Harness::new();
+        let replacement = Replacement::default();
+        let mut request = get("/");
+        request.extensions_mut().insert(replacement.clone());
+        if set {
+            let problem = Problem::from_status(StatusCode::REQUEST_TIMEOUT);
+            replacement.set(&Refusals::new().refuse::<TestBody>(&HeadFacts::default(), &problem));
+            let mut service = harness.service();
+            ServiceExt::<Request<TestBody>>::ready(&mut service).await.unwrap();
+            drop(service.call(request));
+        } else {
+            drop(harness.call(request).await);
+        }
+        let expected = if set { json!(null) } else { json!(200) };
+        assert_eq!(harness.access()["status"], expected);
     }
 }
 
