@@ -19,6 +19,11 @@ need_postgres() {
     compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || need initdb postgresql
 }
 
+# need_haproxy: Debian keeps it out of the path of users.
+need_haproxy() {
+    [ -x /usr/sbin/haproxy ] || need haproxy haproxy
+}
+
 # need_cargo COMMAND CRATE VERSION: installs a tool that cargo builds.
 need_cargo() {
     if command -v "$1" >/dev/null 2>&1 && "$1" --version 2>/dev/null | grep -qF "$3"; then

@@ -11,6 +11,8 @@ mod passwords;
 mod prometheus;
 mod quote;
 mod recovery;
+#[path = "../service/mod.rs"]
+mod service;
 mod session;
 mod shared;
 mod start;
@@ -19,38 +21,22 @@ mod trace;
 
 use std::{process::Command, time::Duration};
 
-use hardpoint_testkit::http::{Client, Process};
+use hardpoint_testkit::http::Client;
 use serde_json::{Value, json};
+use service::{Service, environment};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const PASSWORD: &str = "correct horse battery staple";
 
-/// The program with an environment that holds nothing but these variables and free ports.
 fn program(variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hardened-api"));
+    environment(&mut command, variables);
     command
-        .env_clear()
-        .envs([("HARDPOINT_LISTEN", "127.0.0.1:0"), ("HARDPOINT_ADMIN_LISTEN", "127.0.0.1:0")]);
-    command.envs(variables.iter().copied());
-    command
-}
-
-/// A running service.
-struct Service {
-    process: Process,
-    public: String,
-    admin: String,
 }
 
 impl Service {
     async fn start(variables: &[(&str, &str)]) -> Self {
-        let process = Process::spawn(&mut program(variables));
-        let line = process.line(PATIENCE, |line| line.contains("listening")).await;
-        let address = |name: &str| {
-            let (_, rest) = line.split_once(&format!("{name}=")).unwrap();
-            format!("http://{}", rest.split_whitespace().next().unwrap())
-        };
-        Self { public: address(" address"), admin: address("admin_address"), process }
+        Self::spawn(&mut program(variables)).await
     }
 
     async fn sign_up(&self, email: &str) {

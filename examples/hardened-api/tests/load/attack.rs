@@ -1,0 +1,106 @@
+//! Clients that hold connections, and handlers that hold threads.
+
+use std::time::Duration;
+
+use hardpoint_testkit::http::Client;
+use tokio::{io::AsyncWriteExt, net::TcpStream, time::Instant};
+
+use crate::{MACHINE, address, client::Clients, server, start};
+
+/// The goal for the 99th percentile of a probe, in microseconds, and what a busy machine may add.
+const PROBE: u64 = 5_000;
+const SLACK: u64 = 4;
+
+/// Asks for a probe for some seconds. Returns the 99th percentile in microseconds.
+async fn probe(path: &str, rate: u32, seconds: u32, to: &str) -> u64 {
+    let probes = Clients::start(&format!("probe {path} {rate} {seconds} {to}"));
+    let [asked, failures, p50, p99] = probes.report::<u64>("probed").await[..] else { panic!() };
+    println!(
+        "{path}: {asked} answers, {failures} failures, p50 {p50} us, p99 {p99} us, goal {PROBE}"
+    );
+    assert_eq!(failures, 0, "{path}");
+    assert!(asked > u64::from(rate * seconds / 2), "{path}: {asked}");
+    p99
+}
+
+/// Waits until all of these connections are closed. Returns when the first and the last were.
+async fn closed(what: &str, clients: &Clients, within: std::ops::Range<u64>) {
+    let [first, last] = clients.report::<u64>("closed").await[..] else { panic!() };
+    println!("{what} closed after {first} to {last} ms, goal {within:?}");
+    assert!(within.contains(&first) && last < within.end + 2_000, "{what}: {first} to {last}");
+}
+
+/// S8, O18.
+#[tokio::test]
+async fn abandoned_connections_are_closed_within_their_time_outs_and_probes_stay_fast() {
+    let machine = MACHINE.read().await;
+    let service = start(None, &[]).await;
+    let to = address(&service.public);
+    let unread = Clients::hold("unread", 20, to).await;
+    let bodies = Clients::hold("byte", 100, to).await;
+    let heads = Clients::hold("half", 1_100, to).await;
+    let p99 = probe("/livez", 200, 11, to).await;
+    assert!(p99 < SLACK * PROBE, "{p99}");
+    closed("100 one-byte bodies", &bodies, 4_900..6_000).await;
+    assert!(bodies.lines().contains(&"answered \"408\" 100".to_owned()), "{:?}", bodies.lines());
+    closed("1,100 half heads", &heads, 9_900..11_000).await;
+    // What is left takes time and no processor.
+    drop(machine);
+    closed("20 clients that do not read", &unread, 29_000..32_000).await;
+
+    let lines = service.process.stdout();
+    let with = |what: &str| lines.iter().filter(|line| line.contains(what)).count();
+    // The record shows what was sent, not the 400 of the handler whose body broke off.
+    assert!(with("route=\"/api/v1/session\" status=408 outcome=\"rejected\"") > 0, "{lines:?}");
+    assert_eq!(with("status=400"), 0);
+    for cause in ["body", "head", "write"] {
+        let warnings = with(&format!("cause=\"{cause}\""));
+        assert!((1..=4).contains(&warnings), "{cause}: {warnings} lines");
+    }
+    service.process.signal("TERM");
+    assert_eq!(service.process.wait(crate::PATIENCE).await.code(), Some(0));
+}
+
+/// S8 with a limit of 1,024 files, which the connections would use up.
+#[tokio::test]
+async fn connections_leave_files_to_the_service_and_its_admin_listener() {
+    let _machine = MACHINE.read().await;
+    let service = start(Some(1_024), &[]).await;
+    let to = address(&service.public);
+    let opened = Instant::now();
+    let heads = Clients::hold("half", 1_100, to).await;
+    let p99 = probe("/livez", 100, 5, address(&service.admin)).await;
+    assert!(p99 < SLACK * PROBE, "{p99}");
+    assert_eq!(Client::new().get(format!("{}/readyz", service.admin)).await.status, 200);
+    heads.report::<u64>("closed").await;
+    println!("all of 1,100 half heads closed after {:?}", opened.elapsed());
+    assert_eq!(Client::new().get(format!("{}/livez", service.public)).await.status, 200);
+    let lines = service.process.stdout();
+    let with = |what: &str| lines.iter().filter(|line| line.contains(what)).count();
+    assert!((1..=2).contains(&with("cause=\"server\"")), "{lines:?}");
+    assert!(with("setting=\"Server::connections\"") > 0, "{lines:?}");
+    assert_eq!(with("cause=\"accept\""), 0, "no file was missing: {lines:?}");
+}
+
+/// O4, for the handlers of a service.
+#[tokio::test]
+async fn probes_are_fast_while_all_workers_sleep() {
+    let _machine = MACHINE.read().await;
+    let (process, addresses) = server::start("blocking 10").await;
+    let [public, admin] = &addresses[..] else { panic!("{addresses:?}") };
+    let mut streams = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(public).await.unwrap();
+        stream.write_all(b"GET /block HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        streams.push(stream);
+        let blocked = || process.stdout().iter().filter(|line| *line == "blocked").count();
+        while blocked() < streams.len() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    for path in ["/livez", "/readyz"] {
+        let p99 = probe(path, 100, 4, admin).await;
+        assert!(p99 < SLACK * PROBE, "{path}: {p99}");
+    }
+    drop(streams);
+}

@@ -1,0 +1,145 @@
+//! O1: a log that nobody reads.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    process::{Child, ChildStdout, Stdio},
+    time::Duration,
+};
+
+use hardpoint_testkit::http::Client;
+use tokio::time::Instant;
+
+use crate::{MACHINE, address, client::Clients, example, service::addresses};
+
+const PATH: &str = "/.well-known/jwks.json";
+const ROUNDS: usize = 9;
+const REQUESTS: usize = 300;
+/// Their lines, of more than 500 bytes, are more than the pipe and the queue of 8 MiB hold.
+const FILL: u64 = 16_000;
+
+/// The example, of whose output only the first line is read. Dropping it kills it.
+struct Unread {
+    child: Child,
+    /// Has read ahead of the first line at most what its buffer holds.
+    stdout: BufReader<ChildStdout>,
+    public: String,
+    admin: String,
+}
+
+impl Unread {
+    fn start(variables: &[(&str, &str)]) -> Self {
+        let mut command = example(None, variables);
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut stdout = BufReader::with_capacity(256, child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let [public, admin] = addresses(&line);
+        Self { child, stdout, public, admin }
+    }
+
+    async fn dropped(&self) -> u64 {
+        let metrics = Client::new().get(format!("{}/metrics", self.admin)).await;
+        let find = |line: &str| line.strip_prefix("hardpoint_log_dropped_total ")?.parse().ok();
+        metrics.text().lines().find_map(find).unwrap()
+    }
+
+    fn terminate(&self) {
+        let kill = format!("kill -s TERM {}", self.child.id());
+        assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    async fn ended(&mut self) -> Option<i32> {
+        let end = Instant::now() + crate::PATIENCE;
+        while Instant::now() < end {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("the process did not end");
+    }
+}
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _killed = self.child.kill();
+        let _ended = self.child.wait();
+    }
+}
+
+#[tokio::test]
+async fn requests_do_not_wait_for_a_reader() {
+    let _machine = MACHINE.write().await;
+    let off = [("HARDPOINT_RATE_LIMIT", "off")];
+    let read = crate::start(None, &off).await;
+    let mut unread = Unread::start(&off);
+    // As many lines as the pipe and the queue hold, so that from now on lines are dropped.
+    let to = address(&unread.public).to_owned();
+    let fill = Clients::start(&format!("request {FILL} {PATH} {to}"));
+    assert_eq!(fill.report::<u64>("requested").await, [FILL]);
+    let before = unread.dropped().await;
+    assert!(before > 0);
+
+    let (one, rounds) = (address(&read.public), format!("{ROUNDS} {REQUESTS}"));
+    let compare = Clients::start(&format!("compare {rounds} {PATH} {one} {to}"));
+    let times = compare.report::<f64>("compared").await;
+    let [p50, unread_p50, p99, unread_p99] = times[..] else { panic!("{times:?}") };
+    let (median, tail) = (unread_p50 / p50, unread_p99 / p99);
+    println!("nobody reads the log: median {median:.3} x, goal 1.05; p99 {tail:.2} x, goal 1.5");
+    assert!(median < 1.5 && tail < 3.0, "{times:?}");
+
+    // Every request has its line, or is one of those that are counted.
+    let requests = FILL + (ROUNDS as u64 + 1) * REQUESTS as u64;
+    let (mut lines, mut dropped) = (0, 0);
+    for line in unread.stdout.by_ref().lines().map(Result::unwrap) {
+        lines += u64::from(line.contains("hardpoint::access: request "));
+        dropped += reported(&line).unwrap_or(0);
+        if lines + dropped >= requests {
+            break;
+        }
+    }
+    let counted = unread.dropped().await;
+    println!(
+        "{requests} requests: {lines} lines, {dropped} reported as dropped, {counted} counted"
+    );
+    assert!(counted > before);
+    assert_eq!((lines + dropped, dropped), (requests, counted));
+    unread.terminate();
+    let mut rest = String::new();
+    unread.stdout.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("drained"), "{rest}");
+    assert_eq!(unread.ended().await, Some(0));
+}
+
+/// The number in a line about dropped lines.
+fn reported(line: &str) -> Option<u64> {
+    let (_, rest) = line.split_once("log lines dropped")?;
+    rest.split_once("dropped=")?.1.split_whitespace().next()?.parse().ok()
+}
+
+#[tokio::test]
+async fn the_end_does_not_wait_for_a_reader() {
+    let _machine = MACHINE.write().await;
+    let mut unread = Unread::start(&[
+        ("HARDPOINT_RATE_LIMIT", "off"),
+        ("HARDPOINT_DRAIN_DELAY", "500ms"),
+        ("HARDPOINT_DRAIN_DEADLINE", "2s"),
+    ]);
+    let to = address(&unread.public).to_owned();
+    // The pipe holds 64 KiB, so that the writer waits for its reader.
+    let fill = Clients::start(&format!("request 1000 {PATH} {to}"));
+    fill.report::<u64>("requested").await;
+    let start = Instant::now();
+    unread.terminate();
+    let draining = async {
+        let url = format!("{}/readyz", unread.admin);
+        while Client::new().get(&url).await.status != 503 {}
+    };
+    tokio::time::timeout(Duration::from_millis(450), draining).await.expect("it drains at once");
+    let code = unread.ended().await;
+    let took = start.elapsed();
+    println!("SIGTERM while nobody reads: exit {code:?} after {took:?}, goal 2.5 s");
+    assert_eq!(code, Some(0));
+    assert!(took < Duration::from_millis(2_500), "{took:?}");
+}
