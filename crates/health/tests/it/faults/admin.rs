@@ -126,7 +126,7 @@ async fn one_blocked_worker_does_not_stop_the_timers_of_the_other() {
     }
     println!("one of two workers blocked: the longest gap of a timer is {worst:?}");
     // Without pings it is the whole time of the block, more than a second, in most trials.
-    assert!(worst < Duration::from_millis(400), "{worst:?}");
+    assert!(worst < Duration::from_millis(300), "{worst:?}, goal 150 ms");
 }
 
 #[tokio::test]

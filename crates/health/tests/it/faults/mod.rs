@@ -13,6 +13,8 @@ mod grpc;
 mod serve;
 #[cfg(unix)]
 mod signals;
+#[cfg(all(feature = "serve", unix))]
+mod stopped;
 #[cfg(all(feature = "axum", feature = "tls"))]
 mod tls;
 #[cfg(all(feature = "axum", feature = "tonic"))]
