@@ -7,7 +7,10 @@ use std::{
 };
 
 use axum::{Router, routing::get};
-use hardpoint_health::{Lifecycle, serve::Server};
+use hardpoint_health::{
+    Lifecycle,
+    serve::{Cause, Refused, Server},
+};
 use hardpoint_testkit::http::{Client, Process};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -101,9 +104,26 @@ fn service() {
                 files.push(file);
             }
         }
+        let refused = server.refused();
+        if variant == "exhausted" {
+            tokio::spawn(exhaust(refused));
+        }
         lifecycle.started();
         server.service(app).run(&lifecycle).await;
     });
+}
+
+/// Takes all files once the service runs, and gives them back later.
+async fn exhaust(refused: Refused) {
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let mut files = Vec::new();
+    while let Ok(file) = std::fs::File::open("/dev/null") {
+        files.push(file);
+    }
+    println!("\nexhausted");
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    println!("\nfreed {}", refused.count(Cause::Accept));
+    drop(files);
 }
 
 async fn start(variant: &str) -> (Process, String) {
@@ -200,6 +220,32 @@ async fn a_process_whose_admin_thread_cannot_start_ends() {
     let process = Process::spawn(&mut command);
     assert_eq!(process.wait(PATIENCE).await.code(), Some(70));
     assert_eq!(count(&process, "flushed"), 1);
+}
+
+/// S8: without a file, the server accepts again as soon as there is one.
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "measures a process of its own")]
+async fn connections_that_find_no_file_are_accepted_once_there_is_one() {
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "ulimit -n 64; exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "faults::exit::service", "--ignored", "--nocapture"])
+        .env(CHILD, "exhausted");
+    let process = Process::spawn(&mut command);
+    let line = process.line(PATIENCE, |line| line.starts_with("listening ")).await;
+    process.line(PATIENCE, |line| line == "exhausted").await;
+    let mut stream = TcpStream::connect(line.trim_start_matches("listening ")).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let freed = process.line(PATIENCE, |line| line.starts_with("freed ")).await;
+    let start = Instant::now();
+    assert!(stream.read(&mut [0; 1_024]).await.unwrap() > 0);
+    let took = start.elapsed();
+    let errors: u64 = freed.trim_start_matches("freed ").parse().unwrap();
+    println!("accepted {took:?} after the first free file, goal 50 ms, and {errors} errors before");
+    // tokio's and axum's own loops wait for a second.
+    assert!(took < Duration::from_millis(500), "{took:?}");
+    assert!((1..60).contains(&errors), "neither silent nor busy: {errors}");
 }
 
 /// S8: a head costs no more memory than its limit, however much of it a client sends.

@@ -22,16 +22,17 @@ use hardpoint_health::{
 };
 use rcgen::{CertifiedKey, KeyPair};
 use rustls::{
-    ClientConfig, RootCertStore,
+    ALL_VERSIONS, ClientConfig, RootCertStore, SupportedProtocolVersion,
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, ServerName},
+    version::{TLS12, TLS13},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     time::{sleep, timeout},
 };
-use tokio_rustls::TlsConnector;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::support::PATIENCE;
 
@@ -73,23 +74,33 @@ fn certificate() -> CertifiedKey<KeyPair> {
     rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap()
 }
 
-/// The response to a request by a client that trusts `root` only, and the protocol.
-async fn get_with(
+/// A client that trusts `root` only.
+async fn connect(
     address: SocketAddr,
     root: &CertificateDer<'static>,
     protocols: &[&[u8]],
-) -> io::Result<(String, Option<Vec<u8>>)> {
+    versions: &[&'static SupportedProtocolVersion],
+) -> io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(root.clone()).unwrap();
     let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     let stream = TcpStream::connect(address).await?;
     let name = ServerName::try_from("localhost").unwrap();
-    let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await
+}
+
+/// The response to a request by a client that trusts `root` only, and the protocol.
+async fn get_with(
+    address: SocketAddr,
+    root: &CertificateDer<'static>,
+    protocols: &[&[u8]],
+) -> io::Result<(String, Option<Vec<u8>>)> {
+    let mut stream = connect(address, root, protocols, ALL_VERSIONS).await?;
     let protocol = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
     stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await?;
     let mut answer = Vec::new();
@@ -127,11 +138,19 @@ async fn a_certificate_is_served_and_loaded_again_when_its_files_change() {
     assert_eq!(chosen.unwrap().1.as_deref(), Some(&b"h2"[..]));
     assert!(get_with(address, second.cert.der(), &[]).await.is_err(), "not trusted");
 
-    // A client that does not start the handshake.
-    let mut silent = TcpStream::connect(address).await.unwrap();
-    let closed = timeout(PATIENCE, silent.read(&mut [0; 8])).await.unwrap();
-    assert_eq!(closed.unwrap_or(0), 0);
-    assert_eq!(refused.count(Cause::Handshake), 1);
+    for version in [&TLS12, &TLS13] {
+        let stream = connect(address, first.cert.der(), &[], &[version]).await.unwrap();
+        assert_eq!(stream.get_ref().1.protocol_version(), Some(version.version));
+    }
+
+    // Clients that do not start the handshake, or do not finish it.
+    for (count, start) in [(1, &b""[..]), (2, b"\x16\x03\x01\x02\0\x01")] {
+        let mut slow = TcpStream::connect(address).await.unwrap();
+        slow.write_all(start).await.unwrap();
+        let closed = timeout(PATIENCE, slow.read(&mut [0; 8])).await.unwrap();
+        assert_eq!(closed.unwrap_or(0), 0);
+        assert_eq!(refused.count(Cause::Handshake), count);
+    }
 
     // A broken file keeps the old certificate, and a new one replaces it.
     fs::write(directory.files().key, "broken").unwrap();

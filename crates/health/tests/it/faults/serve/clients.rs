@@ -164,3 +164,20 @@ async fn a_long_dialogue_outlives_the_limits_of_a_body() {
     }
     assert_eq!(running.refused.count(Cause::Body), 0);
 }
+
+#[tokio::test]
+async fn a_body_that_pauses_is_refused_and_one_that_goes_on_is_not() {
+    let server = server().await.body_stall(SHORT * 2);
+    let running = Running::start(server, app(), lifecycle(LONG));
+    let head = b"POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 6\r\n\r\n";
+    let mut paused = running.send(0, head).await;
+    paused.write_all(b"a").await.unwrap();
+    let mut steady = running.send(1, head).await;
+    for _ in 0..6 {
+        sleep(SHORT).await;
+        steady.write_all(b"a").await.unwrap();
+    }
+    assert!(rest(steady).await.starts_with("HTTP/1.1 200 "));
+    assert!(rest(paused).await.starts_with("HTTP/1.1 408 "));
+    assert_eq!(running.refused.count(Cause::Body), 1);
+}

@@ -88,3 +88,24 @@ async fn connections_that_wait_in_the_kernel_are_answered_before_the_socket_clos
     assert_eq!(running.drain().await.0, ExitCode::SUCCESS);
     assert!(TcpStream::connect(address).await.is_err(), "still listening");
 }
+
+/// A client that vanishes without a word is found by the kernel.
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn connections_have_the_keep_alive_of_tcp() {
+    let running = Running::start(server().await, app(), lifecycle(LONG));
+    let mut stream = running.send(0, HEAD).await;
+    assert!(stream.read(&mut [0; 1_024]).await.unwrap() > 0);
+    let port = format!(":{:04X}", running.address.port());
+    let armed = || {
+        let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let accepted = sockets.lines().find(|line| {
+            let mut words = line.split_whitespace().skip(1);
+            // Established.
+            words.next().is_some_and(|local| local.ends_with(&port)) && words.nth(1) == Some("01")
+        });
+        // The kind of the timer: keep-alive.
+        accepted.is_some_and(|line| line.split_whitespace().nth(5).unwrap().starts_with("02:"))
+    };
+    until(armed).await;
+}

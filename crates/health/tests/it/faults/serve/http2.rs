@@ -132,3 +132,52 @@ async fn the_last_frame_of_an_http_2_response_has_the_time_of_a_stalled_write() 
     assert_eq!(code, ExitCode::SUCCESS);
     assert!(took >= deadline / 2 && took < deadline, "{took:?}");
 }
+
+/// The preface, and settings that keep the defaults.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+/// CVE-2023-44487: requests that the client resets at once.
+#[tokio::test]
+async fn a_client_that_resets_its_requests_at_once_is_disconnected() {
+    let (dropped, entered) = (Arc::default(), Arc::new(Semaphore::new(0)));
+    let running = Running::start(server().await, stuck(&dropped, &entered), lifecycle(LONG));
+    let mut frames = PREFACE.to_vec();
+    for stream in (1..2_000_u32).step_by(2) {
+        let id = stream.to_be_bytes();
+        // HEADERS with END_STREAM and END_HEADERS: GET, http, /, and an authority.
+        frames.extend_from_slice(b"\0\0\x06\x01\x05");
+        frames.extend_from_slice(&id);
+        frames.extend_from_slice(b"\x82\x86\x84\x01\x01x");
+        // RST_STREAM with CANCEL.
+        frames.extend_from_slice(b"\0\0\x04\x03\0");
+        frames.extend_from_slice(&id);
+        frames.extend_from_slice(b"\0\0\0\x08");
+    }
+    let mut stream = running.connect(0).await;
+    // The server may have closed the connection meanwhile.
+    drop(stream.write_all(&frames).await);
+    let mut answer = Vec::new();
+    drop(timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("it is closed"));
+    let entered = entered.available_permits();
+    assert!(entered < 200, "{entered} handlers ran");
+    let calm = [0, 0, 0, 0x0b];
+    assert!(
+        answer.is_empty() || answer.windows(4).any(|bytes| bytes == calm),
+        "a reset, or a GOAWAY with ENHANCE_YOUR_CALM: {answer:?}"
+    );
+}
+
+/// A client that has vanished while the kernel still acknowledges, as behind a broken proxy.
+#[tokio::test]
+async fn a_client_that_answers_no_ping_is_disconnected() {
+    let running = Running::start(server().await.http2_ping(SHORT), app(), lifecycle(LONG));
+    let start = Instant::now();
+    let stream = running.send(0, PREFACE).await;
+    rest(stream).await;
+    let took = start.elapsed();
+    assert!(took >= SHORT && took < SHORT * 10, "{took:?}");
+    // One that answers stays.
+    let mut client = http2(running.connect(1).await).await;
+    sleep(SHORT * 4).await;
+    assert_eq!(client.send_request(get("/")).await.unwrap().status(), 200);
+}
