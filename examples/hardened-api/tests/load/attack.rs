@@ -75,6 +75,14 @@ async fn connections_leave_files_to_the_service_and_its_admin_listener() {
     heads.report::<u64>("closed").await;
     println!("all of 1,100 half heads closed after {:?}", opened.elapsed());
     assert_eq!(Client::new().get(format!("{}/livez", service.public)).await.status, 200);
+    // A network of its own may hold 96 connections of the 768.
+    let mut many = Vec::new();
+    for _ in 0..100 {
+        many.push(TcpStream::connect(to).await.unwrap());
+    }
+    let share = "setting=\"Server::connections_per_network, Server::trusted_proxies\"";
+    let full = |line: &str| line.contains(share);
+    service.process.line(crate::PATIENCE, full).await;
     let lines = service.process.stdout();
     let with = |what: &str| lines.iter().filter(|line| line.contains(what)).count();
     assert!((1..=2).contains(&with("cause=\"server\"")), "{lines:?}");
@@ -86,7 +94,7 @@ async fn connections_leave_files_to_the_service_and_its_admin_listener() {
 #[tokio::test]
 async fn probes_are_fast_while_all_workers_sleep() {
     let _machine = MACHINE.read().await;
-    let (process, addresses) = server::start("blocking 10").await;
+    let (process, addresses) = server::start("blocking 30").await;
     let [public, admin] = &addresses[..] else { panic!("{addresses:?}") };
     let mut streams = Vec::new();
     for _ in 0..2 {
@@ -102,5 +110,14 @@ async fn probes_are_fast_while_all_workers_sleep() {
         let p99 = probe(path, 100, 4, admin).await;
         assert!(p99 < SLACK * PROBE, "{path}: {p99}");
     }
+    // O8: the end does not need the workers either.
+    let start = Instant::now();
+    process.signal("TERM");
+    let (code, took) = (process.wait(crate::PATIENCE).await.code(), start.elapsed());
+    println!("SIGTERM while all workers sleep: exit {code:?} after {took:?}, deadline 1 s");
+    assert_eq!(code, Some(75));
+    assert!(took < Duration::from_secs(4), "{took:?}");
+    let left = "the service's threads are blocked, exiting without them in_flight=2";
+    assert!(process.stdout().iter().any(|line| line.contains(left)), "{:?}", process.stdout());
     drop(streams);
 }

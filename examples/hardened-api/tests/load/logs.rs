@@ -2,14 +2,14 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
-    process::{Child, ChildStdout, Stdio},
+    process::{Child, Stdio},
     time::Duration,
 };
 
 use hardpoint_testkit::http::Client;
-use tokio::time::Instant;
+use tokio::{net::TcpStream, time::Instant};
 
-use crate::{MACHINE, address, client::Clients, example, service::addresses};
+use crate::{MACHINE, address, client::Clients, example, free, service::addresses};
 
 const PATH: &str = "/.well-known/jwks.json";
 const ROUNDS: usize = 9;
@@ -21,7 +21,7 @@ const FILL: u64 = 16_000;
 struct Unread {
     child: Child,
     /// Has read ahead of the first line at most what its buffer holds.
-    stdout: BufReader<ChildStdout>,
+    stdout: BufReader<Box<dyn Read>>,
     public: String,
     admin: String,
 }
@@ -30,11 +30,29 @@ impl Unread {
     fn start(variables: &[(&str, &str)]) -> Self {
         let mut command = example(None, variables);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut stdout = BufReader::with_capacity(256, child.stdout.take().unwrap());
+        let stdout: Box<dyn Read> = Box::new(child.stdout.take().unwrap());
+        let mut stdout = BufReader::with_capacity(256, stdout);
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
         let [public, admin] = addresses(&line);
         Self { child, stdout, public, admin }
+    }
+
+    /// Its output is a device that is always full, so that its addresses are given.
+    async fn on_a_full_disk() -> Self {
+        let [public, admin] = [free(), free()];
+        let mut command =
+            example(None, &[("HARDPOINT_LISTEN", &public), ("HARDPOINT_ADMIN_LISTEN", &admin)]);
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let child = command.stdout(full).spawn().unwrap();
+        let ready = async {
+            while TcpStream::connect(&public).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(crate::PATIENCE, ready).await.unwrap();
+        let [public, admin] = [public, admin].map(|address| format!("http://{address}"));
+        Self { child, stdout: BufReader::new(Box::new(std::io::empty())), public, admin }
     }
 
     async fn dropped(&self) -> u64 {
@@ -110,6 +128,33 @@ async fn requests_do_not_wait_for_a_reader() {
     unread.stdout.read_to_string(&mut rest).unwrap();
     assert!(rest.contains("drained"), "{rest}");
     assert_eq!(unread.ended().await, Some(0));
+}
+
+/// A reader that has closed the pipe, and a disk that is full.
+#[tokio::test]
+async fn a_log_that_cannot_be_written_costs_neither_a_request_nor_the_end() {
+    const REQUESTS: u64 = 2_000;
+    let _machine = MACHINE.read().await;
+    for full in [false, true] {
+        let mut unread = if full { Unread::on_a_full_disk().await } else { Unread::start(&[]) };
+        unread.stdout = BufReader::new(Box::new(std::io::empty()));
+        let address = address(&unread.public);
+        // On addresses of their own, so that no limit refuses them.
+        let requests = Clients::start(&format!("request {REQUESTS} {PATH} {address}"));
+        assert_eq!(requests.report::<u64>("requested").await, [REQUESTS]);
+        let lost = async {
+            while unread.dropped().await < REQUESTS {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(crate::PATIENCE, lost).await.expect("each lost line is counted");
+        let start = Instant::now();
+        unread.terminate();
+        let (code, took) = (unread.ended().await, start.elapsed());
+        println!("SIGTERM, full disk {full}: exit {code:?} after {took:?}");
+        assert_eq!(code, Some(0));
+        assert!(took < Duration::from_secs(2), "{took:?}");
+    }
 }
 
 /// The number in a line about dropped lines.

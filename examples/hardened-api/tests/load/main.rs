@@ -13,7 +13,7 @@ mod server;
 mod service;
 mod stop;
 
-use std::{path::Path, process::Command, time::Duration};
+use std::{net::TcpListener, path::Path, process::Command, time::Duration};
 
 use tokio::sync::RwLock;
 
@@ -46,4 +46,9 @@ fn example(files: Option<u32>, variables: &[(&str, &str)]) -> Command {
 /// The address in a URL without a path.
 fn address(url: &str) -> &str {
     url.strip_prefix("http://").unwrap()
+}
+
+/// An address that nothing listens on.
+fn free() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }

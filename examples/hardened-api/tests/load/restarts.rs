@@ -1,11 +1,11 @@
 //! Restarts by SIGTERM behind a real HAProxy, under load.
 
-use std::{fs, net::TcpListener, path::PathBuf, process::Command, time::Duration};
+use std::{fs, path::PathBuf, process::Command, time::Duration};
 
 use hardpoint_testkit::http::{Client, Process};
 use tokio::{net::TcpStream, time::timeout};
 
-use crate::{MACHINE, PATIENCE, client::Clients, server, start};
+use crate::{MACHINE, PATIENCE, client::Clients, free, server, start};
 
 /// How often each test restarts a server: 5 times, or 50 in a soak.
 fn restarts() -> usize {
@@ -75,10 +75,6 @@ impl Drop for HaProxy {
     fn drop(&mut self) {
         let _removed = fs::remove_file(&self.file);
     }
-}
-
-fn free() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
 /// Restarts the two servers in turns under load. Returns the answered and the failed requests.

@@ -6,7 +6,10 @@ use axum::{
     Router,
     routing::{get, post},
 };
-use hardpoint::health::{Admin, Lifecycle, serve::Server};
+use hardpoint::{
+    health::{Admin, DrainLayer, Lifecycle, serve::Server},
+    observability::Logs,
+};
 use hardpoint_testkit::http::Process;
 use http::StatusCode;
 use tokio::{
@@ -55,9 +58,18 @@ async fn axum(address: SocketAddr) {
 
 /// A service with a handler that blocks its worker.
 async fn blocking(time: Duration) {
-    let lifecycle = Lifecycle::builder().build().unwrap();
+    println!();
+    let logs = Logs::human().init().unwrap();
+    let lifecycle = Lifecycle::builder()
+        .drain_delay(Duration::ZERO)
+        .drain_deadline(Duration::from_secs(1))
+        .flush_logs(move |within| logs.flush(within))
+        .build()
+        .unwrap();
     let admin = Admin::builder(([127, 0, 0, 1], 0).into()).serve(&lifecycle).unwrap();
-    let app = Router::new().route("/block", get(async move || block(time)));
+    let app = Router::new()
+        .route("/block", get(async move || block(time)))
+        .layer(DrainLayer::new(&lifecycle));
     let server = Server::bind("127.0.0.1:0").await.unwrap();
     println!("\nlistening {} {}", server.local_addr().unwrap(), admin.local_addr());
     lifecycle.started();

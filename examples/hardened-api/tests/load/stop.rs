@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::{io::AsyncWriteExt, net::TcpStream, time::Instant};
 
-use crate::{MACHINE, PATIENCE, address, client::Clients, service::Service, start};
+use crate::{MACHINE, PATIENCE, address, client::Clients, server, service::Service, start};
 
 /// Sends SIGTERM. Returns the exit code, and how long the process took.
 async fn end(service: &Service) -> (Option<i32>, Duration) {
@@ -46,6 +46,20 @@ async fn clients_that_neither_send_nor_read_have_half_of_the_deadline() {
     assert!(took >= deadline / 2 && took < deadline, "{took:?}");
     let counted = "closed requests that waited only for their clients";
     assert!(service.process.stdout().iter().any(|line| line.contains(counted)));
+}
+
+/// O7, O8: a request whose thread is blocked cannot write its line, so that a line counts it.
+#[tokio::test]
+async fn a_request_that_blocks_its_thread_is_counted_in_a_line() {
+    let _machine = MACHINE.read().await;
+    let (process, addresses) = server::start("blocking 30").await;
+    let mut stream = TcpStream::connect(&addresses[0]).await.unwrap();
+    stream.write_all(b"GET /block HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    process.line(PATIENCE, |line| line == "blocked").await;
+    process.signal("TERM");
+    assert_eq!(process.wait(PATIENCE).await.code(), Some(75));
+    let counted = "requests left whose threads are blocked connections=1";
+    assert!(process.stdout().iter().any(|line| line.contains(counted)), "{:?}", process.stdout());
 }
 
 #[tokio::test]

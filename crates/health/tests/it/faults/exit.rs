@@ -245,7 +245,7 @@ async fn connections_that_find_no_file_are_accepted_once_there_is_one() {
     println!("accepted {took:?} after the first free file, goal 50 ms, and {errors} errors before");
     // tokio's and axum's own loops wait for a second.
     assert!(took < Duration::from_millis(500), "{took:?}");
-    assert!((1..60).contains(&errors), "neither silent nor busy: {errors}");
+    assert!((5..60).contains(&errors), "neither silent nor busy: {errors}");
 }
 
 /// S8: a head costs no more memory than its limit, however much of it a client sends.
