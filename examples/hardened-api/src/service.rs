@@ -13,7 +13,9 @@ use std::{
 use hardpoint::{
     health::{Check, Checks, Down, Lifecycle, builtin, serve},
     observability::{
-        Logs, LogsHandle, Metrics, MetricsBuilder, metrics::tokio::runtime, otlp::Otlp,
+        Logs, LogsHandle, Metrics, MetricsBuilder,
+        metrics::{Unit, tokio::runtime},
+        otlp::Otlp,
     },
 };
 use tokio::runtime::Handle;
@@ -60,7 +62,7 @@ async fn serve(mut settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
     );
     warn(&settings);
 
-    let mut metrics = declare_metrics(&logs, &otlp);
+    let mut metrics = declare_metrics(&logs, &otlp, public.refused());
     let telemetry = metrics.telemetry();
     let shared = Server::connect(&settings, &telemetry)?;
     let accounts = Arc::new(Accounts::new(shared.as_ref()));
@@ -106,13 +108,22 @@ async fn serve(mut settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 /// Declares what is measured about the process. The layers and the handlers add theirs.
-fn declare_metrics(logs: &LogsHandle, otlp: &Otlp) -> MetricsBuilder {
+fn declare_metrics(logs: &LogsHandle, otlp: &Otlp, refused: serve::Refused) -> MetricsBuilder {
     let mut metrics = Metrics::builder();
     let version = env!("CARGO_PKG_VERSION");
     metrics.target_info(&[("service_name", "hardened-api"), ("service_version", version)]);
     metrics.logs(logs);
     metrics.otlp(otlp);
     metrics.process();
+    // By all causes. The log names them, with the setting of each.
+    let count = move || serve::Cause::ALL.map(|cause| refused.count(cause)).iter().sum::<u64>();
+    metrics.observed_counter(
+        "http_server_refused_total",
+        Unit::NONE,
+        "Connections and requests that the server refused before a layer did.",
+        #[expect(clippy::cast_precision_loss, reason = "exact below 2^53 refusals")]
+        move || count() as f64,
+    );
     runtime(&mut metrics, &Handle::current());
     metrics
 }

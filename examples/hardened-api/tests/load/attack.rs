@@ -48,6 +48,9 @@ async fn abandoned_connections_are_closed_within_their_time_outs_and_probes_stay
     drop(machine);
     closed("20 clients that do not read", &unread, 29_000..32_000).await;
 
+    let metrics = Client::new().get(format!("{}/metrics", service.admin)).await;
+    let counted = "http_server_refused_total 1220";
+    assert!(metrics.text().lines().any(|line| line == counted), "{}", metrics.text());
     let lines = service.process.stdout();
     let with = |what: &str| lines.iter().filter(|line| line.contains(what)).count();
     // The record shows what was sent, not the 400 of the handler whose body broke off.
