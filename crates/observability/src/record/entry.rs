@@ -139,7 +139,7 @@ impl Entry {
             context,
             status: None,
             refused: None,
-            replacement: Replacement::find(request.extensions()).cloned(),
+            replacement: replacement(request),
             first_byte: None,
             bytes_out: 0,
             expected: None,
@@ -379,6 +379,13 @@ pub(crate) fn method(method: &Method) -> &'static str {
         "TRACE" => "TRACE",
         _ => "_OTHER",
     }
+}
+
+/// Returns where the server notes that it replaces the response. It does so only after a request body
+/// that was too slow, so most requests need not look for it.
+fn replacement<B: Body>(request: &Request<B>) -> Option<Replacement> {
+    let has_body = !request.body().is_end_stream();
+    has_body.then(|| Replacement::find(request.extensions()).cloned()).flatten()
 }
 
 /// Returns the size of a body if it is known before the body is read.

@@ -178,6 +178,7 @@ async fn a_response_that_the_server_replaces_is_recorded_as_it_was_sent() {
             if fails { Err(SpyError::new(1)) } else { Ok(response) }
         });
         let mut request = get("/");
+        *request.body_mut() = TestBody::from("x");
         request.extensions_mut().insert(Replacement::default());
         drop(harness.call(request).await);
         let line = harness.access();
@@ -191,6 +192,7 @@ async fn a_response_that_the_server_replaces_is_recorded_as_it_was_sent() {
         let harness = Harness::new();
         let replacement = Replacement::default();
         let mut request = get("/");
+        *request.body_mut() = TestBody::from("x");
         request.extensions_mut().insert(replacement.clone());
         if set {
             let problem = Problem::from_status(StatusCode::REQUEST_TIMEOUT);

@@ -126,7 +126,9 @@ async fn restarts_behind_a_proxy_fail_no_request() {
             ("HARDPOINT_DRAIN_DELAY", "400ms"),
         ];
         let service = start(None, &variables).await;
-        assert_eq!(Client::new().get(format!("{}/readyz", service.admin)).await.status, 200);
+        let (client, readiness) = (Client::new(), format!("{}/readyz", service.admin));
+        let ready = async { while client.get(&readiness).await.status != 200 {} };
+        timeout(PATIENCE, ready).await.unwrap();
         service.process
     };
     let (answered, failed) = restart(ours, true).await;
