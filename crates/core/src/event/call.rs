@@ -1,8 +1,8 @@
-//! Events of outgoing calls.
+//! Events of outgoing calls and of what guards them.
 
 use std::time::Duration;
 
-use super::{Ending, Event};
+use super::{CallGuard, CircuitState, Ending, Event, RetryStop};
 use crate::TraceContext;
 
 /// An outgoing call ended. A call that is retried reports each attempt.
@@ -39,5 +39,79 @@ impl<'a> CallEnded<'a> {
 impl<'a> From<CallEnded<'a>> for Event<'a> {
     fn from(event: CallEnded<'a>) -> Self {
         Self::CallEnded(event)
+    }
+}
+
+/// A policy of this process refused an outgoing call before it was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CallRefused<'a> {
+    /// The name of the circuit or of the concurrency limit.
+    pub policy: &'a str,
+    /// The kind of policy.
+    pub guard: CallGuard,
+}
+
+impl<'a> CallRefused<'a> {
+    /// Creates an event with these fields.
+    #[must_use]
+    pub const fn new(policy: &'a str, guard: CallGuard) -> Self {
+        Self { policy, guard }
+    }
+}
+
+impl<'a> From<CallRefused<'a>> for Event<'a> {
+    fn from(event: CallRefused<'a>) -> Self {
+        Self::CallRefused(event)
+    }
+}
+
+/// An attempt of an outgoing call failed, and is retried or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CallRetried<'a> {
+    /// The policy's name.
+    pub policy: &'a str,
+    /// The attempt that failed, starting with 1.
+    pub attempt: u32,
+    /// `Ok` if another attempt follows, otherwise the reason why not.
+    pub result: Result<(), RetryStop>,
+}
+
+impl<'a> CallRetried<'a> {
+    /// Creates an event with these fields.
+    #[must_use]
+    pub const fn new(policy: &'a str, attempt: u32, result: Result<(), RetryStop>) -> Self {
+        Self { policy, attempt, result }
+    }
+}
+
+impl<'a> From<CallRetried<'a>> for Event<'a> {
+    fn from(event: CallRetried<'a>) -> Self {
+        Self::CallRetried(event)
+    }
+}
+
+/// A circuit opened, became half-open or closed, or an operator steered it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CircuitChanged<'a> {
+    /// The circuit's name. Circuits of different keys share the name of their settings.
+    pub circuit: &'a str,
+    /// The new state.
+    pub state: CircuitState,
+}
+
+impl<'a> CircuitChanged<'a> {
+    /// Creates an event with these fields.
+    #[must_use]
+    pub const fn new(circuit: &'a str, state: CircuitState) -> Self {
+        Self { circuit, state }
+    }
+}
+
+impl<'a> From<CircuitChanged<'a>> for Event<'a> {
+    fn from(event: CircuitChanged<'a>) -> Self {
+        Self::CircuitChanged(event)
     }
 }
