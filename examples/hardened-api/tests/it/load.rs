@@ -85,6 +85,33 @@ async fn a_drain_finishes_200_requests_whose_handlers_were_entered() {
     println!("SIGTERM with {left} of 200 in flight: {served} served, {shed} shed, exit code 0");
 }
 
+/// O7: a request that is cut at the deadline has its access line.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_are_cut_at_the_deadline_have_their_access_lines() {
+    let _alone = ALONE.lock().await;
+    let service = Service::start(&[
+        ("HARDPOINT_DRAIN_DEADLINE", "200ms"),
+        ("HARDPOINT_RATE_LIMIT", "off"),
+        ("HARDPOINT_LOGIN_RATE_LIMIT", "1000/1s"),
+    ])
+    .await;
+    service.sign_up("alice@example.org").await;
+    let log_ins = LogIns::start(&service, 200);
+    while log_ins.answered() + service.in_flight().await < 200 {}
+    service.process.signal("TERM");
+    assert_eq!(service.process.wait(PATIENCE).await.code(), Some(75));
+    let statuses = log_ins.statuses().await;
+    let cut = statuses.iter().filter(|status| status.is_err()).count();
+    let lines = service.process.stdout();
+    let with = |what: &str| {
+        let line = |line: &&String| line.contains("route=/api/v1/session") && line.contains(what);
+        lines.iter().filter(line).count()
+    };
+    println!("200 requests, {cut} cut at the deadline: {} lines", with(""));
+    assert!(cut > 50, "{cut}");
+    assert_eq!((with(""), with("outcome=cancelled")), (200, cut));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn five_hundred_log_ins_at_once_are_all_answered_within_bounded_memory() {
     let _alone = ALONE.lock().await;

@@ -1,5 +1,7 @@
 //! The end of a server while clients are connected.
 
+use axum::response::sse::{Event, Sse};
+
 use super::*;
 
 /// C6, and the idle.
@@ -204,4 +206,42 @@ async fn requests_in_their_handlers_finish_and_their_connections_close() {
         assert!(answer.contains("connection: close\r\n"), "{answer}");
     }
     assert_eq!(drain.await.unwrap().0, ExitCode::SUCCESS);
+}
+
+/// Server-sent events, whose handler says goodbye.
+#[tokio::test]
+async fn a_stream_of_events_ends_by_itself_when_the_drain_begins() {
+    let lifecycle = lifecycle(PATIENCE);
+    let events = {
+        let lifecycle = lifecycle.clone();
+        move || async move {
+            let events = futures_util::stream::unfold(Some(0), move |count| {
+                let draining = lifecycle.draining();
+                async move {
+                    let count = count?;
+                    if count > 0 {
+                        draining.await;
+                        return Some((Ok::<_, Infallible>(Event::default().data("goodbye")), None));
+                    }
+                    Some((Ok(Event::default().data("hello")), Some(count + 1)))
+                }
+            });
+            Sse::new(events)
+        }
+    };
+    let app = Router::new().route("/", routing::get(events));
+    let running = Running::start(server().await, app, lifecycle);
+    let mut stream = running.send(0, HEAD).await;
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"data: hello\n\n\r\n") {
+        let mut part = [0; 1_024];
+        let read = timeout(PATIENCE, stream.read(&mut part)).await.unwrap().unwrap();
+        assert!(read > 0, "{answer:?}");
+        answer.extend_from_slice(&part[..read]);
+    }
+    let (code, took) = running.drain().await;
+    assert_eq!(code, ExitCode::SUCCESS);
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    let rest = rest(stream).await;
+    assert!(rest.contains("data: goodbye\n\n") && rest.ends_with("0\r\n\r\n"), "{rest}");
 }
