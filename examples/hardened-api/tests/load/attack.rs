@@ -7,20 +7,24 @@ use tokio::{io::AsyncWriteExt, net::TcpStream, time::Instant};
 
 use crate::{MACHINE, address, client::Clients, server, start};
 
-/// The goal for the 99th percentile of a probe, in microseconds, and what a busy machine may add.
+/// The goal for the 99th percentile of a probe, in microseconds.
 const PROBE: u64 = 5_000;
-const SLACK: u64 = 4;
 
-/// Asks for a probe for some seconds. Returns the 99th percentile in microseconds.
-async fn probe(path: &str, rate: u32, seconds: u32, to: &str) -> u64 {
-    let probes = Clients::start(&format!("probe {path} {rate} {seconds} {to}"));
+/// Asks for a probe for some seconds, and beside it a server that nothing attacks: what it takes too,
+/// the machine takes.
+async fn probe(path: &str, rate: u32, seconds: u32, to: &str) {
+    let (_calm, addresses) = server::start("axum 127.0.0.1:0").await;
+    let ask = |to: &str| Clients::start(&format!("probe {path} {rate} {seconds} {to}"));
+    let [probes, calm] = [to, &addresses[0]].map(ask);
     let [asked, failures, p50, p99] = probes.report::<u64>("probed").await[..] else { panic!() };
+    let [_, _, _, calm] = calm.report::<u64>("probed").await[..] else { panic!() };
     println!(
-        "{path}: {asked} answers, {failures} failures, p50 {p50} us, p99 {p99} us, goal {PROBE}"
+        "{path}: {asked} answers, {failures} failures, p50 {p50} us, p99 {p99} us, goal {PROBE}; \
+         p99 of a calm server {calm} us"
     );
     assert_eq!(failures, 0, "{path}");
     assert!(asked > u64::from(rate * seconds / 2), "{path}: {asked}");
-    p99
+    assert!(p99 < 4 * PROBE.max(calm), "{path}: {p99}, {calm}");
 }
 
 /// Waits until all of these connections are closed. Returns when the first and the last were.
@@ -39,8 +43,7 @@ async fn abandoned_connections_are_closed_within_their_time_outs_and_probes_stay
     let unread = Clients::hold("unread", 20, to).await;
     let bodies = Clients::hold("byte", 100, to).await;
     let heads = Clients::hold("half", 1_100, to).await;
-    let p99 = probe("/livez", 200, 11, to).await;
-    assert!(p99 < SLACK * PROBE, "{p99}");
+    probe("/livez", 200, 11, to).await;
     closed("100 one-byte bodies", &bodies, 4_900..6_000).await;
     assert!(bodies.lines().contains(&"answered \"408\" 100".to_owned()), "{:?}", bodies.lines());
     closed("1,100 half heads", &heads, 9_900..11_000).await;
@@ -72,8 +75,7 @@ async fn connections_leave_files_to_the_service_and_its_admin_listener() {
     let to = address(&service.public);
     let opened = Instant::now();
     let heads = Clients::hold("half", 1_100, to).await;
-    let p99 = probe("/livez", 100, 5, address(&service.admin)).await;
-    assert!(p99 < SLACK * PROBE, "{p99}");
+    probe("/livez", 100, 5, address(&service.admin)).await;
     heads.report::<u64>("closed").await;
     println!("all of 1,100 half heads closed after {:?}", opened.elapsed());
     assert_eq!(Client::new().get(format!("{}/livez", service.public)).await.status, 200);
@@ -109,8 +111,7 @@ async fn probes_are_fast_while_all_workers_sleep() {
         }
     }
     for path in ["/livez", "/readyz"] {
-        let p99 = probe(path, 100, 4, admin).await;
-        assert!(p99 < SLACK * PROBE, "{path}: {p99}");
+        probe(path, 100, 4, admin).await;
     }
     // O8: the end does not need the workers either.
     let start = Instant::now();
