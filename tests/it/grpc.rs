@@ -1,5 +1,7 @@
 //! A whole stack around tonic's own server, driven by tonic's own client.
 
+mod streams;
+
 use std::net::SocketAddr;
 
 use bytes::{Buf, BufMut, Bytes};
