@@ -43,6 +43,7 @@
 //! |---|---|---|
 //! | `axum` | the peer and the route that axum stores in requests | no |
 //! | `redis` | the module `redis`: limits that instances share through Redis or Valkey | no |
+//! | `serde` | deserialization of [`Quota`], for limits in a configuration file | no |
 //!
 //! The minimum supported Rust version is 1.95.
 

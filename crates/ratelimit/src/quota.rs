@@ -1,5 +1,8 @@
 //! How much a key may consume.
 
+#[cfg(feature = "serde")]
+mod serde;
+
 use std::{error::Error, fmt, num::NonZeroU32, str::FromStr, time::Duration};
 
 use crate::gcra;
@@ -13,7 +16,7 @@ use crate::gcra;
 /// The interval of a cell is rounded up to whole nanoseconds. The pace is never faster than asked
 /// for, and slower by less than one part in a thousand up to a million cells a second.
 ///
-/// A configuration writes it as `CELLS/PERIOD[:BURST]`.
+/// A configuration writes it as `CELLS/PERIOD[:BURST]`; the feature `serde` deserializes that text.
 ///
 /// ```
 /// use hardpoint_ratelimit::Quota;
