@@ -41,6 +41,8 @@ use crate::{
 pub struct RequestContext {
     received: Mono,
     request_id: OnceLock<RequestId>,
+    /// Boxed, because few services use it.
+    correlation_id: OnceLock<Box<RequestId>>,
     trace: OnceLock<TraceContext>,
     span_id: OnceLock<SpanId>,
     trace_state: OnceLock<TraceState>,
@@ -95,6 +97,7 @@ impl RequestContext {
         Self {
             received,
             request_id: OnceLock::new(),
+            correlation_id: OnceLock::new(),
             trace: OnceLock::new(),
             span_id: OnceLock::new(),
             trace_state: OnceLock::new(),
@@ -125,6 +128,18 @@ impl RequestContext {
     /// Sets the request id. Returns `false` if it is already set.
     pub fn set_request_id(&self, id: RequestId) -> bool {
         self.request_id.set(id).is_ok()
+    }
+
+    /// The id that a caller gave to several requests which belong together, such as the steps of an
+    /// order.
+    #[must_use]
+    pub fn correlation_id(&self) -> Option<&RequestId> {
+        self.correlation_id.get().map(Box::as_ref)
+    }
+
+    /// Sets the correlation id. Returns `false` if it is already set.
+    pub fn set_correlation_id(&self, id: RequestId) -> bool {
+        self.correlation_id.set(Box::new(id)).is_ok()
     }
 
     /// The distributed trace that the request belongs to.

@@ -5,7 +5,7 @@
 //! [`Logs`] writes that line and all other events, as JSON or as text for people.
 //! [`Metrics`] counts what the layers and the service do, for Prometheus. With the feature `otlp`, an
 //! exporter sends traces, metrics and logs to a collector. This crate does not write files. It never
-//! logs bodies, paths or queries. Of the headers it logs only the user agent and the request's ids.
+//! logs bodies or paths, and no query unless a setting names its parameters. Of the headers it logs only the user agent and the request's ids.
 //!
 //! # Quick start
 //!

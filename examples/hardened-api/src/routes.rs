@@ -140,7 +140,7 @@ pub(crate) fn router(
         .layer(ProbeLayer::new(lifecycle))
         .layer(DrainLayer::new(lifecycle))
         .layer(ClientLayer::new(settings.resolver.clone()))
-        .layer(RecordLayer::new().otlp(otlp))
+        .layer(RecordLayer::new().correlation_id().otlp(otlp))
         .layer(SecurityHeadersLayer::default())
         .layer(cors(settings)?)
         .layer(ProblemLayer::new().explain(settings.env == Env::Dev))

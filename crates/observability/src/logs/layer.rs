@@ -125,7 +125,8 @@ impl<W> LogLayer<W> {
         }
         // A field without a value is written too, for programs that parse the line.
         for field in metadata.fields() {
-            if !visited.contains(&field) && field.name() != MESSAGE && of_log.is_none() {
+            let written = visited.contains(&field) || roles.is_optional(&field);
+            if !written && field.name() != MESSAGE && of_log.is_none() {
                 line.inherited(field.name(), Value::Null);
             }
         }

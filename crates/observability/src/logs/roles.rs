@@ -20,8 +20,9 @@ const PLACES: usize = 4096;
 
 /// The fields of an access line that are not redacted: a client chooses none of them but its address,
 /// its subject and an id of a few harmless characters.
-const ACCESS: [&str; 9] = [
+const ACCESS: [&str; 10] = [
     "request_id",
+    "correlation_id",
     "trace_id",
     "span_id",
     "method",
@@ -31,6 +32,11 @@ const ACCESS: [&str; 9] = [
     "subject",
     "status",
 ];
+
+/// The fields of an access line that are absent without a value. The others are `null` then, so that
+/// every line has them.
+const OPTIONAL: [&str; 6] =
+    ["correlation_id", "error", "grpc_status", notes::FIELD, "query", "unlogged"];
 
 /// A layer's decisions. Each thread remembers those it needed, so that none takes a lock.
 #[derive(Debug)]
@@ -51,6 +57,8 @@ pub(super) struct Roles {
     own: FieldSet,
     /// Neither of those, nor plain.
     special: FieldSet,
+    /// Absent without a value.
+    optional: FieldSet,
 }
 
 /// What a field is.
@@ -132,6 +140,9 @@ impl Roles {
             if access && ACCESS.contains(&name) {
                 roles.own.insert(&field);
             }
+            if access && OPTIONAL.contains(&name) {
+                roles.optional.insert(&field);
+            }
         }
         roles
     }
@@ -153,6 +164,11 @@ impl Roles {
         } else {
             Role::Plain
         }
+    }
+
+    /// Whether a field without a value is absent instead of null.
+    pub(super) fn is_optional(self, field: &Field) -> bool {
+        self.optional.contains(field)
     }
 
     /// Whether the value of a field is not written. That of one beyond the 64th is not.

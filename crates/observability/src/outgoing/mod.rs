@@ -43,7 +43,8 @@
 //!    `Arc<RequestContext>`.
 //! 2. If its URI names an [allowed host](AllowedHosts), the layer sets `traceparent` (version 00, a
 //!    new parent id for each call, and only the flags *sampled* and *random*) and `x-request-id`;
-//!    `tracestate` and `baggage` if [`RecordLayer`](crate::RecordLayer) accepted one; and
+//!    `tracestate` and `baggage` if [`RecordLayer`](crate::RecordLayer) accepted one;
+//!    `x-correlation-id` if it reads one; and
 //!    `x-amzn-trace-id` [by setting](OutgoingLayer::amazon_trace_id). Values that the call
 //!    already has are replaced or removed.
 //! 3. Any other call is passed on unchanged.

@@ -11,7 +11,7 @@ use tower_service::Service;
 use super::{ResponseFuture, future::Attempt, layer::Settings};
 use crate::record::{
     amazon, entry,
-    ids::{BAGGAGE, TRACEPARENT, TRACESTATE, X_AMZN_TRACE_ID, X_REQUEST_ID},
+    ids::{BAGGAGE, TRACEPARENT, TRACESTATE, X_AMZN_TRACE_ID, X_CORRELATION_ID, X_REQUEST_ID},
     span, traceparent,
 };
 
@@ -65,6 +65,10 @@ fn pass_on(context: &RequestContext, span: SpanId, headers: &mut HeaderMap, amaz
     }
     if let Some(id) = context.request_id() {
         headers.insert(&X_REQUEST_ID, id.as_header().clone());
+    }
+    // The header of an application that handles it itself passes as it is.
+    if let Some(id) = context.correlation_id() {
+        headers.insert(&X_CORRELATION_ID, id.as_header().clone());
     }
     if let Some(trace) = context.trace() {
         if let Some(value) = traceparent(trace, span) {

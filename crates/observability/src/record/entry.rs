@@ -18,7 +18,7 @@ use super::{
     grpc::{self, Code, End, Methods},
     ids::{self, X_REQUEST_ID},
     layer::Settings,
-    notes,
+    notes, query,
     sample::Sample,
     span::OpenSpan,
 };
@@ -53,6 +53,7 @@ pub(super) struct Entry {
     /// The end of a gRPC response.
     grpc: Option<End>,
     user_agent: Option<HeaderValue>,
+    query: Option<Box<str>>,
     bytes_in: Option<u64>,
     status: Option<StatusCode>,
     refused: Option<Refused>,
@@ -135,6 +136,11 @@ impl Entry {
             unknown,
             grpc: None,
             user_agent: request.headers().get(USER_AGENT).cloned(),
+            query: settings
+                .query
+                .as_deref()
+                .zip(request.uri().query())
+                .and_then(|(names, query)| query::shown(query, names)),
             bytes_in: size(request.body(), request.headers()),
             context,
             status: None,
@@ -244,14 +250,20 @@ impl Entry {
         }
     }
 
-    /// The number of rejected requests without a line before this one, if this request has a line.
-    /// Every request that was not rejected has a line.
-    fn line(&self, ending: Ending, now: Mono) -> Option<u64> {
+    /// The number of requests of its kind without a line before this one, if this request has a
+    /// line. Every request that was neither rejected nor successful has one.
+    fn line(&self, ending: Ending, now: Mono, duration: Duration) -> Option<u64> {
         let rejected = match ending {
             Ending::Known(outcome) => outcome == Outcome::Rejected,
             _ => self.status().is_some_and(|status| status.is_client_error()),
         };
-        if rejected { self.sample.line(now) } else { Some(0) }
+        if rejected {
+            self.sample.rejection(now)
+        } else if matches!(ending, Ending::Ok) {
+            self.sample.success(self.context.trace(), duration)
+        } else {
+            Some(0)
+        }
     }
 
     fn grpc_ending(&self) -> Ending {
@@ -305,7 +317,7 @@ impl Drop for Entry {
         let now = self.time.now();
         let duration = self.since_received(now);
         self.report(ending, duration);
-        let Some(unlogged) = self.line(ending, now) else { return };
+        let Some(unlogged) = self.line(ending, now, duration) else { return };
         let hex = &mut [0; 32];
         let trace_id = self.context.trace().map(|trace| trace.trace_id.encode(hex));
         let client = address(&self.context).map(AddressText::new);
@@ -318,8 +330,10 @@ impl Drop for Entry {
                     $level,
                     request_id = self.context.request_id().map(|id| id.as_str()),
                     trace_id,
+                    correlation_id = self.context.correlation_id().map(|id| id.as_str()),
                     method = self.method,
                     route = self.route().unwrap_or(UNMATCHED),
+                    query = self.query.as_deref(),
                     status = self.status().map(|status| status.as_u16()),
                     grpc_status = self.grpc.and_then(End::code).map(Code::number),
                     outcome = $ending.as_str(),

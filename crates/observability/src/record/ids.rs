@@ -13,6 +13,8 @@ use super::{amazon, layer::Settings, random, traceparent};
 
 /// The header of the request id, in requests and responses.
 pub(crate) static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The id of requests that belong together.
+pub(crate) static X_CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 pub(crate) static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// The vendor's part of a trace (W3C Trace Context), which means nothing without its id.
 pub(crate) static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -87,6 +89,24 @@ pub(super) fn assign(context: &RequestContext, headers: &mut HeaderMap, settings
     }
     if let Some(id) = context.request_id() {
         headers.insert(&X_REQUEST_ID, id.as_header().clone());
+    }
+    if settings.correlation {
+        correlate(context, headers, trusted);
+    }
+}
+
+/// Sets the correlation id: the accepted one, or the request's, which begins a correlation.
+fn correlate(context: &RequestContext, headers: &mut HeaderMap, trusted: bool) {
+    if context.correlation_id().is_none() {
+        let sent = single(headers, &X_CORRELATION_ID).filter(|_| trusted);
+        let sent = sent.and_then(RequestId::from_header);
+        if let Some(id) = sent.or_else(|| context.request_id().cloned()) {
+            context.set_correlation_id(id);
+        }
+    }
+    match context.correlation_id() {
+        Some(id) => drop(headers.insert(&X_CORRELATION_ID, id.as_header().clone())),
+        None => drop(headers.remove(&X_CORRELATION_ID)),
     }
 }
 

@@ -1,12 +1,9 @@
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use hardpoint_core::{Place, StackLayer, Telemetry, Time};
 use tower_layer::Layer;
 
 use super::{Record, grpc::Methods, ids::Trust, sample::Sample, span::SpanSink};
-
-/// The default of [`RecordLayer::rejected_lines`].
-const REJECTED_LINES: u32 = 100;
 
 /// Assigns ids to each request and writes its access line. See the [module docs](super).
 #[derive(Clone, Debug)]
@@ -21,13 +18,17 @@ pub struct RecordLayer {
 pub(crate) struct Settings {
     pub(super) time: Time,
     pub(super) trust: Trust,
-    /// Which rejected requests have a line.
+    /// Which rejected and successful requests have a line.
     pub(super) sample: Arc<Sample>,
     pub(super) telemetry: Telemetry,
     /// The keys of the accepted baggage.
     pub(super) baggage: Option<Arc<[Cow<'static, str>]>>,
     /// Whether `X-Amzn-Trace-Id` names the trace.
     pub(super) amazon: bool,
+    /// Whether `X-Correlation-Id` is read.
+    pub(super) correlation: bool,
+    /// The parameters of the query that are logged.
+    pub(super) query: Option<Arc<[Cow<'static, str>]>>,
     /// `None` if the layer is off.
     pub(super) methods: Option<Methods>,
     /// What exports the requests' spans.
@@ -39,10 +40,12 @@ impl Settings {
         Self {
             time: Time::system(),
             trust: Trust::Proxies,
-            sample: Arc::new(Sample::new(REJECTED_LINES)),
+            sample: Arc::default(),
             telemetry: Telemetry::none(),
             baggage: None,
             amazon: false,
+            correlation: false,
+            query: None,
             methods,
             spans: None,
         }
@@ -102,6 +105,25 @@ impl RecordLayer {
         self
     }
 
+    /// Reads `X-Correlation-Id`, the id of several requests that belong together, under the same rule
+    /// as the request id. Without an accepted one, the request's id begins a correlation. Default: the
+    /// header is ignored; `trace_id` already connects the requests of services that pass on a trace.
+    ///
+    /// The access line has it as `correlation_id`, and [`outgoing`](crate::outgoing) passes it on. It
+    /// costs an allocation.
+    pub fn correlation_id(mut self) -> Self {
+        self.settings.correlation = true;
+        self
+    }
+
+    /// Logs the query's parameters with these names as `query`, such as `page=2&sort=name`: decoded,
+    /// their first 256 bytes, redacted like every text. All other parameters leave one `[redacted]`.
+    /// Default: no query is logged, because it may hold tokens and what people search for.
+    pub fn query(mut self, names: impl IntoIterator<Item = impl Into<Cow<'static, str>>>) -> Self {
+        self.settings.query = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
     /// Declares methods of gRPC, such as `/routeguide.RouteGuide/GetFeature`: a call of one has its
     /// path as its route, in the record and for the limits inside, whose filters and keys by route
     /// then work. Default: none. A method that is not declared has its path as its route in the
@@ -126,7 +148,28 @@ impl RecordLayer {
     /// and a line for each would fill disks and hide the others. 0 writes none of them; `u32::MAX`
     /// writes all.
     pub fn rejected_lines(mut self, per_second: u32) -> Self {
-        self.settings.sample = Arc::new(Sample::new(per_second));
+        self.settings.sample = Arc::new(self.settings.sample.rejected(per_second));
+        self
+    }
+
+    /// Logs one in so many successful requests, and those that took at least the time of
+    /// [`slow_after`](Self::slow_after). Default: 1, which logs all; 0 is the same. Successful means
+    /// that the outcome is `ok` and the status below 400; all other requests are not affected.
+    ///
+    /// The trace id decides: services with the same number log the same traces, and an exporter with
+    /// a ratio of `1 / requests` records them. The next line about a success reports the number of
+    /// those without a line as `unlogged`; metrics and other observers see every request. A trusted
+    /// proxy that passes on its clients' trace ids lets them choose whether a success is logged.
+    pub fn one_success_in(mut self, requests: u32) -> Self {
+        self.settings.sample = Arc::new(self.settings.sample.one_success_in(requests));
+        self
+    }
+
+    /// Sets the duration from which a successful request has a line although it is not in the sample
+    /// of [`one_success_in`](Self::one_success_in). Default: 1 s, since people notice such a wait.
+    /// Zero logs all.
+    pub fn slow_after(mut self, duration: Duration) -> Self {
+        self.settings.sample = Arc::new(self.settings.sample.slow_after(duration));
         self
     }
 

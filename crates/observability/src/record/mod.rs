@@ -59,11 +59,13 @@
 //!    fields `request_id` and `trace_id`), so their events carry the ids.
 //! 5. Each request logs one event, with the message `request` and the target `hardpoint::access`,
 //!    when the response body ends or when the future or the body is dropped before. Its fields are
-//!    listed below; an unknown field has no value.
+//!    listed below; an unknown field has no value. [`Logs`](crate::Logs) leaves out `correlation_id`,
+//!    `error`, `grpc_status`, `notes`, `query` and `unlogged` if they have no value.
 //! 6. The event's level is `error` if the outcome is `failed` or `panicked`, `warn` if it is `shed`
 //!    or `timed_out`, and `info` otherwise.
 //! 7. Lines about rejected requests are bounded: see
-//!    [`rejected_lines`](RecordLayer::rejected_lines). Every other request has its line.
+//!    [`rejected_lines`](RecordLayer::rejected_lines). Of successes, a part is logged by setting: see
+//!    [`one_success_in`](RecordLayer::one_success_in). Every other request has its line.
 //! 8. The layer reports [`RequestStarted`](hardpoint_core::event::RequestStarted) before the inner
 //!    service runs and [`RequestEnded`](hardpoint_core::event::RequestEnded) with the access line.
 //!    [`metrics`](crate::metrics) counts requests by them.
@@ -71,8 +73,10 @@
 //! | field | content |
 //! |---|---|
 //! | `request_id`, `trace_id` | the ids |
+//! | `correlation_id` | the id of requests that belong together, by [setting](RecordLayer::correlation_id) |
 //! | `method` | the method; `_OTHER` if it is neither in RFC 9110 nor `PATCH` |
-//! | `route` | the template that matched, from a [`Route`](hardpoint_core::Route) in the request's extensions or context, or axum's matched path (feature `axum`), or the method of gRPC; else `unmatched`. Any other path and the query are never logged |
+//! | `route` | the template that matched, from a [`Route`](hardpoint_core::Route) in the request's extensions or context, or axum's matched path (feature `axum`), or the method of gRPC; else `unmatched`. Any other path is never logged |
+//! | `query` | the parameters that a [setting](RecordLayer::query) names |
 //! | `status` | of the response; for gRPC the one that its code means |
 //! | `grpc_status` | the code of a gRPC response |
 //! | `outcome` | see below |
@@ -84,7 +88,7 @@
 //! | `client` | address of the client, in full |
 //! | `subject` | the authenticated subject |
 //! | `user_agent` | its first 256 bytes |
-//! | `unlogged` | in a line about a rejected request: how many before it have no line |
+//! | `unlogged` | in a line about a rejected request, or about a success: how many of them before it have no line |
 //! | `notes` | an object of the notes that handlers added with [`RequestContext::note`](hardpoint_core::RequestContext::note) |
 //!
 //! A rejected request is logged with the status and outcome of its
@@ -160,6 +164,7 @@ mod grpc;
 pub(crate) mod ids;
 mod layer;
 pub(crate) mod notes;
+mod query;
 pub(crate) mod random;
 mod sample;
 mod service;

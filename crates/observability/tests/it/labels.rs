@@ -88,6 +88,6 @@ proptest! {
             prop_assert_eq!(line["user_agent"].as_str().unwrap(), &*cut);
         }
         prop_assert_eq!(&line["route"], "unmatched");
-        prop_assert_eq!(line.as_object().unwrap().len(), 24);
+        prop_assert_eq!(line.as_object().unwrap().len(), 20);
     }
 }

@@ -415,3 +415,18 @@ async fn futures_poll<F: Future + Unpin>(mut future: F) -> std::task::Poll<F::Ou
     std::future::poll_fn(|cx| std::task::Poll::Ready(std::pin::Pin::new(&mut future).poll(cx)))
         .await
 }
+
+#[tokio::test]
+async fn a_correlation_id_is_passed_on_to_allowed_hosts_and_else_the_application_s_header_stays() {
+    let record = || RecordLayer::new().accept_ids();
+    let sent = || with_headers(&[("x-correlation-id", "order-7")]);
+    for (record, uri, expected) in [
+        (record().correlation_id(), "http://inventory/items", Some("order-7")),
+        (record().correlation_id(), "http://elsewhere/items", None),
+        (record(), "http://inventory/items", None),
+    ] {
+        let headers = passed_on(record, outgoing(&["inventory"]), uri, 1, sent()).await.remove(0);
+        let found = headers.get("x-correlation-id").map(|id| id.to_str().unwrap());
+        assert_eq!(found, expected, "{uri}");
+    }
+}
