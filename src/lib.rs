@@ -103,7 +103,7 @@
 //! | `sqlx` | a check of a connection pool of sqlx in `health` | no |
 //! | `tls` | TLS for the server of `health`, and `rediss://` for `redis` | no |
 //! | `imported-hashes` | password hashes of other systems in `auth`: bcrypt, PBKDF2 and scrypt | no |
-//! | `test` | an issuer of tokens in `auth`, for the tests of an application | no |
+//! | `test` | for the tests of an application: an issuer of tokens in `auth`, what a test logs in `observability` | no |
 //! | `chaos` | fault injection in `resilience`, for an application's tests | no |
 //! | `tonic` | the client's address from tonic's server, and tonic's services on the server of `health` | no |
 //! | `full` | every module except `redis`, and none of the other features | no |

@@ -10,18 +10,18 @@ use hardpoint::{
     Stack,
     core::{ClientResolver, Event, Telemetry},
     edge::{CatchPanicLayer, ClientLayer, ProblemLayer},
-    observability::RecordLayer,
+    observability::{
+        RecordLayer,
+        test::{Capture, LeakScanner},
+    },
 };
-use hardpoint_testkit::{
-    http::{Client, serve},
-    leak::LeakScanner,
-};
+use hardpoint_testkit::http::{Client, serve};
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use tower::service_fn;
 
-use super::{authentication, captured_logs, per_client};
+use super::{authentication, per_client};
 
 const QUERY: &str = "canary-in-the-query";
 const COOKIE: &str = "canary-in-a-cookie";
@@ -30,7 +30,7 @@ const PATH: &str = "canary-in-the-path";
 
 #[tokio::test]
 async fn no_secret_of_a_request_is_logged_or_answered() {
-    let (logs, _guard) = captured_logs("trace");
+    let captured = Capture::start();
     let (auth, token) = authentication();
     let events = Arc::new(Mutex::new(String::new()));
     let seen = Arc::clone(&events);
@@ -71,9 +71,9 @@ async fn no_secret_of_a_request_is_logged_or_answered() {
         let shown = format!("{:?} {}", reply.headers, reply.text());
         scanner.assert_clean("the answer", shown.as_bytes());
     }
-    let lines = logs.lines();
-    assert_eq!(lines.iter().filter(|line| line.contains("\"message\":\"request\"")).count(), 5);
-    scanner.assert_clean("the log", logs.bytes());
+    let lines = captured.lines();
+    assert_eq!(lines.iter().filter(|line| line["message"] == "request").count(), 5);
+    captured.assert_no_secret(secrets);
     let events = events.lock().unwrap();
     for kind in ["Limited", "TokenVerified"] {
         assert!(events.contains(kind), "{events}");

@@ -6,6 +6,7 @@ mod axum;
 #[cfg(feature = "tonic")]
 mod grpc;
 mod hyper;
+#[cfg(feature = "test")]
 mod leak;
 mod lookups;
 mod order;

@@ -50,6 +50,7 @@
 //! |---|---|---|
 //! | `axum` | the peer and route that axum stores; rejections as axum responses (module `axum`) | no |
 //! | `serde` | `Deserialize` for `Secret<str>` and `Secret<[u8]>` | no |
+//! | `test` | a search for secrets in output and a strict reader of log lines (module `test`), for the tests of a service | no |
 //!
 //! The minimum supported Rust version is 1.95.
 
@@ -73,6 +74,8 @@ mod request_id;
 mod route;
 mod secret;
 mod telemetry;
+#[cfg(feature = "test")]
+pub mod test;
 mod time;
 mod trace;
 mod trace_state;

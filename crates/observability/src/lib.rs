@@ -48,6 +48,7 @@
 //! |---|---|---|
 //! | `axum` | axum's matched path as the route of the record | no |
 //! | `otlp` | export in OTLP (module `otlp`) | no |
+//! | `test` | what one test logs, and a search for secrets in it (module `test`) | no |
 //! | `tokio` | metrics of a tokio runtime (module `metrics::tokio`) | no |
 //!
 //! The minimum supported Rust version is 1.95.
@@ -59,6 +60,8 @@ pub mod otlp;
 pub mod outgoing;
 pub mod record;
 pub mod redact;
+#[cfg(feature = "test")]
+pub mod test;
 
 pub use self::{
     logs::{ConfigError, Logs, LogsHandle},

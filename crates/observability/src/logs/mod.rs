@@ -68,6 +68,8 @@
 //! Call [`Logs::init`] first in `main`, before anything that may log. Add [`Logs::layer`] to your
 //! own [`tracing_subscriber::Registry`], beside other layers.
 
+#[cfg(feature = "test")]
+pub(crate) mod captured;
 mod config;
 mod error;
 pub(crate) mod escape;

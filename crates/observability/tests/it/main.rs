@@ -7,6 +7,8 @@ mod alloc;
 #[cfg(feature = "axum")]
 mod axum;
 mod cancellation;
+#[cfg(feature = "test")]
+mod captured;
 mod contract;
 mod grpc;
 mod harness;

@@ -16,11 +16,8 @@
 mod logs;
 #[cfg(unix)]
 mod memory;
-mod scanner;
 
+pub use self::logs::CapturedLogs;
 #[cfg(unix)]
 pub use self::memory::{mask, memory_contains, unmask};
-pub use self::{
-    logs::CapturedLogs,
-    scanner::{Leak, LeakScanner},
-};
+pub use hardpoint_core::test::{Leak, LeakScanner, json_line};

@@ -17,6 +17,8 @@ const MIN_LEN: usize = 8;
 /// It does not find parts of a canary, or compressed or encrypted canaries.
 pub struct LeakScanner {
     canaries: Vec<Vec<Pattern>>,
+    /// Whether a pattern begins with these two bytes, so that a text is read once for all patterns.
+    begins: Vec<bool>,
 }
 
 struct Pattern {
@@ -34,6 +36,9 @@ pub struct Leak {
 
 impl LeakScanner {
     /// Creates a scanner for these canaries, each of at least eight bytes.
+    ///
+    /// # Panics
+    /// If a canary is shorter, because a part of its base64 can match by chance, or without canaries.
     #[must_use]
     pub fn new<I>(canaries: I) -> Self
     where
@@ -43,22 +48,46 @@ impl LeakScanner {
         let canaries: Vec<_> =
             canaries.into_iter().map(|canary| patterns(canary.as_ref())).collect();
         assert!(!canaries.is_empty(), "a scanner needs at least one canary");
-        Self { canaries }
+        let mut begins = vec![false; 1 << 16];
+        for pattern in canaries.iter().flatten() {
+            if let Some(begin) = begins.get_mut(beginning(&pattern.bytes)) {
+                *begin = true;
+            }
+        }
+        Self { canaries, begins }
     }
 
     /// Returns every canary that `bytes` contains, with the first form that matches.
     pub fn scan(&self, name: &str, bytes: impl AsRef<[u8]>) -> Vec<Leak> {
-        let views = views(bytes.as_ref());
-        let found = self.canaries.iter().enumerate().filter_map(|(canary, patterns)| {
-            let pattern = patterns
-                .iter()
-                .find(|pattern| views.iter().any(|view| contains(view, &pattern.bytes)))?;
-            Some(Leak { name: name.to_owned(), canary, form: pattern.form })
-        });
-        found.collect()
+        let mut found: Vec<Option<&'static str>> = vec![None; self.canaries.len()];
+        for view in views(bytes.as_ref()) {
+            self.look(&view, &mut found);
+        }
+        let leaks = found.into_iter().enumerate();
+        let leaks = leaks
+            .filter_map(|(canary, form)| Some(Leak { name: name.to_owned(), canary, form: form? }));
+        leaks.collect()
     }
 
-    /// Panics if `bytes` contains a canary. The message names its index and form, not its text.
+    /// Adds the canaries that a text contains to those that were found.
+    fn look(&self, text: &[u8], found: &mut [Option<&'static str>]) {
+        for at in 0..text.len() {
+            let rest = text.get(at..).unwrap_or_default();
+            if !self.begins.get(beginning(rest)).is_some_and(|begins| *begins) {
+                continue;
+            }
+            for (patterns, found) in self.canaries.iter().zip(&mut *found) {
+                let pattern = || patterns.iter().find(|pattern| rest.starts_with(&pattern.bytes));
+                *found = found.or_else(|| Some(pattern()?.form));
+            }
+        }
+    }
+
+    /// Asserts that `bytes` contains no canary.
+    ///
+    /// # Panics
+    /// If it contains one. The message names its index and form, not its text.
+    #[track_caller]
     pub fn assert_clean(&self, name: &str, bytes: impl AsRef<[u8]>) {
         let leaks = self.scan(name, bytes);
         let leaks: Vec<_> = leaks.iter().map(Leak::to_string).collect();
@@ -239,6 +268,10 @@ fn hex_value(digits: &[u8]) -> Option<u32> {
     u32::from_str_radix(text, 16).ok()
 }
 
-fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len().max(1)).any(|window| window == needle)
+/// The first two bytes as a number.
+fn beginning(bytes: &[u8]) -> usize {
+    match bytes {
+        [first, second, ..] => usize::from(*first) << 8 | usize::from(*second),
+        _ => 0,
+    }
 }
