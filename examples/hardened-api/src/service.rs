@@ -26,7 +26,7 @@ use crate::{
     mail::Mail,
     quote::{Quotes, Upstream},
     routes::{self, App, Seen},
-    settings::{Env, Settings},
+    settings::{LogFormat, Settings},
     stores::Server,
     telemetry,
 };
@@ -44,9 +44,9 @@ pub(crate) async fn run(settings: Settings) -> ExitCode {
 
 async fn serve(mut settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
     let otlp = telemetry::start(&mut settings)?;
-    let logs = match settings.env {
-        Env::Dev => Logs::human(),
-        Env::Prod => Logs::json("hardened-api")
+    let logs = match settings.log_format {
+        LogFormat::Human => Logs::human(),
+        LogFormat::Json => Logs::json("hardened-api")
             .version(env!("CARGO_PKG_VERSION"))
             .environment(settings.env.as_str()),
     };

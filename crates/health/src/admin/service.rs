@@ -41,7 +41,7 @@ impl Shared {
             && let Some(token) = &self.token
             && let Err(unauthorized) = guard::check(request.headers(), token)
         {
-            debug!(target: "hardpoint::health::admin", path, "admin request without the token");
+            debug!(target: "hardpoint::health::admin", "admin request without the token");
             return refuse(&request, &unauthorized);
         }
         match &self.routes {

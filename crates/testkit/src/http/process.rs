@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use hardpoint_core::test::json_line;
 use tokio::{sync::watch, time::timeout};
 
 /// How long to wait for the remaining output of a process that has ended.
@@ -35,6 +36,7 @@ pub struct Process {
     stdout: watch::Receiver<Vec<String>>,
     stderr: watch::Receiver<Vec<String>>,
     status: watch::Receiver<Option<ExitStatus>>,
+    json: bool,
 }
 
 impl Process {
@@ -53,7 +55,15 @@ impl Process {
                 sender.send_replace(Some(status));
             }
         });
-        Self { pid, stdout, stderr, status }
+        Self { pid, stdout, stderr, status, json: false }
+    }
+
+    /// Asserts, when this value is dropped, that each line of standard output is one JSON object with
+    /// unique names.
+    #[must_use]
+    pub const fn expect_json(mut self) -> Self {
+        self.json = true;
+        self
     }
 
     /// The process id.
@@ -151,6 +161,17 @@ impl Drop for Process {
     fn drop(&mut self) {
         if self.status.borrow().is_none() {
             self.signal("KILL");
+        }
+        // A second panic would abort the test binary.
+        if self.json && !std::thread::panicking() {
+            let lines = self.stdout();
+            // The process may have been killed while it wrote the last line.
+            let whole = lines.split_last().map_or(&[][..], |(_, lines)| lines);
+            for line in whole {
+                if let Err(error) = json_line(line) {
+                    panic!("{error}: {line}");
+                }
+            }
         }
     }
 }

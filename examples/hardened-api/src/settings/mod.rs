@@ -19,7 +19,8 @@ use hardpoint::{
 
 use self::{
     parse::{
-        address, drain_deadline, duration, env, grace, log_filter, loopback, optional_quota, quota,
+        address, drain_deadline, duration, env, grace, log_filter, log_format, loopback,
+        optional_quota, quota,
     },
     reader::Reader,
 };
@@ -44,6 +45,22 @@ impl Env {
     }
 }
 
+/// The format of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    Human,
+    Json,
+}
+
+impl LogFormat {
+    const fn of(env: Env) -> Self {
+        match env {
+            Env::Dev => Self::Human,
+            Env::Prod => Self::Json,
+        }
+    }
+}
+
 /// The service's settings.
 #[derive(Debug)]
 pub(crate) struct Settings {
@@ -62,6 +79,7 @@ pub(crate) struct Settings {
     pub(crate) drain_delay: Duration,
     pub(crate) drain_deadline: Duration,
     pub(crate) log: String,
+    pub(crate) log_format: LogFormat,
     /// Off unless the standard variables name a collector.
     pub(crate) otlp: Option<OtlpBuilder>,
     pub(crate) root: Root,
@@ -150,6 +168,7 @@ impl Settings {
                 drain_deadline,
             ),
             log: reader.parsed("HARDPOINT_LOG", "info".to_owned(), log_filter),
+            log_format: reader.parsed("HARDPOINT_LOG_FORMAT", LogFormat::of(env), log_format),
             otlp,
             peppers,
             shared,

@@ -9,7 +9,7 @@ use hardpoint::{
     auth::session::Rotation, health::Lifecycle, observability::Logs, ratelimit::Quota,
 };
 
-use super::Env;
+use super::{Env, LogFormat};
 
 pub(super) const fn loopback(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
@@ -53,6 +53,14 @@ pub(super) fn grace(text: &str) -> Result<Duration, String> {
         return Err("write at most 60s: a thief who is as fast is not noticed".to_owned());
     }
     Ok(grace)
+}
+
+pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "human" => Ok(LogFormat::Human),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("write `human` or `json`".to_owned()),
+    }
 }
 
 pub(super) fn log_filter(text: &str) -> Result<String, String> {

@@ -10,7 +10,7 @@ use hardpoint::{
 use super::Env;
 
 /// All variables that begin with `HARDPOINT_`. Any other is a mistake.
-const KNOWN: [&str; 26] = [
+const KNOWN: [&str; 27] = [
     "HARDPOINT_ADMIN_LISTEN",
     "HARDPOINT_ADMIN_TOKEN",
     "HARDPOINT_ADMIN_TOKEN_FILE",
@@ -22,6 +22,7 @@ const KNOWN: [&str; 26] = [
     "HARDPOINT_LISTEN",
     "HARDPOINT_LOG",
     "HARDPOINT_LOGIN_RATE_LIMIT",
+    "HARDPOINT_LOG_FORMAT",
     "HARDPOINT_PEPPERS",
     "HARDPOINT_PEPPERS_FILE",
     "HARDPOINT_PUBLIC_URL",

@@ -147,7 +147,7 @@ async fn a_flood_of_unknown_paths_is_bounded_in_the_log() {
     }
     let seconds = usize::try_from(time.now().saturating_since(begin).as_secs()).unwrap() + 1;
     let lines = service.process.stdout();
-    let lines = lines.iter().filter(|line| line.contains("status=404")).count();
+    let lines = lines.iter().filter(|line| line.contains("\"status\":404")).count();
     assert!(lines >= 100, "{lines}");
     assert!(lines <= 1_000 + 100 * seconds, "{lines} lines in {seconds} s");
 }

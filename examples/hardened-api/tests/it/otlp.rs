@@ -129,7 +129,10 @@ async fn a_collector_that_is_not_there_does_not_hold_up_the_service() {
     assert!(status.success(), "{status}");
     let lines = service.process.stdout().join("\n");
     assert!(lines.contains("telemetry export fails"), "{lines}");
-    assert!(lines.contains("telemetry dropped") && lines.contains("signal=\"traces\""), "{lines}");
+    assert!(
+        lines.contains("telemetry dropped") && lines.contains("\"signal\":\"traces\""),
+        "{lines}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

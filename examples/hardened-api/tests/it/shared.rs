@@ -104,7 +104,7 @@ async fn a_server_that_is_down_at_the_start_degrades_the_service_until_it_comes(
     let client = Client::new();
     let ready = || client.get(format!("{}/readyz", service.public));
     assert_eq!(ready().await.status.as_u16(), 200);
-    let state = |line: &str, what: &str| line.contains(what) && line.contains("link=state");
+    let state = |line: &str, what: &str| line.contains(what) && line.contains("\"link\":\"state\"");
     service.process.line(PATIENCE, |line| state(line, "the link is down")).await;
 
     let account = json!({ "email": "alice@example.org", "password": PASSWORD });

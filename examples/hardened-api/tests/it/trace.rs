@@ -10,7 +10,7 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::{PATIENCE, Service, program};
+use crate::{Service, program};
 
 const TRACE: &str = "12345678901234567890123456789012";
 
@@ -82,10 +82,8 @@ async fn production_does_not_have_it() {
         ("JWT_SIGNING_KEY", key.expose()),
         ("HARDPOINT_ROOT_SECRET", &root),
     ]);
-    let process = Process::spawn(&mut program);
-    let line = process.line(PATIENCE, |line| line.contains("listening")).await;
-    let line: Value = serde_json::from_str(&line).unwrap();
-    let url = format!("http://{}/test", line["admin_address"].as_str().unwrap());
+    let service = Service::of(Process::spawn(&mut program)).await;
+    let url = format!("{}/test", service.admin);
     let reply = Client::new().post_json(url, &json!([])).await;
     assert_eq!(reply.status.as_u16(), 404);
 }

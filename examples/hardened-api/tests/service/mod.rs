@@ -3,6 +3,7 @@
 use std::{process::Command, time::Duration};
 
 use hardpoint_testkit::http::Process;
+use serde_json::Value;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -16,25 +17,30 @@ pub(crate) struct Service {
 impl Service {
     /// Starts a command of the program and waits for its first line.
     pub(crate) async fn spawn(command: &mut Command) -> Self {
-        let process = Process::spawn(command);
+        Self::of(Process::spawn(command)).await
+    }
+
+    /// The service that this process runs. Whatever a test makes it log is read strictly.
+    pub(crate) async fn of(process: Process) -> Self {
+        let process = process.expect_json();
         let line = process.line(PATIENCE, |line| line.contains("listening")).await;
         let [public, admin] = addresses(&line);
         Self { process, public, admin }
     }
 }
 
-/// The two addresses of the first line.
+/// The two addresses of the first line, as URLs.
 pub(crate) fn addresses(line: &str) -> [String; 2] {
-    [" address", "admin_address"].map(|name| {
-        let (_, rest) = line.split_once(&format!("{name}=")).unwrap();
-        format!("http://{}", rest.split_whitespace().next().unwrap())
-    })
+    let line: Value = serde_json::from_str(line).unwrap();
+    ["address", "admin_address"].map(|name| format!("http://{}", line[name].as_str().unwrap()))
 }
 
-/// Sets an environment that holds nothing but these variables and free ports.
+/// Sets an environment that holds nothing but these variables and free ports, and logs JSON.
 pub(crate) fn environment(command: &mut Command, variables: &[(&str, &str)]) {
-    command
-        .env_clear()
-        .envs([("HARDPOINT_LISTEN", "127.0.0.1:0"), ("HARDPOINT_ADMIN_LISTEN", "127.0.0.1:0")]);
+    command.env_clear().envs([
+        ("HARDPOINT_LISTEN", "127.0.0.1:0"),
+        ("HARDPOINT_ADMIN_LISTEN", "127.0.0.1:0"),
+        ("HARDPOINT_LOG_FORMAT", "json"),
+    ]);
     command.envs(variables.iter().copied());
 }
