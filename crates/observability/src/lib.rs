@@ -4,7 +4,7 @@
 //! however it ended. [`OutgoingLayer`] passes the ids on to the services that a handler calls.
 //! [`Logs`] writes that line and all other events, as JSON or as text for people.
 //! [`Metrics`] counts what the layers and the service do, for Prometheus. With the feature `otlp`, an
-//! exporter sends traces, metrics and logs to a collector. This crate does not write files. It never
+//! exporter sends traces, metrics and logs to a collector. [`LogFile`](logs::LogFile) rotates. It never
 //! logs bodies or paths, and no query unless a setting names its parameters. Of the headers it logs only the user agent and the request's ids.
 //!
 //! # Quick start

@@ -241,9 +241,21 @@ impl Logs {
         if let Format::Human { colours } = &mut self.format {
             *colours = io::stdout().is_terminal();
         }
+        self.init_to(standard_output())
+    }
+
+    /// Like [`init`](Self::init), with another output than standard output, such as a
+    /// [`LogFile`](super::LogFile). Lines for people are not coloured.
+    ///
+    /// # Errors
+    /// As [`init`](Self::init).
+    pub fn init_to(
+        self,
+        output: impl io::Write + Send + 'static,
+    ) -> Result<LogsHandle, ConfigError> {
         let handle = self.handle();
         let (format, level) = (self.format, filter::parse(&self.filter)?.max_level_hint());
-        let subscriber = Registry::default().with(self.queued_layer(standard_output())?);
+        let subscriber = Registry::default().with(self.queued_layer(output)?);
         tracing::subscriber::set_global_default(subscriber)
             .map_err(|_| ConfigError::AlreadyInstalled)?;
         // A program may have a logger of its own, which then keeps the records.

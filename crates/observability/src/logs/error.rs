@@ -8,6 +8,13 @@ pub enum ConfigError {
     AlreadyInstalled,
     /// The filter contains no directive.
     EmptyFilter,
+    /// The log file cannot be opened.
+    File {
+        /// Its path.
+        path: String,
+        /// The kind of the operating system's error.
+        kind: io::ErrorKind,
+    },
     /// The filter contains an invalid directive.
     Filter {
         /// The configured filter.
@@ -38,6 +45,12 @@ impl fmt::Display for ConfigError {
             ),
             Self::EmptyFilter => f.write_str(
                 "log filter is empty; write a level (info), or `off` to disable logging",
+            ),
+            Self::File { path, kind } => write!(
+                f,
+                "cannot open the log file `{}` ({kind}); write the path of a regular file in a \
+                 directory that exists and that this process may write to",
+                path.escape_debug()
             ),
             Self::Filter { value, directive, instead: Some(instead) } => {
                 write!(

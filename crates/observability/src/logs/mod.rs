@@ -47,6 +47,8 @@
 //!    neither a panic nor an error. [`LogsHandle::dropped`] counts them, exactly unless the output
 //!    buffers, and a later line `log lines dropped` reports their number.
 //!
+//! 10. [`LogFile`] is an output that rotates by size and time and deletes old files.
+//!
 //! # Sharing
 //! A [`Logs`] value and its clones count lost lines together. Each thread formats lines in its own
 //! buffer.
@@ -74,6 +76,7 @@ mod config;
 mod error;
 pub(crate) mod escape;
 pub(crate) mod export;
+mod file;
 mod filter;
 pub(crate) mod inner;
 mod layer;
@@ -93,4 +96,5 @@ mod tests;
 pub use self::{
     config::{Logs, LogsHandle},
     error::ConfigError,
+    file::{LogFile, LogFileOutput},
 };

@@ -10,6 +10,7 @@ mod cancellation;
 #[cfg(feature = "test")]
 mod captured;
 mod contract;
+mod files;
 mod grpc;
 mod harness;
 mod ids;
