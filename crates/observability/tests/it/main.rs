@@ -31,3 +31,5 @@ mod redaction_corpus;
 mod rejected;
 mod sampled;
 mod server;
+#[cfg(feature = "axum")]
+mod streams;
