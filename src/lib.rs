@@ -99,6 +99,7 @@
 //! | `tokio` | metrics of a tokio runtime in `observability` | no |
 //! | `remote` | keys that `auth` fetches from an issuer over https | no |
 //! | `redis` | module `redis`, and the stores of `auth` and `ratelimit` on Redis or Valkey | no |
+//! | `reqwest` | outgoing calls by reqwest in `observability` | no |
 //! | `serde` | deserialization of `core::Secret` and `ratelimit::Quota` | no |
 //! | `sqlx` | a check of a connection pool of sqlx in `health` | no |
 //! | `tls` | TLS for the server of `health`, and `rediss://` for `redis` | no |

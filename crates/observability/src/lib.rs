@@ -48,6 +48,7 @@
 //! |---|---|---|
 //! | `axum` | axum's matched path as the route of the record | no |
 //! | `otlp` | export in OTLP (module `otlp`) | no |
+//! | `reqwest` | outgoing calls by reqwest (module `outgoing::reqwest`) | no |
 //! | `test` | what one test logs, and a search for secrets in it (module `test`) | no |
 //! | `tokio` | metrics of a tokio runtime (module `metrics::tokio`) | no |
 //!

@@ -72,6 +72,8 @@
 mod future;
 mod hosts;
 mod layer;
+#[cfg(feature = "reqwest")]
+pub mod reqwest;
 mod service;
 
 pub use self::{

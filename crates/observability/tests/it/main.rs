@@ -29,6 +29,8 @@ mod query;
 mod redaction;
 mod redaction_corpus;
 mod rejected;
+#[cfg(feature = "reqwest")]
+mod reqwest;
 mod sampled;
 mod server;
 #[cfg(feature = "axum")]
