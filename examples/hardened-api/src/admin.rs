@@ -10,9 +10,7 @@ use hardpoint::{
 };
 
 use crate::{
-    operator,
     quote::Upstream,
-    routes::App,
     settings::{Env, Settings},
     trace_test,
 };
@@ -26,7 +24,7 @@ pub(crate) fn serve(
     lifecycle: &Lifecycle,
     metrics: &Metrics,
     upstream: &Upstream,
-    app: Arc<App>,
+    operators: Router,
 ) -> Result<Admin, AdminError> {
     let mut routes = Router::new().route_service("/metrics", metrics.service());
     if settings.env == Env::Dev {
@@ -37,7 +35,7 @@ pub(crate) fn serve(
     }
     // Any process of the machine can reach a loopback address, so operators need a token.
     if settings.admin_token.is_some() {
-        routes = routes.merge(operator::routes(app));
+        routes = routes.merge(operators);
     }
     let routes = routes.layer(ProblemLayer::new());
     let mut admin = Admin::from_listener(listener).routes(routes);

@@ -9,6 +9,7 @@ mod accounts;
 mod admin;
 mod ids;
 mod lockout;
+mod log_filter;
 mod mail;
 mod notes;
 mod operator;

@@ -22,8 +22,9 @@ use tokio::runtime::Handle;
 
 use crate::{
     accounts::Accounts,
-    admin,
+    admin, log_filter,
     mail::Mail,
+    operator,
     quote::{Quotes, Upstream},
     routes::{self, App, Seen},
     settings::{LogFormat, Settings},
@@ -68,12 +69,13 @@ async fn serve(mut settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
     let accounts = Arc::new(Accounts::new(shared.as_ref()));
     let upstream = Upstream::start().await?;
     let quotes = Quotes::new(&upstream, &telemetry, &otlp)?;
+    let last_lines = logs.clone();
     let lifecycle = Lifecycle::builder()
         .telemetry(&telemetry)
         .checks(checks(Arc::clone(&accounts), &quotes, shared.as_ref())?)
         .drain_delay(settings.drain_delay)
         .drain_deadline(settings.drain_deadline)
-        .flush_logs(move |within| logs.flush(within));
+        .flush_logs(move |within| last_lines.flush(within));
     let lifecycle = match shared.clone() {
         // Requests that held cells have ended by then, and the server learns how.
         Some(server) => lifecycle.add_hook("limits", Duration::from_millis(500), async move || {
@@ -95,7 +97,7 @@ async fn serve(mut settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
         .build()?;
     let (app, verifier) =
         App::new(&settings, accounts, mail, shared.as_ref(), &telemetry, &mut metrics)?;
-    let operators = Arc::clone(&app);
+    let operators = operator::routes(Arc::clone(&app)).merge(log_filter::route(logs));
     let seen = Seen { lifecycle: &lifecycle, telemetry: &telemetry, otlp: &otlp };
     let router = routes::router(app, quotes, verifier, &settings, shared.as_ref(), seen)?;
     let metrics = metrics.build()?;

@@ -1,8 +1,9 @@
 use std::{
     fmt,
     io::{self, IsTerminal},
+    panic::Location,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -17,6 +18,7 @@ use tracing_subscriber::{
 
 use super::{
     ConfigError,
+    change::Filters,
     export::RecordSink,
     filter,
     layer::LogLayer,
@@ -45,10 +47,11 @@ pub struct Logs {
 }
 
 /// Observes and flushes the lines of one [`Logs`] value and its clones.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct LogsHandle {
     dropped: Arc<AtomicU64>,
     queues: Arc<Mutex<Vec<Arc<Queue>>>>,
+    filters: Arc<Filters>,
 }
 
 impl Logs {
@@ -70,7 +73,7 @@ impl Logs {
             time: Time::system(),
             filter: "info".to_owned(),
             format,
-            handle: LogsHandle { dropped: Arc::default(), queues: Arc::default() },
+            handle: LogsHandle::default(),
             resource,
             queue_bytes: 8 << 20,
             redactor: Redactor::new(),
@@ -170,7 +173,7 @@ impl Logs {
         S: Subscriber + for<'s> LookupSpan<'s>,
         W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
     {
-        let filter = filter::parse(&self.filter)?;
+        let filter = self.handle.filters.add(&self.filter)?;
         let resource = self.encoded_resource();
         let layer = LogLayer {
             time: self.time,
@@ -231,12 +234,14 @@ impl Logs {
     /// use hardpoint_observability::{ConfigError, Logs};
     ///
     /// assert!(Logs::human().init().is_ok());
-    /// assert_eq!(Logs::human().init().err(), Some(ConfigError::AlreadyInstalled));
+    /// // The error names the line of the first call.
+    /// assert!(matches!(Logs::human().init(), Err(ConfigError::AlreadyInstalled { .. })));
     /// ```
     ///
     /// # Errors
     /// [`ConfigError`] if the filter is invalid, the program already has a subscriber, or the
     /// queue's thread cannot be started.
+    #[track_caller]
     pub fn init(mut self) -> Result<LogsHandle, ConfigError> {
         if let Format::Human { colours } = &mut self.format {
             *colours = io::stdout().is_terminal();
@@ -249,18 +254,28 @@ impl Logs {
     ///
     /// # Errors
     /// As [`init`](Self::init).
+    #[track_caller]
     pub fn init_to(
         self,
         output: impl io::Write + Send + 'static,
     ) -> Result<LogsHandle, ConfigError> {
+        static INSTALLED: OnceLock<&Location<'_>> = OnceLock::new();
+
+        let caller = Location::caller();
         let handle = self.handle();
         let (format, level) = (self.format, filter::parse(&self.filter)?.max_level_hint());
         let subscriber = Registry::default().with(self.queued_layer(output)?);
-        tracing::subscriber::set_global_default(subscriber)
-            .map_err(|_| ConfigError::AlreadyInstalled)?;
+        tracing::subscriber::set_global_default(subscriber).map_err(|_| {
+            let place = INSTALLED.get().map(|place| (*place).to_string());
+            ConfigError::AlreadyInstalled { place }
+        })?;
+        // Only the first call arrives here.
+        let _first = INSTALLED.set(caller);
         // A program may have a logger of its own, which then keeps the records.
         let level = level.unwrap_or(LevelFilter::TRACE).as_log();
-        let _taken = LogTracer::builder().with_max_level(level).init();
+        if LogTracer::builder().with_max_level(level).init().is_ok() {
+            handle.filters.own_log();
+        }
         panics::log(format == Format::Json);
         Ok(handle)
     }
@@ -289,6 +304,34 @@ impl LogsHandle {
         // Every queue is flushed, also after one that is not.
         let late = queues.iter().filter(|queue| !queue.flush(within)).count();
         late == 0
+    }
+
+    /// Replaces the filter while the program runs, in all layers of this [`Logs`] value and its clones.
+    /// It costs a line nothing: tracing asks once for each place in the code.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the filter is invalid; the current one then stays.
+    pub fn set_filter(&self, filter: &str) -> Result<(), ConfigError> {
+        self.filters.set(filter, None)?;
+        tracing::info!(target: "hardpoint::observability::logs", filter, "log filter changed");
+        Ok(())
+    }
+
+    /// Replaces the filter for some time, after which the configured one returns: for a look at
+    /// details of a running service that nobody has to end. Another change replaces this one.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the filter is invalid, or the thread that waits cannot be started; the
+    /// current filter then stays.
+    pub fn set_filter_for(&self, filter: &str, within: Duration) -> Result<(), ConfigError> {
+        self.filters.set(filter, Some(within))?;
+        tracing::info!(
+            target: "hardpoint::observability::logs",
+            filter,
+            seconds = within.as_secs(),
+            "log filter changed for some time"
+        );
+        Ok(())
     }
 
     fn queues(&self) -> MutexGuard<'_, Vec<Arc<Queue>>> {

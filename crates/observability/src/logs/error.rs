@@ -5,7 +5,10 @@ use std::{error::Error, fmt, io};
 #[non_exhaustive]
 pub enum ConfigError {
     /// The program already has a subscriber.
-    AlreadyInstalled,
+    AlreadyInstalled {
+        /// The place in the code that installed it, if it was [`Logs::init`](super::Logs::init).
+        place: Option<String>,
+    },
     /// The filter contains no directive.
     EmptyFilter,
     /// The log file cannot be opened.
@@ -39,10 +42,16 @@ pub enum ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::AlreadyInstalled => f.write_str(
-                "a tracing subscriber is already installed; call `init` once, before anything else \
-                 installs one, or add `Logs::layer` to that subscriber",
-            ),
+            Self::AlreadyInstalled { place } => {
+                f.write_str("a tracing subscriber is already installed")?;
+                if let Some(place) = place {
+                    write!(f, " by `Logs::init` at {place}")?;
+                }
+                f.write_str(
+                    "; call `init` once, before anything else installs one, or add `Logs::layer` to \
+                     that subscriber",
+                )
+            }
             Self::EmptyFilter => f.write_str(
                 "log filter is empty; write a level (info), or `off` to disable logging",
             ),

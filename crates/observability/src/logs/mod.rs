@@ -72,6 +72,7 @@
 
 #[cfg(feature = "test")]
 pub(crate) mod captured;
+mod change;
 mod config;
 mod error;
 pub(crate) mod escape;

@@ -11,6 +11,7 @@ mod cancellation;
 mod captured;
 mod contract;
 mod files;
+mod filter;
 mod grpc;
 mod harness;
 mod ids;

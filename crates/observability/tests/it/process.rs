@@ -24,7 +24,9 @@ fn program() {
     let handle = Logs::json("orders").version("1.4.2").environment("test").init().unwrap();
     info!(value = ?Chatty, "said");
     let again = Logs::human().init().err();
-    info!(refused = again == Some(ConfigError::AlreadyInstalled));
+    let place = again.as_ref().map(ToString::to_string).unwrap_or_default();
+    let refused = matches!(again, Some(ConfigError::AlreadyInstalled { .. }));
+    info!(refused = refused && place.contains("process.rs:24:"), place);
     assert_eq!(handle.dropped(), 0);
 }
 

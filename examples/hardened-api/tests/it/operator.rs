@@ -8,7 +8,7 @@ use hardpoint_testkit::{
 };
 use serde_json::{Value, json};
 
-use super::{PASSWORD, Service, lockout::lock, program, shared::Fleet};
+use super::{PASSWORD, PATIENCE, Service, lockout::lock, program, shared::Fleet};
 
 const EMAIL: &str = "alice@example.org";
 const TOKEN: (&str, &str) = ("HARDPOINT_ADMIN_TOKEN", "a token for operators");
@@ -93,4 +93,24 @@ async fn without_the_token_nobody_is_an_operator() {
     assert_eq!(missing.status.as_u16(), 404, "a listener without a token has no such routes");
     let usage = admin(&service, TOKEN.1, &["unlock"]).await;
     assert_eq!(usage.status.code(), Some(64));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_see_more_for_some_time() {
+    let service = Service::start(&[TOKEN]).await;
+    let ask = async |token: &str, body: Value| {
+        let request = http::Request::put(format!("{}/log-filter", service.admin));
+        let request = request.header("authorization", format!("Bearer {token}"));
+        let request = request.header("content-type", "application/json");
+        Client::new().request(request, body.to_string()).await
+    };
+    let more = json!({ "filter": "info,hardpoint=debug" });
+    assert_eq!(ask("another token", more.clone()).await.status.as_u16(), 401);
+    let wrong = ask(TOKEN.1, json!({ "filter": "hardened-api=debug" })).await;
+    assert_eq!(wrong.status.as_u16(), 422);
+    assert!(wrong.json()["detail"].as_str().unwrap().ends_with("write `hardened_api=debug`"));
+    assert_eq!(ask(TOKEN.1, more).await.status.as_u16(), 204);
+    let unauthenticated = Client::new().get(format!("{}/api/v1/me", service.public)).await;
+    assert_eq!(unauthenticated.status.as_u16(), 401);
+    service.process.line(PATIENCE, |line| line.contains("\"level\":\"DEBUG\"")).await;
 }
