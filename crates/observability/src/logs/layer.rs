@@ -116,7 +116,7 @@ impl<W> LogLayer<W> {
             &self.resource,
         );
         let roles = self.places.roles(event.metadata(), &self.redactor);
-        let visited = visit::write(event, &mut line, roles);
+        let visited = visit::write(event, &mut line, roles, &self.redactor);
         // Innermost span first: the nearest value wins.
         for span in context.event_scope(event).into_iter().flatten() {
             if let Some(fields) = span.extensions().get::<SpanFields>() {
@@ -150,7 +150,7 @@ impl<W> LogLayer<W> {
         S: Subscriber + for<'s> LookupSpan<'s>,
     {
         to.record(head, &self.redactor, &mut |fields| {
-            visit::write(event, fields, roles);
+            visit::write(event, fields, roles, &self.redactor);
             for span in context.event_scope(event).into_iter().flatten() {
                 // Before the fields: the ids of the request's span are among them.
                 if let Some(place) = inner::place(&span) {

@@ -12,7 +12,7 @@ use tracing::{Metadata, field::Field};
 use super::visit::MESSAGE;
 use crate::{
     record::{entry::TARGET, notes},
-    redact::Redactor,
+    redact::{Personal, Redactor},
 };
 
 /// The most places that a thread remembers. A program has a few hundred.
@@ -69,6 +69,8 @@ pub(super) enum Role {
     Message,
     /// The notes of an access line, which are an object.
     Notes,
+    /// The personal data of an access line, which is not shown as it is.
+    Personal(Personal),
     /// Needs no redaction.
     Own,
     Plain,
@@ -137,7 +139,10 @@ impl Roles {
             if redactor.hides(name) {
                 roles.hidden.insert(&field);
             }
-            if access && ACCESS.contains(&name) {
+            let personal = Personal::of(name).filter(|what| access && redactor.changes(*what));
+            if personal.is_some() {
+                roles.special.insert(&field);
+            } else if access && ACCESS.contains(&name) {
                 roles.own.insert(&field);
             }
             if access && OPTIONAL.contains(&name) {
@@ -153,7 +158,12 @@ impl Roles {
             match field.name() {
                 MESSAGE => return Role::Message,
                 name if is_repeated(name) => return Role::Repeated,
-                _ if !self.hide(field) => return Role::Notes,
+                notes::FIELD if !self.hide(field) => return Role::Notes,
+                name if !self.hide(field) => {
+                    if let Some(what) = Personal::of(name) {
+                        return Role::Personal(what);
+                    }
+                }
                 _ => {}
             }
         }

@@ -88,13 +88,18 @@ impl<T: Take> Visit for Each<T> {
 }
 
 /// Writes the message and the fields of an event.
-pub(super) fn write<F: Fields + ?Sized>(event: &Event<'_>, to: &mut F, roles: Roles) -> FieldSet {
+pub(super) fn write<F: Fields + ?Sized>(
+    event: &Event<'_>,
+    to: &mut F,
+    roles: Roles,
+    redactor: &Redactor,
+) -> FieldSet {
     // The macros of tracing record it first, so this second pass is rare.
     if event.fields().next().is_some_and(|first| first.name() != MESSAGE) {
         event.record(&mut Message(to));
     }
     let mut fields =
-        Each(EventFields { to, roles, visited: FieldSet::default(), has_message: false });
+        Each(EventFields { to, roles, redactor, visited: FieldSet::default(), has_message: false });
     event.record(&mut fields);
     fields.0.visited
 }
@@ -102,6 +107,7 @@ pub(super) fn write<F: Fields + ?Sized>(event: &Event<'_>, to: &mut F, roles: Ro
 struct EventFields<'a, F: ?Sized> {
     to: &'a mut F,
     roles: Roles,
+    redactor: &'a Redactor,
     /// The fields that have a value.
     visited: FieldSet,
     /// Whether the field that became the message was visited. A later one is a field.
@@ -119,6 +125,12 @@ impl<F: Fields + ?Sized> Take for EventFields<'_, F> {
             (Role::Hidden, _) => self.to.field(field.name(), Value::Clean(HIDDEN)),
             // Ours, or what the line is about.
             (Role::Own, value) => self.to.own_field(field.name(), value),
+            (Role::Personal(what), Value::Text(text)) => {
+                let shown = self.redactor.show(what, text);
+                let value = shown.as_deref().map_or(Value::Null, Value::Clean);
+                self.to.own_field(field.name(), value);
+            }
+            (Role::Personal(_), _) => self.to.own_field(field.name(), Value::Null),
             (Role::Notes, Value::Debug(value)) => {
                 // Any event may use this target, so the text is checked to keep the line valid
                 // JSON.

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     metrics::http::{ErrorType, error_type},
     record::span::{CallSpan, RequestSpan},
-    redact::Redactor,
+    redact::{Personal, Redactor},
 };
 
 /// `SPAN_KIND_SERVER` and `SPAN_KIND_CLIENT`.
@@ -143,14 +143,15 @@ fn attributes(out: &mut Vec<u8>, span: &RequestSpan<'_>, redactor: &Redactor) {
             add("server.port", Any::Int(port.into()));
         }
     }
-    if let Some(client) = span.client {
-        add("client.address", Any::Text(Small::of(client).as_str()));
-    }
-    if let Some(peer) = span.peer {
-        add("network.peer.address", Any::Text(Small::of(peer).as_str()));
-    }
-    if let Some(user_agent) = span.user_agent {
-        add("user_agent.original", Any::Text(&redactor.redact(user_agent)));
+    let (client, peer) = (span.client.map(Small::of), span.peer.map(Small::of));
+    for (name, what, text) in [
+        ("client.address", Personal::Client, client.as_ref().map(Small::as_str)),
+        ("network.peer.address", Personal::Client, peer.as_ref().map(Small::as_str)),
+        ("user_agent.original", Personal::UserAgent, span.user_agent),
+    ] {
+        if let Some(shown) = text.and_then(|text| redactor.show(what, text)) {
+            add(name, Any::Text(&shown));
+        }
     }
     if let Some(bytes) = event.bytes_in.and_then(|bytes| i64::try_from(bytes).ok()) {
         add("http.request.body.size", Any::Int(bytes));

@@ -51,6 +51,7 @@ mod class;
 mod find;
 mod names;
 mod number;
+mod personal;
 
 #[cfg(test)]
 mod tests;
@@ -60,7 +61,10 @@ use std::{borrow::Cow, fmt, ops::Range, sync::Arc};
 use hardpoint_core::Secret;
 use siphasher::sip128::SipHasher24;
 
-pub use self::class::{Action, Class};
+pub use self::{
+    class::{Action, Class},
+    personal::Personal,
+};
 use self::{find::Found, names::Names};
 use crate::ConfigError;
 
@@ -85,6 +89,7 @@ pub struct Redactor {
 struct Rules {
     names: Names,
     actions: [Action; Class::ALL.len()],
+    personal: [Action; Personal::ALL.len()],
     key: Option<[u8; 16]>,
     finders: Vec<(&'static str, Arc<Finder>)>,
 }
@@ -95,7 +100,9 @@ impl Redactor {
     /// The defaults.
     pub fn new() -> Self {
         let actions = Class::ALL.map(Class::default_action);
-        let rules = Rules { names: Names::default(), actions, key: None, finders: Vec::new() };
+        let personal = [Action::Keep; Personal::ALL.len()];
+        let (names, finders) = (Names::default(), Vec::new());
+        let rules = Rules { names, actions, personal, key: None, finders };
         Self { rules: Some(Arc::new(rules)) }
     }
 
@@ -263,13 +270,16 @@ impl Rules {
                 }
                 _ => STARS.into(),
             },
-            (Action::Pseudonym, Some(key)) => {
-                let hash = SipHasher24::new_with_key(&key).hash(data.as_bytes());
-                format!("[{}:{:016x}{:016x}]", class.as_str(), hash.h1, hash.h2).into()
-            }
+            (Action::Pseudonym, Some(key)) => pseudonym(&key, class.as_str(), data).into(),
             _ => format!("[redacted:{}]", class.as_str()).into(),
         }
     }
+}
+
+/// The same text for the same data under the same key.
+fn pseudonym(key: &[u8; 16], name: &str, data: &str) -> String {
+    let hash = SipHasher24::new_with_key(key).hash(data.as_bytes());
+    format!("[{name}:{:016x}{:016x}]", hash.h1, hash.h2)
 }
 
 impl Default for Redactor {

@@ -158,3 +158,34 @@ proptest! {
         prop_assert_eq!(lines.len(), 3, "{}", written);
     }
 }
+
+#[tokio::test]
+async fn the_access_line_shows_of_a_person_what_was_asked_for() {
+    use hardpoint_core::{ClientResolver, Identity, RequestContext, Time};
+    use hardpoint_observability::{RecordLayer, redact::Personal};
+    use hardpoint_testkit::spy::Spy;
+    use tower::ServiceExt;
+    use tower_layer::Layer;
+
+    let line = async |action: Action| {
+        let redactor = [Personal::Client, Personal::Subject, Personal::UserAgent]
+            .into_iter()
+            .fold(Redactor::new(), |redactor, what| redactor.personal(what, action));
+        let (captured, _guard) = capture(Logs::json("orders").redactor(redactor));
+        let mut request = get("/");
+        request.headers_mut().insert("user-agent", "curl/8.5 (canary)".parse().unwrap());
+        let context = RequestContext::ensure(request.extensions_mut(), &Time::system());
+        let peer = Some("203.0.113.9".parse().unwrap());
+        context.set_client(ClientResolver::direct().resolve(peer, request.headers()));
+        let context = RequestContext::find(request.extensions()).unwrap();
+        context.set_identity(Identity::from_subject("alice"));
+        let service = RecordLayer::new().layer(Spy::new().0);
+        drop(service.oneshot(request).await.unwrap());
+        let line: Json = serde_json::from_str(&captured.lines()[0]).unwrap();
+        ["client", "subject", "user_agent"].map(|name| line.get(name).cloned())
+    };
+    let texts = |texts: [&str; 3]| texts.map(|text| Some(Json::from(text)));
+    assert_eq!(line(Action::Keep).await, texts(["203.0.113.9", "alice", "curl/8.5 (canary)"]));
+    assert_eq!(line(Action::Mask).await, texts(["203.0.113.0/24", "********", "curl/8.5"]));
+    assert_eq!(line(Action::Erase).await, [const { Some(Json::Null) }; 3]);
+}
