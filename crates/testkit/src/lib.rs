@@ -26,6 +26,7 @@
 //! | [`http`] | a server and a client over real sockets, and a driver for processes |
 //! | [`redis`] | private Redis and Valkey servers, and a network before them that fails |
 //! | [`smtp`] | a server for outgoing mail that keeps what it is sent |
+//! | [`timing`] | whether answers of several kinds take the same time |
 //! | [`leak`] | finds secrets in output, in logs and in the memory of this process |
 //!
 //! This crate has no features. The minimum supported Rust version is 1.95.
@@ -40,6 +41,7 @@ pub mod leak;
 pub mod redis;
 pub mod smtp;
 pub mod spy;
+pub mod timing;
 
 pub use self::body::TestBody;
 // For crates without middleware, which do not depend on these crates themselves.

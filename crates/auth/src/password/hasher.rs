@@ -167,7 +167,7 @@ impl PasswordHasher {
         if !self.ceiling.allows(stored.work(), self.engine.profile) {
             return Err(PasswordError::AboveCeiling);
         }
-        self.engine.pepper_of(stored).map(|_| ())
+        self.engine.pepper_of(stored.pepper()).map(|_| ())
     }
 
     /// Waits for a turn, does the work on a blocking thread, and reports the result.

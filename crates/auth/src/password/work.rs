@@ -2,7 +2,13 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::{hash::Argon2Work, imported::ImportedWork};
+use argon2::password_hash::phc;
+
+use super::{
+    Argon2Profile, PepperId,
+    hash::{Argon2Hash, Argon2Work, Scheme},
+    imported::{Imported, ImportedWork},
+};
 
 /// Work of one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +65,18 @@ impl Work {
             (Self::Imported(work), Self::Imported(other)) => work.is_like(other),
             _ => self == other,
         }
+    }
+
+    /// A hash that no password has, and that costs this work.
+    pub(super) fn made_up(&self, pepper: Option<PepperId>) -> Option<Scheme> {
+        Some(match self {
+            Self::Argon2(work) => {
+                let salt = phc::Salt::new(&[0; Argon2Profile::SALT]).ok()?;
+                let output = phc::Output::new(&[0; Argon2Profile::OUTPUT]).ok()?;
+                Scheme::Argon2(Argon2Hash { work: *work, salt, output, pepper }.into())
+            }
+            Self::Imported(work) => Scheme::Imported(Imported::made_up(work).into()),
+        })
     }
 
     fn raise_to(&mut self, other: &Self) {

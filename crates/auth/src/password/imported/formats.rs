@@ -5,7 +5,7 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
-use super::functions::{Function, Imported, Prehash, Prf};
+use super::functions::{Function, Imported, MAX_OUTPUT, Prehash, Prf};
 use crate::password::ParseHashError::{self, Algorithm, Malformed};
 
 const CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new()
@@ -135,9 +135,8 @@ fn scrypt(
     Ok(Imported::new(Function::Scrypt { log_n, r, p }, salt, output))
 }
 
-/// The bounds of an output, in bytes.
+/// The least bytes of an output.
 const MIN_OUTPUT: usize = 10;
-const MAX_OUTPUT: usize = 256;
 
 /// `29000` as passlib writes it, or `i=29000,l=32` as the PHC format has it.
 fn rounds(params: &str) -> Result<u32, ParseHashError> {

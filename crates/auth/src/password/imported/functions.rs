@@ -8,7 +8,7 @@ use aws_lc_rs::{
     pbkdf2::{self, PBKDF2_HMAC_SHA1, PBKDF2_HMAC_SHA256, PBKDF2_HMAC_SHA512},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConstantTimeEq};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::password::{HashParameters, work::Work};
@@ -90,27 +90,64 @@ impl Imported {
         }
     }
 
+    /// A hash that no password has, and that costs as much as all work of its kind.
+    pub(in crate::password) fn made_up(all: &ImportedWork) -> Self {
+        match *all {
+            // The dearest hash has a power of two.
+            ImportedWork::Bcrypt { expansions } => Self::made_up_bcrypt(expansions.ilog2()),
+            ImportedWork::Pbkdf2 { prf, rounds } => Self::made_up_pbkdf2(prf, rounds),
+            ImportedWork::Scrypt { log_n, r, p } => {
+                Self::new(Function::Scrypt { log_n, r, p }, vec![0; 16], vec![0; 32])
+            }
+        }
+    }
+
+    fn made_up_bcrypt(cost: u32) -> Self {
+        let function = Function::Bcrypt { cost, prehash: Prehash::None, key: [].into() };
+        Self::new(function, vec![0; 16], vec![0; 23])
+    }
+
+    fn made_up_pbkdf2(prf: Prf, rounds: u64) -> Self {
+        let iterations = u32::try_from(rounds).unwrap_or(u32::MAX);
+        Self::new(Function::Pbkdf2 { prf, iterations }, vec![0; 16], vec![0; prf.block()])
+    }
+
     /// Whether this is the hash of the password. Does `all` the work of this kind. `None` if the function
     /// failed.
     pub(in crate::password) fn matches(&self, password: &str, all: &ImportedWork) -> Option<bool> {
-        let mut output = Zeroizing::new(vec![0; self.output.len()]);
+        let rest = all.without(&self.own_work());
+        let mut buffer = Zeroizing::new([0; MAX_OUTPUT]);
+        let mut is_match = Choice::from(0);
+        // The same calls with the same memory for this hash and for the rest: a processor takes a
+        // hundredth longer or shorter for the same rounds with a buffer at another address.
+        let this = [(self, Choice::from(1))];
+        for (hash, is_own) in this.into_iter().chain(rest.iter().map(|hash| (hash, 0.into()))) {
+            let output = buffer.get_mut(..hash.output.len())?;
+            hash.compute(password, output)?;
+            is_match |= output.ct_eq(&hash.output) & is_own;
+        }
+        Some(is_match.into())
+    }
+
+    fn compute(&self, password: &str, output: &mut [u8]) -> Option<()> {
         match &self.function {
             Function::Bcrypt { cost, prehash, key } => {
                 let password = prehash.apply(password, key);
-                let salt = self.salt.as_ref().try_into().ok()?;
-                bcrypt(*cost, salt, &password, &mut output);
+                bcrypt(*cost, self.salt.as_ref().try_into().ok()?, &password, output);
+                Some(())
             }
             Function::Pbkdf2 { prf, iterations } => {
-                pbkdf2(*prf, *iterations, &self.salt, password, &mut output)?;
+                pbkdf2(*prf, *iterations, &self.salt, password, output)
             }
             Function::Scrypt { log_n, r, p } => {
-                scrypt(*log_n, *r, *p, &self.salt, password, &mut output)?;
+                scrypt(*log_n, *r, *p, &self.salt, password, output)
             }
         }
-        all.without(&self.own_work()).run(password)?;
-        Some(output.ct_eq(&self.output).into())
     }
 }
+
+/// The most bytes of an output.
+pub(super) const MAX_OUTPUT: usize = 256;
 
 impl ImportedWork {
     /// Whether the more expensive of the two equals the cheaper one plus a remainder.
@@ -146,54 +183,29 @@ impl ImportedWork {
         }
     }
 
-    /// The work that remains after `done`.
-    fn without(&self, done: &Self) -> Self {
+    /// Made-up hashes that cost what remains after `done`.
+    fn without(&self, done: &Self) -> Vec<Imported> {
         match (*self, *done) {
             (Self::Bcrypt { expansions }, Self::Bcrypt { expansions: done }) => {
-                Self::Bcrypt { expansions: expansions.saturating_sub(done) }
+                // A rest is a sum of powers of two: from cost 8 to cost 10 it is those of 8 and 9.
+                let rest = expansions.saturating_sub(done);
+                let costs = (4..32).filter(|cost| rest & (1 << cost) != 0);
+                costs.map(Imported::made_up_bcrypt).collect()
             }
             (Self::Pbkdf2 { prf, rounds }, Self::Pbkdf2 { rounds: done, .. }) => {
                 // One more than is left, so that each verification begins twice: that takes as long as
                 // some rounds.
-                Self::Pbkdf2 { prf, rounds: rounds.saturating_sub(done) + 1 }
+                let mut rest = rounds.saturating_sub(done) + 1;
+                let mut parts = Vec::new();
+                while rest > 0 {
+                    parts.push(Imported::made_up_pbkdf2(prf, rest));
+                    rest = rest.saturating_sub(u32::MAX.into());
+                }
+                parts
             }
             // The same parameters: nothing is left.
-            (_, _) => Self::Bcrypt { expansions: 0 },
+            (_, _) => Vec::new(),
         }
-    }
-
-    /// Does this much work for nothing, as a verification does it. `None` if a function failed.
-    pub(in crate::password) fn spend(&self, password: &str) -> Option<()> {
-        if let Self::Pbkdf2 { prf, .. } = *self {
-            // The other beginning: see `without`.
-            Self::Pbkdf2 { prf, rounds: 1 }.run(password)?;
-        }
-        self.run(password)
-    }
-
-    fn run(&self, password: &str) -> Option<()> {
-        let mut output = Zeroizing::new([0; 32]);
-        match *self {
-            Self::Bcrypt { expansions } => {
-                // A rest is a sum of powers of two: from cost 8 to cost 10 it is those of 8 and 9.
-                for cost in (4..32).filter(|cost| expansions & (1 << cost) != 0) {
-                    bcrypt(cost, &[0; 16], password.as_bytes(), &mut *output);
-                }
-            }
-            Self::Pbkdf2 { prf, rounds } => {
-                let mut rest = rounds;
-                while rest > 0 {
-                    let part = u32::try_from(rest).unwrap_or(u32::MAX);
-                    let output = output.get_mut(..prf.block().min(32))?;
-                    pbkdf2(prf, part, &[0; 16], password, output)?;
-                    rest -= u64::from(part);
-                }
-            }
-            Self::Scrypt { log_n, r, p } => {
-                scrypt(log_n, r, p, &[0; 16], password, &mut *output)?;
-            }
-        }
-        Some(())
     }
 }
 
