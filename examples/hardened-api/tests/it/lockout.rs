@@ -1,7 +1,5 @@
 //! Attempts to log in over HTTP: what an attacker and the owner get.
 
-use std::collections::BTreeMap;
-
 use hardpoint_testkit::{
     http::{Client, Reply},
     redis::RedisServer,
@@ -9,7 +7,7 @@ use hardpoint_testkit::{
 use http::Request;
 use serde_json::json;
 
-use super::{PASSWORD, Service, shared::Fleet};
+use super::{PASSWORD, Service, shape, shared::Fleet};
 
 const EMAIL: &str = "alice@example.org";
 
@@ -30,17 +28,6 @@ fn cookie(reply: &Reply) -> String {
     let set = reply.header("set-cookie");
     assert!(set.starts_with("__Host-device-") && set.contains("Secure; HttpOnly"), "{set}");
     set.split(';').next().unwrap().to_owned()
-}
-
-/// The parts of a reply that may not depend on whether an account exists.
-fn shape(reply: &Reply) -> (u16, BTreeMap<String, String>, serde_json::Value) {
-    let headers =
-        reply.headers.iter().filter(|(name, _)| *name != "date" && *name != "x-request-id");
-    let text = |value: &http::HeaderValue| value.to_str().unwrap().to_owned();
-    let headers = headers.map(|(name, value)| (name.to_string(), text(value))).collect();
-    let mut body = reply.json();
-    body.as_object_mut().unwrap().remove("request_id");
-    (reply.status.as_u16(), headers, body)
 }
 
 /// Guesses until strangers have to wait for longer than the next steps of a test take.

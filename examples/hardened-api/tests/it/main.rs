@@ -4,6 +4,7 @@
 
 mod canaries;
 mod edge;
+mod enumeration;
 mod load;
 mod lockout;
 mod operator;
@@ -20,9 +21,9 @@ mod start;
 mod token;
 mod trace;
 
-use std::{process::Command, time::Duration};
+use std::{collections::BTreeMap, process::Command, time::Duration};
 
-use hardpoint_testkit::http::Client;
+use hardpoint_testkit::http::{Client, Reply};
 use serde_json::{Value, json};
 use service::{Service, environment};
 
@@ -51,4 +52,19 @@ impl Service {
         let report = Client::new().get(format!("{}/health", self.admin)).await.json();
         report.get("in_flight").and_then(Value::as_u64).unwrap()
     }
+}
+
+/// The parts of a reply that may not depend on whether an account exists.
+fn shape(reply: &Reply) -> (u16, BTreeMap<String, String>, Value) {
+    let differs = ["date", "x-request-id"];
+    let headers = reply.headers.iter().filter(|(name, _)| !differs.contains(&name.as_str()));
+    let headers = headers.map(|(name, value)| {
+        // What is left of the limit by address differs from request to request.
+        let value =
+            if name.as_str().starts_with("ratelimit") { "" } else { value.to_str().unwrap() };
+        (name.to_string(), value.to_owned())
+    });
+    let mut body = reply.json();
+    body.as_object_mut().unwrap().remove("request_id");
+    (reply.status.as_u16(), headers.collect(), body)
 }

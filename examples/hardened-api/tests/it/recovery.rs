@@ -1,7 +1,5 @@
 //! Resets, magic links and verified addresses over HTTP and over a mail server's socket.
 
-use std::collections::BTreeMap;
-
 use hardpoint_testkit::{
     http::{Client, Process, Reply},
     redis::RedisServer,
@@ -10,11 +8,11 @@ use hardpoint_testkit::{
 use http::Request;
 use serde_json::{Value, json};
 
-use super::{PASSWORD, PATIENCE, Service, lockout::lock, program, shared::Fleet};
+use super::{PASSWORD, PATIENCE, Service, lockout::lock, program, shape, shared::Fleet};
 
 const EMAIL: &str = "alice@example.org";
 const NEW: &str = "a password that nobody knows yet";
-const PUBLIC: &str = "https://app.example";
+pub(super) const PUBLIC: &str = "https://app.example";
 
 impl Service {
     async fn post(&self, path: &str, body: &Value) -> Reply {
@@ -53,21 +51,6 @@ async fn token(mail: &SmtpServer, to: &str, page: &str) -> String {
     let start = format!("{PUBLIC}/{page}#token=");
     let (_, rest) = mail.text.split_once(&start).unwrap_or_else(|| panic!("{}", mail.text));
     rest.split_whitespace().next().unwrap().to_owned()
-}
-
-/// The parts of a reply that may not depend on whether an account exists.
-fn shape(reply: &Reply) -> (u16, BTreeMap<String, String>, Value) {
-    let differs = ["date", "x-request-id"];
-    let headers = reply.headers.iter().filter(|(name, _)| !differs.contains(&name.as_str()));
-    let headers = headers.map(|(name, value)| {
-        // What is left of the limit by address differs from request to request.
-        let value =
-            if name.as_str().starts_with("ratelimit") { "" } else { value.to_str().unwrap() };
-        (name.to_string(), value.to_owned())
-    });
-    let mut body = reply.json();
-    body.as_object_mut().unwrap().remove("request_id");
-    (reply.status.as_u16(), headers.collect(), body)
 }
 
 async fn a_reset(service: &Service, other: &Service, mail: &SmtpServer) {

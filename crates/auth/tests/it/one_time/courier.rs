@@ -87,6 +87,41 @@ async fn a_delivery_that_hangs_is_given_up() {
     assert_eq!(*results.lock().unwrap(), [DeliveryResult::Failed]);
 }
 
+/// Three deliveries of 30 s and their pauses would take 95 s.
+#[tokio::test(start_paused = true)]
+async fn a_job_ends_within_its_bound_however_often_a_delivery_hangs() {
+    let (telemetry, results) = results();
+    let delivery = Scripted { hangs: Some(Arc::default()), ..Scripted::default() };
+    let courier = Courier::builder(delivery).at_once(1).telemetry(&telemetry).build();
+    for _ in 0..2 {
+        courier.submit(async { Some(message("alice@example.org")) }).unwrap();
+    }
+    assert_eq!(courier.remaining(), 2);
+    let begin = tokio::time::Instant::now();
+    courier.flush().await;
+    let elapsed = begin.elapsed().as_secs();
+    assert!((90..=91).contains(&elapsed), "one after the other, in 45 s each: {elapsed}");
+    assert_eq!(*results.lock().unwrap(), [DeliveryResult::Failed; 2]);
+    assert_eq!(courier.remaining(), 0);
+}
+
+/// By then the response is written: the work for a known recipient does not delay it.
+#[tokio::test(start_paused = true)]
+async fn a_job_begins_after_the_response_at_a_moment_that_no_client_can_foresee() {
+    let courier = Courier::builder(Scripted::default()).build();
+    let mut pauses = Vec::new();
+    for _ in 0..50 {
+        let begin = tokio::time::Instant::now();
+        courier.submit(async { None }).unwrap();
+        courier.flush().await;
+        pauses.push(begin.elapsed().as_millis());
+    }
+    assert!(pauses.iter().all(|pause| (100..=301).contains(pause)), "{pauses:?}");
+    pauses.sort_unstable();
+    pauses.dedup();
+    assert!(pauses.len() > 10, "{pauses:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_job_that_hangs_is_given_up() {
     let (telemetry, results) = results();
@@ -97,7 +132,7 @@ async fn a_job_that_hangs_is_given_up() {
     assert_eq!(*results.lock().unwrap(), [DeliveryResult::Failed, DeliveryResult::Sent]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_flush_that_waits_takes_no_place() {
     let courier = Courier::builder(Scripted::default()).queue(2).build();
     let (sender, receiver) = tokio::sync::oneshot::channel::<()>();
@@ -114,7 +149,7 @@ async fn a_flush_that_waits_takes_no_place() {
     flush.await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_full_queue_refuses_known_and_unknown_recipients_alike() {
     let (telemetry, results) = results();
     let hangs = Arc::new(Notify::new());
@@ -127,14 +162,10 @@ async fn a_full_queue_refuses_known_and_unknown_recipients_alike() {
     let unknown = courier.submit(async { None });
     assert!(matches!(known, Err(OneTimeError::QueueFull)));
     assert!(matches!(unknown, Err(OneTimeError::QueueFull)));
-    for _ in 0..2 {
-        hangs.notify_one();
-        tokio::task::yield_now().await;
-    }
     let finish = async {
         loop {
             hangs.notify_one();
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
     };
     tokio::select! {
@@ -152,7 +183,7 @@ async fn a_full_queue_refuses_known_and_unknown_recipients_alike() {
 }
 
 /// A job that is not done does not delay the answer, whatever it looks up.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_request_does_not_wait_for_its_job() {
     let courier = Courier::builder(Scripted::default()).build();
     let (sender, receiver) = tokio::sync::oneshot::channel::<()>();
@@ -166,7 +197,7 @@ async fn a_request_does_not_wait_for_its_job() {
     courier.flush().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_job_that_panics_leaves_its_place() {
     let courier = Courier::builder(Scripted::default()).queue(1).build();
     courier.submit(async { panic!("on purpose") }).unwrap();
