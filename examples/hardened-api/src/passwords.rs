@@ -31,36 +31,33 @@ pub(crate) fn weak(weak: WeakPassword) -> Problem {
     weak.problem().add_member("errors", json!([error]))
 }
 
-/// No password was compared.
+/// A password was not right, or could not be verified.
 pub(crate) struct Unverified {
     pub(crate) problem: Problem,
-    /// Whether the attempt counts as failed all the same.
+    /// Whether the attempt counts as failed.
     pub(crate) is_counted: bool,
 }
 
-/// Returns the account with this address if the password is right. If its hash has other parameters or
+impl From<PasswordError> for Unverified {
+    fn from(error: PasswordError) -> Self {
+        Self { problem: error.problem(), is_counted: error.is_counted() }
+    }
+}
+
+/// Returns the account with this address. The password is right. If its hash has other parameters or
 /// another pepper than new ones, it is replaced.
 pub(crate) async fn verify(
     app: &App,
     client: PasswordClient,
     email: &str,
     password: Secret<str>,
-) -> Result<Option<Account>, Unverified> {
+) -> Result<Account, Unverified> {
     let found = app.accounts.find(email).await;
     let account = found.map_err(|problem| Unverified { problem, is_counted: false })?;
     let stored = account.as_ref().map(|account| &account.password);
-    let verified = match app.passwords.verify(client, stored, password).await {
-        Ok(verified) => verified,
-        Err(PasswordError::Mismatch) => return Ok(None),
-        Err(error) => {
-            // These two reveal that the account exists, so the attempt counts.
-            let is_counted =
-                matches!(error, PasswordError::AboveCeiling | PasswordError::UnknownPepper(_));
-            return Err(Unverified { problem: error.problem(), is_counted });
-        }
-    };
-    if let Some(account) = &account
-        && let Some(replacement) = verified.replacement()
+    let verified = app.passwords.verify(client, stored, password).await?;
+    let account = account.ok_or(PasswordError::Mismatch)?;
+    if let Some(replacement) = verified.replacement()
         && app.accounts.replace_password(email, &account.password, replacement).await.is_err()
     {
         // The password was right. The next log-in tries again.

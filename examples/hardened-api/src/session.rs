@@ -11,7 +11,7 @@ use axum::{
 };
 use hardpoint::{
     auth::{
-        PasswordClient, PasswordError, Scopes,
+        PasswordClient, Scopes,
         axum::Authenticated,
         lockout::LoginClient,
         session::{Grant, Session, SessionClient, SessionId, SessionTokens},
@@ -51,11 +51,7 @@ pub(crate) async fn log_in(
     let hashes_for = PasswordClient::from_parts(&parts).known_device(attempt.is_known_device());
     let LogIn { email, password, .. } = log_in;
     let account = match passwords::verify(&app, hashes_for, &email, password).await {
-        Ok(Some(account)) => account,
-        Ok(None) => {
-            attempt.failed();
-            return Err(PasswordError::Mismatch.into());
-        }
+        Ok(account) => account,
         Err(Unverified { problem, is_counted }) => {
             if is_counted {
                 attempt.failed();

@@ -10,8 +10,10 @@ use crate::rejection::unavailable;
 
 /// A password does not match, or was neither hashed nor verified.
 ///
-/// Only [`Mismatch`](Self::Mismatch) is an answer about the password, 401 `login_failed`. For all others
-/// the password may be correct, so the response is 503 `password_unavailable` with `Retry-After`.
+/// Errors that depend on the account have one response, 401 `login_failed`: another one for a stored hash
+/// that cannot be verified would reveal that the account exists. The operator learns of it from the log,
+/// and its user chooses a new password. If nothing could be hashed, the response is 503
+/// `password_unavailable` with `Retry-After`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PasswordError {
@@ -40,20 +42,30 @@ impl PasswordError {
     pub const fn is_mismatch(&self) -> bool {
         matches!(self, Self::Mismatch)
     }
+
+    /// Whether a log-in that ends with this error counts as a failed attempt: the error depends on the
+    /// account. Otherwise the hasher was overloaded or failed, for this account as for any other.
+    #[must_use]
+    pub const fn is_counted(&self) -> bool {
+        matches!(self, Self::AboveCeiling | Self::Mismatch | Self::UnknownPepper(_))
+    }
 }
 
 impl Rejection for PasswordError {
     fn problem(&self) -> Problem {
-        let outcome = match self {
-            // The same for an account that does not exist.
-            Self::Mismatch => {
-                let title = "The address or the password is wrong";
-                return Problem::new(StatusCode::UNAUTHORIZED, "login_failed", title);
-            }
-            Self::Overloaded => Outcome::Shed,
-            Self::AboveCeiling | Self::Failed | Self::UnknownPepper(_) => Outcome::Failed,
+        // The same for an account that does not exist.
+        let login_failed = || {
+            let title = "The address or the password is wrong";
+            Problem::new(StatusCode::UNAUTHORIZED, "login_failed", title)
         };
-        unavailable("password_unavailable", RETRY_AFTER.as_secs()).outcome(outcome)
+        let unavailable = || unavailable("password_unavailable", RETRY_AFTER.as_secs());
+        match self {
+            Self::Mismatch => login_failed(),
+            // The outcome is not sent. It is in the access line.
+            Self::AboveCeiling | Self::UnknownPepper(_) => login_failed().outcome(Outcome::Failed),
+            Self::Failed => unavailable().outcome(Outcome::Failed),
+            Self::Overloaded => unavailable().outcome(Outcome::Shed),
+        }
     }
 }
 

@@ -117,7 +117,8 @@ impl PasswordHasher {
     /// [`PasswordError::Mismatch`] if the password is wrong. Any other [`PasswordError`] says nothing
     /// about the password. [`AboveCeiling`](PasswordError::AboveCeiling) and
     /// [`UnknownPepper`](PasswordError::UnknownPepper) come after the work of an account that does not
-    /// exist. They reveal that the account exists, so count them as failed attempts.
+    /// exist, and as responses they are equal to its [`Mismatch`](PasswordError::Mismatch). Count the
+    /// attempt as failed if the error [is counted](PasswordError::is_counted).
     ///
     /// # Cancellation
     /// See the [module docs](super).

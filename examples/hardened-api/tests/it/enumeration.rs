@@ -10,6 +10,8 @@ use super::{PASSWORD, Service, load::ALONE, recovery::PUBLIC, shape, shared::Fle
 
 const KNOWN: &str = "alice@example.org";
 const IMPORTED: &str = "bob@example.org";
+/// Its pepper is missing.
+const PEPPERED: &str = "carol@example.org";
 const UNKNOWN: &str = "nobody@example.org";
 
 /// A hash of another system, and its kind of work beside that of new hashes.
@@ -81,13 +83,15 @@ async fn log_ins_take_the_same_time_for_known_imported_and_unknown_accounts() {
     record["password"] = HASH.into();
     assert_eq!(server.command(&["SET", &key, &record.to_string()]), "+OK");
     service.sign_up(KNOWN).await;
+    let peppers = ("HARDPOINT_PEPPERS", "a:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
+    fleet.instance(&[peppers]).await.sign_up(PEPPERED).await;
 
     let mut asked = Asked::new(&server, &service, "/session");
     let body = |email| json!({ "email": email, "password": "wrong" });
     // From here on the hasher knows that such hashes are stored.
     asked.time(&body(IMPORTED)).await;
-    let kinds = ["an unknown account", "a known account", "an imported account"];
-    let emails = [UNKNOWN, KNOWN, IMPORTED];
+    let kinds = ["an unknown account", "a known one", "an imported one", "one without its pepper"];
+    let emails = [UNKNOWN, KNOWN, IMPORTED, PEPPERED];
     let measure = async |kind: usize| asked.time(&body(emails[kind])).await;
     assert_alike(kinds, samples_of_hashes(), measure).await;
 }
@@ -103,11 +107,17 @@ async fn links_are_requested_in_the_same_time_for_known_and_unknown_addresses() 
         println!("{path}:");
         let mut asked = Asked::new(&server, &service, path);
         let emails = [UNKNOWN, KNOWN];
-        let measure = async |kind: usize| asked.time(&json!({ "email": emails[kind] })).await;
+        let measure = async |kind: usize| {
+            let taken = asked.time(&json!({ "email": emails[kind] })).await;
+            if kind == 1 && soaks() {
+                // An idle service shows more than one that is busy with the mails before.
+                mail.mail(KNOWN).await;
+            }
+            taken
+        };
         assert_alike(["an unknown address", "a known address"], 1_000, measure).await;
         assert_eq!(asked.answer, Some((202, json!({}))));
     }
-    mail.mail(KNOWN).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,5 +140,9 @@ async fn sign_ups_take_the_same_time_for_free_and_taken_addresses() {
 
 /// An answer that takes a password's hash takes 30 ms.
 fn samples_of_hashes() -> usize {
-    if std::env::var_os("HARDPOINT_SOAK").is_some() { 1_000 } else { 100 }
+    if soaks() { 1_000 } else { 100 }
+}
+
+fn soaks() -> bool {
+    std::env::var_os("HARDPOINT_SOAK").is_some()
 }

@@ -14,7 +14,7 @@ use hardpoint_testkit::{http::Client, redis::RedisServer};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::{PASSWORD, PATIENCE, Service, load::ALONE, program, shared::Fleet};
+use super::{PASSWORD, PATIENCE, Service, load::ALONE, program, shape, shared::Fleet};
 
 const EMAIL: &str = "alice@example.org";
 
@@ -58,7 +58,7 @@ const PEPPER_A: &str = "a:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const PEPPER_B: &str = "b:HxweGxoZGBcWFRQTEhEQDw4NDAsKCQgHBgUEAwIBAA==";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn peppers_rotate_at_log_in_and_a_removed_one_is_no_wrong_password() {
+async fn peppers_rotate_at_log_in_and_an_account_without_its_pepper_looks_like_none() {
     let server = RedisServer::start();
     let fleet = Fleet::new(&server);
     let client = Client::new();
@@ -70,12 +70,29 @@ async fn peppers_rotate_at_log_in_and_a_removed_one_is_no_wrong_password() {
 
     let old = with(PEPPER_A).await;
     assert_eq!(log_in(&old, &client, EMAIL).await, 200, "without a pepper, and now with a");
-    assert_eq!(log_in(&plain, &client, EMAIL).await, 503, "it cannot be decided");
+    assert_eq!(log_in(&plain, &client, EMAIL).await, 401, "its pepper is missing");
+    let ask = async |email: &str| {
+        let body = json!({ "email": email, "password": PASSWORD });
+        client.post_json(format!("{}/api/v1/session", plain.public), &body).await
+    };
+    for number in 2..=5 {
+        let (known, unknown) = (ask(EMAIL).await, ask("nobody@example.org").await);
+        assert_eq!(shape(&known), shape(&unknown), "attempt {number}");
+        assert_eq!(known.status.as_u16(), 401, "attempt {number}");
+    }
+    assert_eq!(ask(EMAIL).await.status.as_u16(), 429, "counted as an unknown one is");
+    // The operator learns of it.
+    let line = plain.process.line(PATIENCE, |line| line.contains("cannot be verified")).await;
+    assert!(line.contains("the pepper a") && line.contains("WARN"), "{line}");
+    let forget =
+        "for _, key in ipairs(redis.call('KEYS', '*:attempt:*')) do redis.call('DEL', key) end
+        return 'done'";
+    assert_eq!(server.command(&["EVAL", forget, "0"]), "done");
     let rotated = with(&both).await;
     assert_eq!(log_in(&rotated, &client, EMAIL).await, 200, "with a, and now with b");
     let new = with(PEPPER_B).await;
     assert_eq!(log_in(&new, &client, EMAIL).await, 200);
-    assert_eq!(log_in(&old, &client, EMAIL).await, 503);
+    assert_eq!(log_in(&old, &client, EMAIL).await, 401);
     assert_eq!(log_in(&plain, &client, "bob@example.org").await, 200, "untouched");
 }
 
