@@ -14,7 +14,7 @@ use axum::{
 use hardpoint::{
     auth::{Scopes, axum::Authenticated},
     core::{Problem, RequestContext, Time, axum::RejectionResponse},
-    redis::{self, Concept, Keys, Redis, Script},
+    redis::{self, Concept, Keys, Script},
 };
 use http::{HeaderName, StatusCode, header::LOCATION, request::Parts};
 use serde::{Deserialize, Serialize};
@@ -26,9 +26,9 @@ use crate::{
     stores::{Server, unavailable},
 };
 
-/// The maximum number of notes per subject and, in memory, from one network of clients and in total, and
-/// the maximum length of a text in bytes. Together they limit memory to 40 MiB, of which a network with
-/// any number of accounts can fill a tenth.
+/// The maximum number of notes per subject, from one network of clients and, in memory, in total, and the
+/// maximum length of a text in bytes. Together they limit memory to 40 MiB, of which a network with any
+/// number of accounts can fill a tenth. A server has a limit of its own.
 const MOST: usize = 100;
 const MOST_OF_A_NETWORK: usize = 1_000;
 const MOST_OF_ALL: usize = 10_000;
@@ -57,10 +57,10 @@ pub(crate) struct Kept {
 /// The network of a client, if it is known.
 type Network = Option<IpAddr>;
 
-/// Notes on a server: a list for each subject.
+/// Notes on a server: a list for each subject, and a hash with the number of notes of each network.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    redis: Redis,
+    server: Server,
     keys: Keys,
     add: Script,
     remove: Script,
@@ -74,24 +74,35 @@ pub(crate) struct Note {
     created_at: String,
 }
 
-/// Adds a note, unless the subject has too many.
+/// The hash tag of all keys: a script reads a subject's and the networks'.
+const TAG: &str = "n";
+
+/// Adds a note, unless the subject or the network has too many.
 const ADD: &str = "
 if redis.call('LLEN', KEYS[1]) >= tonumber(ARGV[1]) then return 0 end
-return redis.call('RPUSH', KEYS[1], ARGV[2])";
+if tonumber(redis.call('HGET', KEYS[2], ARGV[4]) or 0) >= tonumber(ARGV[2]) then return -1 end
+redis.call('HINCRBY', KEYS[2], ARGV[4], 1)
+return redis.call('RPUSH', KEYS[1], ARGV[3])";
 
 /// Removes the note with this id. The id is random, so that no text can pass for it.
 const REMOVE: &str = "
-for _, note in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
-  if cjson.decode(note).id == ARGV[1] then return redis.call('LREM', KEYS[1], 1, note) end
+for _, text in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
+  local note = cjson.decode(text)
+  if note.id == ARGV[1] then
+    if redis.call('HINCRBY', KEYS[2], note.network, -1) <= 0 then
+      redis.call('HDEL', KEYS[2], note.network)
+    end
+    return redis.call('LREM', KEYS[1], 1, text)
+  end
 end
 return 0";
 
 impl Notes {
     pub(crate) fn new(server: Option<&Server>) -> Self {
-        let Some(Server { redis, .. }) = server else { return Self::Memory(Mutex::default()) };
+        let Some(server) = server else { return Self::Memory(Mutex::default()) };
         Self::Shared(Shared {
-            redis: redis.clone(),
-            keys: redis.keys(&NOTES),
+            server: server.clone(),
+            keys: server.redis.keys(&NOTES),
             add: Script::new(ADD),
             remove: Script::new(REMOVE),
         })
@@ -111,7 +122,7 @@ impl Notes {
     async fn add(&self, subject: &str, note: Note, from: Network) -> Result<(), Problem> {
         match self {
             Self::Memory(kept) => lock(kept).add(subject, note, from),
-            Self::Shared(shared) => shared.add(subject, &note).await,
+            Self::Shared(shared) => shared.add(subject, &note, from).await,
         }
     }
 
@@ -131,7 +142,7 @@ impl Kept {
             return Err(full());
         }
         if self.by_network.get(&from).is_some_and(|count| *count >= MOST_OF_A_NETWORK) {
-            return Err(full().detail("Your network has added as many notes as it can."));
+            return Err(network_is_full());
         }
         if self.count >= MOST_OF_ALL {
             return Err(Problem::from_status(StatusCode::SERVICE_UNAVAILABLE));
@@ -162,7 +173,8 @@ impl Kept {
 
 impl Shared {
     async fn list(&self, subject: &str) -> Result<Vec<Note>, Problem> {
-        let answer = self.redis.send("LRANGE", [&*self.key(subject), "0", "-1"]).await;
+        let [list, _] = self.keys(subject);
+        let answer = self.server.redis.send("LRANGE", [&*list, "0", "-1"]).await;
         let notes = answer.and_then(|value| value.into_array()).map_err(|e| unavailable(&e))?;
         let read = |note: redis::Value| {
             let text = note.into_bytes().map_err(|e| unavailable(&e))?.unwrap_or_default();
@@ -172,24 +184,30 @@ impl Shared {
         notes.into_iter().map(read).collect()
     }
 
-    async fn add(&self, subject: &str, note: &Note) -> Result<(), Problem> {
-        let (most, note) = (MOST.to_string(), json!(note).to_string());
-        let answer = self.redis.run(&self.add, [&self.key(subject)], [&most, &note]).await;
+    async fn add(&self, subject: &str, note: &Note, from: Network) -> Result<(), Problem> {
+        let network = self.server.network(from);
+        let mut record = json!(note);
+        record["network"] = json!(network);
+        let [most, of_a_network] = [MOST, MOST_OF_A_NETWORK].map(|most| most.to_string());
+        let arguments = [most, of_a_network, record.to_string(), network];
+        let answer = self.server.redis.run(&self.add, &self.keys(subject), &arguments).await;
         match answer.and_then(|value| value.into_int()).map_err(|e| unavailable(&e))? {
+            -1 => Err(network_is_full()),
             0 => Err(full()),
             _ => Ok(()),
         }
     }
 
     async fn remove(&self, subject: &str, id: &str) -> Result<bool, Problem> {
-        let answer = self.redis.run(&self.remove, [&self.key(subject)], [id]).await;
+        let answer = self.server.redis.run(&self.remove, &self.keys(subject), [id]).await;
         let removed = answer.and_then(|value| value.into_int()).map_err(|e| unavailable(&e))?;
         Ok(removed > 0)
     }
 
-    /// A subject is the random id of an account, so it may be a part of a key.
-    fn key(&self, subject: &str) -> String {
-        self.keys.key(subject, "list")
+    /// The list of a subject, which is the random id of an account and so may be a part of a key; and the
+    /// hash of the networks.
+    fn keys(&self, subject: &str) -> [String; 2] {
+        [format!("of:{subject}"), "networks".to_owned()].map(|rest| self.keys.key(TAG, &rest))
     }
 }
 
@@ -197,6 +215,10 @@ fn full() -> Problem {
     let title = "No more notes can be added";
     Problem::new(StatusCode::CONFLICT, "notes_full", title)
         .detail(format!("An account can have at most {MOST} notes."))
+}
+
+fn network_is_full() -> Problem {
+    full().detail("Your network has added as many notes as it can.")
 }
 
 fn lock(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {

@@ -1,6 +1,6 @@
 //! The server that all instances share, if there is one.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, net::IpAddr, time::Duration};
 
 use hardpoint::{
     auth::{
@@ -72,6 +72,12 @@ impl Server {
     /// Waits until the server knows what the limits have to settle.
     pub(crate) async fn flush(&self) {
         self.limits.flush().await;
+    }
+
+    /// The digest under which the server keeps what belongs to a network of clients.
+    pub(crate) fn network(&self, network: Option<IpAddr>) -> String {
+        let name = network.map(|network| network.to_string()).unwrap_or_default();
+        format!("{:032x}", self.digests.digest(&Key::borrowed(name.as_bytes())))
     }
 
     /// Returns a writer of keys for `concept`.

@@ -96,6 +96,44 @@ async fn two_instances_share_accounts_notes_and_one_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn instances_count_the_notes_of_a_network_together() {
+    let server = RedisServer::start();
+    let fleet = Fleet::new(&server);
+    let (a, b) = (fleet.instance(&[]).await, fleet.instance(&[]).await);
+    let mut tokens = Vec::new();
+    for email in ["alice@example.org", "mallory@example.org"] {
+        a.sign_up(email).await;
+        let login = json!({ "email": email, "password": PASSWORD });
+        let session = Client::new().post_json(format!("{}/api/v1/session", a.public), &login).await;
+        tokens.push(session.json()["access_token"].as_str().unwrap().to_owned());
+    }
+    let body = json!({ "text": "buy milk" }).to_string();
+    let add = async |client: Client, service: &Service, token: &str| {
+        client.request(notes(service, token).method("POST"), body.clone()).await
+    };
+    let first = add(Client::new(), &a, &tokens[0]).await;
+    assert_eq!(first.status.as_u16(), 201, "{}", first.text());
+
+    // As if other accounts of the network had added 999.
+    let networks = "local key = redis.call('KEYS', '*:notes:*networks')[1]
+        local of_all = redis.call('HGETALL', key)
+        redis.call('HSET', key, of_all[1], 1000)
+        return #of_all .. ':' .. of_all[2]";
+    assert_eq!(server.command(&["EVAL", networks, "0"]), "2:1", "one network with one note");
+    let full = add(Client::new(), &b, &tokens[1]).await;
+    assert_eq!((full.status.as_u16(), &full.json()["code"]), (409, &json!("notes_full")));
+    let elsewhere = Client::from_address([127, 0, 0, 2].into());
+    let other = add(elsewhere, &b, &tokens[1]).await;
+    assert_eq!(other.status.as_u16(), 201, "another network: {}", other.text());
+
+    let path = format!("{}{}", b.public, first.header("location"));
+    let delete = notes(&b, &tokens[0]).method("DELETE").uri(path);
+    assert_eq!(Client::new().request(delete, "").await.status.as_u16(), 204);
+    let again = add(Client::new(), &b, &tokens[1]).await;
+    assert_eq!(again.status.as_u16(), 201, "deletion makes room: {}", again.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_down_at_the_start_degrades_the_service_until_it_comes() {
     let mut server = RedisServer::start();
     server.kill();
