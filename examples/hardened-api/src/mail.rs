@@ -1,6 +1,6 @@
 //! Messages to users: their links, and their delivery.
 
-use std::error::Error;
+use std::{error::Error, fmt, time::Duration};
 
 use hardpoint::{
     auth::{
@@ -45,6 +45,22 @@ pub(crate) struct Outgoing {
     courier: Courier,
     base: LinkBase,
 }
+
+/// How long the end of the process waits for messages.
+pub(crate) const END_WITHIN: Duration = Duration::from_secs(5);
+const MARGIN: Duration = Duration::from_millis(500);
+
+/// Messages were lost with the process.
+#[derive(Debug)]
+pub(crate) struct Undelivered(u32);
+
+impl fmt::Display for Undelivered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} messages were not delivered; their users have to request others", self.0)
+    }
+}
+
+impl Error for Undelivered {}
 
 /// The page that a link leads to, by the purpose of its token. The front end of the service has them.
 const fn page(purpose: Purpose) -> &'static str {
@@ -107,11 +123,12 @@ impl Mail {
         self.tokens.admit(purpose, email, client.and_then(|client| client.network())).await
     }
 
-    /// Waits until all messages are delivered or given up.
-    pub(crate) async fn flush(&self) {
-        if let Some(outgoing) = &self.outgoing {
-            outgoing.courier.flush().await;
-        }
+    /// Waits at the end of the process for the messages that users wait for: for less time than a courier
+    /// takes to give one up, since those that are left can be requested again.
+    pub(crate) async fn flush(&self) -> Result<(), Undelivered> {
+        let Some(Outgoing { courier, .. }) = &self.outgoing else { return Ok(()) };
+        let flushed = tokio::time::timeout(END_WITHIN - MARGIN, courier.flush()).await;
+        flushed.map_err(|_elapsed| Undelivered(courier.remaining()))
     }
 }
 

@@ -98,7 +98,7 @@ impl App {
             notes: Arc::new(Notes::new(server)),
             passwords: passwords::hasher(settings, telemetry),
             policy: passwords::policy(),
-            guard: lockout::guard(&settings.root.secret, server, telemetry)?,
+            guard: lockout::guard(settings, server, telemetry)?,
             mail,
             notes_added: metrics.counter("notes_added_total", Unit::NONE, "Notes that were added."),
             jwks: set.to_jwks(),
@@ -185,24 +185,19 @@ fn cors(settings: &Settings) -> Result<CorsLayer, cors::ConfigError> {
     if settings.env == Env::Dev { builder.insecure_origins() } else { builder }.build()
 }
 
-/// Limits each client address, and more strictly the routes that tell whether an account exists or
-/// whether a password is right. Those two limits stay on when the general one is off.
+/// Limits each client address, and more strictly sign-up, which tells whether an account exists. That
+/// limit stays on when the general one is off. The guard limits log-ins.
 fn by_address(settings: &Settings, server: Option<&Server>) -> Result<RateLimitLayer, ConfigError> {
     let client = || key::client_network(settings.resolver.clone());
-    let strict = OnFailure::LocalThenDeny { share: 0.25 };
     let sign_up = Policy::new("sign-up", settings.sign_up_rate_limit, client())
         .when(filter::route(SIGN_UP))
-        .on_failure(strict);
-    let log_in = Policy::new("log-in", settings.log_in_rate_limit, client())
-        .when(filter::route(LOG_IN))
-        .charge_on(|response| response.status == StatusCode::UNAUTHORIZED)
-        .on_failure(strict);
+        .on_failure(OnFailure::LocalThenDeny { share: 0.25 });
     let mut limits = RateLimiter::builder();
     if let Some(quota) = settings.rate_limit {
         limits = limits.policy(Policy::new("client", quota, client()));
     }
     let headers = Headers::ietf(Draft::V11).expose();
-    let limits = limits.policy(sign_up).policy(log_in).headers(headers);
+    let limits = limits.policy(sign_up).headers(headers);
     shared(limits, server).build()?.layer()
 }
 

@@ -23,7 +23,7 @@ use tokio::runtime::Handle;
 use crate::{
     accounts::Accounts,
     admin, log_filter,
-    mail::Mail,
+    mail::{self, Mail},
     operator,
     quote::{Quotes, Upstream},
     routes::{self, App, Seen},
@@ -86,11 +86,8 @@ async fn serve(mut settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
     };
     let mail = Mail::new(&settings, shared.as_ref(), &telemetry)?;
     let outgoing = mail.clone();
-    // Messages that users wait for. Those that are left after that can be requested again.
-    let lifecycle = lifecycle.add_hook("mail", Duration::from_secs(5), async move || {
-        outgoing.flush().await;
-        Ok::<(), Infallible>(())
-    });
+    let lifecycle =
+        lifecycle.add_hook("mail", mail::END_WITHIN, async move || outgoing.flush().await);
     let last = otlp.clone();
     let lifecycle = lifecycle
         .add_hook("telemetry", telemetry::END_WITHIN, move || telemetry::end(last))

@@ -96,6 +96,44 @@ async fn two_instances_count_guesses_together() {
     attack(&[&a, &b]).await;
 }
 
+/// Others behind the same router, or at the same carrier.
+async fn a_shared_network(instances: [&Service; 2]) {
+    let [a, b] = instances;
+    a.sign_up(EMAIL).await;
+    let device = cookie(&log_in(a, EMAIL, PASSWORD, "").await);
+    for number in 0..3 {
+        let service = instances[number % 2];
+        let guess = log_in(service, &format!("victim{number}@example.org"), "a guess", "").await;
+        assert_eq!(guess.status.as_u16(), 401);
+    }
+    for service in instances {
+        let refused = log_in(service, "victim@example.org", "a guess", "").await;
+        assert_eq!(refused.status.as_u16(), 429, "the network has failed three times");
+        let wait = refused.header("retry-after").parse::<u64>().unwrap();
+        assert!((1..=1200).contains(&wait), "{wait}");
+        assert_eq!(log_in(service, EMAIL, PASSWORD, "").await.status.as_u16(), 429);
+        assert_eq!(log_in(service, EMAIL, PASSWORD, &device).await.status.as_u16(), 200);
+    }
+    let metrics = Client::new().get(format!("{}/metrics", b.admin)).await;
+    let counted = "hardpoint_auth_login_attempts_total{result=\"denied\",lane=\"network\"";
+    assert!(metrics.text().contains(counted), "{}", metrics.text());
+}
+
+const STRICT: [(&str, &str); 1] = [("HARDPOINT_LOGIN_RATE_LIMIT", "3/1h")];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attacker_in_the_network_of_the_owner_does_not_keep_a_known_device_out() {
+    let service = Service::start(&STRICT).await;
+    a_shared_network([&service, &service]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_instances_count_the_failures_of_a_network_together() {
+    let server = RedisServer::start();
+    let fleet = Fleet::new(&server);
+    a_shared_network([&fleet.instance(&STRICT).await, &fleet.instance(&STRICT).await]).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn unknown_accounts_are_refused_exactly_as_known_ones() {
     let service = Service::start(&ROOMY).await;

@@ -1,5 +1,7 @@
 //! Resets, magic links and verified addresses over HTTP and over a mail server's socket.
 
+use std::time::Duration;
+
 use hardpoint_testkit::{
     http::{Client, Process, Reply},
     redis::RedisServer,
@@ -90,7 +92,7 @@ async fn a_reset(service: &Service, other: &Service, mail: &SmtpServer) {
 
     let refused = async {
         while service.ping(&access).await != 401 {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     tokio::time::timeout(PATIENCE, refused).await.unwrap();
@@ -201,7 +203,7 @@ async fn sent(service: &Service) -> u64 {
     // One mail of the sign-up and five of each kind.
     let wait = async {
         while count().await < 11 {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
     tokio::time::timeout(PATIENCE, wait).await.unwrap();
@@ -264,6 +266,23 @@ async fn a_mail_server_that_is_gone_changes_no_answer_and_is_logged_without_the_
     assert!(line.contains("the mail server cannot be reached"), "{line}");
     let all = service.process.stdout().join("\n");
     assert!(!all.contains("alice") && !all.contains("hot_"), "{all}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_server_that_hangs_holds_up_the_end_for_a_bounded_time_and_is_reported() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("smtp://{}", silent.local_addr().unwrap());
+    let variables = [("HARDPOINT_SMTP_URL", &*url), ("HARDPOINT_PUBLIC_URL", PUBLIC)];
+    let service = Service::start(&variables).await;
+    let account = json!({ "email": EMAIL, "password": PASSWORD });
+    let reply = service.post("/accounts", &account).await;
+    assert_eq!(reply.status.as_u16(), 202, "{}", reply.text());
+    let _hangs = silent.accept().await.unwrap();
+    service.process.signal("TERM");
+    let code = service.process.wait(Duration::from_secs(20)).await.code();
+    assert_eq!(code, Some(70), "a hook failed");
+    let all = service.process.stdout().join("\n");
+    assert!(all.contains("1 messages were not delivered"), "{all}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
