@@ -27,6 +27,7 @@
 //! | [`redis`] | private Redis and Valkey servers, and a network before them that fails |
 //! | [`smtp`] | a server for outgoing mail that keeps what it is sent |
 //! | [`timing`] | whether answers of several kinds take the same time |
+//! | [`eventually`] | waits for the state of another process |
 //! | [`leak`] | finds secrets in output, in logs and in the memory of this process |
 //!
 //! This crate has no features. The minimum supported Rust version is 1.95.
@@ -42,8 +43,9 @@ pub mod redis;
 pub mod smtp;
 pub mod spy;
 pub mod timing;
+mod wait;
 
-pub use self::body::TestBody;
+pub use self::{body::TestBody, wait::eventually};
 // For crates without middleware, which do not depend on these crates themselves.
 pub use tower_layer::Layer;
 pub use tower_service::Service;

@@ -11,7 +11,7 @@ use hardpoint_ratelimit::{
     Decider, Denied, OnFailure, Policy, Quota, RateLimiter, key, redis::RedisStore,
 };
 use hardpoint_redis::Redis;
-use hardpoint_testkit::redis::RedisServer;
+use hardpoint_testkit::{eventually, redis::RedisServer};
 use http::StatusCode;
 use tokio::{task::JoinSet, time::timeout};
 
@@ -135,11 +135,7 @@ async fn a_reset_on_another_instance_is_seen_within_a_second() {
     check.check(&ACME).await.unwrap();
     check.check(&ACME).await.unwrap_err();
     handle(&theirs, "t").reset(&ACME).await.unwrap();
-    let admitted = async {
-        while check.check(&ACME).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
+    let admitted = eventually("the reset", async || check.check(&ACME).await.is_ok());
     timeout(Duration::from_secs(3), admitted).await.expect("within a second, and some slack");
 }
 

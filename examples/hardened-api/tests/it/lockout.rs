@@ -1,6 +1,7 @@
 //! Attempts to log in over HTTP: what an attacker and the owner get.
 
 use hardpoint_testkit::{
+    eventually,
     http::{Client, Reply},
     redis::RedisServer,
 };
@@ -32,16 +33,12 @@ fn cookie(reply: &Reply) -> String {
 
 /// Guesses until strangers have to wait for longer than the next steps of a test take.
 pub(super) async fn lock(service: &Service, email: &str) {
-    loop {
+    eventually("a long delay", async || {
         let refused = log_in(service, email, "a guess", "").await;
         let wait = refused.header("retry-after").parse::<u64>().unwrap_or_default();
-        if refused.status.as_u16() == 429 && wait > 6 {
-            return;
-        }
-        if refused.status.as_u16() == 429 {
-            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-        }
-    }
+        refused.status.as_u16() == 429 && wait > 6
+    })
+    .await;
 }
 
 /// An attacker's guesses on these instances, while the owner logs in on all of them.

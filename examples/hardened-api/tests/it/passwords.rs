@@ -140,6 +140,23 @@ async fn peppers_that_cannot_be_used_stop_the_start_without_being_shown() {
     }
 }
 
+/// Longer than the hasher reads, and longer than a body may be.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_of_a_megabyte_is_refused_for_known_and_unknown_accounts() {
+    let service = Service::start(&[]).await;
+    service.sign_up(EMAIL).await;
+    let url = format!("{}/api/v1/session", service.public);
+    for (bytes, status) in [(1_025, 401), (60_000, 401), (1 << 20, 413)] {
+        let ask = async |email: &str| {
+            let body = json!({ "email": email, "password": "x".repeat(bytes) });
+            Client::new().post_json(&url, &body).await
+        };
+        let (known, unknown) = (ask(EMAIL).await, ask("nobody@example.org").await);
+        assert_eq!(known.status.as_u16(), status, "{bytes} bytes: {}", known.text());
+        assert_eq!(shape(&known), shape(&unknown), "{bytes} bytes");
+    }
+}
+
 /// Three addresses keep 100 connections each busy with log-ins to their own accounts.
 #[tokio::test(flavor = "multi_thread")]
 async fn three_floods_of_log_ins_do_not_delay_a_fourth_address() {

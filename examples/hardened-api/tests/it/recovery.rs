@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hardpoint_testkit::{
+    eventually,
     http::{Client, Process, Reply},
     redis::RedisServer,
     smtp::SmtpServer,
@@ -90,12 +91,7 @@ async fn a_reset(service: &Service, other: &Service, mail: &SmtpServer) {
     assert_eq!(again.status.as_u16(), 400, "once");
     assert_eq!(shape(&again), shape(&old), "all refusals look the same");
 
-    let refused = async {
-        while service.ping(&access).await != 401 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, refused).await.unwrap();
+    eventually("the end of the session", async || service.ping(&access).await == 401).await;
     assert_eq!(service.enter(EMAIL, PASSWORD).await.status.as_u16(), 401, "the old password");
     assert_eq!(service.enter(EMAIL, NEW).await.status.as_u16(), 200, "unlocked, the new password");
 }
@@ -121,22 +117,28 @@ async fn of_64_concurrent_confirmations_exactly_one_succeeds() {
     let mail = SmtpServer::start().await;
     let service = Service::with_mail(&mail).await;
     service.join(&mail, EMAIL).await;
-    service.post("/magic-link", &json!({ "email": EMAIL })).await;
-    let token = token(&mail, EMAIL, "magic-link").await;
-    let mut tasks = tokio::task::JoinSet::new();
-    for _ in 0..64 {
-        let url = format!("{}/api/v1/magic-link/confirm", service.public);
-        let body = json!({ "token": token });
-        tasks.spawn(async move { Client::new().post_json(url, &body).await.status.as_u16() });
+    for (path, page, done) in
+        [("/magic-link", "magic-link", 200), ("/password/reset", "password-reset", 204)]
+    {
+        service.post(path, &json!({ "email": EMAIL })).await;
+        let token = token(&mail, EMAIL, page).await;
+        let url = format!("{}/api/v1{path}/confirm", service.public);
+        for method in ["GET", "HEAD"] {
+            let head = Request::builder().method(method).uri(format!("{url}?token={token}"));
+            let opened = Client::new().request(head, "").await;
+            assert_eq!(opened.status.as_u16(), 405, "{path}: {method} consumes nothing");
+        }
+        let mut tasks = tokio::task::JoinSet::new();
+        for number in 0..64 {
+            let password = format!("the new password of attempt {number}");
+            let (url, body) = (url.clone(), json!({ "token": token, "password": password }));
+            tasks.spawn(async move { Client::new().post_json(url, &body).await.status.as_u16() });
+        }
+        let statuses = tasks.join_all().await;
+        let count = |status: u16| statuses.iter().filter(|found| **found == status).count();
+        println!("64 confirmations of {path}: {} succeeded, {} refused", count(done), count(400));
+        assert_eq!((count(done), count(400)), (1, 63), "{statuses:?}");
     }
-    let statuses = tasks.join_all().await;
-    let count = |status: u16| statuses.iter().filter(|found| **found == status).count();
-    println!(
-        "64 confirmations of one magic link: {} logged in, {} refused",
-        count(200),
-        count(400)
-    );
-    assert_eq!((count(200), count(400)), (1, 63), "{statuses:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -200,13 +202,7 @@ async fn sent(service: &Service) -> u64 {
         let line = metrics.text().lines().find_map(|line| line.strip_prefix(name));
         line.map_or(0, |number| number.parse::<u64>().unwrap())
     };
-    // One mail of the sign-up and five of each kind.
-    let wait = async {
-        while count().await < 11 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, wait).await.unwrap();
+    eventually("one mail of the sign-up and five of each kind", async || count().await >= 11).await;
     count().await
 }
 

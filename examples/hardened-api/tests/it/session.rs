@@ -1,7 +1,5 @@
 //! Sessions over HTTP, as the contract of the routes has them.
 
-use std::time::Duration;
-
 use hardpoint_testkit::{
     http::{Client, Reply},
     redis::RedisServer,
@@ -9,7 +7,7 @@ use hardpoint_testkit::{
 use http::Request;
 use serde_json::{Value, json};
 
-use super::{PASSWORD, PATIENCE, Service, shared::Fleet};
+use super::{PASSWORD, Service, shared::Fleet};
 
 const EMAIL: &str = "alice@example.org";
 
@@ -147,12 +145,8 @@ async fn sessions_are_listed_and_ended_by_id_and_altogether() {
 
 /// Waits until a token gets this status.
 async fn eventually(service: &Service, token: &str, status: u16) {
-    let wait = async {
-        while service.status(token).await != status {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    assert!(tokio::time::timeout(PATIENCE, wait).await.is_ok(), "no {status}");
+    let is_so = async || service.status(token).await == status;
+    hardpoint_testkit::eventually("the status of the token", is_so).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,8 +13,6 @@ use hardpoint_core::Secret;
 use sessions_postgres::{PostgresSessions, PostgresSessionsBuilder};
 use sqlx::PgPool;
 
-use crate::server::PATIENCE;
-
 /// A deadline that a loaded machine keeps.
 const DEADLINE: Duration = Duration::from_secs(5);
 
@@ -76,10 +74,5 @@ pub(crate) fn key() -> Arc<SigningKey> {
 
 /// Waits until something is so.
 pub(crate) async fn eventually(what: &str, is_so: impl Fn() -> bool) {
-    let wait = async {
-        while !is_so() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    assert!(tokio::time::timeout(PATIENCE, wait).await.is_ok(), "{what} did not come about");
+    hardpoint_testkit::eventually(what, async || is_so()).await;
 }

@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use hardpoint_testkit::eventually;
 use sqlx::{
     Connection, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -82,11 +83,9 @@ impl Server {
             .stderr(log)
             .spawn();
         self.child = Some(started.unwrap());
-        let answers = async {
-            while PgConnection::connect_with(&self.options()).await.is_err() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
+        let answers = eventually("the server", async || {
+            PgConnection::connect_with(&self.options()).await.is_ok()
+        });
         if tokio::time::timeout(PATIENCE, answers).await.is_err() {
             let log = fs::read_to_string(self.folder.0.join("log")).unwrap_or_default();
             panic!("the server did not start; its log:\n{log}");

@@ -141,6 +141,7 @@ async fn compare(redis: &Redis, is_slow: bool, histories: u32) -> (u32, u32, u32
         // Where the take that last found a full bucket has put the two states apart.
         let mut skew = Duration::ZERO;
         for (at, take) in takes.iter().enumerate() {
+            // The passing of time is the input: redis-cell reads the clock of its server.
             sleep(Duration::from_millis(take.pause)).await;
             let began = Instant::now();
             let (ours, theirs) = (both.ours(*take).await, both.theirs(*take).await);
