@@ -41,6 +41,7 @@
 //! | refusals | [`Rejection`], [`Problem`], [`Refusals`], [`Renderer`], [`GrpcCode`] |
 //! | bodies and futures of layers that refuse | [`ResponseBody`], [`ResponseFuture`] |
 //! | secrets | [`Secret`] |
+//! | stores that fail | [`StoreError`], [`OnFailure`] |
 //! | events | [`Telemetry`], [`Observer`], [`event`] |
 //! | the order of layers | [`Place`], [`StackLayer`] |
 //!
@@ -73,6 +74,7 @@ mod refusal;
 mod request_id;
 mod route;
 mod secret;
+mod store;
 mod telemetry;
 #[cfg(feature = "test")]
 pub mod test;
@@ -97,6 +99,7 @@ pub use self::{
     request_id::RequestId,
     route::Route,
     secret::Secret,
+    store::{OnFailure, StoreError},
     telemetry::{Observer, Telemetry},
     time::{Clock, ManualClock, Mono, Time},
     trace::{SpanId, TraceContext, TraceId},

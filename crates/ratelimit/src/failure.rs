@@ -1,4 +1,4 @@
-//! What happens while a remote store does not decide.
+//! Since when a remote store has not decided.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -6,50 +6,6 @@ use std::{
 };
 
 use hardpoint_core::Mono;
-
-/// Who decides while a remote store does not.
-///
-/// When a batch fails, the strictest answer of its policies wins: if one denies, the request is
-/// refused with 503; otherwise every policy that decides locally must admit it; policies that allow
-/// do not object.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum OnFailure {
-    /// The request proceeds, unlimited.
-    Allow,
-    /// The request is refused with 503 and a `Retry-After` of one second.
-    Deny,
-    /// This process decides, with a share of the quota above 0 and at most 1. Divide by the number
-    /// of instances to keep the total; 1 lets every instance admit the whole quota.
-    Local {
-        /// The share.
-        share: f32,
-    },
-    /// As [`Local`](Self::Local) for 60 seconds
-    /// ([`local_for`](crate::RateLimiterBuilder::local_for)), then as [`Deny`](Self::Deny) until the
-    /// store decides again.
-    LocalThenDeny {
-        /// The share.
-        share: f32,
-    },
-}
-
-impl Default for OnFailure {
-    /// [`Local`](Self::Local) with a share of 1.
-    fn default() -> Self {
-        Self::Local { share: 1.0 }
-    }
-}
-
-impl OnFailure {
-    /// The share of the quota by which this process decides; `None` if it never does.
-    pub(crate) fn share(self) -> Option<f32> {
-        match self {
-            Self::Allow | Self::Deny => None,
-            Self::Local { share } | Self::LocalThenDeny { share } => Some(share),
-        }
-    }
-}
 
 /// Since when a store has not decided, and when that was logged.
 #[derive(Debug, Default)]

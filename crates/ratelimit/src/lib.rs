@@ -66,7 +66,6 @@ mod store;
 
 pub use self::{
     error::ConfigError,
-    failure::OnFailure,
     headers::{Draft, Headers, LegacyReset},
     limit::{RateLimit, RateLimitLayer, ResponseBody, ResponseFuture, SubjectRateLimitLayer},
     limiter::{Admitted, Denied, PolicyHandle, RateLimiter, RateLimiterBuilder, Reservation},
@@ -76,8 +75,9 @@ pub use self::{
     response::ResponseHead,
     store::{
         Batch, BoxFuture, Decided, Digest, Entry, EntryMode, Receipt, RemoteStore, Settled,
-        Settlement, StoreError, Verdicts,
+        Settlement, Verdicts,
     },
 };
 #[doc(no_inline)]
 pub use hardpoint_core::event::{Decider, StoreErrorKind};
+pub use hardpoint_core::{OnFailure, StoreError};

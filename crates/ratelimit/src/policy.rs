@@ -92,7 +92,7 @@ impl Policy {
             charge_on: None,
             reservable: false,
             on_missing_key: OnMissingKey::default(),
-            on_failure: OnFailure::default(),
+            on_failure: OnFailure::Local { share: 1.0 },
             shadow: false,
             peak_keys: 65_536,
             revision: 0,
@@ -179,7 +179,12 @@ impl Policy {
     }
 
     /// Who decides while a remote store does not. Default: [`OnFailure::Local`] with a share of 1.
-    /// A limiter in memory always decides.
+    /// A limiter in memory always decides. [`OnFailure::LocalThenDeny`] decides locally for
+    /// [`local_for`](crate::RateLimiterBuilder::local_for), 60 seconds by default.
+    ///
+    /// When a batch fails, the strictest answer of its policies wins: if one denies, the request is
+    /// refused with 503; otherwise every policy that decides locally must admit it; policies that
+    /// allow do not object.
     ///
     /// Policies that guard log-in, sign-up, one-time tokens or API keys should use
     /// `LocalThenDeny { share: 0.25 }`: each of four instances then admits a quarter, and guessing

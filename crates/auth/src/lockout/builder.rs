@@ -44,7 +44,7 @@ impl LoginGuardBuilder {
                 fallback: None,
                 keys,
                 device_lifetime: Duration::from_secs(180 * 24 * 60 * 60),
-                on_failure: OnFailure::default(),
+                on_failure: OnFailure::LocalThenDeny { share: 0.25 },
                 local_for: Duration::from_secs(60),
                 patience: Duration::from_secs(10),
                 queues: std::array::from_fn(|_| Notify::new()),

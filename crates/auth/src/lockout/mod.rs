@@ -101,7 +101,6 @@ pub use self::{
     client::LoginClient,
     device::DeviceCookie,
     error::LockoutError,
-    failure::OnFailure,
     guard::LoginGuard,
     lane::{Full, LaneLimits, LaneState, Settled},
     limits::{Denied, Lanes, Limits, Reserved, Ticket},
@@ -109,3 +108,4 @@ pub use self::{
     store::{AttemptStore, Attempter, RemoteAttempts},
 };
 pub use crate::rate::{Pace, Rate};
+pub use hardpoint_core::OnFailure;

@@ -21,9 +21,7 @@ pub(crate) use self::{
 };
 pub use self::{
     question::EntryMode,
-    remote::{
-        Batch, BoxFuture, Decided, Entry, Receipt, RemoteStore, Settled, Settlement, StoreError,
-    },
+    remote::{Batch, BoxFuture, Decided, Entry, Receipt, RemoteStore, Settled, Settlement},
     verdict::Verdicts,
 };
 

@@ -1,8 +1,8 @@
 //! The contract of stores outside of this process.
 
-use std::{error::Error, fmt, pin::Pin};
+use std::{fmt, pin::Pin};
 
-use hardpoint_core::{Key, Mono, Telemetry, event::StoreErrorKind};
+use hardpoint_core::{Key, Mono, StoreError, Telemetry};
 
 use super::{Digest, EntryMode, Question, Questions, Verdicts};
 use crate::{ConfigError, Policy, Quota, limiter::Rules};
@@ -198,48 +198,4 @@ pub struct Settled<'a> {
     /// The cells that are charged. If they are more than `cost`, the rest is taken whether or not
     /// it fits.
     pub charged: u32,
-}
-
-/// A store did not decide. The policies' [`OnFailure`](crate::OnFailure) does.
-#[derive(Debug)]
-pub struct StoreError {
-    kind: StoreErrorKind,
-    source: Option<Box<dyn Error + Send + Sync>>,
-}
-
-impl StoreError {
-    /// An error of this kind.
-    #[must_use]
-    pub const fn new(kind: StoreErrorKind) -> Self {
-        Self { kind, source: None }
-    }
-
-    /// Adds the cause.
-    #[must_use]
-    pub fn with_source(mut self, source: impl Error + Send + Sync + 'static) -> Self {
-        self.source = Some(Box::new(source));
-        self
-    }
-
-    /// What failed.
-    #[must_use]
-    pub const fn kind(&self) -> StoreErrorKind {
-        self.kind
-    }
-}
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.kind {
-            StoreErrorKind::Corrupt => "the store answered something that its protocol forbids",
-            StoreErrorKind::Timeout => "the store did not answer in time",
-            _ => "the store cannot be reached",
-        })
-    }
-}
-
-impl Error for StoreError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
-    }
 }

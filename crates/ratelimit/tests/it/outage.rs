@@ -40,18 +40,19 @@ async fn statuses(limiter: &RateLimiter, count: usize) -> Vec<u16> {
 #[tokio::test]
 async fn while_the_store_is_down_each_policy_does_what_it_was_told() {
     let quota = Quota::per_hour(4);
-    for (on_failure, expected) in [
-        (OnFailure::Allow, [200; 6]),
-        (OnFailure::Deny, [503; 6]),
-        (OnFailure::Local { share: 0.5 }, [200, 200, 429, 429, 429, 429]),
-        (OnFailure::LocalThenDeny { share: 0.25 }, [200, 429, 429, 429, 429, 429]),
-        (OnFailure::default(), [200, 200, 200, 200, 429, 429]),
+    for (policy, expected) in [
+        (tenant(quota, OnFailure::Allow), [200; 6]),
+        (tenant(quota, OnFailure::Deny), [503; 6]),
+        (tenant(quota, OnFailure::Local { share: 0.5 }), [200, 200, 429, 429, 429, 429]),
+        (tenant(quota, OnFailure::LocalThenDeny { share: 0.25 }), [200, 429, 429, 429, 429, 429]),
+        (per_tenant("t", quota), [200, 200, 200, 200, 429, 429]),
     ] {
         let clock = ManualClock::default();
         let store = Remote::new(&clock);
-        let limiter = over(&store, &clock).policy(tenant(quota, on_failure)).build().unwrap();
+        let told = format!("{policy:?}");
+        let limiter = over(&store, &clock).policy(policy).build().unwrap();
         store.down(true);
-        assert_eq!(statuses(&limiter, 6).await, expected, "{on_failure:?}");
+        assert_eq!(statuses(&limiter, 6).await, expected, "{told}");
         store.down(false);
         assert_eq!(statuses(&limiter, 5).await, [200, 200, 200, 200, 429], "the store decides");
     }
@@ -101,7 +102,7 @@ async fn the_strictest_answer_of_a_failed_batch_wins() {
     };
     let named =
         |name: &'static str, quota, on_failure| per_tenant(name, quota).on_failure(on_failure);
-    let local = || named("local", Quota::per_hour(1), OnFailure::default());
+    let local = || named("local", Quota::per_hour(1), OnFailure::Local { share: 1.0 });
     let allow = || named("allow", Quota::per_hour(1), OnFailure::Allow);
     let deny = || named("deny", Quota::per_hour(1), OnFailure::Deny);
     assert_eq!(statuses(&build(vec![local(), allow()]), 2).await, [200, 429]);
