@@ -36,7 +36,7 @@ impl Engine {
         normal: Option<&str>,
     ) -> Result<VerifiedPassword, PasswordError> {
         let mut arena = self.arenas.take();
-        let works = self.known.with(stored.map(PasswordHash::work));
+        let works = self.known.with(stored.and_then(PasswordHash::work));
         // No early exit: the amount of work depends on the text that was sent, never on the
         // account.
         let as_sent = self.matches(&mut arena, &works, stored, sent)?;
@@ -77,7 +77,7 @@ impl Engine {
     ) -> Result<bool, PasswordError> {
         let mut is_match = false;
         for work in works {
-            let stored = stored.filter(|stored| stored.work().is_like(work));
+            let stored = stored.filter(|stored| stored.work().is_some_and(|own| own.is_like(work)));
             // The same code for a made-up hash, down to the address of each buffer: a processor takes a
             // hundredth longer or shorter for the same work with another one.
             let scheme = match stored {

@@ -18,6 +18,8 @@ pub struct PasswordHash {
 pub(super) enum Scheme {
     Argon2(Arc<Argon2Hash>),
     Imported(Arc<Imported>),
+    /// No password matches.
+    Unusable,
 }
 
 /// The content of an Argon2 hash.
@@ -66,6 +68,14 @@ impl PasswordHash {
         Ok(Self::from_parts(text, Scheme::Argon2(argon2.into())))
     }
 
+    /// What is stored for an account that has no password, or a text that no reader of this type
+    /// understands, such as Django's `!…`. A log-in to it is one to an account that does not exist, in its
+    /// result and in its time, and [`as_str`](Self::as_str) is still the text that a new hash replaces.
+    #[must_use]
+    pub fn unusable(text: &str) -> Self {
+        Self::from_parts(text, Scheme::Unusable)
+    }
+
     pub(super) fn from_parts(text: &str, scheme: Scheme) -> Self {
         Self { text: text.into(), scheme }
     }
@@ -91,6 +101,7 @@ impl PasswordHash {
                 HashParameters::Argon2 { variant: work.algorithm.as_str(), profile }
             }
             Scheme::Imported(hash) => hash.parameters(),
+            Scheme::Unusable => HashParameters::Unusable,
         }
     }
 
@@ -99,15 +110,16 @@ impl PasswordHash {
     pub fn pepper(&self) -> Option<PepperId> {
         match &self.scheme {
             Scheme::Argon2(hash) => hash.pepper,
-            Scheme::Imported(_) => None,
+            Scheme::Imported(_) | Scheme::Unusable => None,
         }
     }
 
-    /// The work of verifying this hash.
-    pub(super) fn work(&self) -> Work {
+    /// The work of verifying this hash. `None` if no password matches.
+    pub(super) fn work(&self) -> Option<Work> {
         match &self.scheme {
-            Scheme::Argon2(hash) => Work::Argon2(hash.work),
-            Scheme::Imported(hash) => hash.work(),
+            Scheme::Argon2(hash) => Some(Work::Argon2(hash.work)),
+            Scheme::Imported(hash) => Some(hash.work()),
+            Scheme::Unusable => None,
         }
     }
 
@@ -124,7 +136,7 @@ impl PasswordHash {
                     || hash.salt.as_ref().len() < Argon2Profile::SALT
                     || hash.output.as_ref().len() < Argon2Profile::OUTPUT
             }
-            Scheme::Imported(_) => true,
+            Scheme::Imported(_) | Scheme::Unusable => true,
         }
     }
 }
@@ -188,6 +200,8 @@ pub enum HashParameters {
         /// How often the memory is filled.
         p: u32,
     },
+    /// No password matches.
+    Unusable,
 }
 
 /// A text is not a hash that may be verified.

@@ -47,7 +47,7 @@ impl PasswordHasher {
     pub(super) fn from_builder(builder: PasswordHasherBuilder) -> Self {
         let engine = Engine::new(builder.profile, builder.peppers);
         for stored in builder.stored {
-            engine.known.with(Some(stored.work()));
+            engine.known.with(stored.work());
         }
         Self {
             engine: Arc::new(engine),
@@ -165,7 +165,8 @@ impl PasswordHasher {
     /// # Errors
     /// [`PasswordError::AboveCeiling`] or [`PasswordError::UnknownPepper`].
     pub fn check(&self, stored: &PasswordHash) -> Result<(), PasswordError> {
-        if !self.ceiling.allows(stored.work(), self.engine.profile) {
+        let is_allowed = |work| self.ceiling.allows(work, self.engine.profile);
+        if !stored.work().is_none_or(is_allowed) {
             return Err(PasswordError::AboveCeiling);
         }
         self.engine.pepper_of(stored.pepper()).map(|_| ())

@@ -11,6 +11,7 @@ use std::{
 
 use hardpoint::core::Time;
 use hardpoint_testkit::{http::Client, redis::RedisServer};
+use http::Request;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -119,6 +120,38 @@ async fn imported_hashes_log_in_and_are_replaced_in_their_records() {
         assert_eq!(replaced["id"], signed_up["id"], "{system}");
         assert_eq!(log_in(&service, &client, EMAIL).await, 200, "{system}, replaced");
     }
+}
+
+/// Django writes `!` and random characters for an account without a password.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_imported_account_without_a_password_looks_like_none_until_a_reset() {
+    let server = RedisServer::start();
+    let fleet = Fleet::new(&server);
+    let token = "a token for operators";
+    let service = fleet.instance(&[("HARDPOINT_ADMIN_TOKEN", token)]).await;
+    service.sign_up(EMAIL).await;
+    let key = server.command(&["EVAL", "return redis.call('KEYS', '*account*')[1]", "0"]);
+    let mut record: Value = serde_json::from_str(&server.command(&["GET", &key])).unwrap();
+    record["password"] = "!MWtxHcTgWdZmbx".into();
+    assert_eq!(server.command(&["SET", &key, &record.to_string()]), "+OK");
+    let client = Client::new();
+    let ask = async |email: &str| {
+        let body = json!({ "email": email, "password": PASSWORD });
+        client.post_json(format!("{}/api/v1/session", service.public), &body).await
+    };
+    let (known, unknown) = (ask(EMAIL).await, ask("nobody@example.org").await);
+    assert_eq!(known.status.as_u16(), 401, "{}", known.text());
+    assert_eq!(shape(&known), shape(&unknown));
+
+    let made = Request::post(format!("{}/accounts/reset-password", service.admin))
+        .header("authorization", format!("Bearer {token}"))
+        .header("content-type", "application/json");
+    let made = client.request(made, json!({ "email": EMAIL }).to_string()).await.json();
+    let confirm = json!({ "token": made["token"], "password": PASSWORD });
+    let url = format!("{}/api/v1/password/reset/confirm", service.public);
+    let reset = client.post_json(url, &confirm).await;
+    assert_eq!(reset.status.as_u16(), 204, "{}", reset.text());
+    assert_eq!(ask(EMAIL).await.status.as_u16(), 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

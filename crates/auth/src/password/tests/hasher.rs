@@ -135,6 +135,20 @@ async fn parameters_can_be_read_and_what_differs_is_replaced_at_log_in() {
 }
 
 #[tokio::test]
+async fn an_account_without_a_password_does_the_work_of_one_that_does_not_exist() {
+    let passwords = fast().build();
+    let unusable = PasswordHash::unusable("!Xd0wQ2");
+    assert_eq!((unusable.as_str(), unusable.parameters()), ("!Xd0wQ2", HashParameters::Unusable));
+    assert_eq!(passwords.check(&unusable), Ok(()));
+    assert!(passwords.needs_rehash(&unusable));
+    for password in ["", "!Xd0wQ2", "correct horse"] {
+        assert!(!matches(&passwords, Some(&unusable), password).await, "{password}");
+    }
+    assert_eq!(passwords.engine().arenas.sizes().len(), 1, "the hash function ran");
+    assert_eq!(passwords.engine().known.with(None).len(), 1, "of no further kind");
+}
+
+#[tokio::test]
 async fn a_huge_password_matches_nothing_and_is_not_hashed() {
     let passwords = fast().waiting(0).build();
     let huge = "a".repeat(PasswordPolicy::MAX_BYTES + 1);

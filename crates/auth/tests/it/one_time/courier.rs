@@ -129,7 +129,10 @@ async fn a_job_that_hangs_is_given_up() {
     courier.submit(std::future::pending()).unwrap();
     courier.submit(async { Some(message("alice@example.org")) }).unwrap();
     courier.flush().await;
-    assert_eq!(*results.lock().unwrap(), [DeliveryResult::Failed, DeliveryResult::Sent]);
+    // Either may begin first.
+    let seen = results.lock().unwrap().clone();
+    let both = [DeliveryResult::Failed, DeliveryResult::Sent];
+    assert!(seen.len() == 2 && both.iter().all(|result| seen.contains(result)), "{seen:?}");
 }
 
 #[tokio::test(start_paused = true)]
