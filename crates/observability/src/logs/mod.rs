@@ -74,6 +74,7 @@
 pub(crate) mod captured;
 mod change;
 mod config;
+mod date;
 mod error;
 pub(crate) mod escape;
 pub(crate) mod export;

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, time::Duration};
 
-use time::OffsetDateTime;
+use super::date::Date;
 
 /// Writes times. The date is computed once a second, since lines come in the order of their times.
 #[derive(Debug, Default)]
@@ -15,6 +15,8 @@ pub(super) struct Timestamp {
 
 /// What a time beyond the year 9999 is shown as.
 const LATEST: &str = "9999-12-31T23:59:59.999999Z";
+/// The seconds of a day. Unix time has no leap seconds.
+const DAY: u64 = 86_400;
 
 impl Timestamp {
     /// Writes a time since 1970: UTC, with microseconds. All have the same width.
@@ -33,17 +35,13 @@ impl Timestamp {
     }
 
     fn begin(&mut self, unix: Duration) -> Option<()> {
-        let since = time::Duration::try_from(unix).ok()?;
-        let date = OffsetDateTime::UNIX_EPOCH.checked_add(since)?;
-        let (year, month, day) = date.to_calendar_date();
-        let (hour, minute, second) = date.to_hms();
+        let (days, second) = (unix.as_secs() / DAY, unix.as_secs() % DAY);
+        let Date { year, month, day } = Date::from_days(days)?;
+        let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
         self.text.clear();
         // Writing to a `String` cannot fail.
-        let _ = write!(
-            self.text,
-            "{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.",
-            u8::from(month),
-        );
+        let _ =
+            write!(self.text, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.");
         self.second = Some(unix.as_secs());
         Some(())
     }
