@@ -40,10 +40,9 @@
 //!    sent at all. The link sends a script call again only if the server answers that it lacks the
 //!    script, and so did not run it. [`Error::may_have_executed`] reports whether a command that
 //!    failed may have had its effect.
-//! 3. The link goes [`Down`](LinkState::Down) when a command stays unanswered for one deadline, when
-//!    the connection ends, and when the server refuses every command: because it loads its data, is
-//!    a replica, runs an endless script, or cannot persist. While the link is down, commands are
-//!    refused at once.
+//! 3. The link goes [`Down`](LinkState::Down) when a command stays unanswered for one deadline, and
+//!    when a lost connection is not replaced within one deadline. While the link is down, commands
+//!    are refused at once.
 //! 4. A connection that is late is probed at once and then at most 500 ms apart. A probe that is
 //!    answered within one deadline brings the link [`Up`](LinkState::Up). A late answer does not.
 //! 5. A connection on which nothing arrives for eight deadlines, but at least 200 ms, is replaced. An
@@ -53,8 +52,11 @@
 //!    server serves commands, and loads the scripts.
 //! 7. An error that concerns one command, such as a wrong type under a key, a command that the ACL
 //!    forbids or a write while memory is full, fails this command and leaves the link up.
-//! 8. Commands that are submitted before the first attempt to connect has ended wait for it, within
-//!    their deadlines.
+//! 8. A connection is lost when it ends, and when the server refuses every command: because it loads
+//!    its data, is a replica, runs an endless script, or cannot persist. For one deadline the link is
+//!    [`Connecting`](LinkState::Connecting) again: a server that restarts within it fails only the
+//!    commands that were in flight. Commands that are submitted then, or before the first attempt to
+//!    connect has ended, wait in the queue, within their deadlines.
 //!
 //! # Sharing
 //! Clones of a [`Redis`] share one connection, its queue and its state. A [`Tail`] has a connection

@@ -136,7 +136,8 @@ impl KeySetState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LinkState {
-    /// The link connects for the first time. Commands wait for it until their deadline.
+    /// The link connects: for the first time, or for one deadline after it lost its connection.
+    /// Commands wait for it until their deadline.
     Connecting,
     /// The server does not answer in time, or not at all. Commands fail at once.
     Down,

@@ -1,14 +1,12 @@
 //! The task behind a link: connects, serves, and connects again.
 
-use std::{
-    collections::hash_map::RandomState, hash::BuildHasher as _, io, sync::Arc, time::Duration,
-};
+use std::{collections::hash_map::RandomState, hash::BuildHasher as _, io, sync::Arc};
 
 use hardpoint_core::event::LinkState;
 use tokio::{
     runtime::{self, Handle},
     sync::mpsc,
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 use super::{
@@ -37,12 +35,21 @@ pub(crate) fn start(shared: &Arc<Shared>) -> Result<mpsc::Sender<Job>, ConfigErr
     Ok(sender)
 }
 
+/// How long commands still wait for a new connection, and what they fail with after that.
+struct Grace {
+    until: Instant,
+    cause: Error,
+}
+
 async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Job>) {
     let mut backoff = Backoff::default();
+    let mut grace = None;
     loop {
         let began = Instant::now();
-        let error = match connect(&shared, &mut queue).await {
+        let attempt = connect(&shared);
+        let error = match meanwhile(attempt, &shared, &mut grace, &mut queue).await {
             Some(Ok(connected)) => {
+                grace = None;
                 shared.note_memory(connected.memory.clone());
                 shared.note_cluster(connected.is_cluster);
                 match Nest::new(serve(&shared, connected, &mut queue)).await {
@@ -53,59 +60,72 @@ async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Job>) {
             Some(Err(error)) => error,
             None => return,
         };
-        let served = shared.state() == LinkState::Up;
-        lose(&shared, &error);
-        if served {
+        let pause = if shared.state() == LinkState::Up {
+            reconnect(&shared, &error);
+            grace = Some(Grace { until: Instant::now() + shared.settings.deadline, cause: error });
             backoff.reset();
-        }
-        // What the attempt itself took counts: attempts begin at most 500 ms apart unless the
-        // connect timeout is longer.
-        let pause = backoff.next(random()).saturating_sub(if served {
-            Duration::ZERO
+            backoff.next(random())
         } else {
-            began.elapsed()
-        });
-        if !refuse_for(pause, &shared, &mut queue).await {
+            match &mut grace {
+                Some(grace) => grace.cause = error,
+                None => lose(&shared, &error),
+            }
+            // What the attempt itself took counts: attempts begin at most 500 ms apart unless the
+            // connect timeout is longer.
+            backoff.next(random()).saturating_sub(began.elapsed())
+        };
+        if meanwhile(sleep(pause), &shared, &mut grace, &mut queue).await.is_none() {
             return;
         }
     }
 }
 
-/// Makes one attempt to connect. Before the first has ended, commands wait for it in the queue;
-/// later they are refused. `None` if all handles are gone.
-async fn connect(
+/// Makes one attempt to connect.
+async fn connect(shared: &Shared) -> Result<Connected, Error> {
+    let attempt = shared.endpoint.connect(&shared.settings.scripts);
+    let attempt = timeout(shared.settings.connect_timeout, attempt).await;
+    attempt.unwrap_or_else(|_| Err(Error::new(ErrorKind::Timeout)))
+}
+
+/// Waits for `work`. Meanwhile commands wait in the queue as long as the link is connecting: until the
+/// first attempt has ended, and until the end of the grace after a connection was lost. After that
+/// they are refused. `None` if all handles are gone.
+async fn meanwhile<W: Future>(
+    work: W,
     shared: &Shared,
+    grace: &mut Option<Grace>,
     queue: &mut mpsc::Receiver<Job>,
-) -> Option<Result<Connected, Error>> {
-    let attempt =
-        timeout(shared.settings.connect_timeout, shared.endpoint.connect(&shared.settings.scripts));
-    tokio::pin!(attempt);
-    let waits = shared.state() == LinkState::Connecting;
+) -> Option<W::Output> {
+    tokio::pin!(work);
     loop {
+        let waits = shared.state() == LinkState::Connecting;
+        let until = grace.as_ref().map_or_else(Instant::now, |grace| grace.until);
         tokio::select! {
             biased;
-            connected = &mut attempt => {
-                return Some(connected.unwrap_or_else(|_| Err(Error::new(ErrorKind::Timeout))));
+            done = &mut work => return Some(done),
+            () = sleep_until(until), if grace.is_some() => {
+                if let Some(grace) = grace.take() {
+                    lose(shared, &grace.cause);
+                }
             }
             job = queue.recv(), if !waits => job?.answer(Err(shared.refusal())),
         }
     }
 }
 
-/// Refuses commands for a while. Returns `false` if all handles are gone.
-async fn refuse_for(pause: Duration, shared: &Shared, queue: &mut mpsc::Receiver<Job>) -> bool {
-    let pause = sleep(pause);
-    tokio::pin!(pause);
-    loop {
-        tokio::select! {
-            biased;
-            job = queue.recv() => match job {
-                Some(job) => job.answer(Err(shared.refusal())),
-                None => return false,
-            },
-            () = &mut pause => return true,
-        }
-    }
+/// Marks the link as connecting again, and logs it once.
+fn reconnect(shared: &Shared, error: &Error) {
+    shared.enter(LinkState::Connecting);
+    let cause = std::error::Error::source(error).map(tracing::field::display);
+    tracing::warn!(
+        target: "hardpoint::redis::link",
+        link = shared.settings.name,
+        server = %shared.endpoint,
+        kind = error.kind().as_str(),
+        cause,
+        deadline_ms = shared.settings.deadline.as_millis(),
+        "the connection is lost; commands wait one deadline for a new one"
+    );
 }
 
 /// Marks the link as down, and logs it once.

@@ -6,7 +6,7 @@ use hardpoint_redis::{LinkState, Redis};
 use hardpoint_testkit::redis::{Network, RedisServer, Software, Weather};
 use tokio::time::Instant;
 
-use crate::support::{DEADLINE, KEY, Load, Report, link, next, states, up};
+use crate::support::{DEADLINE, KEY, Load, PATIENCE, Report, link, next, states, up};
 
 /// The commands that must fail before a fault ends: eight tasks take about a second for them, many
 /// times a deadline.
@@ -86,6 +86,24 @@ async fn a_killed_server_that_comes_back_empty() {
     // The new server has no script and no count; it knows what came after its start.
     let since = report.ended.iter().filter(|c| c.began >= restarted && c.result.is_ok()).count();
     assert!(charged(&server) >= since as u64);
+}
+
+#[tokio::test]
+async fn a_server_that_restarts_within_the_deadline_fails_only_what_was_in_flight() {
+    const TASKS: usize = 8;
+    let mut server = RedisServer::start();
+    let redis = Redis::builder(server.url()).deadline(PATIENCE).build().unwrap();
+    up(&redis).await;
+    let load = Load::start(&redis, TASKS);
+    load.charges(100).await;
+    server.restart();
+    load.charges(100).await;
+    let report = load.stop().await;
+    let failed: Vec<_> = report.ended.iter().filter(|command| command.result.is_err()).collect();
+    println!("a restart: {} of {} commands failed", failed.len(), report.ended.len());
+    // Each task had one command in flight at most.
+    assert!(failed.len() <= TASKS, "{failed:?}");
+    assert_eq!(report.unknown(), failed.len() as u64, "they may have been executed: {failed:?}");
 }
 
 #[tokio::test]

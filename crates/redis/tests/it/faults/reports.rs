@@ -84,6 +84,7 @@ async fn a_refusal_takes_microseconds() {
     let redis = Redis::builder(server.url()).telemetry(&telemetry).build().unwrap();
     assert_eq!(next(&mut changes).await, LinkState::Up);
     server.kill();
+    assert_eq!(next(&mut changes).await, LinkState::Connecting);
     assert_eq!(next(&mut changes).await, LinkState::Down);
     let mut took: Vec<_> = Vec::new();
     for _ in 0..1_000 {
