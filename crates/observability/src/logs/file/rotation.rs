@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use time::OffsetDateTime;
+use crate::logs::timestamp::Timestamp;
 
 /// When a new file begins.
 #[derive(Clone, Copy, Debug)]
@@ -50,14 +50,11 @@ impl Rotation {
 
 /// The end of the name of a file that was full at this time. Later ones sort after earlier ones.
 pub(super) fn suffix(unix: Duration) -> String {
-    let date = time::Duration::try_from(unix)
-        .ok()
-        .and_then(|since| OffsetDateTime::UNIX_EPOCH.checked_add(since))
-        .unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let (year, month, day) = date.to_calendar_date();
-    let (hour, minute, second, micro) = date.time().as_hms_micro();
-    let month = u8::from(month);
-    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}.{micro:06}Z")
+    let mut text = String::new();
+    Timestamp::default().write(unix, &mut text);
+    // Not every file system has names with colons.
+    text.retain(|char| !matches!(char, '-' | ':'));
+    text
 }
 
 /// Whether this is the end of a name that [`suffix`] made.
