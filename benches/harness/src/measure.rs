@@ -59,6 +59,7 @@ impl<'a> Contender<'a> {
             thread::scope(|scope| {
                 for _ in 0..threads {
                     scope.spawn(|| {
+                        let _whole = EndsTogether;
                         let mut operation = operation();
                         let mut ready: Vec<P> = (0..count).map(|_| prepare()).collect();
                         prepared.wait();
@@ -170,6 +171,17 @@ impl Plan {
             } else if spent >= self.warm_up {
                 return count;
             }
+        }
+    }
+}
+
+/// Ends the program if its thread panics: the others would wait for the thread for ever.
+struct EndsTogether;
+
+impl Drop for EndsTogether {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            std::process::abort();
         }
     }
 }

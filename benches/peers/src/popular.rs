@@ -112,7 +112,7 @@ async fn authenticate(
 /// runtime.
 pub fn around(router: Router, verifier: Verifier) -> Router {
     let mut limit = GovernorConfigBuilder::default();
-    let limit = limit.per_nanosecond(1).burst_size(1_000_000).use_headers().finish();
+    let limit = limit.per_millisecond(1).burst_size(1_000_000).use_headers().finish();
     let limit = GovernorLayer::new(limit.expect("neither is zero"));
     // Its recorder is the program's, so there is one of it.
     static METRICS: std::sync::LazyLock<PrometheusMetricLayer<'static>> =

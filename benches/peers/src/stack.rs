@@ -259,7 +259,7 @@ fn verifier() -> hardpoint::auth::TokenVerifierBuilder {
 
 /// As many as nobody reaches.
 const fn quota() -> Quota {
-    Quota::per_second(1_000_000)
+    Quota::per_second(1_000).burst(1_000_000)
 }
 
 fn by_address() -> RateLimitLayer {
