@@ -7,7 +7,7 @@ use argon2::password_hash::phc;
 use super::{
     Argon2Profile, PepperId,
     hash::{Argon2Hash, Argon2Work, Scheme},
-    imported::{Imported, ImportedWork},
+    imported::ImportedWork,
 };
 
 /// Work of one kind.
@@ -75,7 +75,7 @@ impl Work {
                 let output = phc::Output::new(&[0; Argon2Profile::OUTPUT]).ok()?;
                 Scheme::Argon2(Argon2Hash { work: *work, salt, output, pepper }.into())
             }
-            Self::Imported(work) => Scheme::Imported(Imported::made_up(work).into()),
+            Self::Imported(work) => work.made_up(),
         })
     }
 

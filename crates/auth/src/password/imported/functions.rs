@@ -11,7 +11,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::password::{HashParameters, work::Work};
+use crate::password::{HashParameters, hash::Scheme, work::Work};
 
 /// A hash of another system.
 #[derive(Clone, PartialEq, Eq)]
@@ -87,18 +87,6 @@ impl Imported {
                 ImportedWork::Pbkdf2 { prf, rounds }
             }
             Function::Scrypt { log_n, r, p } => ImportedWork::Scrypt { log_n, r, p },
-        }
-    }
-
-    /// A hash that no password has, and that costs as much as all work of its kind.
-    pub(in crate::password) fn made_up(all: &ImportedWork) -> Self {
-        match *all {
-            // The dearest hash has a power of two.
-            ImportedWork::Bcrypt { expansions } => Self::made_up_bcrypt(expansions.ilog2()),
-            ImportedWork::Pbkdf2 { prf, rounds } => Self::made_up_pbkdf2(prf, rounds),
-            ImportedWork::Scrypt { log_n, r, p } => {
-                Self::new(Function::Scrypt { log_n, r, p }, vec![0; 16], vec![0; 32])
-            }
         }
     }
 
@@ -181,6 +169,19 @@ impl ImportedWork {
                 Demand::Scrypt { memory_kib: (u64::from(r) << log_n) / 8, p }
             }
         }
+    }
+
+    /// A hash that no password has, and that costs as much as all work of its kind.
+    pub(in crate::password) fn made_up(&self) -> Scheme {
+        let hash = match *self {
+            // The dearest hash has a power of two.
+            Self::Bcrypt { expansions } => Imported::made_up_bcrypt(expansions.ilog2()),
+            Self::Pbkdf2 { prf, rounds } => Imported::made_up_pbkdf2(prf, rounds),
+            Self::Scrypt { log_n, r, p } => {
+                Imported::new(Function::Scrypt { log_n, r, p }, vec![0; 16], vec![0; 32])
+            }
+        };
+        Scheme::Imported(hash.into())
     }
 
     /// Made-up hashes that cost what remains after `done`.
