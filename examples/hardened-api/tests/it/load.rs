@@ -102,14 +102,12 @@ async fn requests_that_are_cut_at_the_deadline_have_their_access_lines() {
     assert_eq!(service.process.wait(PATIENCE).await.code(), Some(75));
     let statuses = log_ins.statuses().await;
     let cut = statuses.iter().filter(|status| status.is_err()).count();
-    let lines = service.process.stdout();
-    let with = |what: &str| {
-        let line = |line: &&String| line.contains("route=/api/v1/session") && line.contains(what);
-        lines.iter().filter(line).count()
-    };
-    println!("200 requests, {cut} cut at the deadline: {} lines", with(""));
+    let route = ("route", json!("/api/v1/session"));
+    let lines = service.logged(std::slice::from_ref(&route));
+    println!("200 requests, {cut} cut at the deadline: {lines} lines");
     assert!(cut > 50, "{cut}");
-    assert_eq!((with(""), with("outcome=cancelled")), (200, cut));
+    let cancelled = service.logged(&[route, ("outcome", json!("cancelled"))]);
+    assert_eq!((lines, cancelled), (200, cut));
 }
 
 #[tokio::test(flavor = "multi_thread")]

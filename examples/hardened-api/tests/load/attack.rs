@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use hardpoint_testkit::http::Client;
 use http::Request;
+use serde_json::json;
 use tokio::{
     io::AsyncWriteExt,
     net::TcpStream,
@@ -59,13 +60,12 @@ async fn abandoned_connections_are_closed_within_their_time_outs_and_probes_stay
     let metrics = Client::new().get(format!("{}/metrics", service.admin)).await;
     let counted = "http_server_refused_total 1220";
     assert!(metrics.text().lines().any(|line| line == counted), "{}", metrics.text());
-    let lines = service.process.stdout();
-    let with = |what: &str| lines.iter().filter(|line| line.contains(what)).count();
     // The record shows what was sent, not the 400 of the handler whose body broke off.
-    assert!(with("route=/api/v1/session status=408 outcome=rejected") > 0, "{lines:?}");
-    assert_eq!(with("status=400"), 0);
+    let sent = [("status", json!(408)), ("outcome", json!("rejected"))];
+    assert!(service.logged(&sent) > 0, "{:?}", service.process.stdout());
+    assert_eq!(service.logged(&[("status", json!(400))]), 0);
     for cause in ["body", "head", "write"] {
-        let warnings = with(&format!("cause={cause}"));
+        let warnings = service.logged(&[("cause", json!(cause)), ("level", json!("WARN"))]);
         assert!((1..=4).contains(&warnings), "{cause}: {warnings} lines");
     }
     service.process.signal("TERM");
@@ -93,14 +93,11 @@ async fn connections_leave_files_to_the_service_and_its_admin_listener() {
     for _ in 0..100 {
         many.push(TcpStream::connect(to).await.unwrap());
     }
-    let share = "setting=\"Server::connections_per_network, Server::trusted_proxies\"";
-    let full = |line: &str| line.contains(share);
-    service.process.line(crate::PATIENCE, full).await;
-    let lines = service.process.stdout();
-    let with = |what: &str| lines.iter().filter(|line| line.contains(what)).count();
-    assert!((1..=2).contains(&with("cause=server")), "{lines:?}");
-    assert!(with("setting=Server::connections") > 0, "{lines:?}");
-    assert_eq!(with("cause=accept"), 0, "no file was missing: {lines:?}");
+    let setting = "Server::connections_per_network, Server::trusted_proxies";
+    service.process.line(crate::PATIENCE, |line| line.contains(setting)).await;
+    let server = [("cause", json!("server")), ("setting", json!("Server::connections"))];
+    assert!((1..=2).contains(&service.logged(&server)), "{:?}", service.process.stdout());
+    assert_eq!(service.logged(&[("cause", json!("accept"))]), 0, "no file was missing");
 }
 
 /// O4, for the handlers of a service.

@@ -27,6 +27,13 @@ impl Service {
         let [public, admin] = addresses(&line);
         Self { process, public, admin }
     }
+
+    /// How many lines of the log so far have all of these fields.
+    pub(crate) fn logged(&self, fields: &[(&str, Value)]) -> usize {
+        let has = |line: &Value| fields.iter().all(|(name, value)| line[*name] == *value);
+        let lines = self.process.stdout();
+        lines.iter().filter_map(|line| serde_json::from_str(line).ok()).filter(has).count()
+    }
 }
 
 /// The two addresses of the first line, as URLs.
