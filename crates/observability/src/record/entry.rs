@@ -136,11 +136,7 @@ impl Entry {
             unknown,
             grpc: None,
             user_agent: request.headers().get(USER_AGENT).cloned(),
-            query: settings
-                .query
-                .as_deref()
-                .zip(request.uri().query())
-                .and_then(|(names, query)| query::shown(query, names)),
+            query: query::of(request.uri(), settings.query.as_deref()),
             bytes_in: size(request.body(), request.headers()),
             context,
             status: None,

@@ -2,15 +2,22 @@
 
 use std::borrow::Cow;
 
+use http::Uri;
+
 /// The longest query that is logged, in bytes.
 const QUERY_MAX: usize = 256;
 
 /// Stands for parameters that are not shown.
 const HIDDEN: &str = "[redacted]";
 
+/// What is shown of a request's query, if parameters are to be shown.
+pub(super) fn of(uri: &Uri, names: Option<&[Cow<'static, str>]>) -> Option<Box<str>> {
+    shown(uri.query()?, names?)
+}
+
 /// Returns the parameters with these names, decoded. All others together are one `[redacted]`: their
 /// names come from the client as well. `None` if the query is empty.
-pub(super) fn shown(query: &str, names: &[Cow<'static, str>]) -> Option<Box<str>> {
+fn shown(query: &str, names: &[Cow<'static, str>]) -> Option<Box<str>> {
     let mut text = String::new();
     let mut hides = false;
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
