@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod canaries;
+mod day;
 mod edge;
 mod enumeration;
 mod load;
@@ -21,7 +22,7 @@ mod start;
 mod token;
 mod trace;
 
-use std::{collections::BTreeMap, process::Command, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, process::Command, time::Duration};
 
 use hardpoint_testkit::http::{Client, Reply};
 use serde_json::{Value, json};
@@ -46,6 +47,11 @@ impl Service {
         let reply =
             Client::new().post_json(format!("{}/api/v1/accounts", self.public), &account).await;
         assert_eq!(reply.status.as_u16(), 201, "{}", reply.text());
+    }
+
+    /// The address of the public listener.
+    fn address(&self) -> SocketAddr {
+        self.public.strip_prefix("http://").unwrap().parse().unwrap()
     }
 
     async fn in_flight(&self) -> u64 {
