@@ -34,8 +34,8 @@ impl RedisBuilder {
     /// server hangs. 0 and more than an hour are refused.
     ///
     /// The link counts as down while the server answers more slowly than this. A longer deadline
-    /// lets requests wait longer whenever the server stops: each waits at most one deadline, and
-    /// only those that begin within one deadline of the stop.
+    /// lets requests wait longer whenever the server stops or the connection is lost: each waits at
+    /// most one deadline, and only those that begin within one deadline of it.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.settings.deadline = deadline;
         self
