@@ -146,6 +146,13 @@ async fn drive(
         };
         tasks.spawn_local_on(work, &local);
     }
+    // The load never sleeps: each response to one that does would cost the server's processor an
+    // interrupt to wake it, and only a server that is slower than the load would pay that.
+    local.spawn_local(async {
+        loop {
+            tokio::task::yield_now().await;
+        }
+    });
     let (mut all, mut last) = (Vec::new(), begin);
     local
         .run_until(async {
