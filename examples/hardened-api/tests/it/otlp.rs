@@ -75,6 +75,11 @@ async fn a_real_collector_receives_all_signals_over_both_transports() {
         let scrape = Client::new().get(format!("{}/metrics", service.admin)).await;
         let scrape = scrape.text();
         assert!(scrape.contains("hardpoint_otlp_dropped_total{signal=\"traces\""), "{scrape}");
+        // Their first results are lines too, and one that comes after the exporter has ended is lost.
+        for check in ["accounts", "files", "memory", "quotes"] {
+            let check = format!("\"check\":\"{check}\"");
+            service.process.line(PATIENCE, |line| line.contains(&check)).await;
+        }
         // The drain sends what is left.
         service.process.signal("TERM");
         let status = service.process.wait(PATIENCE).await;
