@@ -2,7 +2,7 @@
 //!
 //! A count of instructions does not see a lock, a cache miss or a system call. A ratio does: both
 //! sides are measured in one run, so a slower machine slows both. Each path is measured on one
-//! thread and on two, because a lock that nobody else wants costs little.
+//! thread and on two, because a lock without contention costs little.
 
 use std::{collections::BTreeMap, fmt};
 

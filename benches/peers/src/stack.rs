@@ -257,7 +257,7 @@ fn verifier() -> hardpoint::auth::TokenVerifierBuilder {
     TOKENS.builder().revocation(SessionStore::memory().revocations())
 }
 
-/// As many as nobody reaches.
+/// A quota above what the benchmark sends.
 const fn quota() -> Quota {
     Quota::per_second(1_000).burst(1_000_000)
 }
@@ -295,7 +295,7 @@ fn around(router: Router, verifier: TokenVerifier) -> Router {
         .layer(AuthLayer::new(verifier))
         .layer(by_subject())
         .layer(BodyLimitLayer::new(MAX_BODY).with_axum_body());
-    // What is measured is kept as long as the layers.
+    // The layers write to these metrics for as long as the program runs.
     std::mem::forget(metrics);
     router.layer(inner).layer(outer)
 }
@@ -312,7 +312,7 @@ where
     BoxCloneSyncService::new(service.map_response(|response| response.map(Body::new)))
 }
 
-/// The handler inside of so many layers. It is boxed once, whatever their number.
+/// Returns the handler inside `count` layers, boxed once for any number of them.
 fn layers(count: usize) -> Boxed {
     let service = ping();
     if count == 0 {

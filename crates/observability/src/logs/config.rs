@@ -317,8 +317,8 @@ impl LogsHandle {
         Ok(())
     }
 
-    /// Replaces the filter for some time, after which the configured one returns: for a look at
-    /// details of a running service that nobody has to end. Another change replaces this one.
+    /// Replaces the filter for some time, after which the configured one returns: for a closer look
+    /// at a running service that ends by itself. Another change replaces this one.
     ///
     /// # Errors
     /// [`ConfigError`] if the filter is invalid, or the thread that waits cannot be started; the

@@ -80,7 +80,7 @@ impl Write for Escape<'_> {
 /// log is. Eight bytes at a time.
 pub(super) fn is_plain(text: &[u8]) -> bool {
     let (words, rest) = text.as_chunks::<8>();
-    // Blanks fill what is left of the last word.
+    // Blanks fill the rest of the last word.
     let mut last = [b' '; 8];
     for (slot, byte) in last.iter_mut().zip(rest) {
         *slot = *byte;

@@ -203,7 +203,7 @@ impl<'a> Line<'a> {
         self.value(value);
     }
 
-    /// Notes that there is no message, unless there was one.
+    /// Writes `null` for the message unless the line has one.
     fn without_message(&mut self) {
         if let Some(rest) = self.rest.take()
             && self.format == Format::Json

@@ -7,7 +7,7 @@ use http::Uri;
 /// The longest query that is logged, in bytes.
 const QUERY_MAX: usize = 256;
 
-/// Stands for parameters that are not shown.
+/// Replaces the parameters that the line does not show.
 const HIDDEN: &str = "[redacted]";
 
 /// What is shown of a request's query, if parameters are to be shown.

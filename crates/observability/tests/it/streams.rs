@@ -154,7 +154,7 @@ async fn a_websocket_is_one_line_at_its_handshake_and_passes_the_layer() {
     let headers = "connection: upgrade\r\nupgrade: websocket\r\n";
     let mut client = running.send("/socket", headers).await;
     read(&mut client, "101 Switching Protocols").await;
-    // The connection is no longer one of HTTP: what is sent on it is not the response's.
+    // The connection has left HTTP: bytes sent on it do not belong to the response.
     let line = running.line().await;
     let expected = [json!("/socket"), json!(101), json!("ok"), json!(0.0), json!(0.0), json!(0)];
     assert_eq!(seen(&line), expected.each_ref());

@@ -1,4 +1,4 @@
-//! The forms of values. An error tells what to write.
+//! The forms of values. Each error names what to write instead.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
