@@ -26,8 +26,8 @@ async fn known_and_unknown_users_take_the_same_time_with_imported_hashes_present
     let passwords = PasswordHasher::builder().profile(Argon2Profile::insecure_fast()).build();
     let own = passwords.hash(client("a"), secret("correct horse")).await.unwrap();
     let import = |text| PasswordHash::parse_imported(text).unwrap();
-    let cheap = import("pbkdf2_sha256$200$salt$BchdlRLGUfQOFfFFUt2GmTIq7BumnPa5YYNW+2NRypQ=");
-    let dear = import("pbkdf2_sha256$2000$salt$BchdlRLGUfQOFfFFUt2GmTIq7BumnPa5YYNW+2NRypQ=");
+    let cheap = import("pbkdf2_sha256$50$salt$BchdlRLGUfQOFfFFUt2GmTIq7BumnPa5YYNW+2NRypQ=");
+    let dear = import("pbkdf2_sha256$500$salt$BchdlRLGUfQOFfFFUt2GmTIq7BumnPa5YYNW+2NRypQ=");
     let bcrypt = import("$2b$04$rFNBLVleTSriemOrN8Co..u8qmlvYZBQK3b3sesadhu86yjg5//Tu");
     let old = PasswordHash::parse(&own.as_str().replace("m=64,t=1", "m=128,t=2")).unwrap();
     let stored = [&own, &cheap, &dear, &bcrypt, &old];

@@ -31,12 +31,16 @@ fn cookie(reply: &Reply) -> String {
     set.split(';').next().unwrap().to_owned()
 }
 
-/// Guesses until strangers have to wait for longer than the next steps of a test take.
-pub(super) async fn lock(service: &Service, email: &str) {
+/// Guesses until strangers have to wait for longer than the next step of a test takes.
+pub(super) async fn lock(service: &Service, emails: &[&str]) {
     eventually("a long delay", async || {
-        let refused = log_in(service, email, "a guess", "").await;
-        let wait = refused.header("retry-after").parse::<u64>().unwrap_or_default();
-        refused.status.as_u16() == 429 && wait > 6
+        let mut locked = true;
+        for email in emails {
+            let refused = log_in(service, email, "a guess", "").await;
+            let wait = refused.header("retry-after").parse::<u64>().unwrap_or_default();
+            locked &= refused.status.as_u16() == 429 && wait > 2;
+        }
+        locked
     })
     .await;
 }
@@ -71,7 +75,7 @@ async fn attack(instances: &[&Service]) {
     // Five at once, and one for each delay that passed meanwhile.
     assert!((5..=8).contains(&verified), "{verified}");
     assert_eq!(owner, [200; 4]);
-    lock(instances[0], EMAIL).await;
+    lock(instances[0], &[EMAIL]).await;
     let stranger = log_in(instances[0], EMAIL, PASSWORD, "").await;
     assert_eq!(stranger.status.as_u16(), 429, "even with the right password");
     assert_eq!(stranger.json()["code"], "too_many_attempts");
@@ -141,8 +145,7 @@ async fn unknown_accounts_are_refused_exactly_as_known_ones() {
         assert_eq!(shape(&known), shape(&unknown), "attempt {number}");
         assert_eq!(known.status.as_u16(), 401, "attempt {number}");
     }
-    lock(&service, EMAIL).await;
-    lock(&service, "nobody@example.org").await;
+    lock(&service, &[EMAIL, "nobody@example.org"]).await;
     let known = log_in(&service, EMAIL, "wrong", "").await;
     let unknown = log_in(&service, " NOBODY@example.org ", "wrong", "").await;
     assert_eq!(known.status.as_u16(), 429);

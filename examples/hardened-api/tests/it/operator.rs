@@ -40,7 +40,7 @@ async fn log_in(service: &Service, password: &str) -> u16 {
 async fn commands(service: &Service) {
     service.sign_up(EMAIL).await;
     assert_eq!(log_in(service, PASSWORD).await, 200);
-    lock(service, EMAIL).await;
+    lock(service, &[EMAIL]).await;
     assert_eq!(log_in(service, PASSWORD).await, 429);
     assert_eq!(answer(service, &["unlock", EMAIL]).await, json!({ "had_failures": true }));
     assert_eq!(log_in(service, PASSWORD).await, 200);

@@ -62,7 +62,7 @@ async fn a_reset(service: &Service, other: &Service, mail: &SmtpServer) {
     let access = session.json()["access_token"].as_str().unwrap().to_owned();
     assert_eq!(service.ping(&access).await, 200);
     // An attacker has locked the account for strangers.
-    lock(service, EMAIL).await;
+    lock(service, &[EMAIL]).await;
     assert_eq!(other.enter(EMAIL, PASSWORD).await.status.as_u16(), 429);
 
     let ask = json!({ "email": " Alice@example.org" });

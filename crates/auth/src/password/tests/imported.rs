@@ -1,5 +1,7 @@
 //! Hashes that the libraries of other systems made, and texts that are none.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::*;
@@ -16,7 +18,7 @@ fn rows() -> Vec<(String, String, String)> {
 async fn hashes_of_other_systems_verify_and_are_replaced() {
     let rows = rows();
     assert_eq!(rows.len(), 31);
-    let mut checked = 0;
+    let (mut checked, mut functions) = (0, HashSet::new());
     for (system, stored, password) in rows {
         // The feature reads all of them, and without it those of Argon2 are read.
         #[cfg(feature = "imported-hashes")]
@@ -39,8 +41,11 @@ async fn hashes_of_other_systems_verify_and_are_replaced() {
         let replacement = right.unwrap_or_else(|error| panic!("{system}: {error}"));
         let replacement = replacement.replacement().unwrap_or_else(|| panic!("{system}"));
         assert!(matches(&passwords, Some(replacement), &password).await, "{system}");
-        let wrong = format!("x{password}");
-        assert!(!matches(&passwords, Some(&stored), &wrong).await, "{system}");
+        // Once for each function: the systems differ in what is read.
+        if functions.insert(std::mem::discriminant(&stored.parameters())) {
+            let wrong = format!("x{password}");
+            assert!(!matches(&passwords, Some(&stored), &wrong).await, "{system}");
+        }
         assert!(!format!("{stored:?}").contains('$'), "{system}");
         checked += 1;
     }
