@@ -143,6 +143,42 @@ async fn sessions_are_listed_and_ended_by_id_and_altogether() {
     assert_eq!(service.status(&again.access).await, 200);
 }
 
+/// Session fixation: whatever an attacker makes the owner's browser send along, the log-in begins a
+/// session of its own, and the attacker's tokens stay those of the attacker.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_in_never_goes_on_with_a_session_that_was_there_before() {
+    let service = Service::with_account(&[]).await;
+    service.sign_up("mallory@example.org").await;
+    let url = format!("{}/api/v1/session", service.public);
+    let mallory = json!({ "email": "mallory@example.org", "password": PASSWORD });
+    let planted = Pair::read(&Client::new().post_json(&url, &mallory).await);
+    let session = async |pair: &Pair| {
+        let me = service.send("GET", "/api/v1/me", &pair.access).await.json();
+        (me["sub"].clone(), me["session"].clone())
+    };
+
+    let Pair { access, refresh } = &planted;
+    let head = Request::post(&url)
+        .header("content-type", "application/json")
+        .header("authorization", format!("Bearer {access}"))
+        .header("cookie", format!("access_token={access}; refresh_token={refresh}"));
+    let body = json!({
+        "email": EMAIL, "password": PASSWORD,
+        "refresh_token": refresh, "session": session(&planted).await.1,
+    });
+    let owner = Client::new().request(head, body.to_string()).await;
+    assert_eq!(owner.status.as_u16(), 200, "{}", owner.text());
+    let owner = Pair::read(&owner);
+
+    let (attacker, victim) = (session(&planted).await, session(&owner).await);
+    assert_ne!(attacker.0, victim.0);
+    assert_ne!(attacker.1, victim.1);
+    let mut next = Pair::read(&service.refresh(refresh).await);
+    assert_eq!(session(&next).await, attacker, "a refresh keeps the session and its owner");
+    next = Pair::read(&service.refresh(&owner.refresh).await);
+    assert_eq!(session(&next).await, victim);
+}
+
 /// Waits until a token gets this status.
 async fn eventually(service: &Service, token: &str, status: u16) {
     let is_so = async || service.status(token).await == status;
