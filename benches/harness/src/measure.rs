@@ -1,32 +1,104 @@
 //! Measuring contenders side by side.
 
-use std::{fmt, sync::Barrier, thread, time::Duration};
+use std::{
+    fmt,
+    hint::black_box,
+    os::unix::process::parent_id,
+    sync::{Barrier, Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
 
 use hardpoint_core::Time;
 
-use crate::stats::Samples;
+use crate::{stats::Samples, threads};
 
 /// Runs what it is given exactly once, and measures that.
 pub type Meter<'m> = &'m mut dyn FnMut(&mut dyn FnMut());
 
+/// What is added to every operation, to show that a guard of the path sees it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Burden {
+    /// Nothing.
+    #[default]
+    None,
+    /// The operation holds a lock that all threads share.
+    Lock,
+    /// The operation makes a system call, the cheapest there is.
+    SystemCall,
+}
+
+impl Burden {
+    /// Does `operation` so many times.
+    fn repeat(self, count: u64, mut operation: impl FnMut()) {
+        static SHARED: Mutex<()> = Mutex::new(());
+
+        match self {
+            Self::None => (0..count).for_each(|_| operation()),
+            Self::Lock => (0..count).for_each(|_| {
+                let _held = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+                operation();
+            }),
+            Self::SystemCall => (0..count).for_each(|_| {
+                black_box(parent_id());
+                operation();
+            }),
+        }
+    }
+}
+
+/// Does so many operations and lets the meter measure them.
+type Run<'a> = Box<dyn FnMut(u64, Burden, Meter<'_>) + 'a>;
+
 /// Something that does one operation over and over.
 pub struct Contender<'a> {
-    run: Box<dyn FnMut(u64, Meter<'_>) + 'a>,
+    run: Run<'a>,
+    burden: Burden,
 }
 
 impl<'a> Contender<'a> {
     /// Does `operation`.
     pub fn new<T>(mut operation: impl FnMut() -> T + 'a) -> Self {
-        Self::whole(move |count| {
-            for _ in 0..count {
-                std::hint::black_box(operation());
-            }
+        Self::from_run(move |count, burden, meter| {
+            meter(&mut || {
+                burden.repeat(count, || {
+                    black_box(operation());
+                });
+            });
         })
     }
 
-    /// Does as many operations as it is told in one go: for work that is spread over threads.
+    fn from_run(run: impl FnMut(u64, Burden, Meter<'_>) + 'a) -> Self {
+        Self { run: Box::new(run), burden: Burden::None }
+    }
+
+    /// Does as many operations as it is told in one go. It takes no [`Burden`].
     pub fn whole(mut operations: impl FnMut(u64) + 'a) -> Self {
-        Self { run: Box::new(move |count, meter| meter(&mut || operations(count))) }
+        Self::from_run(move |count, _, meter| meter(&mut || operations(count)))
+    }
+
+    /// Does `operation` on several threads at once, on this one if there is one. Each operation is
+    /// told the number of its thread and how many the thread did before, both from 0. A figure is what
+    /// one operation of one thread takes.
+    pub fn on_threads<T>(
+        threads: usize,
+        operation: impl Fn(usize, usize) -> T + Sync + 'a,
+    ) -> Self {
+        let mut done = 0;
+        Self::from_run(move |count, burden, meter| {
+            let work = |thread| {
+                let mut place = done;
+                burden.repeat(count, || {
+                    black_box(operation(thread, place));
+                    place += 1;
+                });
+            };
+            meter(&mut || match threads {
+                1 => work(0),
+                _ => threads::together(threads, work),
+            });
+            done += usize::try_from(count).unwrap_or(usize::MAX);
+        })
     }
 
     /// Does `operation` with what `prepare` made for it before the measuring began.
@@ -34,15 +106,15 @@ impl<'a> Contender<'a> {
         mut prepare: impl FnMut() -> P + 'a,
         mut operation: impl FnMut(P) -> T + 'a,
     ) -> Self {
-        let run = move |count: u64, meter: Meter<'_>| {
-            let mut ready: Vec<P> = (0..count).map(|_| prepare()).collect();
+        Self::from_run(move |count, burden, meter| {
+            let ready: Vec<P> = (0..count).map(|_| prepare()).collect();
+            let mut ready = ready.into_iter();
             meter(&mut || {
-                for prepared in ready.drain(..) {
-                    std::hint::black_box(operation(prepared));
-                }
+                burden.repeat(count, || {
+                    black_box(ready.next().map(&mut operation));
+                });
             });
-        };
-        Self { run: Box::new(run) }
+        })
     }
 
     /// As [`prepared`](Self::prepared), on several threads at once: each makes what it does and what
@@ -53,7 +125,7 @@ impl<'a> Contender<'a> {
         prepare: impl Fn() -> P + Sync + 'a,
         operation: impl Fn() -> O + Sync + 'a,
     ) -> Self {
-        let run = move |count: u64, meter: Meter<'_>| {
+        Self::from_run(move |count, burden, meter| {
             let barrier = || Barrier::new(threads + 1);
             let (prepared, begin, end) = (barrier(), barrier(), barrier());
             thread::scope(|scope| {
@@ -61,12 +133,13 @@ impl<'a> Contender<'a> {
                     scope.spawn(|| {
                         let _whole = EndsTogether;
                         let mut operation = operation();
-                        let mut ready: Vec<P> = (0..count).map(|_| prepare()).collect();
+                        let ready: Vec<P> = (0..count).map(|_| prepare()).collect();
+                        let mut ready = ready.into_iter();
                         prepared.wait();
                         begin.wait();
-                        for prepared in ready.drain(..) {
-                            std::hint::black_box(operation(prepared));
-                        }
+                        burden.repeat(count, || {
+                            black_box(ready.next().map(&mut operation));
+                        });
                         end.wait();
                     });
                 }
@@ -76,20 +149,29 @@ impl<'a> Contender<'a> {
                     end.wait();
                 });
             });
-        };
-        Self { run: Box::new(run) }
+        })
     }
 
     /// Does all of it inside what `scope` sets up, such as a subscriber of the thread.
     #[must_use]
     pub fn within(mut self, scope: impl Fn(&mut dyn FnMut()) + 'a) -> Self {
-        let run = move |count: u64, meter: Meter<'_>| scope(&mut || (self.run)(count, meter));
-        Self { run: Box::new(run) }
+        let burden = self.burden;
+        let run = move |count: u64, burden: Burden, meter: Meter<'_>| {
+            scope(&mut || (self.run)(count, burden, meter));
+        };
+        Self { burden, ..Self::from_run(run) }
+    }
+
+    /// Adds something to every operation.
+    #[must_use]
+    pub fn burden(mut self, burden: Burden) -> Self {
+        self.burden = burden;
+        self
     }
 
     /// Does `count` operations and lets `meter` measure them.
     pub fn run(&mut self, count: u64, meter: Meter<'_>) {
-        (self.run)(count, meter);
+        (self.run)(count, self.burden, meter);
     }
 
     fn time(&mut self, count: u64) -> Duration {
@@ -247,9 +329,7 @@ mod tests {
     #[test]
     fn slower_work_takes_more_of_each_round() {
         let work = |steps: u64| {
-            Contender::new(move || {
-                (0..steps).fold(1_u64, |sum, step| std::hint::black_box(sum ^ step))
-            })
+            Contender::new(move || (0..steps).fold(1_u64, |sum, step| black_box(sum ^ step)))
         };
         let plan = Plan { rounds: 21, ..Plan::default() };
         let samples = plan.measure(&mut [work(10), work(1_000)]);

@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use hardpoint_bench_harness::{
-    measure::Plan,
+    measure::{Burden, Plan},
     report::{Contest, Report},
 };
 
@@ -69,27 +69,42 @@ impl fmt::Display for Line {
     }
 }
 
-/// Measures all paths, each at most so often, and again only if it seems slower.
-#[must_use]
-pub fn measure(before: &Ratios, attempts: usize) -> Vec<Line> {
-    let line = |(name, contest): Named| {
-        let mut line =
-            Line { name: name.to_owned(), before: before.get(name).copied(), now: f64::INFINITY };
+/// Measures all paths one after the other, each at most so often, and again only if it seems slower.
+pub fn measure(before: &Ratios, attempts: usize) -> impl Iterator<Item = Line> {
+    paths().into_iter().map(move |(name, contest)| {
+        let mut line = line(name, before);
         for _ in 0..attempts {
-            line.now = line.now.min(ratio(contest()));
+            line.now = line.now.min(ratio(contest(), Burden::None));
             if !line.fails() {
                 break;
             }
         }
         line
-    };
-    paths().into_iter().map(line).collect()
+    })
+}
+
+/// Measures all paths with a burden on ours, once each.
+pub fn measure_burdened(before: &Ratios, burden: Burden) -> impl Iterator<Item = Line> {
+    paths()
+        .into_iter()
+        .map(move |(name, contest)| Line { now: ratio(contest(), burden), ..line(name, before) })
+}
+
+fn line(name: &str, before: &Ratios) -> Line {
+    Line { name: name.to_owned(), before: before.get(name).copied(), now: f64::INFINITY }
+}
+
+/// What a path is called on any number of threads.
+#[must_use]
+pub fn path(name: &str) -> &str {
+    name.split([',', '/']).next().unwrap_or(name).trim()
 }
 
 /// The median ratio of a contest, in less time than a benchmark takes.
-fn ratio(contest: Contest<'_>) -> f64 {
+fn ratio(contest: Contest<'_>, burden: Burden) -> f64 {
     let Contest { plan, ours, peer, .. } = contest;
     let plan = Plan { rounds: plan.rounds.min(101), ..plan };
+    let ours = ours.burden(burden);
     let contest = Contest::new(ours, peer.expect("a guarded path has a peer")).plan(plan);
     let mut report = Report::new("", "");
     report.contest("", contest, None);
@@ -109,6 +124,12 @@ mod tests {
         assert!(line(Some(0.4), 0.501).fails());
         assert!(line(None, 0.1).fails());
         assert!(line(Some(0.4), f64::INFINITY).fails());
+    }
+
+    #[test]
+    fn a_path_has_one_name_on_any_number_of_threads() {
+        assert_eq!(path("request record, 2 threads / tower-http"), "request record");
+        assert_eq!(path("request record / tower-http"), "request record");
     }
 
     #[test]

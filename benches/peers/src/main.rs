@@ -14,6 +14,7 @@ use std::{
 };
 
 use hardpoint_bench_harness::{
+    measure::Burden,
     memory::Allocated,
     report::{Goal, Report, Row, Unit},
     stats::Samples,
@@ -55,8 +56,9 @@ fn run(arguments: &[&str]) -> Result<(), Box<dyn Error>> {
             println!("{}", metrics::flood(side.parse()?)?);
             Ok(())
         }
-        ["guard", file] => guarded(Path::new(file), false),
-        ["guard", file, "bless"] => guarded(Path::new(file), true),
+        ["guard", file] => guarded(&ratios(Path::new(file))?),
+        ["guard", file, "bless"] => bless(Path::new(file)),
+        ["guard", file, "prove"] => prove(&ratios(Path::new(file))?),
         [growth::NAME, folder] => growth_of(Path::new(folder)),
         [name, folder] => {
             let bench = Bench::of(name).ok_or("no such benchmark")?;
@@ -69,42 +71,62 @@ fn run(arguments: &[&str]) -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Compares the ratios with those of the file, or writes them into it.
-fn guarded(file: &Path, bless: bool) -> Result<(), Box<dyn Error>> {
-    let before: Ratios = match fs::read_to_string(file) {
-        Ok(text) => serde_json::from_str(&text)?,
-        Err(error) if bless && error.kind() == io::ErrorKind::NotFound => Ratios::new(),
-        Err(error) => return Err(format!("{}: {error}", file.display()).into()),
-    };
-    if bless {
-        // The middle of three, so that neither a lucky nor a disturbed run is committed.
-        let runs: Vec<_> = (0..3).map(|_| guard::measure(&Ratios::new(), 1)).collect();
-        let mut all: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-        for line in runs.into_iter().flatten() {
-            all.entry(line.name).or_default().push(line.now);
-        }
-        let middle = |(name, seen)| (name, Samples::new(seen).figure().median);
-        let ratios: Ratios = all.into_iter().map(middle).collect();
-        fs::write(file, serde_json::to_string_pretty(&ratios)? + "\n")?;
-        for (name, ratio) in ratios {
-            println!("  {name}: {ratio:.2} of the peer's time");
-        }
-        return Ok(());
-    }
-    let lines = guard::measure(&before, ATTEMPTS);
-    for line in &lines {
+fn ratios(file: &Path) -> Result<Ratios, Box<dyn Error>> {
+    let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    Ok(serde_json::from_str(&text)?)
+}
+
+/// Compares the ratios with the committed ones.
+fn guarded(before: &Ratios) -> Result<(), Box<dyn Error>> {
+    let (mut all, mut slower) = (0, 0);
+    for line in guard::measure(before, ATTEMPTS) {
         println!("{} {line}", if line.fails() { "✗" } else { " " });
+        all += 1;
+        slower += usize::from(line.fails());
     }
-    let slower = lines.iter().filter(|line| line.fails()).count();
     if slower > 0 {
         return Err(format!(
-            "{slower} of {} hot paths are slower than {TOLERATED} times what they were; if that is \
-             the price of something wanted, run `./scripts/bench guard --bless`",
-            lines.len()
+            "{slower} of {all} hot paths are slower than {TOLERATED} times what they were; if that is \
+             the price of something wanted, run `./scripts/bench guard --bless`"
         )
         .into());
     }
-    println!("guard: {} hot paths within {TOLERATED} times of what they were", lines.len());
+    println!("guard: {all} hot paths within {TOLERATED} times of what they were");
+    Ok(())
+}
+
+/// Commits the middle of three runs, so that neither a lucky nor a disturbed one counts.
+fn bless(file: &Path) -> Result<(), Box<dyn Error>> {
+    let mut all: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for _ in 0..3 {
+        for line in guard::measure(&Ratios::new(), 1) {
+            all.entry(line.name).or_default().push(line.now);
+        }
+    }
+    let middle = |(name, seen)| (name, Samples::new(seen).figure().median);
+    let ratios: Ratios = all.into_iter().map(middle).collect();
+    fs::write(file, serde_json::to_string_pretty(&ratios)? + "\n")?;
+    for (name, ratio) in ratios {
+        println!("  {name}: {ratio:.2} of the peer's time");
+    }
+    Ok(())
+}
+
+/// Shows that the guard fails if an operation of any path takes a shared lock or makes a system call.
+fn prove(before: &Ratios) -> Result<(), Box<dyn Error>> {
+    let mut seen: BTreeMap<String, bool> = BTreeMap::new();
+    for (what, burden) in [("a shared lock", Burden::Lock), ("a system call", Burden::SystemCall)] {
+        println!("with {what}:");
+        for line in guard::measure_burdened(before, burden) {
+            println!("{} {line}", if line.fails() { "✗" } else { " " });
+            *seen.entry(guard::path(&line.name).to_owned()).or_default() |= line.fails();
+        }
+    }
+    let unseen: Vec<_> = seen.iter().filter(|(_, seen)| !**seen).map(|(path, _)| &**path).collect();
+    if !unseen.is_empty() {
+        return Err(format!("the guard sees neither in: {}", unseen.join("; ")).into());
+    }
+    println!("guard: a lock or a system call is seen in all of {} paths", seen.len());
     Ok(())
 }
 

@@ -20,7 +20,6 @@ use hardpoint_bench_harness::{
     measure::{Contender, Plan},
     memory::Resident,
     report::{Contest, Goal},
-    threads::together,
 };
 use http::{Method, Request, StatusCode};
 use http_body::Body;
@@ -106,8 +105,8 @@ fn counter_otel() -> Contest<'static> {
 fn counter_threads() -> Contest<'static> {
     let (ours, peer) = (our_counter(), Counter::<u64>::default());
     Contest::new(
-        on_threads(2, move || ours.increment()),
-        on_threads(2, move || {
+        Contender::on_threads(2, move |_, _| ours.increment()),
+        Contender::on_threads(2, move |_, _| {
             peer.inc();
         }),
     )
@@ -116,13 +115,8 @@ fn counter_threads() -> Contest<'static> {
 fn counter_scaling() -> Contest<'static> {
     let counter = our_counter();
     let twin = counter.clone();
-    let two = on_threads(2, move || counter.increment());
-    Contest::new(two, on_threads(1, move || twin.increment())).goal(Goal::Ratio(1.2))
-}
-
-/// What one operation of one thread takes while all threads do it.
-fn on_threads(threads: usize, operation: impl Fn() + Sync + 'static) -> Contender<'static> {
-    Contender::whole(move |count| together(threads, |_| (0..count).for_each(|_| operation())))
+    let two = Contender::on_threads(2, move |_, _| counter.increment());
+    Contest::new(two, Contender::on_threads(1, move |_, _| twin.increment())).goal(Goal::Ratio(1.2))
 }
 
 /// Values that fall into different buckets.
@@ -172,8 +166,8 @@ fn histogram() -> Contest<'static> {
 fn histogram_threads() -> Contest<'static> {
     let (ours, peer) = (our_histogram(), Histogram::new(SECONDS));
     Contest::new(
-        on_threads(2, move || ours.record(0.03)),
-        on_threads(2, move || peer.observe(0.03)),
+        Contender::on_threads(2, move |_, _| ours.record(0.03)),
+        Contender::on_threads(2, move |_, _| peer.observe(0.03)),
     )
 }
 
@@ -292,8 +286,9 @@ fn instruments_otel() -> Contest<'static> {
 fn instruments_scaling() -> Contest<'static> {
     let telemetry = our_telemetry();
     let twin = telemetry.clone();
-    let two = on_threads(2, move || report(&telemetry, "/api/v1/notes"));
-    Contest::new(two, on_threads(1, move || report(&twin, "/api/v1/notes"))).goal(Goal::Ratio(1.2))
+    let two = Contender::on_threads(2, move |_, _| report(&telemetry, "/api/v1/notes"));
+    Contest::new(two, Contender::on_threads(1, move |_, _| report(&twin, "/api/v1/notes")))
+        .goal(Goal::Ratio(1.2))
 }
 
 /// A request through the layers, with nothing logged. Ours also makes ids.

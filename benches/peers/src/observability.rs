@@ -44,6 +44,7 @@ pub(crate) fn guarded() -> Vec<Named> {
         ("request record / tower-http", record),
         ("request record, 2 threads / tower-http", record_on_two),
         ("log event in a span / tracing-subscriber", event_in_span),
+        ("log event in a span, 2 threads / tracing-subscriber", event_in_span_on_two),
     ]
 }
 
@@ -132,18 +133,39 @@ fn tower_http<S>(service: S) -> TowerHttp<S> {
 
 /// A line inside the span of a request.
 fn event_in_span() -> Contest<'static> {
-    let span = || {
-        tracing::info_span!(
-            "request",
-            request_id = "0190b5a2-7c3e-7d44-9d1b-6a1f0c2e8b57",
-            trace_id = "4bf92f3577b34da6a3ce929d0e0e4736",
-        )
-    };
     let line = |log: Dispatch| {
-        let span = dispatcher::with_default(&log, span);
+        let span = dispatcher::with_default(&log, request_span);
         event(log, span)
     };
     Contest::new(line(our_log()), line(peer_log())).goal(Goal::Ratio(0.15))
+}
+
+fn request_span() -> Span {
+    tracing::info_span!(
+        "request",
+        request_id = "0190b5a2-7c3e-7d44-9d1b-6a1f0c2e8b57",
+        trace_id = "4bf92f3577b34da6a3ce929d0e0e4736",
+    )
+}
+
+/// The same on two threads at once, each in a span of its own.
+fn event_in_span_on_two() -> Contest<'static> {
+    let lines = |log: Dispatch| {
+        Contender::prepared_on(
+            2,
+            || (),
+            move || {
+                let log = dispatcher::set_default(&log);
+                let span = request_span().entered();
+                move |()| {
+                    let _within = (&log, &span);
+                    order_shipped();
+                }
+            },
+        )
+    };
+    let plan = Plan { sample: Duration::from_millis(4), ..Plan::default() };
+    Contest::new(lines(our_log()), lines(peer_log())).plan(plan)
 }
 
 /// The same line with no span around it.
@@ -167,7 +189,11 @@ fn event_queued() -> Contest<'static> {
     )
 }
 
+fn order_shipped() {
+    tracing::info!(order = 7, total = 12.5, "order shipped");
+}
+
 fn event(log: Dispatch, span: Span) -> Contender<'static> {
-    Contender::new(|| tracing::info!(order = 7, total = 12.5, "order shipped"))
+    Contender::new(order_shipped)
         .within(move |run| dispatcher::with_default(&log, || span.in_scope(&mut *run)))
 }

@@ -13,7 +13,6 @@ use hardpoint_bench_harness::{
     load::Pattern,
     measure::{Contender, Plan},
     report::{Contest, Goal},
-    threads,
     tokens::TokenSet,
 };
 use moka::sync::Cache;
@@ -96,7 +95,7 @@ fn plan() -> Plan {
     Plan { rounds: 41, sample: Duration::from_millis(20), ..Plan::default() }
 }
 
-/// Each thread goes on in its own list where it stopped the time before.
+/// Each thread asks for the tokens of its own list.
 fn sweep(
     pattern: Pattern,
     threads: usize,
@@ -108,19 +107,8 @@ fn sweep(
     let draw =
         |seed| -> Vec<&str> { pattern.draw(MANY, DRAWS, seed).into_iter().map(token).collect() };
     let load: Vec<Vec<&str>> = (1..=threads).map(|thread| draw(thread as u64)).collect();
-    let mut begin = 0;
-    Contender::whole(move |count| {
-        let count = usize::try_from(count).unwrap_or(usize::MAX);
-        let round = |thread: usize| {
-            let mut tokens = load[thread].iter().cycle().skip(begin).take(count);
-            assert!(tokens.all(|token| accepts(thread, token)), "every token is valid");
-        };
-        if load.len() == 1 {
-            round(0);
-        } else {
-            threads::together(load.len(), round);
-        }
-        begin = (begin + count) % DRAWS;
+    Contender::on_threads(threads, move |thread, place| {
+        assert!(accepts(thread, load[thread][place % DRAWS]), "every token is valid");
     })
 }
 

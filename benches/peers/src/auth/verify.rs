@@ -10,7 +10,6 @@ use hardpoint::auth::Algorithm;
 use hardpoint_bench_harness::{
     measure::{Contender, Plan},
     report::{Contest, Goal},
-    threads,
     tokens::{AUDIENCE, ISSUER, TokenSet},
 };
 use oxitoken::{
@@ -60,12 +59,8 @@ pub(super) fn two_threads() -> Contest<'static> {
     let (verifier, peer, tokens) = (set.verifier(), Jsonwebtoken::of(&set), texts(&set));
     let others = tokens.clone();
     let on_two = |accepts: Box<dyn Fn(&str) -> bool + Sync>, tokens: Vec<String>| {
-        Contender::whole(move |count| {
-            let count = usize::try_from(count).unwrap_or(usize::MAX);
-            threads::together(2, |_| {
-                let mut tokens = tokens.iter().cycle().take(count);
-                assert!(tokens.all(|token| accepts(token)), "every token is valid");
-            });
+        Contender::on_threads(2, move |_, place| {
+            assert!(accepts(&tokens[place % tokens.len()]), "every token is valid");
         })
     };
     let plan = Plan { rounds: 61, sample: Duration::from_millis(8), ..Plan::default() };

@@ -12,7 +12,6 @@ use hardpoint_bench_harness::{
     load::Pattern,
     measure::{Contender, Plan},
     report::{Contest, Goal},
-    threads,
 };
 
 use super::{BURST, ours, peer};
@@ -59,8 +58,6 @@ fn beside(
     threads: usize,
     peer: impl Fn(IpAddr) -> bool + Sync + 'static,
 ) -> Contest<'static> {
-    const DRAWS: usize = 1 << 21;
-
     let ours = ours(usize::try_from(count).unwrap_or(usize::MAX));
     for address in keys::addresses(count) {
         let admitted = (take(&ours, address.into()), peer(address.into()));
@@ -75,25 +72,17 @@ fn beside(
     Contest::new(sweep(load, move |address| take(&ours, address)), sweep(other, peer)).plan(plan)
 }
 
-/// Each thread goes on in its own list where it stopped the time before.
+/// How many addresses a thread asks for before it begins again.
+const DRAWS: usize = 1 << 21;
+
+/// Each thread asks for the addresses of its own list.
 fn sweep(
     load: Vec<Vec<Ipv4Addr>>,
     check: impl Fn(IpAddr) -> bool + Sync + 'static,
 ) -> Contender<'static> {
-    let mut begin = 0;
-    Contender::whole(move |count| {
-        let count = usize::try_from(count).unwrap_or(usize::MAX);
-        let round = |thread: usize| {
-            let addresses = load[thread].iter().cycle().skip(begin).take(count);
-            let admitted = addresses.filter(|address| check(IpAddr::V4(**address))).count();
-            assert_eq!(admitted, count, "no client comes to the end of the burst");
-        };
-        if load.len() == 1 {
-            round(0);
-        } else {
-            threads::together(load.len(), round);
-        }
-        begin = (begin + count) % load[0].len();
+    Contender::on_threads(load.len(), move |thread, place| {
+        let address = load[thread][place % DRAWS];
+        assert!(check(IpAddr::V4(address)), "no client comes to the end of the burst");
     })
 }
 

@@ -8,7 +8,6 @@ use hardpoint_bench_harness::{
     exchange::Pong,
     measure::{Contender, Plan},
     report::{Contest, Goal},
-    threads,
 };
 use hardpoint_resilience::{Circuit, CircuitBuilder, Class, key};
 use tower_layer::Layer;
@@ -80,14 +79,9 @@ pub(super) fn both_given() -> Contest<'static> {
 
 pub(super) fn two_threads() -> Contest<'static> {
     let (circuit, peer) = (ours(), recloser());
-    let ours = on_two(move || call(&circuit));
-    Contest::new(ours, on_two(move || peer.call(|| Ok::<_, ()>(())).is_ok()))
-}
-
-fn on_two(call: impl Fn() -> bool + Sync + 'static) -> Contender<'static> {
-    Contender::whole(move |count| {
-        threads::together(2, |_| (0..count).for_each(|_| assert!(call())));
-    })
+    let ours = Contender::on_threads(2, move |_, _| assert!(call(&circuit)));
+    let peer = move |_, _| assert!(peer.call(|| Ok::<_, ()>(())).is_ok());
+    Contest::new(ours, Contender::on_threads(2, peer))
 }
 
 /// Ours with a full window beside ours with a nearly empty one.
