@@ -1,5 +1,6 @@
 //! `fleet FOLDER`: limits on one Redis server, beside redis-rs with one call a request, throttled and
 //! tower-rate-limit-redis. Prints the table, writes JSON and plot.
+//! `fleet only SCENARIO NUMBER` runs one contender for a profiler: 0 is ours, the others follow.
 //!
 //! It starts a private `redis-server`, which shares the machine with it: on two cores one is the
 //! server's. Contenders take turns, each on a connection of its own. What the server's processor does
@@ -44,26 +45,32 @@ type BoxError = Box<dyn Error + Send + Sync>;
 
 fn main() -> Result<(), BoxError> {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let [folder] = &arguments[..] else { return Err("usage: fleet FOLDER".into()) };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async { tokio::spawn(run(folder.clone())).await? })
+    runtime.block_on(async {
+        match &arguments[..] {
+            [folder] => tokio::spawn(run(folder.clone())).await?,
+            [only, scenario, number] if only == "only" => {
+                tokio::spawn(profile(scenario.clone(), number.parse()?)).await?
+            }
+            _ => Err("usage: fleet FOLDER, only SCENARIO NUMBER".into()),
+        }
+    })
 }
+
+const SCENARIOS: [Scenario; 3] = [
+    Scenario { name: "10 k keys, 256 tasks", tasks: 256, keys: 10_000, goal: 1.0 / 2.5 },
+    Scenario { name: "one hot key, 512 tasks", tasks: 512, keys: 1, goal: 1.0 / 10.0 },
+    Scenario { name: "one at a time", tasks: 1, keys: 10_000, goal: 1.1 },
+];
 
 async fn run(folder: String) -> Result<(), BoxError> {
     let server = Server::start()?;
-    let mut contenders = vec![Contender::ours(&server.url()).await?];
-    contenders.push(Contender::redis_rs(&server.url()).await?);
-    contenders.push(Contender::throttled(&server.url()).await?);
-    contenders.push(Contender::tower(&server.url()).await?);
+    let contenders = contenders(&server.url()).await?;
     let mut report = Report::new(
         "redis",
         "Limits on Redis, beside redis-rs 1.8.1, throttled 0.1.0 and tower-rate-limit-redis 1.0.2",
     );
-    for scenario in [
-        Scenario { name: "10 k keys, 256 tasks", tasks: 256, keys: 10_000, goal: 1.0 / 2.5 },
-        Scenario { name: "one hot key, 512 tasks", tasks: 512, keys: 1, goal: 1.0 / 10.0 },
-        Scenario { name: "one at a time", tasks: 1, keys: 10_000, goal: 1.1 },
-    ] {
+    for scenario in SCENARIOS {
         eprintln!("measuring: {}", scenario.name);
         scenario.measure(&server, &contenders, &mut report).await?;
     }
@@ -72,6 +79,28 @@ async fn run(folder: String) -> Result<(), BoxError> {
     report.print();
     report.write(Path::new(&folder))?;
     println!("written to {}", Path::new(&folder).join("redis.json").display());
+    Ok(())
+}
+
+async fn contenders(url: &str) -> Result<[Contender; 4], BoxError> {
+    Ok([
+        Contender::ours(url).await?,
+        Contender::redis_rs(url).await?,
+        Contender::throttled(url).await?,
+        Contender::tower(url).await?,
+    ])
+}
+
+async fn profile(scenario: String, number: usize) -> Result<(), BoxError> {
+    let server = Server::start()?;
+    let scenario = SCENARIOS.iter().find(|one| one.name.contains(&scenario));
+    let contenders = contenders(&server.url()).await?;
+    let (scenario, contender) =
+        scenario.zip(contenders.get(number)).ok_or("no such scenario or contender")?;
+    for _ in 0..ROUNDS {
+        let Turn { took, late, server } = scenario.turn(&server, contender).await?;
+        println!("{took:.0} ns a decision, p99 {late:.0} ns, the server's script {server:.0} ns");
+    }
     Ok(())
 }
 

@@ -268,8 +268,9 @@ impl Call {
             (&self.steps[..], &self.rules[..])
             && rule.mode == EntryMode::Enforce
         {
-            let text = |number: f64| number.to_string().into_bytes();
-            return [rule.price.min(f64::MAX), rule.tolerance, seconds, nanos].map(text).into();
+            let mut numbers = vec![rule.price.min(f64::MAX), rule.tolerance];
+            numbers.extend(now.map(parts).into_iter().flat_map(<[f64; 2]>::from));
+            return numbers.iter().map(|number| number.to_string().into_bytes()).collect();
         }
         let mut to = wire::Writer::default();
         to.number(seconds);

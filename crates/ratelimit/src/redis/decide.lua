@@ -2,7 +2,8 @@
 --
 -- KEYS are distinct buckets. There are two forms of arguments, which `wire.rs` writes:
 --
--- 1. One request that takes of one bucket: its price, the tolerance, and the time.
+-- 1. One request that takes of one bucket: its price, the tolerance, and a time in seconds and
+--    nanoseconds if it is not the server's.
 -- 2. One MessagePack array of numbers:
 --      seconds, nanoseconds     the time; seconds below zero mean the server's
 --      first                    the index of the first step
@@ -16,7 +17,8 @@
 --
 -- The reply is a MessagePack array: the time that was decided by, then for each step the debt of
 -- each of its keys before it, and if it holds, by how many nanoseconds the hold is younger than that
--- time. The caller computes the verdicts from the debts as this script does.
+-- time. The reply to the first form may be three packed doubles, which are no such array. The caller
+-- computes the verdicts from the debts as this script does.
 --
 -- A value is the time at which the bucket will be full, as seconds and nanoseconds, and the second
 -- from which the key may be gone (14 bytes). If cells may be held it is the time, the time-out's
@@ -24,59 +26,62 @@
 -- hold that is older than the bucket was taken before a reset. Other values count as lost, as after
 -- an eviction. All arithmetic is relative to now, which makes it exact for buckets that fill within
 -- 104 days: a number has 53 bits.
-local ENFORCE, HOLD, HOLD_OBSERVED, FORCE, REFUND = 0, 2, 3, 4, 5
-local SECOND, EPOCH = 1e9, 60
-local PLAIN, HOLDING = '>I5I4I5', '>I5I4I5ddI5I4'
--- Seconds for which a key is kept after its bucket is full. Within them a write need not renew the
--- expiry, which takes a third of a decision. A caller's clock has nothing to do with the server's.
-local SPARE, SPARE_ON_FOREIGN_CLOCK = 2, 3600
-local floor, pack, parse, call = math.floor, struct.pack, struct.unpack, redis.call
 
-local function time(sec, nano)
-  if sec >= 0 then return sec, nano, SPARE_ON_FOREIGN_CLOCK end
-  local now = call('TIME')
-  return tonumber(now[1]), now[2] * 1000, SPARE
-end
-
+-- Most calls are of the first form and end at the first `return`. What they don't need is defined
+-- after it, because a function takes time to define.
 local function save(key, sec, nano, spare, debt, expires)
   local full = nano + debt
-  local seconds = floor(full / SECOND)
-  local nanos = full - seconds * SECOND
+  local seconds = math.floor(full / 1e9)
+  local nanos = full - seconds * 1e9
   -- Above 104 days the difference is rounded.
-  if nanos < 0 or nanos >= SECOND then nanos = 0 end
+  if nanos < 0 or nanos >= 1e9 then nanos = 0 end
   seconds = sec + seconds
   if expires > seconds then
-    call('SET', key, pack(PLAIN, seconds, nanos, expires), 'KEEPTTL')
+    redis.call('SET', key, struct.pack('>I5I4I5', seconds, nanos, expires), 'KEEPTTL')
   else
     expires = seconds + spare
-    call('SET', key, pack(PLAIN, seconds, nanos, expires), 'EX', expires - sec)
+    redis.call('SET', key, struct.pack('>I5I4I5', seconds, nanos, expires), 'EX', expires - sec)
   end
 end
 
-local a
+-- Seconds for which a key is kept after its bucket is full: on the server's clock, and on a caller's,
+-- which has nothing to do with it. Within them a write need not renew the expiry, which takes a third
+-- of a decision.
+local SPARE, SPARE_ON_FOREIGN_CLOCK = 2, 3600
+local a, sec, nano, spare
 if not ARGV[2] then
   a = cmsgpack.unpack(ARGV[1])
+  sec, nano, spare = a[1], a[2], SPARE_ON_FOREIGN_CLOCK
 else
+  sec, nano, spare = tonumber(ARGV[3] or -1), tonumber(ARGV[4] or 0), SPARE_ON_FOREIGN_CLOCK
+end
+if sec < 0 then
+  local now = redis.call('TIME')
+  sec, nano, spare = tonumber(now[1]), now[2] * 1000, SPARE
+end
+if not a then
   local price, tolerance = tonumber(ARGV[1]), tonumber(ARGV[2])
-  local sec, nano, spare = time(tonumber(ARGV[3]), tonumber(ARGV[4]))
-  local value = call('MGET', KEYS[1])[1]
+  local value = redis.call('MGET', KEYS[1])[1]
   local debt, expires = 0, 0
   if value and #value == 14 then
     local seconds, nanos
-    seconds, nanos, expires = parse(PLAIN, value)
-    debt = math.max((seconds - sec) * SECOND + (nanos - nano), 0)
+    seconds, nanos, expires = struct.unpack('>I5I4I5', value)
+    debt = math.max((seconds - sec) * 1e9 + (nanos - nano), 0)
   end
   if debt <= tolerance and (not value or #value ~= 39) then
     if price > 0 and price <= tolerance - debt then
       save(KEYS[1], sec, nano, spare, debt + price, expires)
     end
-    return cmsgpack.pack({ sec, nano, debt })
+    return struct.pack('>ddd', sec, nano, debt)
   end
   -- The same in the other form, which can do all there is to do.
-  a = { tonumber(ARGV[3]), tonumber(ARGV[4]), 7, ENFORCE, price, tolerance, 1, 1, 1, 4 }
+  a = { sec, nano, 7, 0, price, tolerance, 1, 1, 1, 4 }
 end
 
-local sec, nano, spare = time(a[1], a[2])
+local ENFORCE, HOLD, HOLD_OBSERVED, FORCE, REFUND = 0, 2, 3, 4, 5
+local SECOND, EPOCH = 1e9, 60
+local PLAIN, HOLDING = '>I5I4I5', '>I5I4I5ddI5I4'
+local floor, pack, parse, call = math.floor, struct.pack, struct.unpack, redis.call
 local epoch = floor(sec / EPOCH)
 
 -- Of each key: what is charged, what is held, the second from which it may be gone, the rest of its

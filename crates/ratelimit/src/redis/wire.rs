@@ -1,5 +1,8 @@
 //! `MessagePack` arrays of numbers: how a call and its answer are written. Pure.
 //!
+//! A short answer may be packed doubles instead. It begins with a number that is not negative, and so
+//! with a byte that begins no array.
+//!
 //! Lua has one kind of number, a double, so a call consists of doubles. Whole ones are written as
 //! integers, which are shorter.
 
@@ -53,8 +56,13 @@ impl Writer {
     }
 }
 
-/// Reads an array of numbers. `None` if it is something else.
+/// Reads an array of numbers, or doubles. `None` if it is something else.
 pub(super) fn read(bytes: &[u8]) -> Option<Vec<f64>> {
+    if bytes.first().is_some_and(u8::is_ascii) {
+        let (doubles, rest) = bytes.as_chunks();
+        let double = |bytes: &[u8; 8]| f64::from_be_bytes(*bytes);
+        return rest.is_empty().then(|| doubles.iter().map(double).collect());
+    }
     let mut rest = Rest(bytes);
     let count = match rest.byte()? {
         small @ 0x90..=0x9f => usize::from(small & 0x0f),
@@ -145,7 +153,17 @@ mod tests {
         assert_eq!(read(&[0x91, 0xc0]), None, "nil");
         assert_eq!(read(&[0x91, 1, 1]), None, "more than it says");
         assert_eq!(read(&[0xdd, 0xff, 0xff, 0xff, 0xff, 1]), None, "a count without numbers");
-        assert_eq!(read(b"OK"), None);
+        for text in [&b"OK"[..], b"", b"1234567", b"123456789"] {
+            assert_eq!(read(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn packed_doubles_are_read() {
+        let numbers = [1.8e9, 999_999_999.0, 0.0];
+        let packed = numbers.map(f64::to_be_bytes).concat();
+        assert_eq!(read(&packed), Some(numbers.into()));
+        assert_eq!(read(&packed[..23]), None);
     }
 
     #[test]
