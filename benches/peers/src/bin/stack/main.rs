@@ -1,4 +1,5 @@
 //! `stack FOLDER`: the whole service beside others on the same route, over real sockets.
+//! `stack FOLDER account`: where the time of a request goes.
 //!
 //! Each server runs in a process of its own on the first processor, the load on the second. All get
 //! byte-identical requests and take turns. `stack serve NAME ..` and `stack load ..` are those
@@ -15,6 +16,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
+mod account;
 mod haproxy;
 mod load;
 mod peers;
@@ -22,7 +24,13 @@ mod process;
 mod tokens;
 
 use std::{
-    collections::BTreeMap, env, error::Error, fmt::Write as _, fs, path::Path, time::Duration,
+    collections::BTreeMap,
+    env,
+    error::Error,
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
 };
 
 use hardpoint_bench_harness::stats::Samples;
@@ -47,7 +55,11 @@ fn main() -> Result<(), BoxError> {
         ["load", file, rest @ ..] => load::run(Path::new(file), rest),
         [folder] => measure(Path::new(folder), ROUNDS),
         [folder, "quick"] => measure(Path::new(folder), 1),
-        _ => Err("usage: stack FOLDER [quick]".into()),
+        [folder, "account"] => {
+            let (tokens, extra, work) = prepare(Path::new(folder))?;
+            account::account(&tokens, &extra, &work)
+        }
+        _ => Err("usage: stack FOLDER [quick|account]".into()),
     }
 }
 
@@ -75,12 +87,18 @@ const SCENARIOS: [Scenario; 5] = [
     },
 ];
 
-fn measure(folder: &Path, rounds: usize) -> Result<(), BoxError> {
+/// Makes the tokens, and asks ours for the headers that it adds.
+fn prepare(folder: &Path) -> Result<(Tokens, String, PathBuf), BoxError> {
     let work = folder.join("stack");
     fs::create_dir_all(&work)?;
     eprintln!("making tokens");
     let tokens = Tokens::make(&work)?;
     let extra = process::headers_of_ours(&tokens, &work)?;
+    Ok((tokens, extra, work))
+}
+
+fn measure(folder: &Path, rounds: usize) -> Result<(), BoxError> {
+    let (tokens, extra, work) = prepare(folder)?;
     let mut all = BTreeMap::new();
     for scenario in SCENARIOS {
         let mut seen: BTreeMap<Kind, Vec<Measured>> = BTreeMap::new();

@@ -78,6 +78,11 @@ impl Running {
         Ok(server)
     }
 
+    /// The number of its first process.
+    pub(crate) fn process(&self) -> u32 {
+        self.children.first().map_or(0, Child::id)
+    }
+
     /// The memory that its processes hold, in bytes.
     pub(crate) fn resident(&self) -> Result<f64, BoxError> {
         let mut all = 0;
