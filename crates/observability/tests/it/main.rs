@@ -36,3 +36,4 @@ mod sampled;
 mod server;
 #[cfg(feature = "axum")]
 mod streams;
+mod w3c;
