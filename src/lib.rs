@@ -95,6 +95,7 @@
 //! | `cors` | cross-origin resource sharing in `edge` | no |
 //! | `grpc` | the health service of gRPC in `health` | no |
 //! | `serve` | the server and the admin listener of `health`; implied by `axum` | no |
+//! | `opentelemetry_0_33` | a bridge in `observability` to the OpenTelemetry SDK of this version | no |
 //! | `otlp` | export of traces, metrics and logs in `observability` | no |
 //! | `tokio` | metrics of a tokio runtime in `observability` | no |
 //! | `remote` | keys that `auth` fetches from an issuer over https | no |

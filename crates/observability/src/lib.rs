@@ -41,12 +41,14 @@
 //! | secrets and personal data in logs | [`redact`] |
 //! | counters, histograms, `/metrics`, slow operations | [`metrics`] |
 //! | spans, metrics and log records for a collector | `otlp` |
+//! | a service that has OpenTelemetry's SDK | `opentelemetry_0_33` |
 //!
 //! # Features
 //!
 //! | name | adds | default |
 //! |---|---|---|
 //! | `axum` | axum's matched path as the route of the record | no |
+//! | `opentelemetry_0_33` | a bridge to the OpenTelemetry SDK of a service (module `opentelemetry_0_33`) | no |
 //! | `otlp` | export in OTLP (module `otlp`) | no |
 //! | `reqwest` | outgoing calls by reqwest (module `outgoing::reqwest`) | no |
 //! | `test` | what one test logs, and a search for secrets in it (module `test`) | no |
@@ -56,9 +58,13 @@
 
 pub mod logs;
 pub mod metrics;
+#[cfg(feature = "opentelemetry_0_33")]
+pub mod opentelemetry_0_33;
 #[cfg(feature = "otlp")]
 pub mod otlp;
 pub mod outgoing;
+#[cfg(any(feature = "opentelemetry_0_33", feature = "otlp"))]
+mod pairs;
 pub mod record;
 pub mod redact;
 #[cfg(feature = "test")]

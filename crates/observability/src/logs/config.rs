@@ -90,6 +90,12 @@ impl Logs {
         self
     }
 
+    /// The attributes of the service that each line contains, by the semantic conventions.
+    #[cfg(feature = "opentelemetry_0_33")]
+    pub(crate) fn service(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.resource.iter().flat_map(Resource::attributes)
+    }
+
     /// Sets where the service runs, such as `prod` or `staging`. Default: `null`. Omitted from
     /// lines for people.
     pub fn environment(mut self, environment: impl Into<String>) -> Self {

@@ -349,6 +349,18 @@ pub(super) struct Resource {
 }
 
 impl Resource {
+    /// Its attributes by the semantic conventions.
+    #[cfg(feature = "opentelemetry_0_33")]
+    pub(super) fn attributes(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let optional = [
+            ("service.version", &self.version),
+            ("deployment.environment.name", &self.environment),
+        ];
+        let optional =
+            optional.into_iter().filter_map(|(key, value)| Some((key, value.as_deref()?)));
+        std::iter::once(("service.name", self.service.as_str())).chain(optional)
+    }
+
     /// Encodes the part of a JSON line that names the service: `,"service":"orders",...`.
     pub(super) fn encode(&self) -> String {
         let mut text = String::new();

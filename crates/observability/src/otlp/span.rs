@@ -1,22 +1,18 @@
 //! The spans of requests and of calls, as `Span` of opentelemetry-proto with the attributes of the semantic
 //! conventions for HTTP servers.
 
-use std::{
-    borrow::Cow,
-    fmt::{self, Write as _},
-};
-
 use hardpoint_core::{Outcome, event::Ending};
-use http::Version;
 
 use super::{
     resource::RECORDS,
     wire::{self, Any},
 };
 use crate::{
-    metrics::http::{ErrorType, error_type},
-    record::span::{CallSpan, RequestSpan},
-    redact::{Personal, Redactor},
+    record::{
+        attributes::{self, Small, Value},
+        span::{CallSpan, RequestSpan},
+    },
+    redact::Redactor,
 };
 
 /// `SPAN_KIND_SERVER` and `SPAN_KIND_CLIENT`.
@@ -27,9 +23,6 @@ const ERROR: u64 = 2;
 /// The bits of `Span.flags` for whether the parent is in another process, and that this is known.
 const HAS_IS_REMOTE: u32 = 0x100;
 const IS_REMOTE: u32 = 0x200;
-
-/// The longest path that a span has.
-const PATH_MAX: usize = 512;
 
 /// Appends the span as a record of a batch.
 pub(super) fn encode(out: &mut Vec<u8>, span: &RequestSpan<'_>, redactor: &Redactor) {
@@ -45,7 +38,13 @@ pub(super) fn encode(out: &mut Vec<u8>, span: &RequestSpan<'_>, redactor: &Redac
         let start = span.end.saturating_sub(span.event.duration);
         wire::fixed64(out, 7, wire::nanos(start));
         wire::fixed64(out, 8, wire::nanos(span.end));
-        attributes(out, span, redactor);
+        let is_error = attributes::visit(span, redactor, |key, value| {
+            wire::attribute(out, 9, key, value.into());
+        });
+        if is_error {
+            // Status { code: ERROR }
+            wire::message::<1>(out, 15, |out| wire::uint(out, 3, ERROR));
+        }
         let remote = if span.trace.parent_id.is_some() { IS_REMOTE } else { 0 };
         wire::fixed32(out, 16, HAS_IS_REMOTE | remote | u32::from(span.trace.flags));
     });
@@ -83,7 +82,7 @@ fn call_attributes(out: &mut Vec<u8>, call: &CallSpan<'_>, redactor: &Redactor) 
         add("server.port", Any::Int(port.into()));
         // Without user and query.
         let url = format!("{scheme}://{host}:{port}{}", uri.path());
-        add("url.full", Any::Text(&path(&url, redactor)));
+        add("url.full", Any::Text(&attributes::path(&url, redactor)));
     }
     let status = event.status.map(Small::of);
     if let Some(status) = event.status {
@@ -107,8 +106,8 @@ fn name(out: &mut Vec<u8>, span: &RequestSpan<'_>) {
 }
 
 /// A name of a method and of what it asks for.
-fn target(out: &mut Vec<u8>, method: &str, target: Option<&str>) {
-    let method = if method == "_OTHER" { "HTTP" } else { method };
+fn target(out: &mut Vec<u8>, method: &'static str, target: Option<&str>) {
+    let method = attributes::method(method);
     match target {
         Some(route) => {
             wire::head(out, 5, method.len() + 1 + route.len());
@@ -120,105 +119,12 @@ fn target(out: &mut Vec<u8>, method: &str, target: Option<&str>) {
     }
 }
 
-fn attributes(out: &mut Vec<u8>, span: &RequestSpan<'_>, redactor: &Redactor) {
-    let event = span.event;
-    let mut add = |key: &str, value: Any<'_>| wire::attribute(out, 9, key, value);
-    add("http.request.method", Any::Text(event.method));
-    add("url.scheme", Any::Text(event.scheme.as_str()));
-    add("url.path", Any::Text(&path(span.path, redactor)));
-    if let Some(route) = event.route {
-        add("http.route", Any::Text(route));
-    }
-    if let Some(status) = event.status {
-        add("http.response.status_code", Any::Int(status.into()));
-    }
-    if let Some(version) = version(span.version) {
-        add("network.protocol.version", Any::Text(version));
-    }
-    if let Some(host) = span.host {
-        let name = host.name();
-        add("server.address", Any::Text(name));
-        let port = host.as_str().get(name.len()..).and_then(|rest| rest.strip_prefix(':'));
-        if let Some(port) = port.and_then(|port| port.parse::<u16>().ok()) {
-            add("server.port", Any::Int(port.into()));
+impl<'a> From<Value<'a>> for Any<'a> {
+    fn from(value: Value<'a>) -> Self {
+        match value {
+            Value::Int(number) => Self::Int(number),
+            Value::Text(text) => Self::Text(text),
         }
-    }
-    let (client, peer) = (span.client.map(Small::of), span.peer.map(Small::of));
-    for (name, what, text) in [
-        ("client.address", Personal::Client, client.as_ref().map(Small::as_str)),
-        ("network.peer.address", Personal::Client, peer.as_ref().map(Small::as_str)),
-        ("user_agent.original", Personal::UserAgent, span.user_agent),
-    ] {
-        if let Some(shown) = text.and_then(|text| redactor.show(what, text)) {
-            add(name, Any::Text(&shown));
-        }
-    }
-    if let Some(bytes) = event.bytes_in.and_then(|bytes| i64::try_from(bytes).ok()) {
-        add("http.request.body.size", Any::Int(bytes));
-    }
-    if let Ok(bytes) = i64::try_from(event.bytes_out) {
-        add("http.response.body.size", Any::Int(bytes));
-    }
-    if let Some(id) = span.request_id {
-        add("hardpoint.request_id", Any::Text(id));
-    }
-    let status = event.status.map(Small::of);
-    let error = match error_type(event) {
-        ErrorType::None => None,
-        ErrorType::Status => status.as_ref().map(Small::as_str),
-        ErrorType::Word(word) => Some(word),
-    };
-    if let Some(error) = error {
-        add("error.type", Any::Text(error));
-        // Status { code: ERROR }
-        wire::message::<1>(out, 15, |out| wire::uint(out, 3, ERROR));
-    }
-}
-
-/// The path as it is exported: its beginning, redacted like the log.
-fn path<'p>(path: &'p str, redactor: &Redactor) -> Cow<'p, str> {
-    redactor.redact(path.get(..path.floor_char_boundary(PATH_MAX)).unwrap_or_default())
-}
-
-const fn version(version: Version) -> Option<&'static str> {
-    Some(match version {
-        Version::HTTP_09 => "0.9",
-        Version::HTTP_10 => "1.0",
-        Version::HTTP_11 => "1.1",
-        Version::HTTP_2 => "2",
-        Version::HTTP_3 => "3",
-        _ => return None,
-    })
-}
-
-/// A short text without an allocation.
-struct Small {
-    bytes: [u8; Self::MAX],
-    len: usize,
-}
-
-impl Small {
-    /// The longest address: IPv6 with an embedded IPv4.
-    const MAX: usize = 45;
-
-    fn of(value: impl fmt::Display) -> Self {
-        let mut small = Self { bytes: [0; Self::MAX], len: 0 };
-        // Everything that is written here fits.
-        let _fits = write!(small, "{value}");
-        small
-    }
-
-    fn as_str(&self) -> &str {
-        self.bytes.get(..self.len).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or("")
-    }
-}
-
-impl fmt::Write for Small {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let end = self.len + text.len();
-        self.bytes.get_mut(self.len..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
-        self.len = end;
-        Ok(())
     }
 }
 
@@ -230,6 +136,7 @@ mod tests {
         Outcome, Scheme, SpanId, TraceContext, TraceId,
         event::{Ending, RequestEnded},
     };
+    use http::Version;
     use opentelemetry_proto::tonic::{
         common::v1::any_value::Value,
         trace::v1::{ScopeSpans, Span, span::SpanKind, status::StatusCode},
@@ -237,6 +144,7 @@ mod tests {
     use prost::Message as _;
 
     use super::*;
+    use crate::record::attributes::PATH_MAX;
 
     fn decode(span: &RequestSpan<'_>) -> Span {
         let mut out = Vec::new();

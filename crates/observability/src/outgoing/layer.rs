@@ -1,6 +1,6 @@
 use std::{borrow::Cow, sync::Arc};
 
-use hardpoint_core::{Telemetry, Time};
+use hardpoint_core::{SpanId, Telemetry, Time, TraceContext};
 use tower_layer::Layer;
 
 use super::{AllowedHosts, Outgoing};
@@ -24,6 +24,8 @@ pub(crate) struct Settings {
     pub(super) telemetry: Telemetry,
     /// What exports the calls' spans.
     pub(crate) spans: Option<Arc<dyn SpanSink>>,
+    /// Returns the current span of the application's tracer, if it belongs to a trace.
+    pub(crate) parent: Option<fn(TraceContext) -> Option<SpanId>>,
 }
 
 impl OutgoingLayer {
@@ -37,6 +39,7 @@ impl OutgoingLayer {
             time: Time::system(),
             telemetry: Telemetry::none(),
             spans: None,
+            parent: None,
         };
         Self { settings }
     }

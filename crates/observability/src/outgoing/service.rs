@@ -91,9 +91,13 @@ fn traceparent(trace: TraceContext, span: SpanId) -> Option<HeaderValue> {
     HeaderValue::from_maybe_shared(Bytes::from_owner(text)).ok()
 }
 
-/// The parent of the called service's work: the call's span if it is exported, else the request's,
-/// so that the exported trace has no gap; else an id that is never exported.
+/// The parent of the called service's work: the call's span if it is exported, else the current one of
+/// the application's tracer, else the request's, so that the exported trace has no gap; else an id
+/// that is never exported.
 fn span_of(context: Option<&RequestContext>, settings: &Settings) -> SpanId {
-    let request = context.and_then(RequestContext::span_id).filter(|_| settings.spans.is_none());
-    request.unwrap_or_else(span::new_id)
+    let parent = context.filter(|_| settings.spans.is_none()).and_then(|context| {
+        let current = settings.parent.and_then(|current| current(context.trace()?));
+        current.or_else(|| context.span_id())
+    });
+    parent.unwrap_or_else(span::new_id)
 }

@@ -20,7 +20,7 @@ use super::{
     layer::Settings,
     notes, query,
     sample::Sample,
-    span::OpenSpan,
+    span::{LiveSpan, OpenSpan, SpanStart},
 };
 
 /// The target of the access line.
@@ -42,6 +42,8 @@ pub(super) struct Entry {
     sample: Arc<Sample>,
     context: Arc<RequestContext>,
     span: Span,
+    /// The span of the application's tracer, if there is one.
+    live: Option<Box<dyn LiveSpan>>,
     /// The span to be exported, if the request is sampled.
     exported: Option<OpenSpan>,
     method: &'static str,
@@ -87,11 +89,14 @@ impl Entry {
     /// Opens the record of `request` and sets its context and ids.
     pub(super) fn open<B: Body>(request: &mut Request<B>, settings: &Settings) -> Self {
         let context = RequestContext::ensure(request.extensions_mut(), &settings.time);
-        ids::assign(&context, request.headers_mut(), settings);
-        let exported = OpenSpan::open(settings.spans.as_ref(), request, &context);
+        let method = method(request.method());
+        let live = assign_ids(&context, request, method, settings);
+        let live_span = live.as_deref();
+        let exported = OpenSpan::open(settings.spans.as_ref(), request, &context, live_span);
         let hex = &mut [0; 32];
         // The last level to be filtered out, so that every line a handler can still write has the
         // ids.
+        let entered = live_span.map(LiveSpan::enter);
         let span = tracing::error_span!(
             target: "hardpoint::request",
             "request",
@@ -99,7 +104,7 @@ impl Entry {
             trace_id = context.trace().map(|trace| trace.trace_id.encode(hex)),
             span_id = context.span_id().map(tracing::field::display),
         );
-        let method = method(request.method());
+        drop(entered);
         let scheme = context.client().map_or(Scheme::Http, Client::scheme);
         settings.telemetry.on(&RequestStarted::new(method, scheme).into());
         let route = Route::find(request.extensions());
@@ -128,6 +133,7 @@ impl Entry {
             telemetry: settings.telemetry.clone(),
             sample: Arc::clone(&settings.sample),
             span,
+            live,
             exported,
             method,
             scheme,
@@ -154,6 +160,7 @@ impl Entry {
     /// Runs the inner service or body inside the request's span.
     pub(super) fn inside<T>(&mut self, run: impl FnOnce() -> T) -> T {
         self.running = true;
+        let _entered = self.live.as_deref().map(LiveSpan::enter);
         let output = self.span.in_scope(run);
         self.running = false;
         output
@@ -161,6 +168,7 @@ impl Entry {
 
     /// Runs `run` inside the request's span.
     pub(super) fn inside_span(&self, run: impl FnOnce()) {
+        let _entered = self.live.as_deref().map(LiveSpan::enter);
         self.span.in_scope(run);
     }
 
@@ -300,7 +308,8 @@ impl Entry {
         event.trace = self.context.trace();
         if let Some(span) = &self.exported {
             let user_agent = self.user_agent.as_ref().map(beginning);
-            span.end(&event, &self.context, user_agent.as_deref(), self.time.unix());
+            let live = self.live.as_deref();
+            span.end(live, &event, &self.context, user_agent.as_deref(), self.time.unix());
         }
         self.telemetry.on(&event.into());
     }
@@ -363,6 +372,29 @@ impl fmt::Debug for Entry {
             .field("bytes_out", &self.bytes_out)
             .finish_non_exhaustive()
     }
+}
+
+/// Assigns the request's ids, and begins its span if spans begin with their requests.
+fn assign_ids<B>(
+    context: &RequestContext,
+    request: &mut Request<B>,
+    method: &'static str,
+    settings: &Settings,
+) -> Option<Box<dyn LiveSpan>> {
+    let sink = settings.spans.as_deref().filter(|sink| sink.begins());
+    let uri = sink.map(|_| request.uri().clone());
+    ids::assign(context, request.headers_mut(), settings, |trace| {
+        let sink = sink?;
+        let since = settings.time.now().saturating_since(context.received());
+        sink.begin(&SpanStart {
+            trace,
+            state: context.trace_state(),
+            baggage: context.baggage(),
+            method,
+            path: uri.as_ref()?.path(),
+            start: settings.time.unix().saturating_sub(since),
+        })
+    })
 }
 
 /// Failures and panics are errors, overload and timeouts are warnings. Anything a client causes is

@@ -9,7 +9,13 @@ use hardpoint_core::{
 use http::{HeaderMap, HeaderName, HeaderValue};
 use uuid::{Builder, Uuid, fmt::Hyphenated};
 
-use super::{amazon, layer::Settings, random, traceparent};
+use super::{
+    amazon,
+    layer::Settings,
+    random,
+    span::LiveSpan,
+    traceparent::{self, RANDOM, SAMPLED},
+};
 
 /// The header of the request id, in requests and responses.
 pub(crate) static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -22,10 +28,6 @@ pub(crate) static TRACESTATE: HeaderName = HeaderName::from_static("tracestate")
 pub(crate) static BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 /// The trace of AWS's load balancers.
 pub(crate) static X_AMZN_TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
-
-/// The flags of a trace that is recorded, and of one whose id is random.
-const SAMPLED: u8 = 1;
-const RANDOM: u8 = 2;
 
 /// Whose ids are accepted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,7 +53,14 @@ impl Trust {
 
 /// Sets the request's ids in its context, and the request id also in its header, where handlers and
 /// the services they call read it. Ids that are not accepted are discarded.
-pub(super) fn assign(context: &RequestContext, headers: &mut HeaderMap, settings: &Settings) {
+///
+/// `begin` begins the span of the trace that it is given, if spans begin with their requests.
+pub(super) fn assign(
+    context: &RequestContext,
+    headers: &mut HeaderMap,
+    settings: &Settings,
+    begin: impl FnOnce(TraceContext) -> Option<Box<dyn LiveSpan>>,
+) -> Option<Box<dyn LiveSpan>> {
     let trusted = settings.trust.holds(context.client());
     let sent = single(headers, &TRACEPARENT)
         .filter(|_| trusted)
@@ -69,13 +78,17 @@ pub(super) fn assign(context: &RequestContext, headers: &mut HeaderMap, settings
         None => drop(headers.remove(&TRACESTATE)),
     }
     accept_baggage(context, headers, settings.baggage.as_deref().filter(|_| trusted));
+    let mut live = None;
     if context.trace().is_none() {
         let amazon = || {
             let value = single(headers, &X_AMZN_TRACE_ID).filter(|_| trusted && settings.amazon)?;
             amazon::parse(value.as_bytes())
         };
         let mut trace = sent.or_else(amazon).unwrap_or_else(new_trace);
-        if let Some(spans) = &settings.spans {
+        live = begin(trace);
+        if let Some(live) = &live {
+            trace = live.trace();
+        } else if let Some(spans) = &settings.spans {
             trace.flags = trace.flags & !SAMPLED | u8::from(spans.samples(trace));
         }
         context.set_trace(trace);
@@ -93,6 +106,7 @@ pub(super) fn assign(context: &RequestContext, headers: &mut HeaderMap, settings
     if settings.correlation {
         correlate(context, headers, trusted);
     }
+    live
 }
 
 /// Sets the correlation id: the accepted one, or the request's, which begins a correlation.

@@ -157,6 +157,8 @@
 
 mod address;
 pub(crate) mod amazon;
+#[cfg(any(feature = "opentelemetry_0_33", feature = "otlp"))]
+pub(crate) mod attributes;
 mod body;
 pub(crate) mod entry;
 mod future;

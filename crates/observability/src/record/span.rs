@@ -1,9 +1,9 @@
 //! The spans of a request and of its outgoing calls, for trace exporters.
 
-use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+use std::{any::Any, fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use hardpoint_core::{
-    Client, Host, Peer, RequestContext, SpanId, TraceContext,
+    Baggage, Client, Host, Peer, RequestContext, SpanId, TraceContext, TraceState,
     event::{CallEnded, RequestEnded},
 };
 use http::{Request, Uri, Version};
@@ -12,6 +12,17 @@ use super::{ids, random};
 
 /// Decides which requests have a span, and receives the spans.
 pub(crate) trait SpanSink: fmt::Debug + Send + Sync {
+    /// Whether spans [begin](Self::begin) with their requests. Those of other sinks are made when the
+    /// requests end.
+    fn begins(&self) -> bool {
+        false
+    }
+
+    /// Begins the span of a request. The request then belongs to the trace of this span.
+    fn begin(&self, _start: &SpanStart<'_>) -> Option<Box<dyn LiveSpan>> {
+        None
+    }
+
     /// Whether the request of this trace has a span. Called before the request runs.
     fn samples(&self, trace: TraceContext) -> bool;
 
@@ -20,6 +31,38 @@ pub(crate) trait SpanSink: fmt::Debug + Send + Sync {
 
     /// Receives the span of an outgoing call that has ended.
     fn called(&self, span: &CallSpan<'_>);
+}
+
+/// The span of a request that begins.
+#[cfg_attr(
+    not(feature = "opentelemetry_0_33"),
+    expect(dead_code, reason = "only a tracer reads it")
+)]
+pub(crate) struct SpanStart<'a> {
+    /// The trace that the caller sent, or a new one.
+    pub(crate) trace: TraceContext,
+    pub(crate) state: Option<&'a TraceState>,
+    pub(crate) baggage: Option<&'a Baggage>,
+    pub(crate) method: &'static str,
+    pub(crate) path: &'a str,
+    /// When the request was received, since 1970.
+    pub(crate) start: Duration,
+}
+
+/// A span that began with its request, in a tracer of the application. One that is not sampled is not
+/// exported, but what runs inside it is not sampled either.
+pub(crate) trait LiveSpan: fmt::Debug + Send + Sync {
+    /// The trace that the span belongs to, with the caller as its parent.
+    fn trace(&self) -> TraceContext;
+
+    /// The span's id; `None` if it is not sampled.
+    fn id(&self) -> Option<SpanId>;
+
+    /// Makes this span the current one of its tracer, on this thread, until the value is dropped.
+    fn enter(&self) -> Box<dyn Any>;
+
+    /// Ends the span of a request that is over.
+    fn end(&self, span: &RequestSpan<'_>);
 }
 
 /// The span of an outgoing call, once the call has ended.
@@ -36,9 +79,14 @@ pub(crate) struct CallSpan<'a> {
 }
 
 /// The span of a request, once the request has ended.
-#[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "only an exporter reads it"))]
+#[cfg_attr(
+    not(any(feature = "opentelemetry_0_33", feature = "otlp")),
+    expect(dead_code, reason = "only an exporter reads it")
+)]
 pub(crate) struct RequestSpan<'a> {
+    #[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "a tracer has its own"))]
     pub(crate) id: SpanId,
+    #[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "a tracer has its own"))]
     pub(crate) trace: TraceContext,
     /// When the request ended, since 1970.
     pub(crate) end: Duration,
@@ -73,10 +121,11 @@ impl OpenSpan {
         sink: Option<&Arc<dyn SpanSink>>,
         request: &mut Request<B>,
         context: &RequestContext,
+        live: Option<&dyn LiveSpan>,
     ) -> Option<Self> {
         let sink = sink?;
         let trace = context.trace().filter(|trace| trace.is_sampled())?;
-        let id = new_id();
+        let id = if sink.begins() { live?.id()? } else { new_id() };
         if !context.set_span_id(id) {
             // An outer layer has the request's span.
             return None;
@@ -95,12 +144,13 @@ impl OpenSpan {
     /// Passes the span on.
     pub(super) fn end(
         &self,
+        live: Option<&dyn LiveSpan>,
         event: &RequestEnded<'_>,
         context: &RequestContext,
         user_agent: Option<&str>,
         end: Duration,
     ) {
-        self.sink.ended(&RequestSpan {
+        let span = RequestSpan {
             id: self.id,
             trace: self.trace,
             end,
@@ -112,7 +162,11 @@ impl OpenSpan {
             client: context.client().and_then(Client::ip),
             peer: self.peer,
             user_agent,
-        });
+        };
+        match live {
+            Some(live) => live.end(&span),
+            None => self.sink.ended(&span),
+        }
     }
 }
 

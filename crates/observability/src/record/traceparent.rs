@@ -9,7 +9,7 @@ const LEN: usize = 55;
 ///
 /// Version 00 has exactly 55 bytes. A higher version may continue after another `-`, which is
 /// ignored. Version `ff` does not exist. Digits are lower case, and no id is all zero.
-pub(super) fn parse(value: &[u8]) -> Option<TraceContext> {
+pub(crate) fn parse(value: &[u8]) -> Option<TraceContext> {
     let value = value.trim_ascii();
     let (known, rest) = value.split_at_checked(LEN)?;
     let [v1, v2, b'-', ids @ ..] = known else {
@@ -34,7 +34,12 @@ pub(super) fn parse(value: &[u8]) -> Option<TraceContext> {
 
 /// The flags that are passed on: sampled, and that the id is random. The others have no meaning yet,
 /// so they are sent as zero (level 2, section 3.2.2.5).
-const KNOWN_FLAGS: u8 = 0b11;
+pub(crate) const KNOWN_FLAGS: u8 = SAMPLED | RANDOM;
+
+/// The flag of a trace that is recorded.
+pub(crate) const SAMPLED: u8 = 1;
+/// The flag of a trace whose id is random.
+pub(crate) const RANDOM: u8 = 2;
 
 /// Writes version 00 of the field for the children of `span`.
 pub(crate) fn write(trace: TraceContext, span: SpanId) -> [u8; LEN] {

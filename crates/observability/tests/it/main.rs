@@ -22,6 +22,8 @@ mod metrics_events;
 mod metrics_http;
 mod metrics_operations;
 mod metrics_oracles;
+#[cfg(feature = "opentelemetry_0_33")]
+mod opentelemetry_0_33;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod outgoing;

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, uri::Scheme};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::super::counts::Signal;
+use crate::{otlp::counts::Signal, pairs};
 
 /// How requests are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +111,7 @@ const fn service(signal: Signal) -> &'static str {
 /// What is wrong, without any value.
 pub(super) fn headers(text: &str) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
-    for (name, value) in pairs(text)? {
+    for (name, value) in pairs::parse(text)? {
         let header: HeaderName =
             name.parse().map_err(|_| format!("`{name}` is not the name of a header"))?;
         if is_own(&header) {
@@ -138,46 +138,4 @@ fn is_own(name: &HeaderName) -> bool {
         "user-agent",
     ];
     OWN.contains(&name.as_str()) || name.as_str().starts_with("grpc-")
-}
-
-/// Reads `key=value,key=value`, whose values are percent-encoded.
-///
-/// # Errors
-/// What is wrong, without any value.
-pub(super) fn pairs(text: &str) -> Result<Vec<(&str, String)>, String> {
-    let mut found = Vec::new();
-    for (index, pair) in text.split(',').enumerate() {
-        let number = index + 1;
-        if pair.trim().is_empty() {
-            continue;
-        }
-        let (key, value) = pair
-            .split_once('=')
-            .ok_or_else(|| format!("part {number} between commas has no `=`"))?;
-        let key = key.trim();
-        if key.is_empty() {
-            return Err(format!("part {number} between commas has no name"));
-        }
-        let value = decoded(value.trim())
-            .ok_or_else(|| format!("the value of `{key}` is not percent-encoded UTF-8"))?;
-        found.push((key, value));
-    }
-    Ok(found)
-}
-
-fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => digit(rest.next()?)? << 4 | digit(rest.next()?)?,
-            other => other,
-        });
-    }
-    String::from_utf8(bytes).ok()
-}
-
-fn digit(byte: u8) -> Option<u8> {
-    let digit = char::from(byte).to_digit(16)?;
-    u8::try_from(digit).ok()
 }

@@ -6,11 +6,14 @@ use http::{HeaderMap, Uri};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
 use super::target::{self, Identity, Protocol, Target};
-use crate::otlp::{
-    counts::Signal,
-    error::{ConfigError, Mistake},
-    resource::Resource,
-    sampler::{Root, Sampler},
+use crate::{
+    otlp::{
+        counts::Signal,
+        error::{ConfigError, Mistake},
+        resource::Resource,
+        sampler::{Root, Sampler},
+    },
+    pairs,
 };
 
 const PREFIX: &str = "OTEL_";
@@ -316,7 +319,7 @@ impl Reader {
         const ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
 
         let mut resource = Resource::default();
-        match target::pairs(self.get(ATTRIBUTES).unwrap_or_default()) {
+        match pairs::parse(self.get(ATTRIBUTES).unwrap_or_default()) {
             Ok(pairs) => {
                 let pairs: Vec<_> =
                     pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
@@ -325,9 +328,7 @@ impl Reader {
                 }
             }
             Err(what) => {
-                let remedy = "write key=value pairs, separated by commas, with percent-encoded \
-                              values, such as deployment.environment.name=prod";
-                self.add(ATTRIBUTES, format!("is not a list of attributes: {what}"), remedy);
+                self.add(ATTRIBUTES, format!("is not a list of attributes: {what}"), pairs::REMEDY);
             }
         }
         if let Some(name) = self.get("OTEL_SERVICE_NAME") {

@@ -1,0 +1,50 @@
+use hardpoint_core::{RequestContext, SpanId, TraceContext};
+use opentelemetry::{Context, trace::TraceContextExt as _};
+
+use super::convert;
+use crate::{OutgoingLayer, record::span};
+
+/// The context in which a span of the SDK continues the request's trace, for work outside the
+/// handler's own calls: a spawned task, a queue. It adds to the current context.
+///
+/// Its span is remote and is the first of these that exists:
+/// 1. the request's span: that of [`RequestSpans`](super::RequestSpans), or of the exporter (feature
+///    `otlp`) if the request is sampled;
+/// 2. the caller's;
+/// 3. an id that is never exported, so that the trace id is nevertheless that of the log lines.
+///
+/// The flags and the `tracestate` are those of the trace, and the baggage is the accepted one.
+/// Without a trace, as outside a [`RecordLayer`](crate::RecordLayer), the current context is returned.
+#[must_use]
+pub fn context_of(request: &RequestContext) -> Context {
+    let mut context = Context::current();
+    if let Some(trace) = request.trace() {
+        let span = request.span_id().or(trace.parent_id).unwrap_or_else(span::new_id);
+        context = convert::remote(&context, trace, span, request.trace_state());
+    }
+    match request.baggage() {
+        Some(baggage) => convert::with_baggage(&context, baggage),
+        None => context,
+    }
+}
+
+impl OutgoingLayer {
+    /// Names the SDK's current span as the parent of the called service's work, if it belongs to the
+    /// request's trace. Default: the request's span, because the layer does not see the SDK's.
+    ///
+    /// An exporter of calls (`otlp`) comes first: its span of the call is the parent then.
+    pub fn opentelemetry_0_33(mut self) -> Self {
+        self.settings.parent = Some(current_span);
+        self
+    }
+}
+
+fn current_span(trace: TraceContext) -> Option<SpanId> {
+    Context::map_current(|context| {
+        if !context.has_active_span() {
+            return None;
+        }
+        let (current, span) = convert::current(context)?;
+        (current.trace_id == trace.trace_id).then_some(span)
+    })
+}
