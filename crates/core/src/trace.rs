@@ -94,13 +94,24 @@ impl TraceContext {
 }
 
 fn encode_hex<const N: usize>(bytes: [u8; N], text: &mut [u8]) -> &str {
-    const HEX: [u8; 16] = *b"0123456789abcdef";
-
     for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
-        *pair = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
+        *pair = HEX[usize::from(byte)];
     }
     std::str::from_utf8(text).unwrap_or_default()
 }
+
+/// The two digits of each byte.
+static HEX: [[u8; 2]; 256] = {
+    const DIGITS: [u8; 16] = *b"0123456789abcdef";
+
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < pairs.len() {
+        pairs[byte] = [DIGITS[byte >> 4], DIGITS[byte & 15]];
+        byte += 1;
+    }
+    pairs
+};
 
 #[cfg(test)]
 mod tests {

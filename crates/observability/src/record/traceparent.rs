@@ -45,20 +45,12 @@ pub(crate) const RANDOM: u8 = 2;
 pub(crate) fn write(trace: TraceContext, span: SpanId) -> [u8; LEN] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
-    let bytes = (trace.trace_id.to_bytes(), span.to_bytes(), [trace.flags & KNOWN_FLAGS]);
-    let parts: [&[u8]; 3] = [&bytes.0, &bytes.1, &bytes.2];
-    let mut text = [b'-'; LEN];
-    let (version, rest) = text.split_at_mut(3);
-    version.copy_from_slice(b"00-");
-    let mut places = rest.iter_mut();
-    for part in parts {
-        let digits = part.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        for (digit, place) in digits.zip(&mut places) {
-            *place = DIGITS.get(usize::from(digit)).copied().unwrap_or(b'0');
-        }
-        // The hyphen behind it; the last part has none.
-        let _hyphen = places.next();
-    }
+    let (mut trace_id, mut span_id) = ([0; 32], [0; 16]);
+    let _digits = (trace.trace_id.encode(&mut trace_id), span.encode(&mut span_id));
+    let mut text = *b"00-iiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii-ssssssssssssssss-0f";
+    text[3..35].copy_from_slice(&trace_id);
+    text[36..52].copy_from_slice(&span_id);
+    text[LEN - 1] = DIGITS[usize::from(trace.flags & KNOWN_FLAGS)];
     text
 }
 
