@@ -56,6 +56,7 @@
 //!
 //! The minimum supported Rust version is 1.95.
 
+mod decimal;
 pub mod logs;
 pub mod metrics;
 #[cfg(feature = "opentelemetry_0_33")]

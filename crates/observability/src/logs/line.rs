@@ -232,7 +232,10 @@ impl<'a> Line<'a> {
         let json = self.format == Format::Json;
         let _ = match value {
             Value::Bool(bool) => self.text.write_str(if bool { "true" } else { "false" }),
-            Value::I64(number) => write!(self.text, "{number}"),
+            Value::I64(number) => {
+                number::write_i64(number, self.text);
+                Ok(())
+            }
             Value::I128(number) => write!(self.text, "{number}"),
             Value::U64(number) => {
                 number::write_u64(number, self.text);

@@ -2,21 +2,19 @@
 
 use std::fmt::Write;
 
-/// Writes a number in decimal.
-pub(super) fn write_u64(mut number: u64, to: &mut String) {
-    // As many digits as the largest has.
-    let mut digits = [b'0'; 20];
-    let mut used = 0;
-    for digit in digits.iter_mut().rev() {
-        *digit += u8::try_from(number % 10).unwrap_or_default();
-        number /= 10;
-        used += 1;
-        if number == 0 {
-            break;
-        }
+use crate::decimal;
+
+/// Writes a number.
+pub(super) fn write_u64(number: u64, to: &mut String) {
+    decimal::each_group(number, &mut |group| to.push_str(group));
+}
+
+/// Writes a number, with its sign.
+pub(super) fn write_i64(number: i64, to: &mut String) {
+    if number < 0 {
+        to.push('-');
     }
-    let digits = digits.get(digits.len() - used..).unwrap_or_default();
-    to.push_str(std::str::from_utf8(digits).unwrap_or_default());
+    write_u64(number.unsigned_abs(), to);
 }
 
 /// Writes the shortest decimal that reads back as this number, with a point or an exponent.
@@ -24,16 +22,11 @@ pub(super) fn write_f64(number: f64, to: &mut String) {
     if let Some(thousandths) = thousandths(number) {
         write_u64(thousandths / 1_000, to);
         to.push('.');
-        let mut rest = thousandths % 1_000;
-        let mut unit = 100;
-        loop {
-            to.push(char::from(b'0' + u8::try_from(rest / unit).unwrap_or_default()));
-            rest %= unit;
-            unit /= 10;
-            if rest == 0 {
-                return;
-            }
-        }
+        let digits = decimal::padded(thousandths % 1_000);
+        // One digit follows the point even if it is zero.
+        let end = digits.bytes().rposition(|digit| digit != b'0').map_or(1, |last| last + 1);
+        to.push_str(digits.get(..end).unwrap_or_default());
+        return;
     }
     // Writing to a `String` cannot fail.
     let _ = write!(to, "{number:?}");
@@ -69,6 +62,12 @@ mod tests {
         text
     }
 
+    fn i64(number: i64) -> String {
+        let mut text = String::new();
+        write_i64(number, &mut text);
+        text
+    }
+
     fn f64(number: f64) -> String {
         let mut text = String::new();
         write_f64(number, &mut text);
@@ -77,8 +76,11 @@ mod tests {
 
     #[test]
     fn numbers_at_the_edges_are_written_as_std_does() {
-        for number in [0, 1, 9, 10, 99, 100, u64::MAX - 1, u64::MAX] {
+        for number in [0, 1, 9, 10, 99, 100, 999, 1_000, 1_001, 999_999, u64::MAX - 1, u64::MAX] {
             assert_eq!(u64(number), number.to_string());
+        }
+        for number in [0, -1, 1, -1_000, i64::MIN, i64::MAX] {
+            assert_eq!(i64(number), number.to_string());
         }
         for number in [
             0.0,
@@ -104,9 +106,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn all_numbers_are_written_as_std_does(any: f64, whole: u64, thousandths in 0..1_u64 << 52) {
+        fn all_numbers_are_written_as_std_does(any: f64, whole: u64, signed: i64, thousandths in 0..1_u64 << 52) {
             prop_assert_eq!(f64(any), format!("{any:?}"));
             prop_assert_eq!(u64(whole), whole.to_string());
+            prop_assert_eq!(i64(signed), signed.to_string());
             #[expect(clippy::cast_precision_loss, reason = "any number will do")]
             let number = thousandths as f64 / 1e3;
             prop_assert_eq!(f64(number), format!("{number:?}"));

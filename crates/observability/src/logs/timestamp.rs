@@ -3,6 +3,7 @@
 use std::{fmt::Write, time::Duration};
 
 use super::date::Date;
+use crate::decimal;
 
 /// Writes times. The date is computed once a second, since lines come in the order of their times.
 #[derive(Debug, Default)]
@@ -25,13 +26,10 @@ impl Timestamp {
             return to.push_str(LATEST);
         }
         to.push_str(&self.text);
-        let mut digits = *b"000000Z";
-        let mut micros = unix.subsec_micros();
-        for digit in digits.iter_mut().rev().skip(1) {
-            *digit += u8::try_from(micros % 10).unwrap_or_default();
-            micros /= 10;
-        }
-        to.push_str(std::str::from_utf8(&digits).unwrap_or_default());
+        let micros = u64::from(unix.subsec_micros());
+        to.push_str(decimal::padded(micros / 1_000));
+        to.push_str(decimal::padded(micros % 1_000));
+        to.push('Z');
     }
 
     fn begin(&mut self, unix: Duration) -> Option<()> {

@@ -3,7 +3,10 @@
 use std::io::Write as _;
 
 use super::{Format, PIECE};
-use crate::metrics::exemplar::{Exemplar, Exemplars};
+use crate::{
+    decimal,
+    metrics::exemplar::{Exemplar, Exemplars},
+};
 
 /// A piece of an exposition.
 pub(super) struct Page {
@@ -140,18 +143,8 @@ impl Page {
             write!(self.bytes, " # {{trace_id=\"{trace}\"}} {value} {}.{:03}", time.0, time.1);
     }
 
-    pub(super) fn number(&mut self, mut number: u64) {
-        let mut digits = [b'0'; 20];
-        let mut used = 0;
-        for digit in digits.iter_mut().rev() {
-            *digit = b'0' + u8::try_from(number % 10).unwrap_or(0);
-            number /= 10;
-            used += 1;
-            if number == 0 {
-                break;
-            }
-        }
-        self.bytes.extend_from_slice(digits.get(20 - used..).unwrap_or_default());
+    pub(super) fn number(&mut self, number: u64) {
+        decimal::each_group(number, &mut |group| self.text(group));
     }
 
     fn real(&mut self, value: f64) {
