@@ -7,7 +7,7 @@ use std::{ops::Range, sync::LazyLock};
 
 use aho_corasick::AhoCorasick;
 
-use super::{Class, account, names::Names, number};
+use super::{Class, account, names::Names, number, seen::Seen};
 
 /// Data that was found in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,17 @@ enum Begin {
 const fn key(prefix: &'static str, least: usize) -> (&'static str, Begin) {
     (prefix, Begin::Key { least })
 }
+
+/// The texts of the beginnings.
+pub(super) const TEXTS: [&str; BEGINS.len()] = {
+    let mut texts = [""; BEGINS.len()];
+    let mut place = 0;
+    while place < texts.len() {
+        texts[place] = BEGINS[place].0;
+        place += 1;
+    }
+    texts
+};
 
 /// The beginnings, and how many characters follow that of a key at least.
 const BEGINS: [(&str, Begin); 37] = [
@@ -85,8 +96,7 @@ const BEGINS: [(&str, Begin); 37] = [
     key("hrt_", 40),
 ];
 
-static SEARCH: LazyLock<Option<AhoCorasick>> =
-    LazyLock::new(|| AhoCorasick::new(BEGINS.map(|(text, _)| text)).ok());
+static SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(TEXTS).ok());
 
 /// The fewest digits of any pattern that consists of digits, and the shortest text of any.
 const DIGITS: usize = 9;
@@ -103,7 +113,10 @@ pub(super) fn find(text: &str, names: &Names, is_on: impl Fn(Class) -> bool, all
             all.push(Found { class, range });
         }
     };
-    if let Some(search) = &*SEARCH {
+    let seen = Seen::in_text(bytes);
+    if seen.may_begin()
+        && let Some(search) = &*SEARCH
+    {
         for hit in search.find_iter(bytes) {
             let Some((_, begin)) = BEGINS.get(hit.pattern().as_usize()) else { continue };
             let (start, end) = (hit.start(), hit.end());
@@ -122,7 +135,8 @@ pub(super) fn find(text: &str, names: &Names, is_on: impl Fn(Class) -> bool, all
             add(class, range);
         }
     }
-    let (digits, is_account) = digits(bytes);
+    let may_count = seen.digits() >= DIGITS || seen.may_be_account();
+    let (digits, is_account) = if may_count { digits(bytes) } else { (0, false) };
     // The groups of a telephone number are written in many ways.
     let is_phone = || is_on(Class::Phone) && bytes.contains(&b'+');
     if digits >= DIGITS || is_phone() {

@@ -52,6 +52,7 @@ mod find;
 mod names;
 mod number;
 mod personal;
+mod seen;
 
 #[cfg(test)]
 mod tests;
