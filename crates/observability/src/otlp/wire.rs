@@ -140,6 +140,23 @@ fn move_message(out: &mut Vec<u8>, from: usize, to: usize) {
 /// Appends a `KeyValue` as field `field`.
 #[inline]
 pub(crate) fn attribute(out: &mut Vec<u8>, field: u32, key: &str, value: Any<'_>) {
+    // Nearly all are short texts: each tag and each length is one byte.
+    if let Any::Text(value) = value
+        && value.len() < SHORT
+        && key.len() < SHORT
+        && field < 16
+    {
+        let (key_len, value_len) = (key.len() as u64, value.len() as u64);
+        let all = key_len + value_len + 6;
+        let head = [low_byte(u64::from(field << 3 | BYTES)), low_byte(all), KEY, low_byte(key_len)];
+        let between = [VALUE, low_byte(value_len + 2), TEXT, low_byte(value_len)];
+        out.reserve(key.len() + value.len() + 8);
+        out.extend_from_slice(&head);
+        out.extend_from_slice(key.as_bytes());
+        out.extend_from_slice(&between);
+        out.extend_from_slice(value.as_bytes());
+        return;
+    }
     let value_len = match value {
         Any::Bool(_) => 2,
         Any::Double(_) => 9,
@@ -151,6 +168,13 @@ pub(crate) fn attribute(out: &mut Vec<u8>, field: u32, key: &str, value: Any<'_>
     head(out, 2, value_len);
     any(out, value);
 }
+
+/// A key and a text below this length fit into a message whose length is one byte.
+const SHORT: usize = 60;
+/// The tags of a `KeyValue`'s key and value, and of an `AnyValue`'s text.
+const KEY: u8 = low_byte((1 << 3 | BYTES) as u64);
+const VALUE: u8 = low_byte((2 << 3 | BYTES) as u64);
+const TEXT: u8 = low_byte((1 << 3 | BYTES) as u64);
 
 /// Appends the fields of an `AnyValue`.
 #[inline]
