@@ -12,7 +12,7 @@ use tracing_subscriber::{Layer, layer::Context, registry::LookupSpan};
 use super::{
     export::{Fields, Place},
     line::{Chain, Value},
-    visit::SpanFields,
+    stored::SpanFields,
 };
 
 /// A span that has ended.

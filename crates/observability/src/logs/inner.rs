@@ -8,7 +8,7 @@ use tracing_subscriber::registry::{LookupSpan, SpanRef};
 use super::{
     export::{InnerSpan, Place, RecordSink},
     filter,
-    visit::SpanFields,
+    stored::SpanFields,
 };
 
 /// Kept with an exported span until it is closed.

@@ -16,7 +16,8 @@ use super::{
     line::{Format, Line, Scratch, Value},
     roles::{Places, Roles},
     sink::Sink,
-    visit::{self, MESSAGE, SpanFields},
+    stored::SpanFields,
+    visit::{self, MESSAGE},
 };
 use crate::redact::{self, Redactor};
 
@@ -70,7 +71,7 @@ where
         let roles = self.places.roles(span.metadata(), &self.redactor);
         values.record(&mut later.visitor(&self.redactor, roles));
         if let Some(fields) = span.extensions_mut().get_mut::<SpanFields>() {
-            fields.extend(later);
+            fields.extend(&later);
         }
     }
 

@@ -89,6 +89,7 @@ mod panics;
 mod queue;
 mod roles;
 mod sink;
+mod stored;
 mod timestamp;
 mod visit;
 

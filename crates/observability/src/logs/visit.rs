@@ -1,10 +1,6 @@
 //! Converts tracing's fields to those of a line.
 
-use std::{
-    collections::HashMap,
-    error::Error,
-    fmt::{self, Write},
-};
+use std::{collections::HashMap, error::Error, fmt};
 
 use serde::de::IgnoredAny;
 use tracing::{
@@ -13,14 +9,14 @@ use tracing::{
 };
 
 use super::{
-    escape::{Cut, VALUE_MAX},
+    escape::VALUE_MAX,
     export::Fields,
-    line::{Chain, Value},
+    line::Value,
     roles::{FieldSet, Role, Roles},
 };
 use crate::{
     record::notes,
-    redact::{self, HIDDEN, Redactor},
+    redact::{HIDDEN, Redactor},
 };
 
 /// The field in which tracing stores an event's message.
@@ -42,12 +38,12 @@ impl<F: Fields + ?Sized> Visit for Message<'_, F> {
 }
 
 /// Receives each visited value as a [`Value`].
-trait Take {
+pub(super) trait Take {
     fn take(&mut self, field: &Field, value: Value<'_>);
 }
 
 /// A visitor with one method for all types.
-pub(super) struct Each<T>(T);
+pub(super) struct Each<T>(pub(super) T);
 
 impl<T: Take> Visit for Each<T> {
     fn record_f64(&mut self, field: &Field, value: f64) {
@@ -142,132 +138,6 @@ impl<F: Fields + ?Sized> Take for EventFields<'_, F> {
                 self.to.field(notes::FIELD, value);
             }
             (_, value) => self.to.field(field.name(), value),
-        }
-    }
-}
-
-/// The fields of a span, kept for the events inside it.
-#[derive(Debug, Default)]
-pub(super) struct SpanFields {
-    /// Redacted when they are stored, once for all events.
-    fields: Vec<(&'static str, Stored)>,
-}
-
-/// Stores the fields of a span.
-pub(super) struct Storing<'a> {
-    fields: &'a mut SpanFields,
-    redactor: &'a Redactor,
-    roles: Roles,
-}
-
-/// An owned value.
-#[derive(Debug)]
-enum Stored {
-    Bool(bool),
-    F64(f64),
-    I64(i64),
-    I128(i128),
-    Text(String),
-    U64(u64),
-    U128(u128),
-}
-
-impl SpanFields {
-    /// Returns a visitor that stores the fields it visits.
-    pub(super) fn visitor<'a>(
-        &'a mut self,
-        redactor: &'a Redactor,
-        roles: Roles,
-    ) -> Each<Storing<'a>> {
-        Each(Storing { fields: self, redactor, roles })
-    }
-
-    /// Adds the fields of `later`. A value that was recorded again replaces the previous one.
-    pub(super) fn extend(&mut self, later: Self) {
-        for (name, value) in later.fields {
-            self.set(name, value);
-        }
-    }
-
-    /// Writes the fields that the line does not have yet.
-    pub(super) fn write<F: Fields + ?Sized>(&self, line: &mut F) {
-        for (name, value) in &self.fields {
-            line.inherited(name, value.as_value());
-        }
-    }
-
-    /// The text of a field.
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
-        self.fields.iter().find_map(|(known, value)| match value {
-            Stored::Text(text) if *known == name => Some(text.as_str()),
-            _ => None,
-        })
-    }
-
-    fn set(&mut self, name: &'static str, value: Stored) {
-        match self.fields.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, slot)) => *slot = value,
-            None => self.fields.push((name, value)),
-        }
-    }
-}
-
-impl Take for Storing<'_> {
-    fn take(&mut self, field: &Field, value: Value<'_>) {
-        let value = if self.roles.hide(field) { Value::Clean(HIDDEN) } else { value };
-        if let Some(value) = Stored::of(value, self.redactor) {
-            self.fields.set(field.name(), value);
-        }
-    }
-}
-
-impl Stored {
-    fn of(value: Value<'_>, redactor: &Redactor) -> Option<Self> {
-        let text = |text: fmt::Arguments<'_>| Self::text(text, redactor);
-        Some(match value {
-            Value::Bool(bool) => Self::Bool(bool),
-            Value::Clean(clean) => Self::plain(clean, &redact::OFF),
-            Value::Debug(value) => text(format_args!("{value:?}")),
-            Value::Error(error) => text(format_args!("{}", Chain(error))),
-            Value::F64(number) => Self::F64(number),
-            Value::I64(number) => Self::I64(number),
-            Value::I128(number) => Self::I128(number),
-            Value::Json(json) => text(format_args!("{json}")),
-            Value::Null => return None,
-            Value::Text(value) => Self::plain(value, redactor),
-            Value::U64(number) => Self::U64(number),
-            Value::U128(number) => Self::U128(number),
-        })
-    }
-
-    fn text(text: fmt::Arguments<'_>, redactor: &Redactor) -> Self {
-        // Long enough for the ids that nearly every span has.
-        let mut stored = String::with_capacity(64);
-        // Fails if the caller's `Debug` fails. The text written so far is kept.
-        let _ = Cut::new(&mut stored).write_fmt(text);
-        redactor.redact_from(&mut stored, 0);
-        Self::Text(stored)
-    }
-
-    /// A text that needs no formatting.
-    fn plain(text: &str, redactor: &Redactor) -> Self {
-        if text.len() > VALUE_MAX {
-            return Self::text(format_args!("{text}"), redactor);
-        }
-        let mut stored = text.to_owned();
-        redactor.redact_from(&mut stored, 0);
-        Self::Text(stored)
-    }
-
-    fn as_value(&self) -> Value<'_> {
-        match self {
-            Self::Bool(bool) => Value::Bool(*bool),
-            Self::F64(number) => Value::F64(*number),
-            Self::I64(number) => Value::I64(*number),
-            Self::I128(number) => Value::I128(*number),
-            Self::Text(text) => Value::Clean(text),
-            Self::U64(number) => Value::U64(*number),
-            Self::U128(number) => Value::U128(*number),
         }
     }
 }
