@@ -21,15 +21,16 @@ impl RequestId {
     #[must_use]
     pub fn from_header(value: &HeaderValue) -> Option<Self> {
         let bytes = value.as_bytes();
-        let valid =
-            (1..=Self::MAX_LEN).contains(&bytes.len()) && bytes.iter().copied().all(allowed);
+        let valid = (1..=Self::MAX_LEN).contains(&bytes.len())
+            && bytes.iter().all(|byte| ALLOWED[usize::from(*byte)]);
         valid.then(|| Self(value.clone()))
     }
 
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.0.to_str().unwrap_or_default()
+        // All bytes are ASCII.
+        std::str::from_utf8(self.0.as_bytes()).unwrap_or_default()
     }
 
     /// The id as a header value.
@@ -39,9 +40,17 @@ impl RequestId {
     }
 }
 
-fn allowed(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b':' | b'+' | b'/' | b'=' | b'-')
-}
+/// Whether an id may have a byte.
+static ALLOWED: [bool; 256] = {
+    let mut allowed = [false; 256];
+    let mut byte = 0_u8;
+    while byte.is_ascii() {
+        allowed[byte as usize] = byte.is_ascii_alphanumeric()
+            || matches!(byte, b'.' | b'_' | b':' | b'+' | b'/' | b'=' | b'-');
+        byte += 1;
+    }
+    allowed
+};
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

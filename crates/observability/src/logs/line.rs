@@ -10,7 +10,7 @@ use serde::de::IgnoredAny;
 
 use super::{
     escape::{Cut, Escape, VALUE_MAX, is_plain},
-    names::{self, Names},
+    names::{self, Mark, Names},
     number,
     timestamp::Timestamp,
 };
@@ -190,21 +190,33 @@ impl<'a> Line<'a> {
         self.raw(if people { " " } else { ",\"" });
         let start = self.text.len();
         self.escaped_text(name);
-        while self.names.contain(self.text.get(start..).unwrap_or_default(), self.text) {
+        loop {
             let written = self.text.get(start..).unwrap_or_default();
+            let mark = Mark::of(written);
+            if !self.names.contain(mark, written, self.text) {
+                self.names.add(mark, start..self.text.len());
+                break;
+            }
             if clash == Clash::Skip && !names::is_reserved(written) {
                 self.text.truncate(before);
                 return;
             }
             self.text.insert_str(start, PREFIX);
         }
-        self.names.add(start..self.text.len(), self.text);
         self.raw(if people { "=" } else { "\":" });
         self.value(value);
     }
 
     /// Writes `null` for the message unless the line has one.
+    #[inline]
     fn without_message(&mut self) {
+        if self.rest.is_some() {
+            self.write_without_message();
+        }
+    }
+
+    #[cold]
+    fn write_without_message(&mut self) {
         if let Some(rest) = self.rest.take()
             && self.format == Format::Json
         {

@@ -21,7 +21,7 @@ impl Names {
             let mut all = 0;
             let mut index = 0;
             while index < RESERVED.len() {
-                all |= bit(RESERVED[index]);
+                all |= Mark::of(RESERVED[index]).0;
                 index += 1;
             }
             all
@@ -30,13 +30,13 @@ impl Names {
     }
 
     /// Whether this line, or every line, has a field of this name.
-    pub(super) fn contain(&self, name: &str, line: &str) -> bool {
-        self.seen & bit(name) != 0 && (is_reserved(name) || self.find(name, line))
+    pub(super) fn contain(&self, mark: Mark, name: &str, line: &str) -> bool {
+        self.seen & mark.0 != 0 && (is_reserved(name) || self.find(name, line))
     }
 
     /// Adds the name at this position of the line.
-    pub(super) fn add(&mut self, place: Range<usize>, line: &str) {
-        self.seen |= bit(line.get(place.clone()).unwrap_or_default());
+    pub(super) fn add(&mut self, mark: Mark, place: Range<usize>) {
+        self.seen |= mark.0;
         self.ranges.push(place);
     }
 
@@ -51,12 +51,19 @@ pub(super) fn is_reserved(name: &str) -> bool {
     RESERVED.contains(&name)
 }
 
-const fn bit(name: &str) -> u128 {
-    let bytes = name.as_bytes();
-    let length = bytes.len();
-    if length == 0 {
-        return 1;
+/// The bit of a name.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark(u128);
+
+impl Mark {
+    pub(super) const fn of(name: &str) -> Self {
+        let bytes = name.as_bytes();
+        let length = bytes.len();
+        if length == 0 {
+            return Self(1);
+        }
+        let [first, middle, last] = [bytes[0], bytes[length / 2], bytes[length - 1]];
+        let sum = length * 7 + first as usize * 5 + middle as usize * 3 + last as usize;
+        Self(1 << (sum % 128))
     }
-    let [first, middle, last] = [bytes[0], bytes[length / 2], bytes[length - 1]];
-    1 << ((length * 7 + first as usize * 5 + middle as usize * 3 + last as usize) % 128)
 }

@@ -443,7 +443,8 @@ fn address(context: &RequestContext) -> Option<IpAddr> {
 /// Returns the logged prefix of a user agent. Bytes that are not UTF-8 become U+FFFD.
 fn beginning(value: &HeaderValue) -> std::borrow::Cow<'_, str> {
     let bytes = value.as_bytes();
-    String::from_utf8_lossy(bytes.get(..USER_AGENT_MAX).unwrap_or(bytes))
+    let bytes = bytes.get(..USER_AGENT_MAX).unwrap_or(bytes);
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Into::into)
 }
 
 /// Converts to milliseconds with three decimals.

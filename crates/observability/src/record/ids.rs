@@ -62,9 +62,8 @@ pub(super) fn assign(
     begin: impl FnOnce(TraceContext) -> Option<Box<dyn LiveSpan>>,
 ) -> Option<Box<dyn LiveSpan>> {
     let trusted = settings.trust.holds(context.client());
-    let sent = single(headers, &TRACEPARENT)
-        .filter(|_| trusted)
-        .and_then(|value| traceparent::parse(value.as_bytes()));
+    let sent = accepted(trusted, headers, &TRACEPARENT);
+    let sent = sent.and_then(|value| traceparent::parse(value.as_bytes()));
     let state = sent.and_then(|_| TraceState::from_headers(headers.get_all(&TRACESTATE)));
     if sent.is_none() {
         // Services called by the handler would continue the trace that was not accepted.
@@ -81,7 +80,7 @@ pub(super) fn assign(
     let mut live = None;
     if context.trace().is_none() {
         let amazon = || {
-            let value = single(headers, &X_AMZN_TRACE_ID).filter(|_| trusted && settings.amazon)?;
+            let value = accepted(trusted, headers, &X_AMZN_TRACE_ID).filter(|_| settings.amazon)?;
             amazon::parse(value.as_bytes())
         };
         let mut trace = sent.or_else(amazon).unwrap_or_else(new_trace);
@@ -94,8 +93,7 @@ pub(super) fn assign(
         context.set_trace(trace);
     }
     if context.request_id().is_none() {
-        let sent =
-            single(headers, &X_REQUEST_ID).filter(|_| trusted).and_then(RequestId::from_header);
+        let sent = accepted(trusted, headers, &X_REQUEST_ID).and_then(RequestId::from_header);
         if let Some(id) = sent.or_else(|| new_request_id(&settings.time)) {
             context.set_request_id(id);
         }
@@ -112,7 +110,7 @@ pub(super) fn assign(
 /// Sets the correlation id: the accepted one, or the request's, which begins a correlation.
 fn correlate(context: &RequestContext, headers: &mut HeaderMap, trusted: bool) {
     if context.correlation_id().is_none() {
-        let sent = single(headers, &X_CORRELATION_ID).filter(|_| trusted);
+        let sent = accepted(trusted, headers, &X_CORRELATION_ID);
         let sent = sent.and_then(RequestId::from_header);
         if let Some(id) = sent.or_else(|| context.request_id().cloned()) {
             context.set_correlation_id(id);
@@ -148,8 +146,15 @@ pub(super) fn continue_from(headers: &mut HeaderMap, trace: TraceContext, span: 
     }
 }
 
-/// Returns the value of a header that appears once. Two values would be ambiguous.
-fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+/// Returns the value of a trusted caller's header that appears once. Two values would be ambiguous.
+fn accepted<'a>(
+    trusted: bool,
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> Option<&'a HeaderValue> {
+    if !trusted {
+        return None;
+    }
     let mut lines = headers.get_all(name).iter();
     let value = lines.next()?;
     lines.next().is_none().then_some(value)

@@ -180,7 +180,14 @@ impl Redactor {
     }
 
     /// Redacts the part of a text from `start` on.
+    #[inline]
     pub(crate) fn redact_from(&self, text: &mut String, start: usize) {
+        if self.rules.is_some() {
+            self.redact_all_from(text, start);
+        }
+    }
+
+    fn redact_all_from(&self, text: &mut String, start: usize) {
         let found = self.find(text.get(start..).unwrap_or_default());
         // From the end, so that positions stay.
         for (range, replacement) in found.into_iter().rev() {
