@@ -10,6 +10,7 @@ mod admin;
 mod ids;
 mod lockout;
 mod log_filter;
+mod logging;
 mod mail;
 mod notes;
 mod operator;

@@ -122,6 +122,11 @@ pub(crate) struct Seen<'a> {
     pub(crate) otlp: &'a Otlp,
 }
 
+/// Success is sampled by setting; every failure has its line.
+fn record(settings: &Settings) -> RecordLayer {
+    RecordLayer::new().correlation_id().one_success_in(settings.log.one_success_in.get())
+}
+
 /// Returns the whole service.
 ///
 /// The outer stack is around everything: probes are answered in it, and every other path, also one
@@ -140,7 +145,7 @@ pub(crate) fn router(
         .layer(ProbeLayer::new(lifecycle))
         .layer(DrainLayer::new(lifecycle))
         .layer(ClientLayer::new(settings.resolver.clone()))
-        .layer(RecordLayer::new().correlation_id().otlp(otlp))
+        .layer(record(settings).otlp(otlp))
         .layer(SecurityHeadersLayer::default())
         .layer(cors(settings)?)
         .layer(ProblemLayer::new().explain(settings.env == Env::Dev))

@@ -13,7 +13,7 @@ use std::{
 use hardpoint::{
     health::{Check, Checks, Down, Lifecycle, builtin, serve},
     observability::{
-        Logs, LogsHandle, Metrics, MetricsBuilder,
+        LogsHandle, Metrics, MetricsBuilder,
         metrics::{Unit, tokio::runtime},
         otlp::Otlp,
     },
@@ -22,12 +22,12 @@ use tokio::runtime::Handle;
 
 use crate::{
     accounts::Accounts,
-    admin, log_filter,
+    admin, log_filter, logging,
     mail::{self, Mail},
     operator,
     quote::{Quotes, Upstream},
     routes::{self, App, Seen},
-    settings::{LogFormat, Settings},
+    settings::Settings,
     stores::Server,
     telemetry,
 };
@@ -45,13 +45,7 @@ pub(crate) async fn run(settings: Settings) -> ExitCode {
 
 async fn serve(mut settings: Settings) -> Result<ExitCode, Box<dyn Error>> {
     let otlp = telemetry::start(&mut settings)?;
-    let logs = match settings.log_format {
-        LogFormat::Human => Logs::human(),
-        LogFormat::Json => Logs::json("hardened-api")
-            .version(env!("CARGO_PKG_VERSION"))
-            .environment(settings.env.as_str()),
-    };
-    let logs = logs.filter(settings.log.as_str()).otlp(&otlp).init()?;
+    let logs = logging::start(&settings.log, settings.env, &otlp)?;
     let public = serve::Server::bind(settings.listen)
         .await?
         .trusted_proxies(settings.resolver.trusted_proxies().clone());

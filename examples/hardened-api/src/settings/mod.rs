@@ -6,7 +6,7 @@ mod secrets;
 #[cfg(test)]
 mod tests;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use hardpoint::{
     auth::{SigningKey, VerifyingKey, password::PepperRing, session::RootSecret},
@@ -20,11 +20,11 @@ use hardpoint::{
 use self::{
     parse::{
         address, drain_deadline, duration, env, grace, log_filter, log_format, loopback,
-        optional_quota, quota,
+        optional_quota, quota, sample,
     },
     reader::Reader,
 };
-use crate::mail::MailSettings;
+use crate::{logging::LogSettings, mail::MailSettings};
 
 /// How long a refresh token that was used is still answered.
 const GRACE: Duration = Duration::from_secs(10);
@@ -78,8 +78,7 @@ pub(crate) struct Settings {
     pub(crate) refresh_grace: Duration,
     pub(crate) drain_delay: Duration,
     pub(crate) drain_deadline: Duration,
-    pub(crate) log: String,
-    pub(crate) log_format: LogFormat,
+    pub(crate) log: LogSettings,
     /// Off unless the standard variables name a collector.
     pub(crate) otlp: Option<OtlpBuilder>,
     pub(crate) root: Root,
@@ -167,8 +166,15 @@ impl Settings {
                 Duration::from_secs(20),
                 drain_deadline,
             ),
-            log: reader.parsed("HARDPOINT_LOG", "info".to_owned(), log_filter),
-            log_format: reader.parsed("HARDPOINT_LOG_FORMAT", LogFormat::of(env), log_format),
+            log: LogSettings {
+                filter: reader.parsed("HARDPOINT_LOG", "info".to_owned(), log_filter),
+                format: reader.parsed("HARDPOINT_LOG_FORMAT", LogFormat::of(env), log_format),
+                file: reader
+                    .text("HARDPOINT_LOG_FILE")
+                    .filter(|path| !path.is_empty())
+                    .map(Into::into),
+                one_success_in: reader.parsed("HARDPOINT_ACCESS_SAMPLE", NonZeroU32::MIN, sample),
+            },
             otlp,
             peppers,
             shared,

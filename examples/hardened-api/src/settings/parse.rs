@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    num::NonZeroU32,
     time::Duration,
 };
 
@@ -66,6 +67,10 @@ pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
 pub(super) fn log_filter(text: &str) -> Result<String, String> {
     let checked = Logs::human().filter(text).check();
     checked.map(|()| text.to_owned()).map_err(|error| format!("fix it: {error}"))
+}
+
+pub(super) fn sample(text: &str) -> Result<NonZeroU32, String> {
+    text.parse().map_err(|_| "write a whole number, such as 10 for one line in ten".to_owned())
 }
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {

@@ -10,7 +10,8 @@ use hardpoint::{
 use super::Env;
 
 /// All variables that begin with `HARDPOINT_`. Any other is a mistake.
-const KNOWN: [&str; 27] = [
+const KNOWN: [&str; 29] = [
+    "HARDPOINT_ACCESS_SAMPLE",
     "HARDPOINT_ADMIN_LISTEN",
     "HARDPOINT_ADMIN_TOKEN",
     "HARDPOINT_ADMIN_TOKEN_FILE",
@@ -22,6 +23,7 @@ const KNOWN: [&str; 27] = [
     "HARDPOINT_LISTEN",
     "HARDPOINT_LOG",
     "HARDPOINT_LOGIN_RATE_LIMIT",
+    "HARDPOINT_LOG_FILE",
     "HARDPOINT_LOG_FORMAT",
     "HARDPOINT_PEPPERS",
     "HARDPOINT_PEPPERS_FILE",

@@ -8,6 +8,7 @@ mod edge;
 mod enumeration;
 mod load;
 mod lockout;
+mod logging;
 mod operator;
 mod otlp;
 mod passwords;

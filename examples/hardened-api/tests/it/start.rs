@@ -6,7 +6,7 @@ use hardpoint_testkit::http::{Client, Process};
 
 use super::{PATIENCE, Service, program};
 
-async fn refused(variables: &[(&str, &str)]) -> (Option<i32>, String) {
+pub(super) async fn refused(variables: &[(&str, &str)]) -> (Option<i32>, String) {
     let process = Process::spawn(&mut program(variables));
     let status = process.wait(PATIENCE).await;
     (status.code(), process.stderr().join("\n"))
