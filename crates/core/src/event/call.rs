@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{CallGuard, CircuitState, Ending, Event, RetryStop};
+use super::{CallGuard, CircuitState, Ending, Event, HedgeResult, RetryStop, StaleCopyResult};
 use crate::TraceContext;
 
 /// An outgoing call ended. A call that is retried reports each attempt.
@@ -39,6 +39,30 @@ impl<'a> CallEnded<'a> {
 impl<'a> From<CallEnded<'a>> for Event<'a> {
     fn from(event: CallEnded<'a>) -> Self {
         Self::CallEnded(event)
+    }
+}
+
+/// A hedge, a second attempt beside one that is slow, was due. Its call has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CallHedged<'a> {
+    /// The policy's name.
+    pub policy: &'a str,
+    /// Which attempt was returned, or why no hedge was sent.
+    pub result: HedgeResult,
+}
+
+impl<'a> CallHedged<'a> {
+    /// Creates an event with these fields.
+    #[must_use]
+    pub const fn new(policy: &'a str, result: HedgeResult) -> Self {
+        Self { policy, result }
+    }
+}
+
+impl<'a> From<CallHedged<'a>> for Event<'a> {
+    fn from(event: CallHedged<'a>) -> Self {
+        Self::CallHedged(event)
     }
 }
 
@@ -113,5 +137,29 @@ impl<'a> CircuitChanged<'a> {
 impl<'a> From<CircuitChanged<'a>> for Event<'a> {
     fn from(event: CircuitChanged<'a>) -> Self {
         Self::CircuitChanged(event)
+    }
+}
+
+/// An outgoing call failed, and its last good response was looked for in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StaleCopySought<'a> {
+    /// The name of the copies.
+    pub copies: &'a str,
+    /// Whether the caller got a copy.
+    pub result: StaleCopyResult,
+}
+
+impl<'a> StaleCopySought<'a> {
+    /// Creates an event with these fields.
+    #[must_use]
+    pub const fn new(copies: &'a str, result: StaleCopyResult) -> Self {
+        Self { copies, result }
+    }
+}
+
+impl<'a> From<StaleCopySought<'a>> for Event<'a> {
+    fn from(event: StaleCopySought<'a>) -> Self {
+        Self::StaleCopySought(event)
     }
 }

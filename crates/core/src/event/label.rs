@@ -80,6 +80,42 @@ impl Ending {
     }
 }
 
+/// What became of a hedge, a second attempt beside one that is slow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HedgeResult {
+    /// Not sent: the request body was not yet sent to its end, or is longer than the policy keeps.
+    Body,
+    /// Not sent: calls have not earned it.
+    Budget,
+    /// The call was dropped while both attempts were in flight.
+    Cancelled,
+    /// Both attempts failed.
+    Failed,
+    /// The first attempt answered, and the hedge was dropped.
+    First,
+    /// The hedge answered, and the first attempt was dropped.
+    Hedge,
+    /// Another policy of this process refused the hedge.
+    Shed,
+}
+
+impl HedgeResult {
+    /// The label as one lowercase word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Body => "body",
+            Self::Budget => "budget",
+            Self::Cancelled => "cancelled",
+            Self::Failed => "failed",
+            Self::First => "first",
+            Self::Hedge => "hedge",
+            Self::Shed => "shed",
+        }
+    }
+}
+
 /// Who decided about a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -295,6 +331,30 @@ impl RetryStop {
             Self::Deadline => "deadline",
             Self::Hint => "hint",
             Self::Policy => "policy",
+        }
+    }
+}
+
+/// Whether a failed call got its last good response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StaleCopyResult {
+    /// None is kept for such a request.
+    Absent,
+    /// The copy is older than it may be.
+    Expired,
+    /// The caller got the copy.
+    Served,
+}
+
+impl StaleCopyResult {
+    /// The label as one lowercase word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Expired => "expired",
+            Self::Served => "served",
         }
     }
 }

@@ -19,15 +19,18 @@ pub use self::account::{
     AttemptLane, AttemptResult, DeliveryResult, LoginAttempted, MessageDelivered, OneTimeResult,
     OneTimeTokenUsed,
 };
-pub use self::call::{CallEnded, CallRefused, CallRetried, CircuitChanged};
+pub use self::call::{
+    CallEnded, CallHedged, CallRefused, CallRetried, CircuitChanged, StaleCopySought,
+};
 pub use self::health::{CheckChanged, ReadinessChanged};
 pub use self::keys::{
     KeySetChanged, KeySetFetchFailed, KeySetKeySkipped, KeySetStateChanged, PasswordChecked,
     TokenVerified,
 };
 pub use self::label::{
-    CallGuard, CircuitState, Decider, Ending, KeySetState, LinkState, PasswordResult, Readiness,
-    RefreshErrorKind, RetryStop, StoreErrorKind, StoreKind, VerifyErrorKind,
+    CallGuard, CircuitState, Decider, Ending, HedgeResult, KeySetState, LinkState, PasswordResult,
+    Readiness, RefreshErrorKind, RetryStop, StaleCopyResult, StoreErrorKind, StoreKind,
+    VerifyErrorKind,
 };
 pub use self::limit::{Limited, NearLimit, SettlementsLost, StoreFailed};
 pub use self::link::{LinkAnswered, LinkChanged};
@@ -40,6 +43,8 @@ pub use self::session::{RefreshResult, SessionRefreshed, SessionReused};
 pub enum Event<'a> {
     /// See [`CallEnded`].
     CallEnded(CallEnded<'a>),
+    /// See [`CallHedged`].
+    CallHedged(CallHedged<'a>),
     /// See [`CallRefused`].
     CallRefused(CallRefused<'a>),
     /// See [`CallRetried`].
@@ -84,6 +89,8 @@ pub enum Event<'a> {
     SessionReused(SessionReused),
     /// See [`SettlementsLost`].
     SettlementsLost(SettlementsLost),
+    /// See [`StaleCopySought`].
+    StaleCopySought(StaleCopySought<'a>),
     /// See [`StoreFailed`].
     StoreFailed(StoreFailed),
     /// See [`TokenVerified`].

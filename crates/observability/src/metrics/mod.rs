@@ -97,7 +97,9 @@
 //! | `hardpoint_ratelimit_near_limits_total` | `policy` | |
 //! | `hardpoint_resilience_circuit_changes_total` | `circuit`, `state` | |
 //! | `hardpoint_resilience_failed_attempts_total` | `policy`, `result` | |
+//! | `hardpoint_resilience_hedges_total` | `policy`, `result` | |
 //! | `hardpoint_resilience_refused_calls_total` | `policy`, `guard` | |
+//! | `hardpoint_resilience_stale_copies_total` | `copies`, `result` | |
 //! | `hardpoint_store_failures_total` | `store`, `reason` | |
 //! | `hardpoint_store_settlements_lost_total` | `store` | |
 //! | `hardpoint_log_dropped_total` | | [`logs`](MetricsBuilder::logs) |

@@ -33,6 +33,7 @@ pub(super) struct EventMetrics {
     checks: Arc<Family>,
     circuits: Arc<Family>,
     decisions: Arc<Family>,
+    hedges: Arc<Family>,
     key_set_changes: Arc<Family>,
     key_set_failures: Arc<Family>,
     key_set_skips: Arc<Family>,
@@ -49,6 +50,7 @@ pub(super) struct EventMetrics {
     retries: Arc<Family>,
     reuses: Arc<Family>,
     settlements_lost: Arc<Family>,
+    stale_copies: Arc<Family>,
     store_failures: Arc<Family>,
     verifications: Arc<Family>,
 }
@@ -82,6 +84,11 @@ impl EventMetrics {
                 "hardpoint_ratelimit_decisions_total",
                 &["policy", "decision", "decider"],
                 "Decisions of rate limits: allowed, denied, or would_deny by a shadow policy.",
+            ),
+            hedges: metrics.events(
+                "hardpoint_resilience_hedges_total",
+                &["policy", "result"],
+                "Hedges of outgoing calls that were due: which attempt was returned, or why none was sent.",
             ),
             key_set_changes: metrics.events(
                 "hardpoint_auth_key_set_changes_total",
@@ -164,6 +171,11 @@ impl EventMetrics {
                 &["store"],
                 "Settlements that a store could not queue or send.",
             ),
+            stale_copies: metrics.events(
+                "hardpoint_resilience_stale_copies_total",
+                &["copies", "result"],
+                "Failed calls whose last good response was looked for: served, absent, or expired.",
+            ),
             store_failures: metrics.events(
                 "hardpoint_store_failures_total",
                 &["store", "reason"],
@@ -195,6 +207,9 @@ impl Observer for EventMetrics {
     fn on(&self, event: &Event<'_>) {
         match event {
             Event::CallEnded(event) => self.call_ended(event),
+            Event::CallHedged(event) => {
+                count(&self.hedges, &[event.policy, event.result.as_str()], 1);
+            }
             Event::CallRefused(event) => {
                 count(&self.refused_calls, &[event.policy, event.guard.as_str()], 1);
             }
@@ -273,6 +288,9 @@ impl Observer for EventMetrics {
             }
             Event::SettlementsLost(event) => {
                 count(&self.settlements_lost, &[event.store.as_str()], event.lost);
+            }
+            Event::StaleCopySought(event) => {
+                count(&self.stale_copies, &[event.copies, event.result.as_str()], 1);
             }
             Event::StoreFailed(event) => {
                 count(&self.store_failures, &[event.store.as_str(), event.kind.as_str()], 1);

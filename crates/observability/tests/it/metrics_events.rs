@@ -5,14 +5,14 @@ use std::{fs, path::Path, time::Duration};
 use hardpoint_core::{
     Event, Readiness, Scheme,
     event::{
-        AttemptLane, AttemptResult, CallEnded, CallGuard, CallRefused, CallRetried, CheckChanged,
-        CircuitChanged, CircuitState, Decider, DeliveryResult, Ending, KeySetChanged,
-        KeySetFetchFailed, KeySetKeySkipped, KeySetState, KeySetStateChanged, Limited,
-        LinkAnswered, LinkChanged, LinkState, LoginAttempted, MessageDelivered, NearLimit,
+        AttemptLane, AttemptResult, CallEnded, CallGuard, CallHedged, CallRefused, CallRetried,
+        CheckChanged, CircuitChanged, CircuitState, Decider, DeliveryResult, Ending, HedgeResult,
+        KeySetChanged, KeySetFetchFailed, KeySetKeySkipped, KeySetState, KeySetStateChanged,
+        Limited, LinkAnswered, LinkChanged, LinkState, LoginAttempted, MessageDelivered, NearLimit,
         OneTimeResult, OneTimeTokenUsed, PasswordChecked, PasswordResult, ReadinessChanged,
         RefreshErrorKind, RefreshResult, RequestEnded, RequestStarted, RetryStop, SessionRefreshed,
-        SessionReused, SettlementsLost, StoreErrorKind, StoreFailed, StoreKind, TokenVerified,
-        VerifyErrorKind,
+        SessionReused, SettlementsLost, StaleCopyResult, StaleCopySought, StoreErrorKind,
+        StoreFailed, StoreKind, TokenVerified, VerifyErrorKind,
     },
 };
 use hardpoint_observability::{Logs, Metrics};
@@ -33,6 +33,8 @@ pub(crate) fn events() -> Vec<Event<'static>> {
     vec![
         called.into(),
         cancelled.into(),
+        CallHedged::new("quotes", HedgeResult::Hedge).into(),
+        CallHedged::new("quotes", HedgeResult::Budget).into(),
         CallRefused::new("quotes", CallGuard::Bulkhead).into(),
         CallRetried::new("quotes", 1, Ok(())).into(),
         CallRetried::new("quotes", 2, Err(RetryStop::Budget)).into(),
@@ -60,6 +62,7 @@ pub(crate) fn events() -> Vec<Event<'static>> {
         SessionRefreshed::new(RefreshResult::Rotated).into(),
         SessionReused::new(1, Duration::from_secs(5), Some(false), None).into(),
         SettlementsLost::new(StoreKind::RateLimit, 4).into(),
+        StaleCopySought::new("quotes", StaleCopyResult::Served).into(),
         StoreFailed::new(StoreKind::Revocation, StoreErrorKind::Unavailable).into(),
         TokenVerified::new(Ok(())).into(),
         TokenVerified::new(Err(VerifyErrorKind::Expired)).into(),
