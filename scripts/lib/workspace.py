@@ -39,7 +39,7 @@ GENERIC = {
         "BoxFuture<T>", "Decided<T>", "RateLimit<S>", "ResponseBody<B>", "ResponseFuture<S, Req>",
     },
     "resilience": {
-        "Bulkhead<S>", "CircuitBreaker<S>", "EnforceDeadline<S>", "GuardedClient<S>",
+        "Bulkhead<S>", "CircuitBreaker<S>", "EnforceDeadline<S>", "GuardedClient<S>", "Hedge<S>",
         "RefreshOn401<S>", "ReplayBody<B>", "ResponseBody<B>", "ResponseBody<R>", "ResponseFuture<F>",
         "ResponseFuture<F, R>", "ResponseFuture<S, B, R>", "ResponseFuture<S, Req>", "Retry<S>",
         "Chaos<S>", "Fallback<S>", "RefreshOn401<S>", "Timeout<S>",

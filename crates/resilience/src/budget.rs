@@ -176,6 +176,24 @@ impl RetryBudget {
         Some(Withdrawal { budget: self.clone(), source, sent: false })
     }
 
+    /// Takes one retry out of what calls have earned, and leaves the reserve to the retries of
+    /// failures: the load that it pays for never exceeds the ratio.
+    pub(crate) fn withdraw_earned(&self) -> Option<Withdrawal> {
+        let Shared { settings, .. } = &*self.shared;
+        let source = if settings.rule == Rule::Unlimited {
+            Source::Unlimited
+        } else {
+            self.shared.take(settings.cost).then_some(Source::Stored(settings.cost))?
+        };
+        Some(Withdrawal { budget: self.clone(), source, sent: false })
+    }
+
+    /// Whether calls have earned a retry, without the reserve.
+    pub(crate) fn has_earned(&self) -> bool {
+        let Shared { settings, stored, .. } = &*self.shared;
+        settings.rule == Rule::Unlimited || stored.load(Ordering::Relaxed) >= settings.cost
+    }
+
     /// Whether no withdrawal is possible at `now`.
     #[must_use]
     pub fn is_empty(&self, now: Mono) -> bool {
@@ -324,6 +342,11 @@ impl Withdrawal {
 
     /// Returns the retry although it was sent, because it did not reach the destination.
     pub fn refund(mut self) {
+        self.unsend();
+    }
+
+    /// As [`refund`](Self::refund), when it is dropped.
+    pub(crate) fn unsend(&mut self) {
         self.sent = false;
     }
 }

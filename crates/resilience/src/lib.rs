@@ -1,5 +1,5 @@
-//! Outgoing calls that cannot take the service down: deadlines, retry with a budget, circuit
-//! breaker and bulkhead, as tower layers around any HTTP client.
+//! Outgoing calls that cannot take the service down: deadlines, retry with a budget, hedges,
+//! circuit breaker and bulkhead, as tower layers around any HTTP client.
 //!
 //! The crate does *not* include an HTTP client, does not balance load over several endpoints, and
 //! does not limit the rate of calls.
@@ -30,6 +30,7 @@
 //! | all policies together | [`client_policy`] | [`ClientPolicy`], [`ClientPolicyLayer`] |
 //! | how a call ended | | [`Class`], [`Classifier`] |
 //! | failed calls are retried | [`retry`] | [`RetryLayer`], [`RetryTable`], [`RetryBudget`], [`Backoff`], [`RetryHint`] |
+//! | a second attempt beside a slow one | [`hedge`] | [`HedgeLayer`] |
 //! | calls to a destination that fails are refused | [`circuit_breaker`] | [`CircuitBreakerLayer`], [`Circuit`] |
 //! | calls in flight are bounded | [`bulkhead`] | [`BulkheadLayer`], [`ConcurrencyLimit`] |
 //! | calls end in time | [`timeout`] | [`TimeoutLayer`], [`Deadline`] |
@@ -59,6 +60,7 @@ pub mod client_policy;
 pub mod deadline;
 mod error;
 pub mod fallback;
+pub mod hedge;
 mod jitter;
 pub mod key;
 mod keyed;
@@ -67,6 +69,7 @@ pub mod retry;
 mod retry_after;
 mod sleep;
 mod sync;
+mod tally;
 pub mod timeout;
 
 #[cfg(feature = "chaos")]
@@ -87,6 +90,7 @@ pub use self::{
     deadline::{Deadline, DeadlineExceeded, DeadlineHeader, DeadlineLayer},
     error::{BoxError, ConfigError, Mistake},
     fallback::FallbackLayer,
+    hedge::{HedgeBuilder, HedgeLayer},
     jitter::Jitter,
     refresh::{RefreshFailed, RefreshOn401Layer},
     retry::{RetryBuilder, RetryLayer, RetryTable, RetryWhen},

@@ -10,10 +10,10 @@ use crate::sync::{AtomicU64, Ordering};
 
 /// A count and the tag that it belongs to.
 #[derive(Debug)]
-pub(super) struct Tally(AtomicU64);
+pub(crate) struct Tally(AtomicU64);
 
 impl Tally {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(AtomicU64::new(0))
     }
 
@@ -21,7 +21,7 @@ impl Tally {
     /// unless `is_newer` finds its tag to be newer than `tag`: then the caller is too late, nothing
     /// is counted, and the result is 0.
     #[inline]
-    pub(super) fn add(&self, tag: u32, is_newer: impl Fn(u32) -> bool) -> u32 {
+    pub(crate) fn add(&self, tag: u32, is_newer: impl Fn(u32) -> bool) -> u32 {
         let mut seen = self.0.load(Ordering::Relaxed);
         loop {
             let (found, count) = split(seen);
@@ -34,7 +34,8 @@ impl Tally {
             } else {
                 1
             };
-            // Relaxed: `Machine` orders counts and decisions with a fence.
+            // Relaxed: the circuit's machine orders counts and decisions with a fence, and nothing
+            // else depends on a count.
             let swapped = self.0.compare_exchange_weak(
                 seen,
                 join(tag, next),
@@ -50,13 +51,13 @@ impl Tally {
 
     /// The count under `tag`; 0 if the tally has another tag.
     #[inline]
-    pub(super) fn count(&self, tag: u32) -> u32 {
+    pub(crate) fn count(&self, tag: u32) -> u32 {
         self.count_of(|found| found == tag)
     }
 
     /// The count if the tag is one of those that `matches` accepts, else 0.
     #[inline]
-    pub(super) fn count_of(&self, matches: impl Fn(u32) -> bool) -> u32 {
+    pub(crate) fn count_of(&self, matches: impl Fn(u32) -> bool) -> u32 {
         match split(self.0.load(Ordering::Relaxed)) {
             (found, count) if matches(found) => count,
             _ => 0,
@@ -64,7 +65,7 @@ impl Tally {
     }
 
     /// Sets the count under `tag` to 0. A tally with another tag is left alone.
-    pub(super) fn clear(&self, tag: u32) {
+    pub(crate) fn clear(&self, tag: u32) {
         let mut seen = self.0.load(Ordering::Relaxed);
         while let (found, 1..) = split(seen)
             && found == tag

@@ -20,10 +20,12 @@ use hardpoint_core::{Mono, event::CircuitState};
 use super::{
     rules::{Reason, Rules},
     state::{self, Admission, Phase, Settled, Trial, Word},
-    tally::Tally,
     window::{Sum, Window},
 };
-use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
+use crate::{
+    sync::{AtomicU32, AtomicU64, Ordering, fence},
+    tally::Tally,
+};
 
 /// A circuit without a clock.
 #[derive(Debug)]

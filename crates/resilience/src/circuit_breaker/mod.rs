@@ -115,7 +115,6 @@ mod machine;
 mod rules;
 mod service;
 mod state;
-mod tally;
 #[cfg(test)]
 mod tests;
 mod window;

@@ -11,7 +11,7 @@ use std::{array, time::Duration};
 
 use hardpoint_core::Mono;
 
-use super::tally::Tally;
+use crate::tally::Tally;
 
 /// The buckets of a ring. A window ends up to one bucket early: more buckets make it more exact and
 /// cost 24 bytes each.

@@ -7,7 +7,8 @@ use hardpoint_core::{KeyExtractor, Telemetry, Time};
 use super::{ClientPolicy, policy::Parts};
 use crate::{
     BulkheadLayer, Circuit, CircuitBreakerLayer, CircuitBuilder, Classifier, ConcurrencyLimit,
-    ConcurrencyLimitBuilder, ConfigError, DeadlineHeader, Jitter, RetryBuilder, RetryLayer,
+    ConcurrencyLimitBuilder, ConfigError, DeadlineHeader, HedgeBuilder, HedgeLayer, Jitter,
+    RetryBuilder, RetryLayer,
     error::Mistakes,
     keyed::check_max_keys,
     timeout::{Propagation, TimeoutLayer, check_limit},
@@ -22,6 +23,7 @@ use crate::{
 /// | [`deadline`](Self::deadline) | 5 s | 15 s |
 /// | [`attempt_timeout`](Self::attempt_timeout) | 1 s | 5 s |
 /// | [`retry`](Self::retry) | [`RetryLayer::builder`] | [`RetryLayer::external_api`], without the attempt's number |
+/// | [`hedge`](Self::hedge) | none | none |
 /// | [`slow_after`](Self::slow_after) | half of the attempt's timeout | half of the attempt's timeout |
 /// | [`circuit`](Self::circuit) | [`CircuitBuilder`] | [`CircuitBuilder`] |
 /// | [`max_concurrent`](Self::max_concurrent) | 100 | 100 |
@@ -36,6 +38,7 @@ pub struct ClientPolicyBuilder {
     attempt_timeout: Duration,
     slow_after: Option<Duration>,
     retry: Option<RetryBuilder>,
+    hedge: Option<HedgeBuilder>,
     circuit: Option<Vec<Change<CircuitBuilder>>>,
     max_concurrent: Option<u32>,
     bulkhead: Vec<Change<ConcurrencyLimitBuilder>>,
@@ -59,6 +62,7 @@ impl ClientPolicyBuilder {
             attempt_timeout: Duration::from_secs(1),
             slow_after: None,
             retry: Some(RetryLayer::builder()),
+            hedge: None,
             circuit: Some(Vec::new()),
             max_concurrent: Some(100),
             bulkhead: Vec::new(),
@@ -121,6 +125,22 @@ impl ClientPolicyBuilder {
     /// Sends every call once.
     pub fn without_retry(mut self) -> Self {
         self.retry = None;
+        self
+    }
+
+    /// Sends a second attempt when the first takes longer than nearly all others do, paid from the
+    /// budget of the retries. Default: none. Turn it on for a destination of several instances, of
+    /// which one may be slow: [`hedge`](crate::hedge) describes when it helps and what it costs. The
+    /// requests that may be sent twice, how much of a body is kept, and the header with the attempt's
+    /// number are those of [`retry`](Self::retry), if the policy retries.
+    ///
+    /// ```
+    /// # use hardpoint_resilience::ClientPolicy;
+    /// let policy = ClientPolicy::internal("search").hedge(|hedge| hedge.percentile(0.99)).build()?;
+    /// # Ok::<(), hardpoint_resilience::ConfigError>(())
+    /// ```
+    pub fn hedge(mut self, change: impl FnOnce(HedgeBuilder) -> HedgeBuilder) -> Self {
+        self.hedge = Some(change(self.hedge.unwrap_or_else(HedgeLayer::builder)));
         self
     }
 
@@ -196,7 +216,7 @@ impl ClientPolicyBuilder {
         self
     }
 
-    /// Reports retries, refusals and changes of the circuit to `telemetry`. Default: none.
+    /// Reports retries, hedges, refusals and changes of the circuit to `telemetry`. Default: none.
     pub fn telemetry(mut self, telemetry: &Telemetry) -> Self {
         self.telemetry = telemetry.clone();
         self
@@ -209,6 +229,7 @@ impl ClientPolicyBuilder {
     pub fn build(mut self) -> Result<ClientPolicy, ConfigError> {
         let (retry, circuit, bulkhead) =
             (self.take_retry(), self.take_circuit(), self.take_limit());
+        let hedge = self.take_hedge();
         let mut mistakes = Mistakes::default();
         check_limit(self.deadline, "client.deadline", &mut mistakes);
         check_limit(self.attempt_timeout, "client.attempt_timeout", &mut mistakes);
@@ -222,6 +243,16 @@ impl ClientPolicyBuilder {
         if let Some(retry) = &retry {
             retry.check(&mut mistakes);
         }
+        if let Some(hedge) = &hedge {
+            hedge.check(&mut mistakes);
+            let (floor, attempt) = (hedge.shortest(), self.attempt_timeout);
+            mistakes.expect(floor < attempt, "hedge.floor", || {
+                format!(
+                    "is {floor:?}, so an attempt of {attempt:?} ends before its hedge is due; write \
+                     less than {attempt:?}"
+                )
+            });
+        }
         if let Some(circuit) = &circuit {
             mistakes.append(circuit.mistakes());
         }
@@ -233,9 +264,12 @@ impl ClientPolicyBuilder {
         }
         mistakes.into_result()?;
         let time = self.time.unwrap_or_default();
+        let retry = retry.map_or(Ok(RetryLayer::off()), RetryBuilder::build)?;
+        let hedge = hedge.map_or(Ok(HedgeLayer::off()), |hedge| hedge.build_inside(&retry))?;
         let parts = Parts {
             deadline: TimeoutLayer::new(self.deadline)?.time(time.clone()),
-            retry: retry.map_or(Ok(RetryLayer::off()), RetryBuilder::build)?,
+            retry,
+            hedge,
             attempt: TimeoutLayer::new(self.attempt_timeout)?.time(time).innermost(),
             circuit: CircuitBreakerLayer::off(),
             bulkhead: BulkheadLayer::off(),
@@ -281,6 +315,21 @@ impl ClientPolicyBuilder {
             retry = retry.budget_by_key(Arc::clone(key), *max_keys);
         }
         Some(retry)
+    }
+
+    fn take_hedge(&mut self) -> Option<HedgeBuilder> {
+        let mut hedge = self.hedge.take()?.name(self.name.clone()).telemetry(&self.telemetry);
+        hedge = hedge.default_ceiling(self.attempt_timeout / 2);
+        if let Some(classifier) = &self.classifier {
+            hedge = hedge.classifier(classifier.clone());
+        }
+        if let Some(time) = &self.time {
+            hedge = hedge.time(time.clone());
+        }
+        if let Some((key, max_keys)) = &self.keys {
+            hedge = hedge.by_key(Arc::clone(key), *max_keys);
+        }
+        Some(hedge)
     }
 
     fn take_circuit(&mut self) -> Option<CircuitBuilder> {

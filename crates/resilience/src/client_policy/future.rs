@@ -12,7 +12,7 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::service::Attempt;
+use super::service::Attempts;
 use crate::{BoxError, bulkhead, circuit_breaker, retry, retry::ReplayBody, timeout};
 
 /// The body of a guarded response. It forwards frames, trailers, `size_hint` and `is_end_stream`, and
@@ -23,7 +23,8 @@ pub type ResponseBody<R> = retry::ResponseBody<AttemptBody<R>>;
 type AttemptBody<R> = circuit_breaker::ResponseBody<bulkhead::ResponseBody<R>>;
 
 /// All policies around the inner future, none of them boxed.
-type Inner<S, B, R> = timeout::ResponseFuture<retry::ResponseFuture<Attempt<S>, B, AttemptBody<R>>>;
+type Inner<S, B, R> =
+    timeout::ResponseFuture<retry::ResponseFuture<Attempts<S>, B, AttemptBody<R>>>;
 
 pin_project! {
     /// The response of the last attempt, or the error of the policy that ended the call.
@@ -32,6 +33,7 @@ pin_project! {
         S: Service<Request<ReplayBody<B>>, Response = Response<R>>,
         S: Clone,
         S::Error: Into<BoxError>,
+        B: Body<Data = Bytes>,
         R: Body<Data = Bytes>,
     {
         #[pin]
@@ -43,6 +45,7 @@ impl<S, B, R> ResponseFuture<S, B, R>
 where
     S: Service<Request<ReplayBody<B>>, Response = Response<R>> + Clone,
     S::Error: Into<BoxError>,
+    B: Body<Data = Bytes>,
     R: Body<Data = Bytes>,
 {
     pub(super) const fn new(inner: Inner<S, B, R>) -> Self {
@@ -69,6 +72,7 @@ impl<S, B, R> fmt::Debug for ResponseFuture<S, B, R>
 where
     S: Service<Request<ReplayBody<B>>, Response = Response<R>> + Clone,
     S::Error: Into<BoxError>,
+    B: Body<Data = Bytes>,
     R: Body<Data = Bytes>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -45,13 +45,15 @@
 //! 1. The [deadline](ClientPolicyBuilder::deadline) of the whole call, or that of the incoming
 //!    request that it belongs to, if that is earlier: [`timeout`](crate::timeout).
 //! 2. [`retry`](crate::retry), paid by a budget.
-//! 3. For each attempt the [circuit breaker](crate::circuit_breaker), which sees every attempt, and
+//! 3. A [`hedge`](crate::hedge) beside a slow first attempt, if it is
+//!    [turned on](ClientPolicyBuilder::hedge).
+//! 4. For each attempt the [circuit breaker](crate::circuit_breaker), which sees every attempt, and
 //!    refuses the retry of a call whose destination has failed meanwhile.
-//! 4. The [`bulkhead`](crate::bulkhead), which holds a permit during a retry's delay only while it
+//! 5. The [`bulkhead`](crate::bulkhead), which holds a permit during a retry's delay only while it
 //!    reads the failed body.
-//! 5. The [attempt's timeout](ClientPolicyBuilder::attempt_timeout), inside of the circuit breaker,
+//! 6. The [attempt's timeout](ClientPolicyBuilder::attempt_timeout), inside of the circuit breaker,
 //!    which counts it as a failure, unless the deadline ended the attempt earlier.
-//! 6. [Propagation](ClientPolicyBuilder::propagate) of the time that is left.
+//! 7. [Propagation](ClientPolicyBuilder::propagate) of the time that is left.
 //!
 //! The error is that of the policy which ended the call ([`TimedOut`](crate::TimedOut),
 //! [`CircuitOpen`](crate::CircuitOpen), [`BulkheadFull`](crate::BulkheadFull)) or that of the inner
@@ -63,8 +65,8 @@
 //! gives each its own.
 //!
 //! # Cancellation
-//! Dropping the future ends the attempt, returns its permit and a retry that was not sent, and counts
-//! as a failure of the destination if the attempt took longer than
+//! Dropping the future ends the attempts, returns their permits and a retry that was not sent, and counts
+//! as a failure of the destination if an attempt took longer than
 //! [`slow_after`](ClientPolicyBuilder::slow_after).
 //!
 //! # Deployment caveats

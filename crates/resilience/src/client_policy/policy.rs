@@ -1,6 +1,6 @@
 //! The policy and its layer.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use hardpoint_core::Telemetry;
 use tower_layer::Layer;
@@ -8,7 +8,7 @@ use tower_layer::Layer;
 use super::{ClientPolicyBuilder, GuardedClient};
 use crate::{
     BulkheadLayer, Circuit, CircuitBreakerLayer, Circuits, ConcurrencyLimit, ConcurrencyLimits,
-    RetryLayer, TimeoutLayer,
+    HedgeLayer, RetryLayer, TimeoutLayer,
 };
 
 /// All policies for calls to a destination. See the [module docs](super). Clones share its state.
@@ -26,6 +26,7 @@ pub struct ClientPolicy {
 pub(super) struct Parts {
     pub(super) deadline: TimeoutLayer,
     pub(super) retry: RetryLayer,
+    pub(super) hedge: HedgeLayer,
     pub(super) circuit: CircuitBreakerLayer,
     pub(super) bulkhead: BulkheadLayer,
     pub(super) attempt: TimeoutLayer,
@@ -108,6 +109,13 @@ impl ClientPolicy {
         }
     }
 
+    /// The time after which a hedge is due at present. `None` if the policy does not hedge, has seen
+    /// too few calls, or measures by key.
+    #[must_use]
+    pub fn hedge_delay(&self) -> Option<Duration> {
+        self.parts.hedge.delay()
+    }
+
     /// The concurrency limit. `None` if the policy has none, or one for each key.
     #[must_use]
     pub fn limit(&self) -> Option<&ConcurrencyLimit> {
@@ -140,6 +148,7 @@ impl ClientPolicyLayer {
         let parts = Parts {
             deadline: TimeoutLayer::off(),
             retry: RetryLayer::off(),
+            hedge: HedgeLayer::off(),
             circuit: CircuitBreakerLayer::off(),
             bulkhead: BulkheadLayer::off(),
             attempt: TimeoutLayer::off(),
@@ -149,10 +158,11 @@ impl ClientPolicyLayer {
 
     /// Reports to `telemetry`, unless the policy has an observer already.
     pub fn telemetry(self, telemetry: &Telemetry) -> Self {
-        let Parts { deadline, retry, circuit, bulkhead, attempt } = self.parts;
+        let Parts { deadline, retry, hedge, circuit, bulkhead, attempt } = self.parts;
         let parts = Parts {
             deadline,
             retry: retry.telemetry(telemetry),
+            hedge: hedge.telemetry(telemetry),
             circuit: circuit.telemetry(telemetry),
             bulkhead: bulkhead.telemetry(telemetry),
             attempt,
@@ -165,8 +175,8 @@ impl<S> Layer<S> for ClientPolicyLayer {
     type Service = GuardedClient<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        let Parts { deadline, retry, circuit, bulkhead, attempt } = &self.parts;
-        let attempt = bulkhead.layer(attempt.layer(inner));
-        GuardedClient::new(deadline.layer(retry.layer(circuit.layer(attempt))))
+        let Parts { deadline, retry, hedge, circuit, bulkhead, attempt } = &self.parts;
+        let attempt = circuit.layer(bulkhead.layer(attempt.layer(inner)));
+        GuardedClient::new(deadline.layer(retry.layer(hedge.hedging(attempt))))
     }
 }

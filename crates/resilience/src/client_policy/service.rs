@@ -12,6 +12,7 @@ use crate::{
     BoxError,
     bulkhead::Bulkhead,
     circuit_breaker::CircuitBreaker,
+    hedge::Hedging,
     retry::{ReplayBody, Retry},
     timeout::Timeout,
 };
@@ -19,32 +20,35 @@ use crate::{
 /// What makes one attempt.
 pub(super) type Attempt<S> = CircuitBreaker<Bulkhead<Timeout<S>>>;
 
+/// What makes one attempt, or two at a time.
+pub(super) type Attempts<S> = Hedging<Attempt<S>>;
+
 /// Guards calls to a destination. See the [module docs](super).
 #[derive(Clone, Debug)]
 pub struct GuardedClient<S> {
-    inner: Timeout<Retry<Attempt<S>>>,
+    inner: Timeout<Retry<Attempts<S>>>,
 }
 
 impl<S> GuardedClient<S> {
-    pub(super) const fn new(inner: Timeout<Retry<Attempt<S>>>) -> Self {
+    pub(super) const fn new(inner: Timeout<Retry<Attempts<S>>>) -> Self {
         Self { inner }
     }
 
     /// A reference to the client.
     #[must_use]
     pub fn get_ref(&self) -> &S {
-        self.inner.get_ref().get_ref().get_ref().get_ref().get_ref()
+        self.inner.get_ref().get_ref().get_ref().get_ref().get_ref().get_ref()
     }
 
     /// A mutable reference to the client.
     pub fn get_mut(&mut self) -> &mut S {
-        self.inner.get_mut().get_mut().get_mut().get_mut().get_mut()
+        self.inner.get_mut().get_mut().get_mut().get_mut().get_mut().get_mut()
     }
 
     /// Unwraps the client.
     #[must_use]
     pub fn into_inner(self) -> S {
-        self.inner.into_inner().into_inner().into_inner().into_inner().into_inner()
+        self.inner.into_inner().into_inner().into_inner().into_inner().into_inner().into_inner()
     }
 }
 

@@ -10,15 +10,16 @@ use std::{
 use hardpoint_core::{Head, KeyExtractor, Telemetry, Time};
 use http::HeaderName;
 
-use super::{RetryLayer, RetryTable, plan::Rules};
+use super::{
+    RetryLayer, RetryTable,
+    plan::Rules,
+    repeat::{ATTEMPT_HEADER, IsRepeatable},
+};
 use crate::{
     Backoff, Classifier, ConfigError, Jitter, RetryBudget,
     error::Mistakes,
     keyed::{Keyed, check_max_keys},
 };
-
-/// The header with the number of the attempt, which a retry sends.
-pub(crate) const ATTEMPT_HEADER: HeaderName = HeaderName::from_static("x-retry-attempt");
 
 /// Builds a [`RetryLayer`].
 ///
@@ -52,24 +53,34 @@ pub struct RetryBuilder {
 
 /// The budget as configured.
 #[derive(Clone)]
-enum Budget {
+pub(crate) enum Budget {
     One(RetryBudget),
     Keyed(RetryBudget, Arc<dyn KeyExtractor>, usize),
 }
 
 impl Budget {
+    /// The same budget for each of these keys.
+    pub(crate) fn by(self, key: Arc<dyn KeyExtractor>, max_keys: usize) -> Self {
+        Self::Keyed(self.into_pattern(), key, max_keys)
+    }
+
     fn into_pattern(self) -> RetryBudget {
         match self {
             Self::One(budget) | Self::Keyed(budget, ..) => budget,
         }
     }
 
-    fn check(&self, mistakes: &mut Mistakes) {
+    /// Finds values that can never work.
+    pub(crate) fn check(
+        &self,
+        (budget_setting, keys_setting): (&'static str, &'static str),
+        mistakes: &mut Mistakes,
+    ) {
         match self {
-            Self::One(budget) => budget.check("retry.budget", mistakes),
+            Self::One(budget) => budget.check(budget_setting, mistakes),
             Self::Keyed(budget, _, max_keys) => {
-                budget.check("retry.budget", mistakes);
-                check_max_keys("retry.max_keys", *max_keys, mistakes);
+                budget.check(budget_setting, mistakes);
+                check_max_keys(keys_setting, *max_keys, mistakes);
             }
         }
     }
@@ -80,6 +91,17 @@ impl Budget {
 pub(crate) enum Budgets {
     Keyed(Arc<Keyed<RetryBudget>>),
     One(RetryBudget),
+}
+
+impl From<Budget> for Budgets {
+    fn from(budget: Budget) -> Self {
+        match budget {
+            Budget::One(budget) => Self::One(budget),
+            Budget::Keyed(budget, key, max_keys) => {
+                Self::Keyed(Arc::new(Keyed::new(budget, key, max_keys)))
+            }
+        }
+    }
 }
 
 impl Budgets {
@@ -100,14 +122,12 @@ impl Budgets {
     }
 }
 
-type IsRepeatable = dyn Fn(Head<'_>) -> bool + Send + Sync;
-
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) name: Cow<'static, str>,
     pub(crate) budgets: Budgets,
     pub(crate) rules: Rules,
-    pub(crate) repeatable: Option<Arc<IsRepeatable>>,
+    pub(crate) repeatable: Option<IsRepeatable>,
     pub(crate) replay_limit: usize,
     pub(crate) drain_limit: usize,
     pub(crate) attempt_header: Option<HeaderName>,
@@ -175,8 +195,7 @@ impl RetryBuilder {
     }
 
     pub(crate) fn budget_by_key(self, key: Arc<dyn KeyExtractor>, max_keys: usize) -> Self {
-        let budget = self.budget.into_pattern();
-        Self { budget: Budget::Keyed(budget, key, max_keys), ..self }
+        Self { budget: self.budget.by(key, max_keys), ..self }
     }
 
     /// Sets the name in events and log lines. Default: `retry`.
@@ -280,18 +299,13 @@ impl RetryBuilder {
         });
         rules.backoff.check("retry.backoff", mistakes);
         rules.throttled_backoff.check("retry.throttled_backoff", mistakes);
-        self.budget.check(mistakes);
+        self.budget.check(("retry.budget", "retry.max_keys"), mistakes);
     }
 
     pub(crate) fn into_settings(self) -> Settings {
         let Self { mut settings, budget, telemetry } = self;
         telemetry.fill(&settings.telemetry);
-        settings.budgets = match budget {
-            Budget::One(budget) => Budgets::One(budget),
-            Budget::Keyed(budget, key, max_keys) => {
-                Budgets::Keyed(Arc::new(Keyed::new(budget, key, max_keys)))
-            }
-        };
+        settings.budgets = budget.into();
         settings
     }
 

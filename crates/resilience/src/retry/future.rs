@@ -21,7 +21,9 @@ use pin_project_lite::pin_project;
 use tokio::time::Sleep;
 use tower_service::Service;
 
-use super::{ReplayBody, ResponseBody, builder::Settings, plan::Ended, replay::Replay};
+use super::{
+    ReplayBody, ResponseBody, builder::Settings, plan::Ended, repeat::mark, replay::Replay,
+};
 use crate::{BoxError, Class, RetryBudget, RetryHint, Withdrawal};
 
 pin_project! {
@@ -308,9 +310,7 @@ where
         }
         let last = self.attempt >= self.settings.rules.attempts;
         let mut head = if last { empty_head(&mut self.head) } else { self.head.clone() };
-        if let Some(name) = &self.settings.attempt_header {
-            head.headers.insert(name, self.attempt.into());
-        }
+        mark(&mut head, self.attempt, self.settings.attempt_header.as_ref());
         self.service.call(Request::from_parts(head, self.replay.body()))
     }
 }

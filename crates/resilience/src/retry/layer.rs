@@ -47,6 +47,11 @@ impl RetryLayer {
         self
     }
 
+    /// The settings, which a hedge shares. `None` if the layer is off.
+    pub(crate) fn settings(&self) -> Option<&Settings> {
+        self.settings.as_deref()
+    }
+
     pub(super) fn from_settings(settings: Settings) -> Self {
         Self { settings: Some(Arc::new(settings)) }
     }

@@ -91,6 +91,7 @@ mod builder;
 mod future;
 mod layer;
 mod plan;
+mod repeat;
 mod replay;
 mod service;
 mod table;
@@ -104,4 +105,11 @@ pub use self::{
     service::Retry,
     table::{RetryTable, RetryWhen},
 };
-pub(crate) use self::{builder::ATTEMPT_HEADER, replay::Replay};
+pub(crate) use self::{
+    builder::{Budget, Budgets},
+    repeat::{
+        ATTEMPT_HEADER, IsRepeatable, caller_retries, is_repeatable, is_repetition, mark,
+        mark_inner_hop,
+    },
+    replay::Replay,
+};

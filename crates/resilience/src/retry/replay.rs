@@ -77,6 +77,22 @@ impl<B> ReplayBody<B> {
 }
 
 impl<B: Body<Data = Bytes>> ReplayBody<B> {
+    /// The same body, recorded up to `limit` bytes unless it is already, and what makes another one.
+    /// `None` if it is known to be longer.
+    pub(crate) fn recording(self, limit: usize) -> (Self, Option<Replay<B>>) {
+        match self.kind {
+            Kind::Empty => (self, Some(Replay::Empty)),
+            Kind::Recorded { ref reader } => {
+                let replay = Replay::Recorded(Arc::clone(&reader.shared));
+                (self, Some(replay))
+            }
+            Kind::Once { body } => match Self::recorded(body, limit) {
+                Ok((body, replay)) => (body, Some(replay)),
+                Err(long) => (Self::once(long), None),
+            },
+        }
+    }
+
     /// A body that is recorded up to `limit` bytes, and what makes the next one. The body is
     /// returned if it is known to be longer.
     pub(crate) fn recorded(body: B, limit: usize) -> Result<(Self, Replay<B>), B> {
@@ -125,7 +141,22 @@ impl<B> Replay<B> {
         }
     }
 
-    /// The body of the attempt after the one that was stopped.
+    /// Whether the last attempt has read the whole body, and all of it was kept. Another attempt
+    /// beside that one then finds every frame: neither waits for the other.
+    pub(crate) fn is_whole(&self) -> bool
+    where
+        B: Body,
+    {
+        match self {
+            Self::Empty => true,
+            Self::Recorded(shared) => {
+                let recording = lock(shared);
+                !recording.lost && recording.rest.as_ref().is_none_or(Body::is_end_stream)
+            }
+        }
+    }
+
+    /// The body of the attempt after the one that was stopped, or of one more beside the last one.
     pub(crate) fn body(&self) -> ReplayBody<B> {
         let kind = match self {
             Self::Empty => Kind::Empty,

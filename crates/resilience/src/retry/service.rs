@@ -6,12 +6,17 @@ use std::{
 };
 
 use bytes::Bytes;
-use hardpoint_core::{Head, RequestContext};
-use http::{Method, Request, Response};
+use hardpoint_core::Head;
+use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::{ReplayBody, ResponseBody, ResponseFuture, builder::Settings, future::Course};
+use super::{
+    ReplayBody, ResponseBody, ResponseFuture,
+    builder::Settings,
+    future::Course,
+    repeat::{caller_retries, is_repeatable, mark_inner_hop},
+};
 use crate::{BoxError, Deadline, RetryBudget};
 
 /// Retries failed calls within a budget. See the [module docs](super).
@@ -50,7 +55,7 @@ where
             return ResponseFuture::once(self.inner.call(request.map(ReplayBody::once)));
         };
         let Some((repeatable, budget)) = settings.prepare(&request) else {
-            settings.mark_inner_hop(&mut request);
+            mark_inner_hop(&mut request, settings.attempt_header.as_ref());
             return ResponseFuture::once(self.inner.call(request.map(ReplayBody::once)));
         };
         let (head, body) = request.into_parts();
@@ -74,22 +79,12 @@ where
 }
 
 impl Settings {
-    /// Passes on that the caller retries: the hops further in must not retry either.
-    fn mark_inner_hop<B>(&self, request: &mut Request<B>) {
-        let attempt = Head::new(request).context().and_then(RequestContext::attempt);
-        if let (Some(attempt @ 2..), Some(name)) = (attempt, &self.attempt_header) {
-            request.headers_mut().insert(name, attempt.into());
-        }
-    }
-
     /// Records the call in its budget. If a retry could follow the first attempt, returns whether
     /// the request may be sent twice, and the budget. If not, nothing needs to be kept for it.
     fn prepare<B>(&self, request: &Request<B>) -> Option<(bool, RetryBudget)> {
         let head = Head::new(request);
-        let attempt = head.context().and_then(RequestContext::attempt);
-        let possible = self.rules.attempts > 1 && attempt.is_none_or(|attempt| attempt < 2);
-        let repeatable = is_repeatable(head)
-            || self.repeatable.as_ref().is_some_and(|repeatable| repeatable(head));
+        let possible = self.rules.attempts > 1 && !caller_retries(head);
+        let repeatable = is_repeatable(head, self.repeatable.as_ref());
         let possible = possible && self.rules.table.allows_any(repeatable);
         self.budgets.with(head, &self.time, |budget| {
             budget.deposit();
@@ -97,14 +92,4 @@ impl Settings {
             possible.then(|| (repeatable, budget.clone()))
         })
     }
-}
-
-/// Whether the request may be sent twice: RFC 9110 §9.2.2, or the key that the destination uses to
-/// recognise the repetition.
-fn is_repeatable(head: Head<'_>) -> bool {
-    let idempotent = matches!(
-        *head.method,
-        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
-    );
-    idempotent || head.headers.get("idempotency-key").is_some_and(|key| !key.is_empty())
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hardpoint_resilience::{
     BulkheadLayer, Circuit, CircuitBreakerLayer, Class, ClientPolicy, ClientPolicyLayer,
-    ConcurrencyLimit, DeadlineLayer, RetryBudget, RetryLayer, TimeoutLayer, key,
+    ConcurrencyLimit, DeadlineLayer, HedgeLayer, RetryBudget, RetryLayer, TimeoutLayer, key,
 };
 use hardpoint_testkit::{TestBody, contract};
 
@@ -34,6 +34,42 @@ fn a_call_that_can_be_retried_clones_its_head() {
     // A body adds its recording.
     let body = || post::<TestBody>("/").map(|_| TestBody::from("hello"));
     contract::allocations("retry, with a body", &Unboxed(layer), body).assert_layer(6);
+}
+
+#[test]
+fn a_call_that_cannot_be_hedged_allocates_nothing() {
+    let empty = RetryBudget::ratio(0.0);
+    let learning = HedgeLayer::builder().build().unwrap();
+    let broke = HedgeLayer::builder().min_calls(20).budget(&empty).build().unwrap();
+    for (name, layer) in [("hedge, learning", learning), ("hedge, budget empty", broke)] {
+        // The measurement itself makes the calls that are learned from.
+        for _ in 0..30 {
+            contract::allocations(name, &Unboxed(layer.clone()), || post::<TestBody>("/"))
+                .assert_layer(0);
+            contract::allocations(name, &Unboxed(layer.clone()), || get::<TestBody>("/"))
+                .assert_layer(0);
+            if name == "hedge, learning" {
+                break;
+            }
+        }
+    }
+    contract::allocations("hedge, off", &Unboxed(HedgeLayer::off()), || get::<TestBody>("/"))
+        .assert_layer(0);
+}
+
+#[tokio::test]
+async fn a_call_that_can_be_hedged_clones_its_head() {
+    let unlimited = RetryBudget::unlimited();
+    let layer = HedgeLayer::builder().min_calls(20).budget(&unlimited).build().unwrap();
+    let measure = || {
+        let layer = Unboxed(layer.clone());
+        contract::allocations("hedge, prepared", &layer, || get::<TestBody>("/"))
+    };
+    while layer.delay().is_none() {
+        let _learned = measure();
+    }
+    // The clone of the head, as for a retry, and the state of the second attempt.
+    measure().assert_layer(5);
 }
 
 #[test]

@@ -6,12 +6,12 @@ use hardpoint_core::{Peer, TrustedProxies};
 use hardpoint_resilience::{
     BulkheadLayer, Circuit, CircuitBreaker, CircuitBreakerLayer, Circuits, ClientPolicy,
     ClientPolicyLayer, ConcurrencyLimit, ConcurrencyLimits, DeadlineLayer, FallbackLayer,
-    RefreshOn401Layer, RetryLayer, TimeoutLayer, key,
+    HedgeLayer, RefreshOn401Layer, RetryLayer, TimeoutLayer, hedge::Hedge, key,
 };
 use hardpoint_testkit::{TestBody, contract};
 use http::Request;
 
-use crate::support::{Unboxed, post};
+use crate::support::{Unboxed, get, post};
 
 const LONG: Duration = Duration::from_secs(3_600);
 
@@ -44,6 +44,12 @@ async fn every_layer_keeps_the_contract() {
     let deadline = DeadlineLayer::new(LONG).unwrap().trusted_callers(trusted());
     contract::run(&deadline, || from_caller("1H"));
     contract::run(&DeadlineLayer::off(), || from_caller("1H"));
+
+    let hedge = Unboxed(HedgeLayer::builder().build().unwrap());
+    contract::run(&hedge, || post::<TestBody>("/"));
+    contract::run(&hedge, || get::<TestBody>("/"));
+    contract::run(&Unboxed(HedgeLayer::off()), || get::<TestBody>("/"));
+    contract::assert_auto_traits::<Hedge<()>>();
 
     contract::run(&Unboxed(FallbackLayer::new(|_| None)), || post::<TestBody>("/"));
     contract::run(&Unboxed(FallbackLayer::off()), || post::<TestBody>("/"));

@@ -11,6 +11,7 @@ mod client_policy;
 mod contract;
 mod deadline;
 mod faults;
+mod hedge;
 mod refresh;
 mod retry;
 mod support;

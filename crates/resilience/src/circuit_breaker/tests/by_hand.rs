@@ -6,9 +6,10 @@ use hardpoint_core::{Mono, event::CircuitState};
 use proptest::prelude::*;
 
 use super::{
-    super::{machine::*, rules::*, state::*, tally::*, window::*},
+    super::{machine::*, rules::*, state::*, window::*},
     *,
 };
+use crate::tally::Tally;
 
 /// A draw that adds no jitter: waits are whole, hints exact.
 const fn none(_bound: u64) -> u64 {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use hardpoint_core::{Mono, event::CircuitState};
 
 use super::{
-    super::{machine::*, rules::*, state::Phase, tally::Tally, window::Sum},
+    super::{machine::*, rules::*, state::Phase, window::Sum},
     *,
 };
+use crate::tally::Tally;
 
 const fn none(_bound: u64) -> u64 {
     0

@@ -1,0 +1,159 @@
+//! The service.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use hardpoint_core::Head;
+use http::{Request, Response};
+use http_body::Body;
+use tower_service::Service;
+
+use super::{ResponseFuture, builder::Settings, second::Course, watch::Watch};
+use crate::{
+    BoxError, Deadline, RetryBudget,
+    retry::{ReplayBody, caller_retries, is_repeatable, is_repetition, mark_inner_hop},
+};
+
+/// Sends a second attempt when the first is slow. See the [module docs](super).
+#[derive(Clone, Debug)]
+pub struct Hedge<S> {
+    inner: Hedging<S>,
+}
+
+/// The service of requests that a retry further out may have recorded already: they are not
+/// recorded twice.
+#[derive(Clone, Debug)]
+pub(crate) struct Hedging<S> {
+    inner: S,
+    settings: Option<Arc<Settings>>,
+}
+
+impl<S> Hedge<S> {
+    pub(super) const fn new(inner: Hedging<S>) -> Self {
+        Self { inner }
+    }
+
+    /// A reference to the inner service.
+    pub const fn get_ref(&self) -> &S {
+        &self.inner.inner
+    }
+
+    /// A mutable reference to the inner service.
+    pub const fn get_mut(&mut self) -> &mut S {
+        &mut self.inner.inner
+    }
+
+    /// Unwraps the inner service.
+    pub fn into_inner(self) -> S {
+        self.inner.inner
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for Hedge<S>
+where
+    S: Service<Request<ReplayBody<B>>, Response = Response<R>> + Clone,
+    S::Error: Into<BoxError>,
+    B: Body<Data = Bytes>,
+{
+    type Response = Response<R>;
+    type Error = BoxError;
+    type Future = ResponseFuture<S, B>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        self.inner.call(request.map(ReplayBody::once))
+    }
+}
+
+impl<S> Hedging<S> {
+    pub(super) const fn new(inner: S, settings: Option<Arc<Settings>>) -> Self {
+        Self { inner, settings }
+    }
+
+    hardpoint_core::inner_accessors!();
+}
+
+impl<S, B, R> Service<Request<ReplayBody<B>>> for Hedging<S>
+where
+    S: Service<Request<ReplayBody<B>>, Response = Response<R>> + Clone,
+    S::Error: Into<BoxError>,
+    B: Body<Data = Bytes>,
+{
+    type Response = Response<R>;
+    type Error = BoxError;
+    type Future = ResponseFuture<S, B>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    #[inline]
+    fn call(&mut self, request: Request<ReplayBody<B>>) -> Self::Future {
+        match &self.settings {
+            None => ResponseFuture::once(self.inner.call(request)),
+            Some(settings) => {
+                let settings = Arc::clone(settings);
+                self.call_with(&settings, request)
+            }
+        }
+    }
+}
+
+impl<S> Hedging<S> {
+    fn call_with<B, R>(
+        &mut self,
+        settings: &Arc<Settings>,
+        mut request: Request<ReplayBody<B>>,
+    ) -> ResponseFuture<S, B>
+    where
+        S: Service<Request<ReplayBody<B>>, Response = Response<R>> + Clone,
+        B: Body<Data = Bytes>,
+    {
+        let head = Head::new(&request);
+        let budget = settings.pay(head);
+        if !is_repeatable(head, settings.repeatable.as_ref()) {
+            mark_inner_hop(&mut request, settings.attempt_header.as_ref());
+            return ResponseFuture::once(self.inner.call(request));
+        }
+        let watch = Watch::new(Arc::clone(settings), settings.paces.find(head, &settings.time));
+        let Some((delay, budget)) = watch.delay().zip(budget) else {
+            mark_inner_hop(&mut request, settings.attempt_header.as_ref());
+            return ResponseFuture::watched(self.inner.call(request), watch);
+        };
+        let (head, body) = request.into_parts();
+        let ends = Deadline::find(&head.extensions).map(Deadline::instant);
+        let in_time = ends.is_none_or(|ends| watch.started().saturating_add(delay) < ends);
+        let (body, replay) = body.recording(settings.replay_limit);
+        let Some(replay) = replay.filter(|_| in_time) else {
+            let request = Request::from_parts(head, body);
+            return ResponseFuture::watched(self.inner.call(request), watch);
+        };
+        let first = Request::from_parts(head.clone(), body);
+        // The ready instance makes the first attempt. Its clone, which is not ready, makes the other
+        // one after its own `poll_ready`.
+        let future = self.inner.call(first);
+        let course = Course { service: self.inner.clone(), head, replay, budget };
+        ResponseFuture::hedged(future, watch, delay, course)
+    }
+}
+
+impl Settings {
+    /// Records the call in its budget. Returns the budget if it could pay for a hedge of this
+    /// request at present.
+    fn pay(&self, head: Head<'_>) -> Option<RetryBudget> {
+        // Attempts of a retry: its first one may be hedged. A caller that retries sends more itself.
+        let possible = !is_repetition(head) && !caller_retries(head);
+        self.budgets.with(head, &self.time, |budget| {
+            if self.deposits && !is_repetition(head) {
+                budget.deposit();
+            }
+            (possible && budget.has_earned()).then(|| budget.clone())
+        })
+    }
+}
