@@ -42,7 +42,7 @@ GENERIC = {
         "Bulkhead<S>", "CircuitBreaker<S>", "EnforceDeadline<S>", "GuardedClient<S>", "Hedge<S>",
         "RefreshOn401<S>", "ReplayBody<B>", "ResponseBody<B>", "ResponseBody<R>", "ResponseFuture<F>",
         "ResponseFuture<F, R>", "ResponseFuture<S, B, R>", "ResponseFuture<S, Req>", "Retry<S>",
-        "Chaos<S>", "Fallback<S>", "RefreshOn401<S>", "Timeout<S>",
+        "Chaos<S>", "Fallback<S>", "RefreshOn401<S>", "Stale<S>", "Timeout<S>",
     },
     "secrets": set(),
     # The facade's stack of layers, and what it is made of.

@@ -36,6 +36,7 @@
 //! | calls end in time | [`timeout`] | [`TimeoutLayer`], [`Deadline`] |
 //! | the server's requests end in time | [`deadline`] | [`DeadlineLayer`], [`DeadlineHeader`] |
 //! | a failed call gets a substitute response | [`fallback`] | [`FallbackLayer`] |
+//! | a failed call gets its last good response | [`stale`] | [`StaleLayer`], [`StaleCopies`] |
 //! | credentials are replaced when they expire | [`refresh`] | [`RefreshOn401Layer`] |
 //!
 //! The error of every client layer is a [`BoxError`]: the inner service's error, or one of
@@ -68,6 +69,7 @@ pub mod refresh;
 pub mod retry;
 mod retry_after;
 mod sleep;
+pub mod stale;
 mod sync;
 mod tally;
 pub mod timeout;
@@ -95,5 +97,6 @@ pub use self::{
     refresh::{RefreshFailed, RefreshOn401Layer},
     retry::{RetryBuilder, RetryLayer, RetryTable, RetryWhen},
     retry_after::RetryHint,
+    stale::{StaleCopies, StaleCopiesBuilder, StaleLayer},
     timeout::{TimedOut, TimeoutLayer},
 };

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use hardpoint_resilience::{
     BulkheadLayer, Circuit, CircuitBreakerLayer, Class, ClientPolicy, ClientPolicyLayer,
-    ConcurrencyLimit, DeadlineLayer, HedgeLayer, RetryBudget, RetryLayer, TimeoutLayer, key,
+    ConcurrencyLimit, DeadlineLayer, HedgeLayer, RetryBudget, RetryLayer, StaleCopies, StaleLayer,
+    TimeoutLayer, key,
 };
 use hardpoint_testkit::{TestBody, contract};
 
@@ -70,6 +71,20 @@ async fn a_call_that_can_be_hedged_clones_its_head() {
     }
     // The clone of the head, as for a retry, and the state of the second attempt.
     measure().assert_layer(5);
+}
+
+#[test]
+fn a_request_without_copies_allocates_nothing() {
+    let copies = StaleCopies::builder("rates").build().unwrap();
+    contract::allocations("stale copies, POST", &Unboxed(copies.layer()), || post::<TestBody>("/"))
+        .assert_layer(0);
+    contract::allocations("stale copies, off", &Unboxed(StaleLayer::off()), || {
+        get::<TestBody>("/")
+    })
+    .assert_layer(0);
+    // The key. The response of a second ago is recent enough.
+    contract::allocations("stale copies, kept", &Unboxed(copies.layer()), || get::<TestBody>("/"))
+        .assert_layer(1);
 }
 
 #[test]

@@ -6,7 +6,8 @@ use hardpoint_core::{Peer, TrustedProxies};
 use hardpoint_resilience::{
     BulkheadLayer, Circuit, CircuitBreaker, CircuitBreakerLayer, Circuits, ClientPolicy,
     ClientPolicyLayer, ConcurrencyLimit, ConcurrencyLimits, DeadlineLayer, FallbackLayer,
-    HedgeLayer, RefreshOn401Layer, RetryLayer, TimeoutLayer, hedge::Hedge, key,
+    HedgeLayer, RefreshOn401Layer, RetryLayer, StaleCopies, StaleLayer, TimeoutLayer, hedge::Hedge,
+    key,
 };
 use hardpoint_testkit::{TestBody, contract};
 use http::Request;
@@ -50,6 +51,20 @@ async fn every_layer_keeps_the_contract() {
     contract::run(&hedge, || get::<TestBody>("/"));
     contract::run(&Unboxed(HedgeLayer::off()), || get::<TestBody>("/"));
     contract::assert_auto_traits::<Hedge<()>>();
+
+    let copies = StaleCopies::builder("rates").build().unwrap();
+    contract::run(&Unboxed(copies.layer()), || post::<TestBody>("/"));
+    contract::run(&Unboxed(StaleLayer::off()), || get::<TestBody>("/"));
+    for number in 0..3 {
+        // A target for each, since a copy would hide the failures of the suite.
+        let layer = Unboxed(StaleCopies::builder("rates").build().unwrap().layer());
+        let request = move || get::<TestBody>(&format!("/{number}"));
+        match number {
+            0 => contract::errors_are_preserved(&layer, request),
+            1 => contract::trailers_and_size_hint_survive(&layer, request),
+            _ => contract::dropping_the_future_returns_permits(&layer, request),
+        }
+    }
 
     contract::run(&Unboxed(FallbackLayer::new(|_| None)), || post::<TestBody>("/"));
     contract::run(&Unboxed(FallbackLayer::off()), || post::<TestBody>("/"));

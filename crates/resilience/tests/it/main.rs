@@ -14,5 +14,6 @@ mod faults;
 mod hedge;
 mod refresh;
 mod retry;
+mod stale;
 mod support;
 mod timeout;

@@ -48,3 +48,20 @@ async fn a_failure_now_and_then_is_retried_and_an_outage_opens_the_circuit() {
     let sent = handle.seen().len() - before;
     assert!(sent < 10, "{sent} attempts for 10 calls");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_gets_the_last_good_response() {
+    let (spy, handle) = Spy::new();
+    let server = serve(spy).await;
+    let count = std::sync::atomic::AtomicUsize::new(0);
+    handle.respond(move |_| {
+        let number = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Ok(with_status(if number == 0 { 200 } else { 503 }))
+    });
+    let seen = lines(&server.url("/"), "10").await;
+    assert_eq!(seen[0], "call 1: 200 OK, 5 bytes");
+    for (line, number) in seen[1..].iter().zip(2..) {
+        assert!(line.starts_with(&format!("call {number}: 200 OK, 5 bytes, from ")), "{line}");
+    }
+    assert!(handle.seen().len() < 10, "most were not sent: the circuit saw the failures");
+}

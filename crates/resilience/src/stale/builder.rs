@@ -1,0 +1,165 @@
+//! Building copies.
+
+use std::{
+    borrow::Cow,
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use hardpoint_core::{KeyExtractor, Telemetry, Time};
+
+use super::{StaleCopies, shared::Settings};
+use crate::{Classifier, ConfigError, error::Mistakes};
+
+/// The highest age. Whoever needs an older response has a store for it.
+const WEEK: Duration = Duration::from_hours(7 * 24);
+
+/// Builds [`StaleCopies`].
+///
+/// # Defaults
+///
+/// | setting | default |
+/// |---|---|
+/// | [`max_age`](Self::max_age) | 1 h |
+/// | [`max_body`](Self::max_body) | 64 KiB |
+/// | [`max_bytes`](Self::max_bytes) | 16 MiB |
+/// | [`max_entries`](Self::max_entries) | 1,000 |
+/// | [`callers`](Self::callers) | requests with credentials have no copies; others are kept apart by identity |
+/// | [`classifier`](Self::classifier) | [`Classifier::new`] |
+/// | [`time`](Self::time) | the system's clock |
+/// | [`telemetry`](Self::telemetry) | none |
+#[must_use]
+pub struct StaleCopiesBuilder {
+    settings: Settings,
+    telemetry: Telemetry,
+}
+
+impl StaleCopiesBuilder {
+    pub(super) fn new(name: Cow<'static, str>) -> Self {
+        let settings = Settings {
+            name,
+            max_entries: 1_000,
+            max_bytes: 16 * 1024 * 1024,
+            max_body: 64 * 1024,
+            max_age: Duration::from_hours(1),
+            callers: None,
+            classifier: Classifier::new(),
+            time: Time::system(),
+            telemetry: OnceLock::new(),
+        };
+        Self { settings, telemetry: Telemetry::none() }
+    }
+
+    /// Sets how old a copy may be that is served. Default: 1 hour: it covers most outages, and users
+    /// accept prices of an hour ago rather than none. A response can only shorten it. 0, and more
+    /// than a week, is a mistake.
+    pub fn max_age(mut self, age: Duration) -> Self {
+        self.settings.max_age = age;
+        self
+    }
+
+    /// Sets the longest body that is kept, in bytes. Default: 64 KiB. Each response that is being
+    /// read can take as much memory. With 0, only responses without a body are kept.
+    pub fn max_body(mut self, bytes: usize) -> Self {
+        self.settings.max_body = bytes;
+        self
+    }
+
+    /// Sets the memory of all copies, in bytes. Default: 16 MiB. Bodies that are being read take at
+    /// most as much again. Less than one body and its head (1 KiB) is a mistake.
+    pub fn max_bytes(mut self, bytes: usize) -> Self {
+        self.settings.max_bytes = bytes;
+        self
+    }
+
+    /// Sets the number of copies. Default: 1,000. Older ones make room for new ones. 0 is a mistake.
+    pub fn max_entries(mut self, copies: usize) -> Self {
+        self.settings.max_entries = copies;
+        self
+    }
+
+    /// Sets what distinguishes callers whose responses differ, such as a user or a tenant. Each has
+    /// copies of its own; a request without that key has none.
+    ///
+    /// By default a request with credentials (`Authorization`, `Cookie`, `Proxy-Authorization`,
+    /// `X-Api-Key`, any header marked as sensitive, or a password in its target) has no copies, and
+    /// the [identity](hardpoint_core::Identity) of the request that it belongs to is its caller. Set
+    /// this if callers are told apart by anything else, or if all of them may share what one of them
+    /// got:
+    ///
+    /// ```
+    /// use hardpoint_core::{Head, Key, KeyMissing};
+    /// use hardpoint_resilience::StaleCopies;
+    ///
+    /// // The credentials are this service's own, and the responses are the same for everyone.
+    /// fn everyone(_head: Head<'_>) -> Result<Key<'_>, KeyMissing> {
+    ///     Ok(Key::borrowed(b""))
+    /// }
+    /// let copies = StaleCopies::builder("rates").callers(everyone).build()?;
+    /// # Ok::<(), hardpoint_resilience::ConfigError>(())
+    /// ```
+    pub fn callers(mut self, key: impl KeyExtractor) -> Self {
+        self.settings.callers = Some(Arc::new(key));
+        self
+    }
+
+    /// Sets which responses are failures. Default: [`Classifier::new`].
+    pub fn classifier(mut self, classifier: Classifier) -> Self {
+        self.settings.classifier = classifier;
+        self
+    }
+
+    /// Measures ages by `time`. Default: the system's clock.
+    pub fn time(mut self, time: impl Into<Time>) -> Self {
+        self.settings.time = time.into();
+        self
+    }
+
+    /// Reports the copies that were looked for to `telemetry`. Default: none.
+    pub fn telemetry(mut self, telemetry: &Telemetry) -> Self {
+        self.telemetry = telemetry.clone();
+        self
+    }
+
+    /// Builds the copies.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every setting that can never work.
+    pub fn build(self) -> Result<StaleCopies, ConfigError> {
+        let mut mistakes = Mistakes::default();
+        let Settings { name, max_entries, max_bytes, max_body, max_age, .. } = &self.settings;
+        mistakes.expect(!name.is_empty() && name.len() <= 64, "stale.name", || {
+            format!("has {} bytes; write a name of 1 to 64 bytes", name.len())
+        });
+        mistakes.expect(!max_age.is_zero() && *max_age <= WEEK, "stale.max_age", || {
+            format!("is {max_age:?}; write up to a week, such as 1 h")
+        });
+        let least = max_body.saturating_add(1_024);
+        mistakes.expect(*max_bytes >= least, "stale.max_bytes", || {
+            format!(
+                "is {max_bytes}, which no copy with a body of `stale.max_body` fits into; write at \
+                 least {least}"
+            )
+        });
+        mistakes.expect(*max_entries > 0, "stale.max_entries", || {
+            "is 0, so nothing is ever kept; write at least 1".to_owned()
+        });
+        mistakes.into_result()?;
+        self.telemetry.fill(&self.settings.telemetry);
+        Ok(StaleCopies::from_settings(self.settings))
+    }
+}
+
+impl fmt::Debug for StaleCopiesBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Settings { name, max_entries, max_bytes, max_body, max_age, .. } = &self.settings;
+        f.debug_struct("StaleCopiesBuilder")
+            .field("name", name)
+            .field("max_entries", max_entries)
+            .field("max_bytes", max_bytes)
+            .field("max_body", max_body)
+            .field("max_age", max_age)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,233 @@
+//! Copies by key, in bounded memory: pure, without a clock.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use hardpoint_core::Mono;
+use http::{HeaderMap, StatusCode, Version};
+
+use super::fields::{self, Selecting, Variant};
+
+/// What a copy counts beside its bytes: the map, the queue, and the copy itself.
+const OVERHEAD: usize = 512;
+
+/// The last good response of a key.
+#[derive(Debug)]
+pub(super) struct StoredCopy {
+    pub(super) status: StatusCode,
+    pub(super) version: Version,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    pub(super) variant: Variant,
+    /// The age that the response had when it came.
+    pub(super) had_age: Duration,
+    /// When the response came.
+    pub(super) stored: Mono,
+    /// From when on it is not served any more.
+    pub(super) expires: Mono,
+}
+
+/// What a look-up finds.
+#[derive(Debug)]
+pub(super) enum Found {
+    Absent,
+    Expired,
+    Usable(Arc<StoredCopy>),
+}
+
+/// Copies by key. The oldest one makes room, unless its key was stored again since it came to the
+/// front: then it gets a second turn. Keys that were seen once do not push out the others.
+#[derive(Debug)]
+pub(super) struct Copies {
+    slots: HashMap<Arc<[u8]>, Slot>,
+    queue: VecDeque<Arc<[u8]>>,
+    bytes: usize,
+    max_entries: usize,
+    max_bytes: usize,
+}
+
+#[derive(Debug)]
+struct Slot {
+    copy: Arc<StoredCopy>,
+    bytes: usize,
+    has_second_turn: bool,
+}
+
+impl StoredCopy {
+    /// The memory that it takes with its key.
+    fn bytes(&self, key: &[u8]) -> usize {
+        let own = fields::size(&self.headers) + self.body.len() + self.variant.len();
+        OVERHEAD + key.len() + own
+    }
+}
+
+impl Copies {
+    pub(super) fn new(max_entries: usize, max_bytes: usize) -> Self {
+        let (slots, queue) = (HashMap::new(), VecDeque::new());
+        Self { slots, queue, bytes: 0, max_entries, max_bytes }
+    }
+
+    /// The copy for a request.
+    pub(super) fn find(&self, key: &[u8], request: &Selecting, now: Mono) -> Found {
+        match self.slots.get(key) {
+            Some(Slot { copy, .. }) if !copy.variant.matches(request) => Found::Absent,
+            Some(Slot { copy, .. }) if copy.expires <= now => Found::Expired,
+            Some(Slot { copy, .. }) => Found::Usable(Arc::clone(copy)),
+            None => Found::Absent,
+        }
+    }
+
+    /// Whether a response that comes at `now` is worth keeping: there is no copy for such a request,
+    /// or it is as old as `replaced_after`.
+    pub(super) fn wants(
+        &mut self,
+        key: &[u8],
+        request: &Selecting,
+        now: Mono,
+        replaced_after: Duration,
+    ) -> bool {
+        let Some(slot) = self.slots.get_mut(key) else { return true };
+        slot.has_second_turn = true;
+        let age = now.saturating_since(slot.copy.stored);
+        age >= replaced_after || !slot.copy.variant.matches(request)
+    }
+
+    /// Keeps a copy in place of the last one of its key. Others make room.
+    pub(super) fn insert(&mut self, key: &[u8], copy: StoredCopy) {
+        let bytes = copy.bytes(key);
+        if bytes > self.max_bytes {
+            return;
+        }
+        let copy = Arc::new(copy);
+        if let Some(slot) = self.slots.get_mut(key) {
+            if slot.copy.stored > copy.stored {
+                // A slower body of an earlier response.
+                return;
+            }
+            self.bytes = self.bytes - slot.bytes + bytes;
+            *slot = Slot { copy, bytes, has_second_turn: true };
+        } else {
+            let key: Arc<[u8]> = key.into();
+            self.queue.push_back(Arc::clone(&key));
+            self.slots.insert(key, Slot { copy, bytes, has_second_turn: false });
+            self.bytes += bytes;
+        }
+        while self.slots.len() > self.max_entries || self.bytes > self.max_bytes {
+            self.make_room();
+        }
+    }
+
+    /// Removes the first copy of the queue, or gives it its second turn.
+    fn make_room(&mut self) {
+        // Each key of the queue has a slot, and there is more than nothing to remove.
+        let Some(key) = self.queue.pop_front() else { return };
+        match self.slots.get_mut(&key) {
+            Some(slot) if slot.has_second_turn => {
+                slot.has_second_turn = false;
+                self.queue.push_back(key);
+            }
+            _ => {
+                if let Some(slot) = self.slots.remove(&key) {
+                    self.bytes -= slot.bytes;
+                }
+            }
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.slots.clear();
+        self.queue.clear();
+        self.bytes = 0;
+    }
+
+    /// The number of copies and the memory that they take.
+    pub(super) fn usage(&self) -> (usize, usize) {
+        (self.slots.len(), self.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(seconds: u64) -> Mono {
+        Mono::ZERO.saturating_add(Duration::from_secs(seconds))
+    }
+
+    fn copy(body: usize, stored: u64) -> StoredCopy {
+        StoredCopy {
+            status: StatusCode::OK,
+            version: Version::HTTP_11,
+            headers: HeaderMap::new(),
+            body: vec![0; body].into(),
+            variant: Variant::default(),
+            had_age: Duration::ZERO,
+            stored: at(stored),
+            expires: at(stored + 60),
+        }
+    }
+
+    fn anyone() -> Selecting {
+        Selecting::new(&HeaderMap::new())
+    }
+
+    fn has(copies: &Copies, key: &[u8]) -> bool {
+        matches!(copies.find(key, &anyone(), at(0)), Found::Usable(_))
+    }
+
+    #[test]
+    fn a_copy_is_served_until_it_expires() {
+        let mut copies = Copies::new(10, 10_000);
+        assert!(matches!(copies.find(b"a", &anyone(), at(0)), Found::Absent));
+        copies.insert(b"a", copy(5, 10));
+        assert!(matches!(copies.find(b"a", &anyone(), at(69)), Found::Usable(_)));
+        assert!(matches!(copies.find(b"a", &anyone(), at(70)), Found::Expired));
+        let mut wants = |now| copies.wants(b"a", &anyone(), at(now), Duration::from_secs(5));
+        assert!(!wants(14) && wants(15));
+        copies.insert(b"a", copy(7, 9));
+        let Found::Usable(kept) = copies.find(b"a", &anyone(), at(20)) else { panic!("kept") };
+        assert_eq!(kept.body.len(), 5, "the later response stays");
+    }
+
+    #[test]
+    fn keys_that_are_seen_once_do_not_push_out_those_that_come_back() {
+        let mut copies = Copies::new(100, 10_000_000);
+        let popular: Vec<_> = (0..50_u8).map(|key| [b'p', key]).collect();
+        for flood in 0..10_000_u32 {
+            if flood % 50 == 0 {
+                for key in &popular {
+                    copies.insert(key, copy(1, 0));
+                }
+            }
+            copies.insert(&flood.to_le_bytes(), copy(1, 0));
+        }
+        assert_eq!(copies.usage().0, 100);
+        assert!(popular.iter().all(|key| has(&copies, key)));
+    }
+
+    proptest! {
+        #[test]
+        fn the_bounds_hold_after_any_history(
+            steps in proptest::collection::vec((any::<u8>(), 0_usize..3_000), 1..300),
+            max_entries in 1_usize..40,
+            max_bytes in 600_usize..20_000,
+        ) {
+            let mut copies = Copies::new(max_entries, max_bytes);
+            for (key, body) in steps {
+                let key = [key];
+                copies.insert(&key, copy(body, 0));
+                let (entries, bytes) = copies.usage();
+                prop_assert!(entries <= max_entries && bytes <= max_bytes);
+                prop_assert_eq!(entries, copies.queue.len());
+                let sum: usize = copies.slots.values().map(|slot| slot.bytes).sum();
+                prop_assert_eq!(sum, bytes);
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Serves the last good response in place of a failure.
+//!
+//! A page with prices of ten minutes ago is better than one with none. The layer keeps the last good
+//! response of each target while its caller reads it, and returns it when a later call fails.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use hardpoint_resilience::{StaleCopies, stale::StaleCopy};
+//! use http::{Request, Response, StatusCode, header::AGE};
+//! use http_body_util::{BodyExt, Empty, Full};
+//! use std::sync::{Arc, atomic::{AtomicBool, Ordering}};
+//! use tower::{Layer, ServiceExt, service_fn};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+//! let down = Arc::new(AtomicBool::new(false));
+//! let is_down = Arc::clone(&down);
+//! let rates = service_fn(move |_request: Request<Empty<Bytes>>| {
+//!     let mut response = Response::new(Full::new(Bytes::from_static(b"1.07")));
+//!     if is_down.load(Ordering::Relaxed) {
+//!         *response.status_mut() = StatusCode::BAD_GATEWAY;
+//!     }
+//!     async { Ok::<_, std::io::Error>(response) }
+//! });
+//! let copies = StaleCopies::builder("rates").build()?;
+//! let client = copies.layer().layer(rates);
+//! let get = |path: &str| Request::get(path).body(Empty::new());
+//!
+//! let response = client.clone().oneshot(get("/eur")?).await?;
+//! assert_eq!(response.into_body().collect().await?.to_bytes(), "1.07");
+//!
+//! // The destination fails: its last answer to the same request takes the place of the failure.
+//! down.store(true, Ordering::Relaxed);
+//! let response = client.clone().oneshot(get("/eur")?).await?;
+//! assert_eq!((response.status(), &response.headers()[AGE]), (StatusCode::OK, &"0".parse()?));
+//! assert!(response.extensions().get::<StaleCopy>().is_some());
+//! assert_eq!(response.into_body().collect().await?.to_bytes(), "1.07");
+//!
+//! // Nothing is known of another target, nor of a user's own view of this one.
+//! assert_eq!(client.clone().oneshot(get("/usd")?).await?.status(), StatusCode::BAD_GATEWAY);
+//! let mut as_user = get("/eur")?;
+//! as_user.headers_mut().insert("authorization", "Bearer secret".parse()?);
+//! assert_eq!(client.oneshot(as_user).await?.status(), StatusCode::BAD_GATEWAY);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Semantics
+//! 1. A copy takes the place of an error of the inner service, such as
+//!    [`CircuitOpen`](crate::CircuitOpen), and of a response whose [`Class`](crate::Class) is a
+//!    failure. A response that rejects the request (404) is an answer. If there is no copy, the
+//!    failure is returned, unchanged.
+//! 2. Only GET and HEAD requests without a body, `Range`, `Pragma`, and `Cache-Control: no-store` or
+//!    `no-cache` have copies. A copy belongs to the method, the target (scheme, host, path, query),
+//!    and the caller.
+//! 3. A request with credentials has no copies: `Authorization`, `Cookie`, `Proxy-Authorization`,
+//!    `X-Api-Key`, a header marked as sensitive, or user information in its target. A request that
+//!    carries a [`RequestContext`](hardpoint_core::RequestContext) with an identity shares copies
+//!    with requests of the same issuer and subject only.
+//!    [`callers`](StaleCopiesBuilder::callers) replaces both rules.
+//! 4. A response is kept if its status is 200, and it has neither `Set-Cookie` nor `Cache-Control`
+//!    with `no-store`, `private`, `no-cache`, `must-revalidate` or `proxy-revalidate`. If it varies
+//!    (`Vary`), its copy is only for requests with the same values, and only `Accept`,
+//!    `Accept-Encoding`, `Accept-Language` and `Origin` may be named.
+//! 5. A response is recorded while its caller reads it, and kept when its body has ended: not if it
+//!    is longer than [`max_body`](StaleCopiesBuilder::max_body), breaks off, is shorter than its
+//!    `Content-Length`, has trailers, or is dropped. The recording never delays a frame.
+//! 6. The last response of a key replaces the one before, at most once a second.
+//! 7. A copy is served up to the age of [`max_age`](StaleCopiesBuilder::max_age). `stale-if-error` of
+//!    the response (RFC 5861) can shorten it: to that time after the response is no longer fresh.
+//! 8. A copy has the response's header fields without those of the connection, an `Age` (RFC 9111
+//!    §5.1) of its time here and before, and [`StaleCopy`] in its extensions. There is no `Warning`,
+//!    which RFC 9111 made obsolete.
+//! 9. When there are [`max_entries`](StaleCopiesBuilder::max_entries) copies, or they take
+//!    [`max_bytes`](StaleCopiesBuilder::max_bytes), the oldest makes room. A copy that was asked for
+//!    again meanwhile gets a second turn, so a flood of targets that are asked for once does not push
+//!    out the others.
+//!
+//! # Sharing
+//! All layers of the same [`StaleCopies`], and their services, share the copies. They are local to a
+//! process, and gone when it ends.
+//!
+//! # Cancellation
+//! Dropping the future drops the inner future. A body that is dropped before its end is not kept, and
+//! its recording is freed.
+//!
+//! # Deployment caveats
+//! - A copy can be wrong: do not serve balances, permissions or stock from it.
+//! - Credentials that inner layers add are this service's own: the layer does not see them, and
+//!   callers share what they get. If an inner layer adds those of a user, set
+//!   [`callers`](StaleCopiesBuilder::callers).
+//! - Callers told apart by another header than the ones of rule 3 share copies, unless the response
+//!   names it in `Vary` or [`callers`](StaleCopiesBuilder::callers) does.
+//! - A copy hides an outage. The metric of [`StaleCopySought`](hardpoint_core::event::StaleCopySought)
+//!   and the policies inside still report it.
+//!
+//! # Where to put this layer
+//! Outside of a [`ClientPolicy`](crate::ClientPolicy), whose circuit must see the failures, and inside
+//! of a [`FallbackLayer`](crate::FallbackLayer), whose substitute is for calls without a copy.
+
+mod body;
+mod builder;
+mod copies;
+mod fields;
+mod future;
+mod layer;
+mod rules;
+mod service;
+mod shared;
+
+use std::time::Duration;
+
+pub use self::{
+    body::ResponseBody, builder::StaleCopiesBuilder, future::ResponseFuture, layer::StaleLayer,
+    service::Stale, shared::StaleCopies,
+};
+
+/// In the extensions of a response: it is a copy of an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StaleCopy {
+    age: Duration,
+}
+
+impl StaleCopy {
+    pub(crate) const fn new(age: Duration) -> Self {
+        Self { age }
+    }
+
+    /// How old the response is.
+    #[must_use]
+    pub const fn age(self) -> Duration {
+        self.age
+    }
+}

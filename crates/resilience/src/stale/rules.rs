@@ -1,0 +1,304 @@
+//! What may be kept, and for whom: decided from heads, without a clock.
+
+use std::time::Duration;
+
+use hardpoint_core::{Head, KeyExtractor};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
+    header::{
+        AGE, AUTHORIZATION, CACHE_CONTROL, COOKIE, HOST, PRAGMA, PROXY_AUTHORIZATION, RANGE,
+        SET_COOKIE,
+    },
+    uri::Authority,
+};
+
+/// The longest key, in bytes. Requests with longer targets have no copies.
+const LONGEST_KEY: usize = 2_048;
+
+/// The header fields of requests that carry a caller's credentials.
+const CREDENTIALS: [HeaderName; 4] =
+    [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, HeaderName::from_static("x-api-key")];
+
+/// The directives of a response that forbid a copy. `no-cache` and `must-revalidate` allow one only
+/// after the destination was asked, which has failed by then.
+const FORBIDDING: [&str; 5] =
+    ["no-store", "private", "no-cache", "must-revalidate", "proxy-revalidate"];
+
+/// The key of the copies that a request may have: its method, caller and target. `None` if it may
+/// have none.
+///
+/// Without `callers`, a request with credentials has none, and the identity in the context that a
+/// request carries is its caller. With `callers`, a request without such a key has none.
+pub(super) fn key(
+    head: Head<'_>,
+    has_body: bool,
+    callers: Option<&dyn KeyExtractor>,
+) -> Option<Vec<u8>> {
+    let method = match *head.method {
+        Method::GET => b'G',
+        Method::HEAD => b'H',
+        _ => return None,
+    };
+    // A body may select the response, and a range a part of it.
+    if has_body || head.headers.contains_key(RANGE) || refuses_copies(head.headers) {
+        return None;
+    }
+    let target = head.uri.path_and_query().map_or("", |target| target.as_str());
+    // Room for nearly every key, in one allocation.
+    let mut key = Vec::with_capacity(target.len() + 128);
+    key.push(method);
+    if let Some(callers) = callers {
+        key.push(b'K');
+        add(&mut key, callers.key(head).ok()?.as_bytes());
+    } else if has_credentials(head) {
+        return None;
+    } else if let Some(identity) = head.context().and_then(|context| context.identity()) {
+        key.push(b'I');
+        add(&mut key, identity.issuer().unwrap_or_default().as_bytes());
+        add(&mut key, identity.subject().as_bytes());
+    } else {
+        key.push(b'A');
+    }
+    let host = head.headers.get(HOST).map(HeaderValue::as_bytes).unwrap_or_default();
+    let authority = head.uri.authority().map(|authority| authority.as_str().as_bytes());
+    add(&mut key, head.uri.scheme_str().unwrap_or_default().as_bytes());
+    add(&mut key, authority.unwrap_or(host));
+    key.extend_from_slice(target.as_bytes());
+    (key.len() <= LONGEST_KEY).then_some(key)
+}
+
+/// Adds a part of a key after its length: parts that are divided differently differ.
+fn add(key: &mut Vec<u8>, part: &[u8]) {
+    key.extend_from_slice(&part.len().to_le_bytes());
+    key.extend_from_slice(part);
+}
+
+fn has_credentials(head: Head<'_>) -> bool {
+    let in_target = |authority: &Authority| authority.as_str().contains('@');
+    CREDENTIALS.iter().any(|name| head.headers.contains_key(name))
+        || head.headers.values().any(HeaderValue::is_sensitive)
+        || head.uri.authority().is_some_and(in_target)
+}
+
+/// Whether the request asks for a response that is not a copy, or will not become one.
+fn refuses_copies(headers: &HeaderMap) -> bool {
+    headers.contains_key(PRAGMA) || Directives::read(headers).any(&["no-store", "no-cache"])
+}
+
+/// For how long, from now on, a response may be served as a copy: at most `max_age`, less the age that
+/// it has already. `None` if it may not be kept.
+pub(super) fn keeps_for(
+    status: StatusCode,
+    headers: &HeaderMap,
+    max_age: Duration,
+) -> Option<Duration> {
+    let directives = Directives::read(headers);
+    if status != StatusCode::OK || headers.contains_key(SET_COOKIE) || directives.any(&FORBIDDING) {
+        return None;
+    }
+    // RFC 5861 §4: for so long after it is no longer fresh.
+    let usable = directives.seconds("stale-if-error").map_or(max_age, |grace| {
+        let fresh = directives.seconds("s-maxage").or_else(|| directives.seconds("max-age"));
+        max_age.min(grace.saturating_add(fresh.unwrap_or_default()))
+    });
+    usable.checked_sub(age(headers)).filter(|left| !left.is_zero())
+}
+
+/// The age that a response had when it came, from a cache on its way (RFC 9111 §5.1).
+pub(super) fn age(headers: &HeaderMap) -> Duration {
+    headers.get(AGE).and_then(|value| seconds(value.to_str().ok()?)).unwrap_or_default()
+}
+
+/// The directives of `Cache-Control` (RFC 9111 §5.2).
+struct Directives<'a> {
+    /// A line that is no text may say anything.
+    is_garbled: bool,
+    headers: &'a HeaderMap,
+}
+
+impl<'a> Directives<'a> {
+    fn read(headers: &'a HeaderMap) -> Self {
+        let is_garbled = headers.get_all(CACHE_CONTROL).iter().any(|value| value.to_str().is_err());
+        Self { is_garbled, headers }
+    }
+
+    /// Each name and its argument. A list in quotes is divided at its commas, too: its directive is
+    /// found, and what else is found in it only forbids more.
+    fn iter(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let lines = self.headers.get_all(CACHE_CONTROL).iter();
+        lines.filter_map(|value| value.to_str().ok()).flat_map(|line| line.split(',')).map(|part| {
+            let (name, argument) = part.split_once('=').unwrap_or((part, ""));
+            (name.trim(), argument.trim().trim_matches('"'))
+        })
+    }
+
+    fn any(&self, names: &[&str]) -> bool {
+        let is_one = |name: &str| names.iter().any(|other| name.eq_ignore_ascii_case(other));
+        self.is_garbled || self.iter().any(|(name, _)| is_one(name))
+    }
+
+    /// The argument of the first directive of this name, if it is a number. 0 if it is not.
+    fn seconds(&self, name: &str) -> Option<Duration> {
+        let (_, argument) = self.iter().find(|(other, _)| other.eq_ignore_ascii_case(name))?;
+        Some(seconds(argument).unwrap_or_default())
+    }
+}
+
+fn seconds(text: &str) -> Option<Duration> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    // A number too large to represent is the largest one.
+    is_number.then(|| Duration::from_secs(text.parse().unwrap_or(u64::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use hardpoint_core::{Identity, Key, KeyMissing, RequestContext, Time};
+    use http::Request;
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_hours(1);
+
+    fn request(target: &str, fields: &[(&'static str, &'static str)]) -> Request<()> {
+        let mut request = Request::get(target);
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap()
+    }
+
+    fn key_of(request: &Request<()>) -> Option<Vec<u8>> {
+        key(Head::new(request), false, None)
+    }
+
+    fn keeps(fields: &[(&'static str, &'static str)]) -> Option<u64> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        keeps_for(StatusCode::OK, &headers, HOUR).map(|left| left.as_secs())
+    }
+
+    #[test]
+    fn requests_with_credentials_have_no_copies() {
+        assert!(key_of(&request("http://a/", &[])).is_some());
+        for field in [
+            ("authorization", "Bearer a"),
+            ("cookie", "session=a"),
+            ("proxy-authorization", "Basic a"),
+            ("x-api-key", "a"),
+        ] {
+            assert_eq!(key_of(&request("http://a/", &[field])), None, "{field:?}");
+        }
+        assert_eq!(key_of(&request("http://user:password@a/", &[])), None);
+        let mut sensitive = request("http://a/", &[("x-token", "a")]);
+        sensitive.headers_mut().get_mut("x-token").unwrap().set_sensitive(true);
+        assert_eq!(key_of(&sensitive), None);
+    }
+
+    #[test]
+    fn requests_that_may_have_another_response_have_no_copies() {
+        for field in [
+            ("range", "bytes=0-1"),
+            ("cache-control", "no-store"),
+            ("cache-control", "max-age=0, No-Cache"),
+            ("pragma", "no-cache"),
+        ] {
+            assert_eq!(key_of(&request("http://a/", &[field])), None, "{field:?}");
+        }
+        let get = request("http://a/", &[]);
+        assert_eq!(key(Head::new(&get), true, None), None, "a body");
+        for method in ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "QUERY"] {
+            let request = Request::builder().method(method).body(()).unwrap();
+            assert_eq!(key_of(&request), None, "{method}");
+        }
+        let long = format!("http://a/{}", "a".repeat(LONGEST_KEY));
+        assert_eq!(key_of(&request(&long, &[])), None);
+    }
+
+    #[test]
+    fn each_target_method_and_caller_has_a_key_of_its_own() {
+        let with_identity = |identity: Identity| {
+            let mut request = request("http://a/x", &[]);
+            let context = RequestContext::ensure(request.extensions_mut(), &Time::system());
+            context.set_identity(identity);
+            request
+        };
+        let mut head = request("http://a/x", &[]);
+        *head.method_mut() = Method::HEAD;
+        let requests = [
+            request("http://a/x", &[]),
+            request("https://a/x", &[]),
+            request("http://b/x", &[]),
+            request("http://a/y", &[]),
+            request("http://a/x?y", &[]),
+            request("/x", &[("host", "a")]),
+            request("/x", &[("host", "b")]),
+            request("/x", &[]),
+            head,
+            with_identity(Identity::from_subject("alice")),
+            with_identity(Identity::from_subject("bob")),
+        ];
+        let keys: std::collections::BTreeSet<_> =
+            requests.iter().map(|request| key_of(request).unwrap()).collect();
+        assert_eq!(keys.len(), requests.len());
+        assert_eq!(key_of(&requests[0]), key_of(&request("http://a/x", &[("accept", "*/*")])));
+    }
+
+    #[test]
+    fn a_key_of_callers_allows_credentials_and_is_required() {
+        fn tenant(head: Head<'_>) -> Result<Key<'_>, KeyMissing> {
+            let tenant = head.headers.get("x-tenant").ok_or(KeyMissing::new("x-tenant"))?;
+            Ok(Key::borrowed(tenant.as_bytes()))
+        }
+
+        let of = |fields: &[(&'static str, &'static str)]| {
+            key(Head::new(&request("http://a/", fields)), false, Some(&tenant))
+        };
+        let bearer = ("authorization", "Bearer a");
+        assert_eq!(of(&[bearer]), None);
+        let (one, other) = (of(&[bearer, ("x-tenant", "1")]), of(&[bearer, ("x-tenant", "2")]));
+        assert!(one.is_some() && one != other);
+    }
+
+    #[test]
+    fn responses_that_forbid_copies_are_not_kept() {
+        assert_eq!(keeps(&[]), Some(3_600));
+        for value in [
+            "no-store",
+            "No-Store",
+            "max-age=60, private",
+            "private=\"x-a, x-b\"",
+            "no-cache",
+            "no-cache=\"set-cookie\"",
+            "must-revalidate",
+            "public , proxy-revalidate",
+            "\u{e9}",
+        ] {
+            assert_eq!(keeps(&[("cache-control", value)]), None, "{value}");
+        }
+        assert_eq!(keeps(&[("cache-control", "public"), ("cache-control", "no-store")]), None);
+        assert_eq!(keeps(&[("set-cookie", "a=b")]), None);
+        for code in [201, 204, 206, 301, 304, 404, 500, 503] {
+            let status = StatusCode::from_u16(code).unwrap();
+            assert_eq!(keeps_for(status, &HeaderMap::new(), HOUR), None, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_copy_is_kept_for_as_long_as_the_response_allows() {
+        let control = |value| keeps(&[("cache-control", value)]);
+        assert_eq!(control("max-age=60"), Some(3_600));
+        assert_eq!(control("max-age=60, stale-if-error=600"), Some(660));
+        assert_eq!(control("max-age=60, s-maxage=120, stale-if-error=600"), Some(720));
+        assert_eq!(control("stale-if-error=\"600\""), Some(600));
+        assert_eq!(control("stale-if-error=99999999999999999999"), Some(3_600));
+        assert_eq!(control("max-age=60, stale-if-error=soon"), Some(60));
+        assert_eq!(control("stale-if-error=0"), None);
+        assert_eq!(keeps(&[("age", "600")]), Some(3_000));
+        assert_eq!(keeps(&[("age", "3600")]), None);
+        assert_eq!(keeps(&[("age", "-1")]), Some(3_600));
+        let both = [("age", "100"), ("cache-control", "max-age=60, stale-if-error=60")];
+        assert_eq!(keeps(&both), Some(20));
+    }
+}

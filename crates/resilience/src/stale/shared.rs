@@ -1,0 +1,134 @@
+//! The copies that layers share.
+
+use std::{
+    borrow::Cow,
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use hardpoint_core::{
+    KeyExtractor, Telemetry, Time, event::StaleCopyResult, event::StaleCopySought,
+};
+
+use super::{StaleCopiesBuilder, StaleLayer, copies::Copies};
+use crate::Classifier;
+
+/// The last good responses of a destination, in bounded memory. See the [module docs](super). Clones
+/// share them.
+#[derive(Clone)]
+pub struct StaleCopies {
+    pub(super) shared: Arc<Shared>,
+}
+
+pub(super) struct Shared {
+    pub(super) copies: Mutex<Copies>,
+    /// The bytes of bodies that are being read.
+    pub(super) reading: AtomicUsize,
+    pub(super) settings: Settings,
+}
+
+#[derive(Clone)]
+pub(super) struct Settings {
+    pub(super) name: Cow<'static, str>,
+    pub(super) max_entries: usize,
+    pub(super) max_bytes: usize,
+    pub(super) max_body: usize,
+    pub(super) max_age: Duration,
+    pub(super) callers: Option<Arc<dyn KeyExtractor>>,
+    pub(super) classifier: Classifier,
+    pub(super) time: Time,
+    pub(super) telemetry: OnceLock<Telemetry>,
+}
+
+impl StaleCopies {
+    /// Starts building. `name` appears in events and log lines.
+    pub fn builder(name: impl Into<Cow<'static, str>>) -> StaleCopiesBuilder {
+        StaleCopiesBuilder::new(name.into())
+    }
+
+    pub(super) fn from_settings(settings: Settings) -> Self {
+        let copies = Mutex::new(Copies::new(settings.max_entries, settings.max_bytes));
+        Self { shared: Arc::new(Shared { copies, reading: AtomicUsize::new(0), settings }) }
+    }
+
+    /// The layer that keeps and serves copies. Layers of the same copies share them.
+    pub fn layer(&self) -> StaleLayer {
+        StaleLayer::new(self.clone())
+    }
+
+    /// Forgets all copies.
+    pub fn clear(&self) {
+        self.shared.copies().clear();
+    }
+
+    /// The number of copies.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shared.copies().usage().0
+    }
+
+    /// Whether there is no copy.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The memory that the copies take, in bytes, with an allowance for each.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.shared.copies().usage().1
+    }
+
+    pub(super) fn report_to(&self, telemetry: &Telemetry) {
+        telemetry.fill(&self.shared.settings.telemetry);
+    }
+}
+
+impl Shared {
+    pub(super) fn copies(&self) -> MutexGuard<'_, Copies> {
+        // No user code runs under the lock.
+        self.copies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes memory for a part of a body that is being read. It must be given back.
+    pub(super) fn take(&self, bytes: usize) -> bool {
+        let most = self.settings.max_bytes;
+        let take = |reading: usize| reading.checked_add(bytes).filter(|reading| *reading <= most);
+        // Relaxed: the number bounds memory, and orders nothing.
+        self.reading.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
+    }
+
+    pub(super) fn give_back(&self, bytes: usize) {
+        self.reading.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Reports that a call failed.
+    #[cold]
+    pub(super) fn report(&self, result: StaleCopyResult) {
+        let Settings { name, telemetry, .. } = &self.settings;
+        tracing::debug!(
+            target: "hardpoint::resilience::stale",
+            copies = &**name,
+            result = result.as_str(),
+            "a call failed, and its last good response was looked for"
+        );
+        if let Some(telemetry) = telemetry.get() {
+            telemetry.on(&StaleCopySought::new(name, result).into());
+        }
+    }
+}
+
+impl fmt::Debug for StaleCopies {
+    /// Shows no key: targets may be personal.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StaleCopies")
+            .field("name", &self.shared.settings.name)
+            .field("len", &self.len())
+            .field("bytes", &self.bytes())
+            .finish_non_exhaustive()
+    }
+}
