@@ -38,6 +38,7 @@ use crate::{
 /// | [`max_retry_after`](Self::max_retry_after) | 30 s |
 /// | [`replay_limit`](Self::replay_limit) | 64 KiB |
 /// | [`drain_limit`](Self::drain_limit) | 16 KiB |
+/// | [`grpc_wait`](Self::grpc_wait) | 100 ms |
 /// | [`attempt_header`](Self::attempt_header) | `x-retry-attempt` |
 /// | [`classifier`](Self::classifier) | [`Classifier::new`] |
 /// | [`jitter`](Self::jitter) | a random seed |
@@ -130,6 +131,7 @@ pub(crate) struct Settings {
     pub(crate) repeatable: Option<IsRepeatable>,
     pub(crate) replay_limit: usize,
     pub(crate) drain_limit: usize,
+    pub(crate) grpc_wait: Duration,
     pub(crate) attempt_header: Option<HeaderName>,
     pub(crate) classifier: Classifier,
     pub(crate) time: Time,
@@ -154,6 +156,7 @@ impl RetryBuilder {
             repeatable: None,
             replay_limit: 64 * 1024,
             drain_limit: 16 * 1024,
+            grpc_wait: Duration::from_millis(100),
             attempt_header: Some(ATTEMPT_HEADER),
             classifier: Classifier::new(),
             time: Time::system(),
@@ -246,6 +249,15 @@ impl RetryBuilder {
     /// when the delay has, is dropped with its connection. With 0, every body is dropped.
     pub fn drain_limit(mut self, bytes: usize) -> Self {
         self.settings.drain_limit = bytes;
+        self
+    }
+
+    /// Sets how long the head of a gRPC response is held for its first frame, whose trailers may show
+    /// that the call has failed. Default: 100 ms: a server that fails after it has sent its head does
+    /// so at once. The head of a stream without a message is returned that much later. With 0, only
+    /// trailers that come with the head are seen.
+    pub fn grpc_wait(mut self, wait: Duration) -> Self {
+        self.settings.grpc_wait = wait;
         self
     }
 

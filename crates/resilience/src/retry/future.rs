@@ -24,7 +24,7 @@ use tower_service::Service;
 use super::{
     ReplayBody, ResponseBody, builder::Settings, plan::Ended, repeat::mark, replay::Replay,
 };
-use crate::{BoxError, Class, RetryBudget, RetryHint, Withdrawal};
+use crate::{BoxError, Class, RetryBudget, RetryHint, Withdrawal, sleep::LazySleep};
 
 pin_project! {
     /// The response of the last attempt.
@@ -46,7 +46,7 @@ pin_project! {
     enum State<F, R> {
         Calling { #[pin] future: F },
         // The first frame of a gRPC response decides whether it failed.
-        Peeking { response: Option<Response<R>> },
+        Peeking { response: Option<Response<R>>, #[pin] wait: LazySleep },
         Waiting { #[pin] sleep: Sleep, failed: Option<R>, room: usize },
         // The service is not ready for the next attempt.
         Readying,
@@ -108,7 +108,8 @@ where
                     };
                     match result {
                         Ok(response) if course.peeks(&response) => {
-                            this.state.set(State::Peeking { response: Some(response) });
+                            let wait = LazySleep::new(course.settings.grpc_wait);
+                            this.state.set(State::Peeking { response: Some(response), wait });
                         }
                         Ok(response) => match course.judge_response(&response) {
                             Verdict::Retry(sleep) => {
@@ -132,14 +133,25 @@ where
                         }
                     }
                 }
-                StateProject::Peeking { response } => {
+                StateProject::Peeking { response, wait } => {
                     // `Peeking` holds a response until this returns it, and has a course.
                     let (Some(peeked), Some(course)) = (response.as_mut(), this.course.as_mut())
                     else {
                         return Poll::Pending;
                     };
-                    let first = ready!(Pin::new(peeked.body_mut()).poll_frame(cx));
-                    match course.judge_first(first.as_ref()) {
+                    let first = match Pin::new(peeked.body_mut()).poll_frame(cx) {
+                        Poll::Ready(first) => Some(first),
+                        // A stream may be silent for long: its caller gets the head in time.
+                        Poll::Pending => {
+                            ready!(wait.poll(cx));
+                            None
+                        }
+                    };
+                    let verdict = match &first {
+                        Some(first) => course.judge_first(first.as_ref()),
+                        None => course.judge(Class::Success, None),
+                    };
+                    match verdict {
                         Verdict::Retry(sleep) => {
                             // The body has ended: nothing is left to read.
                             this.state.set(State::Waiting { sleep, failed: None, room: 0 });
@@ -148,8 +160,10 @@ where
                             let Some(response) = response.take() else {
                                 return Poll::Pending;
                             };
-                            let response = response.map(|body| ResponseBody::peeked(body, first));
-                            return Poll::Ready(Ok(response));
+                            return Poll::Ready(Ok(response.map(|body| match first {
+                                Some(first) => ResponseBody::peeked(body, first),
+                                None => ResponseBody::new(body),
+                            })));
                         }
                     }
                 }

@@ -1,11 +1,19 @@
 //! gRPC, whose status is in the trailers.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    io,
+    pin::Pin,
+    sync::atomic::{AtomicUsize, Ordering},
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use hardpoint_resilience::RetryLayer;
+use hardpoint_resilience::{RetryLayer, retry::ReplayBody};
 use hardpoint_testkit::{TestBody, spy::Spy};
 use http::{HeaderMap, Request, Response};
-use tower::{Layer, ServiceExt};
+use http_body::{Body, Frame};
+use tokio::time::Instant;
+use tower::{Layer, ServiceExt, service_fn};
 
 use super::builder;
 use crate::support::{post, read};
@@ -58,6 +66,42 @@ async fn a_message_commits_to_the_response() {
     let (data, status, calls) = call("/notes.Notes/Get", failed).await;
     assert_eq!((&data[..], calls), (&b"partial"[..], 1));
     assert_eq!(status.unwrap()["grpc-status"], "14");
+}
+
+/// A subscription, whose first message may come tomorrow.
+#[tokio::test(start_paused = true)]
+async fn the_head_of_a_silent_stream_is_held_for_a_bounded_time() {
+    struct Silent;
+    impl Body for Silent {
+        type Data = bytes::Bytes;
+        type Error = io::Error;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<bytes::Bytes>, io::Error>>> {
+            Poll::Pending
+        }
+    }
+
+    let head_after = async |layer: RetryLayer| {
+        let client = service_fn(async |_: Request<ReplayBody<TestBody>>| {
+            let response = Response::builder().header("content-type", "application/grpc");
+            Ok::<_, io::Error>(response.body(Silent).unwrap())
+        });
+        let started = Instant::now();
+        let request: Request<TestBody> = post("/notes.Notes/GetChanges");
+        let response = layer.layer(client).oneshot(request).await.unwrap();
+        assert_eq!(response.status(), 200);
+        started.elapsed().as_millis()
+    };
+    assert_eq!(head_after(layer()).await, 100);
+    let builder = || builder().repeatable(|_| true);
+    assert_eq!(
+        head_after(builder().grpc_wait(Duration::from_secs(2)).build().unwrap()).await,
+        2_000
+    );
+    assert!(head_after(builder().grpc_wait(Duration::ZERO).build().unwrap()).await <= 1);
 }
 
 #[tokio::test(start_paused = true)]
