@@ -1,6 +1,7 @@
-//! Where the answers of calls land: one task for all calls of a store, of which one is under way.
+//! Where the answers of calls land: one task for all calls of a store.
 
 use std::{
+    collections::VecDeque,
     future::poll_fn,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -16,7 +17,7 @@ use super::{
     store::{Group, Shared},
 };
 
-/// The call under way, and the task that waits for its answer.
+/// The calls under way, and the task that waits for their answers.
 ///
 /// A task for each call would be scheduled when the call begins, beside the link's: two wakes in one
 /// poll make tokio wake a second thread. So the task stays, and whoever begins a call polls the reply
@@ -28,7 +29,8 @@ pub(super) struct Landing {
 
 #[derive(Default)]
 struct Slot {
-    flight: Option<Flight>,
+    /// In the order of their departure.
+    flights: VecDeque<Flight>,
     /// The task's, once it was polled.
     waker: Option<Waker>,
     /// Whether the task exists.
@@ -50,7 +52,7 @@ impl Landing {
     pub(super) fn expect(self: &Arc<Self>, mut flight: Flight, runtime: &Handle) {
         let mut slot = self.slot();
         if !slot.runs {
-            slot.flight = Some(flight);
+            slot.flights.push_back(flight);
             slot.runs = true;
             drop(slot);
             // If the runtime has ended, this drops the task, and the call with it.
@@ -64,7 +66,7 @@ impl Landing {
             let _context = runtime.enter();
             flight.is_down(&mut Context::from_waker(waker))
         });
-        slot.flight = Some(flight);
+        slot.flights.push_back(flight);
         drop(slot);
         if let Some(waker) = waker.filter(|_| is_down) {
             waker.wake();
@@ -88,12 +90,13 @@ impl Landing {
             if !slot.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
                 slot.waker = Some(cx.waker().clone());
             }
-            match slot.flight.take_if(|flight| flight.is_down(cx)) {
+            let down = slot.flights.iter_mut().position(|flight| flight.is_down(cx));
+            match down.and_then(|place| slot.flights.remove(place)) {
                 Some(flight) => {
                     drop(slot);
                     flight.land();
                 }
-                None if slot.is_closed && slot.flight.is_none() => return Poll::Ready(()),
+                None if slot.is_closed && slot.flights.is_empty() => return Poll::Ready(()),
                 None => return Poll::Pending,
             }
         }
@@ -105,7 +108,7 @@ impl Landing {
     }
 }
 
-/// The task. If it ends early, with its runtime or by a panic of an observer, it gives up the call
+/// The task. If it ends early, with its runtime or by a panic of an observer, it gives up the calls
 /// under way, and the next call starts another.
 struct Task(Arc<Landing>);
 
@@ -119,10 +122,10 @@ impl Drop for Task {
     fn drop(&mut self) {
         let mut slot = self.0.slot();
         (slot.runs, slot.waker) = (false, None);
-        let flight = slot.flight.take();
+        let flights = std::mem::take(&mut slot.flights);
         drop(slot);
-        // Its drop answers, and may begin the next call.
-        drop(flight);
+        // Their drop answers, and may begin the next call.
+        drop(flights);
     }
 }
 
@@ -151,7 +154,7 @@ impl Flight {
             Err(error) => Err(Failure::from(error)),
         };
         // The next call first: the server need not wait until all answers are handed out.
-        self.shared.go_on(answer.is_ok());
+        self.shared.go_on(group.buckets(), answer.is_ok());
         self.shared.hand_out(group, answer.as_ref(), self.asked);
     }
 }
@@ -159,7 +162,7 @@ impl Flight {
 impl Drop for Flight {
     fn drop(&mut self) {
         if let Some(group) = self.group.take() {
-            self.shared.go_on(false);
+            self.shared.go_on(group.buckets(), false);
             self.shared.hand_out(group, Err(&Failure::DROPPED), self.asked);
         }
     }

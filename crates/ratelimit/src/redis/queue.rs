@@ -1,7 +1,9 @@
 //! Which requests go into which call. Pure: it knows no server and no runtime.
 //!
-//! One call is under way at a time. What arrives meanwhile waits for the next, so calls grow with the
-//! load, and a lone request goes at once.
+//! What arrives while a call is under way waits for the next, so calls grow with the load, and a lone
+//! request goes at once. A call takes a third of the buckets that wait or are under way, and one that is
+//! full goes while another is under way: the server decides it while this process hands out the answers
+//! of the other. If one call took all of them, the server would wait for this process after each.
 //!
 //! A request whose call does not begin within one deadline is given up when a call ends. A call ends
 //! within one deadline, so a request waits for at most two: for the begin of its call and then for the
@@ -20,8 +22,12 @@ use super::{
 const MOST_WAITING: usize = 16_384;
 /// The settlements that wait, at most: for a call, or for the link to be up again.
 const MOST_ENDINGS: usize = 4_096;
+/// The calls under way, at most.
+const MOST_UNDER_WAY: u32 = 2;
+/// The buckets of a call that are not worth a division: a call takes some time of its own.
+const LEAST_SHARE: usize = 64;
 
-/// The calls that wait, and whether one is under way. `W` is who waits for an answer.
+/// The calls that wait, and how many are under way. `W` is who waits for an answer.
 pub(super) struct Queue<W> {
     /// How long a call may wait for its begin.
     patience: Duration,
@@ -31,7 +37,11 @@ pub(super) struct Queue<W> {
     kept: VecDeque<Ending>,
     requests: usize,
     endings: usize,
-    is_busy: bool,
+    /// The buckets of the calls that wait, without the last.
+    buckets: usize,
+    /// The buckets of the calls under way.
+    flying: usize,
+    under_way: u32,
 }
 
 /// A call, and who waits for which of its answers.
@@ -51,7 +61,9 @@ impl<W> Queue<W> {
             kept: VecDeque::new(),
             requests: 0,
             endings: 0,
-            is_busy: false,
+            buckets: 0,
+            flying: 0,
+            under_way: 0,
         }
     }
 
@@ -66,12 +78,15 @@ impl<W> Queue<W> {
         if self.requests >= MOST_WAITING {
             return false;
         }
-        let ticket = self.last(now).call.add(names, asks.clone());
+        let before = self.last(now).buckets();
+        let room = if before < self.share() { self.last(now) } else { self.another(now) };
+        let ticket = room.call.add(names, asks.clone());
         // An empty call has room for every request.
         let Some(ticket) = ticket.or_else(|| self.another(now).call.add(names, asks)) else {
             return false;
         };
-        self.last(now).waiters.push((ticket, waiter));
+        let last = self.last(now);
+        last.waiters.push((ticket, waiter));
         self.requests += 1;
         true
     }
@@ -88,31 +103,39 @@ impl<W> Queue<W> {
         }
     }
 
-    /// Takes the next call, unless one is under way. An [`end`](Self::end) must follow.
+    /// Takes the next call: if none is under way, or beside another if it is full. An
+    /// [`end`](Self::end) must follow.
     ///
     /// If the link is up, settlements that could not be sent fill the room that the call has left. They
     /// make a call of their own only if no other waits, so no request waits for them.
     pub(super) fn begin(&mut self, is_up: bool) -> Option<Box<Group<W>>> {
-        if self.is_busy {
+        let is_full = self.waiting.len() > 1
+            || self.waiting.front().is_some_and(|group| group.buckets() >= self.share());
+        if self.under_way >= MOST_UNDER_WAY || self.under_way > 0 && !is_full {
             return None;
         }
         let mut group = match self.waiting.pop_front() {
-            Some(group) => group,
+            Some(group) => {
+                self.forget(&group);
+                group
+            }
             None if is_up && !self.kept.is_empty() => Group::new(Mono::ZERO),
             None => return None,
         };
         if is_up {
             self.fill(&mut group);
         }
-        self.is_busy = true;
+        self.under_way += 1;
+        self.flying += group.buckets();
         self.requests -= group.waiters.len();
         self.endings -= group.call.endings();
         Some(group)
     }
 
-    /// The call that was under way has ended.
-    pub(super) fn end(&mut self) {
-        self.is_busy = false;
+    /// A call that was under way, with so many buckets, has ended.
+    pub(super) fn end(&mut self, buckets: usize) {
+        self.under_way -= 1;
+        self.flying -= buckets;
     }
 
     /// Gives up the calls that have waited for too long, and returns who waits for them. Their
@@ -123,6 +146,7 @@ impl<W> Queue<W> {
         while let Some(mut group) =
             self.waiting.pop_front_if(|group| now.saturating_since(group.since) > patience)
         {
+            self.forget(&group);
             self.requests -= group.waiters.len();
             self.kept.extend(group.call.take_endings());
             late.extend(group.waiters.into_iter().map(|(_, waiter)| waiter));
@@ -141,7 +165,20 @@ impl<W> Queue<W> {
 
     /// Whether everything that could be sent was answered.
     pub(super) fn is_idle(&self) -> bool {
-        !self.is_busy && self.waiting.is_empty()
+        self.under_way == 0 && self.waiting.is_empty()
+    }
+
+    /// The buckets of a call, unless it has one request.
+    fn share(&self) -> usize {
+        let last = self.waiting.back().map_or(0, |group| group.buckets());
+        LEAST_SHARE.max((self.flying + self.buckets + last) / 3)
+    }
+
+    /// Counts the buckets of a call no more that was the first to wait.
+    fn forget(&mut self, first: &Group<W>) {
+        if !self.waiting.is_empty() {
+            self.buckets -= first.buckets();
+        }
     }
 
     fn fill(&mut self, group: &mut Group<W>) {
@@ -162,6 +199,7 @@ impl<W> Queue<W> {
     }
 
     fn another(&mut self, now: Mono) -> &mut Group<W> {
+        self.buckets += self.waiting.back().map_or(0, |group| group.buckets());
         self.waiting.push_back(Group::new(now));
         self.last(now)
     }
@@ -170,6 +208,11 @@ impl<W> Queue<W> {
 impl<W> Group<W> {
     fn new(since: Mono) -> Box<Self> {
         Box::new(Self { since, call: Call::default(), waiters: Vec::new() })
+    }
+
+    /// How many buckets the call is about.
+    pub(super) fn buckets(&self) -> usize {
+        self.call.keys().len()
     }
 }
 
@@ -222,15 +265,52 @@ mod tests {
         }
         assert!(queue.begin(true).is_none(), "one is under way");
         assert!(!queue.is_idle());
-        queue.end();
+        queue.end(1);
         let group = queue.begin(true).unwrap();
         assert_eq!(
             group.waiters.iter().map(|(_, w)| *w).collect::<Vec<_>>(),
             (1..100).collect::<Vec<_>>()
         );
         assert_eq!(group.call.keys().len(), 3);
-        queue.end();
+        queue.end(3);
         assert!(queue.is_idle());
+    }
+
+    #[test]
+    fn a_full_call_goes_while_another_is_under_way_and_a_third_does_not() {
+        let mut queue = Queue::new(DEADLINE);
+        let ask = |queue: &mut Queue<usize>, mut keys: std::ops::Range<u128>| {
+            assert!(keys.all(|key| ask(queue, key, 0)));
+        };
+        ask(&mut queue, 0..1);
+        assert_eq!(sizes(queue.begin(true)), Some((1, 0)));
+        ask(&mut queue, 1..64);
+        assert!(queue.begin(true).is_none(), "not full");
+        ask(&mut queue, 64..129);
+        assert_eq!(sizes(queue.begin(true)), Some((64, 0)));
+        assert!(queue.begin(true).is_none(), "two are under way");
+    }
+
+    /// As many requests as there are tasks, each of which asks again when it is answered.
+    #[test]
+    fn a_constant_load_becomes_equal_calls() {
+        let mut queue = Queue::new(DEADLINE);
+        let mut under_way = VecDeque::new();
+        let (mut again, mut key) = (320, 0);
+        for _ in 0..50 {
+            for _ in 0..again {
+                key += 1;
+                assert!(ask(&mut queue, key, 0));
+                under_way.extend(queue.begin(true).map(|group| group.buckets()));
+            }
+            let landed = under_way.pop_front().unwrap();
+            queue.end(landed);
+            under_way.extend(queue.begin(true).map(|group| group.buckets()));
+            again = landed;
+        }
+        // One more waits, and the last is answered.
+        assert!(under_way.iter().all(|keys| (76..=84).contains(keys)), "{under_way:?}");
+        assert_eq!(under_way.len(), 2);
     }
 
     #[test]
@@ -239,13 +319,15 @@ mod tests {
         for key in 0..1_000 {
             assert!(ask(&mut queue, key, 0));
         }
-        let mut taken = 0;
+        let (mut taken, mut calls) = (0, 0);
         while let Some((requests, 0)) = sizes(queue.begin(true)) {
             assert!(requests <= 256);
             taken += requests;
-            queue.end();
+            calls += 1;
+            queue.end(requests);
         }
         assert_eq!(taken, 1_000);
+        assert!(calls < 15, "{calls}: a burst does not become many small calls");
     }
 
     #[test]
@@ -255,9 +337,10 @@ mod tests {
         assert_eq!(asked, MOST_WAITING);
         let settled = (0..5_000).filter(|key| queue.settle(ending(*key), Mono::ZERO)).count();
         assert_eq!(settled, MOST_ENDINGS);
-        while queue.begin(true).is_some() {
-            queue.end();
+        while let Some(group) = queue.begin(true) {
+            queue.end(group.buckets());
         }
+        assert_eq!((queue.requests, queue.buckets, queue.flying), (0, 0, 0));
         assert!(
             ask(&mut queue, 1, 0) && queue.settle(ending(1), Mono::ZERO),
             "there is room again"
@@ -269,39 +352,40 @@ mod tests {
         let mut queue = Queue::new(DEADLINE);
         assert!((0..300).all(|key| queue.settle(ending(key), Mono::ZERO)));
         let mut first = queue.begin(true).unwrap();
-        queue.end();
+        queue.end(256);
         let endings = first.call.take_endings();
         assert_eq!(endings.len(), 256);
         assert_eq!(queue.keep(endings), 0);
         assert_eq!(sizes(queue.begin(false)), Some((0, 44)), "not while the link is down");
-        queue.end();
+        queue.end(44);
         assert!(queue.begin(false).is_none());
         assert!(ask(&mut queue, 1_000, 0));
         assert_eq!(sizes(queue.begin(true)), Some((1, 255)), "they fill the request's call");
-        queue.end();
+        queue.end(256);
         assert_eq!(sizes(queue.begin(true)), Some((0, 1)), "the last has a call of its own");
-        queue.end();
+        queue.end(1);
         assert!(queue.begin(true).is_none());
         assert_eq!(queue.keep((0..5_000).map(ending).collect()), 5_000 - MOST_ENDINGS);
     }
 
     #[test]
     fn no_request_waits_longer_than_two_deadlines() {
-        // Each call takes nearly a deadline, and many more keys arrive than the server can decide.
+        // Two calls after each other take nearly a deadline, and many more keys arrive than the server
+        // can decide.
         let mut queue = Queue::new(DEADLINE);
-        let (mut asked, mut decided, mut given_up) = (0, 0, 0);
-        let mut under_way: Option<(u64, Box<Group<usize>>)> = None;
+        let (mut asked, mut decided, mut given_up, mut free) = (0, 0, 0, 0);
+        let mut under_way: VecDeque<(u64, Box<Group<usize>>)> = VecDeque::new();
         for now in 0..1_000 {
             for _ in 0..100 {
                 asked += 1;
                 assert!(ask_at(&mut queue, asked, usize::try_from(now).unwrap(), ms(now)));
             }
-            if let Some((begun, group)) = under_way.take_if(|(begun, _)| *begun + 24 == now) {
-                queue.end();
+            if let Some((_, group)) = under_way.pop_front_if(|(ends, _)| *ends == now) {
+                queue.end(group.buckets());
                 for (_, arrived) in group.waiters {
                     decided += 1;
                     let waited = now - arrived as u64;
-                    assert!(waited <= 50, "begun at {begun} ms, decided after {waited} ms");
+                    assert!(waited <= 50, "decided after {waited} ms");
                 }
                 for arrived in queue.give_up(ms(now)) {
                     given_up += 1;
@@ -309,11 +393,12 @@ mod tests {
                     assert!(waited <= 50, "given up after {waited} ms");
                 }
             }
-            if let Some(group) = queue.begin(true) {
-                under_way = Some((now, group));
+            while let Some(group) = queue.begin(true) {
+                free = free.max(now) + 12;
+                under_way.push_back((free, group));
             }
         }
-        assert!(decided >= 40 * 249, "{decided} decided: the calls are full");
+        assert!(decided >= 80 * 240, "{decided} decided: the calls are full");
         assert!(given_up > asked / 2, "{given_up} given up");
         assert!(queue.requests <= 5_000, "{} wait", queue.requests);
     }
@@ -327,7 +412,7 @@ mod tests {
             assert_eq!(queue.give_up(ms(now)), [0; 0]);
             let Some(group) = queue.begin(true) else { break };
             decided += group.waiters.len();
-            queue.end();
+            queue.end(group.buckets());
         }
         assert_eq!(decided, 2_000);
     }
@@ -338,7 +423,7 @@ mod tests {
         assert!(ask(&mut queue, 1, 1));
         let _under_way = queue.begin(true).unwrap();
         assert!(ask(&mut queue, 2, 2) && queue.settle(ending(3), Mono::ZERO));
-        queue.end();
+        queue.end(1);
         assert_eq!(queue.give_up(ms(25)), [0; 0], "a deadline is not over");
         assert_eq!(queue.give_up(ms(26)), [2]);
         assert!(queue.is_idle() && queue.requests == 0);

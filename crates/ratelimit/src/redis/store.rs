@@ -275,16 +275,17 @@ impl Shared {
     /// Sends a call, and those after it that the link refuses at once.
     fn start(self: &Arc<Self>, group: Group) {
         if let Err((group, failure)) = self.send(group) {
+            let ended = group.buckets();
             self.hand_out(group, Err(&failure), Mono::ZERO);
-            self.go_on(false);
+            self.go_on(ended, false);
         }
     }
 
-    /// Sends what waits, after a call has ended.
-    pub(super) fn go_on(self: &Arc<Self>, mut is_up: bool) {
+    /// Sends what waits, after a call with so many buckets has ended.
+    pub(super) fn go_on(self: &Arc<Self>, mut ended: usize, mut is_up: bool) {
         loop {
             let mut queue = self.queue();
-            queue.end();
+            queue.end(ended);
             let late = queue.give_up(WAITING.now());
             let next = queue.begin(is_up);
             drop(queue);
@@ -296,6 +297,7 @@ impl Shared {
                 None => break,
                 Some(Ok(())) => return,
                 Some(Err((group, failure))) => {
+                    ended = group.buckets();
                     self.hand_out(group, Err(&failure), Mono::ZERO);
                     is_up = false;
                 }

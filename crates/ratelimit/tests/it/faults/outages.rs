@@ -132,7 +132,7 @@ async fn more_keys_than_a_slow_server_decides() {
     assert_eq!(redis.state(), LinkState::Up);
     // The calls would take 7 s one after the other. The third deadline is slack for a busy machine.
     assert!(longest <= 3 * deadline, "a check waited for {longest:?}");
-    assert!((200..=1_200).contains(&admitted), "{admitted} admitted: those of the first calls");
+    assert!((150..=1_200).contains(&admitted), "{admitted} admitted: those of the first calls");
     network.set(Weather::Fair);
     handle.check(&ACME).await.unwrap();
 }
