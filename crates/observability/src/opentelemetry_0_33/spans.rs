@@ -15,7 +15,7 @@ use super::convert;
 use crate::{
     RecordLayer, Redactor,
     record::{
-        attributes::{self, Value},
+        attributes::{self, Add, Value},
         span::{CallSpan, LiveSpan, RequestSpan, SpanSink, SpanStart},
         traceparent::RANDOM,
     },
@@ -164,18 +164,25 @@ impl LiveSpan for Live {
         if let Some(route) = request.event.route {
             span.update_name(format!("{method} {route}"));
         }
-        let mut later = Vec::new();
-        let is_error = attributes::visit(request, &self.redactor, |key, value| {
-            // The SDK keeps both of two equal keys.
-            if key != METHOD && key != PATH {
-                later.push(KeyValue::new(key, value));
-            }
-        });
-        span.set_attributes(later);
+        let mut later = Later(Vec::new());
+        let is_error = attributes::visit(request, &self.redactor, &mut later);
+        span.set_attributes(later.0);
         if is_error {
             span.set_status(Status::error(""));
         }
         span.end_with_timestamp(time(request.end));
+    }
+}
+
+/// The attributes that a span does not have from its beginning.
+struct Later(Vec<KeyValue>);
+
+impl Add for Later {
+    fn add(&mut self, key: &'static str, value: Value<'_>) {
+        // The SDK keeps both of two equal keys.
+        if key != METHOD && key != PATH {
+            self.0.push(KeyValue::new(key, value));
+        }
     }
 }
 

@@ -138,7 +138,7 @@ fn move_message(out: &mut Vec<u8>, from: usize, to: usize) {
 }
 
 /// Appends a `KeyValue` as field `field`.
-#[inline]
+#[inline(always)]
 pub(crate) fn attribute(out: &mut Vec<u8>, field: u32, key: &str, value: Any<'_>) {
     // Nearly all are short texts: each tag and each length is one byte.
     if let Any::Text(value) = value
@@ -155,8 +155,13 @@ pub(crate) fn attribute(out: &mut Vec<u8>, field: u32, key: &str, value: Any<'_>
         out.extend_from_slice(key.as_bytes());
         out.extend_from_slice(&between);
         out.extend_from_slice(value.as_bytes());
-        return;
+    } else {
+        any_attribute(out, field, key, value);
     }
+}
+
+/// Appends a `KeyValue` of any length.
+fn any_attribute(out: &mut Vec<u8>, field: u32, key: &str, value: Any<'_>) {
     let value_len = match value {
         Any::Bool(_) => 2,
         Any::Double(_) => 9,

@@ -23,31 +23,33 @@ pub(crate) enum Value<'a> {
     Text(&'a str),
 }
 
-/// Calls `add` with each attribute that is known. Returns whether the span is an error.
-pub(crate) fn visit(
-    span: &RequestSpan<'_>,
-    redactor: &Redactor,
-    mut add: impl FnMut(&'static str, Value<'_>),
-) -> bool {
+/// Receives attributes.
+pub(crate) trait Add {
+    fn add(&mut self, key: &'static str, value: Value<'_>);
+}
+
+/// Adds each attribute that is known. Returns whether the span is an error.
+#[inline]
+pub(crate) fn visit<A: Add>(span: &RequestSpan<'_>, redactor: &Redactor, to: &mut A) -> bool {
     let event = span.event;
-    add("http.request.method", Value::Text(event.method));
-    add("url.scheme", Value::Text(event.scheme.as_str()));
-    add("url.path", Value::Text(&path(span.path, redactor)));
+    to.add("http.request.method", Value::Text(event.method));
+    to.add("url.scheme", Value::Text(event.scheme.as_str()));
+    to.add("url.path", Value::Text(&path(span.path, redactor)));
     if let Some(route) = event.route {
-        add("http.route", Value::Text(route));
+        to.add("http.route", Value::Text(route));
     }
     if let Some(status) = event.status {
-        add("http.response.status_code", Value::Int(status.into()));
+        to.add("http.response.status_code", Value::Int(status.into()));
     }
     if let Some(version) = version(span.version) {
-        add("network.protocol.version", Value::Text(version));
+        to.add("network.protocol.version", Value::Text(version));
     }
     if let Some(host) = span.host {
         let name = host.name();
-        add("server.address", Value::Text(name));
+        to.add("server.address", Value::Text(name));
         let port = host.as_str().get(name.len()..).and_then(|rest| rest.strip_prefix(':'));
         if let Some(port) = port.and_then(|port| port.parse::<u16>().ok()) {
-            add("server.port", Value::Int(port.into()));
+            to.add("server.port", Value::Int(port.into()));
         }
     }
     let (client, peer) = (span.client.map(Small::of), span.peer.map(Small::of));
@@ -57,17 +59,17 @@ pub(crate) fn visit(
         ("user_agent.original", Personal::UserAgent, span.user_agent),
     ] {
         if let Some(shown) = text.and_then(|text| redactor.show(what, text)) {
-            add(name, Value::Text(&shown));
+            to.add(name, Value::Text(&shown));
         }
     }
     if let Some(bytes) = event.bytes_in.and_then(|bytes| i64::try_from(bytes).ok()) {
-        add("http.request.body.size", Value::Int(bytes));
+        to.add("http.request.body.size", Value::Int(bytes));
     }
     if let Ok(bytes) = i64::try_from(event.bytes_out) {
-        add("http.response.body.size", Value::Int(bytes));
+        to.add("http.response.body.size", Value::Int(bytes));
     }
     if let Some(id) = span.request_id {
-        add("hardpoint.request_id", Value::Text(id));
+        to.add("hardpoint.request_id", Value::Text(id));
     }
     let status = event.status.map(Small::of);
     let error = match error_type(event) {
@@ -76,7 +78,7 @@ pub(crate) fn visit(
         ErrorType::Word(word) => Some(word),
     };
     if let Some(error) = error {
-        add("error.type", Value::Text(error));
+        to.add("error.type", Value::Text(error));
     }
     error.is_some()
 }

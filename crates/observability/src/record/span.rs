@@ -6,7 +6,7 @@ use hardpoint_core::{
     Baggage, Client, Host, Peer, RequestContext, SpanId, TraceContext, TraceState,
     event::{CallEnded, RequestEnded},
 };
-use http::{Request, Uri, Version};
+use http::{Request, Uri, Version, uri::PathAndQuery};
 
 use super::{ids, random};
 
@@ -107,7 +107,7 @@ pub(super) struct OpenSpan {
     id: SpanId,
     trace: TraceContext,
     /// Shares the request's bytes.
-    uri: Uri,
+    target: Option<PathAndQuery>,
     version: Version,
     peer: Option<IpAddr>,
 }
@@ -135,7 +135,7 @@ impl OpenSpan {
             sink: Arc::clone(sink),
             id,
             trace,
-            uri: request.uri().clone(),
+            target: request.uri().path_and_query().cloned(),
             version: request.version(),
             peer: Peer::find(request.extensions()).map(Peer::ip),
         })
@@ -156,7 +156,7 @@ impl OpenSpan {
             end,
             event,
             request_id: context.request_id().map(|id| id.as_str()),
-            path: self.uri.path(),
+            path: self.target.as_ref().map_or("", PathAndQuery::path),
             version: self.version,
             host: context.client().and_then(Client::host),
             client: context.client().and_then(Client::ip),

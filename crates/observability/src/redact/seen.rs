@@ -31,16 +31,23 @@ static NEEDS: [u64; TEXTS.len()] = {
     needs
 };
 
-/// Characters of which each beginning has one, and most words have none.
-static RARE: u64 = {
+/// Characters of which nearly each beginning has one, and most words have none.
+const RARE: u64 = all_of("=:@_-AJBb", &marks()) & !CAPITAL;
+
+/// The marks of the other beginnings.
+static OTHERS: [u64; 2] = {
     let marks = marks();
-    let rare = all_of("=:@_-.AJBb", &marks) & !CAPITAL;
-    let mut place = 0;
+    let (mut others, mut found, mut place) = ([0; 2], 0, 0);
     while place < TEXTS.len() {
-        assert!(all_of(TEXTS[place], &marks) & rare != 0, "a beginning without a rare character");
+        let need = all_of(TEXTS[place], &marks);
+        if need & RARE == 0 {
+            others[found] = need;
+            found += 1;
+        }
         place += 1;
     }
-    rare
+    assert!(found == others.len());
+    others
 };
 
 impl Seen {
@@ -61,7 +68,8 @@ impl Seen {
 
     /// Whether a pattern may begin in the text.
     pub(super) fn may_begin(self) -> bool {
-        self.marks & RARE != 0 && NEEDS.iter().any(|need| need & !self.marks == 0)
+        let needs: &[u64] = if self.marks & RARE == 0 { &OTHERS } else { &NEEDS };
+        needs.iter().any(|need| need & !self.marks == 0)
     }
 
     /// Whether the text may have two capitals before two digits.
