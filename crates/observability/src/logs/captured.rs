@@ -1,9 +1,6 @@
 //! The spans of a test, as its log shows them.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value as Json};
 use tracing::{Subscriber, span::Id};
@@ -61,7 +58,7 @@ where
 }
 
 impl Fields for Map<String, Json> {
-    fn message(&mut self, _: &dyn fmt::Debug) {}
+    fn message(&mut self, _: Value<'_>) {}
 
     fn field(&mut self, name: &'static str, value: Value<'_>) {
         self.insert(name.to_owned(), json(value));

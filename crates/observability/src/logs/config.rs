@@ -213,7 +213,7 @@ impl Logs {
             let head = (time.unix(), "WARN", "hardpoint::observability::logs");
             let off = &redact::OFF;
             let mut line = Line::begin(&mut scratch, format, off, head, &resource);
-            line.message(&format_args!("log lines dropped"));
+            line.message(Value::Clean("log lines dropped"));
             line.field("dropped", Value::U64(lost));
             line.end();
             text.push_str(&scratch.text);

@@ -57,8 +57,8 @@ pub(crate) struct Head<'a> {
 
 /// Receives the fields of an event.
 pub(crate) trait Fields {
-    /// The text of the event, before its fields. Only the first one counts.
-    fn message(&mut self, text: &dyn fmt::Debug);
+    /// The text of the event, before its fields, whatever type it has. Only the first one counts.
+    fn message(&mut self, text: Value<'_>);
 
     /// A field of the event.
     fn field(&mut self, name: &'static str, value: Value<'_>);
@@ -71,10 +71,31 @@ pub(crate) trait Fields {
 
     /// A field of an enclosing span, which the event's own fields hide.
     fn inherited(&mut self, name: &'static str, value: Value<'_>);
+
+    /// Such a field, encoded for JSON.
+    fn inherited_member(&mut self, member: Member<'_>) {
+        self.inherited(member.name, Value::Clean(member.text()));
+    }
+}
+
+/// A field that is encoded as a member of a JSON object, with the comma before it. Neither its name
+/// nor its text needed escaping.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Member<'a> {
+    pub(super) name: &'static str,
+    /// `,"name":"text"`.
+    pub(super) member: &'a str,
+}
+
+impl<'a> Member<'a> {
+    pub(super) fn text(self) -> &'a str {
+        let begin = self.name.len() + r#","":""#.len();
+        self.member.get(begin..self.member.len() - 1).unwrap_or_default()
+    }
 }
 
 impl Fields for Line<'_> {
-    fn message(&mut self, text: &dyn fmt::Debug) {
+    fn message(&mut self, text: Value<'_>) {
         Line::message(self, text);
     }
 
@@ -91,5 +112,9 @@ impl Fields for Line<'_> {
 
     fn inherited(&mut self, name: &'static str, value: Value<'_>) {
         Line::inherited(self, name, value);
+    }
+
+    fn inherited_member(&mut self, member: Member<'_>) {
+        Line::inherited_member(self, member);
     }
 }

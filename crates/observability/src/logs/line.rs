@@ -10,6 +10,7 @@ use serde::de::IgnoredAny;
 
 use super::{
     escape::{Cut, Escape, VALUE_MAX, is_plain},
+    export::Member,
     names::{self, Mark, Names},
     number,
     timestamp::Timestamp,
@@ -137,11 +138,15 @@ impl<'a> Line<'a> {
     }
 
     /// Writes the message. Only the first one counts, and only before all fields.
-    pub(super) fn message(&mut self, message: &dyn fmt::Debug) {
+    pub(super) fn message(&mut self, message: Value<'_>) {
         let Some(rest) = self.rest.take() else { return };
         match self.format {
             Format::Json => {
-                self.value(Value::Debug(message));
+                match message {
+                    Value::Clean(_) | Value::Text(_) => self.value(message),
+                    // A string even if it is a number.
+                    other => self.value(Value::Debug(&other)),
+                }
                 self.rest(rest);
             }
             Format::Human { .. } => {
@@ -167,6 +172,19 @@ impl<'a> Line<'a> {
     /// Writes a field of an enclosing span, unless the line has a field of that name.
     pub(super) fn inherited(&mut self, name: &str, value: Value<'_>) {
         self.pair(name, value, Clash::Skip);
+    }
+
+    /// Writes such a field that is already encoded.
+    pub(super) fn inherited_member(&mut self, member: Member<'_>) {
+        let Member { name, member: encoded } = member;
+        let mark = Mark::of(name);
+        if self.format != Format::Json || self.names.contain(mark, name, self.text) {
+            return self.inherited(name, Value::Clean(member.text()));
+        }
+        self.without_message();
+        let start = self.text.len() + ",\"".len();
+        self.text.push_str(encoded);
+        self.names.add(mark, start..start + name.len());
     }
 
     /// Ends the line.

@@ -8,8 +8,8 @@ use std::{
 use tracing::field::Field;
 
 use super::{
-    escape::{Cut, VALUE_MAX},
-    export::Fields,
+    escape::{Cut, VALUE_MAX, is_plain},
+    export::{Fields, Member},
     line::{Chain, Value},
     roles::Roles,
     visit::{Each, Take},
@@ -19,15 +19,16 @@ use crate::redact::{self, HIDDEN, Redactor};
 /// How many fields need no list of their own. The span of a request has three.
 const INLINE: usize = 3;
 
-/// Room for the texts of a request's span: its id, and those of its trace and its span.
-const TEXTS: usize = 96;
+/// Room for the texts of a request's span: its id, and those of its trace and its span, as members.
+const TEXTS: usize = 128;
 
 /// The fields of a span.
 #[derive(Debug, Default)]
 pub(super) struct SpanFields {
     first: [Option<(&'static str, Stored)>; INLINE],
     more: Vec<(&'static str, Stored)>,
-    /// All texts, in one allocation. Redacted when they are stored, once for all events.
+    /// All texts, in one allocation, each as the member of a JSON line that it usually is. Redacted
+    /// when they are stored, once for all events.
     texts: String,
 }
 
@@ -38,10 +39,28 @@ enum Stored {
     F64(f64),
     I64(i64),
     I128(i128),
-    /// Its place among the texts.
-    Text(Range<usize>),
+    Text(Place),
     U64(u64),
     U128(u128),
+}
+
+/// The place of a text among the texts.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// Where `,"name":"value"` begins.
+    start: usize,
+    /// Where its value begins and ends.
+    begin: usize,
+    end: usize,
+    /// Whether it is a member as it is: neither its name nor its value needs escaping.
+    is_member: bool,
+}
+
+impl Place {
+    const fn whole(self) -> Range<usize> {
+        // With the closing quote.
+        self.start..self.end + 1
+    }
 }
 
 impl SpanFields {
@@ -58,10 +77,7 @@ impl SpanFields {
     pub(super) fn extend(&mut self, later: &Self) {
         for (name, value) in later.iter() {
             let value = match value {
-                Stored::Text(place) => {
-                    let start = self.append(later.texts.get(place.clone()).unwrap_or(""));
-                    Stored::Text(start..self.texts.len())
-                }
+                Stored::Text(place) => self.unformatted(name, later.get(place), &redact::OFF),
                 other => other.clone(),
             };
             self.set(name, value);
@@ -71,16 +87,26 @@ impl SpanFields {
     /// Writes the fields that the line does not have yet.
     pub(super) fn write<F: Fields + ?Sized>(&self, line: &mut F) {
         for (name, value) in self.iter() {
-            line.inherited(name, self.value(value));
+            match value {
+                Stored::Text(place) if place.is_member => {
+                    let member = self.texts.get(place.whole()).unwrap_or_default();
+                    line.inherited_member(Member { name, member });
+                }
+                other => line.inherited(name, self.value(other)),
+            }
         }
     }
 
     /// The text of a field.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.iter().find_map(|(known, value)| match value {
-            Stored::Text(place) if known == name => self.texts.get(place.clone()),
+            Stored::Text(place) if known == name => Some(self.get(place)),
             _ => None,
         })
+    }
+
+    fn get(&self, place: &Place) -> &str {
+        self.texts.get(place.begin..place.end).unwrap_or_default()
     }
 
     fn iter(&self) -> impl Iterator<Item = (&'static str, &Stored)> {
@@ -97,7 +123,7 @@ impl SpanFields {
             Stored::F64(number) => Value::F64(*number),
             Stored::I64(number) => Value::I64(*number),
             Stored::I128(number) => Value::I128(*number),
-            Stored::Text(place) => Value::Clean(self.texts.get(place.clone()).unwrap_or("")),
+            Stored::Text(place) => Value::Clean(self.get(place)),
             Stored::U64(number) => Value::U64(*number),
             Stored::U128(number) => Value::U128(*number),
         }
@@ -107,7 +133,7 @@ impl SpanFields {
         let known = self.iter_mut().find(|(known, _)| *known == name);
         if let Some((_, slot)) = known {
             if let Stored::Text(old) = std::mem::replace(slot, value) {
-                self.remove(&old);
+                self.remove(&old.whole());
             }
         } else if let Some(free) = self.first.iter_mut().find(|slot| slot.is_none()) {
             *free = Some((name, value));
@@ -123,59 +149,80 @@ impl SpanFields {
             if let Stored::Text(place) = value
                 && place.start >= old.end
             {
-                *place = place.start - old.len()..place.end - old.len();
+                for at in [&mut place.start, &mut place.begin, &mut place.end] {
+                    *at -= old.len();
+                }
             }
         }
     }
 
     /// Stores a value. `None` is no value.
-    fn store(&mut self, value: Value<'_>, redactor: &Redactor) -> Option<Stored> {
+    fn store(
+        &mut self,
+        name: &'static str,
+        value: Value<'_>,
+        redactor: &Redactor,
+    ) -> Option<Stored> {
         Some(match value {
             Value::Bool(bool) => Stored::Bool(bool),
-            Value::Clean(clean) => self.unformatted(clean, &redact::OFF),
-            Value::Debug(value) => self.formatted(format_args!("{value:?}"), redactor),
-            Value::Error(error) => self.formatted(format_args!("{}", Chain(error)), redactor),
+            Value::Clean(clean) => self.unformatted(name, clean, &redact::OFF),
+            Value::Debug(value) => self.formatted(name, format_args!("{value:?}"), redactor),
+            Value::Error(error) => self.formatted(name, format_args!("{}", Chain(error)), redactor),
             Value::F64(number) => Stored::F64(number),
             Value::I64(number) => Stored::I64(number),
             Value::I128(number) => Stored::I128(number),
-            Value::Json(json) => self.unformatted(json, redactor),
+            Value::Json(json) => self.unformatted(name, json, redactor),
             Value::Null => return None,
-            Value::Text(text) => self.unformatted(text, redactor),
+            Value::Text(text) => self.unformatted(name, text, redactor),
             Value::U64(number) => Stored::U64(number),
             Value::U128(number) => Stored::U128(number),
         })
     }
 
-    fn formatted(&mut self, text: fmt::Arguments<'_>, redactor: &Redactor) -> Stored {
-        let start = self.begin_text(0);
-        // Fails if the caller's `Debug` fails. The text written so far is kept.
-        let _ = Cut::new(&mut self.texts).write_fmt(text);
-        redactor.redact_from(&mut self.texts, start);
-        Stored::Text(start..self.texts.len())
+    fn formatted(
+        &mut self,
+        name: &'static str,
+        text: fmt::Arguments<'_>,
+        redactor: &Redactor,
+    ) -> Stored {
+        self.text_of(name, redactor, |texts| {
+            // Fails if the caller's `Debug` fails. The text written so far is kept.
+            let _ = Cut::new(texts).write_fmt(text);
+        })
     }
 
-    fn unformatted(&mut self, text: &str, redactor: &Redactor) -> Stored {
+    fn unformatted(&mut self, name: &'static str, text: &str, redactor: &Redactor) -> Stored {
         if text.len() > VALUE_MAX {
-            return self.formatted(format_args!("{text}"), redactor);
+            return self.formatted(name, format_args!("{text}"), redactor);
         }
-        let start = self.append(text);
-        redactor.redact_from(&mut self.texts, start);
-        Stored::Text(start..self.texts.len())
+        self.text_of(name, redactor, |texts| texts.push_str(text))
     }
 
-    /// Appends a text and returns where it begins.
-    fn append(&mut self, text: &str) -> usize {
-        let start = self.begin_text(text.len());
-        self.texts.push_str(text);
-        start
-    }
-
-    /// Where the next text begins, which has at least this length.
-    fn begin_text(&mut self, len: usize) -> usize {
+    /// Appends the member with this name and the value that `write` appends.
+    fn text_of(
+        &mut self,
+        name: &'static str,
+        redactor: &Redactor,
+        write: impl FnOnce(&mut String),
+    ) -> Stored {
         if self.texts.is_empty() {
-            self.texts.reserve(TEXTS.max(len));
+            self.texts.reserve(TEXTS);
         }
-        self.texts.len()
+        let texts = &mut self.texts;
+        let start = texts.len();
+        texts.push_str(",\"");
+        texts.push_str(name);
+        texts.push_str("\":\"");
+        let begin = texts.len();
+        write(texts);
+        redactor.redact_from(texts, begin);
+        let end = texts.len();
+        texts.push('"');
+        let is_member = is_plain(name.as_bytes())
+            && is_plain(texts.get(begin..end).unwrap_or_default().as_bytes())
+            // `r#` is not part of a field's name.
+            && !name.starts_with("r#");
+        Stored::Text(Place { start, begin, end, is_member })
     }
 }
 
@@ -189,7 +236,7 @@ pub(super) struct Storing<'a> {
 impl Take for Storing<'_> {
     fn take(&mut self, field: &Field, value: Value<'_>) {
         let value = if self.roles.hide(field) { Value::Clean(HIDDEN) } else { value };
-        if let Some(value) = self.fields.store(value, self.redactor) {
+        if let Some(value) = self.fields.store(field.name(), value, self.redactor) {
             self.fields.set(field.name(), value);
         }
     }
@@ -200,7 +247,7 @@ mod tests {
     use super::*;
 
     fn set(fields: &mut SpanFields, name: &'static str, text: &str) {
-        if let Some(value) = fields.store(Value::Text(text), &Redactor::new()) {
+        if let Some(value) = fields.store(name, Value::Text(text), &Redactor::new()) {
             fields.set(name, value);
         }
     }
@@ -218,7 +265,8 @@ mod tests {
         }
         let found = NAMES.map(|name| fields.text(name).unwrap());
         assert_eq!(found, ["a1", &"\u{e9}".repeat(999 % 7), "c1", "d2", "e1"]);
-        assert_eq!(fields.texts.len(), found.iter().map(|text| text.len()).sum::<usize>());
+        let lengths = found.iter().map(|text| text.len() + r#","a":"""#.len());
+        assert_eq!(fields.texts.len(), lengths.sum::<usize>());
         assert!(fields.texts.capacity() <= TEXTS);
     }
 

@@ -32,7 +32,7 @@ fn line(format: Format, message: Option<&str>, write: impl FnOnce(&mut Line<'_>)
     let head = (NOON, "INFO", "orders::db");
     let mut line = Line::begin(&mut scratch, format, &redactor, head, &resource);
     if let Some(message) = message {
-        line.message(&format_args!("{message}"));
+        line.message(Value::Text(message));
     }
     write(&mut line);
     line.end();

@@ -27,12 +27,14 @@ pub(super) struct Message<'a, F: ?Sized>(pub(super) &'a mut F);
 
 impl<F: Fields + ?Sized> Visit for Message<'_, F> {
     fn record_str(&mut self, field: &Field, text: &str) {
-        self.record_debug(field, &format_args!("{text}"));
+        if field.name() == MESSAGE {
+            self.0.message(Value::Text(text));
+        }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name() == MESSAGE {
-            self.0.message(value);
+            self.0.message(Value::Debug(value));
         }
     }
 }
@@ -115,7 +117,7 @@ impl<F: Fields + ?Sized> Take for EventFields<'_, F> {
         self.visited.insert(field);
         match (self.roles.of(field), value) {
             (Role::Message, value) if !std::mem::replace(&mut self.has_message, true) => {
-                self.to.message(&value);
+                self.to.message(value);
             }
             (Role::Repeated, _) => {}
             (Role::Hidden, _) => self.to.field(field.name(), Value::Clean(HIDDEN)),

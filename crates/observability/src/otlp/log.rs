@@ -206,7 +206,7 @@ impl<'a> Encoder<'a> {
 }
 
 impl Fields for Encoder<'_> {
-    fn message(&mut self, text: &dyn fmt::Debug) {
+    fn message(&mut self, text: Value<'_>) {
         if !mem::replace(&mut self.has_message, true) {
             self.format(format_args!("{text:?}"), self.redactor);
             wire::message::<1>(self.out, BODY, |out| wire::any(out, Any::Text(self.text)));

@@ -333,6 +333,8 @@ impl Drop for Entry {
                     target: TARGET,
                     parent: self.line_parent(),
                     $level,
+                    // A text, which is not formatted.
+                    message = "request",
                     request_id = self.context.request_id().map(|id| id.as_str()),
                     trace_id,
                     correlation_id = self.context.correlation_id().map(|id| id.as_str()),
@@ -352,7 +354,6 @@ impl Drop for Entry {
                     user_agent = self.user_agent.as_ref().map(beginning).as_deref(),
                     notes = notes::json(&self.context).map(tracing::field::display),
                     unlogged = (unlogged > 0).then_some(unlogged),
-                    "request"
                 )
             };
         }
