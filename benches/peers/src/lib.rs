@@ -95,7 +95,7 @@ impl Bench {
                  0.18.3, axum-prometheus 0.10.1 and opentelemetry_sdk 0.33.1"
             }
             Self::Observability => {
-                "Records and lines, beside tower-http 0.7.1 and tracing-subscriber 0.3.23"
+                "Records and lines, beside tower-http 0.7.1, tracing-subscriber 0.3.23 and json-subscriber 0.3.1"
             }
             Self::Ratelimit => {
                 "Rate limits, beside governor 0.10.4, throttled 0.1.0, tower_governor 0.8.0 and \

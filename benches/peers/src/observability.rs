@@ -1,5 +1,5 @@
 //! The record of a request, beside tower-http's request ids and traces; a log line, beside the JSON
-//! of tracing-subscriber. Both write to a sink.
+//! of tracing-subscriber and json-subscriber. All write to a sink.
 
 use std::{convert::Infallible, io, time::Duration};
 
@@ -31,6 +31,7 @@ pub(crate) fn contests() -> Vec<Named> {
     let mut all: Vec<Named> = vec![
         ("request with id and access line", record),
         ("log event in the span of a request", event_in_span),
+        ("log event in a span, beside json-subscriber", event_beside_json_subscriber),
         ("log event outside a span", event_alone),
         ("log event to a thread of its own", event_queued),
     ];
@@ -133,11 +134,19 @@ fn tower_http<S>(service: S) -> TowerHttp<S> {
 
 /// A line inside the span of a request.
 fn event_in_span() -> Contest<'static> {
-    let line = |log: Dispatch| {
-        let span = dispatcher::with_default(&log, request_span);
-        event(log, span)
-    };
-    Contest::new(line(our_log()), line(peer_log())).goal(Goal::Ratio(0.15))
+    Contest::new(line_in_span(our_log()), line_in_span(peer_log())).goal(Goal::Ratio(0.15))
+}
+
+/// The same line, beside the peer that also encodes the fields of a span once.
+fn event_beside_json_subscriber() -> Contest<'static> {
+    let peer = json_subscriber::fmt().with_max_level(Level::INFO).with_writer(io::sink).finish();
+    let peer = line_in_span(Dispatch::new(peer));
+    Contest::new(line_in_span(our_log()), peer).goal(Goal::Ratio(0.5))
+}
+
+fn line_in_span(log: Dispatch) -> Contender<'static> {
+    let span = dispatcher::with_default(&log, request_span);
+    event(log, span)
 }
 
 fn request_span() -> Span {
