@@ -8,8 +8,8 @@ use tracing_subscriber::{Layer, layer::Context, registry::LookupSpan};
 
 use super::{
     export::{Fields, Place},
-    line::{Chain, Value},
     stored::SpanFields,
+    value::{Chain, Value},
 };
 
 /// A span that has ended.

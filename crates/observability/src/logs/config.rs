@@ -22,11 +22,12 @@ use super::{
     export::RecordSink,
     filter,
     layer::LogLayer,
-    line::{Format, Line, Resource, Scratch, Value},
+    line::{Format, Line, Resource, Scratch},
     panics,
     queue::{Lines, Queue},
     roles::Places,
     sink::Sink,
+    value::Value,
 };
 use crate::redact::{self, Redactor};
 

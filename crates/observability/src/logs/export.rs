@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use hardpoint_core::{SpanId, TraceId};
 use tracing::Level;
 
-use super::line::{Line, Value};
+use super::{line::Line, value::Value};
 use crate::redact::Redactor;
 
 /// Receives the events that the log writes.

@@ -13,10 +13,11 @@ use tracing_subscriber::{Layer, fmt::MakeWriter, layer::Context, registry::Looku
 use super::{
     export::{Head, RecordSink},
     filter, inner,
-    line::{Format, Line, Scratch, Value},
+    line::{Format, Line, Scratch},
     roles::{Places, Roles},
     sink::Sink,
     stored::SpanFields,
+    value::Value,
     visit::{self, MESSAGE},
 };
 use crate::redact::{self, Redactor};

@@ -1,7 +1,6 @@
 //! One line of the log, as JSON or for people. Independent of tracing, clocks and writers.
 
 use std::{
-    error::Error,
     fmt::{self, Write},
     time::Duration,
 };
@@ -14,6 +13,7 @@ use super::{
     names::{self, Mark, Names},
     number,
     timestamp::Timestamp,
+    value::{Chain, Value},
 };
 use crate::redact::{self, Redactor};
 
@@ -28,46 +28,6 @@ pub(super) enum Format {
 
 /// What a name gets that the line already has.
 const PREFIX: &str = "field_";
-
-/// The maximum number of causes that are written of an error.
-const CAUSES_MAX: usize = 16;
-
-/// A value of a field.
-#[derive(Clone, Copy)]
-pub(crate) enum Value<'a> {
-    Bool(bool),
-    /// A text that is redacted, or is what the line is about.
-    Clean(&'a str),
-    Debug(&'a dyn fmt::Debug),
-    Error(&'a (dyn Error + 'static)),
-    F64(f64),
-    I64(i64),
-    I128(i128),
-    /// Already encoded.
-    Json(&'a str),
-    Null,
-    Text(&'a str),
-    U64(u64),
-    U128(u128),
-}
-
-/// The text of the value.
-impl fmt::Debug for Value<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Bool(value) => fmt::Debug::fmt(value, f),
-            Self::Debug(value) => fmt::Debug::fmt(value, f),
-            Self::Error(error) => fmt::Display::fmt(&Chain(*error), f),
-            Self::F64(number) => fmt::Debug::fmt(number, f),
-            Self::I64(number) => fmt::Debug::fmt(number, f),
-            Self::I128(number) => fmt::Debug::fmt(number, f),
-            Self::Null => Ok(()),
-            Self::Clean(text) | Self::Json(text) | Self::Text(text) => f.write_str(text),
-            Self::U64(number) => fmt::Debug::fmt(number, f),
-            Self::U128(number) => fmt::Debug::fmt(number, f),
-        }
-    }
-}
 
 /// How to resolve a name that the line already contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -411,20 +371,6 @@ impl Resource {
             line.value(value.map_or(Value::Null, |value| Value::Text(value)));
         }
         text
-    }
-}
-
-/// An error and its causes: `cannot save: disk full`.
-pub(crate) struct Chain<'a>(pub(crate) &'a (dyn Error + 'static));
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let causes = std::iter::successors(self.0.source(), |&error| error.source());
-        for cause in causes.take(CAUSES_MAX) {
-            write!(f, ": {cause}")?;
-        }
-        Ok(())
     }
 }
 

@@ -82,7 +82,7 @@ mod file;
 mod filter;
 pub(crate) mod inner;
 mod layer;
-pub(crate) mod line;
+mod line;
 mod names;
 mod number;
 mod panics;
@@ -91,6 +91,7 @@ mod roles;
 mod sink;
 mod stored;
 mod timestamp;
+pub(crate) mod value;
 mod visit;
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use tracing::field::Field;
 use super::{
     escape::{Cut, VALUE_MAX, is_plain},
     export::{Fields, Member},
-    line::{Chain, Value},
     roles::Roles,
+    value::{Chain, Value},
     visit::{Each, Take},
 };
 use crate::redact::{self, HIDDEN, Redactor};

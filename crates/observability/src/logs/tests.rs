@@ -9,7 +9,8 @@ use serde_json::Value as Json;
 
 use super::{
     escape::{Cut, Escape, VALUE_MAX},
-    line::{Format, Line, Resource, Scratch, Value},
+    line::{Format, Line, Resource, Scratch},
+    value::Value,
 };
 
 use crate::redact::Redactor;

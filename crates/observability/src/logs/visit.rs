@@ -11,8 +11,8 @@ use tracing::{
 use super::{
     escape::VALUE_MAX,
     export::Fields,
-    line::Value,
     roles::{FieldSet, Role, Roles},
+    value::Value,
 };
 use crate::{
     record::notes,

@@ -17,7 +17,7 @@ use crate::{
         escape::Cut,
         export::{Fields, Head, InnerSpan, Place},
         inner::hex,
-        line::{Chain, Value},
+        value::{Chain, Value},
     },
     redact::{self, HIDDEN, Redactor},
 };

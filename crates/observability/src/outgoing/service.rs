@@ -10,7 +10,7 @@ use tower_service::Service;
 
 use super::{ResponseFuture, future::Attempt, layer::Settings};
 use crate::record::{
-    amazon, entry,
+    amazon, facts,
     ids::{BAGGAGE, TRACEPARENT, TRACESTATE, X_AMZN_TRACE_ID, X_CORRELATION_ID, X_REQUEST_ID},
     span, traceparent,
 };
@@ -45,7 +45,7 @@ where
     fn call(&mut self, mut request: Request<ReqB>) -> Self::Future {
         let settings = &self.settings;
         let context = RequestContext::find(request.extensions()).map(Arc::clone);
-        let method = entry::method(request.method());
+        let method = facts::method(request.method());
         let id = span_of(context.as_deref(), settings);
         if let Some(context) = &context
             && request.uri().host().is_some_and(|host| settings.hosts.contains(host))

@@ -1,6 +1,6 @@
 //! The data of one request, collected until its access line is written.
 
-use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use hardpoint_core::{
     Client, Mono, Outcome, Refused, Replacement, RequestContext, Route, Scheme, Telemetry, Time,
@@ -8,13 +8,14 @@ use hardpoint_core::{
 };
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri,
-    header::{CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT},
+    header::{CONTENT_TYPE, USER_AGENT},
 };
 use http_body::Body;
 use tracing::{Level, Span, span::Id};
 
 use super::{
     address::AddressText,
+    facts::{address, beginning, method, replacement, size},
     grpc::{self, Code, End, Methods},
     ids::{self, X_REQUEST_ID},
     layer::Settings,
@@ -28,9 +29,6 @@ pub(crate) const TARGET: &str = "hardpoint::access";
 
 /// The route of a request that matched none, or whose service does not provide it.
 pub(crate) const UNMATCHED: &str = "unmatched";
-
-/// The longest prefix of a user agent that is logged, in bytes.
-const USER_AGENT_MAX: usize = 256;
 
 /// The longest prefix of an error's text that is logged, in bytes.
 const ERROR_MAX: usize = 256;
@@ -406,46 +404,6 @@ const fn level(ending: Ending) -> Level {
         Ending::Known(Outcome::Shed | Outcome::TimedOut) => Level::WARN,
         _ => Level::INFO,
     }
-}
-
-/// Returns the methods of RFC 9110 and `PATCH` as they are. A client may send any other word.
-pub(crate) fn method(method: &Method) -> &'static str {
-    match method.as_str() {
-        "CONNECT" => "CONNECT",
-        "DELETE" => "DELETE",
-        "GET" => "GET",
-        "HEAD" => "HEAD",
-        "OPTIONS" => "OPTIONS",
-        "PATCH" => "PATCH",
-        "POST" => "POST",
-        "PUT" => "PUT",
-        "TRACE" => "TRACE",
-        _ => "_OTHER",
-    }
-}
-
-/// Returns where the server notes that it replaces the response. It does so only after a request body
-/// that was too slow, so most requests need not look for it.
-fn replacement<B: Body>(request: &Request<B>) -> Option<Replacement> {
-    let has_body = !request.body().is_end_stream();
-    has_body.then(|| Replacement::find(request.extensions()).cloned()).flatten()
-}
-
-/// Returns the size of a body if it is known before the body is read.
-fn size(body: &impl Body, headers: &HeaderMap) -> Option<u64> {
-    let told = || headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
-    body.size_hint().exact().or_else(told)
-}
-
-fn address(context: &RequestContext) -> Option<IpAddr> {
-    context.client().and_then(Client::ip)
-}
-
-/// Returns the logged prefix of a user agent. Bytes that are not UTF-8 become U+FFFD.
-fn beginning(value: &HeaderValue) -> std::borrow::Cow<'_, str> {
-    let bytes = value.as_bytes();
-    let bytes = bytes.get(..USER_AGENT_MAX).unwrap_or(bytes);
-    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Into::into)
 }
 
 /// Converts to milliseconds with three decimals.

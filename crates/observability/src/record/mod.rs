@@ -161,6 +161,7 @@ pub(crate) mod amazon;
 pub(crate) mod attributes;
 mod body;
 pub(crate) mod entry;
+pub(crate) mod facts;
 mod future;
 mod grpc;
 pub(crate) mod ids;
