@@ -211,8 +211,8 @@ impl RetryBudget {
 
     /// Whether a call that begins at `now` should be prepared for a retry. A budget that earns by
     /// successes must see each call end.
-    pub(crate) fn may_allow(&self, now: Mono) -> bool {
-        self.shared.settings.rule == Rule::Successes || !self.is_empty(now)
+    pub(crate) fn may_allow(&self, now: impl FnOnce() -> Mono) -> bool {
+        self.shared.settings.rule == Rule::Successes || self.has_earned() || !self.is_empty(now())
     }
 
     /// The number of stored retries, without the reserve.

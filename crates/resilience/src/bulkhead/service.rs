@@ -49,15 +49,37 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
+    // No arm borrows the request: one that is borrowed where it is moved on is copied first.
     #[inline]
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
-        let permit = match self.limits.enter(&request) {
-            None => None,
-            Some(Answer::Permit(permit)) => Some(permit),
-            Some(Answer::Full(full)) => return ResponseFuture::refuse(full),
-            Some(Answer::Wait(queued)) => return self.wait(queued, request),
-        };
-        ResponseFuture::call(self.inner.call(request), permit)
+        match &self.limits {
+            Limits::One(limit) => match limit.enter() {
+                Answer::Permit(permit) => {
+                    ResponseFuture::call(self.inner.call(request), Some(permit))
+                }
+                Answer::Full(full) => ResponseFuture::refuse(full),
+                Answer::Wait(queued) => self.wait(queued, request),
+            },
+            Limits::Keyed(_) => self.call_by_key(request),
+            Limits::Off => ResponseFuture::call(self.inner.call(request), None),
+        }
+    }
+}
+
+impl<S: Clone> Bulkhead<S> {
+    #[inline(never)]
+    fn call_by_key<B>(&mut self, request: Request<B>) -> ResponseFuture<S, Request<B>>
+    where
+        S: Service<Request<B>>,
+    {
+        match self.limits.enter(&request) {
+            None => ResponseFuture::call(self.inner.call(request), None),
+            Some(Answer::Permit(permit)) => {
+                ResponseFuture::call(self.inner.call(request), Some(permit))
+            }
+            Some(Answer::Full(full)) => ResponseFuture::refuse(full),
+            Some(Answer::Wait(queued)) => self.wait(queued, request),
+        }
     }
 }
 

@@ -41,12 +41,29 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
+    // No arm borrows the request: one that is borrowed where it is moved on is copied first.
     #[inline]
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
-        let permit = match self.guard.acquire(&request) {
-            Ok(permit) => permit,
-            Err(refused) => return ResponseFuture::refuse(refused),
-        };
-        ResponseFuture::call(self.inner.call(request), permit)
+        match &self.guard {
+            Guard::One(circuit) => match circuit.acquire() {
+                Ok(permit) => ResponseFuture::call(self.inner.call(request), Some(permit)),
+                Err(refused) => ResponseFuture::refuse(refused),
+            },
+            Guard::Keyed(_) => self.call_by_key(request),
+            Guard::Off => ResponseFuture::call(self.inner.call(request), None),
+        }
+    }
+}
+
+impl<S> CircuitBreaker<S> {
+    #[inline(never)]
+    fn call_by_key<B>(&mut self, request: Request<B>) -> ResponseFuture<S::Future>
+    where
+        S: Service<Request<B>>,
+    {
+        match self.guard.acquire(&request) {
+            Ok(permit) => ResponseFuture::call(self.inner.call(request), permit),
+            Err(refused) => ResponseFuture::refuse(refused),
+        }
     }
 }

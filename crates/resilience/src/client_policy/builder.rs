@@ -267,10 +267,10 @@ impl ClientPolicyBuilder {
         let retry = retry.map_or(Ok(RetryLayer::off()), RetryBuilder::build)?;
         let hedge = hedge.map_or(Ok(HedgeLayer::off()), |hedge| hedge.build_inside(&retry))?;
         let parts = Parts {
-            deadline: TimeoutLayer::new(self.deadline)?.time(time.clone()),
+            deadline: TimeoutLayer::new(self.deadline)?.time(time.clone()).without_extension(),
             retry,
             hedge,
-            attempt: TimeoutLayer::new(self.attempt_timeout)?.time(time).innermost(),
+            attempt: TimeoutLayer::new(self.attempt_timeout)?.time(time).without_extension(),
             circuit: CircuitBreakerLayer::off(),
             bulkhead: BulkheadLayer::off(),
         };
@@ -302,6 +302,7 @@ impl ClientPolicyBuilder {
 
     fn take_retry(&mut self) -> Option<RetryBuilder> {
         let mut retry = self.retry.take()?.name(self.name.clone()).telemetry(&self.telemetry);
+        retry = retry.call_limit(self.deadline);
         if let Some(classifier) = &self.classifier {
             retry = retry.classifier(classifier.clone());
         }
@@ -319,7 +320,7 @@ impl ClientPolicyBuilder {
 
     fn take_hedge(&mut self) -> Option<HedgeBuilder> {
         let mut hedge = self.hedge.take()?.name(self.name.clone()).telemetry(&self.telemetry);
-        hedge = hedge.default_ceiling(self.attempt_timeout / 2);
+        hedge = hedge.default_ceiling(self.attempt_timeout / 2).call_limit(self.deadline);
         if let Some(classifier) = &self.classifier {
             hedge = hedge.classifier(classifier.clone());
         }

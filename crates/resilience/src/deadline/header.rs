@@ -1,6 +1,6 @@
 //! Headers that carry the time that a caller waits.
 
-use std::{fmt::Write, time::Duration};
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -93,17 +93,48 @@ impl DeadlineHeader {
     /// Writes the header, rounded down to what the format can express: the receiver must not wait
     /// longer than the sender. A time below one unit of the format becomes 0.
     pub fn write(&self, headers: &mut HeaderMap, time: Duration) {
-        // The largest value, "99999999H", has nine bytes; "18446744073709551" seconds more.
-        let mut text = String::with_capacity(20);
-        let written = match self.format {
-            Format::Grpc => write_grpc(&mut text, time),
-            Format::Millis => write!(text, "{}", time.as_millis()),
-            Format::Seconds => write!(text, "{}", time.as_secs()),
+        let text = match self.format {
+            Format::Grpc => grpc_text(time),
+            Format::Millis => Text::new(u64::try_from(time.as_millis()).unwrap_or(u64::MAX), b""),
+            Format::Seconds => Text::new(time.as_secs(), b""),
         };
-        // Neither fails: a String takes any text, and a header value takes digits and letters.
-        if let (Ok(()), Ok(value)) = (written, HeaderValue::try_from(text)) {
+        // Never fails: digits and letters are a value.
+        if let Ok(value) = HeaderValue::from_bytes(text.as_bytes()) {
             headers.insert(&self.name, value);
         }
+    }
+}
+
+/// A number and its unit. Not formatted, which takes as long as a call through all other policies.
+struct Text {
+    /// 20 digits of the largest number, and a unit.
+    bytes: [u8; 21],
+    start: usize,
+}
+
+impl Text {
+    fn new(mut number: u64, unit: &[u8]) -> Self {
+        let mut text = Self { bytes: [0; 21], start: 21 };
+        unit.iter().rev().for_each(|byte| text.prepend(*byte));
+        loop {
+            // A digit fits into a byte.
+            text.prepend(b'0' + u8::try_from(number % 10).unwrap_or(0));
+            number /= 10;
+            if number == 0 {
+                return text;
+            }
+        }
+    }
+
+    fn prepend(&mut self, byte: u8) {
+        self.start -= 1;
+        if let Some(place) = self.bytes.get_mut(self.start) {
+            *place = byte;
+        }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(self.start..).unwrap_or_default()
     }
 }
 
@@ -120,16 +151,19 @@ pub(crate) fn attempt_of(headers: &HeaderMap, name: &HeaderName) -> Option<u32> 
 }
 
 /// Uses the finest unit whose number has at most eight digits.
-fn write_grpc(text: &mut String, time: Duration) -> std::fmt::Result {
-    const MAX: u128 = 99_999_999;
+fn grpc_text(time: Duration) -> Text {
+    const MAX: u64 = 99_999_999;
+    /// The longest time that is sent in milliseconds: 27 hours.
+    const LONGEST: Duration = Duration::from_millis(MAX);
+    /// Above it, milliseconds are exact enough.
+    const SHORT: Duration = Duration::from_millis(100);
 
-    // Milliseconds are exact enough for every deadline above a tenth of a second.
-    let (millis, seconds) = (time.as_millis(), u128::from(time.as_secs()));
+    let (seconds, nanos) = (time.as_secs(), u64::from(time.subsec_nanos()));
     match () {
-        () if time.as_micros() <= MAX && millis < 100 => write!(text, "{}u", time.as_micros()),
-        () if millis <= MAX => write!(text, "{millis}m"),
-        () if seconds <= MAX => write!(text, "{seconds}S"),
-        () => write!(text, "{}H", (seconds / 3_600).min(MAX)),
+        () if time < SHORT => Text::new(nanos / 1_000, b"u"),
+        () if time <= LONGEST => Text::new(seconds * 1_000 + nanos / 1_000_000, b"m"),
+        () if seconds <= MAX => Text::new(seconds, b"S"),
+        () => Text::new((seconds / 3_600).min(MAX), b"H"),
     }
 }
 
@@ -189,6 +223,33 @@ mod tests {
             headers.insert(&name, HeaderValue::from_static(text));
             assert_eq!(attempt_of(&headers, &name), attempt, "{text:?}");
         }
+    }
+
+    #[test]
+    fn the_finest_unit_of_eight_digits_is_written() {
+        let write = |header: DeadlineHeader, nanos| {
+            let mut headers = HeaderMap::new();
+            header.write(&mut headers, nanos);
+            headers.values().next().unwrap().to_str().unwrap().to_owned()
+        };
+        let grpc = |time| write(DeadlineHeader::grpc(), time);
+        for (time, text) in [
+            (Duration::ZERO, "0u"),
+            (Duration::from_nanos(99_999_999), "99999u"),
+            (Duration::from_nanos(100_000_000), "100m"),
+            (Duration::from_micros(990_999), "990m"),
+            (Duration::from_millis(99_999_999), "99999999m"),
+            (Duration::from_millis(100_000_000), "100000S"),
+            (Duration::from_secs(99_999_999), "99999999S"),
+            (Duration::from_secs(100_000_000), "27777H"),
+            (Duration::MAX, "99999999H"),
+        ] {
+            assert_eq!(grpc(time), text, "{time:?}");
+        }
+        let name = || HeaderName::from_static("x-timeout");
+        assert_eq!(write(DeadlineHeader::millis(name()), Duration::from_micros(10_900)), "10");
+        assert_eq!(write(DeadlineHeader::millis(name()), Duration::MAX), u64::MAX.to_string());
+        assert_eq!(write(DeadlineHeader::seconds(name()), Duration::MAX), u64::MAX.to_string());
     }
 
     proptest! {

@@ -58,6 +58,7 @@ pub struct HedgeBuilder {
     repeatable: Option<IsRepeatable>,
     replay_limit: usize,
     attempt_header: Option<HeaderName>,
+    call_limit: Option<Duration>,
     classifier: Classifier,
     time: Time,
     telemetry: Telemetry,
@@ -72,6 +73,8 @@ pub(super) struct Settings {
     pub(super) repeatable: Option<IsRepeatable>,
     pub(super) replay_limit: usize,
     pub(super) attempt_header: Option<HeaderName>,
+    /// The longest time of a call, which a policy knows without asking each request.
+    pub(super) call_limit: Option<Duration>,
     pub(super) classifier: Classifier,
     pub(super) time: Time,
     telemetry: OnceLock<Telemetry>,
@@ -91,6 +94,7 @@ impl HedgeBuilder {
             repeatable: None,
             replay_limit: 64 * 1024,
             attempt_header: Some(ATTEMPT_HEADER),
+            call_limit: None,
             classifier: Classifier::new(),
             time: Time::system(),
             telemetry: Telemetry::none(),
@@ -207,6 +211,12 @@ impl HedgeBuilder {
         self
     }
 
+    /// Ends calls after this time, in place of a deadline in the extensions of each request.
+    pub(crate) fn call_limit(mut self, limit: Duration) -> Self {
+        self.call_limit = Some(limit);
+        self
+    }
+
     /// Sets the ceiling, unless the user has.
     pub(crate) fn default_ceiling(mut self, delay: Duration) -> Self {
         self.ceiling = self.ceiling.or(Some(delay.max(self.floor)));
@@ -290,6 +300,7 @@ impl HedgeBuilder {
             repeatable: self.repeatable,
             replay_limit: self.replay_limit,
             attempt_header: self.attempt_header,
+            call_limit: self.call_limit,
             classifier: self.classifier,
             time: self.time,
             telemetry,

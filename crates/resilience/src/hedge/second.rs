@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use hardpoint_core::event::HedgeResult;
+use hardpoint_core::{Mono, event::HedgeResult};
 use http::{Request, Response, request::Parts as RequestHead};
 use http_body::Body;
 use pin_project_lite::pin_project;
@@ -16,7 +16,7 @@ use tower_service::Service;
 
 use super::{builder::Settings, race::Other};
 use crate::{
-    BoxError, RetryBudget, Withdrawal,
+    BoxError, Deadline, RetryBudget, Withdrawal,
     retry::{Replay, ReplayBody, mark},
     sleep::LazySleep,
 };
@@ -27,6 +27,7 @@ pub(super) struct Course<S, B> {
     pub(super) head: RequestHead,
     pub(super) replay: Replay<B>,
     pub(super) budget: RetryBudget,
+    pub(super) deadline: Option<Mono>,
 }
 
 pin_project! {
@@ -178,8 +179,12 @@ where
 
     /// Makes the attempt. The service is ready.
     fn send(self, settings: &Settings) -> S::Future {
-        let Self { mut service, mut head, replay, .. } = self;
+        let Self { mut service, mut head, replay, deadline, .. } = self;
         mark(&mut head, 2, settings.attempt_header.as_ref());
+        if let Some(deadline) = deadline {
+            // The attempt has less time than the first one had.
+            head.extensions.insert(Deadline::at(deadline));
+        }
         service.call(Request::from_parts(head, replay.body()))
     }
 }

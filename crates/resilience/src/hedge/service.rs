@@ -127,8 +127,11 @@ impl<S> Hedging<S> {
             return ResponseFuture::watched(self.inner.call(request), watch);
         };
         let (head, body) = request.into_parts();
-        let ends = Deadline::find(&head.extensions).map(Deadline::instant);
-        let in_time = ends.is_none_or(|ends| watch.started().saturating_add(delay) < ends);
+        let started = watch.started();
+        let found = Deadline::find(&head.extensions).map(Deadline::instant);
+        let limit = settings.call_limit.map(|limit| started.saturating_add(limit));
+        let deadline = found.into_iter().chain(limit).min();
+        let in_time = deadline.is_none_or(|deadline| started.saturating_add(delay) < deadline);
         let (body, replay) = body.recording(settings.replay_limit);
         let Some(replay) = replay.filter(|_| in_time) else {
             let request = Request::from_parts(head, body);
@@ -138,7 +141,7 @@ impl<S> Hedging<S> {
         // The ready instance makes the first attempt. Its clone, which is not ready, makes the other
         // one after its own `poll_ready`.
         let future = self.inner.call(first);
-        let course = Course { service: self.inner.clone(), head, replay, budget };
+        let course = Course { service: self.inner.clone(), head, replay, budget, deadline };
         ResponseFuture::hedged(future, watch, delay, course)
     }
 }

@@ -19,18 +19,11 @@ pin_project! {
     where
         R: Body<Data = Bytes>,
     {
-        peeked: Peeked<R::Error>,
+        // Boxed: a frame is as large as its trailers, and only gRPC is read in advance.
+        peeked: Option<Box<Result<Frame<Bytes>, R::Error>>>,
         #[pin]
         inner: R,
     }
-}
-
-/// What was read of a body in advance.
-#[derive(Debug)]
-enum Peeked<E> {
-    Nothing,
-    Frame(Frame<Bytes>),
-    Failed(E),
 }
 
 impl<R> ResponseBody<R>
@@ -38,16 +31,12 @@ where
     R: Body<Data = Bytes>,
 {
     pub(super) fn new(inner: R) -> Self {
-        Self { peeked: Peeked::Nothing, inner }
+        Self { peeked: None, inner }
     }
 
     /// A body whose first frame, or error, was read already.
     pub(super) fn peeked(inner: R, first: Option<Result<Frame<Bytes>, R::Error>>) -> Self {
-        let peeked = match first {
-            None => Peeked::Nothing,
-            Some(Ok(frame)) => Peeked::Frame(frame),
-            Some(Err(error)) => Peeked::Failed(error),
-        };
+        let peeked = first.map(Box::new);
         Self { peeked, inner }
     }
 }
@@ -64,23 +53,20 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, R::Error>>> {
         let this = self.project();
-        match std::mem::replace(this.peeked, Peeked::Nothing) {
-            Peeked::Nothing => this.inner.poll_frame(cx),
-            Peeked::Frame(frame) => Poll::Ready(Some(Ok(frame))),
-            Peeked::Failed(error) => Poll::Ready(Some(Err(error))),
+        match this.peeked.take() {
+            None => this.inner.poll_frame(cx),
+            Some(first) => Poll::Ready(Some(*first)),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self.peeked, Peeked::Nothing) && self.inner.is_end_stream()
+        self.peeked.is_none() && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
         let hint = self.inner.size_hint();
-        let peeked = match &self.peeked {
-            Peeked::Frame(frame) => frame.data_ref().map_or(0, |data| data.len() as u64),
-            Peeked::Nothing | Peeked::Failed(_) => return hint,
-        };
+        let Some(Ok(frame)) = self.peeked.as_deref() else { return hint };
+        let peeked = frame.data_ref().map_or(0, |data| data.len() as u64);
         let mut whole = SizeHint::new();
         if let Some(upper) = hint.upper() {
             whole.set_upper(upper.saturating_add(peeked));

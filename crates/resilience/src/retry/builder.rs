@@ -132,6 +132,8 @@ pub(crate) struct Settings {
     pub(crate) replay_limit: usize,
     pub(crate) drain_limit: usize,
     pub(crate) grpc_wait: Duration,
+    /// The longest time of a call, which a policy knows without asking each request.
+    pub(crate) call_limit: Option<Duration>,
     pub(crate) attempt_header: Option<HeaderName>,
     pub(crate) classifier: Classifier,
     pub(crate) time: Time,
@@ -157,6 +159,7 @@ impl RetryBuilder {
             replay_limit: 64 * 1024,
             drain_limit: 16 * 1024,
             grpc_wait: Duration::from_millis(100),
+            call_limit: None,
             attempt_header: Some(ATTEMPT_HEADER),
             classifier: Classifier::new(),
             time: Time::system(),
@@ -289,6 +292,12 @@ impl RetryBuilder {
     /// Reports retries to `telemetry`. Default: none.
     pub fn telemetry(mut self, telemetry: &Telemetry) -> Self {
         self.telemetry = telemetry.clone();
+        self
+    }
+
+    /// Ends calls after this time, in place of a deadline in the extensions of each request.
+    pub(crate) fn call_limit(mut self, limit: Duration) -> Self {
+        self.settings.call_limit = Some(limit);
         self
     }
 

@@ -24,7 +24,7 @@ use tower_service::Service;
 use super::{
     ReplayBody, ResponseBody, builder::Settings, plan::Ended, repeat::mark, replay::Replay,
 };
-use crate::{BoxError, Class, RetryBudget, RetryHint, Withdrawal, sleep::LazySleep};
+use crate::{BoxError, Class, Deadline, RetryBudget, RetryHint, Withdrawal, sleep::LazySleep};
 
 pin_project! {
     /// The response of the last attempt.
@@ -77,11 +77,13 @@ impl<S, B, R> ResponseFuture<S, B, R>
 where
     S: Service<Request<ReplayBody<B>>>,
 {
-    pub(super) fn once(future: S::Future) -> Self {
+    #[inline]
+    pub(super) const fn once(future: S::Future) -> Self {
         Self { state: State::Calling { future }, course: None }
     }
 
-    pub(super) fn retrying(future: S::Future, course: Course<S, B>) -> Self {
+    #[inline]
+    pub(super) const fn retrying(future: S::Future, course: Course<S, B>) -> Self {
         Self { state: State::Calling { future }, course: Some(course) }
     }
 }
@@ -194,6 +196,7 @@ impl<S, B> Course<S, B>
 where
     S: Service<Request<ReplayBody<B>>>,
 {
+    #[inline]
     pub(super) fn new(
         settings: Arc<Settings>,
         budget: RetryBudget,
@@ -325,6 +328,10 @@ where
         let last = self.attempt >= self.settings.rules.attempts;
         let mut head = if last { empty_head(&mut self.head) } else { self.head.clone() };
         mark(&mut head, self.attempt, self.settings.attempt_header.as_ref());
+        if let Some(deadline) = self.deadline {
+            // The attempt may have less time than the first one had.
+            head.extensions.insert(Deadline::at(deadline));
+        }
         self.service.call(Request::from_parts(head, self.replay.body()))
     }
 }

@@ -6,8 +6,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use hardpoint_core::Head;
-use http::{Request, Response};
+use hardpoint_core::{Head, Mono};
+use http::{Extensions, Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
@@ -50,6 +50,7 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
+    #[inline]
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let Some(settings) = &self.settings else {
             return ResponseFuture::once(self.inner.call(request.map(ReplayBody::once)));
@@ -66,7 +67,7 @@ where
                 return ResponseFuture::once(self.inner.call(request));
             }
         };
-        let deadline = Deadline::find(&head.extensions).map(Deadline::instant);
+        let deadline = settings.deadline(&head.extensions);
         let first = Request::from_parts(head.clone(), body);
         // The ready instance makes the first attempt. Its clone, which is not ready, makes the
         // others after its own `poll_ready`.
@@ -79,6 +80,13 @@ where
 }
 
 impl Settings {
+    /// When the call ends, if that is known.
+    fn deadline(&self, extensions: &Extensions) -> Option<Mono> {
+        let found = Deadline::find(extensions).map(Deadline::instant);
+        let limit = self.call_limit.map(|limit| self.time.now().saturating_add(limit));
+        found.into_iter().chain(limit).min()
+    }
+
     /// Records the call in its budget. If a retry could follow the first attempt, returns whether
     /// the request may be sent twice, and the budget. If not, nothing needs to be kept for it.
     fn prepare<B>(&self, request: &Request<B>) -> Option<(bool, RetryBudget)> {
@@ -88,7 +96,7 @@ impl Settings {
         let possible = possible && self.rules.table.allows_any(repeatable);
         self.budgets.with(head, &self.time, |budget| {
             budget.deposit();
-            let possible = possible && budget.may_allow(self.time.now());
+            let possible = possible && budget.may_allow(|| self.time.now());
             possible.then(|| (repeatable, budget.clone()))
         })
     }

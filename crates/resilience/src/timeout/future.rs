@@ -60,18 +60,21 @@ where
 {
     type Output = Result<T, BoxError>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let Some(inner) = this.inner.as_pin_mut() else {
             return Poll::Ready(Err(Limit::EXPIRED.error().into()));
         };
-        if let Poll::Ready(result) = inner.poll(cx) {
-            return Poll::Ready(result.map_err(Into::into));
+        // One value, which is returned in any case: it is made where the caller wants it.
+        let mut polled = inner.poll(cx).map_err(Into::into);
+        if polled.is_pending()
+            && let Some(limit) = *this.limit
+            && this.sleep.poll(cx).is_ready()
+        {
+            polled = Poll::Ready(Err(limit.error().into()));
         }
-        let Some(limit) = *this.limit else {
-            return Poll::Pending;
-        };
-        this.sleep.poll(cx).map(|()| Err(limit.error().into()))
+        polled
     }
 }
 

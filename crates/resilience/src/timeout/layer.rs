@@ -59,9 +59,9 @@ impl TimeoutLayer {
         self.with_propagation(Propagation { header, margin })
     }
 
-    /// Does not store the deadline in requests: for the innermost layer, inside of which nothing
-    /// reads it. Storing it allocates.
-    pub(crate) fn innermost(self) -> Self {
+    /// Does not store the deadline in requests, which allocates: for layers inside of which nothing
+    /// reads it, or whose inner layers know the limit.
+    pub(crate) fn without_extension(self) -> Self {
         self.change(|settings| settings.carries = false)
     }
 

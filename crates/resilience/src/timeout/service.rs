@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use hardpoint_core::Mono;
 use http::Request;
 use tower_service::Service;
 
@@ -45,12 +44,12 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
+    #[inline]
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let Some(settings) = &self.settings else {
             return ResponseFuture::new(self.inner.call(request), None);
         };
-        let now = settings.time.now();
-        let Some(limit) = limit(&mut request, settings, now) else {
+        let Some(limit) = limit(&mut request, settings) else {
             return ResponseFuture::expired();
         };
         if let Some(propagation) = &settings.propagation {
@@ -62,9 +61,14 @@ where
 
 /// The time to the earlier one of the request's deadline and the limit, which the request then
 /// carries. `None` if it has passed.
-fn limit<B>(request: &mut Request<B>, settings: &Settings, now: Mono) -> Option<Limit> {
-    let found = Deadline::find(request.extensions()).map(|deadline| deadline.remaining(now));
-    match found {
+fn limit<B>(request: &mut Request<B>, settings: &Settings) -> Option<Limit> {
+    let found = Deadline::find(request.extensions());
+    if found.is_none() && !settings.carries {
+        // Without a reading of the clock.
+        return Some(Limit { time: settings.limit, cut: false });
+    }
+    let now = settings.time.now();
+    match found.map(|deadline| deadline.remaining(now)) {
         Some(Duration::ZERO) => None,
         Some(remaining) if remaining <= settings.limit => {
             Some(Limit { time: remaining, cut: remaining < settings.limit })

@@ -44,7 +44,7 @@ fn a_call_that_cannot_be_hedged_allocates_nothing() {
     let broke = HedgeLayer::builder().min_calls(20).budget(&empty).build().unwrap();
     for (name, layer) in [("hedge, learning", learning), ("hedge, budget empty", broke)] {
         // The measurement itself makes the calls that are learned from.
-        for _ in 0..30 {
+        for _ in 0..5 {
             contract::allocations(name, &Unboxed(layer.clone()), || post::<TestBody>("/"))
                 .assert_layer(0);
             contract::allocations(name, &Unboxed(layer.clone()), || get::<TestBody>("/"))
@@ -136,9 +136,9 @@ fn a_call_through_a_bulkhead_with_room_allocates_nothing() {
 #[test]
 fn a_whole_policy_allocates_what_its_parts_do() {
     let policy = ClientPolicy::external_api("payments").build().unwrap();
-    // The deadline of the call, the clone of the head, and the deadline of the attempt.
+    // The clone of the head: the deadline is in no extension.
     contract::allocations("client policy", &Unboxed(policy.layer()), || get::<TestBody>("/"))
-        .assert_layer(6);
+        .assert_layer(4);
     contract::allocations("client policy, off", &Unboxed(ClientPolicyLayer::off()), || {
         get::<TestBody>("/")
     })

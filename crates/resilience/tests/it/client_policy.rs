@@ -190,6 +190,41 @@ async fn a_destination_learns_what_is_left_of_the_attempt() {
     assert!(handle.seen()[0].headers.is_empty(), "nothing that the request does not contain");
 }
 
+/// Each attempt has what the attempts and delays before it left of the call's time.
+#[tokio::test(start_paused = true)]
+async fn later_attempts_learn_that_less_is_left() {
+    let sent = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&sent);
+    let destination = service_fn(move |request: Request<ReplayBody<TestBody>>| {
+        let timeout = request.headers()["grpc-timeout"].to_str().unwrap().to_owned();
+        log.lock().unwrap().push(timeout);
+        async {
+            tokio::time::sleep(SECOND * 7 / 10).await;
+            Ok::<_, std::io::Error>(status::<TestBody>(500))
+        }
+    });
+    let policy = builder().deadline(SECOND * 4).build().unwrap();
+    let client = policy.layer().layer(destination.clone());
+    let error = client.oneshot(get::<TestBody>("/")).await.unwrap_err();
+    assert!(error.is::<TimedOut>(), "{error:?}");
+    // The delays are a second each: the third attempt begins after 3.4 s.
+    assert_eq!(*sent.lock().unwrap(), ["990m", "990m", "590m"]);
+
+    sent.lock().unwrap().clear();
+    let hedged = builder().deadline(SECOND).attempt_timeout(SECOND).without_circuit();
+    let hedged = hedged.hedge(|hedge| hedge.min_calls(20).ceiling(SECOND * 3 / 10));
+    let policy = hedged.build().unwrap();
+    let quick = service_fn(async |_: Request<ReplayBody<TestBody>>| {
+        tokio::time::sleep(SECOND * 3 / 10).await;
+        Ok::<_, std::io::Error>(status::<TestBody>(200))
+    });
+    for _ in 0..20 {
+        policy.layer().layer(quick).oneshot(get::<TestBody>("/")).await.unwrap();
+    }
+    let _failed = policy.layer().layer(destination).oneshot(get::<TestBody>("/")).await;
+    assert_eq!(*sent.lock().unwrap(), ["990m", "690m"], "the hedge begins after 300 ms");
+}
+
 #[tokio::test(start_paused = true)]
 async fn each_host_has_a_circuit_permits_and_a_budget() {
     let policy = builder()
