@@ -2,6 +2,7 @@
 
 mod breaker;
 mod bulkhead;
+mod policy;
 
 use hardpoint_bench_harness::{exchange::exchange, measure::Contender};
 use http::{Request, Response, StatusCode};
@@ -39,6 +40,10 @@ pub(crate) fn contests() -> Vec<Named> {
         ("bulkhead permit / tokio's semaphore", bulkhead::permit),
         ("bulkhead layer / tower ConcurrencyLimit", bulkhead::beside_tower),
         ("bulkhead layer / tower-resilience", bulkhead::beside_tower_resilience),
+        ("retry, none can follow / tower-resilience", policy::nothing_to_retry),
+        ("retry, one may follow / tower-resilience", policy::ready_to_retry),
+        ("client policy / the same five layers of tower-resilience", policy::whole),
+        ("client policy, no retry can follow / one may follow", policy::whole_without_a_budget),
     ]
 }
 
