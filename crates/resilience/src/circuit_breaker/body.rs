@@ -22,7 +22,8 @@ pin_project! {
         #[pin]
         inner: B,
         // After the body, so that a dropped call has ended when its outcome is recorded.
-        pending: Option<Pending>,
+        // Boxed: only gRPC has it, and every layer further out moves the body.
+        pending: Option<Box<Pending>>,
     }
 }
 
@@ -82,9 +83,9 @@ impl<B: Body> ResponseBody<B> {
 /// Not inlined, so that the future's `poll` is: a response that is returned through one more function
 /// is copied once more.
 #[inline(never)]
-fn judge_head<B: Body>(permit: CircuitPermit, response: &Response<B>) -> Option<Pending> {
+fn judge_head<B: Body>(permit: CircuitPermit, response: &Response<B>) -> Option<Box<Pending>> {
     if is_judged_later(response.status(), response.headers()) {
-        return Pending::new(permit, response.body().is_end_stream());
+        return Pending::new(permit, response.body().is_end_stream()).map(Box::new);
     }
     permit.judge_head(response.status(), response.headers());
     None
@@ -128,8 +129,9 @@ impl<B: Body> Body for ResponseBody<B> {
 
 /// Records the call by a frame, if it decides.
 #[cold]
-fn judge<D, E>(pending: &mut Option<Pending>, frame: &Poll<Option<Result<Frame<D>, E>>>) {
-    let Some(Pending { permit, took, progress }) = pending else { return };
+fn judge<D, E>(pending: &mut Option<Box<Pending>>, frame: &Poll<Option<Result<Frame<D>, E>>>) {
+    let Some(pending) = pending else { return };
+    let Pending { permit, took, progress } = &mut **pending;
     let Poll::Ready(frame) = frame else {
         if *progress == Progress::Unread {
             *progress = Progress::Waiting;

@@ -24,7 +24,7 @@ pin_project! {
         inner: Option<F>,
         // After the inner future, so that a dropped call has ended when its outcome is recorded.
         permit: Option<CircuitPermit>,
-        refused: Option<CircuitOpen>,
+        refused: Option<Box<CircuitOpen>>,
     }
 }
 
@@ -34,8 +34,10 @@ impl<F> ResponseFuture<F> {
         Self { inner: Some(inner), permit, refused: None }
     }
 
-    pub(super) const fn refuse(refused: CircuitOpen) -> Self {
-        Self { inner: None, permit: None, refused: Some(refused) }
+    #[cold]
+    pub(super) fn refuse(refused: CircuitOpen) -> Self {
+        // Boxed as the error that it becomes.
+        Self { inner: None, permit: None, refused: Some(Box::new(refused)) }
     }
 }
 
@@ -53,10 +55,7 @@ where
         let Some(inner) = this.inner.as_pin_mut() else {
             // The error is absent only if the caller polls again after `Ready`, which it must not
             // do.
-            return this
-                .refused
-                .take()
-                .map_or(Poll::Pending, |error| Poll::Ready(Err(error.into())));
+            return this.refused.take().map_or(Poll::Pending, |error| Poll::Ready(Err(error)));
         };
         Poll::Ready(match ready!(inner.poll(cx)) {
             Ok(response) => Ok(ResponseBody::judge(response, this.permit.take())),
