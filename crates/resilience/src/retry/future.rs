@@ -100,14 +100,21 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
+        if this.course.is_none()
+            && let StateProject::Calling { future } = this.state.as_mut().project()
+        {
+            // Nothing follows. Apart from the rest, where responses are moved from state to state.
+            return future
+                .poll(cx)
+                .map_ok(|response| response.map(ResponseBody::new))
+                .map_err(Into::into);
+        }
         loop {
             match this.state.as_mut().project() {
                 StateProject::Calling { future } => {
+                    // Without a course it was polled above.
+                    let Some(course) = this.course.as_mut() else { return Poll::Pending };
                     let result = ready!(future.poll(cx));
-                    let Some(course) = this.course.as_mut() else {
-                        let response = result.map_err(Into::into)?;
-                        return Poll::Ready(Ok(response.map(ResponseBody::new)));
-                    };
                     match result {
                         Ok(response) if course.peeks(&response) => {
                             let wait = LazySleep::new(course.settings.grpc_wait);
