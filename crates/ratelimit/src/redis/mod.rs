@@ -36,7 +36,7 @@
 //!    to a second late. A policy that holds cells is not cached.
 //! 5. A request waits for at most two deadlines of the link: its call begins within the first and
 //!    ends within the second. If more keys arrive than the server can decide, so that calls before
-//!    its own take longer than a deadline, the store gives it up when the call under way ends. Then,
+//!    its own take longer than a deadline, the store gives it up when a call under way ends. Then,
 //!    and at once while the link is down or 16,384 requests wait, its policies'
 //!    [`OnFailure`](crate::OnFailure) decide. A call that may have reached the server is never
 //!    repeated, so cells may be consumed for a request that was decided without the server.
