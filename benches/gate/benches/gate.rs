@@ -24,6 +24,9 @@ use hardpoint_bench_gate::scenario::{self, Scenario};
 #[bench::breaker_layer_closed(scenario::breaker_closed())]
 #[bench::breaker_refuse(scenario::breaker_refuse())]
 #[bench::bulkhead_layer(scenario::bulkhead_permit())]
+#[bench::retry_one_attempt(scenario::retry_one_attempt())]
+#[bench::hedge_learning(scenario::hedge_learning())]
+#[bench::client_policy(scenario::client_policy())]
 #[bench::whole_stack(scenario::stack_accept())]
 #[bench::whole_stack_limited(scenario::stack_refuse())]
 fn gate(mut scenario: Scenario) -> Scenario {

@@ -1,11 +1,15 @@
 use std::time::Duration;
 
+use bytes::Bytes;
 use hardpoint::{
     core::ManualClock,
-    resilience::{Circuit, Class, ConcurrencyLimit},
+    resilience::{
+        Circuit, Class, ClientPolicy, ConcurrencyLimit, HedgeLayer, RetryBudget, RetryLayer,
+    },
 };
 use hardpoint_bench_harness::exchange::{Pong, exchange};
 use http::{Request, StatusCode};
+use http_body_util::Empty;
 use tower_layer::Layer;
 
 use super::Scenario;
@@ -52,6 +56,42 @@ pub fn bulkhead_permit() -> Scenario {
     let mut service = limit.layer().layer(Pong);
     Scenario::new(
         || Request::new(()),
+        move |request| assert_eq!(exchange(&mut service, request), StatusCode::OK),
+    )
+}
+
+/// A call through a retry that cannot retry it.
+#[must_use]
+pub fn retry_one_attempt() -> Scenario {
+    let retry = RetryLayer::builder().attempts(1).time(ManualClock::default());
+    let mut service = retry.build().expect("valid").layer(Pong);
+    Scenario::new(
+        || Request::new(Empty::<Bytes>::new()),
+        move |request| assert_eq!(exchange(&mut service, request), StatusCode::OK),
+    )
+}
+
+/// A call whose duration a hedge learns.
+#[must_use]
+pub fn hedge_learning() -> Scenario {
+    let hedge = HedgeLayer::builder().time(ManualClock::default());
+    let mut service = hedge.build().expect("valid").layer(Pong);
+    Scenario::new(
+        || Request::new(Empty::<Bytes>::new()),
+        move |request| assert_eq!(exchange(&mut service, request), StatusCode::OK),
+    )
+}
+
+/// A call through all policies, which could be retried.
+#[must_use]
+pub fn client_policy() -> Scenario {
+    let earned = RetryBudget::default();
+    (0..20).for_each(|_| earned.deposit());
+    let policy = ClientPolicy::internal("inventory").time(ManualClock::default());
+    let policy = policy.retry(|retry| retry.budget(&earned)).build().expect("valid");
+    let mut service = policy.layer().layer(Pong);
+    Scenario::new(
+        || Request::new(Empty::<Bytes>::new()),
         move |request| assert_eq!(exchange(&mut service, request), StatusCode::OK),
     )
 }
