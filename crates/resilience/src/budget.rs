@@ -160,6 +160,11 @@ impl RetryBudget {
         }
     }
 
+    /// Whether [`deposit`](Self::deposit) fills the budget, if it needs to be filled.
+    pub(crate) fn earns_by_calls(&self) -> bool {
+        self.shared.settings.rule != Rule::Successes
+    }
+
     /// Takes one retry out of the budget, or returns `None` if the budget does not allow it. `class`
     /// is that of the failed call.
     #[must_use = "dropping the withdrawal returns it"]

@@ -96,6 +96,11 @@ impl ConcurrencyLimitBuilder {
         self
     }
 
+    /// Whether calls may wait for a permit.
+    pub(crate) const fn waits(&self) -> bool {
+        self.queue.is_some()
+    }
+
     /// Reports refusals to `telemetry`. Default: none.
     pub fn telemetry(mut self, telemetry: &Telemetry) -> Self {
         self.telemetry = telemetry.clone();

@@ -130,9 +130,9 @@ impl ClientPolicyBuilder {
 
     /// Sends a second attempt when the first takes longer than nearly all others do, paid from the
     /// budget of the retries. Default: none. Turn it on for a destination of several instances, of
-    /// which one may be slow: [`hedge`](crate::hedge) describes when it helps and what it costs. The
-    /// requests that may be sent twice, how much of a body is kept, and the header with the attempt's
-    /// number are those of [`retry`](Self::retry), if the policy retries.
+    /// which one may be slow: [`hedge`](crate::hedge) describes when it helps and what it costs. How
+    /// much of a body is kept, the header with the attempt's number and the budget are those of
+    /// [`retry`](Self::retry), if the policy retries: what `change` sets of them has no effect then.
     ///
     /// ```
     /// # use hardpoint_resilience::ClientPolicy;
@@ -266,8 +266,13 @@ impl ClientPolicyBuilder {
         let time = self.time.unwrap_or_default();
         let retry = retry.map_or(Ok(RetryLayer::off()), RetryBuilder::build)?;
         let hedge = hedge.map_or(Ok(HedgeLayer::off()), |hedge| hedge.build_inside(&retry))?;
+        let mut deadline = TimeoutLayer::new(self.deadline)?.time(time.clone());
+        if !bulkhead.as_ref().is_some_and(ConcurrencyLimitBuilder::waits) {
+            // Without a queue, the whole time is left when the first attempt begins.
+            deadline = deadline.without_extension();
+        }
         let parts = Parts {
-            deadline: TimeoutLayer::new(self.deadline)?.time(time.clone()).without_extension(),
+            deadline,
             retry,
             hedge,
             attempt: TimeoutLayer::new(self.attempt_timeout)?.time(time).without_extension(),

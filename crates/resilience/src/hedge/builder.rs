@@ -37,7 +37,7 @@ const HOUR: Duration = Duration::from_hours(1);
 /// | [`budget`](Self::budget) | a tenth of the calls |
 /// | [`by`](Self::by) | one destination |
 /// | [`name`](Self::name) | `hedge` |
-/// | [`repeatable`](Self::repeatable) | by method and `Idempotency-Key` |
+/// | [`repeatable`](Self::repeatable) | GET, HEAD, OPTIONS and TRACE |
 /// | [`replay_limit`](Self::replay_limit) | 64 KiB |
 /// | [`attempt_header`](Self::attempt_header) | `x-retry-attempt` |
 /// | [`classifier`](Self::classifier) | [`Classifier::new`] |
@@ -167,9 +167,14 @@ impl HedgeBuilder {
         self
     }
 
-    /// Declares which requests may be sent twice, in addition to those whose method or
-    /// `Idempotency-Key` declares it. Default: none. See
-    /// [`RetryBuilder::repeatable`](crate::RetryBuilder::repeatable).
+    /// Declares which requests may be in flight twice at the same time, in addition to GET, HEAD,
+    /// OPTIONS and TRACE. Default: none.
+    ///
+    /// A retry asks less of a request, since its first attempt has ended. Do not declare a write that
+    /// a later one may overwrite: an instance that stalls with a PUT may store it after the caller,
+    /// answered by the hedge, has stored something newer. And with an `Idempotency-Key` many
+    /// destinations refuse the second attempt with 409 while the first is under way, which would then
+    /// be the answer to the call.
     pub fn repeatable<F>(mut self, repeatable: F) -> Self
     where
         F: Fn(Head<'_>) -> bool + Send + Sync + 'static,
@@ -236,11 +241,9 @@ impl HedgeBuilder {
         self.build_paid_by(None)
     }
 
-    /// Builds the layer of a policy, inside of its retry: both decide alike which requests may be
-    /// sent twice, and the retry's budget pays.
+    /// Builds the layer of a policy, inside of its retry, whose budget pays.
     pub(crate) fn build_inside(mut self, retry: &RetryLayer) -> Result<HedgeLayer, ConfigError> {
         let Some(retry) = retry.settings() else { return self.build() };
-        self.repeatable = self.repeatable.or_else(|| retry.repeatable.clone());
         self.replay_limit = retry.replay_limit;
         self.attempt_header.clone_from(&retry.attempt_header);
         self.build_paid_by(Some(retry.budgets.clone()))
@@ -269,6 +272,11 @@ impl HedgeBuilder {
             format!("is {calls}, so no call is above the percentile; write at least {least}")
         });
         self.budget.check("hedge.budget", mistakes);
+        mistakes.expect(!self.deposits || self.budget.earns_by_calls(), "hedge.budget", || {
+            "earns by the successes that a retry records, and has none here; write \
+             `RetryBudget::default()`, or `retry_budget` for the budget of a retry further out"
+                .to_owned()
+        });
         if let Some((_, max_keys)) = &self.keys {
             check_max_keys("hedge.max_keys", *max_keys, mistakes);
         }

@@ -41,7 +41,7 @@
 //! assert!(took < Duration::from_millis(50), "{took:?}");
 //! assert_eq!(calls.load(Ordering::Relaxed), 102);
 //!
-//! // A POST without an Idempotency-Key is sent once, however slow it is.
+//! // A POST is sent once, however slow it is.
 //! calls.store(0, Ordering::Relaxed);
 //! let started = Instant::now();
 //! client.oneshot(Request::post("/").body(Empty::new())?).await?;
@@ -56,8 +56,9 @@
 //!    [`percentile`](HedgeBuilder::percentile) of recent durations, at least
 //!    [`floor`](HedgeBuilder::floor) and at most [`ceiling`](HedgeBuilder::ceiling). Before
 //!    [`min_calls`](HedgeBuilder::min_calls) durations are known, none is due.
-//! 2. Only a request that may be sent twice is hedged: by its method, its `Idempotency-Key`, or
-//!    [`repeatable`](HedgeBuilder::repeatable), as a [retry](crate::retry) decides it.
+//! 2. Only a request that may be in flight twice is hedged: GET, HEAD, OPTIONS and TRACE, and what
+//!    [`repeatable`](HedgeBuilder::repeatable) declares. An idempotent PUT is retried, but not hedged:
+//!    an instance that stalls could store it after a later one.
 //! 3. Only a request whose body the first attempt has read to its end, and that is not longer than
 //!    [`replay_limit`](HedgeBuilder::replay_limit), is hedged.
 //! 4. A hedge is paid for by the [budget](HedgeBuilder::budget) before it is sent, from what calls

@@ -7,14 +7,14 @@ use std::{
 
 use bytes::Bytes;
 use hardpoint_core::Head;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
 use super::{ResponseFuture, builder::Settings, second::Course, watch::Watch};
 use crate::{
     BoxError, Deadline, RetryBudget,
-    retry::{ReplayBody, caller_retries, is_repeatable, is_repetition, mark_inner_hop},
+    retry::{IsRepeatable, ReplayBody, caller_retries, is_repetition, mark_inner_hop},
 };
 
 /// Sends a second attempt when the first is slow. See the [module docs](super).
@@ -117,7 +117,7 @@ impl<S> Hedging<S> {
     {
         let head = Head::new(&request);
         let budget = settings.pay(head);
-        if !is_repeatable(head, settings.repeatable.as_ref()) {
+        if !may_overlap(head, settings.repeatable.as_ref()) {
             mark_inner_hop(&mut request, settings.attempt_header.as_ref());
             return ResponseFuture::once(self.inner.call(request));
         }
@@ -144,6 +144,14 @@ impl<S> Hedging<S> {
         let course = Course { service: self.inner.clone(), head, replay, budget, deadline };
         ResponseFuture::hedged(future, watch, delay, course)
     }
+}
+
+/// Whether two attempts of the request may be in flight at once: it is safe (RFC 9110 §9.2.1), or
+/// declared to be.
+fn may_overlap(head: Head<'_>, declared: Option<&IsRepeatable>) -> bool {
+    let is_safe =
+        matches!(*head.method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE);
+    is_safe || declared.is_some_and(|repeatable| repeatable(head))
 }
 
 impl Settings {

@@ -109,7 +109,7 @@ pub use self::{
 pub(crate) use self::{
     builder::{Budget, Budgets},
     repeat::{
-        ATTEMPT_HEADER, IsRepeatable, caller_retries, is_repeatable, is_repetition, mark,
+        ATTEMPT_HEADER, IsRepeatable, caller_retries, is_repetition, mark,
         mark_inner_hop,
     },
     replay::Replay,
