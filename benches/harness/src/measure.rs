@@ -16,7 +16,7 @@ use crate::{stats::Samples, threads};
 /// Runs what it is given exactly once, and measures that.
 pub type Meter<'m> = &'m mut dyn FnMut(&mut dyn FnMut());
 
-/// What is added to every operation, to show that a guard of the path sees it.
+/// The cost added to every operation, to show that the guard of a path detects it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Burden {
     /// Nothing.
@@ -24,12 +24,12 @@ pub enum Burden {
     None,
     /// The operation holds a lock that all threads share.
     Lock,
-    /// The operation makes a system call, the cheapest there is.
+    /// The operation makes a cheap system call (`getppid`).
     SystemCall,
 }
 
 impl Burden {
-    /// Does `operation` so many times.
+    /// Runs `operation` `count` times.
     fn repeat(self, count: u64, mut operation: impl FnMut()) {
         static SHARED: Mutex<()> = Mutex::new(());
 
@@ -47,7 +47,7 @@ impl Burden {
     }
 }
 
-/// Does so many operations and lets the meter measure them.
+/// Runs the given number of operations and lets the meter measure them.
 type Run<'a> = Box<dyn FnMut(u64, Burden, Meter<'_>) + 'a>;
 
 /// Something that does one operation over and over.
@@ -72,14 +72,14 @@ impl<'a> Contender<'a> {
         Self { run: Box::new(run), burden: Burden::None }
     }
 
-    /// Does as many operations as it is told in one go. It takes no [`Burden`].
+    /// Runs the requested number of operations in one call. It takes no [`Burden`].
     pub fn whole(mut operations: impl FnMut(u64) + 'a) -> Self {
         Self::from_run(move |count, _, meter| meter(&mut || operations(count)))
     }
 
-    /// Does `operation` on several threads at once, on this one if there is one. Each operation is
-    /// told the number of its thread and how many the thread did before, both from 0. A figure is what
-    /// one operation of one thread takes.
+    /// Runs `operation` on several threads at once, or on this thread if `threads` is 1. Each
+    /// operation receives the number of its thread and the number of operations that the thread has
+    /// run before, both from 0. A figure is the time of one operation on one thread.
     pub fn on_threads<T>(
         threads: usize,
         operation: impl Fn(usize, usize) -> T + Sync + 'a,
@@ -162,7 +162,7 @@ impl<'a> Contender<'a> {
         Self { burden, ..Self::from_run(run) }
     }
 
-    /// Adds something to every operation.
+    /// Adds a burden to every operation.
     #[must_use]
     pub fn burden(mut self, burden: Burden) -> Self {
         self.burden = burden;

@@ -69,7 +69,8 @@ impl fmt::Display for Line {
     }
 }
 
-/// Measures all paths one after the other, each at most so often, and again only if it seems slower.
+/// Measures all paths one after the other. A path that seems slower is measured again, `attempts`
+/// times in all.
 pub fn measure(before: &Ratios, attempts: usize) -> impl Iterator<Item = Line> {
     paths().into_iter().map(move |(name, contest)| {
         let mut line = line(name, before);
@@ -83,7 +84,7 @@ pub fn measure(before: &Ratios, attempts: usize) -> impl Iterator<Item = Line> {
     })
 }
 
-/// Measures all paths with a burden on ours, once each.
+/// Measures each path once, with a burden on hardpoint's side.
 pub fn measure_burdened(before: &Ratios, burden: Burden) -> impl Iterator<Item = Line> {
     paths()
         .into_iter()
@@ -94,7 +95,7 @@ fn line(name: &str, before: &Ratios) -> Line {
     Line { name: name.to_owned(), before: before.get(name).copied(), now: f64::INFINITY }
 }
 
-/// What a path is called on any number of threads.
+/// The name of a path without its peer and its number of threads.
 #[must_use]
 pub fn path(name: &str) -> &str {
     name.split([',', '/']).next().unwrap_or(name).trim()

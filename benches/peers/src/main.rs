@@ -95,7 +95,7 @@ fn guarded(before: &Ratios) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Commits the middle of three runs, so that neither a lucky nor a disturbed one counts.
+/// Writes the median of three runs, so that a lucky or disturbed run does not count.
 fn bless(file: &Path) -> Result<(), Box<dyn Error>> {
     let mut all: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     for _ in 0..3 {
@@ -112,7 +112,8 @@ fn bless(file: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Shows that the guard fails if an operation of any path takes a shared lock or makes a system call.
+/// Checks that in every path the guard detects at least one of two burdens: a shared lock or a
+/// system call.
 fn prove(before: &Ratios) -> Result<(), Box<dyn Error>> {
     let mut seen: BTreeMap<String, bool> = BTreeMap::new();
     for (what, burden) in [("a shared lock", Burden::Lock), ("a system call", Burden::SystemCall)] {
@@ -124,9 +125,9 @@ fn prove(before: &Ratios) -> Result<(), Box<dyn Error>> {
     }
     let unseen: Vec<_> = seen.iter().filter(|(_, seen)| !**seen).map(|(path, _)| &**path).collect();
     if !unseen.is_empty() {
-        return Err(format!("the guard sees neither in: {}", unseen.join("; ")).into());
+        return Err(format!("the guard detects neither in: {}", unseen.join("; ")).into());
     }
-    println!("guard: a lock or a system call is seen in all of {} paths", seen.len());
+    println!("guard: a lock or a system call is detected in all of {} paths", seen.len());
     Ok(())
 }
 

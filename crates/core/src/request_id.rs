@@ -40,7 +40,7 @@ impl RequestId {
     }
 }
 
-/// Whether an id may have a byte.
+/// Whether an id may contain a byte.
 static ALLOWED: [bool; 256] = {
     let mut allowed = [false; 256];
     let mut byte = 0_u8;

@@ -100,7 +100,7 @@ fn encode_hex<const N: usize>(bytes: [u8; N], text: &mut [u8]) -> &str {
     std::str::from_utf8(text).unwrap_or_default()
 }
 
-/// The two digits of each byte.
+/// The two hexadecimal digits of each byte.
 static HEX: [[u8; 2]; 256] = {
     const DIGITS: [u8; 16] = *b"0123456789abcdef";
 

@@ -1,6 +1,7 @@
-//! Lists of `key=value` in variables of OpenTelemetry, with percent-encoded values. Pure.
+//! Lists of `key=value` in OpenTelemetry's environment variables, with percent-encoded values.
+//! Pure.
 
-/// How the list of a resource's attributes is to be written.
+/// The remedy for a malformed list of resource attributes.
 pub(crate) const REMEDY: &str = "write key=value pairs, separated by commas, with percent-encoded \
                                  values, such as deployment.environment.name=prod";
 
@@ -29,7 +30,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<(&str, String)>, String> {
     Ok(found)
 }
 
-/// Decodes a percent-encoded value. `None` if it is not one, or not UTF-8.
+/// Decodes a percent-encoded value. `None` if the encoding is malformed or the result is not UTF-8.
 pub(crate) fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();

@@ -181,8 +181,8 @@ impl RetryBudget {
         Some(Withdrawal { budget: self.clone(), source, sent: false })
     }
 
-    /// Takes one retry out of what calls have earned, and leaves the reserve to the retries of
-    /// failures: the load that it pays for never exceeds the ratio.
+    /// Withdraws one retry that calls have earned, and leaves the reserve to retries of failures:
+    /// the load that it pays for never exceeds the ratio.
     pub(crate) fn withdraw_earned(&self) -> Option<Withdrawal> {
         let Shared { settings, .. } = &*self.shared;
         let source = if settings.rule == Rule::Unlimited {
@@ -350,7 +350,7 @@ impl Withdrawal {
         self.unsend();
     }
 
-    /// As [`refund`](Self::refund), when it is dropped.
+    /// Like [`refund`](Self::refund), but takes effect when the withdrawal is dropped.
     pub(crate) fn unsend(&mut self) {
         self.sent = false;
     }

@@ -34,8 +34,8 @@ impl Tally {
             } else {
                 1
             };
-            // Relaxed: the circuit's machine orders counts and decisions with a fence, and nothing
-            // else depends on a count.
+            // Relaxed: the circuit's machine orders counts and decisions with a fence, and a
+            // percentile may miss a count.
             let swapped = self.0.compare_exchange_weak(
                 seen,
                 join(tag, next),

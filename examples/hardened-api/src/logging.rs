@@ -6,18 +6,19 @@ use hardpoint::observability::{ConfigError, Logs, LogsHandle, logs::LogFile, otl
 
 use crate::settings::{Env, LogFormat};
 
-/// What an operator decides about the log.
+/// The operator's settings for the log.
 #[derive(Debug)]
 pub(crate) struct LogSettings {
     pub(crate) filter: String,
     pub(crate) format: LogFormat,
     /// A file that rotates, in place of the standard output.
     pub(crate) file: Option<PathBuf>,
-    /// One in so many successful requests has an access line.
+    /// One in this many successful requests has an access line.
     pub(crate) one_success_in: NonZeroU32,
 }
 
-/// Starts the log. If its lines go to a file, one line on the standard output says where.
+/// Starts the log. If its lines go to a file, one line on the standard output contains the file's
+/// path.
 pub(crate) fn start(
     settings: &LogSettings,
     env: Env,

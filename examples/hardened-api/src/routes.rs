@@ -122,7 +122,7 @@ pub(crate) struct Seen<'a> {
     pub(crate) otlp: &'a Otlp,
 }
 
-/// Success is sampled by setting; every failure has its line.
+/// A setting samples the successful requests; every failure has a line.
 fn record(settings: &Settings) -> RecordLayer {
     RecordLayer::new().correlation_id().one_success_in(settings.log.one_success_in.get())
 }

@@ -71,7 +71,7 @@ pub fn retry_one_attempt() -> Scenario {
     )
 }
 
-/// A call whose duration a hedge learns.
+/// A call whose duration a hedge layer records.
 #[must_use]
 pub fn hedge_learning() -> Scenario {
     let hedge = HedgeLayer::builder().time(ManualClock::default());
@@ -82,7 +82,7 @@ pub fn hedge_learning() -> Scenario {
     )
 }
 
-/// A call through all policies, which could be retried.
+/// A call through a whole client policy, which could retry it.
 #[must_use]
 pub fn client_policy() -> Scenario {
     let earned = RetryBudget::default();

@@ -95,7 +95,7 @@ fn plan() -> Plan {
     Plan { rounds: 41, sample: Duration::from_millis(20), ..Plan::default() }
 }
 
-/// Each thread asks for the tokens of its own list.
+/// Each thread verifies the tokens of its own list.
 fn sweep(
     pattern: Pattern,
     threads: usize,

@@ -1,6 +1,6 @@
-//! `fleet FOLDER`: limits on one Redis server, beside redis-rs with one call a request, throttled and
-//! tower-rate-limit-redis. Prints the table, writes JSON and plot.
-//! `fleet only SCENARIO NUMBER` runs one contender for a profiler: 0 is ours, the others follow.
+//! `fleet FOLDER`: limits on one Redis server, beside redis-rs with one call a request, throttled
+//! and tower-rate-limit-redis. Prints the table, writes JSON and plot. `fleet only SCENARIO NUMBER`
+//! runs one contender for a profiler: 0 is hardpoint, the peers follow.
 //!
 //! It starts a private `redis-server`, which shares the machine with it: on two cores one is the
 //! server's. Contenders take turns, each on a connection of its own. What the server's processor does

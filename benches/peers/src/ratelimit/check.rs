@@ -72,17 +72,17 @@ fn beside(
     Contest::new(sweep(load, move |address| take(&ours, address)), sweep(other, peer)).plan(plan)
 }
 
-/// How many addresses a thread asks for before it begins again.
+/// How many addresses a thread checks before it starts again.
 const DRAWS: usize = 1 << 21;
 
-/// Each thread asks for the addresses of its own list.
+/// Each thread checks the addresses of its own list.
 fn sweep(
     load: Vec<Vec<Ipv4Addr>>,
     check: impl Fn(IpAddr) -> bool + Sync + 'static,
 ) -> Contender<'static> {
     Contender::on_threads(load.len(), move |thread, place| {
         let address = load[thread][place % DRAWS];
-        assert!(check(IpAddr::V4(address)), "no client comes to the end of the burst");
+        assert!(check(IpAddr::V4(address)), "no client exhausts its burst");
     })
 }
 

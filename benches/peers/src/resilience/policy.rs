@@ -1,4 +1,4 @@
-//! A call through everything, and retries that have nothing to do.
+//! A call through a whole client policy, and through retries that the call does not need.
 
 use std::time::Duration;
 
@@ -21,12 +21,12 @@ use tower_service::Service;
 
 use super::ADDED;
 
-/// A request that may be sent twice, with a body that can be.
+/// A request that may be sent twice, with a body that can be sent twice.
 type Get = Request<Empty<Bytes>>;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Calls through a service. Their timers need a runtime, although none of them fires.
+/// Calls a service. Its timers need a runtime, although none of them fires.
 fn through<S, B>(mut service: S) -> Contender<'static>
 where
     S: Service<Get, Response = Response<B>> + 'static,
@@ -48,8 +48,8 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_time().build().expect("a runtime")
 }
 
-/// Deadline, retry with a budget, circuit breaker, bulkhead and the attempt's timeout, beside the
-/// five layers of the same names in the same order.
+/// Deadline, retry with a budget, circuit breaker, bulkhead and the attempt's timeout, beside
+/// tower-resilience's five layers of the same kinds in the same order.
 pub(super) fn whole() -> Contest<'static> {
     let ours = ClientPolicy::internal("bench").build().expect("the defaults work");
     let attempt = TimeLimiterLayer::builder().timeout_duration(SECOND).build();
@@ -70,7 +70,7 @@ pub(super) fn whole() -> Contest<'static> {
     )
 }
 
-/// The same policy with an empty budget: no retry could follow, so nothing is kept for one.
+/// The same policy with an empty budget: no retry can follow, so the policy keeps nothing for one.
 pub(super) fn whole_without_a_budget() -> Contest<'static> {
     let empty = RetryBudget::ratio(0.0).reserve_per_second(0);
     let policy = ClientPolicy::internal("bench").retry(|retry| retry.budget(&empty));
@@ -79,7 +79,7 @@ pub(super) fn whole_without_a_budget() -> Contest<'static> {
     contest(through(ours.layer().layer(Pong)), through(full.layer().layer(Pong)))
 }
 
-/// Retries that cannot follow.
+/// A policy whose calls have one attempt only.
 pub(super) fn nothing_to_retry() -> Contest<'static> {
     let ours = RetryLayer::builder().attempts(1).build().expect("valid");
     let peer = PeerRetryLayer::builder().max_attempts(1).build();
@@ -90,7 +90,7 @@ pub(super) fn nothing_to_retry() -> Contest<'static> {
     )
 }
 
-/// A retry that may follow: both keep the request.
+/// A retry may follow, so both sides keep the request.
 pub(super) fn ready_to_retry() -> Contest<'static> {
     let ours = RetryLayer::builder().build().expect("the defaults work");
     let peer = PeerRetryLayer::exponential_backoff().build();

@@ -235,7 +235,8 @@ impl VerifiedToken {
     }
 }
 
-/// How many bytes are sought. A count of a few bytes fits into a byte, so that many are added at once.
+/// The number of bytes that `sought` accepts. The count of one chunk fits into a byte, so the
+/// compiler can add many at once.
 fn count(text: &[u8], sought: impl Fn(u8) -> bool) -> usize {
     let count = |part: &[u8]| part.iter().map(|byte| u8::from(sought(*byte))).sum::<u8>();
     text.chunks(usize::from(u8::MAX)).map(|part| usize::from(count(part))).sum()

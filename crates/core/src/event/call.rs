@@ -42,7 +42,7 @@ impl<'a> From<CallEnded<'a>> for Event<'a> {
     }
 }
 
-/// A hedge, a second attempt beside one that is slow, was due. Its call has ended.
+/// A hedge, a second attempt beside a slow first one, was due, and its result is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallHedged<'a> {
@@ -140,7 +140,7 @@ impl<'a> From<CircuitChanged<'a>> for Event<'a> {
     }
 }
 
-/// An outgoing call failed, and its last good response was looked for in its place.
+/// An outgoing call failed, and the layer looked for its last good response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StaleCopySought<'a> {

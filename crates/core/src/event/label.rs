@@ -80,21 +80,22 @@ impl Ending {
     }
 }
 
-/// What became of a hedge, a second attempt beside one that is slow.
+/// The result of a hedge, a second attempt beside a slow first one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HedgeResult {
-    /// Not sent: the request body was not yet sent to its end, or is longer than the policy keeps.
+    /// Not sent: the first attempt has not read the whole request body, or the body is longer than
+    /// the policy keeps.
     Body,
-    /// Not sent: calls have not earned it.
+    /// Not sent: calls have not yet earned a hedge in the budget.
     Budget,
-    /// The call was dropped while both attempts were in flight.
+    /// The call was dropped while the hedge was in flight.
     Cancelled,
     /// Both attempts failed.
     Failed,
-    /// The first attempt answered, and the hedge was dropped.
+    /// The first attempt answered; the hedge was dropped or had failed.
     First,
-    /// The hedge answered, and the first attempt was dropped.
+    /// The hedge answered; the first attempt was dropped or had failed.
     Hedge,
     /// Another policy of this process refused the hedge.
     Shed,
@@ -339,9 +340,9 @@ impl RetryStop {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StaleCopyResult {
-    /// None is kept for such a request.
+    /// No copy is kept for this request.
     Absent,
-    /// The copy is older than it may be.
+    /// The copy is older than its maximum age.
     Expired,
     /// The caller got the copy.
     Served,

@@ -91,7 +91,7 @@ impl Logs {
         self
     }
 
-    /// The attributes of the service that each line contains, by the semantic conventions.
+    /// The service attributes that each line contains, named by the semantic conventions.
     #[cfg(feature = "opentelemetry_0_33")]
     pub(crate) fn service(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.resource.iter().flat_map(Resource::attributes)

@@ -57,7 +57,7 @@ pub(crate) struct Head<'a> {
 
 /// Receives the fields of an event.
 pub(crate) trait Fields {
-    /// The text of the event, before its fields, whatever type it has. Only the first one counts.
+    /// The message of the event, a value of any type, before the fields. Only the first one counts.
     fn message(&mut self, text: Value<'_>);
 
     /// A field of the event.
@@ -72,7 +72,7 @@ pub(crate) trait Fields {
     /// A field of an enclosing span, which the event's own fields hide.
     fn inherited(&mut self, name: &'static str, value: Value<'_>);
 
-    /// Such a field, encoded for JSON.
+    /// A field of an enclosing span, already encoded for JSON.
     fn inherited_member(&mut self, member: Member<'_>) {
         self.inherited(member.name, Value::Clean(member.text()));
     }

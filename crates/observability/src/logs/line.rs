@@ -104,7 +104,7 @@ impl<'a> Line<'a> {
             Format::Json => {
                 match message {
                     Value::Clean(_) | Value::Text(_) => self.value(message),
-                    // A string even if it is a number.
+                    // Written as a string even if it is a number.
                     other => self.value(Value::Debug(&other)),
                 }
                 self.rest(rest);
@@ -134,7 +134,7 @@ impl<'a> Line<'a> {
         self.pair(name, value, Clash::Skip);
     }
 
-    /// Writes such a field that is already encoded.
+    /// Writes a field of an enclosing span that is already encoded.
     pub(super) fn inherited_member(&mut self, member: Member<'_>) {
         let Member { name, member: encoded } = member;
         let mark = Mark::of(name);
@@ -342,7 +342,7 @@ pub(super) struct Resource {
 }
 
 impl Resource {
-    /// Its attributes by the semantic conventions.
+    /// Its attributes, named by the semantic conventions.
     #[cfg(feature = "opentelemetry_0_33")]
     pub(super) fn attributes(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let optional = [

@@ -16,10 +16,11 @@ use super::{
 };
 use crate::redact::{self, HIDDEN, Redactor};
 
-/// How many fields need no list of their own. The span of a request has three.
+/// How many fields are kept outside the list. The span of a request has three.
 const INLINE: usize = 3;
 
-/// Room for the texts of a request's span: its id, and those of its trace and its span, as members.
+/// Room for the texts of a request's span: the ids of the request, the trace and the span, as
+/// members.
 const TEXTS: usize = 128;
 
 /// The fields of a span.
@@ -27,8 +28,8 @@ const TEXTS: usize = 128;
 pub(super) struct SpanFields {
     first: [Option<(&'static str, Stored)>; INLINE],
     more: Vec<(&'static str, Stored)>,
-    /// All texts, in one allocation, each as the member of a JSON line that it usually is. Redacted
-    /// when they are stored, once for all events.
+    /// All texts, in one allocation, each encoded as a member of a JSON line, the usual format.
+    /// They are redacted once, when they are stored.
     texts: String,
 }
 
@@ -52,7 +53,8 @@ struct Place {
     /// Where its value begins and ends.
     begin: usize,
     end: usize,
-    /// Whether it is a member as it is: neither its name nor its value needs escaping.
+    /// Whether it can be written as a member unchanged: neither its name nor its value needs
+    /// escaping.
     is_member: bool,
 }
 
@@ -142,7 +144,7 @@ impl SpanFields {
         }
     }
 
-    /// Removes a text, so that one that is recorded again and again takes the room of one.
+    /// Removes a text, so that a field that is recorded repeatedly takes the room of one text.
     fn remove(&mut self, old: &Range<usize>) {
         self.texts.replace_range(old.clone(), "");
         for (_, value) in self.iter_mut() {
@@ -156,7 +158,7 @@ impl SpanFields {
         }
     }
 
-    /// Stores a value. `None` is no value.
+    /// Stores a value. Returns `None` for [`Value::Null`].
     fn store(
         &mut self,
         name: &'static str,

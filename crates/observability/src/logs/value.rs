@@ -2,21 +2,21 @@
 
 use std::{error::Error, fmt};
 
-/// The maximum number of causes that are written of an error.
+/// The maximum number of an error's causes that are written.
 const CAUSES_MAX: usize = 16;
 
 /// A value of a field.
 #[derive(Clone, Copy)]
 pub(crate) enum Value<'a> {
     Bool(bool),
-    /// A text that is redacted, or is what the line is about.
+    /// A text that is already redacted, or needs no redaction.
     Clean(&'a str),
     Debug(&'a dyn fmt::Debug),
     Error(&'a (dyn Error + 'static)),
     F64(f64),
     I64(i64),
     I128(i128),
-    /// Already encoded.
+    /// A text that is already encoded as JSON.
     Json(&'a str),
     Null,
     Text(&'a str),

@@ -4,17 +4,17 @@ use opentelemetry::{Context, trace::TraceContextExt as _};
 use super::convert;
 use crate::{OutgoingLayer, record::span};
 
-/// The context in which a span of the SDK continues the request's trace, for work outside the
-/// handler's own calls: a spawned task, a queue. It adds to the current context.
+/// Returns the context in which spans of the SDK continue the request's trace, for work outside the
+/// handler's own calls, such as a spawned task or a queue. It extends the current context.
 ///
 /// Its span is remote and is the first of these that exists:
 /// 1. the request's span: that of [`RequestSpans`](super::RequestSpans), or of the exporter (feature
 ///    `otlp`) if the request is sampled;
-/// 2. the caller's;
-/// 3. an id that is never exported, so that the trace id is nevertheless that of the log lines.
+/// 2. the caller's span;
+/// 3. a span id that is never exported, which keeps the trace id of the log lines.
 ///
-/// The flags and the `tracestate` are those of the trace, and the baggage is the accepted one.
-/// Without a trace, as outside a [`RecordLayer`](crate::RecordLayer), the current context is returned.
+/// The context has the trace's flags and `tracestate`, and the accepted baggage. Without a trace,
+/// as outside a [`RecordLayer`](crate::RecordLayer), it is the current context.
 #[must_use]
 pub fn context_of(request: &RequestContext) -> Context {
     let mut context = Context::current();
@@ -32,7 +32,7 @@ impl OutgoingLayer {
     /// Names the SDK's current span as the parent of the called service's work, if it belongs to the
     /// request's trace. Default: the request's span, because the layer does not see the SDK's.
     ///
-    /// An exporter of calls (`otlp`) comes first: its span of the call is the parent then.
+    /// An exporter of calls (`otlp`) takes precedence: the parent is then its span of the call.
     pub fn opentelemetry_0_33(mut self) -> Self {
         self.settings.parent = Some(current_span);
         self

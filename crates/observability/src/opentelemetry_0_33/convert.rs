@@ -15,13 +15,14 @@ use crate::{
     record::traceparent::{KNOWN_FLAGS, RANDOM},
 };
 
-/// What OpenTelemetry's types lose of a trace that came from elsewhere. It is a value of the
-/// [`Context`], so spans inside inherit it.
+/// The parts of a received trace that OpenTelemetry's types cannot hold. They are a value of the
+/// [`Context`], so inner spans inherit them.
 struct Sent {
     trace: TraceId,
-    /// The SDK clears the flag *random* of a trace that is not sampled, but it belongs to the id.
+    /// The SDK clears the flag *random* of a trace that is not sampled, but the flag describes the
+    /// id.
     is_random: bool,
-    /// OpenTelemetry has no form for some lists of level 2, such as one with the key `a@@b`.
+    /// OpenTelemetry's type cannot hold some lists of level 2, such as one with the key `a@@b`.
     state: Option<TraceState>,
 }
 
@@ -66,7 +67,7 @@ pub(super) fn state(context: &Context, trace: TraceId) -> Option<TraceState> {
     own.or_else(|| sent(context, trace)?.state.clone())
 }
 
-/// What is known about this trace, if it came from elsewhere.
+/// The [`Sent`] parts of this trace, if it was received.
 fn sent(context: &Context, trace: TraceId) -> Option<&Sent> {
     context.get::<Sent>().filter(|sent| sent.trace == trace)
 }
@@ -96,11 +97,12 @@ pub(super) fn baggage<K: AsRef<str>>(context: &Context, keys: &[K]) -> Option<Ba
         })
     });
     let list = members.collect::<Vec<_>>().join(",");
-    // Properties are free text: the list is read like a caller's.
+    // Properties are free text, so the list is validated like a caller's.
     Baggage::select([&HeaderValue::try_from(list).ok()?], keys)
 }
 
-/// Encodes a baggage's value: whatever is not an unreserved character of a URI.
+/// Percent-encodes the value of a baggage member: every byte that is not an unreserved character of
+/// a URI.
 fn encode(value: &str) -> String {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
 

@@ -4,8 +4,7 @@
 //! request: one in its log lines, another in its backend. With this module the SDK makes the span of
 //! the request, its ids are those of the log lines, and the spans of a handler are its children.
 //!
-//! It is for a service that stays with the SDK. A service that begins with tracing needs none: see
-//! the feature `otlp`.
+//! It is for services that keep the SDK. A service without an SDK uses the feature `otlp` instead.
 //!
 //! # Example
 //!
@@ -34,7 +33,7 @@
 //!     .build();
 //! opentelemetry::global::set_text_map_propagator(Propagator::new());
 //!
-//! // The spans of `tracing` go to the SDK, but for the request's: the SDK has made it.
+//! // The spans of `tracing` go to the SDK, except the request's, which the SDK has already made.
 //! let spans = tracing_opentelemetry::layer()
 //!     .with_tracer(provider.tracer("orders"))
 //!     .with_filter(filter_fn(|place| place.target() != "hardpoint::request"));
@@ -64,20 +63,20 @@
 //!    caller's ids are [accepted](crate::record); otherwise it begins a trace. It has the same
 //!    attributes as the spans of `otlp`: paths and user agents are redacted, and queries, headers and
 //!    bodies are never recorded.
-//! 2. The SDK's sampler and id generator decide. The request's
-//!    [`TraceContext`](hardpoint_core::TraceContext) then has the trace id and the flags of this span,
-//!    and log lines have its `span_id`. A request that is not sampled has no `span_id`, and spans
-//!    inside it are not sampled either, if the sampler is `ParentBased`.
+//! 2. The SDK's sampler decides whether the span is sampled, and its id generator makes the ids.
+//!    The request's [`TraceContext`](hardpoint_core::TraceContext) then has the trace id and the
+//!    flags of this span, and log lines have its `span_id`. A request that is not sampled has no
+//!    `span_id`, and spans inside it are not sampled either, if the sampler is `ParentBased`.
 //! 3. The span is the SDK's current one whenever the inner service or its body runs. It ends with the
 //!    access line.
 //! 4. [`OutgoingLayer::opentelemetry_0_33`](crate::OutgoingLayer::opentelemetry_0_33) names the SDK's
 //!    current span in the `traceparent` of a call.
 //! 5. [`context_of`] returns the context of a request for work that continues its trace elsewhere, such
 //!    as a spawned task. It also works with the spans of `otlp`, and without any.
-//! 6. [`Propagator`] reads and writes the standard headers for other libraries of OpenTelemetry. It
-//!    passes the W3C's suite for level 2 where the SDK's own does not: it keeps the flag *random*,
-//!    discards whatever is malformed, and writes no empty `tracestate`.
-//! 7. [`resource`] gives the SDK the service that the log lines name.
+//! 6. [`Propagator`] reads and writes the standard headers for other libraries of OpenTelemetry.
+//!    Unlike the SDK's own, it passes the W3C's test suite for level 2: it keeps the flag *random*,
+//!    discards malformed values, and writes no empty `tracestate`.
+//! 7. [`resource`] gives the SDK the same service attributes as the log lines.
 //! 8. If an outer layer has set the request's trace, or the provider was shut down, the request has no
 //!    span.
 //!
@@ -85,19 +84,20 @@
 //! All requests share the provider's tracer, whose queue and bounds are the SDK's.
 //!
 //! # Cancellation
-//! The span ends when the record is dropped, as the access line does.
+//! Dropping the record ends the span and writes the access line.
 //!
 //! # Deployment caveats
-//! - The SDK exports in its own way: what it drops is not counted in `hardpoint_otlp_dropped_total`,
-//!   and its shutdown is the service's task.
-//! - A span of the SDK costs more than one of `otlp`: it allocates for each text in it.
+//! - The SDK exports the spans itself: `hardpoint_otlp_dropped_total` does not count those that it
+//!   drops, and the service must shut it down.
+//! - A span of the SDK costs more than one of `otlp`: it allocates for each text attribute.
 //! - A `tracestate` that a sampler of the SDK changes is passed on by [`Propagator`].
 //!   [`OutgoingLayer`](crate::OutgoingLayer) passes on the caller's.
 //! - The types of this module are those of `opentelemetry` 0.33. A later version gets a module of its
 //!   own.
 //!
 //! # Where to put this layer
-//! It is a setting of [`RecordLayer`](crate::RecordLayer), which has its place.
+//! It is a setting of [`RecordLayer`](crate::RecordLayer): see [where that layer
+//! belongs](crate::record).
 
 mod context;
 mod convert;

@@ -18,9 +18,9 @@ const BAGGAGE: &str = "baggage";
 /// [`RecordLayer`](crate::RecordLayer) does, for OpenTelemetry's SDK and the libraries that use its
 /// global propagator. See the [module docs](super).
 ///
-/// It trusts its carrier: use it for messages of your own queues and for calls to your own services.
-/// What a client sent to this service is judged by `RecordLayer`, whose
-/// [`context_of`](super::context_of) needs no propagator.
+/// It trusts its carrier: use it for messages of your own queues and for calls to your own
+/// services. `RecordLayer` judges the headers of a client, and [`context_of`](super::context_of)
+/// needs no propagator.
 ///
 /// Default: no baggage.
 #[derive(Clone, Debug)]
@@ -97,8 +97,8 @@ fn values<'e>(extractor: &'e dyn Extractor, name: &str) -> Vec<&'e str> {
     extractor.get_all(name).unwrap_or_default()
 }
 
-/// The values of a field; `None` if one of them is not a header's, because a list is valid only as a
-/// whole.
+/// The values of a field; `None` if one of them is not a valid header value, because a list is
+/// valid only as a whole.
 fn headers(extractor: &dyn Extractor, name: &str) -> Option<Vec<HeaderValue>> {
     values(extractor, name).into_iter().map(|value| HeaderValue::from_str(value).ok()).collect()
 }

@@ -15,13 +15,12 @@ const SERVICE_NAME: &str = "OTEL_SERVICE_NAME";
 /// `service.name`, `service.version` and `deployment.environment.name`. [`Logs::human`] names no
 /// service; `service.name` is then `unknown_service`.
 ///
-/// `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME` of these variables, usually
-/// [`std::env::vars`], come first; the latter before the former. Others are ignored, and an empty
-/// value counts as unset.
+/// Of these variables, usually [`std::env::vars`], `OTEL_RESOURCE_ATTRIBUTES` overrides `logs`, and
+/// `OTEL_SERVICE_NAME` overrides both. Others are ignored, and an empty value counts as unset.
 ///
 /// # Errors
-/// [`ParseAttributesError`] if `OTEL_RESOURCE_ATTRIBUTES` is malformed. The SDK's own detector ignores
-/// such a part, and does not decode values.
+/// [`ParseAttributesError`] if `OTEL_RESOURCE_ATTRIBUTES` is malformed. The SDK's own detector
+/// ignores malformed parts and does not decode values.
 pub fn resource<N, V>(
     logs: &Logs,
     variables: impl IntoIterator<Item = (N, V)>,

@@ -62,7 +62,8 @@ impl RecordLayer {
     /// Makes the span of each request with the service's SDK. Default: none.
     ///
     /// The SDK's sampler then decides, and the ids of the request's trace and span are those of the
-    /// SDK's span. It replaces the spans of `otlp`, and is replaced by them.
+    /// SDK's span. This setting and the exporter of `otlp` replace each other: the last one set
+    /// counts.
     pub fn opentelemetry_0_33(mut self, spans: &RequestSpans) -> Self {
         self.settings.spans = Some(Arc::new(spans.clone()));
         self
@@ -120,13 +121,13 @@ impl SpanSink for RequestSpans {
         let context = self.provider.begin(&first, &parent);
         // A provider that was shut down makes no spans.
         let (own, id) = convert::current(&context)?;
-        // Another id generator than the SDK's default may draw ids that are not random.
+        // An id generator other than the SDK's default may make ids that are not random.
         let random = if trace.parent_id.is_some() { trace.flags & RANDOM } else { 0 };
         let trace = TraceContext::new(own.trace_id, trace.parent_id, own.flags | random);
         Some(Box::new(Live { context, trace, id, redactor: self.redactor.clone() }))
     }
 
-    /// Of a request without a span, because the provider was shut down.
+    /// Asked about requests without a span only: the provider was shut down.
     fn samples(&self, trace: TraceContext) -> bool {
         trace.parent_id.is_some() && trace.is_sampled()
     }
@@ -138,7 +139,7 @@ impl SpanSink for RequestSpans {
 
 /// The span of a request that runs.
 struct Live {
-    /// The span is its current one.
+    /// Its current span is this one.
     context: Context,
     trace: TraceContext,
     id: SpanId,

@@ -91,9 +91,9 @@ fn traceparent(trace: TraceContext, span: SpanId) -> Option<HeaderValue> {
     HeaderValue::from_maybe_shared(Bytes::from_owner(text)).ok()
 }
 
-/// The parent of the called service's work: the call's span if it is exported, else the current one of
-/// the application's tracer, else the request's, so that the exported trace has no gap; else an id
-/// that is never exported.
+/// The parent of the called service's work: the call's span if it is exported, else the current
+/// span of the application's tracer, else the request's span, so that the exported trace has no
+/// gap; else an id that is never exported.
 fn span_of(context: Option<&RequestContext>, settings: &Settings) -> SpanId {
     let parent = context.filter(|_| settings.spans.is_none()).and_then(|context| {
         let current = settings.parent.and_then(|current| current(context.trace()?));

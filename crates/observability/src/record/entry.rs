@@ -331,7 +331,7 @@ impl Drop for Entry {
                     target: TARGET,
                     parent: self.line_parent(),
                     $level,
-                    // A text, which is not formatted.
+                    // Already a text, so it needs no formatting.
                     message = "request",
                     request_id = self.context.request_id().map(|id| id.as_str()),
                     trace_id,

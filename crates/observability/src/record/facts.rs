@@ -25,8 +25,8 @@ pub(crate) fn method(method: &Method) -> &'static str {
     }
 }
 
-/// Returns where the server notes that it replaces the response. It does so only after a request body
-/// that was too slow, so most requests need not look for it.
+/// Returns the server's note that it replaces the response. The server makes one only after a
+/// request body that was too slow, so a request without a body needs no look-up.
 pub(super) fn replacement<B: Body>(request: &Request<B>) -> Option<Replacement> {
     let has_body = !request.body().is_end_stream();
     has_body.then(|| Replacement::find(request.extensions()).cloned()).flatten()

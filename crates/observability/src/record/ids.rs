@@ -146,7 +146,8 @@ pub(super) fn continue_from(headers: &mut HeaderMap, trace: TraceContext, span: 
     }
 }
 
-/// Returns the value of a trusted caller's header that appears once. Two values would be ambiguous.
+/// Returns the value of a trusted caller's header if it appears exactly once. Two values would be
+/// ambiguous.
 fn accepted<'a>(
     trusted: bool,
     headers: &'a HeaderMap,

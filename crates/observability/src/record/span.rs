@@ -49,8 +49,8 @@ pub(crate) struct SpanStart<'a> {
     pub(crate) start: Duration,
 }
 
-/// A span that began with its request, in a tracer of the application. One that is not sampled is not
-/// exported, but what runs inside it is not sampled either.
+/// A span that began with its request, in a tracer of the application. An unsampled span is not
+/// exported; it keeps the spans inside it from being sampled.
 pub(crate) trait LiveSpan: fmt::Debug + Send + Sync {
     /// The trace that the span belongs to, with the caller as its parent.
     fn trace(&self) -> TraceContext;

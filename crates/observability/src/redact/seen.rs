@@ -1,11 +1,11 @@
 //! The characters that a text has, in one pass. Pure.
 //!
-//! A text without one of the characters of a pattern's beginning does not contain the pattern, and
-//! nearly every text of a log lacks some of each. The pass costs half of a search.
+//! A text that lacks a character of a pattern's beginning does not contain the pattern, and nearly
+//! every logged text lacks one for each pattern. The pass takes half the time of a search.
 
 use super::find::TEXTS;
 
-/// The characters of a text, as far as patterns need them.
+/// The characters of a text that matter to the patterns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
     /// A bit for each character of the beginnings, [`CAPITAL`] and [`DIGIT`].
@@ -31,7 +31,7 @@ static NEEDS: [u64; TEXTS.len()] = {
     needs
 };
 
-/// Characters of which nearly each beginning has one, and most words have none.
+/// Nearly every beginning contains one of these characters; most words contain none.
 const RARE: u64 = all_of("=:@_-AJBb", &marks()) & !CAPITAL;
 
 /// The marks of the other beginnings.

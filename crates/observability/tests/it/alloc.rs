@@ -38,8 +38,8 @@ fn the_line_and_the_span_cost_little_more() {
     let logs = Logs::json("orders").version("1.4.2").environment("test");
     let layer = logs.layer(std::io::sink).unwrap();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
-        // The id; of the span its texts and the box that they are kept in. The line
-        // itself is put together in the thread's buffer.
+        // The id, the span's texts, and the box that holds them. The line itself is assembled in
+        // the thread's buffer.
         contract::allocations("record, logged", &RecordLayer::new(), request).assert_layer(3);
     });
 }

@@ -1,4 +1,4 @@
-//! The bridge, with the SDK, its exporter in memory, and `tracing-opentelemetry`.
+//! The bridge, with the SDK, its in-memory exporter, and `tracing-opentelemetry`.
 
 use std::{collections::BTreeMap, convert::Infallible, env, sync::Arc};
 
@@ -113,7 +113,7 @@ async fn spans_in_a_handler_are_children_of_the_request_in_the_callers_trace() {
     assert_eq!(work.span_context.trace_id(), request.span_context.trace_id());
     assert_eq!(work.parent_span_id, request.span_context.span_id());
     assert_eq!(work.span_context.trace_flags().to_u8(), 3);
-    // What the lines say is where the spans are.
+    // The lines name the ids of the exported spans.
     assert_eq!(service.field("trace_id"), [TRACE, TRACE]);
     let id = request.span_context.span_id().to_string();
     assert_eq!(service.field("span_id"), [id.as_str(), id.as_str()]);
@@ -315,7 +315,8 @@ impl Injector for Carrier {
     }
 }
 
-/// What a service passes on that has the SDK and this propagator, and nothing else of hardpoint.
+/// The headers that a service passes on if it has the SDK and this propagator, but no other part of
+/// hardpoint.
 fn passed_on(propagator: &Propagator, headers: &[(&str, &str)]) -> HeaderMap {
     let provider = SdkTracerProvider::builder().build();
     let incoming = Carrier(sent(headers).headers().clone());
@@ -357,7 +358,7 @@ fn another_trace_inside_has_none_of_the_entries_of_the_outer_one() {
     let provider = SdkTracerProvider::builder().build();
     let propagator = Propagator::new();
     let parent = format!("00-{TRACE}-{PARENT}-02");
-    // OpenTelemetry's type does not hold this list.
+    // OpenTelemetry's type cannot hold this list.
     let headers = [("traceparent", parent.as_str()), ("tracestate", "a@@b=1")];
     let incoming = Carrier(sent(&headers).headers().clone());
     let outer = propagator.extract_with_context(&Context::new(), &incoming);
@@ -389,7 +390,7 @@ fn nothing_is_injected_without_a_span() {
     let mut carrier = Carrier(HeaderMap::new());
     Propagator::new().baggage(["a"]).inject_context(&Context::new(), &mut carrier);
     assert!(carrier.0.is_empty());
-    // What a service of its own puts in cannot leave its member.
+    // A value that the service sets itself cannot add a member or a header line.
     let context = Context::new().with_baggage([opentelemetry::KeyValue::new("a", "1,b=2\r\n")]);
     Propagator::new().baggage(["a", "b"]).inject_context(&context, &mut carrier);
     assert_eq!(carrier.0["baggage"], "a=1%2Cb%3D2%0D%0A");

@@ -1,5 +1,5 @@
-//! What a service passes on when it calls another: the [cases](crate::w3c) of the W3C's test suite
-//! among them.
+//! The headers that a service passes on when it calls another, including the [cases](crate::w3c) of
+//! the W3C's test suite.
 
 use std::{
     sync::{Arc, Mutex},

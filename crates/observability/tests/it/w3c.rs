@@ -5,7 +5,7 @@ use http::HeaderMap;
 pub(crate) const TRACE: &str = "12345678901234567890123456789012";
 pub(crate) const PARENT: &str = "1234567890123456";
 
-/// Whether the trace is one that a case sends, of which some send two.
+/// Whether a case sends this trace. Some cases send two.
 pub(crate) fn was_sent(trace: &str) -> bool {
     trace == TRACE || trace == "12345678901234567890123456789011"
 }

@@ -16,9 +16,9 @@
 --      ..                       more steps
 --
 -- The reply is a MessagePack array: the time that was decided by, then for each step the debt of
--- each of its keys before it, and if it holds, by how many nanoseconds the hold is younger than that
--- time. The reply to the first form may be three packed doubles, which are no such array. The caller
--- computes the verdicts from the debts as this script does.
+-- each of its keys before it, and if it holds, by how many nanoseconds the hold is younger than
+-- that time. The reply to the first form may be three packed doubles instead of an array. The
+-- caller computes the verdicts from the debts as this script does.
 --
 -- A value is the time at which the bucket will be full, as seconds and nanoseconds, and the second
 -- from which the key may be gone (14 bytes). If cells may be held it is the time, the time-out's
@@ -44,9 +44,9 @@ local function save(key, sec, nano, spare, debt, expires)
   end
 end
 
--- Seconds for which a key is kept after its bucket is full: on the server's clock, and on a caller's,
--- which has nothing to do with it. Within them a write need not renew the expiry, which takes a third
--- of a decision.
+-- Seconds for which a key is kept after its bucket is full: on the server's clock, and on a
+-- caller's, which may differ from it. Within them a write need not renew the expiry, which would
+-- take a third of a decision.
 local SPARE, SPARE_ON_FOREIGN_CLOCK = 2, 3600
 local a, sec, nano, spare
 if not ARGV[2] then

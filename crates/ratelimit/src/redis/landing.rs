@@ -124,7 +124,7 @@ impl Drop for Task {
         (slot.runs, slot.waker) = (false, None);
         let flights = std::mem::take(&mut slot.flights);
         drop(slot);
-        // Their drop answers, and may begin the next call.
+        // Dropping a flight answers its waiters, and may begin the next call.
         drop(flights);
     }
 }

@@ -26,9 +26,10 @@
 //! 1. The limit is exact for the fleet: a key consumes at most `burst + rate × t` cells in any span
 //!    `t`, whichever instances it asks.
 //! 2. One call of a script decides many requests, in the order of their arrival, each of them under
-//!    all of its policies or under none. While a call is under way, requests wait for the next one. It
-//!    goes when the call ends, or beside it once it has 64 buckets or a third of those that wait or
-//!    are under way. Equal requests for one bucket cost the server as much as one.
+//!    all of its policies or under none. While a call is under way, requests wait for the next one.
+//!    The next call begins when the first one ends, or beside it as soon as it is full: with 64
+//!    buckets, or a third of those that wait or are under way if that is more. Equal requests for
+//!    one bucket cost the server as much as one.
 //! 3. The server's clock decides. If it is stepped back, a key owes at most a whole bucket; if it is
 //!    stepped ahead, buckets fill early.
 //! 4. A refused key is refused by this process until it has a cell again, for one second at most.

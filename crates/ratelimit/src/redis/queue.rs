@@ -1,9 +1,10 @@
 //! Which requests go into which call. Pure: it knows no server and no runtime.
 //!
-//! What arrives while a call is under way waits for the next, so calls grow with the load, and a lone
-//! request goes at once. A call takes a third of the buckets that wait or are under way, and one that is
-//! full goes while another is under way: the server decides it while this process hands out the answers
-//! of the other. If one call took all of them, the server would wait for this process after each.
+//! What arrives while a call is under way waits for the next, so calls grow with the load, and a
+//! lone request goes at once. A call takes a third of the buckets that wait or are under way, and
+//! one that is full goes while another is under way: the server decides it while this process hands
+//! out the answers of the other. If one call took all of them, the server would wait for this
+//! process after each call.
 //!
 //! A request whose call does not begin within one deadline is given up when a call ends. A call ends
 //! within one deadline, so a request waits for at most two: for the begin of its call and then for the
@@ -24,10 +25,10 @@ const MOST_WAITING: usize = 16_384;
 const MOST_ENDINGS: usize = 4_096;
 /// The calls under way, at most.
 const MOST_UNDER_WAY: u32 = 2;
-/// The buckets of a call that are not worth a division: a call takes some time of its own.
+/// The smallest share: each call has a fixed cost, so fewer buckets are not worth a call.
 const LEAST_SHARE: usize = 64;
 
-/// The calls that wait, and how many are under way. `W` is who waits for an answer.
+/// The calls that wait, and how many are under way. `W` is the waiter for an answer.
 pub(super) struct Queue<W> {
     /// How long a call may wait for its begin.
     patience: Duration,
@@ -174,7 +175,7 @@ impl<W> Queue<W> {
         LEAST_SHARE.max((self.flying + self.buckets + last) / 3)
     }
 
-    /// Counts the buckets of a call no more that was the first to wait.
+    /// Stops counting the buckets of the call that was first in the queue.
     fn forget(&mut self, first: &Group<W>) {
         if !self.waiting.is_empty() {
             self.buckets -= first.buckets();
@@ -210,7 +211,7 @@ impl<W> Group<W> {
         Box::new(Self { since, call: Call::default(), waiters: Vec::new() })
     }
 
-    /// How many buckets the call is about.
+    /// How many buckets the call contains.
     pub(super) fn buckets(&self) -> usize {
         self.call.keys().len()
     }

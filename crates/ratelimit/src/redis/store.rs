@@ -281,7 +281,7 @@ impl Shared {
         }
     }
 
-    /// Sends what waits, after a call with so many buckets has ended.
+    /// Sends the calls that wait, after a call with this many buckets has ended.
     pub(super) fn go_on(self: &Arc<Self>, mut ended: usize, mut is_up: bool) {
         loop {
             let mut queue = self.queue();

@@ -1,7 +1,7 @@
 //! `MessagePack` arrays of numbers: how a call and its answer are written. Pure.
 //!
-//! A short answer may be packed doubles instead. It begins with a number that is not negative, and so
-//! with a byte that begins no array.
+//! A short answer may be packed doubles instead. Its first double is not negative, so its first
+//! byte is below 0x80, which never starts an array.
 //!
 //! Lua has one kind of number, a double, so a call consists of doubles. Whole ones are written as
 //! integers, which are shorter.

@@ -49,7 +49,8 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    // No arm borrows the request: one that is borrowed where it is moved on is copied first.
+    // No arm borrows the request: the compiler copies a request that is both borrowed and moved
+    // here.
     #[inline]
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
         match &self.limits {

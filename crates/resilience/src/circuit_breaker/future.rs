@@ -36,7 +36,7 @@ impl<F> ResponseFuture<F> {
 
     #[cold]
     pub(super) fn refuse(refused: CircuitOpen) -> Self {
-        // Boxed as the error that it becomes.
+        // Boxed, as the error will be.
         Self { inner: None, permit: None, refused: Some(Box::new(refused)) }
     }
 }

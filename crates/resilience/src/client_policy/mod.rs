@@ -65,8 +65,8 @@
 //! gives each its own.
 //!
 //! # Cancellation
-//! Dropping the future ends the attempts, returns their permits and a retry that was not sent, and counts
-//! as a failure of the destination if an attempt took longer than
+//! Dropping the future ends the attempts, returns their permits, refunds a retry or hedge that was
+//! not sent, and counts as a failure of the destination if an attempt took longer than
 //! [`slow_after`](ClientPolicyBuilder::slow_after).
 //!
 //! # Deployment caveats

@@ -20,7 +20,7 @@ use crate::{
 /// What makes one attempt.
 pub(super) type Attempt<S> = CircuitBreaker<Bulkhead<Timeout<S>>>;
 
-/// What makes one attempt, or two at a time.
+/// The service that makes one attempt, or two at the same time.
 pub(super) type Attempts<S> = Hedging<Attempt<S>>;
 
 /// Guards calls to a destination. See the [module docs](super).

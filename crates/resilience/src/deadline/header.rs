@@ -98,16 +98,17 @@ impl DeadlineHeader {
             Format::Millis => Text::new(u64::try_from(time.as_millis()).unwrap_or(u64::MAX), b""),
             Format::Seconds => Text::new(time.as_secs(), b""),
         };
-        // Never fails: digits and letters are a value.
+        // Never fails: ASCII digits and letters are a valid header value.
         if let Ok(value) = HeaderValue::from_bytes(text.as_bytes()) {
             headers.insert(&self.name, value);
         }
     }
 }
 
-/// A number and its unit. Not formatted, which takes as long as a call through all other policies.
+/// A number and its unit. Written without `fmt`, which takes as long as a call through all other
+/// policies.
 struct Text {
-    /// 20 digits of the largest number, and a unit.
+    /// Room for the 20 digits of the largest number, and a unit.
     bytes: [u8; 21],
     start: usize,
 }
@@ -150,12 +151,13 @@ pub(crate) fn attempt_of(headers: &HeaderMap, name: &HeaderName) -> Option<u32> 
     u32::try_from(attempt).ok().filter(|&attempt| attempt > 0)
 }
 
-/// Uses the finest unit whose number has at most eight digits.
+/// Uses microseconds below 100 ms; from there on the finest unit, from milliseconds, whose number
+/// has at most eight digits.
 fn grpc_text(time: Duration) -> Text {
     const MAX: u64 = 99_999_999;
     /// The longest time that is sent in milliseconds: 27 hours.
     const LONGEST: Duration = Duration::from_millis(MAX);
-    /// Above it, milliseconds are exact enough.
+    /// From here on, milliseconds are exact enough.
     const SHORT: Duration = Duration::from_millis(100);
 
     let (seconds, nanos) = (time.as_secs(), u64::from(time.subsec_nanos()));

@@ -53,7 +53,8 @@ pub struct HedgeBuilder {
     min_calls: Option<u32>,
     keys: Option<(Arc<dyn KeyExtractor>, usize)>,
     budget: RetryBudget,
-    /// Whether calls deposit here. A retry further out does it for a budget that it shares.
+    /// Whether this layer deposits for each call. A retry further out does so for a budget that
+    /// both share.
     deposits: bool,
     repeatable: Option<IsRepeatable>,
     replay_limit: usize,
@@ -73,7 +74,7 @@ pub(super) struct Settings {
     pub(super) repeatable: Option<IsRepeatable>,
     pub(super) replay_limit: usize,
     pub(super) attempt_header: Option<HeaderName>,
-    /// The longest time of a call, which a policy knows without asking each request.
+    /// The longest time of a call, which a policy sets once for all requests.
     pub(super) call_limit: Option<Duration>,
     pub(super) classifier: Classifier,
     pub(super) time: Time,
@@ -101,10 +102,10 @@ impl HedgeBuilder {
         }
     }
 
-    /// Sets the share of recent calls that answer before a hedge is due. Default: 0.95, which hedges
-    /// one call in twenty: half of what the default budget pays for. A lower share hedges more calls
-    /// and shortens the tail little more; above 0.99 the delay rests on few calls and varies.
-    /// Below 0.5 and above 0.999 is a mistake.
+    /// Sets the share of recent calls that answer before a hedge is due. Default: 0.95, which
+    /// hedges one call in twenty: half of what the default budget pays for. A lower share hedges
+    /// more calls and shortens the tail little more; above 0.99 the delay depends on few calls and
+    /// varies. [`build`](Self::build) rejects a share below 0.5 or above 0.999.
     pub fn percentile(mut self, share: f64) -> Self {
         self.percentile = share;
         self
@@ -117,9 +118,10 @@ impl HedgeBuilder {
         self
     }
 
-    /// Sets the longest delay before a hedge. Default: 1 second: a hedge that starts later helps no
-    /// caller who waits. If the percentile is above it, more calls than its share are hedged, as far
-    /// as the budget pays. A ceiling below the floor, or above an hour, is a mistake.
+    /// Sets the longest delay before a hedge. Default: 1 second: a later hedge rarely helps,
+    /// because the caller has given up. If the percentile is above the ceiling, more calls are
+    /// hedged, as far as the budget pays. [`build`](Self::build) rejects a ceiling below the floor
+    /// or above an hour.
     pub fn ceiling(mut self, delay: Duration) -> Self {
         self.ceiling = Some(delay);
         self
@@ -127,31 +129,33 @@ impl HedgeBuilder {
 
     /// Sets the number of calls whose durations are known before any is hedged. Default: 100, of
     /// which five are above the 95th percentile; more if a higher percentile needs them to have one
-    /// call above it. A lower number hedges sooner after a start, at a delay that is left to chance.
+    /// call above it. A lower number hedges sooner after a start, but at an unreliable delay.
     pub fn min_calls(mut self, calls: u32) -> Self {
         self.min_calls = Some(calls);
         self
     }
 
     /// Sets the budget that pays for hedges, and into which each call deposits. Default: a new
-    /// [`RetryBudget::default`]. A hedge costs as much as a retry. It is paid from what calls have
-    /// earned, and not from the budget's reserve, so hedges add at most the budget's ratio to the
+    /// [`RetryBudget::default`]. A hedge costs as much as a retry. The budget pays for it from the
+    /// deposits of calls, never from its reserve, so hedges add at most the budget's ratio to the
     /// load.
     pub fn budget(mut self, budget: &RetryBudget) -> Self {
         (self.budget, self.deposits) = (budget.clone(), true);
         self
     }
 
-    /// Sets the budget of a [`RetryLayer`](crate::RetryLayer) outside of this layer, which deposits
-    /// for each call: retries and hedges together add at most its ratio to the load, and its reserve.
+    /// Sets the budget of a [`RetryLayer`](crate::RetryLayer) outside of this layer. The retry
+    /// layer deposits for each call, and retries and hedges together add at most the budget's ratio
+    /// and reserve to the load.
     pub fn retry_budget(mut self, budget: &RetryBudget) -> Self {
         (self.budget, self.deposits) = (budget.clone(), false);
         self
     }
 
-    /// Measures each key of a request, such as its [host](crate::key::host), by itself, and gives it
-    /// a budget like the one of [`budget`](Self::budget), for at most `max_keys` keys. Default: one
-    /// destination. A key takes about 5 KiB. A key that was not used for a minute makes room.
+    /// Measures each key of a request, such as its [host](crate::key::host), separately, and gives
+    /// it a budget with the settings of [`budget`](Self::budget), for at most `max_keys` keys.
+    /// Default: one destination. A key takes about 5 KiB. A new key may replace one that was not
+    /// used for a minute.
     pub fn by(self, key: impl KeyExtractor, max_keys: usize) -> Self {
         self.by_key(Arc::new(key), max_keys)
     }
@@ -184,7 +188,7 @@ impl HedgeBuilder {
     }
 
     /// Sets how much of a request body is kept for a hedge, in bytes. Default: 64 KiB. Each call in
-    /// flight can take as much memory. A longer body is sent, and its call is not hedged. With 0,
+    /// flight can take that much memory. A longer body is sent, and its call is not hedged. With 0,
     /// only requests without a body are hedged.
     pub fn replay_limit(mut self, bytes: usize) -> Self {
         self.replay_limit = bytes;
@@ -192,7 +196,8 @@ impl HedgeBuilder {
     }
 
     /// Sets the header that a hedge sends with the number of its attempt, 2. Default:
-    /// `x-retry-attempt`; `None` sends none. The destination does not retry its own calls for it.
+    /// `x-retry-attempt`; `None` sends none. A destination that reads the header does not retry its
+    /// own calls for this one.
     pub fn attempt_header(mut self, name: Option<HeaderName>) -> Self {
         self.attempt_header = name;
         self
@@ -216,13 +221,14 @@ impl HedgeBuilder {
         self
     }
 
-    /// Ends calls after this time, in place of a deadline in the extensions of each request.
+    /// Sets the time after which a layer further out ends each call, so that requests need not
+    /// carry it.
     pub(crate) fn call_limit(mut self, limit: Duration) -> Self {
         self.call_limit = Some(limit);
         self
     }
 
-    /// Sets the ceiling, unless the user has.
+    /// Sets the ceiling unless the user has set one.
     pub(crate) fn default_ceiling(mut self, delay: Duration) -> Self {
         self.ceiling = self.ceiling.or(Some(delay.max(self.floor)));
         self
@@ -344,7 +350,7 @@ impl Settings {
         telemetry.fill(&self.telemetry);
     }
 
-    /// Reports what became of a hedge that was due.
+    /// Reports the result of a hedge that was due.
     #[cold]
     pub(super) fn report(&self, result: HedgeResult) {
         tracing::debug!(

@@ -24,7 +24,7 @@ use crate::{BoxError, Class, retry::ReplayBody};
 pin_project! {
     /// The response of the attempt that answers first.
     ///
-    /// Dropping it drops both attempts. A hedge that was not sent yet returns to the budget.
+    /// Dropping it drops both attempts. A hedge that was not yet sent is refunded to the budget.
     pub struct ResponseFuture<S, B>
     where
         S: Service<Request<ReplayBody<B>>>,
@@ -35,7 +35,8 @@ pin_project! {
         // After the attempt, so that a dropped one has ended when its duration is recorded. None if
         // the request may not be hedged.
         watch: Option<Watch>,
-        // Boxed: other calls pay for neither the timer nor a second future. None if none can follow.
+        // Boxed: other calls pay for neither the timer nor a second future. None if no hedge can
+        // follow.
         second: Option<Pin<Box<Second<S, B>>>>,
         // A failure, which is returned if the other attempt fails too.
         failed: Option<Result<S::Response, BoxError>>,
@@ -159,7 +160,7 @@ where
         if let Some(second) = this.second.as_mut() {
             second.as_mut().report(report);
         }
-        // Now, and not when the caller drops this future: it may keep it.
+        // Dropped now, because the caller may keep this future after it is ready.
         this.first.set(None);
         *this.second = None;
         *this.watch = None;

@@ -1,10 +1,10 @@
 //! Sends a second attempt when the first is slow, within a budget.
 //!
-//! A destination of many instances has a slow one at any time: it collects garbage, starts, or has a
-//! noisy neighbour. The slowest calls of a service are those that meet it. A second attempt, sent
-//! when the first has taken longer than nearly all others do, most likely meets another instance: it
-//! removes most of the tail for a few percent of load (Dean and Barroso, *The Tail at Scale*,
-//! CACM 56(2), 2013).
+//! A destination with many instances nearly always has a slow one: it collects garbage, starts, or
+//! has a noisy neighbour. The slowest calls of a service are those that meet it. A second attempt,
+//! sent when the first has taken longer than nearly all others do, most likely meets another
+//! instance. It removes most of the tail for a few percent of load (Dean and Barroso, *The Tail at
+//! Scale*, CACM 56(2), 2013).
 //!
 //! ```
 //! use hardpoint_resilience::HedgeLayer;
@@ -20,7 +20,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
 //! let calls = Arc::new(AtomicU32::new(0));
 //! let counter = Arc::clone(&calls);
-//! // Each hundredth call takes a second, all others 10 ms.
+//! // Every hundredth call takes a second, all others 10 ms.
 //! let client = service_fn(move |_request: Request<ReplayBody<Empty<Bytes>>>| {
 //!     let slow = counter.fetch_add(1, Ordering::Relaxed) % 100 == 0;
 //!     async move {
@@ -61,16 +61,16 @@
 //!    an instance that stalls could store it after a later one.
 //! 3. Only a request whose body the first attempt has read to its end, and that is not longer than
 //!    [`replay_limit`](HedgeBuilder::replay_limit), is hedged.
-//! 4. A hedge is paid for by the [budget](HedgeBuilder::budget) before it is sent, from what calls
-//!    have earned: not from its reserve. It returns to the budget if it is not sent, or if a policy
-//!    of this process refuses it ([`Class::Shed`](crate::Class::Shed)).
+//! 4. The [budget](HedgeBuilder::budget) pays for a hedge before it is sent, from the deposits of
+//!    calls and never from its reserve. The hedge is refunded if it is not sent, or if a policy of
+//!    this process refuses it ([`Class::Shed`](crate::Class::Shed)).
 //! 5. A call has at most one hedge. A retry is not hedged, and neither is a call on behalf of a
 //!    request whose caller retries. A hedge carries the number of its attempt, 2, in
 //!    `x-retry-attempt`.
 //! 6. A hedge that would be due at or after the request's [`Deadline`](crate::Deadline) is not
 //!    prepared.
-//! 7. The first attempt that answers is returned, and the other one is dropped. An *answer* is a
-//!    success or a rejection (404): a second attempt would get it, too. The head of the response
+//! 7. The attempt that answers first is returned, and the other one is dropped. An *answer* is a
+//!    success or a rejection (404), which a second attempt would get too. The head of the response
 //!    decides, in gRPC as well.
 //!
 //! | first attempt | hedge | the call returns |
@@ -83,31 +83,33 @@
 //! | fails | fails | the failure that came first, or the other one if that asks for a longer delay |
 //! | in flight | refused by a policy of this process | waits for the first attempt |
 //!
-//! 8. The percentile is that of the first attempts that answered, and of those that were given up
-//!    after a longer time: they timed out, lost to their hedge, or were dropped. Other failures do
-//!    not count. It covers the last 1,024 to 2,048 durations, is read again with every 32nd, and is
-//!    at most a sixteenth above the exact value.
+//! 8. The percentile counts first attempts that answered, and those that timed out, lost to their
+//!    hedge or were dropped, if they had taken at least the current delay. Other failures do not
+//!    count. The percentile covers the last 1,024 to 2,048 durations, is recomputed with every
+//!    32nd, and is at most a sixteenth above the exact value.
 //!
 //! # Sharing
 //! All services made from one layer, and their clones, share the durations and the budget. They
 //! belong to one destination: a layer for several destinations needs [`by`](HedgeBuilder::by).
 //!
 //! # Cancellation
-//! Dropping the future drops both attempts. A hedge that was not sent returns to the budget.
+//! Dropping the future drops both attempts. A hedge that was not sent is refunded to the budget.
 //!
 //! # Deployment caveats
-//! - Over HTTP/1 the attempt that is dropped closes its connection. HTTP/2 only resets a stream.
-//! - A hedge over the connection of the first attempt meets the same instance. It helps if the
+//! - Over HTTP/1, dropping an attempt closes its connection. Over HTTP/2 it only resets a stream.
+//! - A hedge over the connection of the first attempt meets the same instance. It helps only if the
 //!   client or a balancer spreads the requests of one process over instances.
 //! - A call that can be hedged clones the head of its request and the service, and allocates the
-//!   state of the second attempt. Other calls cost nothing more.
+//!   state of the second attempt. Other calls allocate nothing for it.
 //! - A first attempt that is dropped after the circuit breaker's `slow_after` counts as hung.
-//! - A destination that is slow as a whole gets more load exactly then: up to the budget's ratio.
-//! - Delays use tokio's timer: call it inside a tokio runtime.
+//! - A destination that is slow as a whole gets more load just when it is slow, up to the budget's
+//!   ratio.
+//! - Delays use tokio's timer: call the service inside a tokio runtime.
 //!
 //! # Where to put this layer
-//! Inside of retry, outside of circuit breaker, bulkhead and the attempt's timeout, so that each of
-//! the two attempts has its own. [`ClientPolicy`](crate::ClientPolicy) has all of them in this order.
+//! Inside of retry, outside of circuit breaker, bulkhead and the attempt's timeout, so that both
+//! attempts pass through each of them. [`ClientPolicy`](crate::ClientPolicy) has all of them in
+//! this order.
 
 mod builder;
 mod future;

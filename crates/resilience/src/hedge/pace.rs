@@ -13,7 +13,7 @@ use hardpoint_core::{Head, Mono, Time};
 use super::percentile::Percentile;
 use crate::keyed::{Keyed, Policy};
 
-/// How long a destination is without a call before another one may take the place of its durations.
+/// How long a destination must be without a call before another one may replace it.
 const IDLE_AFTER: Duration = Duration::from_mins(1);
 
 /// When a hedge is due.
@@ -51,15 +51,15 @@ impl Pace {
         Some(percentile.max(rules.floor).min(rules.ceiling))
     }
 
-    /// Records how long a call took that has ended.
+    /// Records how long a finished call took.
     pub(super) fn record(&self, took: Duration, now: Mono) {
         let Shared { durations, last_call, .. } = &*self.shared;
         durations.record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
         last_call.store(now.as_nanos(), Ordering::Relaxed);
     }
 
-    /// Records a call that was given up after this time. It would have taken longer: below the
-    /// percentile that shows nothing, and above it, how much longer does not matter.
+    /// Records a call that was given up after this time, and would have taken longer. Below the
+    /// current delay that shows nothing; from there on, how much longer does not matter.
     pub(super) fn record_at_least(&self, took: Duration, now: Mono) {
         if took >= self.delay().unwrap_or(self.shared.rules.ceiling) {
             self.record(took, now);

@@ -2,8 +2,8 @@
 //!
 //! Durations are counted in buckets that grow with them, sixteen for each doubling. Two generations
 //! of [`GENERATION`] durations each take turns: the percentile covers the current one and the one
-//! before, so it forgets what is older than the last 2,048 durations, and remembers at least 1,024.
-//! A count carries the tag of its generation, as in the circuit breaker's window: nothing is swept.
+//! before, so it forgets all but the last 2,048 durations, and remembers at least 1,024. A count
+//! carries the tag of its generation, as in the circuit breaker's window: nothing is swept.
 //!
 //! # Error
 //! The percentile of the durations in the window is never below the exact one (by nearest rank) and
@@ -33,7 +33,7 @@ const LEAST_BITS: u32 = 16;
 const MOST_BITS: u32 = 36;
 const BUCKETS: usize = ((MOST_BITS - LEAST_BITS) << STEP_BITS) as usize + 1;
 
-/// What a percentile is a share of.
+/// The denominator of a share in millionths.
 const MILLION: u64 = 1_000_000;
 
 /// The percentile of recent durations, in 5 KiB.
@@ -89,7 +89,7 @@ impl Percentile {
         let (now, past) = (self.side(generation), self.side(before));
         let count = |index: usize| {
             let of = |side: &[Tally], tag| side.get(index).map_or(0, |tally| tally.count(tag));
-            // There is none before the first, whose tag is that of unused counts.
+            // The first generation has tag 0, as unused counts do, and none before it.
             let past = if generation > 0 { of(past, before) } else { 0 };
             u64::from(of(now, generation)) + u64::from(past)
         };
@@ -119,7 +119,7 @@ const fn generation_of(number: u64) -> u32 {
 /// The bucket of a duration: the one with the lowest edge that is not below it.
 #[expect(clippy::cast_possible_truncation, reason = "below the number of buckets")]
 fn bucket_of(nanos: u64) -> usize {
-    // Edges belong to the bucket below them.
+    // A duration equal to an edge belongs to the bucket below it.
     let below = nanos.saturating_sub(1);
     if below >> LEAST_BITS == 0 {
         return 0;

@@ -2,7 +2,7 @@
 
 use crate::{Class, RetryHint};
 
-/// What the other attempt does when one ends.
+/// The state of the other attempt when one ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Other {
     /// It was not sent, or a policy of this process refused it.
@@ -13,7 +13,7 @@ pub(super) enum Other {
     InFlight,
 }
 
-/// What happens to a call one of whose attempts has ended.
+/// What happens to a call when one of its attempts has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// Both attempts have failed: one of the failures is returned.

@@ -21,7 +21,7 @@ use crate::{
     sleep::LazySleep,
 };
 
-/// What is kept for the second attempt.
+/// The parts that are kept for the second attempt.
 pub(super) struct Course<S, B> {
     pub(super) service: S,
     pub(super) head: RequestHead,
@@ -31,7 +31,7 @@ pub(super) struct Course<S, B> {
 }
 
 pin_project! {
-    /// The second attempt, from the beginning of the first on.
+    /// The second attempt. It exists from the start of the first.
     pub(super) struct Second<S, B>
     where
         S: Service<Request<ReplayBody<B>>>,
@@ -52,7 +52,7 @@ pin_project! {
     enum Stage<F> {
         // The first attempt may still be fast enough.
         Waiting,
-        // Paid for. The service is not ready for it.
+        // Paid for, but the service is not yet ready for it.
         Readying,
         InFlight { #[pin] future: F },
         Failed,
@@ -61,8 +61,8 @@ pin_project! {
     }
 }
 
-/// A hedge that was paid for. Dropped unsent, it returns to the budget; dropped in flight, it is
-/// reported.
+/// A hedge that was paid for. If it is dropped unsent, it is refunded; if it is dropped in flight,
+/// it is reported.
 struct Bet {
     settings: Arc<Settings>,
     withdrawal: Withdrawal,
@@ -78,7 +78,7 @@ where
         Self { stage: Stage::Waiting, due, course: Some(course), bet: None }
     }
 
-    /// What it does, as the first attempt sees it.
+    /// Its state, as the first attempt sees it.
     pub(super) const fn state(&self) -> Other {
         match self.stage {
             Stage::Waiting | Stage::Readying | Stage::Absent => Other::Absent,
@@ -147,7 +147,7 @@ where
                         return Poll::Pending;
                     };
                     if ready.is_err() {
-                        // The first attempt goes on. The unsent hedge returns to the budget.
+                        // The first attempt goes on. The unsent hedge is refunded.
                         *this.bet = None;
                         this.stage.set(Stage::Absent);
                         return Poll::Pending;
@@ -168,7 +168,7 @@ where
     S: Service<Request<ReplayBody<B>>>,
     B: Body<Data = Bytes>,
 {
-    /// Pays for the attempt, if it is possible.
+    /// Pays for the attempt, if it can be sent.
     fn withdraw(&self) -> Result<Withdrawal, HedgeResult> {
         if !self.replay.is_whole() {
             return Err(HedgeResult::Body);

@@ -23,8 +23,8 @@ pub struct Hedge<S> {
     inner: Hedging<S>,
 }
 
-/// The service of requests that a retry further out may have recorded already: they are not
-/// recorded twice.
+/// A [`Hedge`] for requests whose bodies a retry further out may record already: it does not record
+/// them twice.
 #[derive(Clone, Debug)]
 pub(crate) struct Hedging<S> {
     inner: S,
@@ -158,7 +158,8 @@ impl Settings {
     /// Records the call in its budget. Returns the budget if it could pay for a hedge of this
     /// request at present.
     fn pay(&self, head: Head<'_>) -> Option<RetryBudget> {
-        // Attempts of a retry: its first one may be hedged. A caller that retries sends more itself.
+        // Of a retried call, only the first attempt is hedged. A caller that retries adds attempts
+        // itself.
         let possible = !is_repetition(head) && !caller_retries(head);
         self.budgets.with(head, &self.time, |budget| {
             if self.deposits && !is_repetition(head) {

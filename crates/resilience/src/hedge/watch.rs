@@ -12,7 +12,8 @@ use crate::{BoxError, Class, RetryHint};
 ///
 /// An answer is recorded as it is. A failure that is not a time-out shows nothing about how long
 /// answers take. A call that was given up, because it timed out, because the hedge answered, or
-/// because its caller left, is recorded with the time that it had, if that is above the percentile.
+/// because its caller dropped it, is recorded with the time until then, if that is at least the
+/// current delay.
 pub(super) struct Watch {
     settings: Arc<Settings>,
     pace: Pace,
@@ -62,7 +63,7 @@ impl Watch {
         }
     }
 
-    /// What a failure asks for.
+    /// The delay that a failure asks for.
     pub(super) fn hint<R>(&self, result: &Result<Response<R>, BoxError>) -> Option<RetryHint> {
         let headers = result.as_ref().ok()?.headers();
         RetryHint::from_headers(headers, self.settings.time.unix())

@@ -132,7 +132,7 @@ pub(crate) struct Settings {
     pub(crate) replay_limit: usize,
     pub(crate) drain_limit: usize,
     pub(crate) grpc_wait: Duration,
-    /// The longest time of a call, which a policy knows without asking each request.
+    /// The longest time of a call, which a policy sets once for all requests.
     pub(crate) call_limit: Option<Duration>,
     pub(crate) attempt_header: Option<HeaderName>,
     pub(crate) classifier: Classifier,
@@ -255,10 +255,10 @@ impl RetryBuilder {
         self
     }
 
-    /// Sets how long the head of a gRPC response is held for its first frame, whose trailers may show
-    /// that the call has failed. Default: 100 ms: a server that fails after it has sent its head does
-    /// so at once. The head of a stream without a message is returned that much later. With 0, only
-    /// trailers that come with the head are seen.
+    /// Sets how long the retry holds the head of a gRPC response for the first frame, which may be
+    /// trailers that report a failure. Default: 100 ms, because a server that fails after it has
+    /// sent its head does so at once. The caller gets the head of a silent stream that much later.
+    /// With 0, the retry sees only trailers that are ready with the head.
     pub fn grpc_wait(mut self, wait: Duration) -> Self {
         self.settings.grpc_wait = wait;
         self
@@ -295,7 +295,8 @@ impl RetryBuilder {
         self
     }
 
-    /// Ends calls after this time, in place of a deadline in the extensions of each request.
+    /// Sets the time after which a layer further out ends each call, so that requests need not
+    /// carry it.
     pub(crate) fn call_limit(mut self, limit: Duration) -> Self {
         self.settings.call_limit = Some(limit);
         self

@@ -103,7 +103,8 @@ where
         if this.course.is_none()
             && let StateProject::Calling { future } = this.state.as_mut().project()
         {
-            // Nothing follows. Apart from the rest, where responses are moved from state to state.
+            // No retry can follow. Polled outside the loop, which moves responses from state to
+            // state.
             return future
                 .poll(cx)
                 .map_ok(|response| response.map(ResponseBody::new))
@@ -150,7 +151,7 @@ where
                     };
                     let first = match Pin::new(peeked.body_mut()).poll_frame(cx) {
                         Poll::Ready(first) => Some(first),
-                        // A stream may be silent for long: its caller gets the head in time.
+                        // A stream may stay silent: its caller gets the head after `grpc_wait`.
                         Poll::Pending => {
                             ready!(wait.poll(cx));
                             None

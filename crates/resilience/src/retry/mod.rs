@@ -50,9 +50,9 @@
 //!    ([`Class::Shed`](crate::Class::Shed)).
 //! 4. A retry that would begin at or after the request's [`Deadline`](crate::Deadline) is not made.
 //! 5. When no retry follows, the last attempt's response or error is returned, unchanged.
-//! 6. A gRPC response (`application/grpc`) whose first frame is its trailers is judged by them. Its
-//!    head is held for them, for at most [`grpc_wait`](RetryBuilder::grpc_wait). After a message, or
-//!    that time, it is returned.
+//! 6. A gRPC response (`application/grpc`) whose first frame is its trailers is judged by them. The
+//!    retry holds the head for them, for at most [`grpc_wait`](RetryBuilder::grpc_wait), and
+//!    returns it after a message or that time.
 //! 7. The request body is recorded while the first attempt sends it, without a copy. A body that is
 //!    longer than [`replay_limit`](RetryBuilder::replay_limit), or that failed, is not sent again.
 //!    When a retry begins, the body of the attempt before it fails, if the client still sends it.
@@ -108,9 +108,6 @@ pub use self::{
 };
 pub(crate) use self::{
     builder::{Budget, Budgets},
-    repeat::{
-        ATTEMPT_HEADER, IsRepeatable, caller_retries, is_repetition, mark,
-        mark_inner_hop,
-    },
+    repeat::{ATTEMPT_HEADER, IsRepeatable, caller_retries, is_repetition, mark, mark_inner_hop},
     replay::Replay,
 };

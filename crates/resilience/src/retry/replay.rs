@@ -77,8 +77,8 @@ impl<B> ReplayBody<B> {
 }
 
 impl<B: Body<Data = Bytes>> ReplayBody<B> {
-    /// The same body, recorded up to `limit` bytes unless it is already, and what makes another one.
-    /// `None` if it is known to be longer.
+    /// This body, recorded up to `limit` bytes unless it already is, and the [`Replay`] that makes
+    /// further ones. `None` if the body is known to be longer.
     pub(crate) fn recording(self, limit: usize) -> (Self, Option<Replay<B>>) {
         match self.kind {
             Kind::Empty => (self, Some(Replay::Empty)),
@@ -156,7 +156,7 @@ impl<B> Replay<B> {
         }
     }
 
-    /// The body of the attempt after the one that was stopped, or of one more beside the last one.
+    /// The body of the attempt after the one that was stopped, or of another beside the last one.
     pub(crate) fn body(&self) -> ReplayBody<B> {
         let kind = match self {
             Self::Empty => Kind::Empty,

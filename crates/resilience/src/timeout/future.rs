@@ -66,7 +66,7 @@ where
         let Some(inner) = this.inner.as_pin_mut() else {
             return Poll::Ready(Err(Limit::EXPIRED.error().into()));
         };
-        // One value, which is returned in any case: it is made where the caller wants it.
+        // One value, returned on every path, so the compiler builds it in the caller's place.
         let mut polled = inner.poll(cx).map_err(Into::into);
         if polled.is_pending()
             && let Some(limit) = *this.limit

@@ -59,8 +59,8 @@ impl TimeoutLayer {
         self.with_propagation(Propagation { header, margin })
     }
 
-    /// Does not store the deadline in requests, which allocates: for layers inside of which nothing
-    /// reads it, or whose inner layers know the limit.
+    /// Does not store the deadline in requests, which would allocate. For a layer whose inner
+    /// layers do not read it or already know the limit.
     pub(crate) fn without_extension(self) -> Self {
         self.change(|settings| settings.carries = false)
     }

@@ -64,7 +64,7 @@ where
 fn limit<B>(request: &mut Request<B>, settings: &Settings) -> Option<Limit> {
     let found = Deadline::find(request.extensions());
     if found.is_none() && !settings.carries {
-        // Without a reading of the clock.
+        // This path does not read the clock.
         return Some(Limit { time: settings.limit, cut: false });
     }
     let now = settings.time.now();

@@ -43,7 +43,7 @@ fn a_call_that_cannot_be_hedged_allocates_nothing() {
     let learning = HedgeLayer::builder().build().unwrap();
     let broke = HedgeLayer::builder().min_calls(20).budget(&empty).build().unwrap();
     for (name, layer) in [("hedge, learning", learning), ("hedge, budget empty", broke)] {
-        // The measurement itself makes the calls that are learned from.
+        // The layer learns from the measured calls.
         for _ in 0..5 {
             contract::allocations(name, &Unboxed(layer.clone()), || post::<TestBody>("/"))
                 .assert_layer(0);
@@ -82,7 +82,7 @@ fn a_request_without_copies_allocates_nothing() {
         get::<TestBody>("/")
     })
     .assert_layer(0);
-    // The key. The response of a second ago is recent enough.
+    // Only the key: the last copy is recent enough to be left in place.
     contract::allocations("stale copies, kept", &Unboxed(copies.layer()), || get::<TestBody>("/"))
         .assert_layer(1);
 }

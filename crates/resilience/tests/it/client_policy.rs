@@ -190,7 +190,7 @@ async fn a_destination_learns_what_is_left_of_the_attempt() {
     assert!(handle.seen()[0].headers.is_empty(), "nothing that the request does not contain");
 }
 
-/// Each attempt has what the attempts and delays before it left of the call's time.
+/// Each attempt gets the part of the call's time that earlier attempts and delays have left.
 #[tokio::test(start_paused = true)]
 async fn later_attempts_learn_that_less_is_left() {
     let sent = Arc::new(Mutex::new(Vec::new()));

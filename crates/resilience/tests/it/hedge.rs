@@ -56,7 +56,7 @@ const fn after(millis: u64, status: u16) -> Attempt {
     Attempt { after: ms(millis), status, retry_after: None }
 }
 
-/// A destination whose attempts end as a test says. The last of them repeats.
+/// A destination whose attempts end as a test scripts them. The last one repeats.
 #[derive(Clone, Default)]
 struct Destination {
     script: Arc<Mutex<Vec<Attempt>>>,
@@ -142,7 +142,7 @@ impl Destination {
         })
     }
 
-    /// The status of a call and the time that it took.
+    /// The status of a call, and how long it took.
     async fn call(&self, layer: &HedgeLayer, request: Request<TestBody>) -> (u16, u128) {
         let client = layer.layer(self.client::<ReplayBody<TestBody>>());
         let started = Instant::now();
@@ -151,7 +151,7 @@ impl Destination {
     }
 }
 
-/// What became of the hedges.
+/// The results of the hedges.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<&'static str>>>);
 

@@ -56,7 +56,7 @@ async fn lines_go_to_a_file_up_to_the_last_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sample_of_the_successes_has_lines_and_every_failure() {
-    // So few that none of these is in it.
+    // A sample so small that it contains none of these.
     let service = Service::start(&[("HARDPOINT_ACCESS_SAMPLE", "4294967295")]).await;
     for path in [JWKS, JWKS, JWKS, "/nowhere"] {
         Client::new().get(format!("{}{path}", service.public)).await;

@@ -143,8 +143,8 @@ async fn sessions_are_listed_and_ended_by_id_and_altogether() {
     assert_eq!(service.status(&again.access).await, 200);
 }
 
-/// Session fixation: whatever an attacker makes the owner's browser send along, the log-in begins a
-/// session of its own, and the attacker's tokens stay those of the attacker.
+/// Session fixation: if an attacker makes the owner's browser send the attacker's tokens along, the
+/// log-in still begins a new session, and those tokens still belong to the attacker's own.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_in_never_goes_on_with_a_session_that_was_there_before() {
     let service = Service::with_account(&[]).await;

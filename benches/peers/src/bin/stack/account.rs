@@ -1,9 +1,10 @@
-//! Where the time of a request goes: a profile of the server, part by part, beside that of the server
+//! Where the time of a request goes: a profile of the server, part by part, beside that of a server
 //! that answers the same bytes.
 //!
 //! `perf` samples the process many times a millisecond while it is saturated, and each sample is
-//! charged to the part that its function belongs to. What a part takes is its share of the samples, of
-//! the time between two responses. A function that was inlined is charged to the one it is part of.
+//! charged to the part that its function belongs to. The time of a part is its share of the
+//! samples, applied to the time between two responses. An inlined function is charged to its
+//! caller.
 
 use std::{
     fmt::Write as _,
@@ -22,10 +23,10 @@ use crate::{
 
 /// How long a server is sampled.
 const SAMPLED: Duration = Duration::from_secs(10);
-/// What passes before: connections are made, and tokens become known.
+/// How long the load runs before: clients connect, and the server caches the tokens.
 const BEFORE: Duration = Duration::from_millis(800);
 
-/// The parts, and the texts in the names of their functions. The first that fits counts.
+/// The parts, and the texts that the names of their functions contain. The first match counts.
 const PARTS: [(&str, &[&str]); 17] = [
     ("the system: the sockets", &["[k]", "recv", "writev", "epoll_wait", "asynccancel"]),
     ("clocks", &["vdso", "clock_gettime", "SystemTime", "quanta"]),

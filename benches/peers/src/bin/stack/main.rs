@@ -87,7 +87,7 @@ const SCENARIOS: [Scenario; 5] = [
     },
 ];
 
-/// Makes the tokens, and asks ours for the headers that it adds.
+/// Makes the tokens, and asks hardpoint's server for the headers that it adds.
 fn prepare(folder: &Path) -> Result<(Tokens, String, PathBuf), BoxError> {
     let work = folder.join("stack");
     fs::create_dir_all(&work)?;

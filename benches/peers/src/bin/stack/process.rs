@@ -78,7 +78,7 @@ impl Running {
         Ok(server)
     }
 
-    /// The number of its first process.
+    /// The process id of its first process.
     pub(crate) fn process(&self) -> u32 {
         self.children.first().map_or(0, Child::id)
     }

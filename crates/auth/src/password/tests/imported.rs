@@ -41,7 +41,7 @@ async fn hashes_of_other_systems_verify_and_are_replaced() {
         let replacement = right.unwrap_or_else(|error| panic!("{system}: {error}"));
         let replacement = replacement.replacement().unwrap_or_else(|| panic!("{system}"));
         assert!(matches(&passwords, Some(replacement), &password).await, "{system}");
-        // Once for each function: the systems differ in what is read.
+        // Once for each function: the systems differ only in the format of their hashes.
         if functions.insert(std::mem::discriminant(&stored.parameters())) {
             let wrong = format!("x{password}");
             assert!(!matches(&passwords, Some(&stored), &wrong).await, "{system}");

@@ -16,7 +16,7 @@ use crate::support::{read, status};
 
 type Received = Vec<(Bytes, Option<HeaderMap>)>;
 
-/// What a destination receives that reads each body and answers the first attempt late.
+/// The bodies that a destination receives if it reads each body and answers the first attempt late.
 async fn received(layer: &HedgeLayer, body: TestBody) -> Received {
     let received = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&received);

@@ -1,4 +1,4 @@
-//! What hedges are for: a simulation on virtual time, from a seed.
+//! The effect of hedges on the tail: a simulation on virtual time, from a seed.
 
 use std::{
     io,
