@@ -69,30 +69,24 @@ impl fmt::Display for Line {
     }
 }
 
-/// Measures all paths one after the other. A path that seems slower is measured again, `attempts`
-/// times in all.
+/// Measures all paths one after the other.
 pub fn measure(before: &Ratios, attempts: usize) -> impl Iterator<Item = Line> {
-    paths().into_iter().map(move |(name, contest)| {
-        let mut line = line(name, before);
-        for _ in 0..attempts {
-            line.now = line.now.min(ratio(contest(), Burden::None));
-            if !line.fails() {
-                break;
-            }
+    paths().into_iter().map(move |path| line(path, before, attempts, Burden::None))
+}
+
+/// Measures a path with a burden on hardpoint's side. A path that seems slower is measured again,
+/// `attempts` times in all.
+#[must_use]
+pub fn line((name, contest): Named, before: &Ratios, attempts: usize, burden: Burden) -> Line {
+    let before = before.get(name).copied();
+    let mut line = Line { name: name.to_owned(), before, now: f64::INFINITY };
+    for _ in 0..attempts {
+        line.now = line.now.min(ratio(contest(), burden));
+        if !line.fails() {
+            break;
         }
-        line
-    })
-}
-
-/// Measures each path once, with a burden on hardpoint's side.
-pub fn measure_burdened(before: &Ratios, burden: Burden) -> impl Iterator<Item = Line> {
-    paths()
-        .into_iter()
-        .map(move |(name, contest)| Line { now: ratio(contest(), burden), ..line(name, before) })
-}
-
-fn line(name: &str, before: &Ratios) -> Line {
-    Line { name: name.to_owned(), before: before.get(name).copied(), now: f64::INFINITY }
+    }
+    line
 }
 
 /// The name of a path without its peer and its number of threads.

@@ -22,7 +22,7 @@ struct Sent {
     /// The SDK clears the flag *random* of a trace that is not sampled, but the flag describes the
     /// id.
     is_random: bool,
-    /// OpenTelemetry's type cannot hold some lists of level 2, such as one with the key `a@@b`.
+    /// A list of level 2 that OpenTelemetry's type cannot hold, such as one with the key `a@@b`.
     state: Option<TraceState>,
 }
 
@@ -34,16 +34,17 @@ pub(super) fn remote(
     state: Option<&TraceState>,
 ) -> Context {
     let list = state.and_then(|state| state.as_header().to_str().ok());
-    let list = list.and_then(|list| otel::TraceState::from_str(list).ok()).unwrap_or_default();
+    let list = list.and_then(|list| otel::TraceState::from_str(list).ok());
+    // A list that is held is kept once only: a sampler that removes it must not find it restored.
+    let unheld = state.filter(|_| list.is_none()).cloned();
     let span = SpanContext::new(
         otel::TraceId::from_bytes(trace.trace_id.to_bytes()),
         otel::SpanId::from_bytes(parent.to_bytes()),
         TraceFlags::new(trace.flags & KNOWN_FLAGS),
         true,
-        list,
+        list.unwrap_or_default(),
     );
-    let sent =
-        Sent { trace: trace.trace_id, is_random: trace.flags & RANDOM != 0, state: state.cloned() };
+    let sent = Sent { trace: trace.trace_id, is_random: trace.flags & RANDOM != 0, state: unheld };
     within.with_value(sent).with_remote_span_context(span)
 }
 

@@ -323,7 +323,9 @@ impl Call {
             begin
         });
         let begins = begins.collect();
-        let is_whole = debts.len() == next as usize && debts.iter().all(|number| *number >= 0.0);
+        let is_time = seconds < 1e10 && nanos < 1e9 && seconds.fract() == 0.0;
+        let is_whole =
+            is_time && debts.len() == next as usize && debts.iter().all(|number| *number >= 0.0);
         let at = whole(seconds).saturating_mul(1_000_000_000).saturating_add(whole(nanos));
         is_whole.then_some(Answer { at: Mono::from_nanos(at), debts, begins })
     }

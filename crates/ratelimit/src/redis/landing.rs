@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
@@ -94,7 +95,9 @@ impl Landing {
             match down.and_then(|place| slot.flights.remove(place)) {
                 Some(flight) => {
                     drop(slot);
-                    flight.land();
+                    // An observer that panics must not take the other call with it. Whoever waits for
+                    // this one and has no answer yet learns that it is lost.
+                    let _panicked = catch_unwind(AssertUnwindSafe(|| flight.land()));
                 }
                 None if slot.is_closed && slot.flights.is_empty() => return Poll::Ready(()),
                 None => return Poll::Pending,
@@ -108,8 +111,8 @@ impl Landing {
     }
 }
 
-/// The task. If it ends early, with its runtime or by a panic of an observer, it gives up the calls
-/// under way, and the next call starts another.
+/// The task. If it ends early, with its runtime, it gives up the calls under way, and the next call
+/// starts another.
 struct Task(Arc<Landing>);
 
 impl Task {

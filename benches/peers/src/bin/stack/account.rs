@@ -28,7 +28,7 @@ const BEFORE: Duration = Duration::from_millis(800);
 
 /// The parts, and the texts that the names of their functions contain. The first match counts.
 const PARTS: [(&str, &[&str]); 17] = [
-    ("the system: the sockets", &["[k]", "recv", "writev", "epoll_wait", "asynccancel"]),
+    ("the system: the sockets", &["[k]", "__libc_recv", "writev", "epoll_wait", "asynccancel"]),
     ("clocks", &["vdso", "clock_gettime", "SystemTime", "quanta"]),
     ("copying requests, responses and futures", &["memmove", "memcpy", "memset"]),
     ("memory", &["malloc", "_int_free", "free@", "unlink_chunk", "realloc", "__rdl_", "__rustc::"]),
@@ -100,6 +100,9 @@ impl Sampled {
             .arg(data)
             .stderr(Stdio::null())
             .output()?;
+        if !report.status.success() {
+            return Err("perf cannot read what it recorded".into());
+        }
         let mut counts = [0_u32; PARTS.len() + 1];
         for line in String::from_utf8(report.stdout)?.lines() {
             let Some((count, function)) = line.split_once('|') else { continue };
