@@ -81,7 +81,9 @@ pub(super) fn two_threads() -> Contest<'static> {
     let (circuit, peer) = (ours(), recloser());
     let ours = Contender::on_threads(2, move |_, _| assert!(call(&circuit)));
     let peer = move |_, _| assert!(peer.call(|| Ok::<_, ()>(())).is_ok());
-    Contest::new(ours, Contender::on_threads(2, peer))
+    // Samples are long beside what it takes to wake two threads, or they would not run together.
+    let plan = Plan { rounds: 41, sample: Duration::from_millis(40), ..Plan::default() };
+    Contest::new(ours, Contender::on_threads(2, peer)).plan(plan)
 }
 
 /// Ours with a full window beside ours with a nearly empty one.
