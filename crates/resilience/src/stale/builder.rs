@@ -8,6 +8,7 @@ use std::{
 };
 
 use hardpoint_core::{KeyExtractor, Telemetry, Time};
+use http::HeaderName;
 
 use super::{StaleCopies, shared::Settings};
 use crate::{Classifier, ConfigError, error::Mistakes};
@@ -25,7 +26,8 @@ const WEEK: Duration = Duration::from_hours(7 * 24);
 /// | [`max_body`](Self::max_body) | 64 KiB |
 /// | [`max_bytes`](Self::max_bytes) | 16 MiB |
 /// | [`max_entries`](Self::max_entries) | 1,000 |
-/// | [`callers`](Self::callers) | requests with credentials have no copies; others are kept apart by identity |
+/// | [`callers`](Self::callers) | only requests whose headers are all neutral have copies, kept apart by identity |
+/// | [`neutral_header`](Self::neutral_header) | see there |
 /// | [`classifier`](Self::classifier) | [`Classifier::new`] |
 /// | [`time`](Self::time) | the system's clock |
 /// | [`telemetry`](Self::telemetry) | none |
@@ -43,6 +45,7 @@ impl StaleCopiesBuilder {
             max_bytes: 16 * 1024 * 1024,
             max_body: 64 * 1024,
             max_age: Duration::from_hours(1),
+            neutral: Vec::new(),
             callers: None,
             classifier: Classifier::new(),
             time: Time::system(),
@@ -79,14 +82,32 @@ impl StaleCopiesBuilder {
         self
     }
 
-    /// Sets what distinguishes callers whose responses differ, such as a user or a tenant. Each has
-    /// copies of its own; a request without that key has none.
+    /// Adds a request header that does not identify a caller. Requests with it share copies, so the
+    /// response must not depend on its value, unless it names it in `Vary`. Ignored if
+    /// [`callers`](Self::callers) is set.
     ///
-    /// By default a request with credentials (`Authorization`, `Cookie`, `Proxy-Authorization`,
-    /// `X-Api-Key`, any header marked as sensitive, or a password in its target) has no copies, and
-    /// the [identity](hardpoint_core::Identity) of the request that it belongs to is its caller. Set
-    /// this if callers are told apart by anything else, or if all of them may share what one of them
-    /// got:
+    /// Without `callers`, a request has copies only if each of its headers is neutral. By default
+    /// those are `Accept`, `Accept-Charset`, `Accept-Encoding`, `Accept-Language`, `Cache-Control`,
+    /// `Connection`, `Content-Length`, `Content-Type`, `grpc-timeout`, `Host`, `If-Modified-Since`,
+    /// `If-None-Match`, `TE`, `traceparent`, `tracestate`, `User-Agent`, `X-Amzn-Trace-Id`,
+    /// `X-Correlation-Id`, `X-Request-Id` and `X-Retry-Attempt`: any other header may identify a
+    /// caller. `baggage` and `Origin` are not neutral.
+    pub fn neutral_header(mut self, name: HeaderName) -> Self {
+        self.settings.neutral.push(name);
+        self
+    }
+
+    /// Sets what distinguishes callers whose responses differ, such as a user or a tenant. Each key
+    /// has copies of its own; a request for which `key` fails has none.
+    ///
+    /// By default a request with a header that is not [neutral](Self::neutral_header) or is marked
+    /// as sensitive, or with user information in its target, has no copies, and the
+    /// [identity](hardpoint_core::Identity) in its context is its caller. `callers` replaces these
+    /// rules: requests with the same key, method, scheme, host and target share a copy, whatever
+    /// their other headers and their identity are. The layer then guarantees that a copy never
+    /// reaches another key, and `key` is responsible for the rest: it must include everything that
+    /// the response depends on and `Vary` does not name. Set it if callers are distinguished by a
+    /// header, or if all of them may share one response:
     ///
     /// ```
     /// use hardpoint_core::{Head, Key, KeyMissing};

@@ -53,10 +53,11 @@
 //! 2. Only GET and HEAD requests without a body, `Range`, `Pragma`, and `Cache-Control: no-store` or
 //!    `no-cache` have copies. A copy belongs to the method, the target (scheme, host, path, query),
 //!    and the caller.
-//! 3. A request with credentials has no copies: `Authorization`, `Cookie`, `Proxy-Authorization`,
-//!    `X-Api-Key`, a header marked as sensitive, or user information in its target. A request that
-//!    carries a [`RequestContext`](hardpoint_core::RequestContext) with an identity shares copies
-//!    with requests of the same issuer and subject only.
+//! 3. A request that may identify its caller has no copies: with a header that is not
+//!    [neutral](StaleCopiesBuilder::neutral_header) (such as `Authorization`, `Cookie` or
+//!    `X-User-Id`) or is marked as sensitive, or with user information in its target. A request
+//!    whose [`RequestContext`](hardpoint_core::RequestContext) has an identity shares copies only
+//!    with requests of the same issuer and subject.
 //!    [`callers`](StaleCopiesBuilder::callers) replaces both rules.
 //! 4. A response is kept if its status is 200, and it has neither `Set-Cookie` nor `Cache-Control`
 //!    with `no-store`, `private`, `no-cache`, `must-revalidate` or `proxy-revalidate`. If it varies
@@ -89,8 +90,8 @@
 //! - Credentials that inner layers add are this service's own: the layer does not see them, and
 //!   callers share what they get. If an inner layer adds those of a user, set
 //!   [`callers`](StaleCopiesBuilder::callers).
-//! - Callers told apart by another header than the ones of rule 3 share copies, unless the response
-//!   names it in `Vary` or [`callers`](StaleCopiesBuilder::callers) does.
+//! - With [`callers`](StaleCopiesBuilder::callers), requests with the same key share copies even if
+//!   their other headers identify different users.
 //! - A copy hides an outage. The metric of [`StaleCopySought`](hardpoint_core::event::StaleCopySought)
 //!   and the policies inside still report it.
 //!

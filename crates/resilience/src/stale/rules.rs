@@ -6,18 +6,45 @@ use hardpoint_core::{Head, KeyExtractor};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
     header::{
-        AGE, AUTHORIZATION, CACHE_CONTROL, COOKIE, HOST, PRAGMA, PROXY_AUTHORIZATION, RANGE,
-        SET_COOKIE,
+        ACCEPT, ACCEPT_CHARSET, ACCEPT_ENCODING, ACCEPT_LANGUAGE, AGE, CACHE_CONTROL, CONNECTION,
+        CONTENT_LENGTH, CONTENT_TYPE, HOST, IF_MODIFIED_SINCE, IF_NONE_MATCH, PRAGMA, RANGE,
+        SET_COOKIE, TE, USER_AGENT,
     },
     uri::Authority,
 };
 
+use crate::retry::ATTEMPT_HEADER;
+
 /// The longest key, in bytes. Requests with longer targets have no copies.
 const LONGEST_KEY: usize = 2_048;
 
-/// The header fields of requests that carry a caller's credentials.
-const CREDENTIALS: [HeaderName; 4] =
-    [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, HeaderName::from_static("x-api-key")];
+/// The header fields of requests that do not identify a caller. Any other field may, so a request
+/// with one has no copies: a list of credentials would miss the next `X-User-Id`.
+///
+/// `baggage` is not neutral, since it carries values of the application, such as a tenant, nor is
+/// `origin`, since servers answer by it.
+const NEUTRAL: [HeaderName; 20] = [
+    ACCEPT,
+    ACCEPT_CHARSET,
+    ACCEPT_ENCODING,
+    ACCEPT_LANGUAGE,
+    CACHE_CONTROL,
+    CONNECTION,
+    CONTENT_LENGTH,
+    CONTENT_TYPE,
+    HeaderName::from_static("grpc-timeout"),
+    HOST,
+    IF_MODIFIED_SINCE,
+    IF_NONE_MATCH,
+    TE,
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+    USER_AGENT,
+    HeaderName::from_static("x-amzn-trace-id"),
+    HeaderName::from_static("x-correlation-id"),
+    HeaderName::from_static("x-request-id"),
+    ATTEMPT_HEADER,
+];
 
 /// The directives of a response that forbid a copy. `no-cache` and `must-revalidate` allow one only
 /// after the destination was asked, which has failed by then.
@@ -27,11 +54,13 @@ const FORBIDDING: [&str; 5] =
 /// The key of the copies that a request may have: its method, caller and target. `None` if it may
 /// have none.
 ///
-/// Without `callers`, a request with credentials has none, and the identity in the context that a
-/// request carries is its caller. With `callers`, a request without such a key has none.
+/// Without `callers`, a request with a header that is neither in [`NEUTRAL`] nor in `neutral` has
+/// none, and the identity in the context that a request carries is its caller. With `callers`, a
+/// request without such a key has none.
 pub(super) fn key(
     head: Head<'_>,
     has_body: bool,
+    neutral: &[HeaderName],
     callers: Option<&dyn KeyExtractor>,
 ) -> Option<Vec<u8>> {
     let method = match *head.method {
@@ -50,7 +79,7 @@ pub(super) fn key(
     if let Some(callers) = callers {
         key.push(b'K');
         add(&mut key, callers.key(head).ok()?.as_bytes());
-    } else if has_credentials(head) {
+    } else if may_identify(head, neutral) {
         return None;
     } else if let Some(identity) = head.context().and_then(|context| context.identity()) {
         key.push(b'I');
@@ -73,10 +102,11 @@ fn add(key: &mut Vec<u8>, part: &[u8]) {
     key.extend_from_slice(part);
 }
 
-fn has_credentials(head: Head<'_>) -> bool {
+/// Whether anything but an identity in the context may identify the caller.
+fn may_identify(head: Head<'_>, neutral: &[HeaderName]) -> bool {
     let in_target = |authority: &Authority| authority.as_str().contains('@');
-    CREDENTIALS.iter().any(|name| head.headers.contains_key(name))
-        || head.headers.values().any(HeaderValue::is_sensitive)
+    let is_neutral = |name: &HeaderName| NEUTRAL.contains(name) || neutral.contains(name);
+    head.headers.iter().any(|(name, value)| value.is_sensitive() || !is_neutral(name))
         || head.uri.authority().is_some_and(in_target)
 }
 
@@ -168,7 +198,7 @@ mod tests {
     }
 
     fn key_of(request: &Request<()>) -> Option<Vec<u8>> {
-        key(Head::new(request), false, None)
+        key(Head::new(request), false, &[], None)
     }
 
     fn keeps(fields: &[(&'static str, &'static str)]) -> Option<u64> {
@@ -180,20 +210,41 @@ mod tests {
     }
 
     #[test]
-    fn requests_with_credentials_have_no_copies() {
-        assert!(key_of(&request("http://a/", &[])).is_some());
-        for field in [
-            ("authorization", "Bearer a"),
-            ("cookie", "session=a"),
-            ("proxy-authorization", "Basic a"),
-            ("x-api-key", "a"),
+    fn requests_that_may_identify_a_caller_have_no_copies() {
+        for name in [
+            "authorization",
+            "baggage",
+            "cookie",
+            "forwarded",
+            "origin",
+            "proxy-authorization",
+            "referer",
+            "x-anything-else",
+            "x-api-key",
+            "x-auth-token",
+            "x-forwarded-for",
+            "x-forwarded-user",
+            "x-tenant-id",
+            "x-user-id",
         ] {
-            assert_eq!(key_of(&request("http://a/", &[field])), None, "{field:?}");
+            let request = request("http://a/", &[(name, "a")]);
+            assert_eq!(key_of(&request), None, "{name}");
+            let neutral = [HeaderName::from_static(name)];
+            assert!(key(Head::new(&request), false, &neutral, None).is_some(), "{name}");
         }
         assert_eq!(key_of(&request("http://user:password@a/", &[])), None);
-        let mut sensitive = request("http://a/", &[("x-token", "a")]);
-        sensitive.headers_mut().get_mut("x-token").unwrap().set_sensitive(true);
+        let mut sensitive = request("http://a/", &[("accept", "a")]);
+        sensitive.headers_mut().get_mut("accept").unwrap().set_sensitive(true);
         assert_eq!(key_of(&sensitive), None);
+    }
+
+    #[test]
+    fn neutral_headers_leave_a_request_its_copies() {
+        for name in NEUTRAL {
+            let mut request = request("http://a/", &[]);
+            request.headers_mut().insert(&name, HeaderValue::from_static("a"));
+            assert!(key_of(&request).is_some(), "{name}");
+        }
     }
 
     #[test]
@@ -207,7 +258,7 @@ mod tests {
             assert_eq!(key_of(&request("http://a/", &[field])), None, "{field:?}");
         }
         let get = request("http://a/", &[]);
-        assert_eq!(key(Head::new(&get), true, None), None, "a body");
+        assert_eq!(key(Head::new(&get), true, &[], None), None, "a body");
         for method in ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "QUERY"] {
             let request = Request::builder().method(method).body(()).unwrap();
             assert_eq!(key_of(&request), None, "{method}");
@@ -253,7 +304,7 @@ mod tests {
         }
 
         let of = |fields: &[(&'static str, &'static str)]| {
-            key(Head::new(&request("http://a/", fields)), false, Some(&tenant))
+            key(Head::new(&request("http://a/", fields)), false, &[], Some(&tenant))
         };
         let bearer = ("authorization", "Bearer a");
         assert_eq!(of(&[bearer]), None);

@@ -46,8 +46,10 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let claim = self.copies.as_ref().and_then(|copies| {
-            let callers = copies.shared.settings.callers.as_deref();
-            let key = rules::key(Head::new(&request), !request.body().is_end_stream(), callers)?;
+            let settings = &copies.shared.settings;
+            let (neutral, callers) = (&settings.neutral, settings.callers.as_deref());
+            let has_body = !request.body().is_end_stream();
+            let key = rules::key(Head::new(&request), has_body, neutral, callers)?;
             let selecting = Selecting::new(request.headers());
             Some(Claim { shared: Arc::clone(&copies.shared), key, selecting })
         });

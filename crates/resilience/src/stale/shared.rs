@@ -13,6 +13,7 @@ use std::{
 use hardpoint_core::{
     KeyExtractor, Telemetry, Time, event::StaleCopyResult, event::StaleCopySought,
 };
+use http::HeaderName;
 
 use super::{StaleCopiesBuilder, StaleLayer, copies::Copies};
 use crate::Classifier;
@@ -38,6 +39,8 @@ pub(super) struct Settings {
     pub(super) max_bytes: usize,
     pub(super) max_body: usize,
     pub(super) max_age: Duration,
+    /// Header fields that do not identify a caller, beside those of the rules.
+    pub(super) neutral: Vec<HeaderName>,
     pub(super) callers: Option<Arc<dyn KeyExtractor>>,
     pub(super) classifier: Classifier,
     pub(super) time: Time,

@@ -30,7 +30,16 @@ fn on_behalf_of(subject: &str) -> Request<TestBody> {
 
 #[tokio::test]
 async fn no_caller_gets_the_response_of_another() {
-    for name in ["authorization", "cookie", "proxy-authorization", "x-api-key"] {
+    for name in [
+        "authorization",
+        "cookie",
+        "proxy-authorization",
+        "x-api-key",
+        "x-auth-token",
+        "x-forwarded-user",
+        "x-tenant-id",
+        "x-user-id",
+    ] {
         let pair = Pair::new(copies());
         pair.answers(|| ok("alice's balance"));
         pair.call(with_field(name, "alice")).await;
@@ -46,6 +55,18 @@ async fn no_caller_gets_the_response_of_another() {
         assert_eq!(pair.call(get("/account")).await.0, 200);
         assert_eq!(pair.call(with_field(name, "alice")).await.0, 502, "{name}");
     }
+}
+
+#[tokio::test]
+async fn requests_with_a_header_that_was_added_as_neutral_share_copies() {
+    let page = http::HeaderName::from_static("x-page-view");
+    let copies = builder(&ManualClock::default()).neutral_header(page).build().unwrap();
+    let pair = Pair::new(copies);
+    pair.answers(|| ok("news"));
+    pair.call(with_field("x-page-view", "1")).await;
+    pair.fails();
+    assert_eq!(pair.call(with_field("x-page-view", "2")).await.2, "news");
+    assert_eq!(pair.call(with_field("x-user-id", "bob")).await.0, 502);
 }
 
 #[tokio::test]
