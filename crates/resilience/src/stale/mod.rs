@@ -51,8 +51,8 @@
 //!    failure. A response that rejects the request (404) is an answer. If there is no copy, the
 //!    failure is returned, unchanged.
 //! 2. Only GET and HEAD requests without a body, `Range`, `Pragma`, and `Cache-Control: no-store` or
-//!    `no-cache` have copies. A copy belongs to the method, the target (scheme, host, path, query),
-//!    and the caller.
+//!    `no-cache` have copies. A copy belongs to the method, the target (scheme, authority, `Host`,
+//!    path, query), and the caller.
 //! 3. A request that may identify its caller has no copies: with a header that is not
 //!    [neutral](StaleCopiesBuilder::neutral_header) (such as `Authorization`, `Cookie` or
 //!    `X-User-Id`) or is marked as sensitive, or with user information in its target. A request

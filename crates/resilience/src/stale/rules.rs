@@ -68,8 +68,12 @@ pub(super) fn key(
         Method::HEAD => b'H',
         _ => return None,
     };
-    // A body may select the response, and a range a part of it.
-    if has_body || head.headers.contains_key(RANGE) || refuses_copies(head.headers) {
+    // A body may select the response, and a range a part of it. Two hosts are ambiguous.
+    if has_body
+        || head.headers.contains_key(RANGE)
+        || head.headers.get_all(HOST).iter().nth(1).is_some()
+        || refuses_copies(head.headers)
+    {
         return None;
     }
     let target = head.uri.path_and_query().map_or("", |target| target.as_str());
@@ -88,10 +92,12 @@ pub(super) fn key(
     } else {
         key.push(b'A');
     }
+    // The authority is where the client connects to, and `Host` may still select the response there.
     let host = head.headers.get(HOST).map(HeaderValue::as_bytes).unwrap_or_default();
-    let authority = head.uri.authority().map(|authority| authority.as_str().as_bytes());
+    let authority = head.uri.authority().map_or("", |authority| authority.as_str());
     add(&mut key, head.uri.scheme_str().unwrap_or_default().as_bytes());
-    add(&mut key, authority.unwrap_or(host));
+    add(&mut key, authority.as_bytes());
+    add(&mut key, host);
     key.extend_from_slice(target.as_bytes());
     (key.len() <= LONGEST_KEY).then_some(key)
 }
@@ -286,6 +292,9 @@ mod tests {
             request("/x", &[("host", "a")]),
             request("/x", &[("host", "b")]),
             request("/x", &[]),
+            request("http://10.0.0.1/x", &[]),
+            request("http://10.0.0.1/x", &[("host", "tenant-a")]),
+            request("http://10.0.0.1/x", &[("host", "tenant-b")]),
             head,
             with_identity(Identity::from_subject("alice")),
             with_identity(Identity::from_subject("bob")),
@@ -294,6 +303,8 @@ mod tests {
             requests.iter().map(|request| key_of(request).unwrap()).collect();
         assert_eq!(keys.len(), requests.len());
         assert_eq!(key_of(&requests[0]), key_of(&request("http://a/x", &[("accept", "*/*")])));
+        let two_hosts = request("/x", &[("host", "a"), ("host", "b")]);
+        assert_eq!(key_of(&two_hosts), None);
     }
 
     #[test]
