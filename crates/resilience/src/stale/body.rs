@@ -3,7 +3,6 @@
 use std::{
     fmt,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -11,7 +10,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::{copies::StoredCopy, fields, shared::Shared};
+use super::{copies::StoredCopy, fields, future::Claim, rules};
 
 pin_project! {
     /// The inner service's body, or that of a copy.
@@ -28,8 +27,7 @@ pin_project! {
 
 /// Records a body up to a limit, and keeps the response when the body has ended.
 pub(super) struct Recorder {
-    shared: Arc<Shared>,
-    key: Vec<u8>,
+    claim: Claim,
     /// The response without its body.
     copy: StoredCopy,
     /// Copied: frames may share memory with other responses of the connection.
@@ -106,14 +104,14 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
 }
 
 impl Recorder {
-    pub(super) const fn new(shared: Arc<Shared>, key: Vec<u8>, copy: StoredCopy) -> Self {
-        Self { shared, key, copy, body: Vec::new() }
+    pub(super) const fn new(claim: Claim, copy: StoredCopy) -> Self {
+        Self { claim, copy, body: Vec::new() }
     }
 
     /// Adds a part of the body. `false` if it is too long to be kept, or too many are read at once.
     fn add(&mut self, data: &Bytes) -> bool {
-        let fits = self.body.len() + data.len() <= self.shared.settings.max_body;
-        let taken = fits && self.shared.take(data.len());
+        let fits = self.body.len() + data.len() <= self.claim.shared.settings.max_body;
+        let taken = fits && self.claim.shared.take(data.len());
         if taken {
             self.body.extend_from_slice(data);
         }
@@ -123,8 +121,9 @@ impl Recorder {
     /// Keeps the response.
     fn finish(mut self) {
         let promised = fields::promised_length(&self.copy.headers);
-        let is_head = self.key.first() == Some(&b'H');
-        if !is_head && promised.is_some_and(|length| length != self.body.len() as u64) {
+        if !rules::is_head(&self.claim.key)
+            && promised.is_some_and(|length| length != self.body.len() as u64)
+        {
             // Shorter than its head says: it broke off where nobody noticed.
             return;
         }
@@ -134,13 +133,14 @@ impl Recorder {
             variant: std::mem::take(&mut self.copy.variant),
             ..self.copy
         };
-        self.shared.copies().insert(&self.key, copy);
+        let Claim { shared, key, target, removals, .. } = &self.claim;
+        shared.insert(*target, *removals, key, copy);
     }
 }
 
 impl Drop for Recorder {
     fn drop(&mut self) {
-        self.shared.give_back(self.body.len());
+        self.claim.shared.give_back(self.body.len());
     }
 }
 

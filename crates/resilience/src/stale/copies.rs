@@ -1,10 +1,6 @@
 //! Copies by key, in bounded memory: pure, without a clock.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, ops::Bound, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hardpoint_core::Mono;
@@ -43,8 +39,11 @@ pub(super) enum Found {
 /// front: then it gets a second turn. Keys that were seen once do not push out the others.
 #[derive(Debug)]
 pub(super) struct Copies {
-    slots: HashMap<Arc<[u8]>, Slot>,
-    queue: VecDeque<Arc<[u8]>>,
+    /// Ordered, so that the keys of a target are neighbors.
+    slots: BTreeMap<Arc<[u8]>, Slot>,
+    /// The key of each slot by its turn.
+    queue: BTreeMap<u64, Arc<[u8]>>,
+    next_turn: u64,
     bytes: usize,
     max_entries: usize,
     max_bytes: usize,
@@ -54,6 +53,7 @@ pub(super) struct Copies {
 struct Slot {
     copy: Arc<StoredCopy>,
     bytes: usize,
+    turn: u64,
     has_second_turn: bool,
 }
 
@@ -67,8 +67,8 @@ impl StoredCopy {
 
 impl Copies {
     pub(super) fn new(max_entries: usize, max_bytes: usize) -> Self {
-        let (slots, queue) = (HashMap::new(), VecDeque::new());
-        Self { slots, queue, bytes: 0, max_entries, max_bytes }
+        let (slots, queue) = (BTreeMap::new(), BTreeMap::new());
+        Self { slots, queue, next_turn: 0, bytes: 0, max_entries, max_bytes }
     }
 
     /// The copy for a request.
@@ -109,11 +109,11 @@ impl Copies {
                 return;
             }
             self.bytes = self.bytes - slot.bytes + bytes;
-            *slot = Slot { copy, bytes, has_second_turn: true };
+            *slot = Slot { copy, bytes, turn: slot.turn, has_second_turn: true };
         } else {
             let key: Arc<[u8]> = key.into();
-            self.queue.push_back(Arc::clone(&key));
-            self.slots.insert(key, Slot { copy, bytes, has_second_turn: false });
+            let turn = self.take_turn(Arc::clone(&key));
+            self.slots.insert(key, Slot { copy, bytes, turn, has_second_turn: false });
             self.bytes += bytes;
         }
         while self.slots.len() > self.max_entries || self.bytes > self.max_bytes {
@@ -124,17 +124,42 @@ impl Copies {
     /// Removes the first copy of the queue, or gives it its second turn.
     fn make_room(&mut self) {
         // Each key of the queue has a slot, and there is more than nothing to remove.
-        let Some(key) = self.queue.pop_front() else { return };
-        match self.slots.get_mut(&key) {
-            Some(slot) if slot.has_second_turn => {
+        let Some((_, key)) = self.queue.pop_first() else { return };
+        if self.slots.get(&key).is_some_and(|slot| slot.has_second_turn) {
+            let turn = self.take_turn(Arc::clone(&key));
+            if let Some(slot) = self.slots.get_mut(&key) {
                 slot.has_second_turn = false;
-                self.queue.push_back(key);
+                slot.turn = turn;
             }
-            _ => {
-                if let Some(slot) = self.slots.remove(&key) {
-                    self.bytes -= slot.bytes;
-                }
-            }
+        } else {
+            self.remove(&key);
+        }
+    }
+
+    /// Puts a key at the end of the queue.
+    fn take_turn(&mut self, key: Arc<[u8]>) -> u64 {
+        let turn = self.next_turn;
+        // A process ends before it has stored so often.
+        self.next_turn += 1;
+        self.queue.insert(turn, key);
+        turn
+    }
+
+    /// Removes the copy of a key.
+    pub(super) fn remove(&mut self, key: &[u8]) {
+        if let Some(slot) = self.slots.remove(key) {
+            self.queue.remove(&slot.turn);
+            self.bytes -= slot.bytes;
+        }
+    }
+
+    /// Removes all copies whose keys begin with `prefix`. It takes time for these copies only.
+    pub(super) fn remove_all(&mut self, prefix: &[u8]) {
+        let from = (Bound::Included(prefix), Bound::Unbounded);
+        let keys = self.slots.range::<[u8], _>(from).map(|(key, _)| key);
+        let keys: Vec<_> = keys.take_while(|key| key.starts_with(prefix)).cloned().collect();
+        for key in keys {
+            self.remove(&key);
         }
     }
 
@@ -214,17 +239,26 @@ mod tests {
     proptest! {
         #[test]
         fn the_bounds_hold_after_any_history(
-            steps in proptest::collection::vec((any::<u8>(), 0_usize..3_000), 1..300),
+            steps in proptest::collection::vec((any::<[u8; 2]>(), 0_usize..3_000), 1..300),
             max_entries in 1_usize..40,
             max_bytes in 600_usize..20_000,
         ) {
             let mut copies = Copies::new(max_entries, max_bytes);
             for (key, body) in steps {
-                let key = [key];
-                copies.insert(&key, copy(body, 0));
+                match body {
+                    0..100 => copies.remove(&key),
+                    100..200 => {
+                        copies.remove_all(&key[..1]);
+                        prop_assert!(copies.slots.keys().all(|other| other[0] != key[0]));
+                    }
+                    _ => copies.insert(&key, copy(body, 0)),
+                }
                 let (entries, bytes) = copies.usage();
                 prop_assert!(entries <= max_entries && bytes <= max_bytes);
                 prop_assert_eq!(entries, copies.queue.len());
+                for (turn, key) in &copies.queue {
+                    prop_assert_eq!(copies.slots[key].turn, *turn);
+                }
                 let sum: usize = copies.slots.values().map(|slot| slot.bytes).sum();
                 prop_assert_eq!(sum, bytes);
             }

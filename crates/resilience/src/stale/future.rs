@@ -9,8 +9,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use hardpoint_core::event::StaleCopyResult;
-use http::{Response, header::AGE};
+use hardpoint_core::{Head, event::StaleCopyResult};
+use http::{Request, Response, header::AGE};
 use http_body::Body;
 use pin_project_lite::pin_project;
 
@@ -33,21 +33,44 @@ pin_project! {
     pub struct ResponseFuture<F> {
         #[pin]
         inner: F,
-        // None if the request has no copies.
-        claim: Option<Claim>,
+        // None if the request has no copies and ends none.
+        stake: Option<Stake>,
     }
+}
+
+/// What a request has to do with copies.
+pub(super) enum Stake {
+    /// It may get one.
+    Copy(Claim),
+    /// Its method is not safe, and its success ends the copies of its target.
+    Change { shared: Arc<Shared>, target: u64 },
 }
 
 /// A request that may get a copy, and whose response may become one.
 pub(super) struct Claim {
     pub(super) shared: Arc<Shared>,
     pub(super) key: Vec<u8>,
-    pub(super) selecting: Selecting,
+    selecting: Selecting,
+    /// The hash of the target.
+    pub(super) target: u64,
+    /// The removals of the target when the call began.
+    pub(super) removals: u64,
+}
+
+impl Stake {
+    pub(super) fn new<B: Body>(shared: &Arc<Shared>, request: &Request<B>) -> Option<Self> {
+        let head = Head::new(request);
+        if head.method.is_safe() {
+            Claim::new(shared, head, !request.body().is_end_stream()).map(Self::Copy)
+        } else {
+            Some(Self::Change { shared: Arc::clone(shared), target: shared.target(head) })
+        }
+    }
 }
 
 impl<F> ResponseFuture<F> {
-    pub(super) const fn new(inner: F, claim: Option<Claim>) -> Self {
-        Self { inner, claim }
+    pub(super) const fn new(inner: F, stake: Option<Stake>) -> Self {
+        Self { inner, stake }
     }
 }
 
@@ -62,19 +85,37 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let result = ready!(this.inner.poll(cx)).map_err(Into::into);
-        let Some(claim) = this.claim.take() else {
-            return Poll::Ready(result.map(|response| response.map(ResponseBody::inner)));
-        };
-        if claim.failed(&result)
-            && let Some(copy) = claim.serve()
-        {
-            return Poll::Ready(Ok(copy));
+        match this.stake.take() {
+            Some(Stake::Copy(claim)) if claim.failed(&result) => {
+                if let Some(copy) = claim.serve() {
+                    return Poll::Ready(Ok(copy));
+                }
+            }
+            Some(Stake::Copy(claim)) => {
+                return Poll::Ready(result.map(|response| claim.keep(response)));
+            }
+            Some(Stake::Change { shared, target }) => {
+                // RFC 9111 §4.4: 2xx and 3xx are not errors.
+                let status = result.as_ref().map(Response::status);
+                if status.is_ok_and(|status| status.is_success() || status.is_redirection()) {
+                    shared.remove_target(target);
+                }
+            }
+            None => {}
         }
-        Poll::Ready(result.map(|response| claim.keep(response)))
+        Poll::Ready(result.map(|response| response.map(ResponseBody::inner)))
     }
 }
 
 impl Claim {
+    fn new(shared: &Arc<Shared>, head: Head<'_>, has_body: bool) -> Option<Self> {
+        let (settings, target) = (&shared.settings, shared.target(head));
+        let callers = settings.callers.as_deref();
+        let key = rules::key(head, target, has_body, &settings.neutral, callers)?;
+        let (selecting, removals) = (Selecting::new(head.headers), shared.removals(target));
+        Some(Self { shared: Arc::clone(shared), key, selecting, target, removals })
+    }
+
     fn failed<R>(&self, result: &Result<Response<R>, BoxError>) -> bool {
         result.as_ref().map_or(true, |response| {
             let classifier = &self.shared.settings.classifier;
@@ -109,7 +150,8 @@ impl Claim {
         Some(response)
     }
 
-    /// Records the response while its caller reads it, if it may be kept.
+    /// Records the response while its caller reads it, if it may be kept, or removes the copy that
+    /// the response ends.
     fn keep<R>(self, response: Response<R>) -> Response<ResponseBody<R>>
     where
         R: Body<Data = Bytes>,
@@ -124,16 +166,22 @@ impl Claim {
     where
         R: Body<Data = Bytes>,
     {
-        let Self { shared, key, selecting } = self;
-        let settings = &shared.settings;
+        let settings = &self.shared.settings;
         let (status, headers) = (response.status(), response.headers());
+        let variant = self.selecting.variant(headers);
+        if variant.is_none() || rules::ends_copies(status, headers) {
+            self.shared.remove(self.target, self.key);
+            return None;
+        }
+        let variant = variant?;
         let keeps_for = rules::keeps_for(status, headers, settings.max_age)?;
-        let variant = selecting.variant(headers)?;
         if response.body().size_hint().lower() > settings.max_body as u64 {
             return None;
         }
         let now = settings.time.now();
-        let wanted = shared.copies().wants(&key, &selecting, now, REPLACED_AFTER);
+        let mut copies = self.shared.copies();
+        let wanted = copies.wants(&self.key, &self.selecting, now, REPLACED_AFTER);
+        drop(copies);
         wanted.then(|| {
             let copy = StoredCopy {
                 status,
@@ -145,14 +193,14 @@ impl Claim {
                 stored: now,
                 expires: now.saturating_add(keeps_for),
             };
-            Recorder::new(shared, key, copy)
+            Recorder::new(self, copy)
         })
     }
 }
 
 impl<F> fmt::Debug for ResponseFuture<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let has_claim = self.claim.is_some();
+        let has_claim = matches!(self.stake, Some(Stake::Copy(_)));
         f.debug_struct("ResponseFuture").field("may_be_stale", &has_claim).finish_non_exhaustive()
     }
 }

@@ -67,15 +67,19 @@
 //!    is longer than [`max_body`](StaleCopiesBuilder::max_body), breaks off, is shorter than its
 //!    `Content-Length`, has trailers, or is dropped. The recording never delays a frame.
 //! 6. The last response of a key replaces the one before, at most once a second.
-//! 7. A copy is served up to the age of [`max_age`](StaleCopiesBuilder::max_age). `stale-if-error` of
+//! 7. A later answer ends copies. A response that is not a failure ends those of the same caller for
+//!    GET and HEAD if its status is neither 200 nor 304, or rule 4 forbids to keep it. A 2xx or 3xx
+//!    to a method that is not safe, such as POST, ends those of its target for all callers (RFC 9111
+//!    §4.4). Responses that were asked for before are not kept.
+//! 8. A copy is served up to the age of [`max_age`](StaleCopiesBuilder::max_age). `stale-if-error` of
 //!    the response (RFC 5861) can shorten it: to that time after the response is no longer fresh.
-//! 8. A copy has the response's header fields without those of the connection, an `Age` (RFC 9111
+//! 9. A copy has the response's header fields without those of the connection, an `Age` (RFC 9111
 //!    §5.1) of its time here and before, and [`StaleCopy`] in its extensions. There is no `Warning`,
 //!    which RFC 9111 made obsolete.
-//! 9. When there are [`max_entries`](StaleCopiesBuilder::max_entries) copies, or they take
-//!    [`max_bytes`](StaleCopiesBuilder::max_bytes), the oldest makes room. A copy that was asked for
-//!    again meanwhile gets a second turn, so a flood of targets that are asked for once does not push
-//!    out the others.
+//! 10. When there are [`max_entries`](StaleCopiesBuilder::max_entries) copies, or they take
+//!     [`max_bytes`](StaleCopiesBuilder::max_bytes), the oldest makes room. A copy that was asked for
+//!     again meanwhile gets a second turn, so a flood of targets that are asked for once does not push
+//!     out the others.
 //!
 //! # Sharing
 //! All layers of the same [`StaleCopies`], and their services, share the copies. They are local to a

@@ -10,7 +10,7 @@ use http::{
         CONTENT_LENGTH, CONTENT_TYPE, HOST, IF_MODIFIED_SINCE, IF_NONE_MATCH, PRAGMA, RANGE,
         SET_COOKIE, TE, USER_AGENT,
     },
-    uri::Authority,
+    uri::{Authority, PathAndQuery},
 };
 
 use crate::retry::ATTEMPT_HEADER;
@@ -51,21 +51,29 @@ const NEUTRAL: [HeaderName; 20] = [
 const FORBIDDING: [&str; 5] =
     ["no-store", "private", "no-cache", "must-revalidate", "proxy-revalidate"];
 
-/// The key of the copies that a request may have: its method, caller and target. `None` if it may
-/// have none.
+/// The place of the method in a key, after the hash of the target.
+const METHOD_AT: usize = size_of::<u64>();
+
+/// The methods of keys.
+pub(super) const GET: u8 = b'G';
+pub(super) const HEAD: u8 = b'H';
+
+/// The key of the copies that a request may have: the hash of its target, its method, caller and
+/// target. `None` if it may have none.
 ///
 /// Without `callers`, a request with a header that is neither in [`NEUTRAL`] nor in `neutral` has
 /// none, and the identity in the context that a request carries is its caller. With `callers`, a
 /// request without such a key has none.
 pub(super) fn key(
     head: Head<'_>,
+    target_hash: u64,
     has_body: bool,
     neutral: &[HeaderName],
     callers: Option<&dyn KeyExtractor>,
 ) -> Option<Vec<u8>> {
     let method = match *head.method {
-        Method::GET => b'G',
-        Method::HEAD => b'H',
+        Method::GET => GET,
+        Method::HEAD => HEAD,
         _ => return None,
     };
     // A body may select the response, and a range a part of it. Two hosts are ambiguous.
@@ -76,9 +84,10 @@ pub(super) fn key(
     {
         return None;
     }
-    let target = head.uri.path_and_query().map_or("", |target| target.as_str());
+    let (scheme, authority, host, path) = target(head);
     // Room for nearly every key, in one allocation.
-    let mut key = Vec::with_capacity(target.len() + 128);
+    let mut key = Vec::with_capacity(path.len() + 128);
+    key.extend_from_slice(&target_hash.to_ne_bytes());
     key.push(method);
     if let Some(callers) = callers {
         key.push(b'K');
@@ -92,14 +101,35 @@ pub(super) fn key(
     } else {
         key.push(b'A');
     }
-    // The authority is where the client connects to, and `Host` may still select the response there.
-    let host = head.headers.get(HOST).map(HeaderValue::as_bytes).unwrap_or_default();
-    let authority = head.uri.authority().map_or("", |authority| authority.as_str());
-    add(&mut key, head.uri.scheme_str().unwrap_or_default().as_bytes());
+    add(&mut key, scheme.as_bytes());
     add(&mut key, authority.as_bytes());
     add(&mut key, host);
-    key.extend_from_slice(target.as_bytes());
+    key.extend_from_slice(path.as_bytes());
     (key.len() <= LONGEST_KEY).then_some(key)
+}
+
+/// The target of a request: its scheme, authority, `Host`, and path with query. The authority is
+/// where the client connects to, and `Host` may still select the response there.
+pub(super) fn target(head: Head<'_>) -> (&str, &str, &[u8], &str) {
+    let uri = head.uri;
+    (
+        uri.scheme_str().unwrap_or_default(),
+        uri.authority().map_or("", Authority::as_str),
+        head.headers.get(HOST).map(HeaderValue::as_bytes).unwrap_or_default(),
+        uri.path_and_query().map_or("", PathAndQuery::as_str),
+    )
+}
+
+/// Whether a key is that of a HEAD request.
+pub(super) fn is_head(key: &[u8]) -> bool {
+    key.get(METHOD_AT) == Some(&HEAD)
+}
+
+/// Replaces the method of a key.
+pub(super) fn set_method(key: &mut [u8], method: u8) {
+    if let Some(place) = key.get_mut(METHOD_AT) {
+        *place = method;
+    }
 }
 
 /// Adds a part of a key after its length: parts that are divided differently differ.
@@ -129,15 +159,25 @@ pub(super) fn keeps_for(
     max_age: Duration,
 ) -> Option<Duration> {
     let directives = Directives::read(headers);
-    if status != StatusCode::OK || headers.contains_key(SET_COOKIE) || directives.any(&FORBIDDING) {
+    if status != StatusCode::OK || forbids(headers, &directives) {
         return None;
     }
-    // RFC 5861 §4: for so long after it is no longer fresh.
-    let usable = directives.seconds("stale-if-error").map_or(max_age, |grace| {
-        let fresh = directives.seconds("s-maxage").or_else(|| directives.seconds("max-age"));
-        max_age.min(grace.saturating_add(fresh.unwrap_or_default()))
-    });
+    let usable = directives.usable().map_or(max_age, |usable| usable.min(max_age));
     usable.checked_sub(age(headers)).filter(|left| !left.is_zero())
+}
+
+/// Whether a response that is not a failure ends the copies of earlier ones: the target has another
+/// status now, or the response forbids to keep it. A 304 is about a response that the caller has, and
+/// leaves the copy.
+pub(super) fn ends_copies(status: StatusCode, headers: &HeaderMap) -> bool {
+    let directives = Directives::read(headers);
+    (status != StatusCode::OK && status != StatusCode::NOT_MODIFIED)
+        || forbids(headers, &directives)
+        || directives.usable().is_some_and(|usable| usable.is_zero())
+}
+
+fn forbids(headers: &HeaderMap, directives: &Directives<'_>) -> bool {
+    headers.contains_key(SET_COOKIE) || directives.any(&FORBIDDING)
 }
 
 /// The age that a response had when it came, from a cache on its way (RFC 9111 §5.1).
@@ -173,6 +213,14 @@ impl<'a> Directives<'a> {
         self.is_garbled || self.iter().any(|(name, _)| is_one(name))
     }
 
+    /// How old a response may be that takes the place of a failure (RFC 5861 §4): for the time of
+    /// `stale-if-error` after it is no longer fresh.
+    fn usable(&self) -> Option<Duration> {
+        let grace = self.seconds("stale-if-error")?;
+        let fresh = self.seconds("s-maxage").or_else(|| self.seconds("max-age"));
+        Some(grace.saturating_add(fresh.unwrap_or_default()))
+    }
+
     /// The argument of the first directive of this name, if it is a number. 0 if it is not.
     fn seconds(&self, name: &str) -> Option<Duration> {
         let (_, argument) = self.iter().find(|(other, _)| other.eq_ignore_ascii_case(name))?;
@@ -204,7 +252,7 @@ mod tests {
     }
 
     fn key_of(request: &Request<()>) -> Option<Vec<u8>> {
-        key(Head::new(request), false, &[], None)
+        key(Head::new(request), 0, false, &[], None)
     }
 
     fn keeps(fields: &[(&'static str, &'static str)]) -> Option<u64> {
@@ -236,7 +284,7 @@ mod tests {
             let request = request("http://a/", &[(name, "a")]);
             assert_eq!(key_of(&request), None, "{name}");
             let neutral = [HeaderName::from_static(name)];
-            assert!(key(Head::new(&request), false, &neutral, None).is_some(), "{name}");
+            assert!(key(Head::new(&request), 0, false, &neutral, None).is_some(), "{name}");
         }
         assert_eq!(key_of(&request("http://user:password@a/", &[])), None);
         let mut sensitive = request("http://a/", &[("accept", "a")]);
@@ -264,7 +312,7 @@ mod tests {
             assert_eq!(key_of(&request("http://a/", &[field])), None, "{field:?}");
         }
         let get = request("http://a/", &[]);
-        assert_eq!(key(Head::new(&get), true, &[], None), None, "a body");
+        assert_eq!(key(Head::new(&get), 0, true, &[], None), None, "a body");
         for method in ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "QUERY"] {
             let request = Request::builder().method(method).body(()).unwrap();
             assert_eq!(key_of(&request), None, "{method}");
@@ -315,7 +363,7 @@ mod tests {
         }
 
         let of = |fields: &[(&'static str, &'static str)]| {
-            key(Head::new(&request("http://a/", fields)), false, &[], Some(&tenant))
+            key(Head::new(&request("http://a/", fields)), 0, false, &[], Some(&tenant))
         };
         let bearer = ("authorization", "Bearer a");
         assert_eq!(of(&[bearer]), None);
@@ -345,6 +393,26 @@ mod tests {
             let status = StatusCode::from_u16(code).unwrap();
             assert_eq!(keeps_for(status, &HeaderMap::new(), HOUR), None, "{code}");
         }
+    }
+
+    #[test]
+    fn definite_answers_end_copies() {
+        let ends = |code: u16, fields: &[(&'static str, &'static str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in fields {
+                headers.append(*name, HeaderValue::from_static(value));
+            }
+            ends_copies(StatusCode::from_u16(code).unwrap(), &headers)
+        };
+        for code in [201, 204, 206, 301, 307, 401, 403, 404, 410] {
+            assert!(ends(code, &[]), "{code}");
+        }
+        for control in ["private", "no-store", "no-cache", "must-revalidate", "stale-if-error=0"] {
+            assert!(ends(200, &[("cache-control", control)]), "{control}");
+            assert!(ends(304, &[("cache-control", control)]), "{control}");
+        }
+        assert!(ends(200, &[("set-cookie", "a=b")]));
+        assert!(!ends(200, &[]) && !ends(304, &[]) && !ends(200, &[("age", "9999999")]));
     }
 
     #[test]

@@ -1,17 +1,13 @@
 //! The service.
 
-use std::{
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use hardpoint_core::Head;
 use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::{ResponseBody, ResponseFuture, StaleCopies, fields::Selecting, future::Claim, rules};
+use super::{ResponseBody, ResponseFuture, StaleCopies, future::Stake};
 use crate::BoxError;
 
 /// Serves the last good response in place of a failure. See the [module docs](super).
@@ -45,14 +41,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let claim = self.copies.as_ref().and_then(|copies| {
-            let settings = &copies.shared.settings;
-            let (neutral, callers) = (&settings.neutral, settings.callers.as_deref());
-            let has_body = !request.body().is_end_stream();
-            let key = rules::key(Head::new(&request), has_body, neutral, callers)?;
-            let selecting = Selecting::new(request.headers());
-            Some(Claim { shared: Arc::clone(&copies.shared), key, selecting })
-        });
-        ResponseFuture::new(self.inner.call(request), claim)
+        let stake = self.copies.as_ref().and_then(|copies| Stake::new(&copies.shared, &request));
+        ResponseFuture::new(self.inner.call(request), stake)
     }
 }

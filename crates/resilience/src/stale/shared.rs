@@ -3,20 +3,29 @@
 use std::{
     borrow::Cow,
     fmt,
+    hash::{BuildHasher, RandomState},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use hardpoint_core::{
-    KeyExtractor, Telemetry, Time, event::StaleCopyResult, event::StaleCopySought,
+    Head, KeyExtractor, Telemetry, Time, event::StaleCopyResult, event::StaleCopySought,
 };
 use http::HeaderName;
 
-use super::{StaleCopiesBuilder, StaleLayer, copies::Copies};
+use super::{
+    StaleCopiesBuilder, StaleLayer,
+    copies::{Copies, StoredCopy},
+    rules,
+};
 use crate::Classifier;
+
+/// How many counters of removals there are. Targets share them: a removal also discards the
+/// recordings of other targets that are being read, one in so many.
+const REMOVALS: usize = 256;
 
 /// The last good responses of a destination, in bounded memory. See the [module docs](super). Clones
 /// share them.
@@ -29,6 +38,11 @@ pub(super) struct Shared {
     pub(super) copies: Mutex<Copies>,
     /// The bytes of bodies that are being read.
     pub(super) reading: AtomicUsize,
+    /// Random, so that a caller cannot choose targets whose hashes are equal.
+    targets: RandomState,
+    /// How often copies were removed, by the hash of their target. It changes under the lock of the
+    /// copies. A response that was asked for before a removal is not kept after it.
+    removals: [AtomicU64; REMOVALS],
     pub(super) settings: Settings,
 }
 
@@ -55,7 +69,14 @@ impl StaleCopies {
 
     pub(super) fn from_settings(settings: Settings) -> Self {
         let copies = Mutex::new(Copies::new(settings.max_entries, settings.max_bytes));
-        Self { shared: Arc::new(Shared { copies, reading: AtomicUsize::new(0), settings }) }
+        let shared = Shared {
+            copies,
+            reading: AtomicUsize::new(0),
+            targets: RandomState::new(),
+            removals: [const { AtomicU64::new(0) }; REMOVALS],
+            settings,
+        };
+        Self { shared: Arc::new(shared) }
     }
 
     /// The layer that keeps and serves copies. Layers of the same copies share them.
@@ -95,6 +116,49 @@ impl Shared {
     pub(super) fn copies(&self) -> MutexGuard<'_, Copies> {
         // No user code runs under the lock.
         self.copies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The hash of a request's target.
+    pub(super) fn target(&self, head: Head<'_>) -> u64 {
+        self.targets.hash_one(rules::target(head))
+    }
+
+    /// How often copies of this target, and of those that share its counter, were removed.
+    pub(super) fn removals(&self, target: u64) -> u64 {
+        // Relaxed: a call that reads an older number does not keep its response.
+        self.counter(target).load(Ordering::Relaxed)
+    }
+
+    fn counter(&self, target: u64) -> &AtomicU64 {
+        let ([first, ..], [byte, ..]) = (&self.removals, target.to_ne_bytes());
+        // Each byte has a counter.
+        self.removals.get(usize::from(byte)).unwrap_or(first)
+    }
+
+    /// Keeps a copy, unless copies of its target were removed since its call began.
+    pub(super) fn insert(&self, target: u64, removals: u64, key: &[u8], copy: StoredCopy) {
+        let mut copies = self.copies();
+        if self.removals(target) == removals {
+            copies.insert(key, copy);
+        }
+    }
+
+    /// Removes the copies of a caller's GET and HEAD requests for a target.
+    #[cold]
+    pub(super) fn remove(&self, target: u64, mut key: Vec<u8>) {
+        let mut copies = self.copies();
+        self.counter(target).fetch_add(1, Ordering::Relaxed);
+        for method in [rules::GET, rules::HEAD] {
+            rules::set_method(&mut key, method);
+            copies.remove(&key);
+        }
+    }
+
+    /// Removes the copies of a target, for all callers.
+    pub(super) fn remove_target(&self, target: u64) {
+        let mut copies = self.copies();
+        self.counter(target).fetch_add(1, Ordering::Relaxed);
+        copies.remove_all(&target.to_ne_bytes());
     }
 
     /// Takes memory for a part of a body that is being read. It must be given back.

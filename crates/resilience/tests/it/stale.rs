@@ -1,6 +1,7 @@
 //! Stale copies.
 
 mod attackers;
+mod endings;
 
 use std::{
     io,

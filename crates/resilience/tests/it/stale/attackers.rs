@@ -21,7 +21,7 @@ fn with_field(name: &'static str, value: &'static str) -> Request<TestBody> {
     Request::get("/account").header(name, value).body(TestBody::default()).unwrap()
 }
 
-fn on_behalf_of(subject: &str) -> Request<TestBody> {
+pub(super) fn on_behalf_of(subject: &str) -> Request<TestBody> {
     let mut request: Request<TestBody> = get("/account");
     let context = RequestContext::ensure(request.extensions_mut(), &Time::system());
     context.set_identity(Identity::from_subject(subject));
