@@ -71,14 +71,15 @@ impl Copies {
         Self { slots, queue, next_turn: 0, bytes: 0, max_entries, max_bytes }
     }
 
-    /// The copy for a request.
-    pub(super) fn find(&self, key: &[u8], request: &Selecting, now: Mono) -> Found {
-        match self.slots.get(key) {
-            Some(Slot { copy, .. }) if !copy.variant.matches(request) => Found::Absent,
-            Some(Slot { copy, .. }) if copy.expires <= now => Found::Expired,
-            Some(Slot { copy, .. }) => Found::Usable(Arc::clone(copy)),
-            None => Found::Absent,
+    /// The copy for a request. One that has expired is removed.
+    pub(super) fn find(&mut self, key: &[u8], request: &Selecting, now: Mono) -> Found {
+        let Some(Slot { copy, .. }) = self.slots.get(key) else { return Found::Absent };
+        let is_for_request = copy.variant.matches(request);
+        if copy.expires <= now {
+            self.remove(key);
+            return if is_for_request { Found::Expired } else { Found::Absent };
         }
+        if is_for_request { Found::Usable(Arc::clone(copy)) } else { Found::Absent }
     }
 
     /// Whether a response that comes at `now` is worth keeping: there is no copy for such a request,
@@ -202,7 +203,7 @@ mod tests {
         Selecting::new(&HeaderMap::new())
     }
 
-    fn has(copies: &Copies, key: &[u8]) -> bool {
+    fn has(copies: &mut Copies, key: &[u8]) -> bool {
         matches!(copies.find(key, &anyone(), at(0)), Found::Usable(_))
     }
 
@@ -212,12 +213,14 @@ mod tests {
         assert!(matches!(copies.find(b"a", &anyone(), at(0)), Found::Absent));
         copies.insert(b"a", copy(5, 10));
         assert!(matches!(copies.find(b"a", &anyone(), at(69)), Found::Usable(_)));
-        assert!(matches!(copies.find(b"a", &anyone(), at(70)), Found::Expired));
         let mut wants = |now| copies.wants(b"a", &anyone(), at(now), Duration::from_secs(5));
         assert!(!wants(14) && wants(15));
         copies.insert(b"a", copy(7, 9));
         let Found::Usable(kept) = copies.find(b"a", &anyone(), at(20)) else { panic!("kept") };
         assert_eq!(kept.body.len(), 5, "the later response stays");
+        assert!(matches!(copies.find(b"a", &anyone(), at(70)), Found::Expired));
+        assert_eq!(copies.usage(), (0, 0), "an expired copy takes no memory");
+        assert!(matches!(copies.find(b"a", &anyone(), at(20)), Found::Absent));
     }
 
     #[test]
@@ -233,7 +236,7 @@ mod tests {
             copies.insert(&flood.to_le_bytes(), copy(1, 0));
         }
         assert_eq!(copies.usage().0, 100);
-        assert!(popular.iter().all(|key| has(&copies, key)));
+        assert!(popular.iter().all(|key| has(&mut copies, key)));
     }
 
     proptest! {

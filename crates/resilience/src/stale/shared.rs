@@ -84,9 +84,10 @@ impl StaleCopies {
         StaleLayer::new(self.clone())
     }
 
-    /// Forgets all copies.
+    /// Removes all copies. Responses of calls that began before are not kept, even if their bodies are
+    /// still being read.
     pub fn clear(&self) {
-        self.shared.copies().clear();
+        self.shared.clear();
     }
 
     /// The number of copies.
@@ -152,6 +153,14 @@ impl Shared {
             rules::set_method(&mut key, method);
             copies.remove(&key);
         }
+    }
+
+    fn clear(&self) {
+        let mut copies = self.copies();
+        for counter in &self.removals {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+        copies.clear();
     }
 
     /// Removes the copies of a target, for all callers.

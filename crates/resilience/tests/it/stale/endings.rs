@@ -1,11 +1,14 @@
 //! Answers after which a copy is no longer right.
 
+use std::time::Duration;
+
+use hardpoint_core::ManualClock;
 use hardpoint_testkit::TestBody;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use tower::Layer;
 
-use super::{Pair, attackers::on_behalf_of, copies, ok, with};
+use super::{Pair, attackers::on_behalf_of, builder, copies, ok, with};
 use crate::support::{get, read, start, status};
 
 fn request(method: &'static str, target: &str) -> Request<TestBody> {
@@ -106,6 +109,34 @@ async fn a_response_that_was_asked_for_before_a_removal_is_not_kept() {
         pair.call(get("/account")).await;
         assert_eq!(pair.copies.len(), 1);
     }
+}
+
+#[tokio::test]
+async fn clear_forgets_responses_that_are_being_read() {
+    let pair = Pair::new(copies());
+    pair.answers(|| ok(TestBody::default().data("old").pending().data("er")));
+    let mut client = pair.copies.layer().layer(pair.spy.clone());
+    let mut body = start(&mut client, get::<TestBody>("/a")).await.await.unwrap().into_body();
+    body.frame().await.unwrap().unwrap();
+    let unanswered = start(&mut client, get::<TestBody>("/b")).await;
+    pair.copies.clear();
+    let _read = body.collect().await;
+    let _read = unanswered.await.unwrap().into_body().collect().await;
+    assert!(pair.copies.is_empty());
+    pair.call(get("/a")).await;
+    assert_eq!(pair.copies.len(), 1, "later ones are kept");
+}
+
+#[tokio::test]
+async fn an_expired_copy_is_removed_when_it_is_found() {
+    let clock = ManualClock::default();
+    let pair = Pair::new(builder(&clock).build().unwrap());
+    pair.answers(|| ok("old"));
+    pair.call(get("/a")).await;
+    pair.fails();
+    clock.advance(Duration::from_hours(1));
+    assert_eq!(pair.call(get("/a")).await.0, 502);
+    assert_eq!((pair.copies.len(), pair.copies.bytes()), (0, 0));
 }
 
 #[tokio::test]
