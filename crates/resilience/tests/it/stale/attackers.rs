@@ -3,6 +3,7 @@
 use std::{
     io,
     pin::Pin,
+    sync::atomic::{AtomicBool, Ordering},
     task::{Context, Poll},
 };
 
@@ -202,9 +203,35 @@ async fn a_flood_of_targets_takes_bounded_memory_and_spares_what_is_used() {
     assert!(pair.copies.is_empty());
 }
 
-#[test]
-fn nothing_of_a_copy_shows() {
+#[tokio::test]
+async fn nothing_of_a_copy_shows() {
     let copies = copies();
-    let text = format!("{copies:?} {:?}", copies.layer());
-    assert!(text.contains("rates") && !text.contains("secret"), "{text}");
+    let is_down = AtomicBool::new(false);
+    // The body's own `Debug` shows nothing, so what shows is the layer's.
+    let client = service_fn(async |_: Request<TestBody>| {
+        if is_down.load(Ordering::Relaxed) {
+            return Err(io::Error::other("down"));
+        }
+        let body = TestBody::default().data("secret").pending().data("secret");
+        Ok::<_, io::Error>(with(ok(body), "x-secret", "secret").map(BodyExt::boxed_unsync))
+    });
+    let mut client = copies.layer().layer(client);
+    let call = || get::<TestBody>("/secret");
+
+    let future = start(&mut client, call()).await;
+    let mut shown = vec![format!("{future:?}")];
+    let mut body = future.await.unwrap().into_body();
+    body.frame().await.unwrap().unwrap();
+    shown.push(format!("{body:?}"));
+    body.collect().await.unwrap();
+    assert_eq!(copies.len(), 1, "there is something to show");
+
+    is_down.store(true, Ordering::Relaxed);
+    let response = start(&mut client, call()).await.await.unwrap();
+    assert_eq!(response.headers()["x-secret"], "secret");
+    shown.push(format!("{:?}", response.body()));
+    shown.push(format!("{copies:?} {copies:#?} {:?} {client:?}", copies.layer()));
+    let text = shown.join("\n");
+    assert!(text.contains("rates") && text.contains("is_recorded: true"), "{text}");
+    assert!(!text.contains("secret"), "{text}");
 }
