@@ -39,6 +39,7 @@ pin_project! {
 }
 
 /// What a request has to do with copies.
+#[expect(clippy::large_enum_variant, reason = "a box would be an allocation for each call")]
 pub(super) enum Stake {
     /// It may get one.
     Copy(Claim),
@@ -51,6 +52,8 @@ pub(super) struct Claim {
     pub(super) shared: Arc<Shared>,
     pub(super) key: Vec<u8>,
     selecting: Selecting,
+    /// The highest age of a copy that the request accepts.
+    oldest: Option<Duration>,
     /// The hash of the target.
     pub(super) target: u64,
     /// The removals of the target when the call began.
@@ -112,8 +115,9 @@ impl Claim {
         let (settings, target) = (&shared.settings, shared.target(head));
         let callers = settings.callers.as_deref();
         let key = rules::key(head, target, has_body, &settings.neutral, callers)?;
-        let (selecting, removals) = (Selecting::new(head.headers), shared.removals(target));
-        Some(Self { shared: Arc::clone(shared), key, selecting, target, removals })
+        let (selecting, oldest) = (Selecting::new(head.headers), rules::oldest(head.headers));
+        let (shared, removals) = (Arc::clone(shared), shared.removals(target));
+        Some(Self { shared, key, selecting, oldest, target, removals })
     }
 
     fn failed<R>(&self, result: &Result<Response<R>, BoxError>) -> bool {
@@ -139,8 +143,12 @@ impl Claim {
             }
             Found::Usable(copy) => copy,
         };
-        self.shared.report(StaleCopyResult::Served);
         let age = now.saturating_since(copy.stored).saturating_add(copy.had_age);
+        if self.oldest.is_some_and(|oldest| age > oldest) {
+            self.shared.report(StaleCopyResult::Expired);
+            return None;
+        }
+        self.shared.report(StaleCopyResult::Served);
         let mut response = Response::new(ResponseBody::copy(copy.body.clone()));
         *response.status_mut() = copy.status;
         *response.version_mut() = copy.version;

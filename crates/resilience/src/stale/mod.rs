@@ -50,8 +50,9 @@
 //!    [`CircuitOpen`](crate::CircuitOpen), and of a response whose [`Class`](crate::Class) is a
 //!    failure. A response that rejects the request (404) is an answer. If there is no copy, the
 //!    failure is returned, unchanged.
-//! 2. Only GET and HEAD requests without a body, `Range`, `Pragma`, and `Cache-Control: no-store` or
-//!    `no-cache` have copies. A copy belongs to the method, the target (scheme, authority, `Host`,
+//! 2. Only GET and HEAD requests have copies, without a body, `Range`, `If-Match`,
+//!    `If-Unmodified-Since`, `Pragma`, and `Cache-Control` with `no-store`, `no-cache` or `min-fresh`.
+//!    `max-age` and `stale-if-error` of a request limit the age of its copy; one with 0 has none. A copy belongs to the method, the target (scheme, authority, `Host`,
 //!    path, query), and the caller.
 //! 3. A request that may identify its caller has no copies: with a header that is not
 //!    [neutral](StaleCopiesBuilder::neutral_header) (such as `Authorization`, `Cookie` or

@@ -7,8 +7,8 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
     header::{
         ACCEPT, ACCEPT_CHARSET, ACCEPT_ENCODING, ACCEPT_LANGUAGE, AGE, CACHE_CONTROL, CONNECTION,
-        CONTENT_LENGTH, CONTENT_TYPE, HOST, IF_MODIFIED_SINCE, IF_NONE_MATCH, PRAGMA, RANGE,
-        SET_COOKIE, TE, USER_AGENT,
+        CONTENT_LENGTH, CONTENT_TYPE, HOST, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+        IF_UNMODIFIED_SINCE, PRAGMA, RANGE, SET_COOKIE, TE, USER_AGENT,
     },
     uri::{Authority, PathAndQuery},
 };
@@ -46,6 +46,10 @@ const NEUTRAL: [HeaderName; 20] = [
     ATTEMPT_HEADER,
 ];
 
+/// The header fields of requests that have no copies: for a part of a response (RFC 9110 §14.2), or
+/// for the state that the target has now (§13.1.1, §13.1.4, and RFC 9111 §5.4).
+const UNCOPIED: [HeaderName; 4] = [IF_MATCH, IF_UNMODIFIED_SINCE, PRAGMA, RANGE];
+
 /// The directives of a response that forbid a copy. `no-cache` and `must-revalidate` allow one only
 /// after the destination was asked, which has failed by then.
 const FORBIDDING: [&str; 5] =
@@ -76,9 +80,8 @@ pub(super) fn key(
         Method::HEAD => HEAD,
         _ => return None,
     };
-    // A body may select the response, and a range a part of it. Two hosts are ambiguous.
+    // A body may select the response. Two hosts are ambiguous.
     if has_body
-        || head.headers.contains_key(RANGE)
         || head.headers.get_all(HOST).iter().nth(1).is_some()
         || refuses_copies(head.headers)
     {
@@ -148,7 +151,19 @@ fn may_identify(head: Head<'_>, neutral: &[HeaderName]) -> bool {
 
 /// Whether the request asks for a response that is not a copy, or will not become one.
 fn refuses_copies(headers: &HeaderMap) -> bool {
-    headers.contains_key(PRAGMA) || Directives::read(headers).any(&["no-store", "no-cache"])
+    UNCOPIED.iter().any(|name| headers.contains_key(name))
+        || Directives::read(headers).any(&["no-store", "no-cache", "min-fresh"])
+        || oldest(headers).is_some_and(|age| age.is_zero())
+}
+
+/// The highest age of a copy that a request accepts: its `max-age`, and `stale-if-error` beyond that
+/// (RFC 9111 §5.2.1.1, RFC 5861 §4). `None` if it accepts any.
+pub(super) fn oldest(headers: &HeaderMap) -> Option<Duration> {
+    let directives = Directives::read(headers);
+    match (directives.seconds("max-age"), directives.seconds("stale-if-error")) {
+        (Some(fresh), Some(grace)) => Some(fresh.saturating_add(grace)),
+        (age, grace) => age.or(grace),
+    }
 }
 
 /// For how long, from now on, a response may be served as a copy: at most `max_age`, less the age that
@@ -255,6 +270,10 @@ mod tests {
         key(Head::new(request), 0, false, &[], None)
     }
 
+    fn everyone(_head: Head<'_>) -> Result<Key<'_>, KeyMissing> {
+        Ok(Key::borrowed(b""))
+    }
+
     fn keeps(fields: &[(&'static str, &'static str)]) -> Option<u64> {
         let mut headers = HeaderMap::new();
         for (name, value) in fields {
@@ -305,11 +324,26 @@ mod tests {
     fn requests_that_may_have_another_response_have_no_copies() {
         for field in [
             ("range", "bytes=0-1"),
+            ("if-match", "\"a\""),
+            ("if-unmodified-since", "Sat, 29 Oct 1994 19:43:31 GMT"),
             ("cache-control", "no-store"),
-            ("cache-control", "max-age=0, No-Cache"),
+            ("cache-control", "No-Cache"),
+            ("cache-control", "max-age=0"),
+            ("cache-control", "Max-Age=\"0\""),
+            ("cache-control", "max-age=soon"),
+            ("cache-control", "stale-if-error=0"),
+            ("cache-control", "max-age=0, stale-if-error=0"),
+            ("cache-control", "min-fresh=5"),
+            ("cache-control", "\u{e9}"),
             ("pragma", "no-cache"),
         ] {
-            assert_eq!(key_of(&request("http://a/", &[field])), None, "{field:?}");
+            let request = request("http://a/", &[]);
+            let (mut head, _body) = request.into_parts();
+            head.headers.insert(field.0, HeaderValue::from_bytes(field.1.as_bytes()).unwrap());
+            let request = Request::from_parts(head, ());
+            assert_eq!(key_of(&request), None, "{field:?}");
+            let of_everyone = key(Head::new(&request), 0, false, &[], Some(&everyone));
+            assert_eq!(of_everyone, None, "{field:?}, with callers");
         }
         let get = request("http://a/", &[]);
         assert_eq!(key(Head::new(&get), 0, true, &[], None), None, "a body");
@@ -319,6 +353,23 @@ mod tests {
         }
         let long = format!("http://a/{}", "a".repeat(LONGEST_KEY));
         assert_eq!(key_of(&request(&long, &[])), None);
+    }
+
+    #[test]
+    fn a_request_limits_the_age_of_its_copy() {
+        for (control, expected) in [
+            ("", None),
+            ("max-stale", None),
+            ("max-age=60", Some(60)),
+            ("stale-if-error=600", Some(600)),
+            ("max-age=60, stale-if-error=600", Some(660)),
+            ("max-age=0, stale-if-error=600", Some(600)),
+        ] {
+            let request = request("/", &[("cache-control", control)]);
+            let expected = expected.map(Duration::from_secs);
+            assert_eq!(oldest(request.headers()), expected, "{control}");
+            assert!(key_of(&request).is_some(), "{control}");
+        }
     }
 
     #[test]

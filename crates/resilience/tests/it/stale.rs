@@ -131,6 +131,28 @@ async fn a_copy_shows_its_age_and_expires() {
 }
 
 #[tokio::test]
+async fn a_request_can_ask_for_a_fresher_copy() {
+    let clock = ManualClock::default();
+    let pair = Pair::new(builder(&clock).build().unwrap());
+    pair.answers(|| ok("old"));
+    pair.call(get("/")).await;
+    pair.fails();
+    clock.advance(Duration::from_secs(60));
+    for (control, expected) in [
+        ("max-age=60", 200),
+        ("max-age=59", 502),
+        ("max-age=0", 502),
+        ("stale-if-error=60", 200),
+        ("stale-if-error=0", 502),
+        ("max-age=30, stale-if-error=30", 200),
+    ] {
+        let mut request = get::<TestBody>("/");
+        request.headers_mut().insert("cache-control", control.parse().unwrap());
+        assert_eq!(pair.call(request).await.0, expected, "{control}");
+    }
+}
+
+#[tokio::test]
 async fn a_copy_is_replaced_once_a_second() {
     let clock = ManualClock::default();
     let pair = Pair::new(builder(&clock).build().unwrap());
