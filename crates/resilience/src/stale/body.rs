@@ -32,6 +32,8 @@ pub(super) struct Recorder {
     copy: StoredCopy,
     /// Copied: frames may share memory with other responses of the connection.
     body: Vec<u8>,
+    /// The memory that it has taken: its head, its key, and the capacity of `body`.
+    taken: usize,
 }
 
 impl<B> ResponseBody<B> {
@@ -104,16 +106,34 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
 }
 
 impl Recorder {
-    pub(super) const fn new(claim: Claim, copy: StoredCopy) -> Self {
-        Self { claim, copy, body: Vec::new() }
+    /// `None` if too many responses are read at once.
+    pub(super) fn new(claim: Claim, copy: StoredCopy) -> Option<Self> {
+        let head = copy.bytes(&claim.key);
+        claim.shared.take(head).then(|| Self { claim, copy, body: Vec::new(), taken: head })
     }
 
     /// Adds a part of the body. `false` if it is too long to be kept, or too many are read at once.
     fn add(&mut self, data: &Bytes) -> bool {
-        let fits = self.body.len() + data.len() <= self.claim.shared.settings.max_body;
-        let taken = fits && self.claim.shared.take(data.len());
-        if taken {
+        let max_body = self.claim.shared.settings.max_body;
+        let length = self.body.len() + data.len();
+        length <= max_body && self.reserve(length, max_body) && {
             self.body.extend_from_slice(data);
+            true
+        }
+    }
+
+    /// Makes room for `length` bytes, of at most `max_body`. It doubles the room, as `Vec` does, and
+    /// counts all of it.
+    fn reserve(&mut self, length: usize, max_body: usize) -> bool {
+        let capacity = self.body.capacity();
+        if length <= capacity {
+            return true;
+        }
+        let wanted = length.max(capacity.saturating_mul(2).min(max_body));
+        let taken = self.claim.shared.take(wanted - capacity);
+        if taken {
+            self.taken += wanted - capacity;
+            self.body.reserve_exact(wanted - self.body.len());
         }
         taken
     }
@@ -129,7 +149,8 @@ impl Recorder {
         }
         let copy = StoredCopy {
             headers: fields::kept(&self.copy.headers),
-            body: Bytes::copy_from_slice(&self.body),
+            // Of its exact size: a vector would keep its spare room.
+            body: std::mem::take(&mut self.body).into_boxed_slice().into(),
             variant: std::mem::take(&mut self.copy.variant),
             ..self.copy
         };
@@ -140,7 +161,7 @@ impl Recorder {
 
 impl Drop for Recorder {
     fn drop(&mut self) {
-        self.claim.shared.give_back(self.body.len());
+        self.claim.shared.give_back(self.taken);
     }
 }
 

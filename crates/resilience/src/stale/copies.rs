@@ -59,7 +59,7 @@ struct Slot {
 
 impl StoredCopy {
     /// The memory that it takes with its key.
-    fn bytes(&self, key: &[u8]) -> usize {
+    pub(super) fn bytes(&self, key: &[u8]) -> usize {
         let own = fields::size(&self.headers) + self.body.len() + self.variant.len();
         OVERHEAD + key.len() + own
     }

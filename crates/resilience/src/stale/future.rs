@@ -190,19 +190,20 @@ impl Claim {
         let mut copies = self.shared.copies();
         let wanted = copies.wants(&self.key, &self.selecting, now, REPLACED_AFTER);
         drop(copies);
-        wanted.then(|| {
-            let copy = StoredCopy {
-                status,
-                version: response.version(),
-                headers: headers.clone(),
-                body: Bytes::new(),
-                variant,
-                had_age: rules::age(headers),
-                stored: now,
-                expires: now.saturating_add(keeps_for),
-            };
-            Recorder::new(self, copy)
-        })
+        if !wanted {
+            return None;
+        }
+        let copy = StoredCopy {
+            status,
+            version: response.version(),
+            headers: headers.clone(),
+            body: Bytes::new(),
+            variant,
+            had_age: rules::age(headers),
+            stored: now,
+            expires: now.saturating_add(keeps_for),
+        };
+        Recorder::new(self, copy)
     }
 }
 

@@ -36,7 +36,7 @@ pub struct StaleCopies {
 
 pub(super) struct Shared {
     pub(super) copies: Mutex<Copies>,
-    /// The bytes of bodies that are being read.
+    /// The memory of responses that are being read.
     pub(super) reading: AtomicUsize,
     /// Random, so that a caller cannot choose targets whose hashes are equal.
     targets: RandomState,
@@ -170,7 +170,7 @@ impl Shared {
         copies.remove_all(&target.to_ne_bytes());
     }
 
-    /// Takes memory for a part of a body that is being read. It must be given back.
+    /// Takes memory for a response that is being read. It must be given back.
     pub(super) fn take(&self, bytes: usize) -> bool {
         let most = self.settings.max_bytes;
         let take = |reading: usize| reading.checked_add(bytes).filter(|reading| *reading <= most);

@@ -143,13 +143,13 @@ impl Body for Endless {
 #[tokio::test]
 async fn bodies_that_never_end_take_bounded_memory_and_return_it() {
     let clock = ManualClock::default();
-    let copies = builder(&clock).max_body(10_000).max_bytes(20_000).build().unwrap();
+    let copies = builder(&clock).max_body(10_000).max_bytes(21_200).build().unwrap();
     let endless =
         service_fn(async |_: Request<TestBody>| Ok::<_, io::Error>(Response::new(Endless)));
     let mut client = copies.layer().layer(endless);
     let pair = Pair::new(copies.clone());
 
-    // Four callers read ten kilobytes each: the memory of two is all that they get.
+    // Four callers read ten kilobytes each: the memory of two, with their heads, is all that they get.
     let mut bodies = Vec::new();
     for number in 0..4 {
         let request = get::<TestBody>(&format!("/{number}"));
@@ -178,6 +178,28 @@ async fn bodies_that_never_end_take_bounded_memory_and_return_it() {
         }
     }
     assert!(pair.keeps(|| ok("b")).await);
+}
+
+/// A body of one byte takes the memory of a head, too.
+#[tokio::test]
+async fn heads_that_are_being_read_take_bounded_memory() {
+    let copies = builder(&ManualClock::default()).max_body(1_000).max_bytes(5_000).build().unwrap();
+    let pair = Pair::new(copies);
+    let field = "a".repeat(1_000);
+    let answer = move || with(ok(TestBody::default().data("a").pending()), "x-long", &field);
+    pair.answers(answer);
+    let mut client = pair.copies.layer().layer(pair.spy.clone());
+    let mut bodies = Vec::new();
+    for number in 0..4 {
+        let request = get::<TestBody>(&format!("/{number}"));
+        bodies.push(start(&mut client, request).await.await.unwrap().into_body());
+    }
+    for body in bodies.drain(1..) {
+        body.collect().await.unwrap();
+    }
+    assert_eq!(pair.copies.len(), 2, "three of them fit beside each other");
+    drop(bodies);
+    assert!(pair.keeps(|| ok("a")).await, "the memory of the first is free again");
 }
 
 #[tokio::test]
