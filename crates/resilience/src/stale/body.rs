@@ -51,7 +51,7 @@ impl<B> ResponseBody<B> {
         B: Body,
     {
         if body.is_end_stream() {
-            // A caller may not even poll an empty body.
+            // A caller need not poll an empty body.
             recorder.finish();
             return Self::inner(body);
         }
@@ -112,7 +112,8 @@ impl Recorder {
         claim.shared.take(head).then(|| Self { claim, copy, body: Vec::new(), taken: head })
     }
 
-    /// Adds a part of the body. `false` if it is too long to be kept, or too many are read at once.
+    /// Adds a part of the body. `false` if the body is too long to be kept, or the bodies that are
+    /// being read take too much memory.
     fn add(&mut self, data: &Bytes) -> bool {
         let max_body = self.claim.shared.settings.max_body;
         let length = self.body.len() + data.len();
@@ -144,7 +145,7 @@ impl Recorder {
         if !rules::is_head(&self.claim.key)
             && promised.is_some_and(|length| length != self.body.len() as u64)
         {
-            // Shorter than its head says: it broke off where nobody noticed.
+            // Its length is not that of the head: the body broke off without an error.
             return;
         }
         let copy = StoredCopy {

@@ -1,4 +1,4 @@
-//! Building copies.
+//! Building [`StaleCopies`].
 
 use std::{
     borrow::Cow,
@@ -13,7 +13,7 @@ use http::HeaderName;
 use super::{StaleCopies, shared::Settings};
 use crate::{Classifier, ConfigError, error::Mistakes};
 
-/// The highest age. Whoever needs an older response has a store for it.
+/// The highest `max_age`. Older responses belong in a store.
 const WEEK: Duration = Duration::from_hours(7 * 24);
 
 /// Builds [`StaleCopies`].
@@ -54,9 +54,9 @@ impl StaleCopiesBuilder {
         Self { settings, telemetry: Telemetry::none() }
     }
 
-    /// Sets how old a copy may be that is served. Default: 1 hour: it covers most outages, and users
-    /// accept prices of an hour ago rather than none. A response can only shorten it. 0, and more
-    /// than a week, is a mistake.
+    /// Sets the maximum age of a copy that is served. Default: 1 hour, which covers most outages;
+    /// users prefer prices of an hour ago to none. A response can only shorten it.
+    /// [`build`](Self::build) rejects 0 and more than a week.
     pub fn max_age(mut self, age: Duration) -> Self {
         self.settings.max_age = age;
         self
@@ -76,7 +76,8 @@ impl StaleCopiesBuilder {
         self
     }
 
-    /// Sets the number of copies. Default: 1,000. Older ones make room for new ones. 0 is a mistake.
+    /// Sets the maximum number of copies. Default: 1,000. Older ones make room for new ones.
+    /// [`build`](Self::build) rejects 0.
     pub fn max_entries(mut self, copies: usize) -> Self {
         self.settings.max_entries = copies;
         self
@@ -137,7 +138,7 @@ impl StaleCopiesBuilder {
         self
     }
 
-    /// Reports the copies that were looked for to `telemetry`. Default: none.
+    /// Reports look-ups of copies to `telemetry`. Default: none.
     pub fn telemetry(mut self, telemetry: &Telemetry) -> Self {
         self.telemetry = telemetry.clone();
         self
@@ -154,7 +155,7 @@ impl StaleCopiesBuilder {
             format!("has {} bytes; write a name of 1 to 64 bytes", name.len())
         });
         mistakes.expect(!max_age.is_zero() && *max_age <= WEEK, "stale.max_age", || {
-            format!("is {max_age:?}; write up to a week, such as 1 h")
+            format!("is {max_age:?}; write more than 0 s and at most a week, such as 1 h")
         });
         let least = max_body.saturating_add(1_024);
         mistakes.expect(*max_bytes >= least, "stale.max_bytes", || {

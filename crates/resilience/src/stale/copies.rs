@@ -8,7 +8,7 @@ use http::{HeaderMap, StatusCode, Version};
 
 use super::fields::{self, Selecting, Variant};
 
-/// What a copy counts beside its bytes: the map, the queue, and the copy itself.
+/// The bytes that a copy counts beside its own: for the map, the queue, and the struct itself.
 const OVERHEAD: usize = 512;
 
 /// The last good response of a key.
@@ -19,15 +19,15 @@ pub(super) struct StoredCopy {
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
     pub(super) variant: Variant,
-    /// The age that the response had when it came.
+    /// The age that the response had when it arrived.
     pub(super) had_age: Duration,
-    /// When the response came.
+    /// When the response arrived.
     pub(super) stored: Mono,
-    /// From when on it is not served any more.
+    /// The instant from which it is no longer served.
     pub(super) expires: Mono,
 }
 
-/// What a look-up finds.
+/// The result of a look-up.
 #[derive(Debug)]
 pub(super) enum Found {
     Absent,
@@ -35,8 +35,8 @@ pub(super) enum Found {
     Usable(Arc<StoredCopy>),
 }
 
-/// Copies by key. The oldest one makes room, unless its key was stored again since it came to the
-/// front: then it gets a second turn. Keys that were seen once do not push out the others.
+/// Copies by key. The oldest one makes room, unless another response to its key has arrived since
+/// it was queued: then it gets a second turn. Keys that were seen once do not push out the others.
 #[derive(Debug)]
 pub(super) struct Copies {
     /// Ordered, so that the keys of a target are neighbors.
@@ -82,8 +82,8 @@ impl Copies {
         if is_for_request { Found::Usable(Arc::clone(copy)) } else { Found::Absent }
     }
 
-    /// Whether a response that comes at `now` is worth keeping: there is no copy for such a request,
-    /// or it is as old as `replaced_after`.
+    /// Whether a response that arrives at `now` is worth keeping: its request has no copy, or one
+    /// that is at least as old as `replaced_after`.
     pub(super) fn wants(
         &mut self,
         key: &[u8],
@@ -106,7 +106,7 @@ impl Copies {
         let copy = Arc::new(copy);
         if let Some(slot) = self.slots.get_mut(key) {
             if slot.copy.stored > copy.stored {
-                // A slower body of an earlier response.
+                // An earlier response, whose body took longer to arrive.
                 return;
             }
             self.bytes = self.bytes - slot.bytes + bytes;
@@ -124,7 +124,7 @@ impl Copies {
 
     /// Removes the first copy of the queue, or gives it its second turn.
     fn make_room(&mut self) {
-        // Each key of the queue has a slot, and there is more than nothing to remove.
+        // The queue has a key for each slot, and a bound is exceeded only if a slot exists.
         let Some((_, key)) = self.queue.pop_first() else { return };
         if self.slots.get(&key).is_some_and(|slot| slot.has_second_turn) {
             let turn = self.take_turn(Arc::clone(&key));

@@ -41,7 +41,7 @@ pub(super) struct Variant([Option<Option<HeaderValue>>; FIELDS]);
 enum Value {
     Absent,
     One(HeaderValue),
-    /// In more than one line, which are not compared.
+    /// A field in more than one line. It matches no kept value.
     Several,
 }
 
@@ -121,7 +121,7 @@ pub(super) fn size(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
 }
 
-/// The length that the head of a response promises.
+/// The length that the response's `Content-Length` declares.
 pub(super) fn promised_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

@@ -1,6 +1,6 @@
 //! Serves the last good response in place of a failure.
 //!
-//! A page with prices of ten minutes ago is better than one with none. The layer keeps the last good
+//! A page with ten-minute-old prices is better than one without any. The layer keeps the last good
 //! response of each target while its caller reads it, and returns it when a later call fails.
 //!
 //! ```
@@ -36,7 +36,7 @@
 //! assert!(response.extensions().get::<StaleCopy>().is_some());
 //! assert_eq!(response.into_body().collect().await?.to_bytes(), "1.07");
 //!
-//! // Nothing is known of another target, nor of a user's own view of this one.
+//! // Another target has no copy, and a request with credentials does not get this one.
 //! assert_eq!(client.clone().oneshot(get("/usd")?).await?.status(), StatusCode::BAD_GATEWAY);
 //! let mut as_user = get("/eur")?;
 //! as_user.headers_mut().insert("authorization", "Bearer secret".parse()?);
@@ -62,11 +62,14 @@
 //!    [`callers`](StaleCopiesBuilder::callers) replaces both rules.
 //! 4. A response is kept if its status is 200, and it has neither `Set-Cookie` nor `Cache-Control`
 //!    with `no-store`, `private`, `no-cache`, `must-revalidate` or `proxy-revalidate`. If it varies
-//!    (`Vary`), its copy is only for requests with the same values, and only `Accept`,
-//!    `Accept-Encoding`, `Accept-Language` and `Origin` may be named.
-//! 5. A response is recorded while its caller reads it, and kept when its body has ended: not if it
-//!    is longer than [`max_body`](StaleCopiesBuilder::max_body), breaks off, is shorter than its
-//!    `Content-Length`, has trailers, or is dropped. The recording never delays a frame.
+//!    (`Vary`), its copy is only for requests with the same values. `Vary` may name only `Accept`,
+//!    `Accept-Encoding`, `Accept-Language` and `Origin`; a response that varies by anything else is
+//!    not kept.
+//! 5. A response is recorded while its caller reads it, and kept when its body has ended. It is not
+//!    kept if its body is longer than [`max_body`](StaleCopiesBuilder::max_body), breaks off,
+//!    differs in length from its `Content-Length`, has trailers, or is dropped, or if the bodies
+//!    that are being read would take more than [`max_bytes`](StaleCopiesBuilder::max_bytes). The
+//!    recording never delays a frame.
 //! 6. The last response of a key replaces the one before, at most once a second.
 //! 7. A later answer ends copies. A response that is not a failure ends those of the same caller for
 //!    GET and HEAD if its status is neither 200 nor 304, or rule 4 forbids to keep it. A 2xx or 3xx
@@ -121,7 +124,7 @@ pub use self::{
     service::Stale, shared::StaleCopies,
 };
 
-/// In the extensions of a response: it is a copy of an earlier one.
+/// Marks a response, in its extensions, as a copy of an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StaleCopy {
     age: Duration,

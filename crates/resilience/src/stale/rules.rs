@@ -135,7 +135,7 @@ pub(super) fn set_method(key: &mut [u8], method: u8) {
     }
 }
 
-/// Adds a part of a key after its length: parts that are divided differently differ.
+/// Adds a part of a key after its length, so that different parts never make the same key.
 fn add(key: &mut Vec<u8>, part: &[u8]) {
     key.extend_from_slice(&part.len().to_le_bytes());
     key.extend_from_slice(part);
@@ -195,14 +195,14 @@ fn forbids(headers: &HeaderMap, directives: &Directives<'_>) -> bool {
     headers.contains_key(SET_COOKIE) || directives.any(&FORBIDDING)
 }
 
-/// The age that a response had when it came, from a cache on its way (RFC 9111 §5.1).
+/// The age that a response had when it arrived, from a cache on its way (RFC 9111 §5.1).
 pub(super) fn age(headers: &HeaderMap) -> Duration {
     headers.get(AGE).and_then(|value| seconds(value.to_str().ok()?)).unwrap_or_default()
 }
 
 /// The directives of `Cache-Control` (RFC 9111 §5.2).
 struct Directives<'a> {
-    /// A line that is no text may say anything.
+    /// A line is not visible ASCII, and may contain any directive.
     is_garbled: bool,
     headers: &'a HeaderMap,
 }
@@ -213,8 +213,8 @@ impl<'a> Directives<'a> {
         Self { is_garbled, headers }
     }
 
-    /// Each name and its argument. A list in quotes is divided at its commas, too: its directive is
-    /// found, and what else is found in it only forbids more.
+    /// Each name and its argument. A quoted list is split at its commas too: its directive is
+    /// found, and its other parts can only forbid more.
     fn iter(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
         let lines = self.headers.get_all(CACHE_CONTROL).iter();
         lines.filter_map(|value| value.to_str().ok()).flat_map(|line| line.split(',')).map(|part| {

@@ -102,7 +102,7 @@ async fn the_last_good_response_takes_the_place_of_a_failure() {
     }
     pair.destination.respond(|_| Err(SpyError::new(1)));
     assert_eq!(pair.call(get("/rates?of=eur")).await, (200, Some(0), "two".into()));
-    // A rejection is an answer, and there is nothing for another target.
+    // A rejection is an answer, and another target has no copy.
     pair.answers(|| status(404));
     assert_eq!(pair.call(get("/rates?of=eur")).await.0, 404);
     pair.fails();

@@ -1,4 +1,4 @@
-//! Callers who want another user's response, and those who want the memory.
+//! Callers who try to get another user's response, or to exhaust the memory.
 
 use std::{
     io,
@@ -165,7 +165,7 @@ async fn bodies_that_never_end_take_bounded_memory_and_return_it() {
         body.frame().await.unwrap().unwrap();
     }
     assert!(pair.keeps(|| ok("a")).await);
-    // The body is still read to wherever its caller wants.
+    // The caller can still read the body as far as it wants.
     for _ in 0..1_000 {
         bodies[0].frame().await.unwrap().unwrap();
     }
