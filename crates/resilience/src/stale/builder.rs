@@ -63,14 +63,16 @@ impl StaleCopiesBuilder {
     }
 
     /// Sets the longest body that is kept, in bytes. Default: 64 KiB. Each response that is being
-    /// read can take as much memory, and that of its head and key. With 0, only responses without a body are kept.
+    /// read can take as much memory, and that of its head and key. With 0, only responses without a
+    /// body are kept.
     pub fn max_body(mut self, bytes: usize) -> Self {
         self.settings.max_body = bytes;
         self
     }
 
-    /// Sets the memory of all copies, in bytes. Default: 16 MiB. Responses that are being read
-    /// take at most as much again, with their heads and keys; one that does not fit is not kept. Less than one body and its head (1 KiB) is a mistake.
+    /// Sets the memory of all copies, in bytes. Default: 16 MiB. Responses that are being read take at
+    /// most as much again, with their heads and keys; one that does not fit is not kept. Less than one
+    /// body and its head (1 KiB) is a mistake.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.settings.max_bytes = bytes;
         self

@@ -51,9 +51,10 @@
 //!    failure. A response that rejects the request (404) is an answer. If there is no copy, the
 //!    failure is returned, unchanged.
 //! 2. Only GET and HEAD requests have copies, without a body, `Range`, `If-Match`,
-//!    `If-Unmodified-Since`, `Pragma`, and `Cache-Control` with `no-store`, `no-cache` or `min-fresh`.
-//!    `max-age` and `stale-if-error` of a request limit the age of its copy; one with 0 has none. A copy belongs to the method, the target (scheme, authority, `Host`,
-//!    path, query), and the caller.
+//!    `If-Unmodified-Since`, `Pragma`, and `Cache-Control` with `no-store`, `no-cache` or
+//!    `min-fresh`. `max-age` and `stale-if-error` of a request limit the age of its copy; one with
+//!    0 has none. A copy belongs to the method, the target (scheme, authority, `Host`, path,
+//!    query), and the caller.
 //! 3. A request that may identify its caller has no copies: with a header that is not
 //!    [neutral](StaleCopiesBuilder::neutral_header) (such as `Authorization`, `Cookie` or
 //!    `X-User-Id`) or is marked as sensitive, or with user information in its target. A request
