@@ -117,7 +117,8 @@ fn address(entry: &[u8]) -> Option<IpAddr> {
     };
     let is_port = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
     let (v6, zone) = inner.split_once('%').unwrap_or((inner, "none"));
-    (is_port && !zone.is_empty()).then_some(())?;
+    let is_zone = zone.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte));
+    (is_port && is_zone && !zone.is_empty()).then_some(())?;
     Some(IpAddr::from(v6.parse::<Ipv6Addr>().ok()?).to_canonical())
 }
 

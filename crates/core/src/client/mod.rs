@@ -178,13 +178,12 @@ fn parse_address(text: &[u8]) -> Option<IpAddr> {
     Some(address.to_canonical())
 }
 
+/// Accepts the zones of RFC 6874 §2: letters, digits, `-._~` and percent-encoded bytes.
 fn parse_v6(text: &str) -> Option<IpAddr> {
-    let address = match text.split_once('%') {
-        Some((_, "")) => return None,
-        Some((address, _zone)) => address,
-        None => text,
-    };
-    address.parse().ok().map(IpAddr::V6)
+    let (address, zone) = text.split_once('%').unwrap_or((text, "none"));
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte);
+    let is_zone = !zone.is_empty() && zone.bytes().all(allowed);
+    address.parse().ok().filter(|_| is_zone).map(IpAddr::V6)
 }
 
 /// Accepts the ports of RFC 7239 §6: one to five digits, or an obfuscated port such as `_a7`.

@@ -42,6 +42,7 @@ pub(super) const X_FORWARDED_FOR: &[Case] = &[
     case("ipv6 with a zone", &["fe80::9%eth0"], "fe80::9"),
     case("ipv6 in brackets with a zone", &["[fe80::9%25eth0]:80"], "fe80::9"),
     case("ipv6 with an empty zone", &["6.6.6.6, fe80::9%"], UNNAMED),
+    case("ipv6 with a zone of two words", &["6.6.6.6, fe80::9%eth0 x"], UNNAMED),
     case("ipv6 trusted hop", &["203.0.113.9, 2001:db8:ffff::3"], "203.0.113.9"),
     case("ipv4 in brackets", &["6.6.6.6, [203.0.113.9]"], UNNAMED),
     case("unclosed bracket", &["6.6.6.6, [2001:db8::9"], UNNAMED),
