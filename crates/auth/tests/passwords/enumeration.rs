@@ -18,26 +18,26 @@ async fn time(passwords: &PasswordHasher, account: Option<&PasswordHash>) -> std
     taken
 }
 
-/// With a profile and imported hashes that take a millisecond in all, a difference of work is a larger
+/// With a profile and imported hashes that take less than a millisecond, a difference of work is a larger
 /// part of the time than with real ones.
 #[tokio::test(flavor = "multi_thread")]
 async fn known_and_unknown_users_take_the_same_time_with_imported_hashes_present() {
     let _alone = ALONE.lock().await;
     let passwords = PasswordHasher::builder().profile(Argon2Profile::insecure_fast()).build();
     let own = passwords.hash(client("a"), secret("correct horse")).await.unwrap();
-    let import = |text| PasswordHash::parse_imported(text).unwrap();
-    let cheap = import("pbkdf2_sha256$50$salt$BchdlRLGUfQOFfFFUt2GmTIq7BumnPa5YYNW+2NRypQ=");
-    let dear = import("pbkdf2_sha256$500$salt$BchdlRLGUfQOFfFFUt2GmTIq7BumnPa5YYNW+2NRypQ=");
-    let bcrypt = import("$2b$04$rFNBLVleTSriemOrN8Co..u8qmlvYZBQK3b3sesadhu86yjg5//Tu");
+    let pbkdf2 = PasswordHash::parse_imported(
+        "pbkdf2_sha256$50$salt$BchdlRLGUfQOFfFFUt2GmTIq7BumnPa5YYNW+2NRypQ=",
+    )
+    .unwrap();
     let old = PasswordHash::parse(&own.as_str().replace("m=64,t=1", "m=128,t=2")).unwrap();
-    let stored = [&own, &cheap, &dear, &bcrypt, &old];
+    let stored = [&own, &pbkdf2, &old];
     let equal = stored.into_iter().fold(
         PasswordHasher::builder().profile(Argon2Profile::insecure_fast()),
         |builder, stored| builder.add_stored(stored),
     );
     let equal = equal.build();
-    let accounts = [None, Some(&own), Some(&cheap), Some(&dear), Some(&bcrypt), Some(&old)];
-    let names = ["unknown", "own", "PBKDF2, cheap", "PBKDF2, dear", "bcrypt", "old profile"];
+    let accounts = [None, Some(&own), Some(&pbkdf2), Some(&old)];
+    let names = ["unknown", "own", "PBKDF2", "old profile"];
     assert_alike(names, SAMPLES, async |kind| time(&equal, accounts[kind]).await).await;
 
     // The test would see it: without the others' work an unknown account is faster.

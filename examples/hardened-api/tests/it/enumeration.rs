@@ -115,7 +115,7 @@ async fn links_are_requested_in_the_same_time_for_known_and_unknown_addresses() 
             }
             taken
         };
-        let samples = if soaks() { 1_000 } else { 400 };
+        let samples = if soaks() { 1_000 } else { 100 };
         assert_alike(["an unknown address", "a known address"], samples, measure).await;
         assert_eq!(asked.answer, Some((202, json!({}))));
     }
@@ -141,7 +141,7 @@ async fn sign_ups_take_the_same_time_for_free_and_taken_addresses() {
 
 /// An answer that takes a password's hash takes 30 ms.
 fn samples_of_hashes() -> usize {
-    if soaks() { 1_000 } else { 50 }
+    if soaks() { 1_000 } else { 20 }
 }
 
 fn soaks() -> bool {

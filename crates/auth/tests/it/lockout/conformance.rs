@@ -233,7 +233,7 @@ fn unix(clock: &ManualClock) -> u64 {
 
 #[tokio::test]
 async fn memory_is_the_model() {
-    check(500, async || {
+    check(100, async || {
         let clock = ManualClock::default();
         (MemoryAttempts::builder().time(&clock).build(), Some(clock))
     })
