@@ -95,8 +95,8 @@ impl Landing {
             match down.and_then(|place| slot.flights.remove(place)) {
                 Some(flight) => {
                     drop(slot);
-                    // An observer that panics must not take the other call with it. Whoever waits for
-                    // this one and has no answer yet learns that it is lost.
+                    // A panic of an observer, which the panic hook has reported, must not end the other
+                    // call. Requests that this call has not answered yet learn that it is lost.
                     let _panicked = catch_unwind(AssertUnwindSafe(|| flight.land()));
                 }
                 None if slot.is_closed && slot.flights.is_empty() => return Poll::Ready(()),

@@ -106,8 +106,8 @@ impl StaleCopiesBuilder {
     /// By default a request with a header that is not [neutral](Self::neutral_header) or is marked
     /// as sensitive, or with user information in its target, has no copies, and the
     /// [identity](hardpoint_core::Identity) in its context is its caller. `callers` replaces these
-    /// rules: requests with the same key, method, scheme, host and target share a copy, whatever
-    /// their other headers and their identity are. The layer then guarantees that a copy never
+    /// rules: requests with the same key, method, scheme, host and target share a copy, even if their
+    /// other headers and their identities differ. The layer then guarantees that a copy never
     /// reaches another key, and `key` is responsible for the rest: it must include everything that
     /// the response depends on and `Vary` does not name. Set it if callers are distinguished by a
     /// header, or if all of them may share one response:

@@ -23,7 +23,7 @@ pub(super) struct StoredCopy {
     pub(super) had_age: Duration,
     /// When the response arrived.
     pub(super) stored: Mono,
-    /// The instant from which it is no longer served.
+    /// The instant at which it expires.
     pub(super) expires: Mono,
 }
 

@@ -77,7 +77,7 @@
 //!    to a method that is not safe, such as POST, ends those of its target for all callers (RFC 9111
 //!    §4.4). Responses that were asked for before are not kept.
 //! 8. A copy is served up to the age of [`max_age`](StaleCopiesBuilder::max_age). `stale-if-error` of
-//!    the response (RFC 5861) can shorten it: to that time after the response is no longer fresh.
+//!    the response (RFC 5861) can shorten it: to that time after the response has become stale.
 //! 9. A copy has the response's header fields without those of the connection, an `Age` (RFC 9111
 //!    §5.1) of its time here and before, and [`StaleCopy`] in its extensions. There is no `Warning`,
 //!    which RFC 9111 made obsolete.

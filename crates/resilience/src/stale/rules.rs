@@ -229,7 +229,7 @@ impl<'a> Directives<'a> {
     }
 
     /// How old a response may be that takes the place of a failure (RFC 5861 §4): for the time of
-    /// `stale-if-error` after it is no longer fresh.
+    /// `stale-if-error` after its freshness ends.
     fn usable(&self) -> Option<Duration> {
         let grace = self.seconds("stale-if-error")?;
         let fresh = self.seconds("s-maxage").or_else(|| self.seconds("max-age"));

@@ -96,7 +96,7 @@ impl StaleCopies {
         self.shared.copies().usage().0
     }
 
-    /// Whether there is no copy.
+    /// Returns whether the store is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -160,7 +160,7 @@ async fn bodies_that_never_end_take_bounded_memory_and_return_it() {
         bodies.push(body);
     }
     assert!(!pair.keeps(|| ok("a")).await, "no memory is left for others");
-    // One frame more is over the limit of a body: what was recorded is freed.
+    // The next frame exceeds the limit of a body, so the recorder frees what it has.
     for body in &mut bodies {
         body.frame().await.unwrap().unwrap();
     }

@@ -1,4 +1,4 @@
-//! Answers after which a copy is no longer right.
+//! Answers that end a copy.
 
 use std::time::Duration;
 
