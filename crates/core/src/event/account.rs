@@ -1,6 +1,59 @@
-//! The events of accounts: attempts to log in, one-time tokens and their delivery.
+//! The events of accounts: passwords, attempts to log in, one-time tokens and their delivery.
 
 use super::{Decider, Event};
+
+/// The result of a password operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PasswordResult {
+    /// The password was not verified, and may be correct: the stored hash needs a pepper that is missing or
+    /// more than the ceiling, or the hash function failed.
+    Failed,
+    /// A new hash was made.
+    Hashed,
+    /// The password matched the hash.
+    Matched,
+    /// The password did not match.
+    Mismatched,
+    /// The queue was full.
+    Shed,
+}
+
+impl PasswordResult {
+    /// The label as one lowercase word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Hashed => "hashed",
+            Self::Matched => "matched",
+            Self::Mismatched => "mismatched",
+            Self::Shed => "shed",
+        }
+    }
+}
+
+/// A password was hashed or verified, or refused because the queue was full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PasswordChecked {
+    /// The result.
+    pub result: PasswordResult,
+}
+
+impl PasswordChecked {
+    /// Creates an event with these fields.
+    #[must_use]
+    pub const fn new(result: PasswordResult) -> Self {
+        Self { result }
+    }
+}
+
+impl<'a> From<PasswordChecked> for Event<'a> {
+    fn from(event: PasswordChecked) -> Self {
+        Self::PasswordChecked(event)
+    }
+}
 
 /// Where an attempt to log in is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

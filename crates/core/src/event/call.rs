@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{CallGuard, CircuitState, Ending, Event, HedgeResult, RetryStop, StaleCopyResult};
+use super::{Ending, Event};
 use crate::TraceContext;
 
 /// An outgoing call ended. A call that is retried reports each attempt.
@@ -42,6 +42,43 @@ impl<'a> From<CallEnded<'a>> for Event<'a> {
     }
 }
 
+/// The result of a hedge, a second attempt beside a slow first one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HedgeResult {
+    /// Not sent: the first attempt has not read the whole request body, or the body is longer than
+    /// the policy keeps.
+    Body,
+    /// Not sent: calls have not yet earned a hedge in the budget.
+    Budget,
+    /// The call was dropped while the hedge was in flight.
+    Cancelled,
+    /// Both attempts failed.
+    Failed,
+    /// The first attempt answered; the hedge was dropped or had failed.
+    First,
+    /// The hedge answered; the first attempt was dropped or had failed.
+    Hedge,
+    /// Another policy of this process refused the hedge.
+    Shed,
+}
+
+impl HedgeResult {
+    /// The label as one lowercase word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Body => "body",
+            Self::Budget => "budget",
+            Self::Cancelled => "cancelled",
+            Self::Failed => "failed",
+            Self::First => "first",
+            Self::Hedge => "hedge",
+            Self::Shed => "shed",
+        }
+    }
+}
+
 /// A hedge, a second attempt beside a slow first one, was due, and its result is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -66,6 +103,27 @@ impl<'a> From<CallHedged<'a>> for Event<'a> {
     }
 }
 
+/// What refused an outgoing call before it was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CallGuard {
+    /// A bulkhead: too many calls are in flight.
+    Bulkhead,
+    /// A circuit breaker: the destination fails.
+    CircuitBreaker,
+}
+
+impl CallGuard {
+    /// The label as one lowercase word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bulkhead => "bulkhead",
+            Self::CircuitBreaker => "circuit_breaker",
+        }
+    }
+}
+
 /// A policy of this process refused an outgoing call before it was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -87,6 +145,39 @@ impl<'a> CallRefused<'a> {
 impl<'a> From<CallRefused<'a>> for Event<'a> {
     fn from(event: CallRefused<'a>) -> Self {
         Self::CallRefused(event)
+    }
+}
+
+/// Why a failed call is not retried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RetryStop {
+    /// The last attempt was made.
+    Attempts,
+    /// The request body was longer than the policy keeps, or failed.
+    Body,
+    /// The budget is empty.
+    Budget,
+    /// The retry would begin after the deadline.
+    Deadline,
+    /// The destination asks not to retry, or only after a longer time than the policy waits.
+    Hint,
+    /// The policy does not retry such a failure of such a request.
+    Policy,
+}
+
+impl RetryStop {
+    /// The label as one lowercase word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Attempts => "attempts",
+            Self::Body => "body",
+            Self::Budget => "budget",
+            Self::Deadline => "deadline",
+            Self::Hint => "hint",
+            Self::Policy => "policy",
+        }
     }
 }
 
@@ -116,6 +207,36 @@ impl<'a> From<CallRetried<'a>> for Event<'a> {
     }
 }
 
+/// The state of a circuit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CircuitState {
+    /// Calls pass, and their outcomes are counted.
+    Closed,
+    /// An operator turned the circuit off: calls pass, and no outcome is counted.
+    Disabled,
+    /// An operator opened the circuit: calls are refused until it is reset.
+    ForcedOpen,
+    /// A few trial calls pass.
+    HalfOpen,
+    /// Calls are refused.
+    Open,
+}
+
+impl CircuitState {
+    /// The label as one lowercase word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Disabled => "disabled",
+            Self::ForcedOpen => "forced_open",
+            Self::HalfOpen => "half_open",
+            Self::Open => "open",
+        }
+    }
+}
+
 /// A circuit opened, became half-open or closed, or an operator steered it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -137,6 +258,30 @@ impl<'a> CircuitChanged<'a> {
 impl<'a> From<CircuitChanged<'a>> for Event<'a> {
     fn from(event: CircuitChanged<'a>) -> Self {
         Self::CircuitChanged(event)
+    }
+}
+
+/// Whether a failed call got its last good response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StaleCopyResult {
+    /// No copy is kept for this request.
+    Absent,
+    /// The copy is older than its maximum age.
+    Expired,
+    /// The caller got the copy.
+    Served,
+}
+
+impl StaleCopyResult {
+    /// The label as one lowercase word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Expired => "expired",
+            Self::Served => "served",
+        }
     }
 }
 

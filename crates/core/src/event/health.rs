@@ -1,6 +1,6 @@
 //! Events of health checks and of the readiness.
 
-use super::{Event, Readiness};
+use super::Event;
 
 /// A health check's status changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,33 @@ impl<'a> CheckChanged<'a> {
 impl<'a> From<CheckChanged<'a>> for Event<'a> {
     fn from(event: CheckChanged<'a>) -> Self {
         Self::CheckChanged(event)
+    }
+}
+
+/// Whether a service accepts new work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Readiness {
+    /// The service is shutting down: requests in flight finish, new ones should go elsewhere.
+    Draining,
+    /// A check that gates readiness fails.
+    NotReady,
+    /// The service accepts new work.
+    Ready,
+    /// The service has not finished starting.
+    Starting,
+}
+
+impl Readiness {
+    /// The label as one lowercase word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Draining => "draining",
+            Self::NotReady => "not_ready",
+            Self::Ready => "ready",
+            Self::Starting => "starting",
+        }
     }
 }
 

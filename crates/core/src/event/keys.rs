@@ -1,6 +1,6 @@
-//! Events of keys, tokens and passwords.
+//! Events of an issuer's key sets.
 
-use super::{Event, KeySetState, PasswordResult, RefreshErrorKind, VerifyErrorKind};
+use super::Event;
 
 /// An issuer added or removed keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,57 @@ impl<'a> KeySetChanged<'a> {
 impl<'a> From<KeySetChanged<'a>> for Event<'a> {
     fn from(event: KeySetChanged<'a>) -> Self {
         Self::KeySetChanged(event)
+    }
+}
+
+/// Why the keys of an issuer could not be fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RefreshErrorKind {
+    /// The set has no usable key.
+    Empty,
+    /// The discovery document points to plain HTTP.
+    Insecure,
+    /// The discovery document names another issuer.
+    Issuer,
+    /// The response is neither a key set nor a discovery document.
+    Malformed,
+    /// The server answered 304 to a request that was not conditional on the current keys.
+    NotModified,
+    /// The server answered with a redirect that is not followed.
+    Redirect,
+    /// The server answered with a status other than 200.
+    Status,
+    /// The fetching task has ended, or the fetch panicked.
+    Stopped,
+    /// The server took too long.
+    Timeout,
+    /// The response is larger than 256 KiB or has more than 100 keys.
+    TooLarge,
+    /// The server did not answer.
+    Unreachable,
+    /// The discovery document names a location that is not a URL or is inside the network.
+    Url,
+}
+
+impl RefreshErrorKind {
+    /// The label as one lowercase word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::Insecure => "insecure",
+            Self::Issuer => "issuer",
+            Self::Malformed => "malformed",
+            Self::NotModified => "not_modified",
+            Self::Redirect => "redirect",
+            Self::Status => "status",
+            Self::Stopped => "stopped",
+            Self::Timeout => "timeout",
+            Self::TooLarge => "too_large",
+            Self::Unreachable => "unreachable",
+            Self::Url => "url",
+        }
     }
 }
 
@@ -85,6 +136,30 @@ impl<'a> From<KeySetKeySkipped<'a>> for Event<'a> {
     }
 }
 
+/// The state of an issuer's keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeySetState {
+    /// The keys are too old to be used.
+    Expired,
+    /// The keys were fetched recently enough.
+    Fresh,
+    /// A refresh is overdue. The keys are still used.
+    Stale,
+}
+
+impl KeySetState {
+    /// The label as one lowercase word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Fresh => "fresh",
+            Self::Stale => "stale",
+        }
+    }
+}
+
 /// A key set became fresh, stale or expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -106,49 +181,5 @@ impl<'a> KeySetStateChanged<'a> {
 impl<'a> From<KeySetStateChanged<'a>> for Event<'a> {
     fn from(event: KeySetStateChanged<'a>) -> Self {
         Self::KeySetStateChanged(event)
-    }
-}
-
-/// A token was accepted or refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TokenVerified {
-    /// `Ok` if the token was accepted, otherwise the reason for the refusal.
-    pub result: Result<(), VerifyErrorKind>,
-}
-
-impl TokenVerified {
-    /// Creates an event with these fields.
-    #[must_use]
-    pub const fn new(result: Result<(), VerifyErrorKind>) -> Self {
-        Self { result }
-    }
-}
-
-impl<'a> From<TokenVerified> for Event<'a> {
-    fn from(event: TokenVerified) -> Self {
-        Self::TokenVerified(event)
-    }
-}
-
-/// A password was hashed or verified, or refused because the queue was full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PasswordChecked {
-    /// The result.
-    pub result: PasswordResult,
-}
-
-impl PasswordChecked {
-    /// Creates an event with these fields.
-    #[must_use]
-    pub const fn new(result: PasswordResult) -> Self {
-        Self { result }
-    }
-}
-
-impl<'a> From<PasswordChecked> for Event<'a> {
-    fn from(event: PasswordChecked) -> Self {
-        Self::PasswordChecked(event)
     }
 }

@@ -1,6 +1,34 @@
-//! Events of rate limiters and their stores.
+//! Events of rate limiters.
 
-use super::{Decider, Event, StoreErrorKind, StoreKind};
+use super::Event;
+
+/// Who decided about a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Decider {
+    /// A cache of refusals in front of a remote store.
+    Cache,
+    /// This process, in place of a remote store that did not decide.
+    Fallback,
+    /// This process, which keeps the state.
+    #[default]
+    Memory,
+    /// A remote store.
+    Store,
+}
+
+impl Decider {
+    /// The label as one lowercase word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cache => "cache",
+            Self::Fallback => "fallback",
+            Self::Memory => "memory",
+            Self::Store => "store",
+        }
+    }
+}
 
 /// A rate limiter decided on a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,54 +85,5 @@ impl<'a> NearLimit<'a> {
 impl<'a> From<NearLimit<'a>> for Event<'a> {
     fn from(event: NearLimit<'a>) -> Self {
         Self::NearLimit(event)
-    }
-}
-
-/// A store could not queue or send settlements. The cells that they hold stay charged until they
-/// time out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SettlementsLost {
-    /// The store.
-    pub store: StoreKind,
-    /// The number of lost settlements.
-    pub lost: u64,
-}
-
-impl SettlementsLost {
-    /// Creates an event with these fields.
-    #[must_use]
-    pub const fn new(store: StoreKind, lost: u64) -> Self {
-        Self { store, lost }
-    }
-}
-
-impl<'a> From<SettlementsLost> for Event<'a> {
-    fn from(event: SettlementsLost) -> Self {
-        Self::SettlementsLost(event)
-    }
-}
-
-/// A store did not decide, so the failure policy decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct StoreFailed {
-    /// The store.
-    pub store: StoreKind,
-    /// The reason.
-    pub kind: StoreErrorKind,
-}
-
-impl StoreFailed {
-    /// Creates an event with these fields.
-    #[must_use]
-    pub const fn new(store: StoreKind, kind: StoreErrorKind) -> Self {
-        Self { store, kind }
-    }
-}
-
-impl<'a> From<StoreFailed> for Event<'a> {
-    fn from(event: StoreFailed) -> Self {
-        Self::StoreFailed(event)
     }
 }

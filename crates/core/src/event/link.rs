@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Event, LinkState, StoreErrorKind};
+use super::{Event, StoreErrorKind};
 
 /// A command that was given to a link was answered, or failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,31 @@ impl<'a> LinkAnswered<'a> {
 impl<'a> From<LinkAnswered<'a>> for Event<'a> {
     fn from(event: LinkAnswered<'a>) -> Self {
         Self::LinkAnswered(event)
+    }
+}
+
+/// The state of a link to a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LinkState {
+    /// The link connects: for the first time, or for one deadline after it lost its connection.
+    /// Commands wait for it until their deadline.
+    Connecting,
+    /// The server does not answer in time, or not at all. Commands fail at once.
+    Down,
+    /// The server answers.
+    Up,
+}
+
+impl LinkState {
+    /// The label as one lowercase word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Down => "down",
+            Self::Up => "up",
+        }
     }
 }
 

@@ -9,33 +9,32 @@ mod account;
 mod call;
 mod health;
 mod keys;
-mod label;
 mod limit;
 mod link;
 mod request;
 mod session;
+mod store;
+mod token;
 
 pub use self::account::{
     AttemptLane, AttemptResult, DeliveryResult, LoginAttempted, MessageDelivered, OneTimeResult,
-    OneTimeTokenUsed,
+    OneTimeTokenUsed, PasswordChecked, PasswordResult,
 };
 pub use self::call::{
-    CallEnded, CallHedged, CallRefused, CallRetried, CircuitChanged, StaleCopySought,
+    CallEnded, CallGuard, CallHedged, CallRefused, CallRetried, CircuitChanged, CircuitState,
+    HedgeResult, RetryStop, StaleCopyResult, StaleCopySought,
 };
-pub use self::health::{CheckChanged, ReadinessChanged};
+pub use self::health::{CheckChanged, Readiness, ReadinessChanged};
 pub use self::keys::{
-    KeySetChanged, KeySetFetchFailed, KeySetKeySkipped, KeySetStateChanged, PasswordChecked,
-    TokenVerified,
+    KeySetChanged, KeySetFetchFailed, KeySetKeySkipped, KeySetState, KeySetStateChanged,
+    RefreshErrorKind,
 };
-pub use self::label::{
-    CallGuard, CircuitState, Decider, Ending, HedgeResult, KeySetState, LinkState, PasswordResult,
-    Readiness, RefreshErrorKind, RetryStop, StaleCopyResult, StoreErrorKind, StoreKind,
-    VerifyErrorKind,
-};
-pub use self::limit::{Limited, NearLimit, SettlementsLost, StoreFailed};
-pub use self::link::{LinkAnswered, LinkChanged};
-pub use self::request::{RequestEnded, RequestStarted};
+pub use self::limit::{Decider, Limited, NearLimit};
+pub use self::link::{LinkAnswered, LinkChanged, LinkState};
+pub use self::request::{Ending, RequestEnded, RequestStarted};
 pub use self::session::{RefreshResult, SessionRefreshed, SessionReused};
+pub use self::store::{SettlementsLost, StoreErrorKind, StoreFailed, StoreKind};
+pub use self::token::{TokenVerified, VerifyErrorKind};
 
 /// One decision or discovery of a hardpoint layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,35 @@
 
 use std::time::Duration;
 
-use super::{Ending, Event};
-use crate::{Scheme, TraceContext};
+use super::Event;
+use crate::{Outcome, Scheme, TraceContext};
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Ending {
+    /// The body was dropped before its end.
+    Aborted,
+    /// The future was dropped before it was ready.
+    Cancelled,
+    /// A layer set the outcome, or it follows from the status.
+    Known(Outcome),
+    /// The whole response was passed to the server.
+    Ok,
+}
+
+impl Ending {
+    /// The label as one lowercase word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Aborted => "aborted",
+            Self::Cancelled => "cancelled",
+            Self::Known(outcome) => outcome.as_str(),
+            Self::Ok => "ok",
+        }
+    }
+}
 
 /// A request is over: its response body has ended, or its future or body was dropped.
 ///
