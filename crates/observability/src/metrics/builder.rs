@@ -1,5 +1,7 @@
 //! Declaring metrics.
 
+mod declare;
+
 use std::{collections::HashSet, fmt, sync::Arc};
 
 use hardpoint_core::{Telemetry, Time};
@@ -8,9 +10,12 @@ use super::{
     Bounds, ConfigError, Counter, Family, FloatCounter, Gauge, Histogram, Labels, MetricsService,
     Mistake, Operations, Unit, UpDown,
     cells::Allocator,
-    family::{self, Kind, Metric, Shape},
+    encode,
+    family::{Kind, Metric, Shape},
     observer::EventMetrics,
-    process, thread, unit,
+    process,
+    source::{Lost, Observed, ObservedKind, Source},
+    thread, unit,
 };
 use crate::LogsHandle;
 
@@ -37,62 +42,6 @@ pub struct MetricsBuilder {
     allocator: Arc<Allocator<'static>>,
     sources: Vec<Source>,
     mistakes: Vec<Mistake>,
-}
-
-/// Where the lines of one metric come from.
-#[derive(Clone)]
-pub(super) enum Source {
-    /// A metric of a family, by its index.
-    Family(Arc<family::Family>, usize),
-    /// Read at each scrape.
-    Observed(Arc<Observed>),
-    /// What the families could not record as they were asked to.
-    Lost(Lost),
-}
-
-/// A value that is read at each scrape.
-pub(super) struct Observed {
-    pub(super) name: &'static str,
-    pub(super) unit: &'static str,
-    pub(super) help: &'static str,
-    pub(super) kind: ObservedKind,
-    /// Passes each value on, with its encoded labels.
-    pub(super) read: Box<Read>,
-}
-
-/// Calls its argument with each value.
-type Read = dyn Fn(&mut dyn FnMut(&str, f64)) + Send + Sync;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ObservedKind {
-    Counter,
-    Gauge,
-    /// Constant labels.
-    Info,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lost {
-    Overflowed,
-    Refused,
-}
-
-impl Lost {
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Overflowed => "hardpoint_metrics_overflow_total",
-            Self::Refused => "hardpoint_metrics_refused_total",
-        }
-    }
-
-    pub(super) const fn help(self) -> &'static str {
-        match self {
-            Self::Overflowed => {
-                "Look-ups of a series that did not fit and took the overflow series."
-            }
-            Self::Refused => "Values that are not amounts: negative, infinite or not numbers.",
-        }
-    }
 }
 
 impl Metrics {
@@ -297,7 +246,7 @@ impl MetricsBuilder {
                 let (name, label) = (name.to_owned(), (*label).to_owned());
                 self.mistakes.push(Mistake::Label { name, label });
             }
-            family::encode(&mut text, label, value);
+            encode::label(&mut text, label, value);
         }
         self.sources.push(Source::Observed(Arc::new(Observed {
             name,
@@ -325,127 +274,6 @@ impl MetricsBuilder {
         }
         self.sources.sort_by_key(Source::name);
         Ok(Metrics { sources: self.sources.into() })
-    }
-
-    /// Declares metrics that share their series.
-    pub(super) fn group(
-        &mut self,
-        labels: &[&'static str],
-        metrics: Vec<Metric>,
-        shape: Shape,
-    ) -> Arc<family::Family> {
-        let name = metrics.first().map_or("", |metric| metric.name);
-        let mut seen = HashSet::new();
-        for label in labels {
-            if !unit::is_label(label) || !seen.insert(label) {
-                let (name, label) = (name.to_owned(), (*label).to_owned());
-                self.mistakes.push(Mistake::Label { name, label });
-            }
-        }
-        // A metric without labels always has its series.
-        let max = if labels.is_empty() { 1 } else { self.max_series };
-        let family = family::Family::new(labels, metrics, shape, max, &self.allocator);
-        let metrics = 0..family.metrics.len();
-        self.sources.extend(metrics.map(|metric| Source::Family(Arc::clone(&family), metric)));
-        family
-    }
-
-    /// The kind of a histogram whose cells follow those of `shape`, to which it adds them.
-    pub(super) fn histogram_kind(
-        &mut self,
-        name: &'static str,
-        bounds: Bounds,
-        exemplars: bool,
-        shape: &mut Shape,
-    ) -> Kind {
-        if !bounds.is_valid() {
-            self.mistakes.push(Mistake::Bounds { name: name.to_owned() });
-        }
-        let bounds = bounds.cut();
-        let (first, sum) = (shape.integers, shape.floats);
-        let buckets = bounds.as_slice().len() + 1;
-        shape.integers += buckets;
-        shape.floats += 1;
-        if exemplars {
-            shape.exemplars = buckets;
-        }
-        Kind::Histogram { first, sum, encoded: family::encode_bounds(&bounds), bounds, exemplars }
-    }
-
-    pub(super) fn check(&mut self, metric: &Metric, unit: Unit) {
-        let counts = matches!(metric.kind, Kind::Counter(_) | Kind::FloatCounter(_));
-        self.check_text(metric.name, unit, counts, metric.help);
-    }
-
-    pub(super) fn observed(
-        &mut self,
-        kind: ObservedKind,
-        name: &'static str,
-        unit: Unit,
-        help: &'static str,
-        read: impl Fn() -> Option<f64> + Send + Sync + 'static,
-    ) {
-        self.observed_each(kind, name, unit, help, move |add| {
-            if let Some(value) = read() {
-                add("", value);
-            }
-        });
-    }
-
-    /// Declares values that `read` passes on at each scrape, each with its encoded labels.
-    pub(super) fn observed_each(
-        &mut self,
-        kind: ObservedKind,
-        name: &'static str,
-        unit: Unit,
-        help: &'static str,
-        read: impl Fn(&mut dyn FnMut(&str, f64)) + Send + Sync + 'static,
-    ) {
-        self.check_text(name, unit, kind == ObservedKind::Counter, help);
-        let observed = Observed { name, unit: unit.as_str(), help, kind, read: Box::new(read) };
-        self.sources.push(Source::Observed(Arc::new(observed)));
-    }
-
-    pub(super) const fn clock(&self) -> &Time {
-        &self.time
-    }
-
-    fn family<L: Labels, M>(
-        &mut self,
-        name: &'static str,
-        unit: Unit,
-        help: &'static str,
-        kind: Kind,
-    ) -> Family<L, M> {
-        let shape = match kind {
-            Kind::FloatCounter(_) => Shape { floats: 1, ..Shape::default() },
-            Kind::Gauge => Shape::default(),
-            _ => Shape { integers: 1, ..Shape::default() },
-        };
-        let metric = Metric { name, unit: unit.as_str(), help, kind };
-        self.check(&metric, unit);
-        Family::new(self.group(L::NAMES, vec![metric], shape), self.time.clone())
-    }
-
-    fn check_text(&mut self, name: &'static str, unit: Unit, counts: bool, help: &str) {
-        if let Err(mistake) = unit::check_name(name, unit, counts) {
-            self.mistakes.push(mistake);
-        }
-        if help.trim().is_empty() {
-            self.mistakes.push(Mistake::Help { name: name.to_owned() });
-        }
-    }
-}
-
-impl Source {
-    pub(super) fn name(&self) -> &'static str {
-        match self {
-            Self::Family(family, metric) => {
-                family.metrics.get(*metric).map_or("", |metric| metric.name)
-            }
-            Self::Observed(observed) => observed.name,
-            Self::Lost(lost) => lost.name(),
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{MetricsBuilder, Unit, builder::ObservedKind, family};
+use super::{MetricsBuilder, Unit, encode, source::ObservedKind};
 use crate::otlp::{DropReason, Queue, Signal};
 
 impl MetricsBuilder {
@@ -21,8 +21,8 @@ impl MetricsBuilder {
                     let totals = queue.totals();
                     for reason in DropReason::ALL {
                         let mut labels = String::new();
-                        family::encode(&mut labels, "signal", signal.as_str());
-                        family::encode(&mut labels, "reason", reason.as_str());
+                        encode::label(&mut labels, "signal", signal.as_str());
+                        encode::label(&mut labels, "reason", reason.as_str());
                         add(&labels, totals.dropped_for(reason) as f64);
                     }
                 }
@@ -56,6 +56,6 @@ impl MetricsBuilder {
 
 fn label(signal: Signal) -> String {
     let mut labels = String::new();
-    family::encode(&mut labels, "signal", signal.as_str());
+    encode::label(&mut labels, "signal", signal.as_str());
     labels
 }

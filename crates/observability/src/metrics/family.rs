@@ -1,7 +1,6 @@
 //! The series of one or several metrics that share their labels.
 
 use std::{
-    cell::RefCell,
     collections::HashMap,
     fmt,
     sync::{
@@ -13,15 +12,15 @@ use std::{
 use super::{
     Bounds,
     cells::{Allocator, Cell, Reader, Run},
+    encode,
     exemplar::Exemplars,
+    key::{self, Key},
+    recent::{self, Recent},
     thread,
 };
 
 /// The label of the series that takes what does not fit, as OpenTelemetry names it.
 pub(super) const OVERFLOW: &str = "otel_metric_overflow";
-
-/// A longer label value is cut after this many bytes.
-const MAX_VALUE: usize = 128;
 
 /// The kind of a metric and where it is in its series' cells.
 #[derive(Debug)]
@@ -139,19 +138,12 @@ impl Family {
         let mut left = self.labels.len();
         values(&mut |value| {
             if left > 0 {
-                key.push(cut(value).as_bytes());
-                // Not in UTF-8, so that values cannot run into each other.
-                key.push(&[END]);
+                key.add(value);
                 left -= 1;
             }
         });
         let key = key.as_slice();
-        let decode = |add: &mut dyn FnMut(&str)| {
-            for value in key.split(|byte| *byte == END) {
-                add(std::str::from_utf8(value).unwrap_or_default());
-            }
-        };
-        self.with_key(key, decode, then)
+        self.with_key(key, |add| key::decode(key, add), then)
     }
 
     /// Calls `then` with the series of a key. If the series is new, `decode` turns the key into the
@@ -162,22 +154,14 @@ impl Family {
         decode: impl FnOnce(&mut dyn FnMut(&str)),
         then: impl Fn(&Arc<Series>) -> T,
     ) -> T {
-        let hash = hash(self.id, key);
-        let known = RECENT.try_with(|recent| {
-            let recent = recent.try_borrow().ok()?;
-            let is = |entry: &Recent| {
-                entry.hash == hash && entry.family == self.id && *entry.key == *key
-            };
-            let entry = set(&recent, hash)?.iter().flatten().find(|entry| is(entry))?;
-            Some(then(&entry.series))
-        });
-        match known {
-            Ok(Some(done)) => done,
-            _ => self.find(key, decode).map_or_else(
+        let hash = key::hash(self.id, key);
+        match recent::recall(hash, self.id, key, &then) {
+            Some(done) => done,
+            None => self.find(key, decode).map_or_else(
                 || then(self.overflow()),
                 |series| {
                     let done = then(&series);
-                    remember(Recent { hash, family: self.id, key: key.into(), series });
+                    recent::remember(Recent { hash, family: self.id, key: key.into(), series });
                     done
                 },
             ),
@@ -230,7 +214,7 @@ impl Family {
         let mut names = self.labels.iter();
         decode(&mut |value| {
             if let Some(name) = names.next() {
-                encode(&mut text, name, value);
+                encode::label(&mut text, name, value);
             }
         });
         text
@@ -332,158 +316,5 @@ impl Series {
     /// The value of a gauge.
     pub(super) fn value(&self) -> f64 {
         f64::from_bits(self.gauge.load(Ordering::Relaxed))
-    }
-}
-
-/// A series that this thread looked up.
-struct Recent {
-    hash: u64,
-    family: u64,
-    key: Box<[u8]>,
-    series: Arc<Series>,
-}
-
-/// The series that a thread remembers: more than most services have routes.
-const ENTRIES: usize = 256;
-/// Those of them that a key can be among.
-const SET: usize = 4;
-
-thread_local! {
-    static RECENT: RefCell<Vec<Option<Recent>>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Puts an entry in the place of the oldest of its set. A thread that is ending remembers nothing.
-fn remember(entry: Recent) {
-    let _remembered = RECENT.try_with(|recent| {
-        let mut recent = recent.try_borrow_mut().ok()?;
-        if recent.is_empty() {
-            recent.resize_with(ENTRIES, || None);
-        }
-        let set = recent.get_mut(first_of_set(entry.hash)..)?.first_chunk_mut::<SET>()?;
-        set.rotate_right(1);
-        set.first_mut()?.replace(entry)
-    });
-}
-
-fn set(recent: &[Option<Recent>], hash: u64) -> Option<&[Option<Recent>; SET]> {
-    recent.get(first_of_set(hash)..)?.first_chunk()
-}
-
-fn first_of_set(hash: u64) -> usize {
-    // The highest bits are the best mixed ones.
-    (hash >> 58) as usize * SET
-}
-
-/// The label values of a series, in a form that is looked up. Short ones need no allocation.
-struct Key {
-    inline: [u8; Self::INLINE],
-    len: usize,
-    /// All of a longer key.
-    heap: Vec<u8>,
-}
-
-impl Key {
-    const INLINE: usize = 96;
-
-    const fn new() -> Self {
-        Self { inline: [0; Self::INLINE], len: 0, heap: Vec::new() }
-    }
-
-    fn push(&mut self, bytes: &[u8]) {
-        if let Some(free) = self.inline.get_mut(self.len..self.len + bytes.len()) {
-            free.copy_from_slice(bytes);
-            self.len += bytes.len();
-            return;
-        }
-        if self.heap.is_empty() {
-            self.heap.extend_from_slice(self.inline.get(..self.len).unwrap_or_default());
-            // Nothing fits any more.
-            self.len = Self::INLINE;
-        }
-        self.heap.extend_from_slice(bytes);
-    }
-
-    fn as_slice(&self) -> &[u8] {
-        if self.heap.is_empty() {
-            self.inline.get(..self.len).unwrap_or_default()
-        } else {
-            &self.heap
-        }
-    }
-}
-
-/// Ends a value in a key. It is not in UTF-8.
-pub(super) const END: u8 = 0xff;
-
-/// Picks the set of a key, by its length and up to four of its words: in a long key the rest does
-/// not count. Keys that collide, also on purpose, only displace each other in one set.
-#[inline]
-pub(super) fn hash(seed: u64, key: &[u8]) -> u64 {
-    let word = |from: usize| {
-        let word = key.get(from..).and_then(<[u8]>::first_chunk);
-        word.map_or(0, |word| u64::from_le_bytes(*word))
-    };
-    let len = key.len();
-    if len < 8 {
-        let mut short = [0; 8];
-        for (to, from) in short.iter_mut().zip(key) {
-            *to = *from;
-        }
-        return fold(seed ^ len as u64, u64::from_le_bytes(short));
-    }
-    let ends = fold(word(0) ^ seed, word(len - 8) ^ len as u64);
-    if len <= 16 {
-        return ends;
-    }
-    fold(word(len / 2 - 8) ^ ends, word(len / 2))
-}
-
-/// Mixes two words: both halves of their product, with odd constants against zeros.
-#[inline]
-fn fold(first: u64, second: u64) -> u64 {
-    const ODD: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xd6e8_feb8_6659_fd93];
-
-    let product = u128::from(first ^ ODD[0]) * u128::from(second ^ ODD[1]);
-    #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
-    let (low, high) = (product as u64, (product >> 64) as u64);
-    low ^ high
-}
-
-/// Appends a label. An empty value is the same as no label.
-pub(super) fn encode(text: &mut String, name: &str, value: &str) {
-    if value.is_empty() {
-        return;
-    }
-    if !text.is_empty() {
-        text.push(',');
-    }
-    text.push_str(name);
-    text.push_str("=\"");
-    escape(value, text);
-    text.push('"');
-}
-
-/// Encodes the label of each bucket, the one without a bound last.
-///
-/// Whole numbers are written as in OpenMetrics (`1.0`), also in the older format: a series keeps its
-/// name when the scraper changes the format.
-pub(super) fn encode_bounds(bounds: &Bounds) -> Vec<String> {
-    let finite = bounds.as_slice().iter().map(|bound| format!("le=\"{bound:?}\""));
-    finite.chain(["le=\"+Inf\"".to_owned()]).collect()
-}
-
-fn cut(value: &str) -> &str {
-    value.get(..value.floor_char_boundary(MAX_VALUE)).unwrap_or_default()
-}
-
-/// Escapes a label's value as both formats require.
-fn escape(value: &str, text: &mut String) {
-    for character in value.chars() {
-        match character {
-            '\\' => text.push_str("\\\\"),
-            '"' => text.push_str("\\\""),
-            '\n' => text.push_str("\\n"),
-            other => text.push(other),
-        }
     }
 }

@@ -13,8 +13,10 @@ use hardpoint_core::{
 use super::{
     Bounds, MetricsBuilder, Unit,
     cells::Cell,
-    family::{self, END, Family, Metric, Series, Shape},
-    instrument, thread,
+    family::{Family, Metric, Series, Shape},
+    instrument,
+    key::{self, END},
+    thread,
 };
 use crate::record::entry::UNMATCHED;
 
@@ -91,7 +93,7 @@ impl Http {
         let Some(facts) = Facts::of(event) else {
             return self.record(&self.find(route, event).unwrap_or_else(|| self.overflow()), event);
         };
-        let hash = family::hash(self.requests.id() ^ facts.0, route.as_bytes());
+        let hash = key::hash(self.requests.id() ^ facts.0, route.as_bytes());
         let known = SEEN.try_with(|seen| {
             let seen = seen.try_borrow().ok()?;
             let is = |entry: &Seen| {

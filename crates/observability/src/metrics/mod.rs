@@ -133,6 +133,7 @@
 
 mod builder;
 mod cells;
+mod encode;
 mod error;
 mod exemplar;
 #[cfg(feature = "otlp")]
@@ -141,12 +142,15 @@ mod exposition;
 mod family;
 pub(crate) mod http;
 mod instrument;
+mod key;
 mod observer;
 mod operation;
 #[cfg(feature = "otlp")]
 pub(crate) mod otlp;
 mod process;
+mod recent;
 mod service;
+mod source;
 mod thread;
 #[cfg(feature = "tokio")]
 pub mod tokio;

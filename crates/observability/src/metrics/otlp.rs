@@ -8,10 +8,10 @@ use std::{borrow::Cow, time::Duration};
 
 use super::{
     Bounds, Metrics,
-    builder::{Lost, Observed, ObservedKind, Source},
     cells::Reader,
     exemplar::{Exemplar, Exemplars},
     family::{Family, Kind, OVERFLOW, Series},
+    source::{Lost, Observed, ObservedKind, Source},
     thread,
 };
 use crate::{
@@ -379,7 +379,7 @@ mod tests {
         let values = ["plain", "a\"b", "\\", "\n", "a,b=\"c\"", ""];
         let mut encoded = String::new();
         for value in values {
-            super::super::family::encode(&mut encoded, "x", value);
+            super::super::encode::label(&mut encoded, "x", value);
         }
         let read: Vec<_> = Labels(&encoded).map(|(_, value)| value.into_owned()).collect();
         assert_eq!(read, &values[..5], "an empty value is no label");

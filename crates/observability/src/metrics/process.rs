@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{MetricsBuilder, Unit, builder::ObservedKind};
+use super::{MetricsBuilder, Unit, source::ObservedKind};
 
 /// The kernel's clock ticks are a hundredth of a second wherever programs can see them, on every
 /// architecture that Rust has a Linux target for.

@@ -7,8 +7,8 @@ pub(super) use self::negotiate::negotiate;
 
 use super::{
     Metrics,
-    builder::{Lost, Observed, ObservedKind, Source},
     family::{Family, Kind, Metric, Series},
+    source::{Lost, Observed, ObservedKind, Source},
     thread,
 };
 use crate::metrics::cells::Reader;
