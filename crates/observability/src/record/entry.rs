@@ -1,5 +1,7 @@
 //! The data of one request, collected until its access line is written.
 
+mod line;
+
 use std::{fmt, sync::Arc, time::Duration};
 
 use hardpoint_core::{
@@ -11,21 +13,18 @@ use http::{
     header::{CONTENT_TYPE, USER_AGENT},
 };
 use http_body::Body;
-use tracing::{Level, Span, span::Id};
+use tracing::Span;
 
+pub(crate) use self::line::TARGET;
 use super::{
-    address::AddressText,
-    facts::{address, beginning, method, replacement, size},
+    facts::{beginning, method, replacement, size},
     grpc::{self, Code, End, Methods},
     ids::{self, X_REQUEST_ID},
     layer::Settings,
-    notes, query,
+    query,
     sample::Sample,
     span::{LiveSpan, OpenSpan, SpanStart},
 };
-
-/// The target of the access line.
-pub(crate) const TARGET: &str = "hardpoint::access";
 
 /// The route of a request that matched none, or whose service does not provide it.
 pub(crate) const UNMATCHED: &str = "unmatched";
@@ -252,22 +251,6 @@ impl Entry {
         }
     }
 
-    /// The number of requests of its kind without a line before this one, if this request has a
-    /// line. Every request that was neither rejected nor successful has one.
-    fn line(&self, ending: Ending, now: Mono, duration: Duration) -> Option<u64> {
-        let rejected = match ending {
-            Ending::Known(outcome) => outcome == Outcome::Rejected,
-            _ => self.status().is_some_and(|status| status.is_client_error()),
-        };
-        if rejected {
-            self.sample.rejection(now)
-        } else if matches!(ending, Ending::Ok) {
-            self.sample.success(self.context.trace(), duration)
-        } else {
-            Some(0)
-        }
-    }
-
     fn grpc_ending(&self) -> Ending {
         match self.grpc.and_then(End::code) {
             Some(code) => code.outcome().map_or(Ending::Ok, Ending::Known),
@@ -289,12 +272,6 @@ impl Entry {
 
     fn since_received(&self, at: Mono) -> Duration {
         at.saturating_since(self.context.received())
-    }
-
-    /// The span whose fields the line inherits: the request's, for its `span_id`, if the request
-    /// has one. The line has its own values of all other fields.
-    fn line_parent(&self) -> Option<Id> {
-        self.exported.as_ref().and_then(|_| self.span.id())
     }
 
     fn report(&self, ending: Ending, duration: Duration) {
@@ -320,45 +297,8 @@ impl Drop for Entry {
         let now = self.time.now();
         let duration = self.since_received(now);
         self.report(ending, duration);
-        let Some(unlogged) = self.line(ending, now, duration) else { return };
-        let hex = &mut [0; 32];
-        let trace_id = self.context.trace().map(|trace| trace.trace_id.encode(hex));
-        let client = address(&self.context).map(AddressText::new);
-        // The fields in one place. tracing requires a separate callsite for each level.
-        macro_rules! line {
-            ($level:expr, $ending:expr) => {
-                tracing::event!(
-                    target: TARGET,
-                    parent: self.line_parent(),
-                    $level,
-                    // Already a text, so it needs no formatting.
-                    message = "request",
-                    request_id = self.context.request_id().map(|id| id.as_str()),
-                    trace_id,
-                    correlation_id = self.context.correlation_id().map(|id| id.as_str()),
-                    method = self.method,
-                    route = self.route().unwrap_or(UNMATCHED),
-                    query = self.query.as_deref(),
-                    status = self.status().map(|status| status.as_u16()),
-                    grpc_status = self.grpc.and_then(End::code).map(Code::number),
-                    outcome = $ending.as_str(),
-                    error = self.error.as_deref(),
-                    duration_ms = millis(duration),
-                    ttfb_ms = self.first_byte.map(|at| millis(self.since_received(at))),
-                    bytes_in = self.bytes_in,
-                    bytes_out = self.bytes_out,
-                    client = client.as_ref().map(AddressText::as_str),
-                    subject = self.context.subject(),
-                    user_agent = self.user_agent.as_ref().map(beginning).as_deref(),
-                    notes = notes::json(&self.context).map(tracing::field::display),
-                    unlogged = (unlogged > 0).then_some(unlogged),
-                )
-            };
-        }
-        match level(ending) {
-            Level::ERROR => line!(Level::ERROR, ending),
-            Level::WARN => line!(Level::WARN, ending),
-            _ => line!(Level::INFO, ending),
+        if let Some(unlogged) = self.unlogged(ending, now, duration) {
+            self.write_line(ending, duration, unlogged);
         }
     }
 }
@@ -394,19 +334,4 @@ fn assign_ids<B>(
             start: settings.time.unix().saturating_sub(since),
         })
     })
-}
-
-/// Failures and panics are errors, overload and timeouts are warnings. Anything a client causes is
-/// neither.
-const fn level(ending: Ending) -> Level {
-    match ending {
-        Ending::Known(Outcome::Failed | Outcome::Panicked) => Level::ERROR,
-        Ending::Known(Outcome::Shed | Outcome::TimedOut) => Level::WARN,
-        _ => Level::INFO,
-    }
-}
-
-/// Converts to milliseconds with three decimals.
-fn millis(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e6).round() / 1e3
 }
