@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{
     Class,
-    find::{begins_word, ends_word},
+    words::{begins_word, ends_word},
 };
 
 /// The countries and the lengths of their numbers, from the registry of SWIFT.

@@ -47,12 +47,16 @@
 //! Call [`Redactor::redact`] for texts that leave the service in another way.
 
 mod account;
+mod beginnings;
 mod class;
+mod field;
 mod find;
 mod names;
 mod number;
+mod pattern;
 mod personal;
 mod seen;
+mod words;
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Class,
-    find::{begins_word, ends_word},
+    words::{begins_word, ends_word},
 };
 
 /// The most groups of digits that one number is written in, and the most digits of a card.

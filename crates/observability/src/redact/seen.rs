@@ -3,7 +3,7 @@
 //! A text that lacks a character of a pattern's beginning does not contain the pattern, and nearly
 //! every logged text lacks one for each pattern. The pass takes half the time of a search.
 
-use super::find::TEXTS;
+use super::beginnings::TEXTS;
 
 /// The characters of a text that matter to the patterns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
