@@ -1,5 +1,6 @@
 //! The destinations of telemetry, from the standard variables.
 
+mod reader;
 mod target;
 #[cfg(test)]
 mod tests;
