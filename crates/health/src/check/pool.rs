@@ -24,7 +24,10 @@ use hardpoint_core::{Mono, Time};
 use tokio::runtime::Handle;
 use tracing::Dispatch;
 
-use super::{Down, Run, RunFuture};
+use super::{
+    Down,
+    config::{Run, RunFuture},
+};
 
 /// A check that waits for a thread for this long gets another one. The other checks are late by as
 /// much when a check blocks.

@@ -14,7 +14,8 @@ use tokio::runtime::Handle;
 use tracing::{Dispatch, subscriber::NoSubscriber, warn};
 
 use super::{
-    Down, Run,
+    Down,
+    config::Run,
     plan::{Plan, Step},
     pool::{Done, Message, Pool, STUCK_AFTER},
 };

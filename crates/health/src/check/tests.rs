@@ -3,9 +3,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{
-    Check, Checks, Codes, Mistake,
+    Check, Checks,
+    codes::Codes,
     state::{State, Status, Thresholds},
 };
+use crate::error::Mistake;
 
 fn status() -> impl Strategy<Value = Status> {
     prop_oneof![Just(Status::Unknown), Just(Status::Up), Just(Status::Down)]
