@@ -1,13 +1,18 @@
 //! An issuer, its verifier, and tokens that differ from a good one in one thing.
 
+use std::sync::LazyLock;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hardpoint_core::{Clock, ManualClock};
 use serde_json::{Value, json};
 
-use crate::{KeySet, SigningKey, TokenVerifier, VerifiedToken, VerifyErrorKind};
+use crate::{KeySet, SigningKey, TokenVerifier, VerifiedToken, VerifyErrorKind, key::test_keys};
 
 pub(super) const ISSUER: &str = "https://id.example";
 pub(super) const AUDIENCE: &str = "api";
+
+/// An RSA key takes a second to find in a build without optimisations.
+pub(super) static RSA: LazyLock<String> = LazyLock::new(test_keys::rsa_pem);
 
 /// An issuer's key, and the verifier that trusts it.
 pub(super) struct Fixture {

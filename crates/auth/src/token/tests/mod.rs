@@ -1,6 +1,7 @@
 //! Every way in which a token may lie.
 
 mod attacks;
+mod builder;
 mod cves;
 mod fixture;
 mod interop;
