@@ -1,9 +1,13 @@
-//! One call of the script: the requests that it carries, and what its answer means for each. Pure.
+//! One call of the script: the requests that it carries, [what is sent](write) for them, and [what the
+//! answer means](answer) for each. Pure.
 //!
 //! Requests are added in the order of their arrival. One that equals the last request about the same
 //! buckets joins its step, so a thousand requests for one hot key cost the server as much as one. The
 //! script answers with the debts before each step; who is admitted follows from them by the
 //! arithmetic that the script itself uses, in doubles.
+
+mod answer;
+mod write;
 
 use std::{
     collections::HashMap,
@@ -12,9 +16,10 @@ use std::{
 
 use hardpoint_core::Mono;
 
-use super::{Bucket, Names, wire};
+pub(super) use self::answer::Answer;
+use super::{Bucket, Names};
 use crate::{
-    EntryMode, Receipt, Verdicts, gcra,
+    EntryMode, gcra,
     store::{Digest, Question},
 };
 
@@ -25,8 +30,6 @@ const MOST_BUCKETS: usize = 256;
 const MOST_STEPS: usize = 1024;
 /// A request whose rule was used longer ago brings it once more.
 const RULES_LOOKED_AT: usize = 16;
-/// What [`Receipt::decider`] is for the server.
-const SERVER: u32 = 1;
 
 /// What one policy asks about one bucket.
 #[derive(Clone, Copy, Debug)]
@@ -101,15 +104,6 @@ enum Step {
         number: u32,
         ending: u32,
     },
-}
-
-/// What the server answered to a call.
-#[derive(Debug)]
-pub(super) struct Answer {
-    at: Mono,
-    debts: Vec<f64>,
-    /// Of each step: where its debts begin.
-    begins: Vec<u32>,
 }
 
 impl Rule {
@@ -251,85 +245,6 @@ impl Call {
         Some(Ticket { step, turn })
     }
 
-    /// The names of the buckets.
-    pub(super) fn keys(&self) -> impl ExactSizeIterator<Item = &[u8]> {
-        let mut begin = 0;
-        self.ends.iter().map(move |end| {
-            let name = &self.names[begin..*end];
-            begin = *end;
-            name
-        })
-    }
-
-    /// The arguments. `now` is the caller's clock, if that decides.
-    pub(super) fn arguments(&self, now: Option<Mono>) -> Vec<Vec<u8>> {
-        let (seconds, nanos) = now.map_or((-1.0, 0.0), parts);
-        if let ([Step::Decide { len: 1, count: 1, .. }], [rule]) =
-            (&self.steps[..], &self.rules[..])
-            && rule.mode == EntryMode::Enforce
-        {
-            let mut numbers = vec![rule.price.min(f64::MAX), rule.tolerance];
-            numbers.extend(now.map(parts).into_iter().flat_map(<[f64; 2]>::from));
-            return numbers.iter().map(|number| number.to_string().into_bytes()).collect();
-        }
-        let mut to = wire::Writer::default();
-        to.number(seconds);
-        to.number(nanos);
-        to.index(4 + 3 * index(self.rules.len()));
-        for rule in &self.rules {
-            to.number(rule.number());
-            to.number(rule.price);
-            to.number(rule.tolerance);
-        }
-        for step in &self.steps {
-            match *step {
-                Step::Decide { first, len, count } => {
-                    to.index(len);
-                    to.index(count);
-                    for entry in &self.entries[first as usize..][..len as usize] {
-                        to.index(entry.number + 1);
-                        to.index(4 + 3 * entry.rule);
-                    }
-                }
-                Step::Settle { number, ending } => self.write_ending(number, ending, &mut to),
-            }
-        }
-        vec![to.finish()]
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "above 104 days a price is rounded")]
-    fn write_ending(&self, number: u32, ending: u32, to: &mut wire::Writer) {
-        let ending = &self.endings[ending as usize];
-        let (seconds, nanos) = parts(ending.held_at);
-        to.index(0);
-        to.index(number + 1);
-        for number in [ending.tolerance as f64, ending.price as f64, ending.due as f64] {
-            to.number(number);
-        }
-        to.number(seconds);
-        to.number(nanos);
-    }
-
-    /// Reads the answer. `None` if it is not one to this call.
-    pub(super) fn read(&self, answer: &[u8]) -> Option<Answer> {
-        let debts = wire::read(answer)?;
-        let (&[seconds, nanos], _) = debts.split_first_chunk()?;
-        let mut next = 2;
-        let begins = self.steps.iter().map(|step| {
-            let begin = next;
-            if let Step::Decide { len, .. } = *step {
-                next += len + u32::from(self.holds(step));
-            }
-            begin
-        });
-        let begins = begins.collect();
-        let is_time = seconds < 1e10 && nanos < 1e9 && seconds.fract() == 0.0;
-        let is_whole =
-            is_time && debts.len() == next as usize && debts.iter().all(|number| *number >= 0.0);
-        let at = whole(seconds).saturating_mul(1_000_000_000).saturating_add(whole(nanos));
-        is_whole.then_some(Answer { at: Mono::from_nanos(at), debts, begins })
-    }
-
     /// The entries of a step, with their rules.
     fn entries(&self, step: &Step) -> impl Iterator<Item = (&Entry, &Rule)> + Clone {
         let entries = match *step {
@@ -341,63 +256,6 @@ impl Call {
 
     fn holds(&self, step: &Step) -> bool {
         self.entries(step).any(|(_, rule)| rule.mode.is_hold())
-    }
-
-    /// How many of the equal requests of a step are admitted.
-    fn admitted(&self, step: u32, answer: &Answer) -> f64 {
-        let Step::Decide { count, .. } = self.steps[step as usize] else { return 0.0 };
-        let entries = self.entries(&self.steps[step as usize]).zip(answer.debts(step));
-        let enforced = entries.filter(|((_, rule), _)| rule.mode.is_enforced());
-        enforced.map(|((_, rule), debt)| rule.fits(*debt)).fold(count.into(), f64::min)
-    }
-
-    /// The verdicts on a request.
-    pub(super) fn verdicts(&self, ticket: Ticket, answer: &Answer) -> Verdicts {
-        let Ticket { step, turn } = ticket;
-        let before = f64::from(turn).min(self.admitted(step, answer));
-        let debts = answer.debts(step);
-        let mut verdicts = Verdicts::NONE;
-        let mut held_at = answer.at;
-        let entries = self.entries(&self.steps[step as usize]);
-        for (index, ((_, rule), debt)) in entries.clone().zip(debts).enumerate() {
-            let fits = rule.fits(*debt);
-            let taken = before.min(fits);
-            let debt =
-                if taken > 0.0 && rule.mode.asks() { debt + taken * rule.price } else { *debt };
-            verdicts.set(index, rule.mode, whole(debt), fits > taken);
-        }
-        if self.holds(&self.steps[step as usize])
-            && let Some(younger) = debts.get(entries.count())
-        {
-            held_at = Mono::from_nanos(answer.at.as_nanos() + whole(*younger));
-        }
-        verdicts.by_store(Receipt { decider: SERVER, at: held_at })
-    }
-
-    /// The debts of the buckets of requests that were refused, unless their cells may be held: a
-    /// release would make such a debt too large.
-    pub(super) fn refused<'a>(
-        &'a self,
-        answer: &'a Answer,
-    ) -> impl Iterator<Item = (Bucket, u64)> + 'a {
-        (0..).zip(&self.steps).flat_map(move |(number, step)| {
-            let admitted = self.admitted(number, answer);
-            let all = matches!(*step, Step::Decide { count, .. } if admitted >= count.into());
-            let entries = self.entries(step).zip(answer.debts(number)).filter(move |_| !all);
-            entries.filter(|((entry, rule), _)| !entry.holds && rule.mode.asks()).map(
-                move |((entry, rule), debt)| {
-                    let taken = admitted.min(rule.fits(*debt));
-                    let more = if taken > 0.0 { taken * rule.price } else { 0.0 };
-                    (entry.bucket, whole(debt + more))
-                },
-            )
-        })
-    }
-}
-
-impl Answer {
-    fn debts(&self, step: u32) -> &[f64] {
-        &self.debts[self.begins[step as usize] as usize..]
     }
 }
 
@@ -435,18 +293,6 @@ impl Hasher for ByDigest {
 /// Calls are bounded far below four billion of anything.
 fn index(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
-}
-
-/// A number of nanoseconds. It is not negative, and a larger one saturates.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
-fn whole(number: f64) -> u64 {
-    number as u64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "seconds are far below 2^53")]
-fn parts(at: Mono) -> (f64, f64) {
-    const SECOND: u64 = 1_000_000_000;
-    ((at.as_nanos() / SECOND) as f64, (at.as_nanos() % SECOND) as f64)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::Quota;
+use crate::{Quota, redis::wire};
 
 const QUOTAS: [Quota; 3] =
     [Quota::per_second(2).burst(7), Quota::per_minute(1).burst(3), Quota::per_hour(9)];
