@@ -1,7 +1,9 @@
 //! The limiter: its policies, and the state that it decides by.
 
+mod admitted;
 mod ask;
 mod builder;
+mod denied;
 mod fall_back;
 mod handle;
 mod once;
@@ -18,15 +20,14 @@ use std::{
 
 use hardpoint_core::Telemetry;
 
+pub use self::{
+    admitted::Admitted, builder::RateLimiterBuilder, denied::Denied, handle::PolicyHandle,
+    reservation::Reservation,
+};
 pub(crate) use self::{
     ask::Refusal,
     rules::{Current, Rules},
     settlement::{By, SettleLater},
-};
-pub use self::{
-    builder::RateLimiterBuilder,
-    handle::{Admitted, Denied, PolicyHandle},
-    reservation::Reservation,
 };
 use self::{builder::check_share, once::Uses, rules::LiveRules};
 use crate::{
