@@ -8,8 +8,9 @@ use std::{
     time::Duration,
 };
 
+use futures_util::{future::join_all, poll};
 use hardpoint_core::{Event, Key, Telemetry};
-use hardpoint_ratelimit::{OnFailure, Quota, RateLimiter, redis::RedisStore};
+use hardpoint_ratelimit::{Decider, OnFailure, Quota, RateLimiter, redis::RedisStore};
 use hardpoint_redis::{LinkState, Redis};
 use hardpoint_testkit::redis::{Network, RedisServer, Software, Weather};
 use tokio::{
@@ -18,7 +19,8 @@ use tokio::{
 };
 
 use super::{
-    DEADLINE, Load, PATIENCE, charged, digests, handle, link, outage, per_tenant, strict, up,
+    DEADLINE, Load, PATIENCE, charged, digests, handle, link, outage, per_tenant, refusals::bucket,
+    strict, up,
 };
 use crate::ACME;
 
@@ -168,4 +170,51 @@ async fn an_observer_that_panics_does_not_stop_the_store() {
         }
     };
     timeout(PATIENCE, decided).await.expect("the store decides again");
+}
+
+/// Both calls are under way before either answer can land: nothing is awaited in between.
+#[tokio::test]
+async fn an_observer_that_panics_at_one_call_does_not_end_the_other() {
+    let server = RedisServer::start();
+    let redis = link(server.url()).await;
+    let lost = Arc::new(AtomicU64::new(0));
+    let telemetry = {
+        let lost = Arc::clone(&lost);
+        Telemetry::new(move |event: &Event<'_>| {
+            if let Event::SettlementsLost(_) = event {
+                lost.fetch_add(1, SeqCst);
+                panic!("the observer panics");
+            }
+        })
+    };
+    let quota = Quota::per_minute(1).burst(100);
+    let limiter = RateLimiter::builder()
+        .policy(per_tenant("held", quota).reservable().on_failure(OnFailure::Deny))
+        .policy(per_tenant("t", quota).on_failure(OnFailure::Deny))
+        .telemetry(&telemetry)
+        .store(RedisStore::new(&redis, &digests()))
+        .build()
+        .unwrap();
+    let reservation = handle(&limiter, "held").reserve(&ACME, 1).await.unwrap();
+    // Numbers that are none, in the length of a bucket whose cells may be held: its settlement fails.
+    let spoil = "return redis.call('SET', KEYS[1], string.rep('\\255', 39))";
+    assert_eq!(server.command(&["EVAL", spoil, "1", &bucket("held")]), "+OK");
+    let before = calls(&server);
+    reservation.settle(1);
+    // As many keys as make a call full, which therefore does not wait for the settlement's.
+    let check = handle(&limiter, "t");
+    let tenants: Vec<_> = (0..64_u32).map(|n| Key::inline(&n.to_be_bytes()).unwrap()).collect();
+    let mut checks = join_all(tenants.iter().map(|tenant| check.check(tenant)));
+    assert!(poll!(&mut checks).is_pending());
+    for answer in checks.await {
+        assert_eq!(answer.unwrap().decider(), Decider::Store);
+    }
+    assert_eq!(lost.load(SeqCst), 1, "the observer panicked");
+    assert_eq!(calls(&server) - before, 2);
+}
+
+/// How often the server was called by the store.
+fn calls(server: &RedisServer) -> u64 {
+    let stat = server.info("cmdstat_evalsha").unwrap();
+    stat.split_once("calls=").unwrap().1.split_once(',').unwrap().0.parse().unwrap()
 }

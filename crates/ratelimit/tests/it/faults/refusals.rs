@@ -10,11 +10,11 @@ use tokio::time::{Instant, timeout};
 use super::{DEADLINE, Load, PATIENCE, charged, digests, link, outage, strict, up};
 use crate::{ACME, handle, left, per_tenant};
 
-/// The name of the bucket of `acme` under the policy `t`.
-pub(crate) fn bucket() -> String {
+/// The name of the bucket of `acme` under a policy.
+pub(crate) fn bucket(policy: &str) -> String {
     // The lowest six bits are for quotas of a key's own.
     let digest = digests().digest(&ACME) & !0x3f;
-    format!("hardpoint:v1:limit:{{{digest:032x}}}:t")
+    format!("hardpoint:v1:limit:{{{digest:032x}}}:{policy}")
 }
 
 #[tokio::test]
@@ -44,9 +44,9 @@ async fn a_value_of_another_type_or_size_counts_as_lost_and_is_replaced() {
     let check = handle(&limiter, "t");
     for spoil in [["RPUSH", "x"], ["SET", "garbage"]] {
         check.check(&ACME).await.unwrap();
-        assert_eq!(server.command(&["EXISTS", &bucket()]), ":1", "the name is as documented");
-        assert_eq!(server.command(&["DEL", &bucket()]), ":1");
-        let spoilt = server.command(&[spoil[0], &bucket(), spoil[1]]);
+        assert_eq!(server.command(&["EXISTS", &bucket("t")]), ":1", "the name is as documented");
+        assert_eq!(server.command(&["DEL", &bucket("t")]), ":1");
+        let spoilt = server.command(&[spoil[0], &bucket("t"), spoil[1]]);
         assert!(spoilt == ":1" || spoilt == "+OK", "{spoilt}");
         for _ in 0..3 {
             check.check(&ACME).await.unwrap();
