@@ -30,9 +30,15 @@ impl<B: Body> ResponseBody<B> {
         response: Response<B>,
         permit: Option<ConcurrencyPermit>,
     ) -> Response<Self> {
+        response.map(|inner| Self::new(inner, permit))
+    }
+
+    /// Holds the permit to the end of `inner`.
+    #[inline]
+    pub(crate) fn new(inner: B, permit: Option<ConcurrencyPermit>) -> Self {
         // A caller may not even poll an empty body.
-        let permit = permit.filter(|_| !response.body().is_end_stream());
-        response.map(|inner| Self { inner, permit })
+        let permit = permit.filter(|_| !inner.is_end_stream());
+        Self { inner, permit }
     }
 }
 

@@ -45,7 +45,8 @@ enum HeldUp<S, Req> {
 }
 
 pin_project! {
-    struct Waiting<S, Req> {
+    /// A call that waits for its permit.
+    pub(crate) struct Waiting<S, Req> {
         #[pin]
         timer: Sleep,
         queued: Queued,
@@ -69,8 +70,7 @@ where
 
     #[cold]
     pub(super) fn wait(queued: Queued, ready: S, request: Req) -> Self {
-        let timer = tokio::time::sleep(queued.limit().max_wait());
-        let waiting = Box::pin(Waiting { timer, queued, call: Some((ready, request)) });
+        let waiting = Box::pin(Waiting::new(queued, ready, request));
         Self { inner: None, permit: None, held_up: Some(HeldUp::Wait(waiting)) }
     }
 
@@ -126,9 +126,15 @@ impl<S, Req> Waiting<S, Req>
 where
     S: Service<Req>,
 {
+    /// Lets `ready` wait for its turn with the request.
+    pub(crate) fn new(queued: Queued, ready: S, request: Req) -> Self {
+        let timer = tokio::time::sleep(queued.limit().max_wait());
+        Self { timer, queued, call: Some((ready, request)) }
+    }
+
     /// Calls the inner service once a permit has come.
     #[cold]
-    fn poll_turn(
+    pub(crate) fn poll_turn(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(S::Future, ConcurrencyPermit), BulkheadFull>> {

@@ -1,7 +1,6 @@
 //! The layer.
 
 use hardpoint_core::{Head, Telemetry};
-use http::Request;
 use tower_layer::Layer;
 
 use super::{Bulkhead, ConcurrencyLimit, ConcurrencyLimits, limit::Answer};
@@ -24,11 +23,19 @@ pub(crate) enum Limits {
 impl Limits {
     /// Asks the request's limit. `None` if there is none.
     #[inline]
-    pub(super) fn enter<B>(&self, request: &Request<B>) -> Option<Answer> {
+    pub(crate) fn enter(&self, head: Head<'_>) -> Option<Answer> {
         match self {
             Self::One(limit) => Some(limit.enter()),
-            Self::Keyed(limits) => Some(limits.with(Head::new(request), ConcurrencyLimit::enter)),
+            Self::Keyed(limits) => Some(limits.with(head, ConcurrencyLimit::enter)),
             Self::Off => None,
+        }
+    }
+
+    pub(crate) fn report_to(&self, telemetry: &Telemetry) {
+        match self {
+            Self::Keyed(limits) => limits.report_to(telemetry),
+            Self::Off => {}
+            Self::One(limit) => limit.report_to(telemetry),
         }
     }
 }
@@ -50,11 +57,7 @@ impl BulkheadLayer {
     /// Reports refusals to `telemetry`, unless the limit has an observer already. It is the limit's:
     /// all of its layers report there.
     pub fn telemetry(self, telemetry: &Telemetry) -> Self {
-        match &self.limits {
-            Limits::Keyed(limits) => limits.report_to(telemetry),
-            Limits::Off => {}
-            Limits::One(limit) => limit.report_to(telemetry),
-        }
+        self.limits.report_to(telemetry);
         self
     }
 }

@@ -171,7 +171,7 @@ impl ConcurrencyLimitBuilder {
 }
 
 /// The answer to a call.
-pub(super) enum Answer {
+pub(crate) enum Answer {
     Full(BulkheadFull),
     Permit(ConcurrencyPermit),
     Wait(Queued),
@@ -349,7 +349,7 @@ impl fmt::Debug for ConcurrencyPermit {
 }
 
 /// A place in the queue: resolves to a permit. Dropping it leaves the queue.
-pub(super) struct Queued {
+pub(crate) struct Queued {
     limit: ConcurrencyLimit,
     /// `None` once the permit was handed out.
     turn: Option<Turn>,

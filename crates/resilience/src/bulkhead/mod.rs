@@ -79,3 +79,8 @@ pub use self::{
     },
     service::Bulkhead,
 };
+pub(crate) use self::{
+    future::Waiting,
+    layer::Limits,
+    limit::{Answer, Queued},
+};

@@ -5,6 +5,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use hardpoint_core::Head;
 use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
@@ -73,7 +74,7 @@ impl<S: Clone> Bulkhead<S> {
     where
         S: Service<Request<B>>,
     {
-        match self.limits.enter(&request) {
+        match self.limits.enter(Head::new(&request)) {
             None => ResponseFuture::call(self.inner.call(request), None),
             Some(Answer::Permit(permit)) => {
                 ResponseFuture::call(self.inner.call(request), Some(permit))

@@ -28,7 +28,7 @@ pin_project! {
 }
 
 /// A call whose head succeeded and whose trailers decide.
-struct Pending {
+pub(crate) struct Pending {
     permit: Option<CircuitPermit>,
     /// The nanoseconds to the head: how long a stream lasts shows nothing about the destination.
     took: u64,
@@ -76,14 +76,25 @@ impl<B: Body> ResponseBody<B> {
     #[inline]
     pub(super) fn judge(response: Response<B>, permit: Option<CircuitPermit>) -> Response<Self> {
         let pending = permit.and_then(|permit| judge_head(permit, &response));
-        response.map(|inner| Self { inner, pending })
+        response.map(|inner| Self::new(inner, pending))
     }
 }
 
+impl<B> ResponseBody<B> {
+    pub(crate) const fn new(inner: B, pending: Option<Box<Pending>>) -> Self {
+        Self { inner, pending }
+    }
+}
+
+/// Records the call by the response's head. Returns what the trailers decide, if they do.
+///
 /// Not inlined, so that the future's `poll` is: a response that is returned through one more function
 /// is copied once more.
 #[inline(never)]
-fn judge_head<B: Body>(permit: CircuitPermit, response: &Response<B>) -> Option<Box<Pending>> {
+pub(crate) fn judge_head<B: Body>(
+    permit: CircuitPermit,
+    response: &Response<B>,
+) -> Option<Box<Pending>> {
     if is_judged_later(response.status(), response.headers()) {
         return Pending::new(permit, response.body().is_end_stream()).map(Box::new);
     }

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use hardpoint_core::{Head, Key, KeyExtractor, Mono, Telemetry};
 
-use super::{Circuit, CircuitBreakerLayer, circuit::Settings};
+use super::{Circuit, CircuitBreakerLayer, CircuitOpen, CircuitPermit, circuit::Settings};
 use crate::keyed::{Keyed, Policy};
 
 /// A [`Circuit`] for each host, route or tenant, in bounded memory, with the same settings.
@@ -86,11 +86,20 @@ impl Circuits {
         self.inner.settings.report_to(telemetry);
     }
 
-    /// Uses the circuit of a request.
+    /// Asks the circuit of a request.
     #[inline]
-    pub(super) fn with<R>(&self, head: Head<'_>, use_circuit: impl FnOnce(&Circuit) -> R) -> R {
+    pub(crate) fn acquire_at(
+        &self,
+        head: Head<'_>,
+        now: Mono,
+    ) -> Result<CircuitPermit, CircuitOpen> {
         let Inner { keyed, settings } = &*self.inner;
-        keyed.with(head, || settings.now(), || Circuit::from_settings(settings), use_circuit)
+        let fresh = || Circuit::from_settings(settings);
+        keyed.with(head, || now, fresh, |circuit| circuit.acquire_at(now))
+    }
+
+    pub(super) fn now(&self) -> Mono {
+        self.inner.settings.now()
     }
 }
 

@@ -66,7 +66,7 @@ where
 
 /// Records a call that ended in an error.
 #[cold]
-fn failed(error: BoxError, permit: Option<CircuitPermit>) -> BoxError {
+pub(crate) fn failed(error: BoxError, permit: Option<CircuitPermit>) -> BoxError {
     if error.downcast_ref::<TimedOut>().is_some_and(|timed_out| timed_out.is_cut()) {
         // The caller had little time left. Dropping its permit counts the call only if the
         // destination had the time of a slow call.

@@ -1,10 +1,9 @@
 //! The layer.
 
-use hardpoint_core::{Head, Telemetry};
-use http::Request;
+use hardpoint_core::Telemetry;
 use tower_layer::Layer;
 
-use super::{Circuit, CircuitBreaker, CircuitOpen, CircuitPermit, Circuits};
+use super::{Circuit, CircuitBreaker, Circuits};
 
 /// Refuses calls to a destination that fails. See the [module docs](super).
 #[derive(Clone, Debug)]
@@ -22,16 +21,11 @@ pub(crate) enum Guard {
 }
 
 impl Guard {
-    /// Asks the request's circuit. `None` if there is none.
-    #[inline]
-    pub(crate) fn acquire<B>(
-        &self,
-        request: &Request<B>,
-    ) -> Result<Option<CircuitPermit>, CircuitOpen> {
+    pub(crate) fn report_to(&self, telemetry: &Telemetry) {
         match self {
-            Self::One(circuit) => circuit.acquire().map(Some),
-            Self::Keyed(circuits) => circuits.with(Head::new(request), Circuit::acquire).map(Some),
-            Self::Off => Ok(None),
+            Self::Keyed(circuits) => circuits.report_to(telemetry),
+            Self::Off => {}
+            Self::One(circuit) => circuit.report_to(telemetry),
         }
     }
 }
@@ -53,11 +47,7 @@ impl CircuitBreakerLayer {
     /// Reports changes and refusals to `telemetry`, unless the circuit has an observer already. It
     /// is the circuit's: all of its layers report there.
     pub fn telemetry(self, telemetry: &Telemetry) -> Self {
-        match &self.guard {
-            Guard::Keyed(circuits) => circuits.report_to(telemetry),
-            Guard::Off => {}
-            Guard::One(circuit) => circuit.report_to(telemetry),
-        }
+        self.guard.report_to(telemetry);
         self
     }
 }

@@ -129,3 +129,4 @@ pub use self::{
     layer::CircuitBreakerLayer,
     service::CircuitBreaker,
 };
+pub(crate) use self::{body::judge_head, future::failed, layer::Guard};

@@ -2,11 +2,12 @@
 
 use std::task::{Context, Poll};
 
+use hardpoint_core::Head;
 use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::{ResponseBody, ResponseFuture, layer::Guard};
+use super::{Circuits, ResponseBody, ResponseFuture, layer::Guard};
 use crate::BoxError;
 
 /// Refuses calls to a destination that fails. See the [module docs](super).
@@ -50,21 +51,23 @@ where
                 Ok(permit) => ResponseFuture::call(self.inner.call(request), Some(permit)),
                 Err(refused) => ResponseFuture::refuse(refused),
             },
-            Guard::Keyed(_) => self.call_by_key(request),
+            Guard::Keyed(circuits) => call_by_key(circuits, &mut self.inner, request),
             Guard::Off => ResponseFuture::call(self.inner.call(request), None),
         }
     }
 }
 
-impl<S> CircuitBreaker<S> {
-    #[inline(never)]
-    fn call_by_key<B>(&mut self, request: Request<B>) -> ResponseFuture<S::Future>
-    where
-        S: Service<Request<B>>,
-    {
-        match self.guard.acquire(&request) {
-            Ok(permit) => ResponseFuture::call(self.inner.call(request), permit),
-            Err(refused) => ResponseFuture::refuse(refused),
-        }
+#[inline(never)]
+fn call_by_key<S, B>(
+    circuits: &Circuits,
+    inner: &mut S,
+    request: Request<B>,
+) -> ResponseFuture<S::Future>
+where
+    S: Service<Request<B>>,
+{
+    match circuits.acquire_at(Head::new(&request), circuits.now()) {
+        Ok(permit) => ResponseFuture::call(inner.call(request), Some(permit)),
+        Err(refused) => ResponseFuture::refuse(refused),
     }
 }

@@ -4,14 +4,15 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use hardpoint_core::{KeyExtractor, Telemetry, Time};
 
-use super::{ClientPolicy, policy::Parts};
+use super::{ClientPolicy, attempt::Rules, policy::Parts};
 use crate::{
-    BulkheadLayer, Circuit, CircuitBreakerLayer, CircuitBuilder, Classifier, ConcurrencyLimit,
-    ConcurrencyLimitBuilder, ConfigError, DeadlineHeader, HedgeBuilder, HedgeLayer, Jitter,
-    RetryBuilder, RetryLayer,
+    Circuit, CircuitBuilder, Classifier, ConcurrencyLimit, ConcurrencyLimitBuilder, ConfigError,
+    DeadlineHeader, HedgeBuilder, HedgeLayer, Jitter, RetryBuilder, RetryLayer,
+    bulkhead::Limits,
+    circuit_breaker::Guard,
     error::Mistakes,
     keyed::check_max_keys,
-    timeout::{Propagation, TimeoutLayer, check_limit},
+    timeout::{TimeoutLayer, check_limit},
 };
 
 /// Builds a [`ClientPolicy`].
@@ -42,10 +43,10 @@ pub struct ClientPolicyBuilder {
     circuit: Option<Vec<Change<CircuitBuilder>>>,
     max_concurrent: Option<u32>,
     bulkhead: Vec<Change<ConcurrencyLimitBuilder>>,
-    propagation: Option<Propagation>,
+    propagation: Option<(DeadlineHeader, Duration)>,
     keys: Option<(Arc<dyn KeyExtractor>, usize)>,
     classifier: Option<Classifier>,
-    time: Option<Time>,
+    time: Time,
     jitter: Option<Jitter>,
     telemetry: Telemetry,
 }
@@ -66,10 +67,10 @@ impl ClientPolicyBuilder {
             circuit: Some(Vec::new()),
             max_concurrent: Some(100),
             bulkhead: Vec::new(),
-            propagation: Some(Propagation { header: DeadlineHeader::grpc(), margin }),
+            propagation: Some((DeadlineHeader::grpc(), margin)),
             keys: None,
             classifier: None,
-            time: None,
+            time: Time::system(),
             jitter: None,
             telemetry: Telemetry::none(),
         }
@@ -187,7 +188,7 @@ impl ClientPolicyBuilder {
     /// Sends the destination the time that is left of an attempt, less `margin`, in `header`. See
     /// [`TimeoutLayer::propagate`].
     pub fn propagate(mut self, header: DeadlineHeader, margin: Duration) -> Self {
-        self.propagation = Some(Propagation { header, margin });
+        self.propagation = Some((header, margin));
         self
     }
 
@@ -206,7 +207,7 @@ impl ClientPolicyBuilder {
 
     /// Measures by `time`, in all parts. Timers follow tokio's clock. Default: the system's clock.
     pub fn time(mut self, time: impl Into<Time>) -> Self {
-        self.time = Some(time.into());
+        self.time = time.into();
         self
     }
 
@@ -263,7 +264,7 @@ impl ClientPolicyBuilder {
             check_max_keys("client.max_keys", *max_keys, &mut mistakes);
         }
         mistakes.into_result()?;
-        let time = self.time.unwrap_or_default();
+        let time = self.time;
         let retry = retry.map_or(Ok(RetryLayer::off()), RetryBuilder::build)?;
         let hedge = hedge.map_or(Ok(HedgeLayer::off()), |hedge| hedge.build_inside(&retry))?;
         let mut deadline = TimeoutLayer::new(self.deadline)?.time(time.clone());
@@ -271,38 +272,29 @@ impl ClientPolicyBuilder {
             // Without a queue, the whole time is left when the first attempt begins.
             deadline = deadline.without_extension();
         }
-        let parts = Parts {
-            deadline,
-            retry,
-            hedge,
-            attempt: TimeoutLayer::new(self.attempt_timeout)?.time(time).without_extension(),
-            circuit: CircuitBreakerLayer::off(),
-            bulkhead: BulkheadLayer::off(),
+        let mut attempt =
+            TimeoutLayer::new(self.attempt_timeout)?.time(time.clone()).without_extension();
+        if let Some((header, margin)) = self.propagation {
+            attempt = attempt.propagate(header, margin);
+        }
+        let key = self.keys.map(|(key, max_keys)| (SharedKey(key), max_keys));
+        let circuits = match (circuit, &key) {
+            (None, _) => Guard::Off,
+            (Some(circuit), None) => Guard::One(circuit.build()?),
+            (Some(circuit), Some((key, max_keys))) => {
+                Guard::Keyed(circuit.build_keyed(key.clone(), *max_keys)?)
+            }
         };
-        let mut policy = ClientPolicy::new(self.name, parts);
-        if let Some(propagation) = self.propagation {
-            policy.parts.attempt = policy.parts.attempt.with_propagation(propagation);
-        }
-        match self.keys {
-            None => {
-                if let Some(circuit) = circuit {
-                    policy = policy.with_circuit(circuit.build()?);
-                }
-                if let Some(bulkhead) = bulkhead {
-                    policy = policy.with_limit(bulkhead.build()?);
-                }
+        let limits = match (bulkhead, &key) {
+            (None, _) => Limits::Off,
+            (Some(limit), None) => Limits::One(limit.build()?),
+            (Some(limit), Some((key, max_keys))) => {
+                Limits::Keyed(limit.build_keyed(key.clone(), *max_keys)?)
             }
-            Some((key, max_keys)) => {
-                if let Some(circuit) = circuit {
-                    let key = Arc::clone(&key);
-                    policy = policy.with_circuits(circuit.build_keyed(SharedKey(key), max_keys)?);
-                }
-                if let Some(bulkhead) = bulkhead {
-                    policy = policy.with_limits(bulkhead.build_keyed(SharedKey(key), max_keys)?);
-                }
-            }
-        }
-        Ok(policy)
+        };
+        let rules = Rules { circuits, limits, timeout: attempt.settings().cloned(), time };
+        let parts = Parts { deadline, retry, hedge, attempt: Some(Arc::new(rules)) };
+        Ok(ClientPolicy::new(self.name, parts))
     }
 
     fn take_retry(&mut self) -> Option<RetryBuilder> {
@@ -311,9 +303,7 @@ impl ClientPolicyBuilder {
         if let Some(classifier) = &self.classifier {
             retry = retry.classifier(classifier.clone());
         }
-        if let Some(time) = &self.time {
-            retry = retry.time(time.clone());
-        }
+        retry = retry.time(self.time.clone());
         if let Some(jitter) = &self.jitter {
             retry = retry.jitter(jitter.clone());
         }
@@ -329,9 +319,7 @@ impl ClientPolicyBuilder {
         if let Some(classifier) = &self.classifier {
             hedge = hedge.classifier(classifier.clone());
         }
-        if let Some(time) = &self.time {
-            hedge = hedge.time(time.clone());
-        }
+        hedge = hedge.time(self.time.clone());
         if let Some((key, max_keys)) = &self.keys {
             hedge = hedge.by_key(Arc::clone(key), *max_keys);
         }
@@ -346,9 +334,7 @@ impl ClientPolicyBuilder {
         if let Some(classifier) = &self.classifier {
             circuit = circuit.classifier(classifier.clone());
         }
-        if let Some(time) = &self.time {
-            circuit = circuit.time(time.clone());
-        }
+        circuit = circuit.time(self.time.clone());
         if let Some(jitter) = &self.jitter {
             circuit = circuit.jitter(jitter.clone());
         }
@@ -365,6 +351,7 @@ impl ClientPolicyBuilder {
 }
 
 /// The key of several parts.
+#[derive(Clone)]
 struct SharedKey(Arc<dyn KeyExtractor>);
 
 impl KeyExtractor for SharedKey {

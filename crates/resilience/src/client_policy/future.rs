@@ -4,6 +4,7 @@ use std::{
     fmt,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -12,19 +13,12 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::service::Attempts;
-use crate::{BoxError, bulkhead, circuit_breaker, retry, retry::ReplayBody, timeout};
+use super::{attempt::AttemptBody, attempts::Attempts};
+use crate::{BoxError, retry, retry::ReplayBody, sleep::LazySleep, timeout::Limit};
 
 /// The body of a guarded response. It forwards frames, trailers, `size_hint` and `is_end_stream`, and
 /// holds the call's permit until it ends.
-pub type ResponseBody<R> = retry::ResponseBody<AttemptBody<R>>;
-
-/// The body of one attempt's response.
-type AttemptBody<R> = circuit_breaker::ResponseBody<bulkhead::ResponseBody<R>>;
-
-/// All policies around the inner future, none of them boxed.
-type Inner<S, B, R> =
-    timeout::ResponseFuture<retry::ResponseFuture<Attempts<S>, B, AttemptBody<R>>>;
+pub type ResponseBody<R> = AttemptBody<R>;
 
 pin_project! {
     /// The response of the last attempt, or the error of the policy that ended the call.
@@ -36,8 +30,12 @@ pin_project! {
         B: Body<Data = Bytes>,
         R: Body<Data = Bytes>,
     {
+        // Without an attempt if the deadline had passed before the call.
         #[pin]
-        inner: Inner<S, B, R>,
+        pub(super) call: retry::ResponseFuture<Attempts<S>, B, AttemptBody<R>>,
+        limit: Option<Limit>,
+        #[pin]
+        sleep: LazySleep,
     }
 }
 
@@ -48,8 +46,16 @@ where
     B: Body<Data = Bytes>,
     R: Body<Data = Bytes>,
 {
-    pub(super) const fn new(inner: Inner<S, B, R>) -> Self {
-        Self { inner }
+    /// A call that is yet to be sent.
+    pub(super) const fn new() -> Self {
+        let sleep = LazySleep::new(Duration::MAX);
+        Self { call: retry::ResponseFuture::new(), limit: None, sleep }
+    }
+
+    /// Ends the call after this time.
+    pub(super) fn limit(&mut self, limit: Limit) {
+        self.limit = Some(limit);
+        self.sleep = LazySleep::new(limit.time);
     }
 }
 
@@ -64,7 +70,17 @@ where
     type Output = Result<Response<ResponseBody<R>>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().inner.poll(cx)
+        let this = self.project();
+        // One value, returned on every path, so the compiler builds it in the caller's place.
+        let mut polled =
+            this.call.poll_response(cx, |attempt, cx| attempt.poll(cx), ResponseBody::put_back);
+        if polled.is_pending()
+            && let Some(limit) = *this.limit
+            && this.sleep.poll(cx).is_ready()
+        {
+            polled = Poll::Ready(Err(limit.error().into()));
+        }
+        polled
     }
 }
 
@@ -76,6 +92,7 @@ where
     R: Body<Data = Bytes>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
+        let limit = self.limit.map(|limit| limit.time);
+        f.debug_struct("ResponseFuture").field("call", &self.call).field("limit", &limit).finish()
     }
 }

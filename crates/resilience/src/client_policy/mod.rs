@@ -79,6 +79,8 @@
 //! Directly around the client. Layers that add credentials or trace headers belong outside, so that
 //! each attempt carries them; [`RefreshOn401Layer`](crate::RefreshOn401Layer) belongs outside too.
 
+mod attempt;
+mod attempts;
 mod builder;
 mod future;
 mod policy;

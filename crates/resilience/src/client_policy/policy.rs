@@ -1,14 +1,18 @@
 //! The policy and its layer.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use hardpoint_core::Telemetry;
 use tower_layer::Layer;
 
-use super::{ClientPolicyBuilder, GuardedClient};
+use super::{
+    ClientPolicyBuilder, GuardedClient,
+    attempt::{Attempt, Rules},
+    attempts::Attempts,
+};
 use crate::{
-    BulkheadLayer, Circuit, CircuitBreakerLayer, Circuits, ConcurrencyLimit, ConcurrencyLimits,
-    HedgeLayer, RetryLayer, TimeoutLayer,
+    Circuit, Circuits, ConcurrencyLimit, ConcurrencyLimits, HedgeLayer, RetryLayer, TimeoutLayer,
+    bulkhead::Limits, circuit_breaker::Guard,
 };
 
 /// All policies for calls to a destination. See the [module docs](super). Clones share its state.
@@ -16,26 +20,17 @@ use crate::{
 #[must_use]
 pub struct ClientPolicy {
     name: Cow<'static, str>,
-    pub(super) parts: Parts,
-    circuits: Option<Keys<Circuit, Circuits>>,
-    limits: Option<Keys<ConcurrencyLimit, ConcurrencyLimits>>,
+    parts: Parts,
 }
 
-/// The layers, each of which shares its state among its clones.
+/// The parts, each of which shares its state among its clones.
 #[derive(Clone, Debug)]
 pub(super) struct Parts {
     pub(super) deadline: TimeoutLayer,
     pub(super) retry: RetryLayer,
     pub(super) hedge: HedgeLayer,
-    pub(super) circuit: CircuitBreakerLayer,
-    pub(super) bulkhead: BulkheadLayer,
-    pub(super) attempt: TimeoutLayer,
-}
-
-#[derive(Clone, Debug)]
-enum Keys<One, Many> {
-    One(One),
-    Many(Many),
+    /// None in a layer that does nothing.
+    pub(super) attempt: Option<Arc<Rules>>,
 }
 
 impl ClientPolicy {
@@ -51,32 +46,8 @@ impl ClientPolicy {
         ClientPolicyBuilder::external_api(name.into())
     }
 
-    pub(super) fn new(name: Cow<'static, str>, parts: Parts) -> Self {
-        Self { name, parts, circuits: None, limits: None }
-    }
-
-    pub(super) fn with_circuit(mut self, circuit: Circuit) -> Self {
-        self.parts.circuit = circuit.layer();
-        self.circuits = Some(Keys::One(circuit));
-        self
-    }
-
-    pub(super) fn with_circuits(mut self, circuits: Circuits) -> Self {
-        self.parts.circuit = circuits.layer();
-        self.circuits = Some(Keys::Many(circuits));
-        self
-    }
-
-    pub(super) fn with_limit(mut self, limit: ConcurrencyLimit) -> Self {
-        self.parts.bulkhead = limit.layer();
-        self.limits = Some(Keys::One(limit));
-        self
-    }
-
-    pub(super) fn with_limits(mut self, limits: ConcurrencyLimits) -> Self {
-        self.parts.bulkhead = limits.layer();
-        self.limits = Some(Keys::Many(limits));
-        self
+    pub(super) const fn new(name: Cow<'static, str>, parts: Parts) -> Self {
+        Self { name, parts }
     }
 
     /// The layer. All layers of one policy share its state.
@@ -94,8 +65,8 @@ impl ClientPolicy {
     /// each key.
     #[must_use]
     pub fn circuit(&self) -> Option<&Circuit> {
-        match &self.circuits {
-            Some(Keys::One(circuit)) => Some(circuit),
+        match &self.rules()?.circuits {
+            Guard::One(circuit) => Some(circuit),
             _ => None,
         }
     }
@@ -103,8 +74,8 @@ impl ClientPolicy {
     /// The circuits of a policy that has one for each key.
     #[must_use]
     pub fn circuits(&self) -> Option<&Circuits> {
-        match &self.circuits {
-            Some(Keys::Many(circuits)) => Some(circuits),
+        match &self.rules()?.circuits {
+            Guard::Keyed(circuits) => Some(circuits),
             _ => None,
         }
     }
@@ -116,11 +87,15 @@ impl ClientPolicy {
         self.parts.hedge.delay()
     }
 
+    fn rules(&self) -> Option<&Rules> {
+        self.parts.attempt.as_deref()
+    }
+
     /// The concurrency limit. `None` if the policy has none, or one for each key.
     #[must_use]
     pub fn limit(&self) -> Option<&ConcurrencyLimit> {
-        match &self.limits {
-            Some(Keys::One(limit)) => Some(limit),
+        match &self.rules()?.limits {
+            Limits::One(limit) => Some(limit),
             _ => None,
         }
     }
@@ -128,8 +103,8 @@ impl ClientPolicy {
     /// The concurrency limits of a policy that has one for each key.
     #[must_use]
     pub fn limits(&self) -> Option<&ConcurrencyLimits> {
-        match &self.limits {
-            Some(Keys::Many(limits)) => Some(limits),
+        match &self.rules()?.limits {
+            Limits::Keyed(limits) => Some(limits),
             _ => None,
         }
     }
@@ -149,25 +124,20 @@ impl ClientPolicyLayer {
             deadline: TimeoutLayer::off(),
             retry: RetryLayer::off(),
             hedge: HedgeLayer::off(),
-            circuit: CircuitBreakerLayer::off(),
-            bulkhead: BulkheadLayer::off(),
-            attempt: TimeoutLayer::off(),
+            attempt: None,
         };
         Self { parts }
     }
 
     /// Reports to `telemetry`, unless the policy has an observer already.
     pub fn telemetry(self, telemetry: &Telemetry) -> Self {
-        let Parts { deadline, retry, hedge, circuit, bulkhead, attempt } = self.parts;
-        let parts = Parts {
-            deadline,
-            retry: retry.telemetry(telemetry),
-            hedge: hedge.telemetry(telemetry),
-            circuit: circuit.telemetry(telemetry),
-            bulkhead: bulkhead.telemetry(telemetry),
-            attempt,
-        };
-        Self { parts }
+        let Parts { deadline, retry, hedge, attempt } = self.parts;
+        if let Some(rules) = &attempt {
+            rules.circuits.report_to(telemetry);
+            rules.limits.report_to(telemetry);
+        }
+        let (retry, hedge) = (retry.telemetry(telemetry), hedge.telemetry(telemetry));
+        Self { parts: Parts { deadline, retry, hedge, attempt } }
     }
 }
 
@@ -175,8 +145,8 @@ impl<S> Layer<S> for ClientPolicyLayer {
     type Service = GuardedClient<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        let Parts { deadline, retry, hedge, circuit, bulkhead, attempt } = &self.parts;
-        let attempt = circuit.layer(bulkhead.layer(attempt.layer(inner)));
-        GuardedClient::new(deadline.layer(retry.layer(hedge.hedging(attempt))))
+        let Parts { deadline, retry, hedge, attempt } = &self.parts;
+        let attempts = Attempts::new(hedge.hedging(Attempt::new(inner, attempt.clone())));
+        GuardedClient::new(attempts, retry.settings().cloned(), deadline.settings().cloned())
     }
 }

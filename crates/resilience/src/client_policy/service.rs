@@ -1,54 +1,53 @@
 //! The service.
 
-use std::task::{Context, Poll};
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::{ResponseBody, ResponseFuture};
-use crate::{
-    BoxError,
-    bulkhead::Bulkhead,
-    circuit_breaker::CircuitBreaker,
-    hedge::Hedging,
-    retry::{ReplayBody, Retry},
-    timeout::Timeout,
+use super::{
+    ResponseBody, ResponseFuture,
+    attempts::{Attempts, AttemptsFuture},
 };
-
-/// What makes one attempt.
-pub(super) type Attempt<S> = CircuitBreaker<Bulkhead<Timeout<S>>>;
-
-/// The service that makes one attempt, or two at the same time.
-pub(super) type Attempts<S> = Hedging<Attempt<S>>;
+use crate::{BoxError, retry, retry::ReplayBody, timeout, timeout::Limit};
 
 /// Guards calls to a destination. See the [module docs](super).
 #[derive(Clone, Debug)]
 pub struct GuardedClient<S> {
-    inner: Timeout<Retry<Attempts<S>>>,
+    attempts: Attempts<S>,
+    retry: Option<Arc<retry::Settings>>,
+    deadline: Option<Arc<timeout::Settings>>,
 }
 
 impl<S> GuardedClient<S> {
-    pub(super) const fn new(inner: Timeout<Retry<Attempts<S>>>) -> Self {
-        Self { inner }
+    pub(super) const fn new(
+        attempts: Attempts<S>,
+        retry: Option<Arc<retry::Settings>>,
+        deadline: Option<Arc<timeout::Settings>>,
+    ) -> Self {
+        Self { attempts, retry, deadline }
     }
 
     /// A reference to the client.
     #[must_use]
     pub fn get_ref(&self) -> &S {
-        self.inner.get_ref().get_ref().get_ref().get_ref().get_ref().get_ref()
+        self.attempts.get_ref().get_ref()
     }
 
     /// A mutable reference to the client.
     pub fn get_mut(&mut self) -> &mut S {
-        self.inner.get_mut().get_mut().get_mut().get_mut().get_mut().get_mut()
+        self.attempts.get_mut().get_mut()
     }
 
     /// Unwraps the client.
     #[must_use]
     pub fn into_inner(self) -> S {
-        self.inner.into_inner().into_inner().into_inner().into_inner().into_inner().into_inner()
+        self.attempts.into_inner().into_inner()
     }
 }
 
@@ -65,10 +64,53 @@ where
     type Future = ResponseFuture<S, B, R>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(cx)
+        self.attempts.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        ResponseFuture::new(self.inner.call(request))
+        let mut future = ResponseFuture::new();
+        self.start(&mut future, request);
+        future
+    }
+}
+
+impl<S> GuardedClient<S> {
+    /// Sends the first attempt.
+    ///
+    /// The future is filled in where it is: a future that one policy returns to the next is copied
+    /// each time, and so is the head of a request.
+    #[inline]
+    fn start<B, R>(&mut self, future: &mut ResponseFuture<S, B, R>, request: Request<B>)
+    where
+        S: Service<Request<ReplayBody<B>>, Response = Response<R>> + Clone,
+        S::Error: Into<BoxError>,
+        B: Body<Data = Bytes> + Unpin,
+        R: Body<Data = Bytes> + Unpin,
+    {
+        let Self { attempts, retry, deadline } = self;
+        let (mut head, body) = request.into_parts();
+        if let Some(deadline) = deadline {
+            let Some(limit) = deadline.limit(&mut head.extensions) else {
+                return future.limit(Limit::EXPIRED);
+            };
+            future.limit(limit);
+        }
+        let (now, call) = (attempts.get_ref().now(), &mut future.call);
+        let body = match retry {
+            None => ReplayBody::once(body),
+            Some(retry) => retry::keep(&mut call.course, retry, || now, attempts, &mut head, body),
+        };
+        let attempt = call.attempt.get_or_insert_with(AttemptsFuture::new);
+        let Some(plain) = attempts.plain() else {
+            *attempt = attempts.call(Request::from_parts(head, body));
+            return;
+        };
+        let attempt = &mut attempt.one;
+        match plain.admit(attempt, &mut head, now) {
+            Ok(()) => {
+                attempt.inner = Some(plain.get_mut().call(Request::from_parts(head, body)));
+            }
+            Err(obstacle) => plain.hold(attempt, obstacle, head, body),
+        }
     }
 }

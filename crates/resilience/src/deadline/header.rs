@@ -93,15 +93,18 @@ impl DeadlineHeader {
     /// Writes the header, rounded down to what the format can express: the receiver must not wait
     /// longer than the sender. A time below one unit of the format becomes 0.
     pub fn write(&self, headers: &mut HeaderMap, time: Duration) {
+        headers.insert(&self.name, self.value(time));
+    }
+
+    /// The value of the header.
+    pub(crate) fn value(&self, time: Duration) -> HeaderValue {
         let text = match self.format {
             Format::Grpc => grpc_text(time),
             Format::Millis => Text::new(u64::try_from(time.as_millis()).unwrap_or(u64::MAX), b""),
             Format::Seconds => Text::new(time.as_secs(), b""),
         };
         // Never fails: ASCII digits and letters are a valid header value.
-        if let Ok(value) = HeaderValue::from_bytes(text.as_bytes()) {
-            headers.insert(&self.name, value);
-        }
+        HeaderValue::from_bytes(text.as_bytes()).unwrap_or_else(|_| HeaderValue::from_static("0"))
     }
 }
 

@@ -38,8 +38,6 @@ pin_project! {
         // Boxed: other calls pay for neither the timer nor a second future. None if no hedge can
         // follow.
         second: Option<Pin<Box<Second<S, B>>>>,
-        // A failure, which is returned if the other attempt fails too.
-        failed: Option<Result<S::Response, BoxError>>,
     }
 }
 
@@ -48,12 +46,12 @@ where
     S: Service<Request<ReplayBody<B>>>,
 {
     #[inline]
-    pub(super) const fn once(first: S::Future) -> Self {
-        Self { first: Some(first), watch: None, second: None, failed: None }
+    pub(crate) const fn once(first: S::Future) -> Self {
+        Self { first: Some(first), watch: None, second: None }
     }
 
     pub(super) const fn watched(first: S::Future, watch: Watch) -> Self {
-        Self { first: Some(first), watch: Some(watch), second: None, failed: None }
+        Self { first: Some(first), watch: Some(watch), second: None }
     }
 
     pub(super) fn hedged(
@@ -63,7 +61,7 @@ where
         course: Course<S, B>,
     ) -> Self {
         let second = Some(Box::pin(Second::new(delay, course)));
-        Self { first: Some(first), watch: Some(watch), second, failed: None }
+        Self { first: Some(first), watch: Some(watch), second }
     }
 }
 
@@ -107,7 +105,12 @@ where
             let class = watch.ended(&result);
             let other = this.second.as_ref().map_or(Other::Absent, |second| second.state());
             match race::decide(class, other) {
-                Verdict::Wait => *this.failed = Some(result),
+                Verdict::Wait => {
+                    // Only a second attempt is waited for.
+                    if let Some(second) = this.second.as_mut() {
+                        second.as_mut().keep(result);
+                    }
+                }
                 verdict => return Poll::Ready(self.settle(verdict, result, HedgeResult::First)),
             }
         }
@@ -126,15 +129,13 @@ where
         let result = ready!(second.as_mut().poll(watch.settings(), cx));
         let class = watch.classify(&result);
         if class == Class::Shed {
-            second.as_mut().refuse();
             // If the first attempt has failed meanwhile, nothing else will come.
-            return this.failed.take().map_or(Poll::Pending, Poll::Ready);
+            return second.as_mut().refuse().map_or(Poll::Pending, Poll::Ready);
         }
         let other = if this.first.is_some() { Other::InFlight } else { Other::Failed };
         match race::decide(class, other) {
             Verdict::Wait => {
-                second.as_mut().fail();
-                *this.failed = Some(result);
+                second.as_mut().fail(result);
                 Poll::Pending
             }
             verdict => Poll::Ready(self.settle(verdict, result, HedgeResult::Hedge)),
@@ -150,7 +151,8 @@ where
         winner: HedgeResult,
     ) -> Result<Response<R>, BoxError> {
         let mut this = self.project();
-        let (report, result) = match (verdict, this.failed.take(), this.watch.as_ref()) {
+        let earlier = this.second.as_mut().and_then(|second| second.as_mut().take_failed());
+        let (report, result) = match (verdict, earlier, this.watch.as_ref()) {
             (Verdict::Choose, Some(earlier), Some(watch)) => {
                 let later = race::prefers_later(watch.hint(&earlier), watch.hint(&result));
                 (HedgeResult::Failed, if later { result } else { earlier })

@@ -42,6 +42,8 @@ pin_project! {
         due: LazySleep,
         // None once the attempt was sent, or will not be.
         course: Option<Course<S, B>>,
+        // The failure of the attempt that ended first, which is returned if the other one fails too.
+        failed: Option<Result<S::Response, BoxError>>,
         // After the attempt, so that a dropped one has ended when it is reported.
         bet: Option<Bet>,
     }
@@ -75,7 +77,7 @@ where
 {
     pub(super) fn new(delay: Duration, course: Course<S, B>) -> Self {
         let due = LazySleep::new(delay);
-        Self { stage: Stage::Waiting, due, course: Some(course), bet: None }
+        Self { stage: Stage::Waiting, due, course: Some(course), failed: None, bet: None }
     }
 
     /// Its state, as the first attempt sees it.
@@ -87,19 +89,33 @@ where
         }
     }
 
-    /// Drops the attempt, which has failed.
-    pub(super) fn fail(self: Pin<&mut Self>) {
-        self.project().stage.set(Stage::Failed);
+    /// Keeps the failure of the first attempt.
+    pub(super) fn keep(self: Pin<&mut Self>, failed: Result<S::Response, BoxError>) {
+        *self.project().failed = Some(failed);
     }
 
-    /// Drops the attempt, which a policy of this process refused: it was not sent.
-    pub(super) fn refuse(self: Pin<&mut Self>) {
+    /// The failure that was kept.
+    pub(super) fn take_failed(self: Pin<&mut Self>) -> Option<Result<S::Response, BoxError>> {
+        self.project().failed.take()
+    }
+
+    /// Drops the attempt, which has failed, and keeps its failure.
+    pub(super) fn fail(self: Pin<&mut Self>, failed: Result<S::Response, BoxError>) {
+        let mut this = self.project();
+        this.stage.set(Stage::Failed);
+        *this.failed = Some(failed);
+    }
+
+    /// Drops the attempt, which a policy of this process refused: it was not sent. Returns the
+    /// failure of the first attempt, if that has ended.
+    pub(super) fn refuse(self: Pin<&mut Self>) -> Option<Result<S::Response, BoxError>> {
         let mut this = self.project();
         this.stage.set(Stage::Absent);
         if let Some(mut bet) = this.bet.take() {
             bet.report(HedgeResult::Shed);
             bet.withdrawal.unsend();
         }
+        this.failed.take()
     }
 
     /// Reports how the call ended, if the attempt was sent.

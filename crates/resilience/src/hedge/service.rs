@@ -93,40 +93,46 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    #[inline]
     fn call(&mut self, request: Request<ReplayBody<B>>) -> Self::Future {
         match &self.settings {
             None => ResponseFuture::once(self.inner.call(request)),
             Some(settings) => {
                 let settings = Arc::clone(settings);
-                self.call_with(&settings, request)
+                self.watch(&settings, request)
             }
         }
     }
 }
 
 impl<S> Hedging<S> {
-    fn call_with<B, R>(
+    /// Whether it passes calls on as they are.
+    pub(crate) const fn is_off(&self) -> bool {
+        self.settings.is_none()
+    }
+
+    #[inline(never)]
+    fn watch<B, R>(
         &mut self,
         settings: &Arc<Settings>,
-        mut request: Request<ReplayBody<B>>,
+        request: Request<ReplayBody<B>>,
     ) -> ResponseFuture<S, B>
     where
         S: Service<Request<ReplayBody<B>>, Response = Response<R>> + Clone,
         B: Body<Data = Bytes>,
     {
-        let head = Head::new(&request);
-        let budget = settings.pay(head);
-        if !may_overlap(head, settings.repeatable.as_ref()) {
-            mark_inner_hop(&mut request, settings.attempt_header.as_ref());
-            return ResponseFuture::once(self.inner.call(request));
+        let (mut head, body) = request.into_parts();
+        let facts = Head::from_parts(&head);
+        let budget = settings.pay(facts);
+        if !may_overlap(facts, settings.repeatable.as_ref()) {
+            mark_inner_hop(&mut head, settings.attempt_header.as_ref());
+            return ResponseFuture::once(self.inner.call(Request::from_parts(head, body)));
         }
-        let watch = Watch::new(Arc::clone(settings), settings.paces.find(head, &settings.time));
+        let watch = Watch::new(Arc::clone(settings), settings.paces.find(facts, &settings.time));
         let Some((delay, budget)) = watch.delay().zip(budget) else {
-            mark_inner_hop(&mut request, settings.attempt_header.as_ref());
-            return ResponseFuture::watched(self.inner.call(request), watch);
+            mark_inner_hop(&mut head, settings.attempt_header.as_ref());
+            let first = self.inner.call(Request::from_parts(head, body));
+            return ResponseFuture::watched(first, watch);
         };
-        let (head, body) = request.into_parts();
         let started = watch.started();
         let found = Deadline::find(&head.extensions).map(Deadline::instant);
         let limit = settings.call_limit.map(|limit| started.saturating_add(limit));

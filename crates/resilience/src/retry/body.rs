@@ -9,6 +9,10 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
+/// The first frame of a body. Boxed: a frame is as large as its trailers, and only gRPC is read in
+/// advance.
+pub(crate) type First<R> = Box<Result<Frame<Bytes>, <R as Body>::Error>>;
+
 pin_project! {
     /// The body of the attempt that was returned.
     ///
@@ -19,7 +23,6 @@ pin_project! {
     where
         R: Body<Data = Bytes>,
     {
-        // Boxed: a frame is as large as its trailers, and only gRPC is read in advance.
         peeked: Option<Box<Result<Frame<Bytes>, R::Error>>>,
         #[pin]
         inner: R,
@@ -30,14 +33,14 @@ impl<R> ResponseBody<R>
 where
     R: Body<Data = Bytes>,
 {
-    pub(super) fn new(inner: R) -> Self {
-        Self { peeked: None, inner }
+    /// A body whose first frame, or error, may have been read already.
+    pub(crate) const fn new(inner: R, peeked: Option<First<R>>) -> Self {
+        Self { peeked, inner }
     }
 
-    /// A body whose first frame, or error, was read already.
-    pub(super) fn peeked(inner: R, first: Option<Result<Frame<Bytes>, R::Error>>) -> Self {
-        let peeked = first.map(Box::new);
-        Self { peeked, inner }
+    /// Returns a frame that was read from this body.
+    pub(crate) fn put_back(&mut self, first: First<Self>) {
+        self.peeked = Some(first);
     }
 }
 

@@ -48,8 +48,8 @@ impl RetryLayer {
     }
 
     /// The settings, which a hedge shares. `None` if the layer is off.
-    pub(crate) fn settings(&self) -> Option<&Settings> {
-        self.settings.as_deref()
+    pub(crate) const fn settings(&self) -> Option<&Arc<Settings>> {
+        self.settings.as_ref()
     }
 
     pub(super) fn from_settings(settings: Settings) -> Self {

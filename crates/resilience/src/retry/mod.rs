@@ -89,6 +89,7 @@
 
 mod body;
 mod builder;
+mod course;
 mod future;
 mod layer;
 mod plan;
@@ -107,7 +108,8 @@ pub use self::{
     table::{RetryTable, RetryWhen},
 };
 pub(crate) use self::{
-    builder::{Budget, Budgets},
+    builder::{Budget, Budgets, Settings},
     repeat::{ATTEMPT_HEADER, IsRepeatable, caller_retries, is_repetition, mark, mark_inner_hop},
     replay::Replay,
+    service::keep,
 };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hardpoint_core::{Head, RequestContext};
-use http::{HeaderName, Method, Request, header::HeaderMap};
+use http::{HeaderName, Method, header::HeaderMap, request::Parts as RequestHead};
 
 /// The header with the number of the attempt, which a retry sends.
 pub(crate) const ATTEMPT_HEADER: HeaderName = HeaderName::from_static("x-retry-attempt");
@@ -39,16 +39,16 @@ pub(crate) fn is_repetition(head: Head<'_>) -> bool {
 }
 
 /// Marks a request as this attempt of its call, for the layers further in and for the destination.
-pub(crate) fn mark(head: &mut http::request::Parts, attempt: u32, header: Option<&HeaderName>) {
+pub(crate) fn mark(head: &mut RequestHead, attempt: u32, header: Option<&HeaderName>) {
     head.extensions.insert(Repetition);
     write(&mut head.headers, attempt, header);
 }
 
 /// Passes on that the caller retries: the hops further in must not retry either.
-pub(crate) fn mark_inner_hop<B>(request: &mut Request<B>, header: Option<&HeaderName>) {
-    let attempt = Head::new(request).context().and_then(RequestContext::attempt);
+pub(crate) fn mark_inner_hop(head: &mut RequestHead, header: Option<&HeaderName>) {
+    let attempt = Head::from_parts(head).context().and_then(RequestContext::attempt);
     if let Some(attempt @ 2..) = attempt {
-        write(request.headers_mut(), attempt, header);
+        write(&mut head.headers, attempt, header);
     }
 }
 

@@ -7,14 +7,14 @@ use std::{
 
 use bytes::Bytes;
 use hardpoint_core::{Head, Mono};
-use http::{Extensions, Request, Response};
+use http::{Extensions, Request, Response, request::Parts as RequestHead};
 use http_body::Body;
 use tower_service::Service;
 
 use super::{
     ReplayBody, ResponseBody, ResponseFuture,
     builder::Settings,
-    future::Course,
+    course::Course,
     repeat::{caller_retries, is_repeatable, mark_inner_hop},
 };
 use crate::{BoxError, Deadline, RetryBudget};
@@ -51,52 +51,72 @@ where
     }
 
     #[inline]
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let Some(settings) = &self.settings else {
-            return ResponseFuture::once(self.inner.call(request.map(ReplayBody::once)));
-        };
-        let Some((repeatable, budget)) = settings.prepare(&request) else {
-            mark_inner_hop(&mut request, settings.attempt_header.as_ref());
-            return ResponseFuture::once(self.inner.call(request.map(ReplayBody::once)));
-        };
-        let (head, body) = request.into_parts();
-        let (body, replay) = match ReplayBody::recorded(body, settings.replay_limit) {
-            Ok(recorded) => recorded,
-            Err(long) => {
-                let request = Request::from_parts(head, ReplayBody::once(long));
-                return ResponseFuture::once(self.inner.call(request));
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (mut head, body) = request.into_parts();
+        let mut course = None;
+        let body = match &self.settings {
+            None => ReplayBody::once(body),
+            Some(settings) => {
+                let now = || settings.time.now();
+                keep(&mut course, settings, now, &self.inner, &mut head, body)
             }
         };
-        let deadline = settings.deadline(&head.extensions);
-        let first = Request::from_parts(head.clone(), body);
-        // The ready instance makes the first attempt. Its clone, which is not ready, makes the
-        // others after its own `poll_ready`.
-        let future = self.inner.call(first);
-        let service = self.inner.clone();
-        let settings = Arc::clone(settings);
-        let course = Course::new(settings, budget, service, (head, replay), repeatable, deadline);
-        ResponseFuture::retrying(future, course)
+        let attempt = self.inner.call(Request::from_parts(head, body));
+        match course {
+            None => ResponseFuture::once(attempt),
+            Some(course) => ResponseFuture::retrying(attempt, course),
+        }
     }
+}
+
+/// The body of the first attempt. Keeps what other attempts need, if a retry can follow.
+///
+/// The ready instance of the service makes the first attempt. Its clone, which is not ready, makes the
+/// others after its own `poll_ready`.
+#[inline]
+pub(crate) fn keep<S, B>(
+    course: &mut Option<Course<S, B>>,
+    settings: &Arc<Settings>,
+    now: impl Fn() -> Mono,
+    service: &S,
+    head: &mut RequestHead,
+    body: B,
+) -> ReplayBody<B>
+where
+    S: Service<Request<ReplayBody<B>>> + Clone,
+    B: Body<Data = Bytes>,
+{
+    let Some((repeatable, budget)) = settings.prepare(Head::from_parts(head), &now) else {
+        mark_inner_hop(head, settings.attempt_header.as_ref());
+        return ReplayBody::once(body);
+    };
+    let (body, replay) = match ReplayBody::recorded(body, settings.replay_limit) {
+        Ok(recorded) => recorded,
+        Err(long) => return ReplayBody::once(long),
+    };
+    let deadline = settings.deadline(&head.extensions, &now);
+    let (settings, kept) = (Arc::clone(settings), (head.clone(), replay));
+    *course = Some(Course::new(settings, budget, service.clone(), kept, repeatable, deadline));
+    body
 }
 
 impl Settings {
     /// When the call ends, if that is known.
-    fn deadline(&self, extensions: &Extensions) -> Option<Mono> {
+    fn deadline(&self, extensions: &Extensions, now: impl Fn() -> Mono) -> Option<Mono> {
         let found = Deadline::find(extensions).map(Deadline::instant);
-        let limit = self.call_limit.map(|limit| self.time.now().saturating_add(limit));
+        let limit = self.call_limit.map(|limit| now().saturating_add(limit));
         found.into_iter().chain(limit).min()
     }
 
     /// Records the call in its budget. If a retry could follow the first attempt, returns whether
     /// the request may be sent twice, and the budget. If not, nothing needs to be kept for it.
-    fn prepare<B>(&self, request: &Request<B>) -> Option<(bool, RetryBudget)> {
-        let head = Head::new(request);
+    fn prepare(&self, head: Head<'_>, now: impl Fn() -> Mono) -> Option<(bool, RetryBudget)> {
         let possible = self.rules.attempts > 1 && !caller_retries(head);
         let repeatable = is_repeatable(head, self.repeatable.as_ref());
         let possible = possible && self.rules.table.allows_any(repeatable);
         self.budgets.with(head, &self.time, |budget| {
             budget.deposit();
-            let possible = possible && budget.may_allow(|| self.time.now());
+            let possible = possible && budget.may_allow(now);
             possible.then(|| (repeatable, budget.clone()))
         })
     }

@@ -26,27 +26,34 @@ pin_project! {
 
 /// The time that a call has.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limit {
-    pub(super) time: Duration,
+pub(crate) struct Limit {
+    pub(crate) time: Duration,
     /// Whether the deadline left less than the layer's limit.
-    pub(super) cut: bool,
+    pub(crate) cut: bool,
 }
 
 impl Limit {
     /// The deadline has passed.
-    const EXPIRED: Self = Self { time: Duration::ZERO, cut: true };
+    pub(crate) const EXPIRED: Self = Self { time: Duration::ZERO, cut: true };
 
-    const fn error(self) -> TimedOut {
+    pub(crate) const fn error(self) -> TimedOut {
         if self.cut { TimedOut::cut(self.time) } else { TimedOut::new(self.time) }
     }
 }
 
 impl<F> ResponseFuture<F> {
-    pub(super) fn new(inner: F, limit: Option<Limit>) -> Self {
+    #[inline]
+    pub(crate) fn new(inner: F, limit: Option<Limit>) -> Self {
         let sleep = LazySleep::new(limit.map_or(Duration::MAX, |limit| limit.time));
         Self { inner: Some(inner), limit, sleep }
     }
 
+    /// The inner future, unless the deadline has passed, and its time.
+    pub(crate) fn into_parts(self) -> (Option<F>, Option<Limit>) {
+        (self.inner, self.limit)
+    }
+
+    #[cold]
     pub(super) fn expired() -> Self {
         let limit = Limit::EXPIRED;
         Self { inner: None, limit: Some(limit), sleep: LazySleep::new(limit.time) }

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use hardpoint_core::Time;
+use http::HeaderValue;
 use tower_layer::Layer;
 
 use super::Timeout;
@@ -29,6 +30,8 @@ pub(crate) struct Settings {
 pub(crate) struct Propagation {
     pub(crate) header: DeadlineHeader,
     pub(crate) margin: Duration,
+    /// The value for a call that has the whole time: nearly all calls have.
+    pub(crate) whole: HeaderValue,
 }
 
 impl TimeoutLayer {
@@ -56,7 +59,9 @@ impl TimeoutLayer {
     /// sent. The margin is the time of the way back: 10 ms within a data centre. With a margin of 0
     /// the destination's answer to its own time-out arrives too late.
     pub fn propagate(self, header: DeadlineHeader, margin: Duration) -> Self {
-        self.with_propagation(Propagation { header, margin })
+        self.change(|settings| {
+            settings.propagation = Some(Propagation::new(header, margin, settings.limit));
+        })
     }
 
     /// Does not store the deadline in requests, which would allocate. For a layer whose inner
@@ -65,14 +70,15 @@ impl TimeoutLayer {
         self.change(|settings| settings.carries = false)
     }
 
-    pub(crate) fn with_propagation(self, propagation: Propagation) -> Self {
-        self.change(|settings| settings.propagation = Some(propagation))
-    }
-
     /// Measures by `time`. Timers follow tokio's clock. Default: the system's clock.
     pub fn time(self, time: impl Into<Time>) -> Self {
         let time = time.into();
         self.change(|settings| settings.time = time)
+    }
+
+    /// The settings. `None` if the layer is off.
+    pub(crate) const fn settings(&self) -> Option<&Arc<Settings>> {
+        self.settings.as_ref()
     }
 
     fn change(mut self, change: impl FnOnce(&mut Settings)) -> Self {

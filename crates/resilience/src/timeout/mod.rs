@@ -57,5 +57,8 @@ mod future;
 mod layer;
 mod service;
 
-pub(crate) use self::layer::{Propagation, check_limit};
 pub use self::{error::TimedOut, future::ResponseFuture, layer::TimeoutLayer, service::Timeout};
+pub(crate) use self::{
+    future::Limit,
+    layer::{Settings, check_limit},
+};

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use http::Request;
+use http::{Extensions, HeaderMap, HeaderValue, Request};
 use tower_service::Service;
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
     future::Limit,
     layer::{Propagation, Settings},
 };
-use crate::{BoxError, Deadline};
+use crate::{BoxError, Deadline, DeadlineHeader};
 
 /// Limits how long an outgoing call may take. See the [module docs](super).
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ pub struct Timeout<S> {
 }
 
 impl<S> Timeout<S> {
-    pub(super) fn new(inner: S, settings: Option<Arc<Settings>>) -> Self {
+    pub(crate) const fn new(inner: S, settings: Option<Arc<Settings>>) -> Self {
         Self { inner, settings }
     }
 
@@ -49,45 +49,65 @@ where
         let Some(settings) = &self.settings else {
             return ResponseFuture::new(self.inner.call(request), None);
         };
-        let Some(limit) = limit(&mut request, settings) else {
+        let Some(limit) = settings.limit(request.extensions_mut()) else {
             return ResponseFuture::expired();
         };
-        if let Some(propagation) = &settings.propagation {
-            propagation.apply(&mut request, limit.time);
-        }
+        settings.propagate(request.headers_mut(), limit);
         ResponseFuture::new(self.inner.call(request), Some(limit))
     }
 }
 
-/// The time to the earlier one of the request's deadline and the limit, which the request then
-/// carries. `None` if it has passed.
-fn limit<B>(request: &mut Request<B>, settings: &Settings) -> Option<Limit> {
-    let found = Deadline::find(request.extensions());
-    if found.is_none() && !settings.carries {
-        // This path does not read the clock.
-        return Some(Limit { time: settings.limit, cut: false });
-    }
-    let now = settings.time.now();
-    match found.map(|deadline| deadline.remaining(now)) {
-        Some(Duration::ZERO) => None,
-        Some(remaining) if remaining <= settings.limit => {
-            Some(Limit { time: remaining, cut: remaining < settings.limit })
+impl Settings {
+    /// The time to the earlier one of the request's deadline and the limit, which the request then
+    /// carries. `None` if it has passed.
+    #[inline]
+    pub(crate) fn limit(&self, extensions: &mut Extensions) -> Option<Limit> {
+        let found = Deadline::find(extensions);
+        if found.is_none() && !self.carries {
+            // This path does not read the clock.
+            return Some(Limit { time: self.limit, cut: false });
         }
-        _ => {
-            if settings.carries {
-                let deadline = Deadline::at(now.saturating_add(settings.limit));
-                request.extensions_mut().insert(deadline);
+        self.limit_by(found, extensions)
+    }
+
+    fn limit_by(&self, found: Option<Deadline>, extensions: &mut Extensions) -> Option<Limit> {
+        let now = self.time.now();
+        match found.map(|deadline| deadline.remaining(now)) {
+            Some(Duration::ZERO) => None,
+            Some(remaining) if remaining <= self.limit => {
+                Some(Limit { time: remaining, cut: remaining < self.limit })
             }
-            Some(Limit { time: settings.limit, cut: false })
+            _ => {
+                if self.carries {
+                    extensions.insert(Deadline::at(now.saturating_add(self.limit)));
+                }
+                Some(Limit { time: self.limit, cut: false })
+            }
+        }
+    }
+
+    /// Sends the destination the time that is left, if it is to know it.
+    #[inline]
+    pub(crate) fn propagate(&self, headers: &mut HeaderMap, limit: Limit) {
+        if let Some(propagation) = &self.propagation {
+            let value =
+                if limit.cut { propagation.value(limit.time) } else { propagation.whole.clone() };
+            headers.insert(propagation.header.name(), value);
         }
     }
 }
 
 impl Propagation {
-    /// Sends the destination `time` less the margin. A call with less time than the margin asks for
-    /// the least time that can be expressed: the destination may still answer from memory.
-    pub(crate) fn apply<B>(&self, request: &mut Request<B>, time: Duration) {
-        let time = time.saturating_sub(self.margin).max(self.header.unit());
-        self.header.write(request.headers_mut(), time);
+    /// A header that is sent to calls with the whole `limit`.
+    pub(crate) fn new(header: DeadlineHeader, margin: Duration, limit: Duration) -> Self {
+        let mut propagation = Self { header, margin, whole: HeaderValue::from_static("") };
+        propagation.whole = propagation.value(limit);
+        propagation
+    }
+
+    /// `time` less the margin. A call with less time than the margin asks for the least time that can
+    /// be expressed: the destination may still answer from memory.
+    fn value(&self, time: Duration) -> HeaderValue {
+        self.header.value(time.saturating_sub(self.margin).max(self.header.unit()))
     }
 }
