@@ -1,5 +1,7 @@
 //! All policies together.
 
+mod layers;
+
 use std::{
     pin::pin,
     sync::{
