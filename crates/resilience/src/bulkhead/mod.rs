@@ -59,10 +59,12 @@
 //! waits for a permit does not use up the time of its attempt, and an open circuit takes no permit.
 
 mod body;
+mod builder;
 mod error;
 mod future;
 mod layer;
 mod limit;
+mod limits;
 mod semaphore;
 mod service;
 #[cfg(test)]
@@ -70,13 +72,12 @@ mod tests;
 
 pub use self::{
     body::ResponseBody,
+    builder::ConcurrencyLimitBuilder,
     error::BulkheadFull,
     future::ResponseFuture,
     layer::BulkheadLayer,
-    limit::{
-        ConcurrencyLimit, ConcurrencyLimitBuilder, ConcurrencyLimits, ConcurrencyPermit,
-        ConcurrencySnapshot,
-    },
+    limit::{ConcurrencyLimit, ConcurrencyPermit, ConcurrencySnapshot},
+    limits::ConcurrencyLimits,
     service::Bulkhead,
 };
 pub(crate) use self::{

@@ -6,19 +6,17 @@ use std::{
     time::Duration,
 };
 
+use super::{
+    CircuitBreakerLayer, CircuitBuilder, CircuitOpen, CircuitPermit,
+    machine::{Change, Machine},
+    rules::Rules,
+    state::Phase,
+};
+use crate::{Classifier, Jitter};
 use hardpoint_core::{
     Mono, Telemetry, Time,
     event::{CallGuard, CallRefused, CircuitChanged, CircuitState},
 };
-use http::{HeaderMap, StatusCode};
-
-use super::{
-    CircuitBreakerLayer, CircuitBuilder, CircuitOpen,
-    machine::{Change, Machine, Ticket, Verdict},
-    rules::Rules,
-    state::Phase,
-};
-use crate::{Class, Classifier, Jitter, RetryHint, classify::GRPC_STATUS};
 
 /// The record of how a destination answers, which decides whether calls reach it.
 ///
@@ -54,12 +52,12 @@ use crate::{Class, Classifier, Jitter, RetryHint, classify::GRPC_STATUS};
 /// ```
 #[derive(Clone)]
 pub struct Circuit {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
-struct Shared {
-    machine: Machine,
-    settings: Arc<Settings>,
+pub(super) struct Shared {
+    pub(super) machine: Machine,
+    pub(super) settings: Arc<Settings>,
 }
 
 /// What circuits of different keys share.
@@ -68,7 +66,7 @@ pub(super) struct Settings {
     rules: Rules,
     window: Duration,
     classifier: Classifier,
-    time: Time,
+    pub(super) time: Time,
     jitter: Jitter,
     telemetry: OnceLock<Telemetry>,
 }
@@ -146,8 +144,7 @@ impl Circuit {
                 if change.is_some() {
                     self.report(change);
                 }
-                let circuit = self.clone();
-                Ok(CircuitPermit { circuit, ticket, started: now, is_open: true })
+                Ok(CircuitPermit::new(self.clone(), ticket, now))
             }
             Err(refused) => Err(self.refuse(refused.change, refused.retry_after)),
         }
@@ -171,7 +168,7 @@ impl Circuit {
 
     /// Reports a transition that this caller made.
     #[cold]
-    fn report(&self, change: Option<Change>) {
+    pub(super) fn report(&self, change: Option<Change>) {
         let Some(Change { to, reason }) = change else { return };
         let name = &self.shared.settings.name;
         tracing::warn!(
@@ -186,7 +183,7 @@ impl Circuit {
         }
     }
 
-    fn draw(&self, bound: u64) -> u64 {
+    pub(super) fn draw(&self, bound: u64) -> u64 {
         self.shared.settings.jitter.below(bound)
     }
 
@@ -295,150 +292,4 @@ pub struct CircuitSnapshot {
     /// The outcomes that were dropped since the circuit was built, because it had changed since the
     /// call started.
     pub stale: u64,
-}
-
-/// The permission to make one call, and the duty to record its outcome.
-///
-/// Dropping it is an outcome: a call that was held for the circuit's `slow_after` counts as hung,
-/// which is a failure; a shorter one shows nothing about the destination. A trial call's permit
-/// passes to the next call either way, unless the call counts.
-#[must_use = "dropping a permit at once records nothing; record the outcome of the call"]
-pub struct CircuitPermit {
-    circuit: Circuit,
-    ticket: Ticket,
-    started: Mono,
-    /// Whether the outcome is still to be recorded.
-    is_open: bool,
-}
-
-impl CircuitPermit {
-    /// Records how the call ended.
-    #[inline]
-    pub fn record(self, class: Class) {
-        let now = self.circuit.shared.settings.time.now();
-        self.record_at(class, None, now);
-    }
-
-    /// Records how the call ended, at a time that the caller has read from this circuit's clock, and
-    /// for how long the destination asked to be left alone.
-    #[inline]
-    pub fn record_at(self, class: Class, retry_after: Option<Duration>, now: Mono) {
-        let took = self.took_until(now);
-        self.record_after(class, retry_after, took, now);
-    }
-
-    /// Records a call that took `took` nanoseconds, at `now`.
-    #[inline]
-    fn record_after(mut self, class: Class, retry_after: Option<Duration>, took: u64, now: Mono) {
-        self.is_open = false;
-        let is_slow = took >= self.circuit.shared.machine.rules().slow_nanos;
-        let failed = class.is_failure();
-        let verdict = (class != Class::Shed).then_some(Verdict {
-            failed,
-            strikes: failed && class != Class::Throttled,
-            slow: is_slow && self.circuit.shared.machine.rules().slow_rate.is_some(),
-            hint: retry_after,
-        });
-        self.settle(verdict, now);
-    }
-
-    /// Whether the call is a trial: its outcome decides whether a half-open circuit closes.
-    #[must_use]
-    pub const fn is_trial(&self) -> bool {
-        self.ticket.is_trial()
-    }
-
-    /// The circuit that the permit is from.
-    #[must_use]
-    pub const fn circuit(&self) -> &Circuit {
-        &self.circuit
-    }
-
-    /// Records the outcome of a response by its head.
-    #[inline]
-    pub(super) fn judge_head(self, status: StatusCode, headers: &HeaderMap) {
-        let class = self.circuit.classifier().classify_response(status, headers);
-        if class.is_failure() {
-            let took = self.took();
-            self.judge_failure(class, headers, took);
-        } else {
-            self.record(class);
-        }
-    }
-
-    /// Records a response whose head came after `took`, by its trailers.
-    pub(super) fn judge_trailers(self, trailers: &HeaderMap, took: u64) {
-        // Without a status they are broken.
-        let class = if trailers.contains_key(&GRPC_STATUS) {
-            self.circuit.classifier().classify_response(StatusCode::OK, trailers)
-        } else {
-            Class::Failed
-        };
-        self.judge_failure(class, trailers, took);
-    }
-
-    /// Records a response whose head came after `took`, and the time that it asks for.
-    #[cold]
-    fn judge_failure(self, class: Class, headers: &HeaderMap, took: u64) {
-        let time = &self.circuit.shared.settings.time;
-        let hint = class.is_failure().then(|| RetryHint::from_headers(headers, time.unix()));
-        let (hint, now) = (hint.flatten().and_then(RetryHint::after), time.now());
-        self.record_after(class, hint, took, now);
-    }
-
-    /// Records a response whose head came after `took`, by what happened to its body.
-    pub(super) fn judge_body(self, class: Class, took: u64) {
-        let now = self.circuit.shared.settings.time.now();
-        self.record_after(class, None, took, now);
-    }
-
-    /// The nanoseconds since the permit was given out.
-    pub(super) fn took(&self) -> u64 {
-        self.took_until(self.circuit.shared.settings.time.now())
-    }
-
-    /// Not as a `Duration`, which costs a division each time.
-    #[inline]
-    const fn took_until(&self, now: Mono) -> u64 {
-        now.as_nanos().saturating_sub(self.started.as_nanos())
-    }
-
-    #[inline]
-    fn settle(&self, verdict: Option<Verdict>, now: Mono) {
-        let circuit = &self.circuit;
-        let machine = &circuit.shared.machine;
-        let change = machine.record(self.ticket, verdict, now, |bound| circuit.draw(bound));
-        if change.is_some() {
-            circuit.report(change);
-        }
-    }
-
-    /// Records a call that its caller gave up.
-    #[cold]
-    fn abandon(&self) {
-        let now = self.circuit.shared.settings.time.now();
-        let rules = self.circuit.shared.machine.rules();
-        let hung = self.took_until(now) >= rules.slow_nanos;
-        let slow = rules.slow_rate.is_some();
-        let verdict = Verdict { failed: true, strikes: true, slow, hint: None };
-        self.settle(hung.then_some(verdict), now);
-    }
-}
-
-impl Drop for CircuitPermit {
-    #[inline]
-    fn drop(&mut self) {
-        if self.is_open {
-            self.abandon();
-        }
-    }
-}
-
-impl fmt::Debug for CircuitPermit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CircuitPermit")
-            .field("circuit", &self.circuit.name())
-            .field("is_trial", &self.is_trial())
-            .finish_non_exhaustive()
-    }
 }

@@ -112,6 +112,7 @@ mod error;
 mod future;
 mod layer;
 mod machine;
+mod permit;
 mod rules;
 mod service;
 mod state;
@@ -122,11 +123,12 @@ mod window;
 pub use self::{
     body::ResponseBody,
     builder::CircuitBuilder,
-    circuit::{Circuit, CircuitPermit, CircuitSnapshot},
+    circuit::{Circuit, CircuitSnapshot},
     circuits::Circuits,
     error::CircuitOpen,
     future::ResponseFuture,
     layer::CircuitBreakerLayer,
+    permit::CircuitPermit,
     service::CircuitBreaker,
 };
 pub(crate) use self::{body::judge_head, future::failed, layer::Guard};
