@@ -6,17 +6,20 @@ use std::{
     time::Duration,
 };
 
+use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Sleeps from its first poll on. Polled only while something else is pending, it registers no timer
-/// for a future that is ready at once.
-///
-/// The time between its creation and the first poll counts as none, so poll it in the same task as
-/// soon as the future that it bounds is pending.
-pub(crate) struct LazySleep {
-    time: Duration,
-    // Boxed: each layer further out moves the future that contains it.
-    sleep: Option<Pin<Box<Sleep>>>,
+pin_project! {
+    /// Sleeps from its first poll on. Polled only while something else is pending, it registers no
+    /// timer for a future that is ready at once.
+    ///
+    /// The time between its creation and the first poll counts as none, so poll it in the same task
+    /// as soon as the future that it bounds is pending.
+    pub(crate) struct LazySleep {
+        time: Duration,
+        #[pin]
+        sleep: Option<Sleep>,
+    }
 }
 
 impl LazySleep {
@@ -28,12 +31,18 @@ impl LazySleep {
 impl Future for LazySleep {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(sleep) = &mut self.sleep {
-            return sleep.as_mut().poll(cx);
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        if this.sleep.is_none() {
+            // A time beyond what tokio's clock can represent never ends.
+            let Some(end) = Instant::now().checked_add(*this.time) else {
+                return Poll::Pending;
+            };
+            this.sleep.set(Some(sleep_until(end)));
         }
-        // A time beyond what tokio's clock can represent never ends.
-        let Some(end) = Instant::now().checked_add(self.time) else { return Poll::Pending };
-        self.sleep.insert(Box::pin(sleep_until(end))).as_mut().poll(cx)
+        match this.sleep.as_pin_mut() {
+            Some(sleep) => sleep.poll(cx),
+            None => Poll::Pending,
+        }
     }
 }

@@ -126,7 +126,7 @@ impl<S, Req> Waiting<S, Req>
 where
     S: Service<Req>,
 {
-    /// Lets `ready` wait for its turn with the request.
+    /// Queues `ready` together with its request.
     pub(crate) fn new(queued: Queued, ready: S, request: Req) -> Self {
         let timer = tokio::time::sleep(queued.limit().max_wait());
         Self { timer, queued, call: Some((ready, request)) }

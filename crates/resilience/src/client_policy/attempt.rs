@@ -1,13 +1,14 @@
 //! One attempt: the circuit breaker, the bulkhead and the attempt's timeout as one service.
 //!
-//! Each of them is a layer of its own too. Three services would copy the request and the future three
-//! times, which takes longer than their decisions.
+//! Each of them is also a layer of its own. Nested, the three copy the request and the future three
+//! times, which costs more than their decisions.
 
 use std::{
     fmt, mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -28,20 +29,21 @@ use crate::{
     timeout::{Limit, Timeout},
 };
 
-/// The body of one attempt's response, into which a retry can put back the frame that it has read.
+/// The body of an attempt's response. A retry can put the frame that it has read back into it.
 pub(super) type AttemptBody<R> =
     retry::ResponseBody<circuit_breaker::ResponseBody<bulkhead::ResponseBody<R>>>;
 
 /// Makes attempts.
+// A clone asks its own inner service for readiness: this service holds none.
 #[derive(Clone, Debug)]
 pub(crate) struct Attempt<S> {
     inner: S,
-    rules: Option<Arc<Rules>>,
+    guards: Option<Arc<Guards>>,
 }
 
-/// The rules for one attempt.
+/// What guards each attempt.
 #[derive(Debug)]
-pub(crate) struct Rules {
+pub(crate) struct Guards {
     pub(super) circuits: Guard,
     pub(super) limits: Limits,
     pub(super) timeout: Option<Arc<timeout::Settings>>,
@@ -49,22 +51,21 @@ pub(crate) struct Rules {
 }
 
 impl<S> Attempt<S> {
-    pub(super) const fn new(inner: S, rules: Option<Arc<Rules>>) -> Self {
-        Self { inner, rules }
+    pub(super) const fn new(inner: S, guards: Option<Arc<Guards>>) -> Self {
+        Self { inner, guards }
     }
 
     hardpoint_core::inner_accessors!();
 
-    /// The time, which all policies of a call read once.
+    /// The current time. A call reads the clock once and passes the value to every policy.
     #[inline]
     pub(super) fn now(&self) -> Mono {
-        self.rules.as_ref().map_or(Mono::ZERO, |rules| rules.time.now())
+        self.guards.as_ref().map_or(Mono::ZERO, |guards| guards.time.now())
     }
 
     /// Asks the circuit breaker and the bulkhead, and limits the attempt's time.
     ///
-    /// What they grant is stored in `future`, and the head is changed in place, because each value that
-    /// a function returns is copied.
+    /// Stores the permits in `future` and edits `head` in place: returning them would copy them.
     #[inline]
     pub(super) fn admit<B>(
         &self,
@@ -75,7 +76,7 @@ impl<S> Attempt<S> {
     where
         S: Service<Request<B>>,
     {
-        let Some(Rules { circuits, limits, timeout, .. }) = self.rules.as_deref() else {
+        let Some(Guards { circuits, limits, timeout, .. }) = self.guards.as_deref() else {
             return Ok(());
         };
         let circuit = match circuits {
@@ -100,12 +101,12 @@ impl<S> Attempt<S> {
                 return Err(Obstacle::refused(Limit::EXPIRED.error()));
             };
             timeout.propagate(&mut head.headers, limit);
-            future.limit = Some(limit);
+            future.limit(limit);
         }
         Ok(())
     }
 
-    /// Keeps an attempt that is not sent now.
+    /// Stores an attempt that was refused, or must queue for a permit.
     #[cold]
     pub(super) fn hold<B>(
         &mut self,
@@ -120,10 +121,10 @@ impl<S> Attempt<S> {
         future.held_up = Some(match obstacle {
             Obstacle::Refused(error) => HeldUp::Refused(error),
             Obstacle::Queued(queued) => {
-                // The instance that is ready waits with the request.
+                // The ready instance queues with its request.
                 let clone = self.inner.clone();
                 let ready = mem::replace(&mut self.inner, clone);
-                let timeout = self.rules.as_ref().and_then(|rules| rules.timeout.clone());
+                let timeout = self.guards.as_ref().and_then(|guards| guards.timeout.clone());
                 let request = Request::from_parts(head, body);
                 let waiting = Waiting::new(queued, Timeout::new(ready, timeout), request);
                 HeldUp::Wait(Box::pin(waiting))
@@ -132,7 +133,7 @@ impl<S> Attempt<S> {
     }
 }
 
-/// Why an attempt is not sent now.
+/// Why an attempt is not sent at once.
 pub(super) enum Obstacle {
     Queued(Queued),
     Refused(BoxError),
@@ -173,7 +174,8 @@ where
 pin_project! {
     /// One attempt.
     ///
-    /// Dropping it returns the permit, and records a hung call as the circuit breaker does.
+    /// Dropping it returns the permit. If the attempt was in flight for `slow_after`, the circuit
+    /// records a hung call.
     pub(crate) struct AttemptFuture<S, B>
     where
         S: Service<Request<B>>,
@@ -181,14 +183,14 @@ pin_project! {
         // None until the attempt is sent.
         #[pin]
         pub(super) inner: Option<S::Future>,
-        // After the inner future, so that a dropped attempt has ended when its permit is returned,
-        // and its outcome recorded.
+        // Declared after `inner`: the attempt ends before its permit is returned and its outcome
+        // recorded.
         permit: Option<ConcurrencyPermit>,
+        held_up: Option<HeldUp<S, B>>,
         circuit: Option<CircuitPermit>,
         limit: Option<Limit>,
-        // Set by the first poll that has to wait.
-        sleep: Option<LazySleep>,
-        held_up: Option<HeldUp<S, B>>,
+        #[pin]
+        sleep: LazySleep,
     }
 }
 
@@ -202,10 +204,35 @@ impl<S, B> AttemptFuture<S, B>
 where
     S: Service<Request<B>>,
 {
-    /// An attempt that is yet to be sent.
+    /// An attempt that has not been sent.
     #[inline]
     pub(super) const fn new() -> Self {
-        Self { inner: None, permit: None, circuit: None, limit: None, sleep: None, held_up: None }
+        Self {
+            inner: None,
+            permit: None,
+            held_up: None,
+            circuit: None,
+            limit: None,
+            sleep: LazySleep::new(Duration::MAX),
+        }
+    }
+
+    /// An attempt that fails with `error`.
+    #[cold]
+    pub(super) fn refused(error: BoxError) -> Self {
+        Self { held_up: Some(HeldUp::Refused(error)), ..Self::new() }
+    }
+
+    /// Whether it was sent. From then on its own limit ends it.
+    pub(super) const fn is_sent(&self) -> bool {
+        self.inner.is_some()
+    }
+
+    /// Ends the attempt after this time.
+    #[inline]
+    fn limit(&mut self, limit: Limit) {
+        self.limit = Some(limit);
+        self.sleep = LazySleep::new(limit.time);
     }
 }
 
@@ -214,7 +241,7 @@ where
     S: Service<Request<B>>,
     S::Error: Into<BoxError>,
 {
-    /// Sends the attempt, unless it still waits or is refused.
+    /// Sends a queued attempt when its permit arrives, or fails with the refusal.
     #[cold]
     fn poll_held_up(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         let mut this = self.project();
@@ -227,7 +254,10 @@ where
                     let (inner, limit) = sent.into_parts();
                     if inner.is_some() {
                         this.inner.set(inner);
-                        (*this.permit, *this.limit) = (Some(permit), limit);
+                        *this.permit = Some(permit);
+                        *this.limit = limit;
+                        let time = limit.map_or(Duration::MAX, |limit| limit.time);
+                        this.sleep.set(LazySleep::new(time));
                         return Poll::Ready(Ok(()));
                     }
                     drop(permit);
@@ -257,14 +287,14 @@ where
         if self.inner.is_none() {
             ready!(self.as_mut().poll_held_up(cx))?;
         }
-        let this = self.project();
-        let Some(inner) = this.inner.as_pin_mut() else { return Poll::Pending };
+        let mut this = self.project();
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else { return Poll::Pending };
         let error = match inner.poll(cx) {
             Poll::Ready(Ok(response)) => {
                 let circuit = this.circuit.take();
                 let pending = circuit.and_then(|permit| judge_head(permit, &response));
                 let permit = this.permit.take();
-                // Once for all policies: each change of the body's type copies the response.
+                // Wrapped once: each change of the body's type copies the response.
                 return Poll::Ready(Ok(response.map(|body| {
                     let body = bulkhead::ResponseBody::new(body, permit);
                     AttemptBody::new(circuit_breaker::ResponseBody::new(body, pending), None)
@@ -273,11 +303,12 @@ where
             Poll::Ready(Err(error)) => error.into(),
             Poll::Pending => {
                 let Some(limit) = *this.limit else { return Poll::Pending };
-                let sleep = this.sleep.get_or_insert_with(|| LazySleep::new(limit.time));
-                ready!(Pin::new(sleep).poll(cx));
+                ready!(this.sleep.poll(cx));
                 limit.error().into()
             }
         };
+        // Ended before its permit is returned.
+        this.inner.set(None);
         drop(this.permit.take());
         Poll::Ready(Err(failed(error, this.circuit.take())))
     }

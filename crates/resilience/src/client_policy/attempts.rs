@@ -14,7 +14,7 @@ use tower_service::Service;
 use super::attempt::{Attempt, AttemptBody, AttemptFuture};
 use crate::{BoxError, hedge, hedge::Hedging, retry::ReplayBody};
 
-/// What a retry repeats.
+/// The service that a retry calls: one attempt, or a hedged pair.
 #[derive(Clone, Debug)]
 pub(crate) struct Attempts<S> {
     hedging: Hedging<Attempt<S>>,
@@ -37,7 +37,7 @@ impl<S> Attempts<S> {
         self.hedging.into_inner()
     }
 
-    /// What makes the attempts of a policy that does not hedge.
+    /// The attempt service, if the policy does not hedge.
     #[inline]
     pub(super) fn plain(&mut self) -> Option<&mut Attempt<S>> {
         self.hedging.is_off().then(|| self.hedging.get_mut())
@@ -81,7 +81,7 @@ pin_project! {
     {
         #[pin]
         pub(super) one: AttemptFuture<S, ReplayBody<B>>,
-        // Boxed: only policies that hedge have it.
+        // Boxed: only a policy that hedges uses it.
         pub(super) two: Option<Pin<Box<hedge::ResponseFuture<Attempt<S>, B>>>>,
     }
 }
@@ -93,10 +93,21 @@ where
     B: Body<Data = Bytes>,
     R: Body<Data = Bytes>,
 {
-    /// An attempt that is yet to be sent.
+    /// An attempt that has not been sent.
     #[inline]
     pub(super) const fn new() -> Self {
         Self { one: AttemptFuture::new(), two: None }
+    }
+
+    /// An attempt that fails with `error`.
+    #[cold]
+    pub(super) fn refused(error: BoxError) -> Self {
+        Self { one: AttemptFuture::refused(error), two: None }
+    }
+
+    /// Whether its own limit ends it. One of a hedged pair may still queue for a permit.
+    pub(super) const fn is_limited(&self) -> bool {
+        self.two.is_none() && self.one.is_sent()
     }
 }
 

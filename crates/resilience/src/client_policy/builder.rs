@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use hardpoint_core::{KeyExtractor, Telemetry, Time};
 
-use super::{ClientPolicy, attempt::Rules, policy::Parts};
+use super::{ClientPolicy, attempt::Guards, policy::Parts};
 use crate::{
     Circuit, CircuitBuilder, Classifier, ConcurrencyLimit, ConcurrencyLimitBuilder, ConfigError,
     DeadlineHeader, HedgeBuilder, HedgeLayer, Jitter, RetryBuilder, RetryLayer,
@@ -205,7 +205,9 @@ impl ClientPolicyBuilder {
         self
     }
 
-    /// Measures by `time`, in all parts. Timers follow tokio's clock. Default: the system's clock.
+    /// Reads the time from `time`, in all parts: a clock that is set inside of [`retry`](Self::retry),
+    /// [`hedge`](Self::hedge) or [`circuit`](Self::circuit) has no effect. Timers follow tokio's
+    /// clock. Default: the system's clock.
     pub fn time(mut self, time: impl Into<Time>) -> Self {
         self.time = time.into();
         self
@@ -292,8 +294,8 @@ impl ClientPolicyBuilder {
                 Limits::Keyed(limit.build_keyed(key.clone(), *max_keys)?)
             }
         };
-        let rules = Rules { circuits, limits, timeout: attempt.settings().cloned(), time };
-        let parts = Parts { deadline, retry, hedge, attempt: Some(Arc::new(rules)) };
+        let guards = Guards { circuits, limits, timeout: attempt.settings().cloned(), time };
+        let parts = Parts { deadline, retry, hedge, attempt: Some(Arc::new(guards)) };
         Ok(ClientPolicy::new(self.name, parts))
     }
 

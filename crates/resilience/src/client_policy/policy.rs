@@ -7,7 +7,7 @@ use tower_layer::Layer;
 
 use super::{
     ClientPolicyBuilder, GuardedClient,
-    attempt::{Attempt, Rules},
+    attempt::{Attempt, Guards},
     attempts::Attempts,
 };
 use crate::{
@@ -23,14 +23,14 @@ pub struct ClientPolicy {
     parts: Parts,
 }
 
-/// The parts, each of which shares its state among its clones.
+/// The parts of a policy. Clones of a part share its state.
 #[derive(Clone, Debug)]
 pub(super) struct Parts {
     pub(super) deadline: TimeoutLayer,
     pub(super) retry: RetryLayer,
     pub(super) hedge: HedgeLayer,
-    /// None in a layer that does nothing.
-    pub(super) attempt: Option<Arc<Rules>>,
+    /// `None` in [`ClientPolicyLayer::off`].
+    pub(super) attempt: Option<Arc<Guards>>,
 }
 
 impl ClientPolicy {
@@ -65,7 +65,7 @@ impl ClientPolicy {
     /// each key.
     #[must_use]
     pub fn circuit(&self) -> Option<&Circuit> {
-        match &self.rules()?.circuits {
+        match &self.guards()?.circuits {
             Guard::One(circuit) => Some(circuit),
             _ => None,
         }
@@ -74,7 +74,7 @@ impl ClientPolicy {
     /// The circuits of a policy that has one for each key.
     #[must_use]
     pub fn circuits(&self) -> Option<&Circuits> {
-        match &self.rules()?.circuits {
+        match &self.guards()?.circuits {
             Guard::Keyed(circuits) => Some(circuits),
             _ => None,
         }
@@ -87,14 +87,10 @@ impl ClientPolicy {
         self.parts.hedge.delay()
     }
 
-    fn rules(&self) -> Option<&Rules> {
-        self.parts.attempt.as_deref()
-    }
-
     /// The concurrency limit. `None` if the policy has none, or one for each key.
     #[must_use]
     pub fn limit(&self) -> Option<&ConcurrencyLimit> {
-        match &self.rules()?.limits {
+        match &self.guards()?.limits {
             Limits::One(limit) => Some(limit),
             _ => None,
         }
@@ -103,10 +99,14 @@ impl ClientPolicy {
     /// The concurrency limits of a policy that has one for each key.
     #[must_use]
     pub fn limits(&self) -> Option<&ConcurrencyLimits> {
-        match &self.rules()?.limits {
+        match &self.guards()?.limits {
             Limits::Keyed(limits) => Some(limits),
             _ => None,
         }
+    }
+
+    fn guards(&self) -> Option<&Guards> {
+        self.parts.attempt.as_deref()
     }
 }
 
@@ -132,9 +132,9 @@ impl ClientPolicyLayer {
     /// Reports to `telemetry`, unless the policy has an observer already.
     pub fn telemetry(self, telemetry: &Telemetry) -> Self {
         let Parts { deadline, retry, hedge, attempt } = self.parts;
-        if let Some(rules) = &attempt {
-            rules.circuits.report_to(telemetry);
-            rules.limits.report_to(telemetry);
+        if let Some(guards) = &attempt {
+            guards.circuits.report_to(telemetry);
+            guards.limits.report_to(telemetry);
         }
         let (retry, hedge) = (retry.telemetry(telemetry), hedge.telemetry(telemetry));
         Self { parts: Parts { deadline, retry, hedge, attempt } }

@@ -77,8 +77,8 @@ where
 impl<S> GuardedClient<S> {
     /// Sends the first attempt.
     ///
-    /// The future is filled in where it is: a future that one policy returns to the next is copied
-    /// each time, and so is the head of a request.
+    /// Fills in `future` in place: a future, like a request's head, is copied each time that one
+    /// policy returns it to the next.
     #[inline]
     fn start<B, R>(&mut self, future: &mut ResponseFuture<S, B, R>, request: Request<B>)
     where
@@ -91,9 +91,11 @@ impl<S> GuardedClient<S> {
         let (mut head, body) = request.into_parts();
         if let Some(deadline) = deadline {
             let Some(limit) = deadline.limit(&mut head.extensions) else {
-                return future.limit(Limit::EXPIRED);
+                let expired = AttemptsFuture::refused(Limit::EXPIRED.error().into());
+                future.call.attempt = Some(expired);
+                return;
             };
-            future.limit(limit);
+            future.limit = Some(limit);
         }
         let (now, call) = (attempts.get_ref().now(), &mut future.call);
         let body = match retry {

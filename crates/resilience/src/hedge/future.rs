@@ -106,7 +106,7 @@ where
             let other = this.second.as_ref().map_or(Other::Absent, |second| second.state());
             match race::decide(class, other) {
                 Verdict::Wait => {
-                    // Only a second attempt is waited for.
+                    // `Wait` implies a second attempt.
                     if let Some(second) = this.second.as_mut() {
                         second.as_mut().keep(result);
                     }

@@ -100,7 +100,8 @@
 //! - A hedge over the connection of the first attempt meets the same instance. It helps only if the
 //!   client or a balancer spreads the requests of one process over instances.
 //! - A call that can be hedged clones the head of its request and the service, and allocates the
-//!   state of the second attempt. Other calls allocate nothing for it.
+//!   state of the second attempt. Other calls allocate nothing for it. In a
+//!   [`ClientPolicy`](crate::ClientPolicy) that hedges, each attempt allocates one box.
 //! - A first attempt that is dropped after the circuit breaker's `slow_after` counts as hung.
 //! - A destination that is slow as a whole gets more load just when it is slow, up to the budget's
 //!   ratio.

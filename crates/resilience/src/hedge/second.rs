@@ -42,7 +42,7 @@ pin_project! {
         due: LazySleep,
         // None once the attempt was sent, or will not be.
         course: Option<Course<S, B>>,
-        // The failure of the attempt that ended first, which is returned if the other one fails too.
+        // The failure of the attempt that ended first. It is returned if the other attempt fails too.
         failed: Option<Result<S::Response, BoxError>>,
         // After the attempt, so that a dropped one has ended when it is reported.
         bet: Option<Bet>,

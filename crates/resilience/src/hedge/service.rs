@@ -105,7 +105,7 @@ where
 }
 
 impl<S> Hedging<S> {
-    /// Whether it passes calls on as they are.
+    /// Whether it only forwards calls.
     pub(crate) const fn is_off(&self) -> bool {
         self.settings.is_none()
     }

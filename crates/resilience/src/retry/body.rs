@@ -38,7 +38,7 @@ where
         Self { peeked, inner }
     }
 
-    /// Returns a frame that was read from this body.
+    /// Puts the first frame back: the next `poll_frame` yields it.
     pub(crate) fn put_back(&mut self, first: First<Self>) {
         self.peeked = Some(first);
     }

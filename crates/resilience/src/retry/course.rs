@@ -1,4 +1,4 @@
-//! What a call keeps for further attempts, and what follows an attempt.
+//! The state that a call keeps for its retries, and the decision after each attempt.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ use tower_service::Service;
 use super::{ReplayBody, builder::Settings, plan::Ended, repeat::mark, replay::Replay};
 use crate::{BoxError, Class, Deadline, RetryBudget, RetryHint, Withdrawal};
 
-/// What is kept for further attempts.
+/// The state that a call keeps for further attempts.
 pub(crate) struct Course<S, B> {
     pub(super) settings: Arc<Settings>,
     budget: RetryBudget,
@@ -27,18 +27,18 @@ pub(crate) struct Course<S, B> {
     pub(super) attempt: u32,
     repeatable: bool,
     deadline: Option<Mono>,
-    /// That of the retry which waits or is in flight.
+    /// The withdrawal that pays for the retry waiting or in flight.
     withdrawal: Option<Withdrawal>,
 }
 
-/// What follows an attempt.
+/// The decision after an attempt.
 #[derive(Clone, Copy)]
-pub(super) enum Verdict {
-    /// Its result is the call's.
+pub(super) enum Next {
+    /// Return its result.
     Return,
-    /// The first frame of its response decides.
+    /// Read the first frame of the response, which decides.
     Peek,
-    /// Another one, after this time.
+    /// Retry after this delay.
     Retry(Duration),
 }
 
@@ -78,9 +78,9 @@ where
             && self.attempt < self.settings.rules.attempts
     }
 
-    pub(super) fn judge_result<R>(&mut self, result: &Result<Response<R>, BoxError>) -> Verdict {
+    pub(super) fn judge_result<R>(&mut self, result: &Result<Response<R>, BoxError>) -> Next {
         match result {
-            Ok(response) if self.peeks(response) => Verdict::Peek,
+            Ok(response) if self.peeks(response) => Next::Peek,
             Ok(response) => self.judge_head(response.status(), response.headers()),
             Err(error) => {
                 let class = self.settings.classifier.classify_error(error.as_ref());
@@ -91,7 +91,7 @@ where
 
     /// Judges a gRPC response by the first frame of its body. A message commits to the response:
     /// the caller may have seen it.
-    pub(super) fn judge_first<E>(&mut self, first: Option<&Result<Frame<Bytes>, E>>) -> Verdict {
+    pub(super) fn judge_first<E>(&mut self, first: Option<&Result<Frame<Bytes>, E>>) -> Next {
         match first {
             Some(Ok(frame)) if let Some(trailers) = frame.trailers_ref() => {
                 self.judge_head(StatusCode::OK, trailers)
@@ -100,18 +100,18 @@ where
         }
     }
 
-    fn judge_head(&mut self, status: StatusCode, headers: &HeaderMap) -> Verdict {
+    fn judge_head(&mut self, status: StatusCode, headers: &HeaderMap) -> Next {
         let class = self.settings.classifier.classify_response(status, headers);
         self.judge(class, Some(headers))
     }
 
-    pub(super) fn judge(&mut self, class: Class, headers: Option<&HeaderMap>) -> Verdict {
+    pub(super) fn judge(&mut self, class: Class, headers: Option<&HeaderMap>) -> Next {
         let settings = &*self.settings;
         let withdrawal = self.withdrawal.take();
         match class {
             Class::Success => {
                 self.budget.succeeded(withdrawal);
-                return Verdict::Return;
+                return Next::Return;
             }
             // The retry did not leave this process.
             Class::Shed => {
@@ -153,7 +153,7 @@ where
                     "attempt failed, retrying"
                 );
                 self.withdrawal = Some(withdrawal);
-                Verdict::Retry(delay)
+                Next::Retry(delay)
             }
             Err(stop) => {
                 if class.is_failure() {
@@ -166,7 +166,7 @@ where
                         "call failed, not retrying"
                     );
                 }
-                Verdict::Return
+                Next::Return
             }
         }
     }

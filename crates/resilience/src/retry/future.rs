@@ -18,7 +18,7 @@ use super::{
     ReplayBody, ResponseBody,
     body::First,
     builder::Settings,
-    course::{Course, Verdict},
+    course::{Course, Next},
 };
 use crate::{BoxError, Class, sleep::LazySleep};
 
@@ -30,15 +30,16 @@ pin_project! {
     pub struct ResponseFuture<S, B, R>
     where
         S: Service<Request<ReplayBody<B>>>,
-        R: Body<Data = Bytes>,
     {
         // None between two attempts.
         #[pin]
         pub(crate) attempt: Option<S::Future>,
-        // None if no retry can follow.
-        pub(crate) course: Option<Course<S, B>>,
-        // None during an attempt. Boxed: other calls need neither the timer nor the room.
+        // `None` during an attempt. Boxed: a call that never pauses pays for neither the timer nor the
+        // space.
         pause: Option<Pin<Box<Pause<R>>>>,
+        // None if no retry can follow. Declared after the pause: the failed body ends before its
+        // retry is refunded.
+        pub(crate) course: Option<Course<S, B>>,
     }
 }
 
@@ -56,23 +57,22 @@ pin_project! {
 impl<S, B, R> ResponseFuture<S, B, R>
 where
     S: Service<Request<ReplayBody<B>>>,
-    R: Body<Data = Bytes>,
 {
-    /// A call whose first attempt is yet to be sent. Its parts are set where they are: a future that
-    /// is moved in here is copied.
+    /// A call whose first attempt has not been sent. The caller sets the fields in place: moving an
+    /// attempt in would copy it.
     #[inline]
     pub(crate) const fn new() -> Self {
-        Self { attempt: None, course: None, pause: None }
+        Self { attempt: None, pause: None, course: None }
     }
 
     #[inline]
     pub(super) const fn once(attempt: S::Future) -> Self {
-        Self { attempt: Some(attempt), course: None, pause: None }
+        Self { attempt: Some(attempt), pause: None, course: None }
     }
 
     #[inline]
     pub(super) const fn retrying(attempt: S::Future, course: Course<S, B>) -> Self {
-        Self { attempt: Some(attempt), course: Some(course), pause: None }
+        Self { attempt: Some(attempt), pause: None, course: Some(course) }
     }
 }
 
@@ -106,10 +106,11 @@ where
     B::Error: Into<BoxError>,
     R: Body<Data = Bytes> + Unpin,
 {
-    /// The response with the inner body, into which `put_back` puts the first frame if it was read.
+    /// Polls for the response with its inner body. If the first frame was read, gives it to
+    /// `put_back`.
     ///
-    /// `poll` polls an attempt. One whose error is boxed already needs no conversion, which would copy
-    /// its response.
+    /// `poll` polls an attempt and boxes its error. An error that is boxed already needs no conversion,
+    /// which would copy the response.
     #[inline]
     pub(crate) fn poll_response(
         mut self: Pin<&mut Self>,
@@ -120,16 +121,17 @@ where
         loop {
             let this = self.as_mut().project();
             if let Some(attempt) = this.attempt.as_pin_mut() {
-                // One value up to the return, so the compiler builds it in the caller's place.
+                // A single value lets the compiler build it in the caller's return slot.
                 let polled = poll(attempt, cx);
-                let verdict = match (&polled, this.course) {
+                let next = match (&polled, this.course) {
                     (Poll::Ready(result), Some(course)) => course.judge_result(result),
-                    _ => Verdict::Return,
+                    _ => Next::Return,
                 };
-                if let Verdict::Return = verdict {
-                    return polled;
+                match next {
+                    Next::Return => return polled,
+                    Next::Peek => self.as_mut().pause(None, polled),
+                    Next::Retry(delay) => self.as_mut().pause(Some(delay), polled),
                 }
-                self.as_mut().pause(verdict, polled);
             }
             if let Some(ended) = ready!(self.as_mut().poll_pause(cx, &mut put_back)) {
                 return Poll::Ready(ended);
@@ -137,31 +139,31 @@ where
         }
     }
 
-    /// Ends the attempt, whose result is not the call's, or not yet.
+    /// Ends the attempt, and starts the pause after it: the delay before a retry, or none while the
+    /// first frame is read.
     #[cold]
-    fn pause(self: Pin<&mut Self>, verdict: Verdict, polled: Poll<Result<Response<R>, BoxError>>) {
+    fn pause(
+        self: Pin<&mut Self>,
+        delay: Option<Duration>,
+        polled: Poll<Result<Response<R>, BoxError>>,
+    ) {
         let mut this = self.project();
-        // Pauses exist only with a course.
+        // Without a course, the result was returned.
         let Some(course) = this.course else { return };
         let Settings { grpc_wait, drain_limit, .. } = *course.settings;
         let response = match polled {
             Poll::Ready(Ok(response)) => Some(response),
             _ => None,
         };
-        let pause = match verdict {
-            Verdict::Retry(delay) => {
-                let failed = response.map(Response::into_body);
-                Pause::waiting(delay, failed, drain_limit)
-            }
-            Verdict::Peek | Verdict::Return => {
-                Pause::Peeking { response, wait: LazySleep::new(grpc_wait) }
-            }
+        let pause = match delay {
+            None => Pause::Peeking { response, wait: LazySleep::new(grpc_wait) },
+            Some(delay) => Pause::waiting(delay, response.map(Response::into_body), drain_limit),
         };
         *this.pause = Some(Box::pin(pause));
         this.attempt.set(None);
     }
 
-    /// Ready with the call's result, or with nothing once the next attempt is sent.
+    /// Ready with `Some` when the call has ended, and with `None` when the next attempt was sent.
     #[cold]
     fn poll_pause(
         self: Pin<&mut Self>,
@@ -186,11 +188,11 @@ where
                             None
                         }
                     };
-                    let verdict = match &first {
+                    let next = match &first {
                         Some(first) => course.judge_first(first.as_ref()),
                         None => course.judge(Class::Success, None),
                     };
-                    if let Verdict::Retry(delay) = verdict {
+                    if let Next::Retry(delay) = next {
                         // The body has ended: nothing is left to read.
                         pause.set(Pause::waiting(delay, None, 0));
                         continue;
@@ -248,7 +250,6 @@ where
 impl<S, B, R> fmt::Debug for ResponseFuture<S, B, R>
 where
     S: Service<Request<ReplayBody<B>>>,
-    R: Body<Data = Bytes>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.pause.as_deref() {

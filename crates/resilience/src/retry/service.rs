@@ -69,10 +69,11 @@ where
     }
 }
 
-/// The body of the first attempt. Keeps what other attempts need, if a retry can follow.
+/// Returns the body of the first attempt. If a retry can follow, sets `course` to the state that it
+/// needs.
 ///
-/// The ready instance of the service makes the first attempt. Its clone, which is not ready, makes the
-/// others after its own `poll_ready`.
+/// The ready instance of the service makes the first attempt. Its clone makes the others, after its own
+/// `poll_ready`.
 #[inline]
 pub(crate) fn keep<S, B>(
     course: &mut Option<Course<S, B>>,

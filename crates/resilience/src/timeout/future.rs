@@ -48,7 +48,7 @@ impl<F> ResponseFuture<F> {
         Self { inner: Some(inner), limit, sleep }
     }
 
-    /// The inner future, unless the deadline has passed, and its time.
+    /// Splits it into the inner future (`None` if the deadline had passed) and its limit.
     pub(crate) fn into_parts(self) -> (Option<F>, Option<Limit>) {
         (self.inner, self.limit)
     }

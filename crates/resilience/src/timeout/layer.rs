@@ -30,7 +30,7 @@ pub(crate) struct Settings {
 pub(crate) struct Propagation {
     pub(crate) header: DeadlineHeader,
     pub(crate) margin: Duration,
-    /// The value for a call that has the whole time: nearly all calls have.
+    /// The value for a call with its full limit, as nearly all calls have.
     pub(crate) whole: HeaderValue,
 }
 

@@ -58,8 +58,8 @@ where
 }
 
 impl Settings {
-    /// The time to the earlier one of the request's deadline and the limit, which the request then
-    /// carries. `None` if it has passed.
+    /// The time to the request's deadline or to the limit, whichever is earlier. A layer that carries
+    /// deadlines stores it in the request. `None` if the deadline has passed.
     #[inline]
     pub(crate) fn limit(&self, extensions: &mut Extensions) -> Option<Limit> {
         let found = Deadline::find(extensions);
@@ -86,28 +86,31 @@ impl Settings {
         }
     }
 
-    /// Sends the destination the time that is left, if it is to know it.
+    /// Writes the time that is left into the propagation header, if there is one.
     #[inline]
     pub(crate) fn propagate(&self, headers: &mut HeaderMap, limit: Limit) {
         if let Some(propagation) = &self.propagation {
-            let value =
-                if limit.cut { propagation.value(limit.time) } else { propagation.whole.clone() };
+            let value = if limit.cut {
+                value(&propagation.header, propagation.margin, limit.time)
+            } else {
+                propagation.whole.clone()
+            };
             headers.insert(propagation.header.name(), value);
         }
     }
 }
 
 impl Propagation {
-    /// A header that is sent to calls with the whole `limit`.
-    pub(crate) fn new(header: DeadlineHeader, margin: Duration, limit: Duration) -> Self {
-        let mut propagation = Self { header, margin, whole: HeaderValue::from_static("") };
-        propagation.whole = propagation.value(limit);
-        propagation
+    /// Sends the time left, less `margin`, in `header`. Computes the value for the full `limit` in
+    /// advance.
+    pub(super) fn new(header: DeadlineHeader, margin: Duration, limit: Duration) -> Self {
+        let whole = value(&header, margin, limit);
+        Self { header, margin, whole }
     }
+}
 
-    /// `time` less the margin. A call with less time than the margin asks for the least time that can
-    /// be expressed: the destination may still answer from memory.
-    fn value(&self, time: Duration) -> HeaderValue {
-        self.header.value(time.saturating_sub(self.margin).max(self.header.unit()))
-    }
+/// `time` less the margin. A call with less time than the margin asks for the least time that can be
+/// expressed: the destination may still answer from memory.
+fn value(header: &DeadlineHeader, margin: Duration, time: Duration) -> HeaderValue {
+    header.value(time.saturating_sub(margin).max(header.unit()))
 }

@@ -8,11 +8,12 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
 use hardpoint_core::{
-    Event, RequestContext, Telemetry, Time,
+    Event, Mono, RequestContext, Telemetry, Time,
     event::{CallRetried, CircuitState, RetryStop},
 };
 use hardpoint_resilience::{
@@ -100,6 +101,20 @@ async fn callers_with_little_time_left_do_not_open_the_circuit() {
         call(Duration::from_millis(600)).await;
     }
     assert_eq!(policy.circuit().unwrap().state(), CircuitState::Open);
+}
+
+/// No timer is set for it: this test has no runtime.
+#[test]
+fn a_call_whose_deadline_has_passed_fails_at_its_first_poll() {
+    let (spy, handle) = Spy::new();
+    let client = ClientPolicy::internal("inventory").build().unwrap().layer().layer(spy);
+    let mut request: Request<TestBody> = get("/");
+    request.extensions_mut().insert(Deadline::at(Mono::ZERO));
+    let Poll::Ready(Err(error)) = poll_once(pin!(client.oneshot(request))) else {
+        panic!("the call has no time");
+    };
+    assert!(error.is::<TimedOut>(), "{error:?}");
+    assert_eq!(handle.calls(), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -80,7 +80,7 @@ fn answer() -> impl Strategy<Value = Answer> {
 }
 
 fn call() -> impl Strategy<Value = Call> {
-    let time = |most| (1..most).prop_map(millis);
+    let time = |most| (0..most).prop_map(millis);
     (
         time(1_200_u64),
         vec(answer(), 3),

@@ -8,12 +8,13 @@ use std::{
     time::Duration,
 };
 
-use hardpoint_resilience::{RetryLayer, retry::ReplayBody};
+use hardpoint_core::Head;
+use hardpoint_resilience::{ClientPolicy, RetryLayer, retry::ReplayBody};
 use hardpoint_testkit::{TestBody, spy::Spy};
 use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame};
 use tokio::time::Instant;
-use tower::{Layer, ServiceExt, service_fn};
+use tower::{Layer, Service, ServiceExt, service_fn};
 
 use super::builder;
 use crate::support::{post, read};
@@ -29,12 +30,36 @@ fn grpc(body: TestBody) -> Response<TestBody> {
     Response::builder().header("content-type", "application/grpc+proto").body(body).unwrap()
 }
 
-fn layer() -> RetryLayer {
-    builder().repeatable(|head| head.uri.path().contains("/Get")).build().unwrap()
+fn is_get(head: Head<'_>) -> bool {
+    head.uri.path().contains("/Get")
 }
 
-/// The response to a call, whose first attempts end with `body`, and the number of calls.
+fn layer() -> RetryLayer {
+    builder().repeatable(is_get).build().unwrap()
+}
+
+/// The response to a call, whose first attempt ends with `body`, and the number of calls. A policy
+/// reads the first frame from a body of its own, and puts it back.
 async fn call(path: &str, body: TestBody) -> (bytes::Bytes, Option<HeaderMap>, usize) {
+    let policy = ClientPolicy::internal("notes").retry(|retry| retry.repeatable(is_get));
+    let by_policy = call_through(policy.build().unwrap().layer(), path, body.clone()).await;
+    let by_retry = call_through(layer(), path, body).await;
+    assert_eq!(by_policy, by_retry);
+    by_retry
+}
+
+async fn call_through<L, B>(
+    layer: L,
+    path: &str,
+    body: TestBody,
+) -> (bytes::Bytes, Option<HeaderMap>, usize)
+where
+    L: Layer<Spy>,
+    L::Service: Service<Request<TestBody>, Response = Response<B>>,
+    <L::Service as Service<Request<TestBody>>>::Error: std::fmt::Debug,
+    B: Body<Data = bytes::Bytes>,
+    B::Error: std::fmt::Debug,
+{
     let (spy, handle) = Spy::new();
     let calls = AtomicUsize::new(0);
     handle.respond(move |_| {
@@ -43,7 +68,7 @@ async fn call(path: &str, body: TestBody) -> (bytes::Bytes, Option<HeaderMap>, u
         Ok(grpc(if first { body.clone() } else { ok() }))
     });
     let request: Request<TestBody> = post(path);
-    let response = layer().layer(spy).oneshot(request).await.unwrap();
+    let response = layer.layer(spy).oneshot(request).await.unwrap();
     let (data, trailers) = read(response.into_body()).await;
     (data, trailers, handle.calls())
 }
