@@ -36,14 +36,14 @@ pub(super) type AttemptBody<R> =
 /// Makes attempts.
 // A clone asks its own inner service for readiness: this service holds none.
 #[derive(Clone, Debug)]
-pub(crate) struct Attempt<S> {
+pub(super) struct Attempt<S> {
     inner: S,
     guards: Option<Arc<Guards>>,
 }
 
 /// What guards each attempt.
 #[derive(Debug)]
-pub(crate) struct Guards {
+pub(super) struct Guards {
     pub(super) circuits: Guard,
     pub(super) limits: Limits,
     pub(super) timeout: Option<Arc<timeout::Settings>>,
@@ -176,7 +176,7 @@ pin_project! {
     ///
     /// Dropping it returns the permit. If the attempt was in flight for `slow_after`, the circuit
     /// records a hung call.
-    pub(crate) struct AttemptFuture<S, B>
+    pub(super) struct AttemptFuture<S, B>
     where
         S: Service<Request<B>>,
     {

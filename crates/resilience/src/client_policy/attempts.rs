@@ -16,7 +16,7 @@ use crate::{BoxError, hedge, hedge::Hedging, retry::ReplayBody};
 
 /// The service that a retry calls: one attempt, or a hedged pair.
 #[derive(Clone, Debug)]
-pub(crate) struct Attempts<S> {
+pub(super) struct Attempts<S> {
     hedging: Hedging<Attempt<S>>,
 }
 
@@ -71,7 +71,7 @@ where
 
 pin_project! {
     /// The response of the attempt that answers first.
-    pub(crate) struct AttemptsFuture<S, B, R>
+    pub(super) struct AttemptsFuture<S, B, R>
     where
         S: Service<Request<ReplayBody<B>>, Response = Response<R>>,
         S: Clone,

@@ -100,19 +100,22 @@ impl<S> GuardedClient<S> {
         let (now, call) = (attempts.get_ref().now(), &mut future.call);
         let body = match retry {
             None => ReplayBody::once(body),
-            Some(retry) => retry::keep(&mut call.course, retry, || now, attempts, &mut head, body),
+            Some(retry) => retry::keep(&mut call.course, retry, || now, &mut head, body),
         };
         let attempt = call.attempt.get_or_insert_with(AttemptsFuture::new);
-        let Some(plain) = attempts.plain() else {
-            *attempt = attempts.call(Request::from_parts(head, body));
-            return;
-        };
-        let attempt = &mut attempt.one;
-        match plain.admit(attempt, &mut head, now) {
-            Ok(()) => {
-                attempt.inner = Some(plain.get_mut().call(Request::from_parts(head, body)));
+        if let Some(plain) = attempts.plain() {
+            let attempt = &mut attempt.one;
+            match plain.admit(attempt, &mut head, now) {
+                Ok(()) => {
+                    attempt.inner = Some(plain.get_mut().call(Request::from_parts(head, body)));
+                }
+                Err(obstacle) => plain.hold(attempt, obstacle, head, body),
             }
-            Err(obstacle) => plain.hold(attempt, obstacle, head, body),
+        } else {
+            *attempt = attempts.call(Request::from_parts(head, body));
         }
+        // After the call: the ready instance has made the first attempt. Its clone, which is not
+        // ready, makes the others after its own `poll_ready`.
+        call.service = call.course.is_some().then(|| attempts.clone());
     }
 }

@@ -46,7 +46,7 @@ where
     S: Service<Request<ReplayBody<B>>>,
 {
     #[inline]
-    pub(crate) const fn once(first: S::Future) -> Self {
+    pub(super) const fn once(first: S::Future) -> Self {
         Self { first: Some(first), watch: None, second: None }
     }
 

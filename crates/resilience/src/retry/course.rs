@@ -18,10 +18,9 @@ use super::{ReplayBody, builder::Settings, plan::Ended, repeat::mark, replay::Re
 use crate::{BoxError, Class, Deadline, RetryBudget, RetryHint, Withdrawal};
 
 /// The state that a call keeps for further attempts.
-pub(crate) struct Course<S, B> {
+pub(crate) struct Course<B> {
     pub(super) settings: Arc<Settings>,
     budget: RetryBudget,
-    pub(super) service: S,
     head: RequestHead,
     replay: Replay<B>,
     pub(super) attempt: u32,
@@ -42,34 +41,20 @@ pub(super) enum Next {
     Retry(Duration),
 }
 
-impl<S, B> Course<S, B>
-where
-    S: Service<Request<ReplayBody<B>>>,
-{
+impl<B> Course<B> {
     #[inline]
     pub(super) fn new(
         settings: Arc<Settings>,
         budget: RetryBudget,
-        service: S,
         (head, replay): (RequestHead, Replay<B>),
         repeatable: bool,
         deadline: Option<Mono>,
     ) -> Self {
-        Self {
-            settings,
-            budget,
-            service,
-            head,
-            replay,
-            attempt: 1,
-            repeatable,
-            deadline,
-            withdrawal: None,
-        }
+        Self { settings, budget, head, replay, attempt: 1, repeatable, deadline, withdrawal: None }
     }
 
-    /// Whether the response's class is in its trailers: those of gRPC, unless its head ends the
-    /// stream. After the last attempt the class no longer matters.
+    /// Whether the trailers decide the response's class: those of a gRPC response whose head has no
+    /// status. After the last attempt the class no longer matters.
     fn peeks<R>(&self, response: &Response<R>) -> bool {
         let content_type = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
         content_type.is_some_and(|value| value.starts_with(b"application/grpc"))
@@ -172,7 +157,10 @@ where
     }
 
     /// Makes the next attempt. The service is ready.
-    pub(super) fn send(&mut self) -> S::Future {
+    pub(super) fn send<S>(&mut self, service: &mut S) -> S::Future
+    where
+        S: Service<Request<ReplayBody<B>>>,
+    {
         self.attempt += 1;
         if let Some(withdrawal) = &mut self.withdrawal {
             withdrawal.sent();
@@ -184,7 +172,7 @@ where
             // The attempt may have less time than the first one had.
             head.extensions.insert(Deadline::at(deadline));
         }
-        self.service.call(Request::from_parts(head, self.replay.body()))
+        service.call(Request::from_parts(head, self.replay.body()))
     }
 }
 

@@ -39,7 +39,9 @@ pin_project! {
         pause: Option<Pin<Box<Pause<R>>>>,
         // None if no retry can follow. Declared after the pause: the failed body ends before its
         // retry is refunded.
-        pub(crate) course: Option<Course<S, B>>,
+        pub(crate) course: Option<Course<B>>,
+        // A clone for further attempts. None without a course.
+        pub(crate) service: Option<S>,
     }
 }
 
@@ -62,17 +64,17 @@ where
     /// attempt in would copy it.
     #[inline]
     pub(crate) const fn new() -> Self {
-        Self { attempt: None, pause: None, course: None }
+        Self { attempt: None, pause: None, course: None, service: None }
     }
 
     #[inline]
     pub(super) const fn once(attempt: S::Future) -> Self {
-        Self { attempt: Some(attempt), pause: None, course: None }
+        Self { attempt: Some(attempt), pause: None, course: None, service: None }
     }
 
     #[inline]
-    pub(super) const fn retrying(attempt: S::Future, course: Course<S, B>) -> Self {
-        Self { attempt: Some(attempt), pause: None, course: Some(course) }
+    pub(super) const fn retrying(attempt: S::Future, course: Course<B>, service: S) -> Self {
+        Self { attempt: Some(attempt), pause: None, course: Some(course), service: Some(service) }
     }
 }
 
@@ -212,8 +214,10 @@ where
                     pause.set(Pause::Readying);
                 }
                 PauseProject::Readying => {
-                    ready!(course.service.poll_ready(cx)).map_err(Into::into)?;
-                    this.attempt.set(Some(course.send()));
+                    // It was set with the course.
+                    let Some(service) = this.service else { return Poll::Pending };
+                    ready!(service.poll_ready(cx)).map_err(Into::into)?;
+                    this.attempt.set(Some(course.send(service)));
                     *this.pause = None;
                     return Poll::Ready(None);
                 }

@@ -58,33 +58,30 @@ where
             None => ReplayBody::once(body),
             Some(settings) => {
                 let now = || settings.time.now();
-                keep(&mut course, settings, now, &self.inner, &mut head, body)
+                keep(&mut course, settings, now, &mut head, body)
             }
         };
         let attempt = self.inner.call(Request::from_parts(head, body));
         match course {
             None => ResponseFuture::once(attempt),
-            Some(course) => ResponseFuture::retrying(attempt, course),
+            // The ready instance has made the first attempt. Its clone, which is not ready, makes the
+            // others after its own `poll_ready`.
+            Some(course) => ResponseFuture::retrying(attempt, course, self.inner.clone()),
         }
     }
 }
 
 /// Returns the body of the first attempt. If a retry can follow, sets `course` to the state that it
 /// needs.
-///
-/// The ready instance of the service makes the first attempt. Its clone makes the others, after its own
-/// `poll_ready`.
 #[inline]
-pub(crate) fn keep<S, B>(
-    course: &mut Option<Course<S, B>>,
+pub(crate) fn keep<B>(
+    course: &mut Option<Course<B>>,
     settings: &Arc<Settings>,
     now: impl Fn() -> Mono,
-    service: &S,
     head: &mut RequestHead,
     body: B,
 ) -> ReplayBody<B>
 where
-    S: Service<Request<ReplayBody<B>>> + Clone,
     B: Body<Data = Bytes>,
 {
     let Some((repeatable, budget)) = settings.prepare(Head::from_parts(head), &now) else {
@@ -97,7 +94,7 @@ where
     };
     let deadline = settings.deadline(&head.extensions, &now);
     let (settings, kept) = (Arc::clone(settings), (head.clone(), replay));
-    *course = Some(Course::new(settings, budget, service.clone(), kept, repeatable, deadline));
+    *course = Some(Course::new(settings, budget, kept, repeatable, deadline));
     body
 }
 

@@ -29,7 +29,7 @@ pin_project! {
 pub(crate) struct Limit {
     pub(crate) time: Duration,
     /// Whether the deadline left less than the layer's limit.
-    pub(crate) cut: bool,
+    pub(super) cut: bool,
 }
 
 impl Limit {
@@ -43,7 +43,7 @@ impl Limit {
 
 impl<F> ResponseFuture<F> {
     #[inline]
-    pub(crate) fn new(inner: F, limit: Option<Limit>) -> Self {
+    pub(super) fn new(inner: F, limit: Option<Limit>) -> Self {
         let sleep = LazySleep::new(limit.map_or(Duration::MAX, |limit| limit.time));
         Self { inner: Some(inner), limit, sleep }
     }

@@ -18,20 +18,20 @@ pub struct TimeoutLayer {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) limit: Duration,
-    pub(crate) propagation: Option<Propagation>,
+    pub(super) limit: Duration,
+    pub(super) propagation: Option<Propagation>,
     /// Whether the request carries the deadline inwards.
-    pub(crate) carries: bool,
-    pub(crate) time: Time,
+    pub(super) carries: bool,
+    pub(super) time: Time,
 }
 
 /// How the destination learns of the deadline.
 #[derive(Clone, Debug)]
-pub(crate) struct Propagation {
-    pub(crate) header: DeadlineHeader,
-    pub(crate) margin: Duration,
+pub(super) struct Propagation {
+    pub(super) header: DeadlineHeader,
+    pub(super) margin: Duration,
     /// The value for a call with its full limit, as nearly all calls have.
-    pub(crate) whole: HeaderValue,
+    pub(super) whole: HeaderValue,
 }
 
 impl TimeoutLayer {

@@ -142,6 +142,12 @@ fn a_whole_policy_allocates_what_its_parts_do() {
     // The clone of the head: the deadline is in no extension.
     contract::allocations("client policy", &Unboxed(policy.layer()), || get::<TestBody>("/"))
         .assert_layer(4);
+    // One that hedges boxes each attempt, also while it learns.
+    let policy = ClientPolicy::external_api("payments").hedge(|hedge| hedge).build().unwrap();
+    contract::allocations("client policy, hedging", &Unboxed(policy.layer()), || {
+        get::<TestBody>("/")
+    })
+    .assert_layer(5);
     contract::allocations("client policy, off", &Unboxed(ClientPolicyLayer::off()), || {
         get::<TestBody>("/")
     })
