@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value as Json};
-use tracing::{Subscriber, span::Id};
+use tracing::{Subscriber, field::Field, span::Id};
 use tracing_subscriber::{Layer, layer::Context, registry::LookupSpan};
 
 use super::{
@@ -60,18 +60,18 @@ where
 impl Fields for Map<String, Json> {
     fn message(&mut self, _: Value<'_>) {}
 
-    fn field(&mut self, name: &'static str, value: Value<'_>) {
-        self.insert(name.to_owned(), json(value));
+    fn field(&mut self, field: &Field, value: Value<'_>) {
+        self.inherited(field.name(), value);
     }
 
-    fn own_field(&mut self, name: &'static str, value: Value<'_>) {
-        self.field(name, value);
+    fn own_field(&mut self, field: &Field, value: Value<'_>) {
+        self.inherited(field.name(), value);
     }
 
     fn place(&mut self, _: Place) {}
 
     fn inherited(&mut self, name: &'static str, value: Value<'_>) {
-        self.field(name, value);
+        self.insert(name.to_owned(), json(value));
     }
 }
 

@@ -80,11 +80,14 @@ impl Write for Escape<'_> {
 /// log is. Eight bytes at a time.
 pub(super) fn is_plain(text: &[u8]) -> bool {
     let (words, rest) = text.as_chunks::<8>();
-    // Blanks fill the rest of the last word.
-    let mut last = [b' '; 8];
-    for (slot, byte) in last.iter_mut().zip(rest) {
-        *slot = *byte;
-    }
+    // The last word overlaps the one before it. In a short text, blanks fill the rest of it.
+    let last = text.last_chunk::<8>().copied().unwrap_or_else(|| {
+        let mut last = [b' '; 8];
+        for (slot, byte) in last.iter_mut().zip(rest) {
+            *slot = *byte;
+        }
+        last
+    });
     words.iter().chain([&last]).all(|word| special(u64::from_ne_bytes(*word)) == 0)
 }
 

@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use hardpoint_core::{SpanId, TraceId};
-use tracing::Level;
+use tracing::{Level, field::Field};
 
 use super::{line::Line, value::Value};
 use crate::redact::Redactor;
@@ -61,10 +61,10 @@ pub(crate) trait Fields {
     fn message(&mut self, text: Value<'_>);
 
     /// A field of the event.
-    fn field(&mut self, name: &'static str, value: Value<'_>);
+    fn field(&mut self, field: &Field, value: Value<'_>);
 
     /// A field of the event that needs no redaction.
-    fn own_field(&mut self, name: &'static str, value: Value<'_>);
+    fn own_field(&mut self, field: &Field, value: Value<'_>);
 
     /// The place of an enclosing span in its trace. Only the first one counts.
     fn place(&mut self, place: Place);
@@ -99,12 +99,12 @@ impl Fields for Line<'_> {
         Line::message(self, text);
     }
 
-    fn field(&mut self, name: &'static str, value: Value<'_>) {
-        Line::field(self, name, value);
+    fn field(&mut self, field: &Field, value: Value<'_>) {
+        self.known_field(field.index(), value);
     }
 
-    fn own_field(&mut self, name: &'static str, value: Value<'_>) {
-        Line::own_field(self, name, value);
+    fn own_field(&mut self, field: &Field, value: Value<'_>) {
+        self.known_own_field(field.index(), value);
     }
 
     /// A line has the ids of its request among the fields.

@@ -50,7 +50,7 @@ where
         // Runs the caller's `Debug`, which may log, so it must happen before the lock is taken.
         let mut fields = SpanFields::default();
         let metadata = attributes.metadata();
-        let roles = self.places.roles(metadata, &self.redactor);
+        let roles = self.places.decided(metadata, &self.redactor).roles;
         // The request's own span holds its ids only.
         let own = metadata.target() == filter::SPAN;
         let redactor = if own { &redact::OFF } else { &self.redactor };
@@ -69,7 +69,7 @@ where
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
         let mut later = SpanFields::default();
-        let roles = self.places.roles(span.metadata(), &self.redactor);
+        let roles = self.places.decided(span.metadata(), &self.redactor).roles;
         values.record(&mut later.visitor(&self.redactor, roles));
         if let Some(fields) = span.extensions_mut().get_mut::<SpanFields>() {
             fields.extend(&later);
@@ -110,6 +110,8 @@ impl<W> LogLayer<W> {
         let of_log = event.normalized_metadata();
         let metadata = of_log.as_ref().unwrap_or_else(|| event.metadata());
         let unix = self.time.unix();
+        let place = self.places.decided(event.metadata(), &self.redactor);
+        let roles = place.roles;
         let mut line = Line::begin(
             scratch,
             self.format,
@@ -117,7 +119,7 @@ impl<W> LogLayer<W> {
             (unix, metadata.level().as_str(), metadata.target()),
             &self.resource,
         );
-        let roles = self.places.roles(event.metadata(), &self.redactor);
+        line.know(place.names(event.metadata(), self.format));
         let visited = visit::write(event, &mut line, roles, &self.redactor);
         // Innermost span first: the nearest value wins.
         for span in context.event_scope(event).into_iter().flatten() {

@@ -1,19 +1,15 @@
 //! One line of the log, as JSON or for people. Independent of tracing, clocks and writers.
 
-use std::{
-    fmt::{self, Write},
-    time::Duration,
-};
+mod values;
 
-use serde::de::IgnoredAny;
+use std::{fmt::Write, ops::Range, time::Duration};
 
 use super::{
-    escape::{Cut, Escape, VALUE_MAX, is_plain},
     export::Member,
-    names::{self, Mark, Names},
-    number,
+    names::{self, Mark, Names, WrittenName},
     timestamp::Timestamp,
-    value::{Chain, Value},
+    value::Value,
+    visit::MESSAGE,
 };
 use crate::redact::{self, Redactor};
 
@@ -44,10 +40,22 @@ pub(super) struct Scratch {
     timestamp: Timestamp,
 }
 
+impl Scratch {
+    /// Begins a part of a line, which needs no redaction.
+    pub(super) fn part(&mut self, format: Format) -> Line<'_> {
+        let Self { text, names, .. } = self;
+        text.clear();
+        names.clear();
+        Line { text, names, known: &[], format, redactor: &redact::OFF, rest: None }
+    }
+}
+
 /// A line that is being written. Its names are unique.
 pub(super) struct Line<'a> {
     text: &'a mut String,
     names: &'a mut Names,
+    /// The names of the event's fields, by their index.
+    known: &'a [WrittenName],
     format: Format,
     redactor: &'a Redactor,
     /// What follows the message, until the message is written.
@@ -58,13 +66,13 @@ pub(super) struct Line<'a> {
 #[derive(Clone, Copy)]
 struct Rest<'a> {
     target: &'a str,
-    /// The [encoded](Resource::encode) resource.
+    /// The [encoded](super::resource::Resource::encode) resource.
     resource: &'a str,
 }
 
 impl<'a> Line<'a> {
     /// Begins a line with `timestamp` and `level`. The [message](Self::message) follows, or its
-    /// absence, then the target and the [encoded](Resource::encode) `resource`.
+    /// absence, then the target and the encoded `resource`.
     pub(super) fn begin(
         scratch: &'a mut Scratch,
         format: Format,
@@ -76,7 +84,7 @@ impl<'a> Line<'a> {
         text.clear();
         names.clear();
         let rest = Some(Rest { target, resource });
-        let mut line = Self { text, names, format, redactor, rest };
+        let mut line = Self { text, names, known: &[], format, redactor, rest };
         match format {
             Format::Json => {
                 line.raw("{\"timestamp\":\"");
@@ -95,6 +103,11 @@ impl<'a> Line<'a> {
             }
         }
         line
+    }
+
+    /// Sets the names of the event's fields.
+    pub(super) fn know(&mut self, names: &'a [WrittenName]) {
+        self.known = names;
     }
 
     /// Writes the message. Only the first one counts, and only before all fields.
@@ -120,13 +133,6 @@ impl<'a> Line<'a> {
     /// Writes a field. If its name is taken, it gets a prefix, so that nothing is lost.
     pub(super) fn field(&mut self, name: &str, value: Value<'_>) {
         self.pair(name, value, Clash::Rename);
-    }
-
-    /// Writes a field that needs no redaction.
-    pub(super) fn own_field(&mut self, name: &str, value: Value<'_>) {
-        let redactor = std::mem::replace(&mut self.redactor, &redact::OFF);
-        self.field(name, value);
-        self.redactor = redactor;
     }
 
     /// Writes a field of an enclosing span, unless the line has a field of that name.
@@ -157,11 +163,44 @@ impl<'a> Line<'a> {
     }
 
     fn pair(&mut self, name: &str, value: Value<'_>, clash: Clash) {
-        let people = matches!(self.format, Format::Human { .. });
-        if people && matches!(value, Value::Null) {
+        if self.omits(value) {
             return;
         }
         self.without_message();
+        if self.name(name, clash).is_some() {
+            self.value(value);
+        }
+    }
+
+    /// Writes the field with this index in the [known](Self::know) names.
+    pub(super) fn known_field(&mut self, index: usize, value: Value<'_>) {
+        let Some(WrittenName { text, name, mark }) = self.known.get(index) else { return };
+        if self.omits(value) {
+            return;
+        }
+        self.without_message();
+        let start = self.text.len();
+        self.text.push_str(text);
+        self.names.add(*mark, start + name.start..start + name.end);
+        self.value(value);
+    }
+
+    /// Writes such a field, which needs no redaction.
+    pub(super) fn known_own_field(&mut self, index: usize, value: Value<'_>) {
+        let redactor = std::mem::replace(&mut self.redactor, &redact::OFF);
+        self.known_field(index, value);
+        self.redactor = redactor;
+    }
+
+    /// Lines for people contain no fields without a value.
+    fn omits(&self, value: Value<'_>) -> bool {
+        matches!(value, Value::Null) && matches!(self.format, Format::Human { .. })
+    }
+
+    /// Writes the name of a field and what surrounds it. Returns its mark and position, or `None`
+    /// if the line has a field of that name.
+    fn name(&mut self, name: &str, clash: Clash) -> Option<(Mark, Range<usize>)> {
+        let people = matches!(self.format, Format::Human { .. });
         // `r#` is not part of a field's name.
         let name = name.strip_prefix("r#").unwrap_or(name);
         let before = self.text.len();
@@ -172,17 +211,17 @@ impl<'a> Line<'a> {
             let written = self.text.get(start..).unwrap_or_default();
             let mark = Mark::of(written);
             if !self.names.contain(mark, written, self.text) {
-                self.names.add(mark, start..self.text.len());
-                break;
+                let place = start..self.text.len();
+                self.names.add(mark, place.clone());
+                self.raw(if people { "=" } else { "\":" });
+                return Some((mark, place));
             }
             if clash == Clash::Skip && !names::is_reserved(written) {
                 self.text.truncate(before);
-                return;
+                return None;
             }
             self.text.insert_str(start, PREFIX);
         }
-        self.raw(if people { "=" } else { "\":" });
-        self.value(value);
     }
 
     /// Writes `null` for the message unless the line has one.
@@ -209,169 +248,33 @@ impl<'a> Line<'a> {
         self.raw(rest.resource);
     }
 
-    fn value(&mut self, value: Value<'_>) {
-        let number = match value {
-            Value::I64(number) => u128::from(number.unsigned_abs()),
-            Value::I128(number) => number.unsigned_abs(),
-            Value::U64(number) => u128::from(number),
-            Value::U128(number) => number,
-            _ => 0,
-        };
-        let hidden = self.redactor.hides_number(number);
-        let value = if hidden { Value::Clean(redact::HIDDEN) } else { value };
-        let json = self.format == Format::Json;
-        let _ = match value {
-            Value::Bool(bool) => self.text.write_str(if bool { "true" } else { "false" }),
-            Value::I64(number) => {
-                number::write_i64(number, self.text);
-                Ok(())
-            }
-            Value::I128(number) => write!(self.text, "{number}"),
-            Value::U64(number) => {
-                number::write_u64(number, self.text);
-                Ok(())
-            }
-            Value::U128(number) => write!(self.text, "{number}"),
-            // JSON has neither infinities nor NaN.
-            Value::F64(number) if json && !number.is_finite() => self.text.write_str("null"),
-            Value::F64(number) => {
-                number::write_f64(number, self.text);
-                Ok(())
-            }
-            // Within JSON, what `Escape` escapes can only be in a string.
-            Value::Json(json) => {
-                let start = self.text.len();
-                let written = Escape { to: self.text, quoted: false }.write_str(json);
-                self.redactor.redact_from(self.text, start);
-                // A number or a list was replaced by a word: the object becomes a text.
-                let all = self.text.get(start..).unwrap_or_default();
-                if serde_json::from_str::<IgnoredAny>(all).is_err() {
-                    self.text.truncate(start);
-                    self.quoted(format_args!("{json}"));
-                }
-                written
-            }
-            Value::Null => self.text.write_str("null"),
-            Value::Clean(text) if json => {
-                self.raw("\"");
-                self.escaped_text(text);
-                self.text.write_str("\"")
-            }
-            Value::Clean(text) => {
-                let redactor = std::mem::replace(&mut self.redactor, &redact::OFF);
-                self.quoted_if_needed(format_args!("{text}"));
-                self.redactor = redactor;
-                Ok(())
-            }
-            Value::Text(text) if json => {
-                self.raw("\"");
-                let start = self.text.len();
-                self.escaped_text(text);
-                self.redactor.redact_from(self.text, start);
-                self.text.write_str("\"")
-            }
-            Value::Text(text) => {
-                self.quoted_if_needed(format_args!("{text}"));
-                Ok(())
-            }
-            Value::Debug(value) if json => {
-                self.quoted(format_args!("{value:?}"));
-                Ok(())
-            }
-            Value::Debug(value) => {
-                self.quoted_if_needed(format_args!("{value:?}"));
-                Ok(())
-            }
-            Value::Error(error) => {
-                self.quoted(format_args!("{}", Chain(error)));
-                Ok(())
-            }
-        };
-    }
-
-    /// Writes a text between quotes, redacted. It is escaped first, since it is formatted only once.
-    fn quoted(&mut self, text: fmt::Arguments<'_>) {
-        self.raw("\"");
-        let start = self.text.len();
-        self.escaped(true, text);
-        self.redactor.redact_from(self.text, start);
-        self.raw("\"");
-    }
-
-    /// Writes `text` in quotes unless it is a single word: a value that contains a space or `=`
-    /// could pass for several fields.
-    fn quoted_if_needed(&mut self, text: fmt::Arguments<'_>) {
-        let start = self.text.len();
-        // Formatted once, and quoted first: the caller's text may differ the next time.
-        self.quoted(text);
-        let inner = self.text.get(start..).and_then(|all| all.strip_prefix('"')?.strip_suffix('"'));
-        // By now, quotes and control characters are preceded by a backslash.
-        let ambiguous = |char: char| char.is_whitespace() || matches!(char, '=' | '\\');
-        if inner.is_some_and(|inner| !inner.is_empty() && !inner.contains(ambiguous)) {
-            self.text.pop();
-            self.text.remove(start);
-        }
-    }
-
-    /// Writes a text that goes between quotes.
-    fn escaped_text(&mut self, text: &str) {
-        if text.len() <= VALUE_MAX && is_plain(text.as_bytes()) {
-            self.raw(text);
-        } else {
-            self.escaped(true, format_args!("{text}"));
-        }
-    }
-
-    fn escaped(&mut self, quoted: bool, text: fmt::Arguments<'_>) {
-        let to = &mut *self.text;
-        // Fails if the caller's `Debug` fails. The line continues after the text written so far.
-        let _ = Cut::new(Escape { to, quoted }).write_fmt(text);
-    }
-
-    fn raw(&mut self, text: &str) {
+    pub(super) fn raw(&mut self, text: &str) {
         self.text.push_str(text);
     }
 }
 
-/// The service that writes the log.
-#[derive(Clone, Debug)]
-pub(super) struct Resource {
-    pub(super) service: String,
-    pub(super) version: Option<String>,
-    pub(super) environment: Option<String>,
-}
-
-impl Resource {
-    /// Its attributes, named by the semantic conventions.
-    #[cfg(feature = "opentelemetry_0_33")]
-    pub(super) fn attributes(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let optional = [
-            ("service.version", &self.version),
-            ("deployment.environment.name", &self.environment),
-        ];
-        let optional =
-            optional.into_iter().filter_map(|(key, value)| Some((key, value.as_deref()?)));
-        std::iter::once(("service.name", self.service.as_str())).chain(optional)
-    }
-
-    /// Encodes the part of a JSON line that names the service: `,"service":"orders",...`.
-    pub(super) fn encode(&self) -> String {
-        let mut text = String::new();
-        for (name, value) in [
-            (",\"service\":", Some(&self.service)),
-            (",\"version\":", self.version.as_ref()),
-            (",\"environment\":", self.environment.as_ref()),
-        ] {
-            let mut names = Names::default();
-            let redactor = &redact::OFF;
-            let format = Format::Json;
-            let mut line =
-                Line { text: &mut text, names: &mut names, format, redactor, rest: None };
-            line.raw(name);
-            line.value(value.map_or(Value::Null, |value| Value::Text(value)));
+/// The names of the fields of a place in the code, as its lines show them. They need not be compared
+/// with each other again.
+pub(super) fn written_names<'a>(
+    names: impl Iterator<Item = &'a str>,
+    format: Format,
+) -> Box<[WrittenName]> {
+    let mut scratch = Scratch::default();
+    let mut line = scratch.part(format);
+    let mut has_message = false;
+    let written = |name: &str| {
+        let start = line.text.len();
+        // The first message is not a field.
+        let is_field = name != MESSAGE || std::mem::replace(&mut has_message, true);
+        let place = is_field.then(|| line.name(name, Clash::Rename)).flatten();
+        let (mark, place) = place.unwrap_or((Mark::of(""), start..start));
+        WrittenName {
+            text: line.text.get(start..).unwrap_or_default().into(),
+            name: place.start - start..place.end - start,
+            mark,
         }
-        text
-    }
+    };
+    names.map(written).collect()
 }
 
 fn colour(level: &str) -> &'static str {

@@ -87,6 +87,7 @@ mod names;
 mod number;
 mod panics;
 mod queue;
+mod resource;
 mod roles;
 mod sink;
 mod stored;

@@ -46,6 +46,16 @@ impl Names {
     }
 }
 
+/// The name of a field as the lines of one place in the code show it.
+#[derive(Debug)]
+pub(super) struct WrittenName {
+    /// The name and what surrounds it: `,"name":`, or ` name=` for people.
+    pub(super) text: Box<str>,
+    /// The position of the name in the text.
+    pub(super) name: Range<usize>,
+    pub(super) mark: Mark,
+}
+
 /// Whether every line has a field of this name.
 pub(super) fn is_reserved(name: &str) -> bool {
     RESERVED.contains(&name)

@@ -1,15 +1,20 @@
 //! What the fields of a place in the code are, by their names: decided once for each place.
 
 use std::{
-    cell::RefCell,
+    cell::{OnceCell, RefCell},
     collections::HashMap,
     hash::{BuildHasherDefault, Hasher},
+    rc::Rc,
     sync::atomic::{AtomicU64, Ordering},
 };
 
 use tracing::{Metadata, field::Field};
 
-use super::visit::MESSAGE;
+use super::{
+    line::{self, Format},
+    names::WrittenName,
+    visit::MESSAGE,
+};
 use crate::{
     record::{entry::TARGET, notes},
     redact::{Personal, Redactor},
@@ -45,6 +50,14 @@ pub(super) struct Places {
     layer: u64,
 }
 
+/// What a layer decided about one place.
+#[derive(Debug)]
+pub(super) struct Decided {
+    pub(super) roles: Roles,
+    /// Only for events: the fields of a span are written under the names that a line has left.
+    names: OnceCell<Box<[WrittenName]>>,
+}
+
 /// Fields of one place, by their index.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct FieldSet(u64);
@@ -78,9 +91,11 @@ pub(super) enum Role {
     Repeated,
 }
 
+/// What is decided about places, by the layer and the address of the place.
+type Decisions = HashMap<(u64, usize), Rc<Decided>, BuildHasherDefault<PlaceHasher>>;
+
 thread_local! {
-    static DECIDED: RefCell<HashMap<(u64, usize), Roles, BuildHasherDefault<PlaceHasher>>> =
-        RefCell::default();
+    static DECIDED: RefCell<Decisions> = RefCell::default();
 }
 
 impl Places {
@@ -90,23 +105,39 @@ impl Places {
         Self { layer: LAYERS.fetch_add(1, Ordering::Relaxed) }
     }
 
-    /// The roles of the fields of a place.
-    pub(super) fn roles(&self, place: &'static Metadata<'static>, redactor: &Redactor) -> Roles {
-        let decide = || Roles::decide(place, redactor);
+    /// What is decided about a place.
+    pub(super) fn decided(
+        &self,
+        place: &'static Metadata<'static>,
+        redactor: &Redactor,
+    ) -> Rc<Decided> {
+        let decide = || {
+            let roles = Roles::decide(place, redactor);
+            Rc::new(Decided { roles, names: OnceCell::new() })
+        };
         // Metadata lives as long as the program, so no two places have one address.
         let key = (self.layer, std::ptr::from_ref(place).addr());
         // The map is gone if the thread is ending.
         let known = DECIDED.try_with(|decided| {
             let mut decided = decided.try_borrow_mut().ok()?;
-            if let Some(roles) = decided.get(&key) {
-                return Some(*roles);
+            if let Some(known) = decided.get(&key) {
+                return Some(Rc::clone(known));
             }
             if decided.len() >= PLACES {
                 decided.clear();
             }
-            Some(*decided.entry(key).or_insert_with(decide))
+            Some(Rc::clone(decided.entry(key).or_insert_with(decide)))
         });
         known.ok().flatten().unwrap_or_else(decide)
+    }
+}
+
+impl Decided {
+    /// The names of the place's fields, as its lines show them.
+    pub(super) fn names(&self, place: &Metadata<'_>, format: Format) -> &[WrittenName] {
+        self.names.get_or_init(|| {
+            line::written_names(place.fields().iter().map(|field| field.name()), format)
+        })
     }
 }
 

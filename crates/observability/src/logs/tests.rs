@@ -1,6 +1,7 @@
 use std::{
     collections::HashSet,
     fmt::{self, Write},
+    iter,
     time::Duration,
 };
 
@@ -9,7 +10,9 @@ use serde_json::Value as Json;
 
 use super::{
     escape::{Cut, Escape, VALUE_MAX},
-    line::{Format, Line, Resource, Scratch},
+    line::{Format, Line, Scratch, written_names},
+    names::WrittenName,
+    resource::Resource,
     value::Value,
 };
 
@@ -18,6 +21,15 @@ use crate::redact::Redactor;
 const NOON: Duration = Duration::new(1_800_000_000, 1_234_567);
 
 fn line(format: Format, message: Option<&str>, write: impl FnOnce(&mut Line<'_>)) -> String {
+    line_of_place(&[], format, message, write)
+}
+
+fn line_of_place(
+    known: &[WrittenName],
+    format: Format,
+    message: Option<&str>,
+    write: impl FnOnce(&mut Line<'_>),
+) -> String {
     let mut scratch = Scratch::default();
     scratch.text.push_str("left over");
     let redactor = Redactor::dangerous_off();
@@ -32,6 +44,7 @@ fn line(format: Format, message: Option<&str>, write: impl FnOnce(&mut Line<'_>)
     };
     let head = (NOON, "INFO", "orders::db");
     let mut line = Line::begin(&mut scratch, format, &redactor, head, &resource);
+    line.know(known);
     if let Some(message) = message {
         line.message(Value::Text(message));
     }
@@ -172,6 +185,33 @@ fn an_error_is_written_with_its_causes() {
     let parsed: Json =
         serde_json::from_str(&json(|line| line.field("error", Value::Error(&outer)))).unwrap();
     assert_eq!(parsed["error"], "cannot read the port: invalid digit found in string");
+}
+
+proptest! {
+    #[test]
+    fn the_names_decided_for_a_place_are_those_that_a_line_would_decide(
+        names in prop::collection::vec(
+            prop::sample::select(vec!["a", "field_a", "level", "field_level", "r#type", "odd \"name"]),
+            0..8,
+        ),
+        people: bool,
+    ) {
+        let format = if people { Format::Human { colours: false } } else { Format::Json };
+        let decided = written_names(iter::once("message").chain(names.iter().copied()), format);
+        let known = line_of_place(&decided, format, Some("said"), |line| {
+            for index in 1..=names.len() {
+                line.known_field(index, Value::Text("x"));
+            }
+            line.inherited("a", Value::Text("of the span"));
+        });
+        let each = line(format, Some("said"), |line| {
+            for name in &names {
+                line.field(name, Value::Text("x"));
+            }
+            line.inherited("a", Value::Text("of the span"));
+        });
+        prop_assert_eq!(known, each);
+    }
 }
 
 #[test]

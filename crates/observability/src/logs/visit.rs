@@ -14,10 +14,7 @@ use super::{
     roles::{FieldSet, Role, Roles},
     value::Value,
 };
-use crate::{
-    record::notes,
-    redact::{HIDDEN, Redactor},
-};
+use crate::redact::{HIDDEN, Redactor};
 
 /// The field in which tracing stores an event's message.
 pub(super) const MESSAGE: &str = "message";
@@ -120,15 +117,15 @@ impl<F: Fields + ?Sized> Take for EventFields<'_, F> {
                 self.to.message(value);
             }
             (Role::Repeated, _) => {}
-            (Role::Hidden, _) => self.to.field(field.name(), Value::Clean(HIDDEN)),
+            (Role::Hidden, _) => self.to.field(field, Value::Clean(HIDDEN)),
             // Ours, or what the line is about.
-            (Role::Own, value) => self.to.own_field(field.name(), value),
+            (Role::Own, value) => self.to.own_field(field, value),
             (Role::Personal(what), Value::Text(text)) => {
                 let shown = self.redactor.show(what, text);
                 let value = shown.as_deref().map_or(Value::Null, Value::Clean);
-                self.to.own_field(field.name(), value);
+                self.to.own_field(field, value);
             }
-            (Role::Personal(_), _) => self.to.own_field(field.name(), Value::Null),
+            (Role::Personal(_), _) => self.to.own_field(field, Value::Null),
             (Role::Notes, Value::Debug(value)) => {
                 // Any event may use this target, so the text is checked to keep the line valid
                 // JSON.
@@ -137,9 +134,9 @@ impl<F: Fields + ?Sized> Take for EventFields<'_, F> {
                     && !text.bytes().any(|byte| byte < 0x20)
                     && serde_json::from_str::<HashMap<String, IgnoredAny>>(&text).is_ok();
                 let value = if object { Value::Json(&text) } else { Value::Text(&text) };
-                self.to.field(notes::FIELD, value);
+                self.to.field(field, value);
             }
-            (_, value) => self.to.field(field.name(), value),
+            (_, value) => self.to.field(field, value),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use hardpoint_core::{SpanId, TraceId};
-use tracing::Level;
+use tracing::{Level, field::Field};
 
 use super::{
     resource::RECORDS,
@@ -213,12 +213,12 @@ impl Fields for Encoder<'_> {
         }
     }
 
-    fn field(&mut self, name: &'static str, value: Value<'_>) {
-        self.add(name, value, self.redactor);
+    fn field(&mut self, field: &Field, value: Value<'_>) {
+        self.add(field.name(), value, self.redactor);
     }
 
-    fn own_field(&mut self, name: &'static str, value: Value<'_>) {
-        self.add(name, value, &redact::OFF);
+    fn own_field(&mut self, field: &Field, value: Value<'_>) {
+        self.add(field.name(), value, &redact::OFF);
     }
 
     fn place(&mut self, place: Place) {
