@@ -17,7 +17,6 @@ use super::{
     roles::{Places, Roles},
     sink::Sink,
     stored::SpanFields,
-    value::Value,
     visit::{self, MESSAGE},
 };
 use crate::redact::{self, Redactor};
@@ -131,7 +130,7 @@ impl<W> LogLayer<W> {
         for field in metadata.fields() {
             let written = visited.contains(&field) || roles.is_optional(&field);
             if !written && field.name() != MESSAGE && of_log.is_none() {
-                line.inherited(field.name(), Value::Null);
+                line.absent_field(field.index());
             }
         }
         line.end();

@@ -185,7 +185,16 @@ impl<'a> Line<'a> {
         self.value(value);
     }
 
-    /// Writes such a field, which needs no redaction.
+    /// Writes that a field has no value, unless a span has a field of its name.
+    pub(super) fn absent_field(&mut self, index: usize) {
+        let Some(WrittenName { text, name, mark }) = self.known.get(index) else { return };
+        let name = text.get(name.clone()).unwrap_or_default();
+        if !self.names.contain(*mark, name, self.text) {
+            self.known_field(index, Value::Null);
+        }
+    }
+
+    /// Writes a field that needs no redaction.
     pub(super) fn known_own_field(&mut self, index: usize, value: Value<'_>) {
         let redactor = std::mem::replace(&mut self.redactor, &redact::OFF);
         self.known_field(index, value);

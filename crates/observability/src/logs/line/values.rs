@@ -11,90 +11,62 @@ use crate::{
         number,
         value::{Chain, Value},
     },
-    redact,
+    redact::{self, Redactor},
 };
 
 impl Line<'_> {
     pub(in crate::logs) fn value(&mut self, value: Value<'_>) {
-        let number = match value {
-            Value::I64(number) => u128::from(number.unsigned_abs()),
-            Value::I128(number) => number.unsigned_abs(),
-            Value::U64(number) => u128::from(number),
-            Value::U128(number) => number,
-            _ => 0,
-        };
-        let hidden = self.redactor.hides_number(number);
-        let value = if hidden { Value::Clean(redact::HIDDEN) } else { value };
         let json = self.format == Format::Json;
-        let _ = match value {
-            Value::Bool(bool) => self.text.write_str(if bool { "true" } else { "false" }),
-            Value::I64(number) => {
-                number::write_i64(number, self.text);
-                Ok(())
+        // Writing to a `String` cannot fail.
+        match value {
+            // First what most fields are.
+            Value::Text(text) if json => self.quoted_text(text, self.redactor),
+            Value::Clean(text) if json => self.quoted_text(text, &redact::OFF),
+            _ if self.redactor.hides_number(magnitude(value)) => {
+                self.value(Value::Clean(redact::HIDDEN));
             }
-            Value::I128(number) => write!(self.text, "{number}"),
-            Value::U64(number) => {
-                number::write_u64(number, self.text);
-                Ok(())
-            }
-            Value::U128(number) => write!(self.text, "{number}"),
+            Value::U64(number) => number::write_u64(number, self.text),
+            Value::I64(number) => number::write_i64(number, self.text),
+            Value::U128(number) => drop(write!(self.text, "{number}")),
+            Value::I128(number) => drop(write!(self.text, "{number}")),
             // JSON has neither infinities nor NaN.
-            Value::F64(number) if json && !number.is_finite() => self.text.write_str("null"),
-            Value::F64(number) => {
-                number::write_f64(number, self.text);
-                Ok(())
-            }
-            // Within JSON, what `Escape` escapes can only be in a string.
-            Value::Json(json) => {
-                let start = self.text.len();
-                let written = Escape { to: self.text, quoted: false }.write_str(json);
-                self.redactor.redact_from(self.text, start);
-                // A number or a list was replaced by a word: the object becomes a text.
-                let all = self.text.get(start..).unwrap_or_default();
-                if serde_json::from_str::<IgnoredAny>(all).is_err() {
-                    self.text.truncate(start);
-                    self.quoted(format_args!("{json}"));
-                }
-                written
-            }
-            Value::Null => self.text.write_str("null"),
-            Value::Clean(text) if json => {
-                self.text.push('"');
-                self.escaped_text(text);
-                self.text.push('"');
-                Ok(())
-            }
+            Value::F64(number) if json && !number.is_finite() => self.raw("null"),
+            Value::F64(number) => number::write_f64(number, self.text),
+            Value::Bool(bool) => self.raw(if bool { "true" } else { "false" }),
+            Value::Null => self.raw("null"),
+            Value::Json(text) => self.object(text),
+            Value::Text(text) => self.quoted_if_needed(format_args!("{text}")),
             Value::Clean(text) => {
                 let redactor = std::mem::replace(&mut self.redactor, &redact::OFF);
                 self.quoted_if_needed(format_args!("{text}"));
                 self.redactor = redactor;
-                Ok(())
             }
-            Value::Text(text) if json => {
-                self.text.push('"');
-                let start = self.text.len();
-                self.escaped_text(text);
-                self.redactor.redact_from(self.text, start);
-                self.text.push('"');
-                Ok(())
-            }
-            Value::Text(text) => {
-                self.quoted_if_needed(format_args!("{text}"));
-                Ok(())
-            }
-            Value::Debug(value) if json => {
-                self.quoted(format_args!("{value:?}"));
-                Ok(())
-            }
-            Value::Debug(value) => {
-                self.quoted_if_needed(format_args!("{value:?}"));
-                Ok(())
-            }
-            Value::Error(error) => {
-                self.quoted(format_args!("{}", Chain(error)));
-                Ok(())
-            }
-        };
+            Value::Debug(value) if json => self.quoted(format_args!("{value:?}")),
+            Value::Debug(value) => self.quoted_if_needed(format_args!("{value:?}")),
+            Value::Error(error) => self.quoted(format_args!("{}", Chain(error))),
+        }
+    }
+
+    /// Writes a text that is JSON already. Within JSON, what `Escape` escapes can only be in a
+    /// string.
+    fn object(&mut self, json: &str) {
+        let start = self.text.len();
+        let _ = Escape { to: self.text, quoted: false }.write_str(json);
+        self.redactor.redact_from(self.text, start);
+        // A number or a list was replaced by a word: the object becomes a text.
+        let all = self.text.get(start..).unwrap_or_default();
+        if serde_json::from_str::<IgnoredAny>(all).is_err() {
+            self.text.truncate(start);
+            self.quoted(format_args!("{json}"));
+        }
+    }
+
+    fn quoted_text(&mut self, text: &str, redactor: &Redactor) {
+        self.text.push('"');
+        let start = self.text.len();
+        self.escaped_text(text);
+        redactor.redact_from(self.text, start);
+        self.text.push('"');
     }
 
     /// Writes a text between quotes, redacted. It is escaped first, since it is formatted only once.
@@ -134,5 +106,16 @@ impl Line<'_> {
         let to = &mut *self.text;
         // Fails if the caller's `Debug` fails. The line continues after the text written so far.
         let _ = Cut::new(Escape { to, quoted }).write_fmt(text);
+    }
+}
+
+/// The number that a value is, without its sign; 0 if it is none.
+fn magnitude(value: Value<'_>) -> u128 {
+    match value {
+        Value::I64(number) => u128::from(number.unsigned_abs()),
+        Value::I128(number) => number.unsigned_abs(),
+        Value::U64(number) => u128::from(number),
+        Value::U128(number) => number,
+        _ => 0,
     }
 }
