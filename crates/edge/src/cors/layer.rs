@@ -1,6 +1,6 @@
 //! The layer and its builder.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use hardpoint_core::{Place, StackLayer};
 use http::{
@@ -13,33 +13,42 @@ use http::{
 use tower_http::cors::{self, AllowOrigin};
 use tower_layer::Layer;
 
-use super::{ConfigError, Cors, Mistake, origin::Origin};
+use super::{ConfigError, Cors, Mistake, future::list, origin::Origin};
 
 /// Lets browsers of other origins read responses. See the [module docs](super).
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 #[must_use]
 pub struct CorsLayer {
-    /// tower-http's layer and the rules that it does not know; `None` if the layer is off.
-    on: Option<(cors::CorsLayer, Arc<Rules>)>,
+    /// `None` if the layer is off.
+    rules: Option<Arc<Rules>>,
 }
 
 /// The rules of a layer.
 #[derive(Debug)]
 pub(super) struct Rules {
-    origins: Vec<Origin>,
+    origins: Arc<[Origin]>,
     pub(super) credentials: bool,
-    pub(super) exposed: Vec<HeaderName>,
+    /// The names that scripts may read.
+    pub(super) names: Vec<HeaderName>,
+    /// All of them, for a response of which nothing else exposes any.
+    pub(super) exposed: Option<HeaderValue>,
+    /// Answers preflights.
+    pub(super) preflights: cors::CorsLayer,
 }
 
 impl Rules {
-    /// Whether scripts of this origin may read the response.
-    pub(super) fn allow(&self, origin: &HeaderValue) -> bool {
-        origin.to_str().is_ok_and(|sent| self.origins.iter().any(|origin| origin.covers(sent)))
+    /// The value that names the only origin that may read a response, or all.
+    pub(super) fn allowed(&self, origin: Option<&HeaderValue>) -> Option<HeaderValue> {
+        if self.origins.contains(&Origin::Any) {
+            return Some(HeaderValue::from_static("*"));
+        }
+        origin.filter(|origin| covers(&self.origins, origin)).cloned()
     }
+}
 
-    pub(super) fn allow_everyone(&self) -> bool {
-        self.origins.contains(&Origin::Any)
-    }
+/// Whether scripts of this origin may read responses.
+fn covers(origins: &[Origin], sent: &HeaderValue) -> bool {
+    sent.to_str().is_ok_and(|sent| origins.iter().any(|origin| origin.covers(sent)))
 }
 
 impl CorsLayer {
@@ -78,14 +87,7 @@ impl CorsLayer {
 
     /// Does nothing: no header is added, and `OPTIONS` requests reach the inner service.
     pub const fn off() -> Self {
-        Self { on: None }
-    }
-}
-
-impl fmt::Debug for CorsLayer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rules = self.on.as_ref().map(|(_, rules)| rules);
-        f.debug_struct("CorsLayer").field("rules", &rules).finish()
+        Self { rules: None }
     }
 }
 
@@ -93,10 +95,7 @@ impl<S> Layer<S> for CorsLayer {
     type Service = Cors<S>;
 
     fn layer(&self, inner: S) -> Cors<S> {
-        match &self.on {
-            Some((layer, rules)) => Cors::new(layer.layer(inner), Some(Arc::clone(rules))),
-            None => Cors::new(cors::Cors::new(inner), None),
-        }
+        Cors::new(inner, self.rules.clone())
     }
 }
 
@@ -216,22 +215,24 @@ impl CorsLayerBuilder {
         if let Some(error) = ConfigError::new(mistakes) {
             return Err(error);
         }
-        let rules = Rules { origins, credentials: self.credentials, exposed: self.exposed };
-        let rules = Arc::new(rules);
-        let allowed = if rules.allow_everyone() {
+        let origins: Arc<[Origin]> = origins.into();
+        let allowed = if origins.contains(&Origin::Any) {
             AllowOrigin::any()
         } else {
-            let rules = Arc::clone(&rules);
-            AllowOrigin::predicate(move |origin, _head| rules.allow(origin))
+            let origins = Arc::clone(&origins);
+            AllowOrigin::predicate(move |origin, _head| covers(&origins, origin))
         };
         // Lists only: with a wildcard in one of them tower-http panics if credentials are allowed.
-        let layer = cors::CorsLayer::new()
+        let preflights = cors::CorsLayer::new()
             .allow_origin(allowed)
             .allow_credentials(self.credentials)
             .allow_methods(self.methods)
             .allow_headers(self.headers)
             .max_age(self.max_age)
             .vary([ORIGIN, ACCESS_CONTROL_REQUEST_METHOD, ACCESS_CONTROL_REQUEST_HEADERS]);
-        Ok(CorsLayer { on: Some((layer, rules)) })
+        let Self { credentials, exposed: names, .. } = self;
+        let exposed = list(names.iter().map(HeaderName::as_str));
+        let rules = Rules { origins, credentials, names, exposed, preflights };
+        Ok(CorsLayer { rules: Some(Arc::new(rules)) })
     }
 }
