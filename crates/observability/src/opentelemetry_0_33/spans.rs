@@ -64,9 +64,8 @@ impl RecordLayer {
     /// The SDK's sampler then decides, and the ids of the request's trace and span are those of the
     /// SDK's span. This setting and the exporter of `otlp` replace each other: the last one set
     /// counts.
-    pub fn opentelemetry_0_33(mut self, spans: &RequestSpans) -> Self {
-        self.settings.spans = Some(Arc::new(spans.clone()));
-        self
+    pub fn opentelemetry_0_33(self, spans: &RequestSpans) -> Self {
+        self.spans(Arc::new(spans.clone()))
     }
 }
 

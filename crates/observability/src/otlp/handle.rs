@@ -269,9 +269,9 @@ impl RecordLayer {
     ///
     /// The exporter's sampler then sets the *sampled* flag of every trace. A request that is not
     /// sampled costs the decision only.
-    pub fn otlp(mut self, otlp: &Otlp) -> Self {
+    pub fn otlp(self, otlp: &Otlp) -> Self {
         if otlp.exports(Signal::Traces) {
-            self.settings.spans = Some(Arc::clone(&otlp.shared) as Arc<dyn SpanSink>);
+            return self.spans(Arc::clone(&otlp.shared) as Arc<dyn SpanSink>);
         }
         self
     }

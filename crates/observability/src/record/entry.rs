@@ -5,7 +5,7 @@ mod line;
 use std::{fmt, sync::Arc, time::Duration};
 
 use hardpoint_core::{
-    Client, Mono, Outcome, Refused, Replacement, RequestContext, Route, Scheme, Telemetry, Time,
+    Client, Mono, Outcome, Refused, Replacement, RequestContext, Route, Scheme,
     event::{Ending, RequestEnded, RequestStarted},
 };
 use http::{
@@ -18,11 +18,10 @@ use tracing::Span;
 pub(crate) use self::line::TARGET;
 use super::{
     facts::{beginning, method, replacement, size},
-    grpc::{self, Code, End, Methods},
+    grpc::{self, Code, End},
     ids::{self, X_REQUEST_ID},
     layer::Settings,
     query,
-    sample::Sample,
     span::{LiveSpan, OpenSpan, SpanStart},
 };
 
@@ -34,9 +33,7 @@ const ERROR_MAX: usize = 256;
 
 /// Written on drop, and therefore exactly once, however the request ends.
 pub(super) struct Entry {
-    time: Time,
-    telemetry: Telemetry,
-    sample: Arc<Sample>,
+    settings: Arc<Settings>,
     context: Arc<RequestContext>,
     span: Span,
     /// The span of the application's tracer, if there is one.
@@ -47,8 +44,8 @@ pub(super) struct Entry {
     scheme: Scheme,
     head_only: bool,
     route: Option<Route>,
-    /// The target of a gRPC call whose method is not known yet, and where it is learned.
-    unknown: Option<Box<(Uri, Methods)>>,
+    /// The target of a gRPC call whose method is not known yet.
+    unknown: Option<Box<Uri>>,
     /// The end of a gRPC response.
     grpc: Option<End>,
     user_agent: Option<HeaderValue>,
@@ -84,7 +81,7 @@ enum Stage {
 
 impl Entry {
     /// Opens the record of `request` and sets its context and ids.
-    pub(super) fn open<B: Body>(request: &mut Request<B>, settings: &Settings) -> Self {
+    pub(super) fn open<B: Body>(request: &mut Request<B>, settings: &Arc<Settings>) -> Self {
         let context = RequestContext::ensure(request.extensions_mut(), &settings.time);
         let method = method(request.method());
         let live = assign_ids(&context, request, method, settings);
@@ -107,7 +104,7 @@ impl Entry {
         let route = Route::find(request.extensions());
         let mut unknown = None;
         let route = route.or_else(|| {
-            let methods = settings.methods.as_ref()?;
+            let methods = &settings.methods;
             let path = request.uri().path();
             if let Some(route) = methods.declared(path) {
                 // Limits inside find it there: a filter by method agrees with the record.
@@ -121,14 +118,12 @@ impl Entry {
             }
             let learned = methods.learned(path).cloned();
             if learned.is_none() {
-                unknown = Some(Box::new((request.uri().clone(), methods.clone())));
+                unknown = Some(Box::new(request.uri().clone()));
             }
             learned
         });
         Self {
-            time: settings.time.clone(),
-            telemetry: settings.telemetry.clone(),
-            sample: Arc::clone(&settings.sample),
+            settings: Arc::clone(settings),
             span,
             live,
             exported,
@@ -172,7 +167,7 @@ impl Entry {
     /// Records the head of the response and adds the request's id to it.
     pub(super) fn answered<B: Body>(&mut self, response: &mut Response<B>) {
         let status = response.status();
-        self.first_byte = Some(self.time.now());
+        self.first_byte = Some(self.settings.time.now());
         self.status = Some(status);
         self.refused = response.extensions().get().copied();
         // RFC 9110, section 6.4.1: these have no content, regardless of their headers.
@@ -204,9 +199,8 @@ impl Entry {
     /// Learns the method of the call if the response shows that it exists.
     fn learn(&mut self) {
         let exists = self.refused.is_none() && self.grpc.is_some_and(End::comes_from_a_method);
-        if let Some(call) = self.unknown.take_if(|_| exists) {
-            let (target, methods) = &*call;
-            self.route = methods.learn(target.path()).cloned();
+        if let Some(target) = self.unknown.take_if(|_| exists) {
+            self.route = self.settings.methods.learn(target.path()).cloned();
         }
     }
 
@@ -284,9 +278,9 @@ impl Entry {
         if let Some(span) = &self.exported {
             let user_agent = self.user_agent.as_ref().map(beginning);
             let live = self.live.as_deref();
-            span.end(live, &event, &self.context, user_agent.as_deref(), self.time.unix());
+            span.end(live, &event, &self.context, user_agent.as_deref(), self.settings.time.unix());
         }
-        self.telemetry.on(&event.into());
+        self.settings.telemetry.on(&event.into());
     }
 }
 
@@ -294,7 +288,7 @@ impl Drop for Entry {
     fn drop(&mut self) {
         self.replace();
         let ending = self.ending();
-        let now = self.time.now();
+        let now = self.settings.time.now();
         let duration = self.since_received(now);
         self.report(ending, duration);
         if let Some(unlogged) = self.unlogged(ending, now, duration) {

@@ -9,13 +9,14 @@ use super::{Record, grpc::Methods, ids::Trust, sample::Sample, span::SpanSink};
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct RecordLayer {
-    pub(crate) settings: Settings,
+    /// `None` if the layer is off.
+    settings: Option<Arc<Settings>>,
 }
 
 /// The settings of a layer's services. They share the names of gRPC methods and the count of lines
 /// about rejected requests: a record belongs to one request.
 #[derive(Clone, Debug)]
-pub(crate) struct Settings {
+pub(super) struct Settings {
     pub(super) time: Time,
     pub(super) trust: Trust,
     /// Which rejected and successful requests have a line.
@@ -29,15 +30,16 @@ pub(crate) struct Settings {
     pub(super) correlation: bool,
     /// The parameters of the query that are logged.
     pub(super) query: Option<Arc<[Cow<'static, str>]>>,
-    /// `None` if the layer is off.
-    pub(super) methods: Option<Methods>,
+    pub(super) methods: Methods,
     /// What exports the requests' spans.
-    pub(crate) spans: Option<Arc<dyn SpanSink>>,
+    pub(super) spans: Option<Arc<dyn SpanSink>>,
 }
 
-impl Settings {
-    fn new(methods: Option<Methods>) -> Self {
-        Self {
+impl RecordLayer {
+    /// Accepts the ids of requests that come through a trusted proxy, and generates new ones for
+    /// all others.
+    pub fn new() -> Self {
+        let settings = Settings {
             time: Time::system(),
             trust: Trust::Proxies,
             sample: Arc::default(),
@@ -46,26 +48,15 @@ impl Settings {
             amazon: false,
             correlation: false,
             query: None,
-            methods,
+            methods: Methods::new(),
             spans: None,
-        }
-    }
-
-    pub(super) const fn is_on(&self) -> bool {
-        self.methods.is_some()
-    }
-}
-
-impl RecordLayer {
-    /// Accepts the ids of requests that come through a trusted proxy, and generates new ones for
-    /// all others.
-    pub fn new() -> Self {
-        Self { settings: Settings::new(Some(Methods::new())) }
+        };
+        Self { settings: Some(Arc::new(settings)) }
     }
 
     /// Does nothing: no context, no ids, no access line.
     pub fn off() -> Self {
-        Self { settings: Settings::new(None) }
+        Self { settings: None }
     }
 
     /// Accepts valid ids from every caller. Default: only from requests that come through a trusted
@@ -73,18 +64,16 @@ impl RecordLayer {
     ///
     /// Use it only if no other services than your own can reach this one: a caller may copy another
     /// request's id and mix its log lines into that request's.
-    pub fn accept_ids(mut self) -> Self {
-        self.settings.trust = Trust::Everyone;
-        self
+    pub fn accept_ids(self) -> Self {
+        self.change(|settings| settings.trust = Trust::Everyone)
     }
 
     /// Generates new ids for every request. Default: ids from a trusted proxy are accepted.
     ///
     /// Use it for a service whose proxy passes on the `x-request-id` and `traceparent` of its
     /// clients instead of writing its own.
-    pub fn replace_ids(mut self) -> Self {
-        self.settings.trust = Trust::Nobody;
-        self
+    pub fn replace_ids(self) -> Self {
+        self.change(|settings| settings.trust = Trust::Nobody)
     }
 
     /// Accepts the members of `baggage` with these keys, under the same rule as ids, and removes
@@ -93,16 +82,15 @@ impl RecordLayer {
     ///
     /// [`RequestContext::baggage`](hardpoint_core::RequestContext::baggage) returns the accepted
     /// members, and [`outgoing`](crate::outgoing) passes them on.
-    pub fn baggage(mut self, keys: impl IntoIterator<Item = impl Into<Cow<'static, str>>>) -> Self {
-        self.settings.baggage = Some(keys.into_iter().map(Into::into).collect());
-        self
+    pub fn baggage(self, keys: impl IntoIterator<Item = impl Into<Cow<'static, str>>>) -> Self {
+        let keys = keys.into_iter().map(Into::into).collect();
+        self.change(|settings| settings.baggage = Some(keys))
     }
 
     /// Reads the trace from `X-Amzn-Trace-Id` without a valid `traceparent`, under the same rule.
     /// Default: the header is ignored. AWS's load balancers add it and do not add `traceparent`.
-    pub fn amazon_trace_id(mut self) -> Self {
-        self.settings.amazon = true;
-        self
+    pub fn amazon_trace_id(self) -> Self {
+        self.change(|settings| settings.amazon = true)
     }
 
     /// Reads `X-Correlation-Id`, the id of several requests that belong together, under the same rule
@@ -111,17 +99,16 @@ impl RecordLayer {
     ///
     /// The access line has it as `correlation_id`, and [`outgoing`](crate::outgoing) passes it on. It
     /// costs an allocation.
-    pub fn correlation_id(mut self) -> Self {
-        self.settings.correlation = true;
-        self
+    pub fn correlation_id(self) -> Self {
+        self.change(|settings| settings.correlation = true)
     }
 
     /// Logs the query's parameters with these names as `query`, such as `page=2&sort=name`: decoded,
     /// their first 256 bytes, redacted like every text. All other parameters leave one `[redacted]`.
     /// Default: no query is logged, because it may hold tokens and what people search for.
-    pub fn query(mut self, names: impl IntoIterator<Item = impl Into<Cow<'static, str>>>) -> Self {
-        self.settings.query = Some(names.into_iter().map(Into::into).collect());
-        self
+    pub fn query(self, names: impl IntoIterator<Item = impl Into<Cow<'static, str>>>) -> Self {
+        let names = names.into_iter().map(Into::into).collect();
+        self.change(|settings| settings.query = Some(names))
     }
 
     /// Declares methods of gRPC, such as `/routeguide.RouteGuide/GetFeature`: a call of one has its
@@ -130,15 +117,12 @@ impl RecordLayer {
     /// record once it has answered (see the [module docs](super), *gRPC*), and no route for limits.
     ///
     /// May be called several times. A request whose path is not declared is not affected.
-    pub fn grpc_methods<I>(mut self, methods: I) -> Self
+    pub fn grpc_methods<I>(self, methods: I) -> Self
     where
         I: IntoIterator,
         I::Item: Into<Cow<'static, str>>,
     {
-        if let Some(known) = &mut self.settings.methods {
-            known.declare(methods.into_iter().map(Into::into));
-        }
-        self
+        self.change(|settings| settings.methods.declare(methods.into_iter().map(Into::into)))
     }
 
     /// The maximum number of lines a second about rejected requests, whose outcome is `rejected` or
@@ -147,9 +131,8 @@ impl RecordLayer {
     /// every request. Default: 100, because a flood of rejected requests costs its sender nothing,
     /// and a line for each would fill disks and hide the others. 0 writes none of them; `u32::MAX`
     /// writes all.
-    pub fn rejected_lines(mut self, per_second: u32) -> Self {
-        self.settings.sample = Arc::new(self.settings.sample.rejected(per_second));
-        self
+    pub fn rejected_lines(self, per_second: u32) -> Self {
+        self.change(|settings| settings.sample = Arc::new(settings.sample.rejected(per_second)))
     }
 
     /// Logs one in so many successful requests, and those that took at least the time of
@@ -160,31 +143,40 @@ impl RecordLayer {
     /// a ratio of `1 / requests` records them. The next line about a success reports the number of
     /// those without a line as `unlogged`; metrics and other observers see every request. A trusted
     /// proxy that passes on its clients' trace ids lets them choose whether a success is logged.
-    pub fn one_success_in(mut self, requests: u32) -> Self {
-        self.settings.sample = Arc::new(self.settings.sample.one_success_in(requests));
-        self
+    pub fn one_success_in(self, requests: u32) -> Self {
+        self.change(|settings| settings.sample = Arc::new(settings.sample.one_success_in(requests)))
     }
 
     /// Sets the duration from which a successful request has a line although it is not in the sample
     /// of [`one_success_in`](Self::one_success_in). Default: 1 s, since people notice such a wait.
     /// Zero logs all.
-    pub fn slow_after(mut self, duration: Duration) -> Self {
-        self.settings.sample = Arc::new(self.settings.sample.slow_after(duration));
-        self
+    pub fn slow_after(self, duration: Duration) -> Self {
+        self.change(|settings| settings.sample = Arc::new(settings.sample.slow_after(duration)))
     }
 
     /// Sets the clock that durations are measured with. Default: the system clock.
     ///
     /// All layers of a stack must read the same clock, because the duration starts when the first
     /// of them sees the request.
-    pub fn time(mut self, time: impl Into<Time>) -> Self {
-        self.settings.time = time.into();
-        self
+    pub fn time(self, time: impl Into<Time>) -> Self {
+        self.change(|settings| settings.time = time.into())
     }
 
     /// Reports the start and the end of each request to `telemetry`. Default: the stack's, or none.
-    pub fn telemetry(mut self, telemetry: &Telemetry) -> Self {
-        self.settings.telemetry = telemetry.clone();
+    pub fn telemetry(self, telemetry: &Telemetry) -> Self {
+        self.change(|settings| settings.telemetry = telemetry.clone())
+    }
+
+    /// Exports the span of each sampled request to this sink.
+    #[cfg(any(feature = "otlp", feature = "opentelemetry_0_33"))]
+    pub(crate) fn spans(self, sink: Arc<dyn SpanSink>) -> Self {
+        self.change(|settings| settings.spans = Some(sink))
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        if let Some(settings) = &mut self.settings {
+            change(Arc::make_mut(settings));
+        }
         self
     }
 }
@@ -207,6 +199,7 @@ impl StackLayer for RecordLayer {
     const PLACE: Place = Place::RECORD;
 
     fn telemetry(self, telemetry: &Telemetry) -> Self {
-        if self.settings.telemetry.is_none() { self.telemetry(telemetry) } else { self }
+        let is_unset = self.settings.as_ref().is_some_and(|settings| settings.telemetry.is_none());
+        if is_unset { self.telemetry(telemetry) } else { self }
     }
 }

@@ -1,5 +1,6 @@
 use std::{
     fmt::Display,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -13,11 +14,11 @@ use super::{RecordBody, ResponseFuture, entry::Entry, layer::Settings};
 #[derive(Clone, Debug)]
 pub struct Record<S> {
     inner: S,
-    settings: Settings,
+    settings: Option<Arc<Settings>>,
 }
 
 impl<S> Record<S> {
-    pub(super) fn new(inner: S, settings: Settings) -> Self {
+    pub(super) fn new(inner: S, settings: Option<Arc<Settings>>) -> Self {
         Self { inner, settings }
     }
 
@@ -39,10 +40,10 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqB>) -> Self::Future {
-        if !self.settings.is_on() {
+        let Some(settings) = &self.settings else {
             return ResponseFuture::new(self.inner.call(request), None);
-        }
-        let mut entry = Entry::open(&mut request, &self.settings);
+        };
+        let mut entry = Entry::open(&mut request, settings);
         let inner = entry.inside(|| self.inner.call(request));
         ResponseFuture::new(inner, Some(entry))
     }

@@ -25,9 +25,9 @@ impl Entry {
             _ => self.status().is_some_and(|status| status.is_client_error()),
         };
         if rejected {
-            self.sample.rejection(now)
+            self.settings.sample.rejection(now)
         } else if matches!(ending, Ending::Ok) {
-            self.sample.success(self.context.trace(), duration)
+            self.settings.sample.success(self.context.trace(), duration)
         } else {
             Some(0)
         }
