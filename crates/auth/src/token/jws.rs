@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use memchr::memrchr;
 use serde::Deserialize;
 
 use super::{KeyIdRule, VerifyError, VerifyErrorKind as Kind, base64url, profile::Limits};
@@ -73,7 +74,9 @@ impl<'a> Parts<'a> {
             return Err(Kind::TooLong);
         }
         // Further dots are not base64url, so they fail later.
-        let (signed, signature) = text.rsplit_once('.').ok_or(Kind::Malformed)?;
+        let dot = memrchr(b'.', text.as_bytes()).ok_or(Kind::Malformed)?;
+        let (signed, dotted) = text.split_at_checked(dot).ok_or(Kind::Malformed)?;
+        let signature = dotted.strip_prefix('.').ok_or(Kind::Malformed)?;
         let (header, payload) = signed.split_once('.').ok_or(Kind::Malformed)?;
         if header.len() > limits.header {
             return Err(Kind::TooLong);
