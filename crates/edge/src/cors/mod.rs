@@ -2,9 +2,9 @@
 //! origin.
 //!
 //! Without CORS, scripts of other sites cannot use the API at all. With rules that are too broad,
-//! any site can act for a user who is logged in. tower-http's layer answers preflights; this
-//! one adds the checks that it lacks: mistakes are errors when the layer is built, not panics when it is applied, and
-//! origins that protect nothing are mistakes.
+//! any site can act for a user who is logged in. tower-http's layer answers preflights; this one
+//! adds the checks that it lacks: mistakes are errors when the layer is built, not panics when it
+//! is applied, and origins that protect nothing are mistakes.
 //!
 //! ```
 //! use hardpoint_edge::CorsLayer;
