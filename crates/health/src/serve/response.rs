@@ -30,7 +30,6 @@ pin_project! {
 
 pin_project! {
     #[project = StepProject]
-    #[project_replace = StepReplace]
     enum Step<S, F> {
         // The service may not be ready yet.
         Readying { service: S, request: Option<Request<RequestBody>> },
@@ -79,7 +78,7 @@ where
                         return Poll::Pending;
                     };
                     let future = service.call(request);
-                    this.step.as_mut().project_replace(Step::Called { future });
+                    this.step.set(Step::Called { future });
                 }
                 StepProject::Called { future } => {
                     let response = ready!(future.poll(cx));
