@@ -1,10 +1,6 @@
 //! The settings of a guard.
 
-use std::{
-    hash::RandomState,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{hash::RandomState, sync::Arc, time::Duration};
 
 use hardpoint_core::{Telemetry, Time};
 use tokio::sync::{Notify, Semaphore};
@@ -52,7 +48,7 @@ impl LoginGuardBuilder {
                 waiting: Semaphore::new(MOST_WAITING),
                 outage: Outage::default(),
                 time: Time::system(),
-                telemetry: OnceLock::new(),
+                telemetry: Telemetry::none(),
             },
         }
     }
@@ -102,8 +98,8 @@ impl LoginGuardBuilder {
     }
 
     /// Reports every attempt to this observer. Default: to none.
-    pub fn telemetry(self, telemetry: &Telemetry) -> Self {
-        telemetry.fill(&self.inner.telemetry);
+    pub fn telemetry(mut self, telemetry: &Telemetry) -> Self {
+        self.inner.telemetry = telemetry.clone();
         self
     }
 

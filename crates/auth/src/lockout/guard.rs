@@ -2,13 +2,16 @@
 
 use std::{
     hash::{BuildHasher, RandomState},
-    sync::{Arc, OnceLock},
+    sync::Arc,
     time::Duration,
 };
 
 use hardpoint_core::{
     Telemetry, Time,
-    event::{AttemptLane, AttemptResult, Decider, LoginAttempted, StoreFailed, StoreKind},
+    event::{
+        AttemptLane, AttemptResult, Decider, LoginAttempted, SettlementsLost, StoreFailed,
+        StoreKind,
+    },
 };
 
 use tokio::sync::{Notify, Semaphore};
@@ -51,7 +54,7 @@ pub(super) struct Inner {
     pub(super) waiting: Semaphore,
     pub(super) outage: Outage,
     pub(super) time: Time,
-    pub(super) telemetry: OnceLock<Telemetry>,
+    pub(super) telemetry: Telemetry,
 }
 
 pub(super) struct Fallback {
@@ -287,25 +290,17 @@ impl Inner {
     }
 
     pub(super) fn report(&self, result: AttemptResult, lane: AttemptLane, decider: Decider) {
-        if let Some(telemetry) = self.telemetry.get() {
-            telemetry.on(&LoginAttempted::new(result, lane).by(decider).into());
-        }
+        self.telemetry.on(&LoginAttempted::new(result, lane).by(decider).into());
     }
 
     fn failed(&self, error: &StoreError) {
-        if let Some(telemetry) = self.telemetry.get() {
-            telemetry.on(&StoreFailed::new(StoreKind::Attempt, error.kind()).into());
-        }
+        self.telemetry.on(&StoreFailed::new(StoreKind::Attempt, error.kind()).into());
     }
 
     /// A settlement may not have reached the store: the attempt becomes a failure in time.
     fn lost(&self, error: &StoreError) {
-        use hardpoint_core::event::SettlementsLost;
-
         self.failed(error);
-        if let Some(telemetry) = self.telemetry.get() {
-            telemetry.on(&SettlementsLost::new(StoreKind::Attempt, 1).into());
-        }
+        self.telemetry.on(&SettlementsLost::new(StoreKind::Attempt, 1).into());
     }
 }
 

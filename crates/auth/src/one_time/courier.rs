@@ -1,9 +1,6 @@
 //! Delivery off the path of requests.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use hardpoint_core::{
     Telemetry,
@@ -67,7 +64,7 @@ struct Inner {
     timeout: Duration,
     give_up_after: Duration,
     pauses: [Duration; 2],
-    telemetry: OnceLock<Telemetry>,
+    telemetry: Telemetry,
 }
 
 debug_only!(Inner { queue, at_once, timeout, give_up_after });
@@ -116,8 +113,8 @@ impl CourierBuilder {
     }
 
     /// Reports every message to this observer. Default: to none.
-    pub fn telemetry(self, telemetry: &Telemetry) -> Self {
-        telemetry.fill(&self.inner.telemetry);
+    pub fn telemetry(mut self, telemetry: &Telemetry) -> Self {
+        self.inner.telemetry = telemetry.clone();
         self
     }
 
@@ -142,7 +139,7 @@ impl Courier {
                 timeout: Duration::from_secs(30),
                 give_up_after: Duration::from_secs(45),
                 pauses: [Duration::from_secs(1), Duration::from_secs(4)],
-                telemetry: OnceLock::new(),
+                telemetry: Telemetry::none(),
             },
         }
     }
@@ -245,9 +242,7 @@ impl Inner {
     }
 
     fn report(&self, result: DeliveryResult) {
-        if let Some(telemetry) = self.telemetry.get() {
-            telemetry.on(&MessageDelivered::new(result).into());
-        }
+        self.telemetry.on(&MessageDelivered::new(result).into());
     }
 }
 

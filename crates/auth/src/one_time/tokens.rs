@@ -1,11 +1,6 @@
 //! Making, finding and consuming one-time tokens.
 
-use std::{
-    net::IpAddr,
-    num::NonZeroU32,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use hardpoint_core::{
     Secret, Telemetry,
@@ -38,7 +33,7 @@ struct Inner {
     tries: NonZeroU32,
     per_recipient: Rate,
     per_network: Rate,
-    telemetry: OnceLock<Telemetry>,
+    telemetry: Telemetry,
 }
 
 debug_only!(Inner { store, lifetimes, digits, tries, per_recipient, per_network });
@@ -99,8 +94,8 @@ impl OneTimeTokensBuilder {
     }
 
     /// Reports every token to this observer. Default: to none.
-    pub fn telemetry(self, telemetry: &Telemetry) -> Self {
-        telemetry.fill(&self.inner.telemetry);
+    pub fn telemetry(mut self, telemetry: &Telemetry) -> Self {
+        self.inner.telemetry = telemetry.clone();
         self
     }
 
@@ -169,7 +164,7 @@ impl OneTimeTokens {
                 tries: FIVE,
                 per_recipient: Rate::new(SIX, HOUR).burst(FIVE),
                 per_network: Rate::new(SIXTY, HOUR),
-                telemetry: OnceLock::new(),
+                telemetry: Telemetry::none(),
             },
         }
     }
@@ -330,9 +325,7 @@ impl Inner {
     }
 
     fn report(&self, purpose: Purpose, result: OneTimeResult) {
-        if let Some(telemetry) = self.telemetry.get() {
-            telemetry.on(&OneTimeTokenUsed::new(purpose.as_str(), result).into());
-        }
+        self.telemetry.on(&OneTimeTokenUsed::new(purpose.as_str(), result).into());
         if matches!(result, OneTimeResult::Unknown | OneTimeResult::Void | OneTimeResult::Capped) {
             tracing::debug!(
                 target: "hardpoint::auth::one_time",
@@ -344,9 +337,7 @@ impl Inner {
     }
 
     fn failed(&self, error: StoreError) -> OneTimeError {
-        if let Some(telemetry) = self.telemetry.get() {
-            telemetry.on(&StoreFailed::new(StoreKind::OneTime, error.kind()).into());
-        }
+        self.telemetry.on(&StoreFailed::new(StoreKind::OneTime, error.kind()).into());
         OneTimeError::Store(error)
     }
 }

@@ -59,8 +59,8 @@ impl SessionIssuerBuilder {
     }
 
     /// Reports refreshes and reuse to this observer. Default: to none.
-    pub fn telemetry(self, telemetry: &Telemetry) -> Self {
-        telemetry.fill(&self.inner.telemetry);
+    pub fn telemetry(mut self, telemetry: &Telemetry) -> Self {
+        self.inner.telemetry = telemetry.clone();
         self
     }
 

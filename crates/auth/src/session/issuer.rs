@@ -1,10 +1,6 @@
 //! Logging in, refreshing and logging out.
 
-use std::{
-    num::NonZeroU32,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use hardpoint_core::{
     Telemetry,
@@ -36,7 +32,7 @@ pub(super) struct Inner {
     pub(super) rotation: Rotation,
     pub(super) absolute: Duration,
     pub(super) max_sessions: NonZeroU32,
-    pub(super) telemetry: OnceLock<Telemetry>,
+    pub(super) telemetry: Telemetry,
 }
 
 debug_only!(Inner { tokens, store, rotation, absolute, max_sessions });
@@ -59,7 +55,7 @@ impl SessionIssuer {
                 rotation: Rotation::default(),
                 absolute: Duration::from_secs(90 * 24 * 60 * 60),
                 max_sessions: const { NonZeroU32::new(100).unwrap() },
-                telemetry: OnceLock::new(),
+                telemetry: Telemetry::none(),
             },
         }
     }
@@ -229,9 +225,7 @@ impl Inner {
     }
 
     fn report(&self, result: RefreshResult) {
-        if let Some(telemetry) = self.telemetry.get() {
-            telemetry.on(&SessionRefreshed::new(result).into());
-        }
+        self.telemetry.on(&SessionRefreshed::new(result).into());
         if !matches!(
             result,
             RefreshResult::Rotated | RefreshResult::Replayed | RefreshResult::Forgiven
@@ -249,9 +243,7 @@ impl Inner {
             reuse.session.client.is_near(&reuse.presenter),
             reuse.session.client.is_alike(&reuse.presenter),
         );
-        if let Some(telemetry) = self.telemetry.get() {
-            telemetry.on(&event.into());
-        }
+        self.telemetry.on(&event.into());
         tracing::warn!(
             target: "hardpoint::auth::session",
             generations_behind = event.generations_behind,
@@ -263,9 +255,7 @@ impl Inner {
     }
 
     pub(super) fn failed(&self, error: StoreError) -> SessionError {
-        if let Some(telemetry) = self.telemetry.get() {
-            telemetry.on(&StoreFailed::new(StoreKind::Session, error.kind()).into());
-        }
+        self.telemetry.on(&StoreFailed::new(StoreKind::Session, error.kind()).into());
         SessionError::Store(error)
     }
 
