@@ -3,8 +3,23 @@
 use std::{
     array,
     hash::{BuildHasher, RandomState},
-    sync::{Mutex, MutexGuard, PoisonError},
 };
+
+/// Makes the digests that name the states of a [`Table`], under a random key. So no client can choose
+/// the bucket of a state.
+pub(crate) struct Digests([RandomState; 2]);
+
+impl Digests {
+    pub(crate) fn new() -> Self {
+        Self(array::from_fn(|_| RandomState::new()))
+    }
+
+    /// The digest of an account, a network, or another thing. Kinds of things differ in their first byte.
+    pub(crate) fn digest(&self, kind: u8, name: &[u8]) -> u128 {
+        let [first, second] = self.0.each_ref().map(|hasher| hasher.hash_one((kind, name)));
+        u128::from(first) << 64 | u128::from(second)
+    }
+}
 
 /// A state that a [`Table`] keeps.
 pub(crate) trait Kept: Copy + Default {
@@ -12,13 +27,10 @@ pub(crate) trait Kept: Copy + Default {
     fn rank(&self, now: u64) -> (u32, u64);
 }
 
-/// States in buckets of eight, each under a lock of its own. A full bucket forgets the state that is
-/// worth least, so that a flood of new keys with one attempt each cannot push out a key with more.
-///
-/// A client cannot choose the bucket of a key, since keys are hashed with random numbers.
+/// States in buckets of eight. A full bucket forgets the state that is worth least, so that a flood of
+/// new keys with one attempt each cannot push out a key with more.
 pub(crate) struct Table<S> {
-    buckets: Box<[Mutex<Bucket<S>>]>,
-    hashers: [RandomState; 2],
+    buckets: Box<[Bucket<S>]>,
 }
 
 type Bucket<S> = [Option<(u128, S)>; WIDTH];
@@ -28,56 +40,31 @@ const WIDTH: usize = 8;
 impl<S: Kept> Table<S> {
     /// A table for at least this many states.
     pub(crate) fn new(capacity: usize) -> Self {
-        let buckets = capacity.div_ceil(WIDTH).max(1);
-        Self {
-            buckets: (0..buckets).map(|_| Mutex::new([None; WIDTH])).collect(),
-            hashers: array::from_fn(|_| RandomState::new()),
+        Self { buckets: vec![[None; WIDTH]; capacity.div_ceil(WIDTH).max(1)].into() }
+    }
+
+    /// The state with this digest, or a new one.
+    pub(crate) fn get(&self, digest: u128) -> S {
+        let mut slots = self.buckets[self.index(digest)].iter().flatten();
+        slots.find(|(own, _)| *own == digest).map_or_else(S::default, |(_, state)| *state)
+    }
+
+    /// Keeps a state under this digest.
+    pub(crate) fn put(&mut self, digest: u128, state: S, now: u64) {
+        let index = self.index(digest);
+        let place = self.buckets[index].iter_mut().min_by_key(|slot| match slot {
+            Some((own, _)) if *own == digest => (0, (0, 0)),
+            None => (1, (0, 0)),
+            Some((_, other)) => (2, other.rank(now)),
+        });
+        if let Some(slot) = place {
+            *slot = Some((digest, state));
         }
     }
 
-    /// Works on the state of a key, under the lock of its bucket.
-    pub(crate) fn with<T>(&self, key: &[u8], now: u64, work: impl FnOnce(&mut S) -> T) -> T {
-        let [first, second] = self.hashers.each_ref().map(|hasher| hasher.hash_one(key));
-        let digest = u128::from(first) << 64 | u128::from(second);
-        let mut bucket = self.lock(second);
-        let mut found = None;
-        let mut cheapest = (0, (u32::MAX, u64::MAX));
-        for (index, slot) in bucket.iter().enumerate() {
-            let rank = match slot {
-                Some((own, _)) if *own == digest => {
-                    found = Some(index);
-                    break;
-                }
-                Some((_, state)) => state.rank(now),
-                None => (0, 0),
-            };
-            if rank < cheapest.1 {
-                cheapest = (index, rank);
-            }
-        }
-        let index = found.unwrap_or(cheapest.0);
-        let Some(slot) = bucket.get_mut(index) else { unreachable!("an index of the bucket") };
-        if found.is_none() {
-            *slot = Some((digest, S::default()));
-        }
-        let (_, state) = slot.get_or_insert((digest, S::default()));
-        work(state)
-    }
-
-    /// Forgets all states.
-    pub(crate) fn clear(&self) {
-        for bucket in &self.buckets {
-            *bucket.lock().unwrap_or_else(PoisonError::into_inner) = [None; WIDTH];
-        }
-    }
-
-    fn lock(&self, hash: u64) -> MutexGuard<'_, Bucket<S>> {
-        let count = self.buckets.len() as u64;
-        // Below `count`, which is the length of a slice.
-        let index = usize::try_from(hash % count).unwrap_or_default();
-        let Some(bucket) = self.buckets.get(index) else { unreachable!("a remainder") };
-        // Work on a state leaves it consistent at each step.
-        bucket.lock().unwrap_or_else(PoisonError::into_inner)
+    fn index(&self, digest: u128) -> usize {
+        // Below the length of a slice.
+        usize::try_from(digest % self.buckets.len() as u128).unwrap_or_default()
     }
 }
 
@@ -96,22 +83,27 @@ mod tests {
 
     #[test]
     fn a_flood_of_new_keys_does_not_push_out_a_key_that_counts() {
-        let table = Table::<Count>::new(64);
-        table.with(b"victim", 0, |count| count.0 = 5);
+        let (mut table, digests) = (Table::<Count>::new(64), Digests::new());
+        let victim = digests.digest(b'a', b"victim");
+        table.put(victim, Count(5), 0);
         for number in 0..100_000_u32 {
-            table.with(&number.to_be_bytes(), 0, |count| count.0 += 1);
+            let key = digests.digest(b'a', &number.to_be_bytes());
+            let count = table.get(key);
+            table.put(key, Count(count.0 + 1), 0);
         }
-        assert_eq!(table.with(b"victim", 0, |count| count.0), 5);
+        assert_eq!(table.get(victim).0, 5);
     }
 
     #[test]
     fn keys_do_not_share_states() {
-        let table = Table::<Count>::new(1_000);
-        for number in 0..100_u32 {
-            table.with(&number.to_be_bytes(), 0, |count| count.0 = number);
+        let (mut table, digests) = (Table::<Count>::new(1_000), Digests::new());
+        let key = |number: u32| digests.digest(b'a', &number.to_be_bytes());
+        for number in 0..100 {
+            table.put(key(number), Count(number), 0);
         }
-        for number in 0..100_u32 {
-            assert_eq!(table.with(&number.to_be_bytes(), 0, |count| count.0), number);
+        for number in 0..100 {
+            assert_eq!(table.get(key(number)).0, number);
         }
+        assert_ne!(digests.digest(b'a', b"x"), digests.digest(b'd', b"x"));
     }
 }

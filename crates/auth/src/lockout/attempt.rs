@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use hardpoint_core::event::{AttemptLane, Decider};
 
-use super::{LoginGuard, Settled, Ticket, device::DeviceCookie, guard::Inner, store::Attempter};
+use super::{LoginGuard, Settled, Ticket, device::DeviceCookie, store::Attempter};
 
 /// A counted attempt to log in. Settle it after the password was checked.
 ///
@@ -13,30 +13,18 @@ use super::{LoginGuard, Settled, Ticket, device::DeviceCookie, guard::Inner, sto
 /// guesses no more than others.
 #[must_use = "an attempt that is dropped counts as failed"]
 pub struct Attempt {
-    guard: LoginGuard,
-    account: Box<str>,
-    device: Option<[u8; 16]>,
-    network: Option<IpAddr>,
-    ticket: Ticket,
-    decider: Decider,
-    is_settled: bool,
+    pub(super) guard: LoginGuard,
+    pub(super) account: Box<str>,
+    pub(super) device: Option<[u8; 16]>,
+    pub(super) network: Option<IpAddr>,
+    pub(super) ticket: Ticket,
+    pub(super) decider: Decider,
+    pub(super) is_settled: bool,
 }
 
 debug_only!(Attempt { ticket, decider });
 
 impl Attempt {
-    pub(super) fn new(
-        guard: &LoginGuard,
-        account: &str,
-        device: Option<[u8; 16]>,
-        network: Option<IpAddr>,
-        ticket: Ticket,
-        decider: Decider,
-    ) -> Self {
-        let (guard, account) = (guard.clone(), account.into());
-        Self { guard, account, device, network, ticket, decider, is_settled: false }
-    }
-
     /// Whether the client is a known device of the account, and neither it nor all devices of the
     /// account together have reached their hard stop.
     #[must_use]
@@ -71,7 +59,7 @@ impl Attempt {
         }
         let Self { account, device, network, ticket, decider, .. } = &*self;
         let by = Attempter { account, device: device.as_ref(), network: *network };
-        Inner::settle(&self.guard.inner, by, *ticket, *decider, settled);
+        self.guard.inner.settle(by, *ticket, *decider, settled);
     }
 }
 

@@ -29,7 +29,7 @@ pub enum LockoutError {
     },
     /// The store did not decide, and the failure policy refuses: 503.
     #[error("the attempts to log in cannot be counted")]
-    Unavailable(#[source] Option<StoreError>),
+    Unavailable(#[source] StoreError),
 }
 
 impl Rejection for LockoutError {

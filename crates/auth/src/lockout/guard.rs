@@ -18,7 +18,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::{
     Attempt, AttemptStore, Denied, Limits, LockoutError, LoginClient, LoginGuardBuilder,
-    MemoryAttempts, OnFailure, Reserved, Settled, Ticket,
+    MemoryAttempts, OnFailure, Settled, Ticket,
     device::{self, DeviceCookie},
     failure::{Failing, Outage},
     lane::MAX_JITTER,
@@ -105,11 +105,18 @@ impl LoginGuard {
         loop {
             let (reserved, decider) = inner.decide(by).await?;
             let denied = match reserved {
-                Reserved::Admitted(ticket) => {
-                    let network = client.network;
-                    return Ok(Attempt::new(self, account, device, network, ticket, decider));
+                Ok(ticket) => {
+                    return Ok(Attempt {
+                        guard: self.clone(),
+                        account: account.into(),
+                        device,
+                        network: client.network,
+                        ticket,
+                        decider,
+                        is_settled: false,
+                    });
                 }
-                Reserved::Denied(denied) => denied,
+                Err(denied) => denied,
             };
             if !denied.is_busy {
                 // The next in the queue is refused too, and should know it.
@@ -149,7 +156,7 @@ impl LoginGuard {
             Ok(unlocked) => Ok(unlocked || locally),
             Err(error) => {
                 inner.failed(&error);
-                Err(LockoutError::Unavailable(Some(error)))
+                Err(LockoutError::Unavailable(error))
             }
         }
     }
@@ -164,19 +171,21 @@ impl Inner {
     }
 
     /// Asks the store, or decides as the failure policy says.
-    async fn decide(&self, by: Attempter<'_>) -> Result<(Reserved, Decider), LockoutError> {
+    async fn decide(
+        &self,
+        by: Attempter<'_>,
+    ) -> Result<(Result<Ticket, Denied>, Decider), LockoutError> {
         let jitter = jitter();
-        match &self.store.kept {
-            Kept::Memory(attempts) => {
-                Ok((attempts.reserve(by, &self.limits, jitter), Decider::Memory))
+        match self.store.reserve(by, &self.limits, jitter).await {
+            Ok(reserved) => {
+                self.outage.ended();
+                let decider = match self.store.kept {
+                    Kept::Memory(_) => Decider::Memory,
+                    Kept::Remote(_) => Decider::Store,
+                };
+                Ok((reserved, decider))
             }
-            Kept::Remote(store) => match store.reserve(by, &self.limits, jitter).await {
-                Ok(reserved) => {
-                    self.outage.ended();
-                    Ok((reserved, Decider::Store))
-                }
-                Err(error) => Ok((self.fall_back(by, jitter, error)?, Decider::Fallback)),
-            },
+            Err(error) => Ok((self.fall_back(by, jitter, error)?, Decider::Fallback)),
         }
     }
 
@@ -217,7 +226,7 @@ impl Inner {
         by: Attempter<'_>,
         jitter: u16,
         error: StoreError,
-    ) -> Result<Reserved, LockoutError> {
+    ) -> Result<Result<Ticket, Denied>, LockoutError> {
         self.failed(&error);
         let Failing { lasted, is_new } =
             self.outage.failed(self.time.now(), self.local_for.max(SHORTEST_PAUSE));
@@ -225,24 +234,23 @@ impl Inner {
             // Other instances may have unlocked accounts since.
             own.attempts.clear();
         }
-        let is_over =
-            matches!(self.on_failure, OnFailure::LocalThenDeny { .. }) && lasted >= self.local_for;
         if self.on_failure == OnFailure::Allow {
             let lane = match by.device {
                 Some(_) => AttemptLane::Device,
                 None => AttemptLane::Account,
             };
-            let ticket = Ticket { lane, at: 0 };
-            return Ok(Reserved::Admitted(ticket));
+            return Ok(Ok(Ticket { lane, at: 0 }));
         }
+        let is_over =
+            matches!(self.on_failure, OnFailure::LocalThenDeny { .. }) && lasted >= self.local_for;
         let fallback = self.fallback.as_ref().filter(|_| !is_over);
-        let fallback = fallback.ok_or(LockoutError::Unavailable(Some(error)))?;
-        Ok(fallback.attempts.reserve(by, &fallback.limits, jitter))
+        let own = fallback.ok_or(LockoutError::Unavailable(error))?;
+        Ok(own.attempts.reserve(by, &own.limits, jitter))
     }
 
     /// Settles an attempt where it was counted.
     pub(super) fn settle(
-        this: &Arc<Self>,
+        self: &Arc<Self>,
         by: Attempter<'_>,
         ticket: Ticket,
         decider: Decider,
@@ -253,30 +261,17 @@ impl Inner {
             Settled::Succeeded => AttemptResult::Succeeded,
             Settled::Unverified => AttemptResult::Unverified,
         };
-        this.report(result, ticket.lane, decider);
-        this.settle_where_counted(by, ticket, decider, settled);
-        // Settled before: on a server by the order of the connection.
-        this.queue(by.account).notify_one();
-    }
-
-    fn settle_where_counted(
-        self: &Arc<Self>,
-        by: Attempter<'_>,
-        ticket: Ticket,
-        decider: Decider,
-        settled: Settled,
-    ) {
-        let this = self;
-        match (&this.store.kept, decider, &this.fallback) {
-            (Kept::Memory(attempts), ..) => attempts.settle(by, &this.limits, ticket, settled),
+        self.report(result, ticket.lane, decider);
+        match (&self.store.kept, decider, &self.fallback) {
+            (Kept::Memory(attempts), ..) => attempts.settle(by, &self.limits, ticket, settled),
             (_, Decider::Fallback, Some(own)) => {
                 own.attempts.settle(by, &own.limits, ticket, settled);
             }
             (_, Decider::Fallback, None) => {}
             (Kept::Remote(store), ..) => {
                 // Submitted now; a task only waits for the answer.
-                let answer = store.settle(by, &this.limits, ticket, settled);
-                let inner = Arc::clone(this);
+                let answer = store.settle(by, &self.limits, ticket, settled);
+                let inner = Arc::clone(self);
                 let wait = async move {
                     if let Err(error) = answer.await {
                         inner.lost(&error);
@@ -287,9 +282,11 @@ impl Inner {
                 }
             }
         }
+        // Settled before: on a server by the order of the connection.
+        self.queue(by.account).notify_one();
     }
 
-    pub(super) fn report(&self, result: AttemptResult, lane: AttemptLane, decider: Decider) {
+    fn report(&self, result: AttemptResult, lane: AttemptLane, decider: Decider) {
         self.telemetry.on(&LoginAttempted::new(result, lane).by(decider).into());
     }
 

@@ -170,9 +170,7 @@ impl LaneState {
     pub fn reserve(&mut self, limits: &LaneLimits, now: u64, jitter: u16) -> Result<u64, Full> {
         self.age(limits, now);
         self.check(limits, now)?;
-        self.open = self.open.saturating_add(1);
-        self.last_at = now;
-        self.next_at = now.saturating_add(limits.delay(self.counted(), jitter));
+        self.count(limits, now, jitter);
         Ok(now)
     }
 
@@ -186,6 +184,13 @@ impl LaneState {
             0 => Ok(()),
             wait => Err(Full { wait: Some(wait), is_busy }),
         }
+    }
+
+    /// Counts an attempt for which there [is room](Self::check).
+    pub(crate) fn count(&mut self, limits: &LaneLimits, now: u64, jitter: u16) {
+        self.open = self.open.saturating_add(1);
+        self.last_at = now;
+        self.next_at = now.saturating_add(limits.delay(self.counted(), jitter));
     }
 
     /// Settles the attempt that was reserved at `at`.

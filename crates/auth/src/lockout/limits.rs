@@ -119,16 +119,7 @@ pub struct Ticket {
     pub at: u64,
 }
 
-/// The answer about an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reserved {
-    /// The attempt is counted, and the password may be checked.
-    Admitted(Ticket),
-    /// The attempt is refused and not counted.
-    Denied(Denied),
-}
-
-/// A lane refused an attempt.
+/// A lane refused an attempt, which is not counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Denied {
     /// Which lane.
@@ -146,14 +137,47 @@ impl Lanes {
     /// A known device is counted in its own lane and in the lane of all devices of the account, until
     /// one of them reaches its hard stop. All others need room in the account, network and global
     /// lanes.
-    pub fn reserve(&mut self, limits: &Limits, now: u64, jitter: u16) -> Reserved {
-        if let Some(device) = &mut self.device
-            && let Some(reserved) = reserve_device(device, &mut self.devices, limits, now, jitter)
-        {
-            return reserved;
+    ///
+    /// # Errors
+    /// [`Denied`] if a lane has no room.
+    pub fn reserve(&mut self, limits: &Limits, now: u64, jitter: u16) -> Result<Ticket, Denied> {
+        if let Some(device) = &mut self.device {
+            let (lane, devices) = (AttemptLane::Device, &mut self.devices);
+            device.age(&limits.device, now);
+            devices.age(&limits.devices, now);
+            let room = device.check(&limits.device, now);
+            match room.and_then(|()| devices.check(&limits.devices, now)) {
+                Ok(()) => {
+                    device.count(&limits.device, now, jitter);
+                    devices.count(&limits.devices, now, jitter);
+                    return Ok(Ticket { lane, at: now });
+                }
+                // After its hard stop the device counts as unknown.
+                Err(Full { wait: None, .. }) => {}
+                Err(Full { wait, is_busy }) => return Err(Denied { lane, wait, is_busy }),
+            }
         }
-        let Self { account, network, global, .. } = self;
-        reserve_unknown(account, network.as_mut(), global, limits, now, jitter)
+        let lane = AttemptLane::Account;
+        let mut paces = [
+            (AttemptLane::Network, self.network.as_mut().zip(limits.network)),
+            (AttemptLane::Global, Some(&mut self.global).zip(limits.global)),
+        ];
+        // Each is asked, since asking bounds the wait by a clock that was set back.
+        let waits = paces.each_mut().map(|(lane, pace)| {
+            let wait = pace.as_mut().map_or(0, |(pace, rate)| pace.wait(rate, now));
+            Denied { lane: *lane, wait: Some(wait), is_busy: false }
+        });
+        self.account.age(&limits.account, now);
+        let room = self.account.check(&limits.account, now);
+        room.map_err(|Full { wait, is_busy }| Denied { lane, wait, is_busy })?;
+        if let Some(denied) = waits.into_iter().find(|denied| denied.wait > Some(0)) {
+            return Err(denied);
+        }
+        self.account.count(&limits.account, now, jitter);
+        for (pace, rate) in paces.into_iter().filter_map(|(_, pace)| pace) {
+            pace.take(&rate, now);
+        }
+        Ok(Ticket { lane, at: now })
     }
 
     /// Settles an attempt.
@@ -177,64 +201,4 @@ impl Lanes {
             self.global.put_back(rate);
         }
     }
-}
-
-/// The decision of a device's lane and that of all devices of the account; `None` if one of them reached
-/// its hard stop, so that the device counts as unknown.
-pub(super) fn reserve_device(
-    device: &mut LaneState,
-    devices: &mut LaneState,
-    limits: &Limits,
-    now: u64,
-    jitter: u16,
-) -> Option<Reserved> {
-    let lane = AttemptLane::Device;
-    device.age(&limits.device, now);
-    devices.age(&limits.devices, now);
-    let room = device.check(&limits.device, now);
-    match room.and_then(|()| devices.check(&limits.devices, now)) {
-        Ok(()) => {
-            // Checked above, and nothing has changed since.
-            let at = device.reserve(&limits.device, now, jitter).ok()?;
-            devices.reserve(&limits.devices, now, jitter).ok()?;
-            Some(Reserved::Admitted(Ticket { lane, at }))
-        }
-        Err(Full { wait: None, .. }) => None,
-        Err(Full { wait, is_busy }) => Some(Reserved::Denied(Denied { lane, wait, is_busy })),
-    }
-}
-
-pub(super) fn reserve_unknown(
-    account: &mut LaneState,
-    network: Option<&mut Pace>,
-    global: &mut Pace,
-    limits: &Limits,
-    now: u64,
-    jitter: u16,
-) -> Reserved {
-    account.age(&limits.account, now);
-    let mut network = network.zip(limits.network.as_ref());
-    let waits = [
-        (AttemptLane::Network, network.as_mut().map(|(pace, rate)| pace.wait(rate, now))),
-        (AttemptLane::Global, limits.global.as_ref().map(|rate| global.wait(rate, now))),
-    ];
-    let denied = |lane, wait| Reserved::Denied(Denied { lane, wait, is_busy: false });
-    if let Err(Full { wait, is_busy }) = account.check(&limits.account, now) {
-        return Reserved::Denied(Denied { lane: AttemptLane::Account, wait, is_busy });
-    }
-    let full = waits.into_iter().find_map(|(lane, wait)| Some((lane, wait.filter(|w| *w > 0)?)));
-    if let Some((lane, wait)) = full {
-        return denied(lane, Some(wait));
-    }
-    // Checked above, and nothing has changed since.
-    let Ok(at) = account.reserve(&limits.account, now, jitter) else {
-        return denied(AttemptLane::Account, None);
-    };
-    if let Some((pace, rate)) = network {
-        pace.take(rate, now);
-    }
-    if let Some(rate) = &limits.global {
-        global.take(rate, now);
-    }
-    Reserved::Admitted(Ticket { lane: AttemptLane::Account, at })
 }

@@ -1,21 +1,17 @@
 //! Attempts in the memory of this process.
 
-use std::{
-    net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hardpoint_core::{Time, event::AttemptLane};
+use hardpoint_core::{Key, Time};
 
 use super::{
-    AttemptStore, LaneLimits, LaneState, Limits, Reserved, Settled, Ticket,
-    limits::{reserve_device, reserve_unknown},
+    AttemptStore, Denied, LaneLimits, LaneState, Lanes, Limits, Settled, Ticket,
     store::{Attempter, Kept},
 };
 use crate::{
     rate::Pace,
     store::StoreClock,
-    table::{self, Table},
+    table::{self, Digests, Table},
 };
 
 /// Attempts in the memory of this process. Set up by [`builder`](Self::builder).
@@ -24,15 +20,32 @@ use crate::{
 /// else the lane with the fewest failures. To make the store forget an account, an attacker has to
 /// fail more often than that account did, on about as many accounts as the table has room for.
 pub struct MemoryAttempts {
-    lanes: Table<Lane>,
-    /// Those of all known devices of an account.
-    devices: Table<Lane>,
-    networks: Table<Pace>,
-    global: Mutex<Pace>,
+    counts: Mutex<Counts>,
+    capacity: usize,
+    digests: Digests,
     clock: StoreClock,
 }
 
-debug_only!(MemoryAttempts {});
+debug_only!(MemoryAttempts { capacity });
+
+struct Counts {
+    lanes: Table<Lane>,
+    /// Those of all known devices of an account, where strangers push out nothing.
+    devices: Table<Lane>,
+    networks: Table<Pace>,
+    global: Pace,
+}
+
+impl Counts {
+    fn new(capacity: usize) -> Self {
+        Self {
+            lanes: Table::new(capacity),
+            devices: Table::new(capacity),
+            networks: Table::new(capacity),
+            global: Pace::default(),
+        }
+    }
+}
 
 /// Sets up [`MemoryAttempts`].
 ///
@@ -70,10 +83,9 @@ impl MemoryAttemptsBuilder {
 
     pub(super) fn attempts(self) -> MemoryAttempts {
         MemoryAttempts {
-            lanes: Table::new(self.capacity),
-            devices: Table::new(self.capacity),
-            networks: Table::new(self.capacity),
-            global: Mutex::default(),
+            counts: Mutex::new(Counts::new(self.capacity)),
+            capacity: self.capacity,
+            digests: Digests::new(),
             clock: StoreClock::new(self.time),
         }
     }
@@ -87,14 +99,12 @@ struct Lane {
 }
 
 impl Lane {
-    /// Works on the state, under these limits.
-    fn with<T>(&mut self, limits: &LaneLimits, work: impl FnOnce(&mut LaneState) -> T) -> T {
-        let done = work(&mut self.state);
-        self.forgotten_at = match self.state.is_stopped(limits) {
+    fn new(state: LaneState, limits: &LaneLimits) -> Self {
+        let forgotten_at = match state.is_stopped(limits) {
             true => u64::MAX,
-            false => self.state.last_at.saturating_add(limits.forget_after),
+            false => state.last_at.saturating_add(limits.forget_after),
         };
-        done
+        Self { state, forgotten_at }
     }
 }
 
@@ -117,38 +127,13 @@ impl MemoryAttempts {
         MemoryAttemptsBuilder::new()
     }
 
-    // Locks are taken in the order account or device, devices, network, all.
-
-    pub(super) fn reserve(&self, by: Attempter<'_>, limits: &Limits, jitter: u16) -> Reserved {
-        let now = self.clock.now();
-        if let Some(device) = by.device {
-            let reserved = self.lanes.with(&device_key(device), now, |device| {
-                self.devices.with(&account_key(by.account), now, |devices| {
-                    device.with(&limits.device, |device| {
-                        devices.with(&limits.devices, |devices| {
-                            reserve_device(device, devices, limits, now, jitter)
-                        })
-                    })
-                })
-            });
-            if let Some(reserved) = reserved {
-                return reserved;
-            }
-        }
-        self.lanes.with(&account_key(by.account), now, |account| {
-            let mut decide = |network: Option<&mut Pace>| {
-                let mut global = self.global.lock().unwrap_or_else(PoisonError::into_inner);
-                account.with(&limits.account, |account| {
-                    reserve_unknown(account, network, &mut global, limits, now, jitter)
-                })
-            };
-            match by.network {
-                Some(network) => {
-                    self.networks.with(&network_key(network), now, |pace| decide(Some(pace)))
-                }
-                None => decide(None),
-            }
-        })
+    pub(super) fn reserve(
+        &self,
+        by: Attempter<'_>,
+        limits: &Limits,
+        jitter: u16,
+    ) -> Result<Ticket, Denied> {
+        self.decide(by, limits, |lanes, now| lanes.reserve(limits, now, jitter))
     }
 
     pub(super) fn settle(
@@ -158,58 +143,76 @@ impl MemoryAttempts {
         ticket: Ticket,
         settled: Settled,
     ) {
-        let (now, at) = (self.clock.now(), ticket.at);
-        let settle = |lanes: &Table<Lane>, key: &[u8], limits: &LaneLimits| {
-            let settle = |lane: &mut LaneState| lane.settle(limits, now, at, settled);
-            lanes.with(key, now, |lane| lane.with(limits, settle));
+        self.decide(by, limits, |lanes, now| lanes.settle(limits, now, ticket, settled));
+    }
+
+    /// Decides about the lanes of an attempt, and keeps those that changed.
+    fn decide<T>(
+        &self,
+        by: Attempter<'_>,
+        limits: &Limits,
+        decide: impl FnOnce(&mut Lanes, u64) -> T,
+    ) -> T {
+        let account = self.account(by.account);
+        let device = by.device.map(|device| self.digests.digest(b'd', device));
+        let network = by.network.map(|address| {
+            let address = Key::address(address);
+            self.digests.digest(b'n', address.as_bytes())
+        });
+        let mut counts = self.counts();
+        let now = self.clock.now();
+        let before = Lanes {
+            account: counts.lanes.get(account).state,
+            device: device.map(|device| counts.lanes.get(device).state),
+            devices: counts.devices.get(account).state,
+            network: network.map(|network| counts.networks.get(network)),
+            global: counts.global,
         };
-        if ticket.lane == AttemptLane::Device {
-            if let Some(device) = by.device {
-                settle(&self.lanes, &device_key(device), &limits.device);
-                settle(&self.devices, &account_key(by.account), &limits.devices);
-            }
-            return;
+        let mut lanes = before;
+        let decided = decide(&mut lanes, now);
+        if lanes.account != before.account {
+            counts.lanes.put(account, Lane::new(lanes.account, &limits.account), now);
         }
-        settle(&self.lanes, &account_key(by.account), &limits.account);
-        if settled == Settled::Failed {
-            return;
+        if let (Some(key), Some(lane)) = (device, lanes.device)
+            && lanes.device != before.device
+        {
+            counts.lanes.put(key, Lane::new(lane, &limits.device), now);
         }
-        if let (Some(network), Some(rate)) = (by.network, &limits.network) {
-            self.networks.with(&network_key(network), now, |pace| pace.put_back(rate));
+        if lanes.devices != before.devices {
+            counts.devices.put(account, Lane::new(lanes.devices, &limits.devices), now);
         }
-        if let Some(rate) = &limits.global {
-            self.global.lock().unwrap_or_else(PoisonError::into_inner).put_back(rate);
+        if let (Some(key), Some(pace)) = (network, lanes.network)
+            && lanes.network != before.network
+        {
+            counts.networks.put(key, pace, now);
         }
+        counts.global = lanes.global;
+        decided
     }
 
     /// Forgets everything.
     pub(super) fn clear(&self) {
-        self.lanes.clear();
-        self.devices.clear();
-        self.networks.clear();
-        *self.global.lock().unwrap_or_else(PoisonError::into_inner) = Pace::default();
+        *self.counts() = Counts::new(self.capacity);
     }
 
     pub(super) fn unlock(&self, account: &str) -> bool {
-        let (key, now) = (account_key(account), self.clock.now());
-        let forget = |lane: &mut Lane| std::mem::take(lane).state.counted() > 0;
-        let tables = [&self.lanes, &self.devices];
-        tables.map(|lanes| lanes.with(&key, now, forget)).contains(&true)
+        let (account, mut counts) = (self.account(account), self.counts());
+        let now = self.clock.now();
+        let Counts { lanes, devices, .. } = &mut *counts;
+        let is_counted = [lanes, devices].map(|lanes| {
+            let counted = lanes.get(account).state.counted();
+            lanes.put(account, Lane::default(), now);
+            counted > 0
+        });
+        is_counted.contains(&true)
     }
-}
 
-/// Keys of accounts and of devices differ in their first byte.
-fn account_key(account: &str) -> Vec<u8> {
-    [b"a", account.as_bytes()].concat()
-}
+    fn account(&self, account: &str) -> u128 {
+        self.digests.digest(b'a', account.as_bytes())
+    }
 
-fn device_key(device: &[u8; 16]) -> Vec<u8> {
-    [b"d", device.as_slice()].concat()
-}
-
-fn network_key(network: IpAddr) -> Vec<u8> {
-    match network {
-        IpAddr::V4(address) => address.octets().to_vec(),
-        IpAddr::V6(address) => address.octets().to_vec(),
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        // A panic leaves each state as it was, or as it was decided.
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

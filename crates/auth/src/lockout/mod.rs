@@ -103,7 +103,7 @@ pub use self::{
     error::LockoutError,
     guard::LoginGuard,
     lane::{Full, LaneLimits, LaneState, Settled},
-    limits::{Denied, Lanes, Limits, Reserved, Ticket},
+    limits::{Denied, Lanes, Limits, Ticket},
     memory::{MemoryAttempts, MemoryAttemptsBuilder},
     store::{AttemptStore, Attempter, RemoteAttempts},
 };

@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::{Limits, MemoryAttempts, MemoryAttemptsBuilder, Reserved, Settled, Ticket};
+use super::{Denied, Limits, MemoryAttempts, MemoryAttemptsBuilder, Settled, Ticket};
 use crate::store::{BoxFuture, StoreError};
 
 /// Where attempts are counted: in the memory of this process, or in a store that several instances
@@ -44,7 +44,7 @@ impl AttemptStore {
         by: Attempter<'_>,
         limits: &Limits,
         jitter: u16,
-    ) -> Result<Reserved, StoreError> {
+    ) -> Result<Result<Ticket, Denied>, StoreError> {
         match &self.kept {
             Kept::Memory(attempts) => Ok(attempts.reserve(by, limits, jitter)),
             Kept::Remote(store) => store.reserve(by, limits, jitter).await,
@@ -110,7 +110,12 @@ debug_only!(Attempter<'_> {});
 pub trait RemoteAttempts: Send + Sync + 'static {
     /// Counts an attempt in all its lanes or in none. `jitter` is a random number below 1,024, which
     /// [`LaneState::reserve`](super::LaneState::reserve) takes.
-    fn reserve(&self, by: Attempter<'_>, limits: &Limits, jitter: u16) -> BoxFuture<Reserved>;
+    fn reserve(
+        &self,
+        by: Attempter<'_>,
+        limits: &Limits,
+        jitter: u16,
+    ) -> BoxFuture<Result<Ticket, Denied>>;
 
     /// Settles an attempt.
     fn settle(

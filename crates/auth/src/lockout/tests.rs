@@ -103,16 +103,16 @@ fn a_success_of_the_account_gives_back_what_the_network_took() {
     let limits = Limits::new().network(Some(Rate::new(nonzero(2), Duration::from_secs(3_600))));
     let mut lanes = Lanes { network: Some(Pace::default()), ..Lanes::default() };
     for _ in 0..10 {
-        let Reserved::Admitted(ticket) = lanes.reserve(&limits, NOW, 0) else { panic!("denied") };
+        let ticket = lanes.reserve(&limits, NOW, 0).unwrap();
         lanes.settle(&limits, NOW, ticket, Settled::Succeeded);
     }
     for _ in 0..2 {
-        let Reserved::Admitted(ticket) = lanes.reserve(&limits, NOW, 0) else { panic!("denied") };
+        let ticket = lanes.reserve(&limits, NOW, 0).unwrap();
         lanes.settle(&limits, NOW, ticket, Settled::Failed);
         // Another account, or the account's lane would refuse.
         lanes.account = LaneState::default();
     }
-    let Reserved::Denied(denied) = lanes.reserve(&limits, NOW, 0) else { panic!("admitted") };
+    let denied = lanes.reserve(&limits, NOW, 0).unwrap_err();
     assert_eq!((denied.lane, denied.wait), (AttemptLane::Network, Some(1_800_000)));
     assert_eq!(lanes.account, LaneState::default(), "a refusal is counted nowhere");
 }
@@ -127,18 +127,17 @@ fn a_known_device_is_kept_out_neither_by_the_account_nor_by_a_flood() {
     let mut lanes = Lanes { account: stopped, device, devices, network: Some(full), global: full };
     let before = lanes;
     for _ in 0..5 {
-        let reserved = lanes.reserve(&limits, NOW, 0);
-        let Reserved::Admitted(ticket) = reserved else { panic!("{reserved:?}") };
+        let ticket = lanes.reserve(&limits, NOW, 0).unwrap();
         assert_eq!(ticket.lane, AttemptLane::Device);
         lanes.settle(&limits, NOW, ticket, Settled::Failed);
     }
     let wait = lanes.reserve(&limits, NOW, 0);
     let denied = Denied { lane: AttemptLane::Device, wait: Some(1_000), is_busy: false };
-    assert_eq!(wait, Reserved::Denied(denied), "a stolen cookie has five guesses");
+    assert_eq!(wait, Err(denied), "a stolen cookie has five guesses");
     assert_eq!(Lanes { device, devices, ..lanes }, before, "no other lane has changed");
 
     lanes.device = Some(LaneState { failures: 10, last_at: NOW, ..LaneState::default() });
-    let Reserved::Denied(denied) = lanes.reserve(&limits, NOW, 0) else { panic!("admitted") };
+    let denied = lanes.reserve(&limits, NOW, 0).unwrap_err();
     let locked = Denied { lane: AttemptLane::Account, wait: None, is_busy: false };
     assert_eq!(denied, locked, "then it is unknown");
 }
@@ -162,21 +161,21 @@ fn a_clock_that_is_set_back_extends_no_wait() {
     let limits = Limits::new();
     let (mut lanes, year) = (Lanes { network: Some(Pace::default()), ..Lanes::default() }, NOW * 2);
     for _ in 0..100 {
-        if let Reserved::Admitted(ticket) = lanes.reserve(&limits, year, 0) {
+        if let Ok(ticket) = lanes.reserve(&limits, year, 0) {
             lanes.settle(&limits, year, ticket, Settled::Failed);
         }
         lanes.account.next_at = 0;
     }
     lanes.account.next_at = year + 900_000;
-    let Reserved::Denied(denied) = lanes.reserve(&limits, NOW, 0) else { panic!("admitted") };
+    let denied = lanes.reserve(&limits, NOW, 0).unwrap_err();
     assert_eq!(denied.wait, None, "the hard stop is not lifted");
     lanes.account.failures = 99;
-    let Reserved::Denied(denied) = lanes.reserve(&limits, NOW, 0) else { panic!("admitted") };
+    let denied = lanes.reserve(&limits, NOW, 0).unwrap_err();
     assert_eq!(denied.wait, Some(1_125_000), "the longest delay");
     lanes.account = LaneState::default();
-    let Reserved::Denied(denied) = lanes.reserve(&limits, NOW, 0) else { panic!("admitted") };
+    let denied = lanes.reserve(&limits, NOW, 0).unwrap_err();
     assert_eq!((denied.lane, denied.wait), (AttemptLane::Network, Some(6_000)));
-    assert!(matches!(lanes.reserve(&limits, NOW + 6_000, 0), Reserved::Admitted(_)));
+    assert!(lanes.reserve(&limits, NOW + 6_000, 0).is_ok());
 }
 
 /// A step of a history: the milliseconds that pass, and what happens then.

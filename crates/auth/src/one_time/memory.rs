@@ -2,7 +2,6 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -10,19 +9,20 @@ use std::{
     time::Duration,
 };
 
-use hardpoint_core::{Time, event::StoreErrorKind};
+use hardpoint_core::{Key, Time, event::StoreErrorKind};
 
 use super::{Found, Purpose, Put, Request, Slot, Taken, TokenRecord, TokenStore, store::Kept};
 use crate::{
     rate::Pace,
     store::{StoreClock, StoreError, millis},
-    table::Table,
+    table::{Digests, Table},
 };
 
 /// One-time tokens in the memory of this process. Set up by [`builder`](Self::builder).
 pub struct MemoryTokens {
     shards: Box<[Mutex<Shard>]>,
-    requests: Table<Pace>,
+    requests: Mutex<Table<Pace>>,
+    digests: Digests,
     /// The number of tokens of each purpose.
     counts: [AtomicUsize; PURPOSES],
     capacity: usize,
@@ -81,7 +81,8 @@ impl MemoryTokensBuilder {
         TokenStore {
             kept: Kept::Memory(Arc::new(MemoryTokens {
                 shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
-                requests: Table::new(REQUESTS),
+                requests: Mutex::new(Table::new(REQUESTS)),
+                digests: Digests::new(),
                 counts: Default::default(),
                 capacity: self.capacity,
                 clock: StoreClock::new(self.time),
@@ -97,31 +98,25 @@ impl MemoryTokens {
     }
 
     pub(super) fn admit(&self, request: &Request<'_>) -> Result<Duration, StoreError> {
+        let Request { purpose, recipient, network, per_recipient, per_network } = *request;
+        let recipient = self.digests.digest(purpose.number(), recipient.as_bytes());
+        let network = network.map(|address| {
+            let address = Key::address(address);
+            self.digests.digest(b'n', address.as_bytes())
+        });
+        let rates = [Some((recipient, per_recipient)), network.zip(Some(per_network))];
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();
-        let Request { per_recipient, per_network, .. } = *request;
-        let recipient = recipient_key(request.purpose, request.recipient);
-        let wait = self.requests.with(&recipient, now, |pace| {
-            let wait = pace.wait(per_recipient, now);
-            if wait == 0 {
-                pace.take(per_recipient, now);
-            }
-            wait
-        });
-        let Some(network) = request.network.filter(|_| wait == 0) else {
+        let mut paces = rates.map(|rate| rate.map(|(key, rate)| (key, rate, requests.get(key))));
+        let mut waits = paces.iter_mut().flatten().map(|(_, rate, pace)| pace.wait(rate, now));
+        if let Some(wait) = waits.find(|wait| *wait > 0) {
             return Ok(Duration::from_millis(wait));
-        };
-        // The bucket of the recipient is not locked any more: both may be the same one.
-        let wait = self.requests.with(&network_key(network), now, |pace| {
-            let wait = pace.wait(per_network, now);
-            if wait == 0 {
-                pace.take(per_network, now);
-            }
-            wait
-        });
-        if wait > 0 {
-            self.requests.with(&recipient, now, |pace| pace.put_back(per_recipient));
         }
-        Ok(Duration::from_millis(wait))
+        for (key, rate, mut pace) in paces.into_iter().flatten() {
+            pace.take(rate, now);
+            requests.put(key, pace, now);
+        }
+        Ok(Duration::ZERO)
     }
 
     pub(super) fn put(&self, put: &Put<'_>) -> Result<(), StoreError> {
@@ -249,17 +244,5 @@ impl MemoryTokens {
         let Some(shard) = self.shards.get(index) else { unreachable!("a remainder") };
         // No code panics while it is held.
         shard.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Keys of recipients and of networks differ in their first byte.
-fn recipient_key(purpose: Purpose, recipient: &str) -> Vec<u8> {
-    [&[b'r', purpose.number()], recipient.as_bytes()].concat()
-}
-
-fn network_key(network: IpAddr) -> Vec<u8> {
-    match network {
-        IpAddr::V4(address) => [b"n", address.octets().as_slice()].concat(),
-        IpAddr::V6(address) => [b"n", address.octets().as_slice()].concat(),
     }
 }

@@ -33,9 +33,7 @@ use std::{
 use hardpoint_core::{Key, event::AttemptLane};
 use hardpoint_redis::{Arg, Concept, DigestKey, Keys, Redis, Script, Value};
 
-use super::{
-    AttemptStore, Attempter, Denied, LaneLimits, Limits, RemoteAttempts, Reserved, Settled, Ticket,
-};
+use super::{AttemptStore, Attempter, Denied, LaneLimits, Limits, RemoteAttempts, Settled, Ticket};
 use crate::{
     rate::Rate,
     store::{BoxFuture, StoreError, corrupt, failed},
@@ -100,7 +98,12 @@ impl From<RedisAttempts> for AttemptStore {
 }
 
 impl RemoteAttempts for RedisAttempts {
-    fn reserve(&self, by: Attempter<'_>, limits: &Limits, jitter: u16) -> BoxFuture<Reserved> {
+    fn reserve(
+        &self,
+        by: Attempter<'_>,
+        limits: &Limits,
+        jitter: u16,
+    ) -> BoxFuture<Result<Ticket, Denied>> {
         let flag = |is_so: bool| Arg::Int(is_so.into());
         let known = [Arg::from(u32::from(jitter)), flag(by.device.is_some())];
         let mut arguments = Vec::with_capacity(25);
@@ -174,7 +177,7 @@ fn int(millis: u64) -> Arg<'static> {
     Arg::Int(i64::try_from(millis).unwrap_or(MOST).min(MOST))
 }
 
-fn reserved(answer: Value) -> Result<Reserved, StoreError> {
+fn reserved(answer: Value) -> Result<Result<Ticket, Denied>, StoreError> {
     let mut fields = Vec::with_capacity(3);
     for field in answer.into_array().map_err(failed)? {
         let bytes = field.into_bytes().map_err(failed)?.ok_or_else(corrupt)?;
@@ -191,16 +194,20 @@ fn reserved(answer: Value) -> Result<Reserved, StoreError> {
     match fields.get(1..) {
         Some(["at", at]) => {
             let at = at.parse().map_err(|_| corrupt())?;
-            Ok(Reserved::Admitted(Ticket { lane, at }))
+            Ok(Ok(Ticket { lane, at }))
         }
-        Some(["locked"]) => Ok(Reserved::Denied(Denied { lane, wait: None, is_busy: false })),
+        Some(["locked"]) => Ok(Err(Denied { lane, wait: None, is_busy: false })),
         Some(["busy", wait]) => waits(lane, wait, true),
         Some([wait]) => waits(lane, wait, false),
         _ => Err(corrupt()),
     }
 }
 
-fn waits(lane: AttemptLane, wait: &str, is_busy: bool) -> Result<Reserved, StoreError> {
+fn waits(
+    lane: AttemptLane,
+    wait: &str,
+    is_busy: bool,
+) -> Result<Result<Ticket, Denied>, StoreError> {
     let wait = Some(wait.parse().map_err(|_| corrupt())?);
-    Ok(Reserved::Denied(Denied { lane, wait, is_busy }))
+    Ok(Err(Denied { lane, wait, is_busy }))
 }

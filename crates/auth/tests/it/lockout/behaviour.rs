@@ -7,7 +7,7 @@ use std::{
 
 use hardpoint_auth::{
     StoreError,
-    lockout::{Attempter, OnFailure, Rate, RemoteAttempts, Reserved, Settled, Ticket},
+    lockout::{Attempter, Denied, OnFailure, Rate, RemoteAttempts, Settled, Ticket},
     session::BoxFuture,
 };
 use hardpoint_core::{Rejection, event::StoreErrorKind};
@@ -111,7 +111,7 @@ async fn failures_that_time_has_forgotten_make_room_for_newer_ones() {
 struct Gone;
 
 impl RemoteAttempts for Gone {
-    fn reserve(&self, _: Attempter<'_>, _: &Limits, _: u16) -> BoxFuture<Reserved> {
+    fn reserve(&self, _: Attempter<'_>, _: &Limits, _: u16) -> BoxFuture<Result<Ticket, Denied>> {
         Box::pin(async { Err(StoreError::new(StoreErrorKind::Timeout)) })
     }
 

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, net::IpAddr, ops::AsyncFnMut};
 
 use hardpoint_auth::lockout::{
-    Attempter, LaneState, Lanes, MemoryAttempts, Pace, Rate, Reserved, Settled, Ticket,
+    Attempter, Denied, LaneState, Lanes, MemoryAttempts, Pace, Rate, Settled, Ticket,
 };
 use hardpoint_core::event::AttemptLane;
 use proptest::{
@@ -154,14 +154,14 @@ async fn run(
                 let id = device.map(|device| device_id(*account, device));
                 let by = attempter(*account, id.as_ref(), *network);
                 let reserved = store.reserve(by, &limits, *jitter).await.unwrap();
-                if let Reserved::Admitted(ticket) = reserved {
+                if let Ok(ticket) = reserved {
                     now = ticket.at;
                 }
                 let who = (*account, *device, *network);
                 let expected = model.with(who, |lanes| lanes.reserve(&limits, now, *jitter));
                 let name = same(reserved, expected, clock.is_some(), &context);
                 *seen.entry(name).or_default() += 1;
-                if let Reserved::Admitted(ticket) = reserved {
+                if let Ok(ticket) = reserved {
                     open.push((who, ticket));
                 }
             }
@@ -190,13 +190,18 @@ async fn run(
 }
 
 /// Compares two answers, and names them.
-fn same(reserved: Reserved, expected: Reserved, is_exact: bool, context: &str) -> String {
+fn same(
+    reserved: Result<Ticket, Denied>,
+    expected: Result<Ticket, Denied>,
+    is_exact: bool,
+    context: &str,
+) -> String {
     match (reserved, expected) {
-        (Reserved::Admitted(Ticket { lane, .. }), Reserved::Admitted(_)) => {
+        (Ok(Ticket { lane, .. }), Ok(_)) => {
             assert_eq!(reserved, expected, "{context}");
             lane.as_str().to_owned()
         }
-        (Reserved::Denied(found), Reserved::Denied(wanted)) => {
+        (Err(found), Err(wanted)) => {
             assert_eq!((found.lane, found.is_busy), (wanted.lane, wanted.is_busy), "{context}");
             let (Some(wait), Some(expected)) = (found.wait, wanted.wait) else {
                 assert_eq!(found, wanted, "{context}");
