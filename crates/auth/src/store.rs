@@ -1,5 +1,8 @@
 //! What the stores of sessions, attempts and one-time tokens have in common.
 
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
+
 use std::{pin::Pin, time::Duration};
 
 use hardpoint_core::{Mono, Time};
@@ -30,16 +33,4 @@ impl StoreClock {
 /// Whole milliseconds, saturating.
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// The error of an answer that the protocol of a store on Redis forbids.
-#[cfg(feature = "redis")]
-pub(crate) const fn corrupt() -> StoreError {
-    StoreError::new(hardpoint_core::event::StoreErrorKind::Corrupt)
-}
-
-/// The error of a store whose command failed.
-#[cfg(feature = "redis")]
-pub(crate) fn failed(error: hardpoint_redis::Error) -> StoreError {
-    StoreError::new(error.kind().into()).with_source(error)
 }

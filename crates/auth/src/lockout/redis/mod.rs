@@ -25,10 +25,7 @@
 //! - A server that evicts keys when its memory is full can forget failures and hard stops.
 //! - With another digest key all counts start over.
 
-use std::{
-    net::IpAddr,
-    sync::{Arc, LazyLock},
-};
+use std::sync::{Arc, LazyLock};
 
 use hardpoint_core::{Key, event::AttemptLane};
 use hardpoint_redis::{Arg, Concept, DigestKey, Keys, Redis, Script, Value};
@@ -36,19 +33,28 @@ use hardpoint_redis::{Arg, Concept, DigestKey, Keys, Redis, Script, Value};
 use super::{AttemptStore, Attempter, Denied, LaneLimits, Limits, RemoteAttempts, Settled, Ticket};
 use crate::{
     rate::Rate,
-    store::{BoxFuture, StoreError, corrupt, failed},
+    store::{
+        BoxFuture, StoreError,
+        redis::{Fields, answer, corrupt, failed, int, script},
+    },
 };
 
 const ATTEMPTS: Concept = Concept::expiring("attempt").loss("an attacker gets new guesses");
 const TAG: &str = "a";
 
-static RESERVE: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(concat!(include_str!("lua/prelude.lua"), include_str!("lua/reserve.lua")))
-});
-static SETTLE: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(concat!(include_str!("lua/prelude.lua"), include_str!("lua/settle.lua")))
-});
-static UNLOCK: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/unlock.lua")));
+static RESERVE: LazyLock<Script> = script!(
+    "../../store/lua/time.lua",
+    "../../store/lua/pace.lua",
+    "lua/prelude.lua",
+    "lua/reserve.lua"
+);
+static SETTLE: LazyLock<Script> = script!(
+    "../../store/lua/time.lua",
+    "../../store/lua/pace.lua",
+    "lua/prelude.lua",
+    "lua/settle.lua"
+);
+static UNLOCK: LazyLock<Script> = script!("lua/unlock.lua");
 
 /// Attempts on a Redis server.
 pub struct RedisAttempts {
@@ -80,11 +86,7 @@ impl RedisAttempts {
         [
             self.key(b'u', by.account.as_bytes()),
             by.device.map_or_else(all, |device| self.key(b'd', device)),
-            match by.network {
-                Some(IpAddr::V4(address)) => self.key(b'n', &address.octets()),
-                Some(IpAddr::V6(address)) => self.key(b'n', &address.octets()),
-                None => all(),
-            },
+            by.network.map_or_else(all, |network| self.key(b'n', Key::address(network).as_bytes())),
             all(),
             self.key(b'v', by.account.as_bytes()),
         ]
@@ -116,8 +118,7 @@ impl RemoteAttempts for RedisAttempts {
             arguments.push(rate.map_or(0, |rate| rate.burst).into());
         }
         arguments.extend(lane_arguments(&limits.devices));
-        let reply = self.redis.run(&RESERVE, &self.keys_of(by), arguments);
-        Box::pin(async move { reserved(reply.await.map_err(failed)?) })
+        answer(self.redis.run(&RESERVE, &self.keys_of(by), arguments), reserved)
     }
 
     fn settle(
@@ -141,16 +142,13 @@ impl RemoteAttempts for RedisAttempts {
         arguments.push(taken(limits.network, by.network.is_some()));
         arguments.push(taken(limits.global, true));
         arguments.extend(lane_arguments(&limits.devices));
-        let reply = self.redis.run(&SETTLE, &self.keys_of(by), arguments);
-        Box::pin(async move { reply.await.map(drop).map_err(failed) })
+        answer(self.redis.run(&SETTLE, &self.keys_of(by), arguments), |_| Ok(()))
     }
 
     fn unlock(&self, account: &str) -> BoxFuture<bool> {
         let keys = [b'u', b'v'].map(|kind| self.key(kind, account.as_bytes()));
-        let reply = self.redis.run(&UNLOCK, &keys, [""; 0]);
-        Box::pin(async move {
-            let answer = reply.await.and_then(Value::into_int).map_err(failed)?;
-            Ok(answer == 1)
+        answer(self.redis.run(&UNLOCK, &keys, [""; 0]), |unlocked| {
+            Ok(unlocked.into_int().map_err(failed)? == 1)
         })
     }
 }
@@ -170,44 +168,22 @@ fn interval(rate: Option<Rate>) -> Arg<'static> {
     int(rate.map_or(0, |rate| rate.interval))
 }
 
-/// A number of milliseconds, bounded so that Lua's numbers are exact.
-fn int(millis: u64) -> Arg<'static> {
-    const MOST: i64 = 1 << 50;
-
-    Arg::Int(i64::try_from(millis).unwrap_or(MOST).min(MOST))
-}
-
 fn reserved(answer: Value) -> Result<Result<Ticket, Denied>, StoreError> {
-    let mut fields = Vec::with_capacity(3);
-    for field in answer.into_array().map_err(failed)? {
-        let bytes = field.into_bytes().map_err(failed)?.ok_or_else(corrupt)?;
-        fields.push(String::from_utf8(bytes).map_err(|_| corrupt())?);
-    }
-    let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
-    let lane = match fields.first() {
-        Some(&"account") => AttemptLane::Account,
-        Some(&"device") => AttemptLane::Device,
-        Some(&"global") => AttemptLane::Global,
-        Some(&"network") => AttemptLane::Network,
+    let mut fields = Fields::read(answer)?;
+    let lane = match fields.text()?.as_str() {
+        "account" => AttemptLane::Account,
+        "device" => AttemptLane::Device,
+        "global" => AttemptLane::Global,
+        "network" => AttemptLane::Network,
         _ => return Err(corrupt()),
     };
-    match fields.get(1..) {
-        Some(["at", at]) => {
-            let at = at.parse().map_err(|_| corrupt())?;
-            Ok(Ok(Ticket { lane, at }))
-        }
-        Some(["locked"]) => Ok(Err(Denied { lane, wait: None, is_busy: false })),
-        Some(["busy", wait]) => waits(lane, wait, true),
-        Some([wait]) => waits(lane, wait, false),
+    let (decision, time) = (fields.text()?, fields.number()?);
+    let denied = |wait, is_busy| Ok(Err(Denied { lane, wait, is_busy }));
+    match decision.as_str() {
+        "admitted" => Ok(Ok(Ticket { lane, at: time })),
+        "busy" => denied(Some(time), true),
+        "locked" => denied(None, false),
+        "wait" => denied(Some(time), false),
         _ => Err(corrupt()),
     }
-}
-
-fn waits(
-    lane: AttemptLane,
-    wait: &str,
-    is_busy: bool,
-) -> Result<Result<Ticket, Denied>, StoreError> {
-    let wait = Some(wait.parse().map_err(|_| corrupt())?);
-    Ok(Err(Denied { lane, wait, is_busy }))
 }

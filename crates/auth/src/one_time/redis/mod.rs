@@ -25,7 +25,6 @@
 //!   tokens to a state that consuming them changes.
 
 use std::{
-    net::IpAddr,
     sync::{Arc, LazyLock},
     time::Duration,
 };
@@ -34,24 +33,20 @@ use hardpoint_core::Key;
 use hardpoint_redis::{Arg, Concept, DigestKey, Keys, Redis, Script, Value};
 
 use super::{Found, Put, RemoteTokens, Request, Slot, Taken, TokenStore};
-use crate::store::{BoxFuture, StoreError, corrupt, failed, millis};
+use crate::store::{
+    BoxFuture, StoreError, millis,
+    redis::{Fields, answer, corrupt, failed, int, script},
+};
 
 const TOKENS: Concept = Concept::expiring("one_time").loss("users have to request another message");
 const TAG: &str = "o";
 
-macro_rules! script {
-    ($name:ident, $file:literal) => {
-        static $name: LazyLock<Script> = LazyLock::new(|| {
-            Script::new(concat!(include_str!("lua/prelude.lua"), include_str!($file)))
-        });
-    };
-}
-
-script!(ADMIT, "lua/admit.lua");
-script!(PUT, "lua/put.lua");
-script!(FIND, "lua/find.lua");
-script!(TAKE, "lua/take.lua");
-script!(GUESS, "lua/guess.lua");
+static ADMIT: LazyLock<Script> =
+    script!("../../store/lua/time.lua", "../../store/lua/pace.lua", "lua/admit.lua");
+static PUT: LazyLock<Script> = script!("../../store/lua/time.lua", "lua/put.lua");
+static FIND: LazyLock<Script> = script!("lua/find.lua");
+static TAKE: LazyLock<Script> = script!("lua/take.lua");
+static GUESS: LazyLock<Script> = script!("lua/guess.lua");
 
 /// One-time tokens on a Redis server.
 pub struct RedisTokens {
@@ -91,15 +86,11 @@ impl RemoteTokens for RedisTokens {
         let Request { purpose, recipient, network, per_recipient, per_network } = *request;
         let recipient = self.digested('r', &[&[purpose.number()], recipient.as_bytes()].concat());
         let mut keys = vec![recipient];
-        keys.extend(network.map(|network| match network {
-            IpAddr::V4(address) => self.digested('n', &address.octets()),
-            IpAddr::V6(address) => self.digested('n', &address.octets()),
-        }));
+        keys.extend(network.map(|network| self.digested('n', Key::address(network).as_bytes())));
         let rates = [per_recipient, per_network];
         let arguments = rates.into_iter().flat_map(|rate| [int(rate.interval), rate.burst.into()]);
-        let reply = self.redis.run(&ADMIT, &keys, arguments);
-        Box::pin(async move {
-            let wait = reply.await.and_then(Value::into_int).map_err(failed)?;
+        answer(self.redis.run(&ADMIT, &keys, arguments), |wait| {
+            let wait = wait.into_int().map_err(failed)?;
             Ok(Duration::from_millis(u64::try_from(wait).map_err(|_| corrupt())?))
         })
     }
@@ -114,25 +105,21 @@ impl RemoteTokens for RedisTokens {
             put.data.into(),
             int(millis(put.lifetime)),
         ];
-        let reply = self.redis.run(&PUT, &keys, arguments);
-        Box::pin(async move { reply.await.map(drop).map_err(failed) })
+        answer(self.redis.run(&PUT, &keys, arguments), |_| Ok(()))
     }
 
     fn find(&self, slot: &Slot, digest: &[u8; 32]) -> BoxFuture<Option<Found>> {
-        let reply = self.redis.run(&FIND, [&self.slot(slot)], [digest]);
-        Box::pin(async move {
-            let mut fields = reply.await.and_then(Value::into_array).map_err(failed)?.into_iter();
-            let mut bytes = || fields.next().map(|value| value.into_bytes().map_err(failed));
-            let (Some(subject), Some(data)) = (bytes(), bytes()) else { return Ok(None) };
-            let subject = String::from_utf8(subject?.ok_or_else(corrupt)?);
-            let subject = subject.map_err(|_| corrupt())?;
-            Ok(Some(Found { subject, data: data?.ok_or_else(corrupt)? }))
+        answer(self.redis.run(&FIND, [&self.slot(slot)], [digest]), |found| {
+            let mut fields = Fields::read(found)?;
+            if fields.is_empty() {
+                return Ok(None);
+            }
+            Ok(Some(Found { subject: fields.text()?, data: fields.bytes()? }))
         })
     }
 
     fn take(&self, slot: &Slot, digest: &[u8; 32], proof: &[u8; 32]) -> BoxFuture<Taken> {
-        let reply = self.redis.run(&TAKE, [&self.slot(slot)], [digest, proof]);
-        Box::pin(async move { taken(reply.await.map_err(failed)?) })
+        answer(self.redis.run(&TAKE, [&self.slot(slot)], [digest, proof]), taken)
     }
 
     fn guess(
@@ -143,13 +130,11 @@ impl RemoteTokens for RedisTokens {
         tries: u32,
     ) -> BoxFuture<Taken> {
         let arguments = [Arg::from(digest), proof.into(), tries.into()];
-        let reply = self.redis.run(&GUESS, [&self.slot(slot)], arguments);
-        Box::pin(async move { taken(reply.await.map_err(failed)?) })
+        answer(self.redis.run(&GUESS, [&self.slot(slot)], arguments), taken)
     }
 
     fn void(&self, slot: &Slot) -> BoxFuture<()> {
-        let reply = self.redis.send("DEL", [&self.slot(slot)]);
-        Box::pin(async move { reply.await.map(drop).map_err(failed) })
+        answer(self.redis.send("DEL", [&self.slot(slot)]), |_| Ok(()))
     }
 }
 
@@ -160,11 +145,4 @@ fn taken(answer: Value) -> Result<Taken, StoreError> {
         2 => Ok(Taken::Void),
         _ => Err(corrupt()),
     }
-}
-
-/// A number of milliseconds, bounded so that Lua's numbers are exact.
-fn int(millis: u64) -> Arg<'static> {
-    const MOST: i64 = 1 << 50;
-
-    Arg::Int(i64::try_from(millis).unwrap_or(MOST).min(MOST))
 }

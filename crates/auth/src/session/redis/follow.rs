@@ -5,13 +5,11 @@ use std::{sync::Weak, time::Duration};
 use hardpoint_core::{Mono, Time};
 use hardpoint_redis::{Entry, Tail};
 
-use super::{
-    scripts::{Fields, corrupt, failed},
-    store::{RedisSessions, SCRIPTS},
-};
+use super::{RedisSessions, scripts};
 use crate::{
     Revocations, Revoked,
     session::{FamilyStore, StoreError},
+    store::redis::{Fields, corrupt, failed},
 };
 
 /// Where the copy is: the number of the last log entry that it contains.
@@ -110,7 +108,7 @@ async fn apply(
 }
 
 async fn status(store: &RedisSessions) -> Result<(u64, u64), StoreError> {
-    let answer = store.run(&SCRIPTS.status, &[], &[], |answer| {
+    let answer = store.run(&scripts::STATUS, &[], &[], |answer| {
         let mut fields = Fields::read(answer)?;
         Ok((fields.number()?, fields.number()?))
     });
@@ -123,7 +121,7 @@ async fn snapshot(store: &RedisSessions) -> Result<Position, StoreError> {
     let (mut first, mut begun) = (0, None);
     loop {
         let range = [first.into(), (first + PAGE - 1).into()];
-        let page = store.run(&SCRIPTS.snapshot, &[], &range, |answer| {
+        let page = store.run(&scripts::SNAPSHOT, &[], &range, |answer| {
             let mut fields = Fields::read(answer)?;
             let (origin, number, last) = (fields.number()?, fields.number()?, fields.text()?);
             let (mut page, mut entries) = (fields.list()?, Vec::new());

@@ -1,18 +1,11 @@
 //! The store, and its setup.
 
-use std::{
-    fmt::Write,
-    sync::{Arc, LazyLock},
-    time::Duration,
-};
+use std::{fmt::Write, sync::Arc, time::Duration};
 
 use hardpoint_core::{Key, Time, event::StoreErrorKind};
 use hardpoint_redis::{Arg, Concept, DigestKey, Keys, Redis, Script, Value, WhenFull};
 
-use super::{
-    follow,
-    scripts::{Fields, Scripts, corrupt, failed},
-};
+use super::{follow, scripts};
 use crate::{
     ConfigError, RevocationState, Revocations, Revoked,
     revocation::RevocationQuestion,
@@ -21,6 +14,7 @@ use crate::{
         Reuse, Revoke, Session, SessionClient, SessionStore, StoreError, Transition, Which,
         family::millis,
     },
+    store::redis::{Fields, answer, corrupt, int},
 };
 
 /// Sessions on a Redis server. Set up by [`builder`](Self::builder).
@@ -143,8 +137,6 @@ impl Names {
     }
 }
 
-pub(super) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(Scripts::new);
-
 impl RedisSessions {
     /// A store on this server. Subjects are digested with `digests`, which must be the same on every
     /// instance, before they become parts of keys.
@@ -172,8 +164,7 @@ impl RedisSessions {
         read: impl FnOnce(Value) -> Result<T, StoreError> + Send + 'static,
     ) -> BoxFuture<T> {
         let keys: Vec<&str> = self.names.common().iter().chain(keys).copied().collect();
-        let reply = self.redis.run(script, keys, arguments.iter().copied());
-        Box::pin(async move { read(reply.await.map_err(failed)?) })
+        answer(self.redis.run(script, keys, arguments.iter().copied()), read)
     }
 
     /// The keys of a subject.
@@ -220,12 +211,12 @@ impl FamilyStore for RedisSessions {
         let arguments = [
             Arg::from(&id),
             opening.subject.into(),
-            int(opening.absolute),
-            int(opening.access),
+            int(millis(opening.absolute)),
+            int(millis(opening.access)),
             opening.max_sessions.get().into(),
             (&replaced).into(),
             (&names.family).into(),
-            int(opening.rotation.idle),
+            int(millis(opening.rotation.idle)),
             (&opening.proof).into(),
             opening.key_id.into(),
             (&keys.digest).into(),
@@ -238,7 +229,7 @@ impl FamilyStore for RedisSessions {
         ];
         let (copy, subject) = (self.revocations.clone(), opening.subject.to_owned());
         let keys = [family.as_str(), &keys.sessions, &keys.epoch];
-        self.run(&SCRIPTS.open, &keys, &arguments, move |answer| {
+        self.run(&scripts::OPEN, &keys, &arguments, move |answer| {
             let mut fields = Fields::read(answer)?;
             let origin = fields.number()?;
             let opened = Opened { epoch: fields.number()?, at: fields.number()? };
@@ -260,16 +251,14 @@ impl FamilyStore for RedisSessions {
             AfterGrace::BranchKill { per_day } => per_day.get(),
         };
         let (agent, network) = kept(presentation.client);
-        // Authentic tokens have far smaller generations.
-        let generation = i64::try_from(presentation.generation).unwrap_or(i64::MAX);
         let arguments = [
             Arg::from(&id),
-            generation.into(),
+            int(presentation.generation),
             (&presentation.proof).into(),
             presentation.key_id.into(),
-            int(rotation.grace),
-            int(rotation.idle),
-            int(presentation.access),
+            int(millis(rotation.grace)),
+            int(millis(rotation.idle)),
+            int(millis(presentation.access)),
             per_day.into(),
             (&names.sessions).into(),
             (&names.epoch).into(),
@@ -278,7 +267,7 @@ impl FamilyStore for RedisSessions {
         ];
         let (copy, presenter) = (self.revocations.clone(), presentation.client.kept());
         let presented = presentation.generation;
-        self.run(&SCRIPTS.present, &[&family], &arguments, move |answer| {
+        self.run(&scripts::PRESENT, &[&family], &arguments, move |answer| {
             let mut fields = Fields::read(answer)?;
             let transition = match fields.text()?.as_str() {
                 "expired" | "unknown" => return Ok(Presented::Unknown),
@@ -313,7 +302,7 @@ impl FamilyStore for RedisSessions {
         let arguments =
             [&self.names.family, &keys.digest, &keys.former_sessions, &keys.former_epoch];
         let arguments = arguments.map(Arg::from);
-        self.run(&SCRIPTS.list, &[&keys.sessions, &keys.epoch], &arguments, |answer| {
+        self.run(&scripts::LIST, &[&keys.sessions, &keys.epoch], &arguments, |answer| {
             let (mut fields, mut found) = (Fields::read(answer)?, Vec::new());
             while !fields.is_empty() {
                 let mut session = fields.list()?;
@@ -335,8 +324,8 @@ impl FamilyStore for RedisSessions {
         let arguments = [
             Arg::from(which),
             (&id).into(),
-            int(revoke.access),
-            int(revoke.absolute),
+            int(millis(revoke.access)),
+            int(millis(revoke.absolute)),
             revoke.subject.into(),
             (&self.names.family).into(),
             (&keys.digest).into(),
@@ -345,7 +334,7 @@ impl FamilyStore for RedisSessions {
         ];
         let (copy, subject) = (self.revocations.clone(), revoke.subject.to_owned());
         let keys = [keys.sessions.as_str(), &keys.epoch];
-        self.run(&SCRIPTS.revoke, &keys, &arguments, move |answer| {
+        self.run(&scripts::REVOKE, &keys, &arguments, move |answer| {
             let mut fields = Fields::read(answer)?;
             copy.began(fields.number()?);
             let (epoch, until, count) = (fields.number()?, fields.number()?, fields.number()?);
@@ -362,9 +351,9 @@ impl FamilyStore for RedisSessions {
 
     fn revoke_token(&self, id: &str, until: u64) -> BoxFuture<()> {
         let until = until.min(LATEST);
-        let arguments = [Arg::from(id), i64::try_from(until).unwrap_or(i64::MAX).into()];
+        let arguments = [Arg::from(id), int(until)];
         let (copy, id) = (self.revocations.clone(), id.to_owned());
-        self.run(&SCRIPTS.revoke_token, &[], &arguments, move |_| {
+        self.run(&scripts::REVOKE_TOKEN, &[], &arguments, move |_| {
             copy.record(&Revoked::token(&id, until));
             Ok(())
         })
@@ -377,7 +366,7 @@ impl FamilyStore for RedisSessions {
         let (session, token) = (text(question.session), text(question.token_id));
         let epoch = question.epoch;
         let arguments = [(&session).into(), (&token).into()];
-        self.run(&SCRIPTS.ask, &[&keys.epoch, former], &arguments, move |answer| {
+        self.run(&scripts::ASK, &[&keys.epoch, former], &arguments, move |answer| {
             let mut fields = Fields::read(answer)?;
             let (origin, least, listed) = (fields.number()?, fields.text()?, fields.text()?);
             let least =
@@ -412,10 +401,6 @@ fn kept(client: &SessionClient) -> (&str, String) {
         let _written = write!(network, "{address}");
     }
     (client.agent().unwrap_or_default(), network)
-}
-
-fn int(duration: Duration) -> Arg<'static> {
-    i64::try_from(millis(duration)).unwrap_or(i64::MAX).into()
 }
 
 /// The end of the year 9999: the server writes a greater score as a fraction, which nothing reads.

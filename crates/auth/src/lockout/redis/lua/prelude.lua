@@ -1,9 +1,5 @@
 -- KEYS[1] account, KEYS[2] device, KEYS[3] network, KEYS[4] all, KEYS[5] all devices. A lane is kept as
--- failures:open:next_at:last_at, a pace as the time at which it is replenished. All times are
--- milliseconds of the server's clock.
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local function whole(number) return string.format('%.0f', number) end
+-- failures:open:next_at:last_at.
 
 -- 90 days: how long a lane that reached its hard stop is kept.
 local LOCKED = 7776000000
@@ -57,22 +53,4 @@ local function write_lane(key, lane, limits)
   local kept = limits.forget_after
   if counted(lane) >= limits.hard_stop then kept = LOCKED end
   redis.call('SET', key, lane_text(lane), 'PX', whole(math.max(kept, 1)))
-end
-
--- A pace, and how long one more has to wait. A clock that was ahead and was set back extends no wait.
-local function read_pace(key, interval, burst)
-  local at, full = tonumber(redis.call('GET', key) or 0), now + interval * burst
-  if at > full then
-    at = full
-    redis.call('SET', key, whole(at), 'PX', whole(interval * burst))
-  end
-  return at, math.max(math.max(at, now) + interval - now - interval * burst, 0)
-end
-
-local function write_pace(key, at)
-  if at <= now then
-    redis.call('DEL', key)
-  else
-    redis.call('SET', key, whole(at), 'PX', whole(at - now))
-  end
 end

@@ -1,3 +1,4 @@
+-- Returns the lane, the decision, and when the attempt is admitted or how long it has to wait.
 -- ARGV[1] jitter, ARGV[2] whether the device is known, ARGV[3] whether the network is, ARGV[4] the
 -- limits of an account, ARGV[10] those of a device, ARGV[16] interval and burst of networks, ARGV[18]
 -- those of all, ARGV[20] the limits of all devices. An interval of 0 means no limit.
@@ -15,8 +16,8 @@ local function check(lane, limits)
 end
 
 local function refusal(name, lane, wait)
-  if lane.open > 0 and lane.failures == 0 then return { name, 'busy', whole(wait) } end
-  return { name, whole(wait) }
+  local is_busy = lane.open > 0 and lane.failures == 0
+  return { name, is_busy and 'busy' or 'wait', whole(wait) }
 end
 
 local function take(key, lane, limits)
@@ -35,14 +36,14 @@ if ARGV[2] == '1' then
   if wait == -1 and all_wait == -1 then
     take(KEYS[2], lane, limits)
     take(KEYS[5], all, all_limits)
-    return { 'device', 'at', whole(now) }
+    return { 'device', 'admitted', whole(now) }
   end
 end
 
 local limits = limits_at(4)
 local lane = read_lane(KEYS[1], limits)
 local wait = check(lane, limits)
-if wait == -2 then return { 'account', 'locked' } end
+if wait == -2 then return { 'account', 'locked', '0' } end
 if wait >= 0 then return refusal('account', lane, wait) end
 
 local paces = {}
@@ -51,10 +52,10 @@ for index, name in ipairs({ 'network', 'global' }) do
   if interval > 0 and (name == 'global' or ARGV[3] == '1') then
     local key = KEYS[2 + index]
     local at, wait = read_pace(key, interval, tonumber(ARGV[15 + 2 * index]))
-    if wait > 0 then return { name, whole(wait) } end
+    if wait > 0 then return { name, 'wait', whole(wait) } end
     paces[#paces + 1] = { key = key, at = math.max(at, now) + interval }
   end
 end
 take(KEYS[1], lane, limits)
 for _, pace in ipairs(paces) do write_pace(pace.key, pace.at) end
-return { 'account', 'at', whole(now) }
+return { 'account', 'admitted', whole(now) }

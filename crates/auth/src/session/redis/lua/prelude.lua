@@ -1,9 +1,5 @@
 -- KEYS[1] origin, KEYS[2] log, KEYS[3] live revocations, KEYS[4] number of the last log entry.
--- All times are milliseconds of the server's clock, except the scores of live revocations, which are
--- seconds, rounded up.
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local function whole(number) return string.format('%.0f', number) end
+-- All times are milliseconds, except the scores of live revocations, which are seconds, rounded up.
 
 -- A server that lost its state begins anew, at a larger number than any epoch before.
 local origin = tonumber(redis.call('GET', KEYS[1]))
