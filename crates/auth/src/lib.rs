@@ -98,7 +98,7 @@ pub use self::{
     revocation::{Revocations, Revoked},
     scopes::{ParseScopesError, Scopes},
     session::{SessionIssuer, SessionStore},
-    store::StoreError,
+    store::{InMemory, StoreError},
     token::{
         AskedStore, Claims, IssueError, IssuedToken, KeyIdRule, Need, NewToken, Profile,
         Revocation, RevocationPolicy, RevocationState, ScopeForm, SignedBytes, TokenCache,

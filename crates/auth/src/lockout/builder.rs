@@ -6,12 +6,13 @@ use hardpoint_core::{Telemetry, Time};
 use tokio::sync::{Notify, Semaphore};
 
 use super::{
-    AttemptStore, Limits, LoginGuard, MemoryAttempts, OnFailure,
+    AttemptStore, Limits, LoginGuard, OnFailure,
     failure::Outage,
     guard::{Fallback, Inner, MOST_WAITING},
+    memory::MemoryAttempts,
     store::Kept,
 };
-use crate::{ConfigError, session::root::DerivedKeys};
+use crate::{ConfigError, InMemory, session::root::DerivedKeys};
 
 /// Sets up a [`LoginGuard`].
 ///
@@ -137,7 +138,7 @@ impl LoginGuardBuilder {
                 ));
             }
             if matches!(self.inner.store.kept, Kept::Remote(_)) {
-                let attempts = MemoryAttempts::builder().time(self.inner.time.clone()).attempts();
+                let attempts = MemoryAttempts::new(InMemory::new().time(self.inner.time.clone()));
                 let limits = self.inner.limits.share(share);
                 self.inner.fallback = Some(Fallback { attempts, limits });
             }

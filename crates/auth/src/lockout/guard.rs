@@ -17,11 +17,12 @@ use hardpoint_core::{
 use tokio::sync::{Notify, Semaphore};
 
 use super::{
-    Attempt, AttemptStore, Denied, Limits, LockoutError, LoginClient, LoginGuardBuilder,
-    MemoryAttempts, OnFailure, Settled, Ticket,
+    Attempt, AttemptStore, Denied, Limits, LockoutError, LoginClient, LoginGuardBuilder, OnFailure,
+    Settled, Ticket,
     device::{self, DeviceCookie},
     failure::{Failing, Outage},
     lane::MAX_JITTER,
+    memory::MemoryAttempts,
     store::{Attempter, Kept},
 };
 use crate::{

@@ -2,24 +2,21 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hardpoint_core::{Key, Time};
+use hardpoint_core::Key;
 
 use super::{
     AttemptStore, Denied, LaneLimits, LaneState, Lanes, Limits, Settled, Ticket,
     store::{Attempter, Kept},
 };
 use crate::{
+    InMemory,
     rate::Pace,
     store::StoreClock,
     table::{self, Digests, Table},
 };
 
-/// Attempts in the memory of this process. Set up by [`builder`](Self::builder).
-///
-/// The tables have a fixed size. A full bucket forgets a lane whose failures are forgotten anyway, or
-/// else the lane with the fewest failures. To make the store forget an account, an attacker has to
-/// fail more often than that account did, on about as many accounts as the table has room for.
-pub struct MemoryAttempts {
+/// Attempts in the memory of this process: see [`AttemptStore::memory`].
+pub(super) struct MemoryAttempts {
     counts: Mutex<Counts>,
     capacity: usize,
     digests: Digests,
@@ -47,47 +44,9 @@ impl Counts {
     }
 }
 
-/// Sets up [`MemoryAttempts`].
-///
-/// Defaults: 65,536 lanes and networks, the system's time.
-#[derive(Debug)]
-#[must_use]
-pub struct MemoryAttemptsBuilder {
-    capacity: usize,
-    time: Time,
-}
-
-impl MemoryAttemptsBuilder {
-    pub(super) const fn new() -> Self {
-        Self { capacity: 65_536, time: Time::system() }
-    }
-
-    /// How many accounts and devices are counted, and how many networks. Default: 65,536 of each,
-    /// which take 9 MB. It is rounded up to a multiple of eight.
-    pub const fn capacity(mut self, capacity: usize) -> Self {
-        self.capacity = capacity;
-        self
-    }
-
-    /// Reads the time from this handle. Default: the system's clocks.
-    pub fn time(mut self, time: impl Into<Time>) -> Self {
-        self.time = time.into();
-        self
-    }
-
-    /// The store.
-    #[must_use]
-    pub fn build(self) -> AttemptStore {
-        AttemptStore { kept: Kept::Memory(Arc::new(self.attempts())) }
-    }
-
-    pub(super) fn attempts(self) -> MemoryAttempts {
-        MemoryAttempts {
-            counts: Mutex::new(Counts::new(self.capacity)),
-            capacity: self.capacity,
-            digests: Digests::new(),
-            clock: StoreClock::new(self.time),
-        }
+impl From<InMemory> for AttemptStore {
+    fn from(settings: InMemory) -> Self {
+        Self { kept: Kept::Memory(Arc::new(MemoryAttempts::new(settings))) }
     }
 }
 
@@ -122,9 +81,14 @@ impl table::Kept for Pace {
 }
 
 impl MemoryAttempts {
-    /// Counts attempts in memory.
-    pub const fn builder() -> MemoryAttemptsBuilder {
-        MemoryAttemptsBuilder::new()
+    pub(super) fn new(settings: InMemory) -> Self {
+        let capacity = settings.capacity.unwrap_or(65_536);
+        Self {
+            counts: Mutex::new(Counts::new(capacity)),
+            capacity,
+            digests: Digests::new(),
+            clock: StoreClock::new(settings.time),
+        }
     }
 
     pub(super) fn reserve(

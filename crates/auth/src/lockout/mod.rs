@@ -104,7 +104,6 @@ pub use self::{
     guard::LoginGuard,
     lane::{Full, LaneLimits, LaneState, Settled},
     limits::{Denied, Lanes, Limits, Ticket},
-    memory::{MemoryAttempts, MemoryAttemptsBuilder},
     store::{AttemptStore, Attempter, RemoteAttempts},
 };
 pub use crate::rate::{Pace, Rate};

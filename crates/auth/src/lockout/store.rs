@@ -2,8 +2,11 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::{Denied, Limits, MemoryAttempts, MemoryAttemptsBuilder, Settled, Ticket};
-use crate::store::{BoxFuture, StoreError};
+use super::{Denied, Limits, Settled, Ticket, memory::MemoryAttempts};
+use crate::{
+    InMemory,
+    store::{BoxFuture, StoreError},
+};
 
 /// Where attempts are counted: in the memory of this process, or in a store that several instances
 /// share. Clones share the counts.
@@ -21,11 +24,15 @@ pub(super) enum Kept {
 debug_only!(Kept {});
 
 impl AttemptStore {
-    /// Counts in the memory of this process, with the default bounds and the system's clocks. A
-    /// restart forgets all counts.
+    /// Counts in the memory of this process, with the default bounds and the system's clocks
+    /// ([`InMemory`]). A restart forgets all counts.
+    ///
+    /// The tables have a fixed size. A full bucket forgets a lane whose failures are forgotten anyway, or
+    /// else the lane with the fewest failures. To make the store forget an account, an attacker has to
+    /// fail more often than that account did, on about as many accounts as the table has room for.
     #[must_use]
     pub fn memory() -> Self {
-        MemoryAttemptsBuilder::new().build()
+        InMemory::new().into()
     }
 
     /// Counts in a remote store.

@@ -9,17 +9,18 @@ use std::{
     time::Duration,
 };
 
-use hardpoint_core::{Key, Time, event::StoreErrorKind};
+use hardpoint_core::{Key, event::StoreErrorKind};
 
 use super::{Found, Purpose, Put, Request, Slot, Taken, TokenRecord, TokenStore, store::Kept};
 use crate::{
+    InMemory,
     rate::Pace,
     store::{StoreClock, StoreError, millis},
     table::{Digests, Table},
 };
 
-/// One-time tokens in the memory of this process. Set up by [`builder`](Self::builder).
-pub struct MemoryTokens {
+/// One-time tokens in the memory of this process.
+pub(super) struct MemoryTokens {
     shards: Box<[Mutex<Shard>]>,
     requests: Mutex<Table<Pace>>,
     digests: Digests,
@@ -39,64 +40,28 @@ struct Shard {
 
 const PURPOSES: usize = 4;
 
-/// Sets up [`MemoryTokens`].
-///
-/// Defaults: 100 000 tokens, the system's time.
-#[derive(Debug)]
-#[must_use]
-pub struct MemoryTokensBuilder {
-    capacity: usize,
-    time: Time,
-}
-
 const SHARDS: usize = 64;
 /// How often a shard is searched for what has expired, in milliseconds.
 const SWEEP: u64 = 60_000;
 /// The paces of requests that are remembered.
 const REQUESTS: usize = 65_536;
 
-impl MemoryTokensBuilder {
-    pub(super) const fn new() -> Self {
-        Self { capacity: 100_000, time: Time::system() }
-    }
-
-    /// How many tokens there may be. Default: 100 000, which take about 40 MB with 200 bytes of data
-    /// each. Beyond it no token is made: replacing others instead would let an attacker void them. One
-    /// purpose takes at most half of it, so that strangers who sign up with many addresses do not keep
-    /// others from a reset.
-    pub const fn capacity(mut self, capacity: usize) -> Self {
-        self.capacity = capacity;
-        self
-    }
-
-    /// Reads the time from this handle. Default: the system's clocks.
-    pub fn time(mut self, time: impl Into<Time>) -> Self {
-        self.time = time.into();
-        self
-    }
-
-    /// The store.
-    #[must_use]
-    pub fn build(self) -> TokenStore {
-        TokenStore {
+impl From<InMemory> for TokenStore {
+    fn from(settings: InMemory) -> Self {
+        Self {
             kept: Kept::Memory(Arc::new(MemoryTokens {
                 shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
                 requests: Mutex::new(Table::new(REQUESTS)),
                 digests: Digests::new(),
                 counts: Default::default(),
-                capacity: self.capacity,
-                clock: StoreClock::new(self.time),
+                capacity: settings.capacity.unwrap_or(100_000),
+                clock: StoreClock::new(settings.time),
             })),
         }
     }
 }
 
 impl MemoryTokens {
-    /// Keeps tokens in memory.
-    pub const fn builder() -> MemoryTokensBuilder {
-        MemoryTokensBuilder::new()
-    }
-
     pub(super) fn admit(&self, request: &Request<'_>) -> Result<Duration, StoreError> {
         let Request { purpose, recipient, network, per_recipient, per_network } = *request;
         let recipient = self.digests.digest(purpose.number(), recipient.as_bytes());

@@ -85,7 +85,6 @@ pub use self::{
     },
     error::OneTimeError,
     link::LinkBase,
-    memory::{MemoryTokens, MemoryTokensBuilder},
     purpose::Purpose,
     record::TokenRecord,
     store::{Found, Put, RemoteTokens, Request, Slot, Taken, TokenStore},

@@ -2,8 +2,9 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use super::{MemoryTokens, MemoryTokensBuilder, Purpose};
+use super::{Purpose, memory::MemoryTokens};
 use crate::{
+    InMemory,
     rate::Rate,
     store::{BoxFuture, StoreError},
 };
@@ -136,11 +137,11 @@ macro_rules! either {
 }
 
 impl TokenStore {
-    /// Keeps tokens in the memory of this process, with the default bounds and the system's clocks. A
-    /// restart forgets them all.
+    /// Keeps tokens in the memory of this process, with the default bounds and the system's clocks
+    /// ([`InMemory`]). A restart forgets them all.
     #[must_use]
     pub fn memory() -> Self {
-        MemoryTokensBuilder::new().build()
+        InMemory::new().into()
     }
 
     /// Keeps tokens in a remote store.

@@ -122,8 +122,8 @@ pub use self::{
     log_in::LogIn,
     root::{RootSecret, RootSecretError},
     store::{
-        Accepted, BoxFuture, FamilyStore, MemorySessions, MemorySessionsBuilder, Opened, Opening,
-        Presentation, Presented, Revoke, SessionStore, StoreError, Which,
+        Accepted, BoxFuture, FamilyStore, Opened, Opening, Presentation, Presented, Revoke,
+        SessionStore, StoreError, Which,
     },
     tokens::{Rotated, SessionTokens},
 };

@@ -10,24 +10,20 @@ use std::{
     time::Duration,
 };
 
-use hardpoint_core::{Time, event::StoreErrorKind};
+use hardpoint_core::event::StoreErrorKind;
 
 use super::{
     Accepted, Kept, Opened, Opening, Presentation, Presented, Revoke, SessionStore, StoreError,
     Which,
 };
 use crate::{
-    Revocations, Revoked,
+    InMemory, Revocations, Revoked,
     session::{FamilyState, Reuse, Session, SessionId, Transition, family::millis},
     store::StoreClock,
 };
 
-/// Sessions in the memory of this process. Set up by [`builder`](Self::builder).
-///
-/// Sessions are spread over 64 locks by id and by subject. An expired session is removed when it is
-/// presented, when its subject logs in or lists its sessions, and by log-ins that sweep a share of
-/// the table once a minute.
-pub struct MemorySessions {
+/// Sessions in the memory of this process: see [`SessionStore::memory`].
+pub(super) struct MemorySessions {
     families: Box<[Mutex<Families>]>,
     subjects: Box<[Mutex<Subjects>]>,
     hasher: RandomState,
@@ -41,16 +37,6 @@ pub struct MemorySessions {
 }
 
 debug_only!(MemorySessions { count, capacity });
-
-/// Sets up [`MemorySessions`].
-///
-/// Defaults: 100 000 sessions, the system's time.
-#[derive(Debug)]
-#[must_use]
-pub struct MemorySessionsBuilder {
-    capacity: usize,
-    time: Time,
-}
 
 #[derive(Default)]
 struct Families {
@@ -84,35 +70,19 @@ const SHARDS: usize = 64;
 /// How often a shard is searched for what has expired, in milliseconds.
 const SWEEP: u64 = 60_000;
 
-impl MemorySessionsBuilder {
-    /// How many sessions there may be. Default: 100 000, which take up to 50 MB with long user
-    /// agents. Beyond it, log-ins are refused with 503: ending other users' sessions instead would
-    /// let an attacker with many accounts log them out. With 0 every log-in is refused.
-    pub fn capacity(mut self, capacity: usize) -> Self {
-        self.capacity = capacity;
-        self
-    }
-
-    /// Reads the time from this handle. Default: the system's clocks.
-    pub fn time(mut self, time: impl Into<Time>) -> Self {
-        self.time = time.into();
-        self
-    }
-
-    /// The store.
-    #[must_use]
-    pub fn build(self) -> SessionStore {
-        let clock = StoreClock::new(self.time.clone());
+impl From<InMemory> for SessionStore {
+    fn from(settings: InMemory) -> Self {
+        let clock = StoreClock::new(settings.time.clone());
         let origin = clock.now();
-        let revocations = Revocations::local(self.time);
+        let revocations = Revocations::local(settings.time);
         revocations.began(origin);
-        SessionStore {
+        Self {
             kept: Kept::Memory(Arc::new(MemorySessions {
                 families: (0..SHARDS).map(|_| Mutex::default()).collect(),
                 subjects: (0..SHARDS).map(|_| Mutex::default()).collect(),
                 hasher: RandomState::new(),
                 count: AtomicUsize::new(0),
-                capacity: self.capacity,
+                capacity: settings.capacity.unwrap_or(100_000),
                 origin,
                 revocations,
                 clock,
@@ -122,11 +92,6 @@ impl MemorySessionsBuilder {
 }
 
 impl MemorySessions {
-    /// A store of sessions in memory.
-    pub fn builder() -> MemorySessionsBuilder {
-        MemorySessionsBuilder { capacity: 100_000, time: Time::system() }
-    }
-
     pub(super) fn revocations(&self) -> &Revocations {
         &self.revocations
     }

@@ -5,23 +5,21 @@ mod memory;
 
 use std::sync::Arc;
 
-pub use self::{
-    command::{Accepted, Opened, Opening, Presentation, Presented, Revoke, Which},
-    memory::{MemorySessions, MemorySessionsBuilder},
-};
+pub use self::command::{Accepted, Opened, Opening, Presentation, Presented, Revoke, Which};
+use self::memory::MemorySessions;
 use super::Session;
 pub use crate::store::{BoxFuture, StoreError};
-use crate::{RevocationState, Revocations, revocation::RevocationQuestion};
+use crate::{InMemory, RevocationState, Revocations, revocation::RevocationQuestion};
 
 /// Where sessions are kept: in the memory of this process, or in a store that several instances
 /// share. Clones share the sessions.
 #[derive(Clone, Debug)]
 pub struct SessionStore {
-    pub(super) kept: Kept,
+    kept: Kept,
 }
 
 #[derive(Clone)]
-pub(super) enum Kept {
+enum Kept {
     Memory(Arc<MemorySessions>),
     Remote(Arc<dyn FamilyStore>),
 }
@@ -29,11 +27,15 @@ pub(super) enum Kept {
 debug_only!(Kept {});
 
 impl SessionStore {
-    /// Keeps sessions in the memory of this process, with the default bounds and the system's
-    /// clocks. A restart ends them all, their access tokens included.
+    /// Keeps sessions in the memory of this process, with the default bounds and the system's clocks
+    /// ([`InMemory`]). A restart ends them all, their access tokens included.
+    ///
+    /// Sessions are spread over 64 locks by id and by subject. An expired session is removed when it is
+    /// presented, when its subject logs in or lists its sessions, and by log-ins that sweep a share of
+    /// the table once a minute.
     #[must_use]
     pub fn memory() -> Self {
-        MemorySessions::builder().build()
+        InMemory::new().into()
     }
 
     /// Keeps sessions in a remote store.

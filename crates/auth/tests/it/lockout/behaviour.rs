@@ -89,7 +89,7 @@ async fn a_log_in_does_not_wait_for_others_longer_than_its_patience() {
 #[tokio::test]
 async fn failures_that_time_has_forgotten_make_room_for_newer_ones() {
     let clock = ManualClock::default();
-    let store = MemoryAttempts::builder().capacity(8).time(&clock).build();
+    let store = InMemory::new().capacity(8).time(&clock).into();
     let guard = guard(store).limits(limit_of(2)).time(&clock).build().unwrap();
     let fail = async |account: &str| {
         guard.reserve(account, &stranger(1)).await.map(hardpoint_auth::lockout::Attempt::failed)

@@ -2,9 +2,7 @@
 
 use std::{collections::HashMap, net::IpAddr, ops::AsyncFnMut};
 
-use hardpoint_auth::lockout::{
-    Attempter, Denied, LaneState, Lanes, MemoryAttempts, Pace, Rate, Settled, Ticket,
-};
+use hardpoint_auth::lockout::{Attempter, Denied, LaneState, Lanes, Pace, Rate, Settled, Ticket};
 use hardpoint_core::event::AttemptLane;
 use proptest::{
     prelude::*,
@@ -240,7 +238,7 @@ fn unix(clock: &ManualClock) -> u64 {
 async fn memory_is_the_model() {
     check(100, async || {
         let clock = ManualClock::default();
-        (MemoryAttempts::builder().time(&clock).build(), Some(clock))
+        (InMemory::new().time(&clock).into(), Some(clock))
     })
     .await;
 }

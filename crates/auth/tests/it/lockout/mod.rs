@@ -11,9 +11,10 @@ use std::{
 };
 
 use hardpoint_auth::{
+    InMemory,
     lockout::{
         AttemptStore, DeviceCookie, LaneLimits, Limits, LockoutError, LoginClient, LoginGuard,
-        LoginGuardBuilder, MemoryAttempts,
+        LoginGuardBuilder,
     },
     session::RootSecret,
 };
@@ -44,7 +45,7 @@ impl Fixture {
 
     fn with(change: impl FnOnce(LoginGuardBuilder) -> LoginGuardBuilder) -> Self {
         let clock = ManualClock::default();
-        let store = MemoryAttempts::builder().time(&clock).build();
+        let store = InMemory::new().time(&clock).into();
         let told = Arc::new(Mutex::new(String::new()));
         let sink = Arc::clone(&told);
         let telemetry = Telemetry::new(move |event: &Event<'_>| {

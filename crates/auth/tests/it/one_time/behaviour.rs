@@ -195,7 +195,7 @@ async fn requests_are_capped_for_each_recipient_known_or_not_and_for_each_networ
 
 #[tokio::test]
 async fn a_full_store_makes_no_token_and_voids_none() {
-    let store = MemoryTokens::builder().capacity(1).build();
+    let store = InMemory::new().capacity(1).into();
     let tokens = tokens(store).build();
     let token = issue(&tokens, b"state").await;
     let full = tokens.issue(NewOneTimeToken::new(RESET, "bob")).await.unwrap_err();
@@ -207,7 +207,7 @@ async fn a_full_store_makes_no_token_and_voids_none() {
 
 #[tokio::test]
 async fn sign_ups_of_strangers_leave_room_for_resets() {
-    let tokens = tokens(MemoryTokens::builder().capacity(20).build()).build();
+    let tokens = tokens(InMemory::new().capacity(20).into()).build();
     let mut made = 0;
     for number in 0..100 {
         let address = format!("{number}@example.org");

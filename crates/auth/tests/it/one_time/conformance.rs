@@ -214,7 +214,7 @@ fn decide(
 async fn memory_is_the_model() {
     check(500, async || {
         let clock = ManualClock::default();
-        (MemoryTokens::builder().time(&clock).build(), Some(clock))
+        (InMemory::new().time(&clock).into(), Some(clock))
     })
     .await;
 }

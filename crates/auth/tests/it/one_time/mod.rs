@@ -11,9 +11,9 @@ use std::{
 };
 
 use hardpoint_auth::{
+    InMemory,
     one_time::{
-        MemoryTokens, NewOneTimeToken, OneTimeError, OneTimeTokens, OneTimeTokensBuilder, Purpose,
-        TokenStore,
+        NewOneTimeToken, OneTimeError, OneTimeTokens, OneTimeTokensBuilder, Purpose, TokenStore,
     },
     session::RootSecret,
 };
@@ -38,7 +38,7 @@ struct Fixture {
 impl Fixture {
     fn new() -> Self {
         let clock = ManualClock::default();
-        let store = MemoryTokens::builder().time(&clock).build();
+        let store: TokenStore = InMemory::new().time(&clock).into();
         let told = Arc::new(Mutex::new(String::new()));
         let sink = Arc::clone(&told);
         let telemetry = Telemetry::new(move |event: &Event<'_>| {

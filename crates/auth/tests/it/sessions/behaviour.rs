@@ -298,7 +298,7 @@ async fn a_root_secret_is_replaced_without_ending_sessions() {
 #[tokio::test]
 async fn a_full_store_refuses_log_ins_and_ends_no_session() {
     let clock = ManualClock::default();
-    let store = MemorySessions::builder().capacity(2).time(&clock).build();
+    let store = InMemory::new().capacity(2).time(&clock).into();
     let service = Service::on(store, clock, &root(1), |builder| builder);
     let first = service.log_in("alice").await;
     let second = service.log_in("bob").await;

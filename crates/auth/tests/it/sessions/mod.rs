@@ -12,11 +12,11 @@ use std::{
 };
 
 use hardpoint_auth::{
-    KeySet, RevocationPolicy, SessionIssuer, SessionStore, SigningKey, TokenCache, TokenIssuer,
-    TokenVerifier, VerifyErrorKind,
+    InMemory, KeySet, RevocationPolicy, SessionIssuer, SessionStore, SigningKey, TokenCache,
+    TokenIssuer, TokenVerifier, VerifyErrorKind,
     session::{
-        Grant, GrantError, MemorySessions, RootSecret, Session, SessionClient, SessionError,
-        SessionIssuerBuilder, SessionTokens,
+        Grant, GrantError, RootSecret, Session, SessionClient, SessionError, SessionIssuerBuilder,
+        SessionTokens,
     },
 };
 use hardpoint_core::{Event, ManualClock, Secret, Telemetry, event::RefreshResult};
@@ -75,7 +75,7 @@ impl Service {
 
     fn with(change: impl FnOnce(SessionIssuerBuilder) -> SessionIssuerBuilder) -> Self {
         let clock = ManualClock::default();
-        let store = MemorySessions::builder().time(&clock).build();
+        let store = InMemory::new().time(&clock).into();
         Self::on(store, clock, &root(1), change)
     }
 
@@ -139,7 +139,7 @@ async fn same(_: Session) -> Result<Grant, GrantError> {
 async fn memory_is_the_model() {
     conformance::check(500, async || {
         let clock = ManualClock::default();
-        (MemorySessions::builder().time(&clock).build(), Some(clock))
+        (InMemory::new().time(&clock).into(), Some(clock))
     })
     .await;
 }

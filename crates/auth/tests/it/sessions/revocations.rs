@@ -88,7 +88,7 @@ async fn after_an_empty_restart_no_earlier_token_lives() {
     assert_eq!(before.accepts(&live), Ok(()));
     before.clock.advance(SECOND);
     let restart = || {
-        let store = MemorySessions::builder().time(&before.clock).build();
+        let store = InMemory::new().time(&before.clock).into();
         let (tokens, verifier) = tokens(&before.key, &store, &before.clock);
         (SessionIssuer::builder(tokens, &root(1), store).build().unwrap(), verifier)
     };
