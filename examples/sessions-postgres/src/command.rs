@@ -130,10 +130,13 @@ async fn decide(
             let Some(until) = until else { return Ok(None) };
             let until = u64::try_from(until).map_err(|_| corrupt())?;
             copy.record(&Revoked::Session { id: token.session, until });
-            let mut reuse = Reuse::new(session, token.client.clone());
-            (reuse.presented, reuse.current) = (token.generation, before.generation);
-            reuse.since_rotation = Duration::from_millis(now.saturating_sub(before.rotated_at));
-            Ok(Some(Presented::Reused(Box::new(reuse))))
+            Ok(Some(Presented::Reused(Box::new(Reuse {
+                session,
+                presenter: token.client.clone(),
+                presented: token.generation,
+                current: before.generation,
+                since_rotation: Duration::from_millis(now.saturating_sub(before.rotated_at)),
+            }))))
         }
         Transition::RolledBack => Ok(Some(Presented::RolledBack)),
         // The sweep removes it.

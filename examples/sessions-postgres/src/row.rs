@@ -18,20 +18,23 @@ macro_rules! session_columns {
 pub(crate) use session_columns;
 
 pub(crate) fn session(row: &PgRow) -> Result<Session, StoreError> {
-    let mut session = Session::new(id(column(row, "id")?)?, column::<&str>(row, "subject")?);
-    session.scope = column::<&str>(row, "scope")?.into();
-    session.method = column::<&str>(row, "method")?.into();
-    session.created = time(row, "created")?;
-    session.last_used = time(row, "last_used")?;
-    session.expires = time(row, "expires")?;
     let agent = column::<Option<&str>>(row, "user_agent")?;
     let client = agent.into_iter().fold(SessionClient::new(), SessionClient::user_agent);
     let network = column::<Option<&str>>(row, "network")?;
-    session.client = match network {
+    let client = match network {
         Some(address) => client.address(address.parse::<IpAddr>().map_err(|_| corrupt())?),
         None => client,
     };
-    Ok(session)
+    Ok(Session {
+        id: id(column(row, "id")?)?,
+        subject: column::<&str>(row, "subject")?.into(),
+        scope: column::<&str>(row, "scope")?.into(),
+        method: column::<&str>(row, "method")?.into(),
+        created: time(row, "created")?,
+        last_used: time(row, "last_used")?,
+        expires: time(row, "expires")?,
+        client,
+    })
 }
 
 pub(crate) fn state(row: &PgRow) -> Result<FamilyState, StoreError> {

@@ -84,18 +84,6 @@ impl SessionClient {
         self.network.map(|address| format!("{address}/{}", if address.is_ipv4() { 24 } else { 48 }))
     }
 
-    /// The parts that a store kept.
-    #[cfg(feature = "redis")]
-    pub(super) const fn from_kept(user_agent: Option<Arc<str>>, network: Option<IpAddr>) -> Self {
-        Self { user_agent, network, binding: None }
-    }
-
-    /// The first address of its network.
-    #[cfg(feature = "redis")]
-    pub(super) const fn network_address(&self) -> Option<IpAddr> {
-        self.network
-    }
-
     /// What its tokens are bound to.
     pub(super) fn bound_to(&self) -> &[u8] {
         self.binding.as_deref().unwrap_or_default()

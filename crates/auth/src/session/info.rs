@@ -8,7 +8,6 @@ use super::{SessionClient, SessionId};
 ///
 /// All times are since 1970, by the clock of the store. `Debug` hides all of it.
 #[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Session {
     /// Its id: the `sid` of its access tokens.
     pub id: SessionId,
@@ -30,30 +29,11 @@ pub struct Session {
 
 debug_only!(Session {});
 
-impl Session {
-    /// A session of which only the id and the subject are known. A [`FamilyStore`](super::FamilyStore)
-    /// fills in the other fields; they are public, empty, and zero until then.
-    #[must_use]
-    pub fn new(id: SessionId, subject: impl Into<Arc<str>>) -> Self {
-        Self {
-            id,
-            subject: subject.into(),
-            scope: Arc::default(),
-            method: Arc::default(),
-            created: Duration::ZERO,
-            last_used: Duration::ZERO,
-            expires: Duration::ZERO,
-            client: SessionClient::new(),
-        }
-    }
-}
-
 /// A refresh token was presented that had been used before: both its owner and another client have
 /// it. The session has ended.
 ///
 /// `Debug` shows only the numbers.
 #[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Reuse {
     /// The session as it was, with the client that last rotated its token.
     pub session: Session,
@@ -68,12 +48,3 @@ pub struct Reuse {
 }
 
 debug_only!(Reuse { presented, current, since_rotation });
-
-impl Reuse {
-    /// A reuse of a token of `session` by `presenter`. A [`FamilyStore`](super::FamilyStore) fills in
-    /// the numbers, which are public and zero until then.
-    #[must_use]
-    pub fn new(session: Session, presenter: SessionClient) -> Self {
-        Self { session, presenter, presented: 0, current: 0, since_rotation: Duration::ZERO }
-    }
-}

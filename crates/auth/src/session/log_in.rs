@@ -1,10 +1,7 @@
 //! Opening a session.
 
-use std::time::Duration;
-
 use super::{
-    Grant, Opening, Rotated, Session, SessionClient, SessionError, SessionId, SessionIssuer,
-    SessionTokens,
+    Grant, Opening, Rotated, SessionClient, SessionError, SessionId, SessionIssuer, SessionTokens,
     refresh_token::{Proof, RefreshToken},
     root::DerivedKey,
 };
@@ -90,17 +87,7 @@ impl<'a> LogIn<'a> {
             access: inner.access(),
         };
         let opened = inner.store.open(&opening).await.map_err(|error| inner.failed(error))?;
-        let created = Duration::from_millis(opened.at);
-        let session = Session {
-            id,
-            subject: self.subject.into(),
-            scope: scope.as_str().into(),
-            method: self.method.into(),
-            created,
-            last_used: created,
-            expires: created.saturating_add(inner.rotation.idle.min(inner.absolute)),
-            client: self.client.kept(),
-        };
+        let session = opening.session(opened.at);
         let token = RefreshToken { session: id, generation: 1, proof };
         let refresh = token.seal(&inner.keys, key, self.client.bound_to());
         let refresh = refresh.ok_or(SessionError::Randomness)?;

@@ -1,10 +1,6 @@
 //! The scripts, and how their answers are read.
 
-use std::{
-    net::IpAddr,
-    sync::{Arc, LazyLock},
-    time::Duration,
-};
+use std::{sync::LazyLock, time::Duration};
 
 use hardpoint_redis::Script;
 
@@ -49,13 +45,14 @@ impl Fields {
 
     fn client(&mut self) -> Result<SessionClient, StoreError> {
         let (agent, network) = (self.text()?, self.text()?);
-        let network = if network.is_empty() {
-            None
-        } else {
-            Some(network.parse::<IpAddr>().map_err(|_| corrupt())?)
-        };
-        let agent = (!agent.is_empty()).then(|| Arc::from(agent));
-        Ok(SessionClient::from_kept(agent, network))
+        let mut client = SessionClient::new();
+        if !agent.is_empty() {
+            client = client.user_agent(&agent);
+        }
+        if let Some((address, _prefix)) = network.split_once('/') {
+            client = client.address(address.parse().map_err(|_| corrupt())?);
+        }
+        Ok(client)
     }
 
     pub(super) fn id(&mut self) -> Result<SessionId, StoreError> {

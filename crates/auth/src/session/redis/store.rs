@@ -1,6 +1,6 @@
 //! The store, and its setup.
 
-use std::{fmt::Write, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use hardpoint_core::{Key, Time, event::StoreErrorKind};
 use hardpoint_redis::{Arg, Concept, DigestKey, Keys, Redis, Script, Value, WhenFull};
@@ -11,8 +11,7 @@ use crate::{
     revocation::RevocationQuestion,
     session::{
         Accepted, AfterGrace, BoxFuture, FamilyStore, Opened, Opening, Presentation, Presented,
-        Reuse, Revoke, Session, SessionClient, SessionStore, StoreError, Transition, Which,
-        family::millis,
+        Reuse, Revoke, Session, SessionStore, StoreError, Transition, Which, family::millis,
     },
     store::redis::{Fields, answer, corrupt, int},
 };
@@ -207,7 +206,7 @@ impl FamilyStore for RedisSessions {
         let id = opening.session.to_string();
         let family = format!("{}{id}", names.family);
         let replaced = opening.replaces.map(|id| id.to_string()).unwrap_or_default();
-        let (agent, network) = kept(opening.client);
+        let network = opening.client.network().unwrap_or_default();
         let arguments = [
             Arg::from(&id),
             opening.subject.into(),
@@ -222,7 +221,7 @@ impl FamilyStore for RedisSessions {
             (&keys.digest).into(),
             opening.scope.into(),
             opening.method.into(),
-            agent.into(),
+            opening.client.agent().unwrap_or_default().into(),
             (&network).into(),
             (&keys.former_sessions).into(),
             (&keys.former_epoch).into(),
@@ -250,7 +249,7 @@ impl FamilyStore for RedisSessions {
             AfterGrace::Strict => 0,
             AfterGrace::BranchKill { per_day } => per_day.get(),
         };
-        let (agent, network) = kept(presentation.client);
+        let network = presentation.client.network().unwrap_or_default();
         let arguments = [
             Arg::from(&id),
             int(presentation.generation),
@@ -262,7 +261,7 @@ impl FamilyStore for RedisSessions {
             per_day.into(),
             (&names.sessions).into(),
             (&names.epoch).into(),
-            agent.into(),
+            presentation.client.agent().unwrap_or_default().into(),
             (&network).into(),
         ];
         let (copy, presenter) = (self.revocations.clone(), presentation.client.kept());
@@ -391,16 +390,6 @@ struct SubjectKeys {
     epoch: String,
     former_sessions: String,
     former_epoch: String,
-}
-
-/// What is kept of a client.
-fn kept(client: &SessionClient) -> (&str, String) {
-    let mut network = String::new();
-    if let Some(address) = client.network_address() {
-        // Writing to a string does not fail.
-        let _written = write!(network, "{address}");
-    }
-    (client.agent().unwrap_or_default(), network)
 }
 
 /// The end of the year 9999: the server writes a greater score as a fraction, which nothing reads.

@@ -35,6 +35,23 @@ pub struct Opening<'a> {
 
 debug_only!(Opening<'_> { key_id, rotation, absolute, max_sessions, access });
 
+impl Opening<'_> {
+    /// The session, if it is opened at `at`, in milliseconds since 1970.
+    pub(crate) fn session(&self, at: u64) -> Session {
+        let created = Duration::from_millis(at);
+        Session {
+            id: self.session,
+            subject: self.subject.into(),
+            scope: self.scope.into(),
+            method: self.method.into(),
+            created,
+            last_used: created,
+            expires: created.saturating_add(self.rotation.idle.min(self.absolute)),
+            client: self.client.kept(),
+        }
+    }
+}
+
 /// A session is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opened {

@@ -123,16 +123,7 @@ impl MemorySessions {
         }
         let epoch = subject.epoch.unwrap_or(self.origin);
         let state = FamilyState::new(opening.key_id, now, opening.absolute, &opening.rotation);
-        let session = Session {
-            id: opening.session,
-            subject: opening.subject.into(),
-            scope: opening.scope.into(),
-            method: opening.method.into(),
-            created: Duration::from_millis(now),
-            last_used: Duration::from_millis(now),
-            expires: Duration::from_millis(state.deadline()),
-            client: opening.client.kept(),
-        };
+        let session = opening.session(now);
         let family = Family { state, proof: opening.proof, epoch, session };
         subject.sessions.push(opening.session);
         self.families(opening.session).by_id.insert(opening.session, family);
