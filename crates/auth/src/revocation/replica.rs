@@ -10,11 +10,7 @@ use std::{
 
 use hardpoint_core::{Mono, Time};
 
-use super::{
-    RevocationQuestion,
-    judge::{Verdict, judge},
-    table::Table,
-};
+use super::{RevocationQuestion, judge::judge, table::Table};
 use crate::{
     Revocation, RevocationState, VerifiedToken,
     session::{FamilyStore, SessionId},
@@ -69,16 +65,12 @@ struct Inner {
     incomplete_until: AtomicU64,
     /// When entries were last swept, in seconds since 1970.
     swept: AtomicU64,
-    staleness: Option<Staleness>,
-    store: OnceLock<Weak<dyn FamilyStore>>,
-    time: Time,
-}
-
-/// How old the copy of a remote store is.
-struct Staleness {
     /// When the store was last known to have nothing newer, in nanoseconds; 0 if never.
     as_of: AtomicU64,
-    most: Duration,
+    /// How old the copy of a remote store may be.
+    max_age: Option<Duration>,
+    store: OnceLock<Weak<dyn FamilyStore>>,
+    time: Time,
 }
 
 /// Something is revoked.
@@ -112,20 +104,6 @@ pub enum Revoked<'a> {
 
 debug_only!(Revoked<'_> {});
 
-impl<'a> Revoked<'a> {
-    pub(crate) const fn session(id: SessionId, until: u64) -> Self {
-        Self::Session { id, until }
-    }
-
-    pub(crate) const fn subject(subject: &'a str, epoch: u64, until: u64) -> Self {
-        Self::Subject { subject, epoch, until }
-    }
-
-    pub(crate) const fn token(id: &'a str, until: u64) -> Self {
-        Self::Token { id, until }
-    }
-}
-
 impl Revocations {
     /// The most entries of each kind: a million, which take 64 MB. At a million log-outs a day and
     /// access tokens that live for 15 minutes, ten thousand are kept.
@@ -142,10 +120,10 @@ impl Revocations {
     /// [`FamilyStore`] implementations create it. 5 s are the usual bound.
     #[must_use]
     pub fn remote(time: impl Into<Time>, most: Duration) -> Self {
-        Self::with(time.into(), Some(Staleness { as_of: AtomicU64::new(0), most }))
+        Self::with(time.into(), Some(most))
     }
 
-    fn with(time: Time, staleness: Option<Staleness>) -> Self {
+    fn with(time: Time, max_age: Option<Duration>) -> Self {
         let inner = Inner {
             sessions: Table::new(Self::CAPACITY),
             subjects: Table::new(Self::CAPACITY),
@@ -154,7 +132,8 @@ impl Revocations {
             issuer: OnceLock::new(),
             incomplete_until: AtomicU64::new(0),
             swept: AtomicU64::new(0),
-            staleness,
+            as_of: AtomicU64::new(0),
+            max_age,
             store: OnceLock::new(),
             time,
         };
@@ -184,8 +163,8 @@ impl Revocations {
                 None
             }
         };
-        if let Some(dropped) = dropped {
-            inner.incomplete_until.fetch_max(dropped.until, Ordering::Relaxed);
+        if let Some(until) = dropped {
+            inner.incomplete_until.fetch_max(until, Ordering::Relaxed);
         }
         let swept = inner.swept.load(Ordering::Relaxed);
         if now.abs_diff(swept) >= SWEEP
@@ -206,18 +185,16 @@ impl Revocations {
     /// Records that at `at` the store had nothing that is not recorded here. The time is the one at
     /// which the store was asked, not the one of its answer.
     pub fn synced(&self, at: Mono) {
-        if let Some(staleness) = &self.inner.staleness {
-            staleness.as_of.fetch_max(at.as_nanos(), Ordering::Release);
-        }
+        self.inner.as_of.fetch_max(at.as_nanos(), Ordering::Release);
     }
 
     /// Whether the copy is older than its bound. That of a store in memory never is.
     #[must_use]
     pub fn is_stale(&self) -> bool {
-        self.inner.staleness.as_ref().is_some_and(|staleness| {
-            let as_of = staleness.as_of.load(Ordering::Acquire);
+        self.inner.max_age.is_some_and(|most| {
+            let as_of = self.inner.as_of.load(Ordering::Acquire);
             let age = self.inner.time.now().saturating_since(Mono::from_nanos(as_of));
-            as_of == 0 || age > staleness.most
+            as_of == 0 || age > most
         })
     }
 
@@ -270,9 +247,8 @@ impl Revocation for Revocations {
         }
         let origin = Some(inner.origin.load(Ordering::Acquire)).filter(|origin| *origin != 0);
         match judge(token.epoch(), inner.subjects.get(token.subject()), origin) {
-            Verdict::Revoked => return RevocationState::Revoked,
-            Verdict::Unknown => return RevocationState::Unknown,
-            Verdict::Live => {}
+            RevocationState::Live => {}
+            state => return state,
         }
         let incomplete_until = inner.incomplete_until.load(Ordering::Relaxed);
         let is_incomplete =

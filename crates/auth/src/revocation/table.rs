@@ -34,12 +34,6 @@ struct Kept {
     until: u64,
 }
 
-/// An entry was dropped that had not expired.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Dropped {
-    pub(super) until: u64,
-}
-
 const SHARDS: usize = 64;
 
 impl Table {
@@ -65,9 +59,9 @@ impl Table {
         self.shard(hash).load().get(&hash).map(|kept| kept.value)
     }
 
-    /// Keeps the larger number, and for the longer time. Returns the entry for which there was no
-    /// room; it is the one that would have expired first.
-    pub(super) fn raise(&self, name: &str, value: u64, until: u64, now: u64) -> Option<Dropped> {
+    /// Keeps the larger number, and for the longer time. If there was no room, it drops the entry that
+    /// would have expired first, and returns when it would have.
+    pub(super) fn raise(&self, name: &str, value: u64, until: u64, now: u64) -> Option<u64> {
         let hash = self.hash(name);
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let shard = self.shard(hash);
@@ -84,7 +78,7 @@ impl Table {
             let first = next.iter().min_by_key(|(_, kept)| kept.until);
             if let Some((hash, until)) = first.map(|(hash, kept)| (*hash, kept.until)) {
                 next.remove(&hash);
-                dropped = Some(Dropped { until });
+                dropped = Some(until);
             }
         }
         let after = next.len();

@@ -166,12 +166,12 @@ fn read(entry: &Entry) -> Option<(u64, String, u64)> {
 fn record(copy: &Revocations, what: &str, until: u64) -> Result<(), StoreError> {
     let (kind, rest) = what.split_at_checked(1).ok_or_else(corrupt)?;
     match kind {
-        "s" => copy.record(&Revoked::session(rest.parse().map_err(|_| corrupt())?, until)),
-        "t" => copy.record(&Revoked::token(rest, until)),
+        "s" => copy.record(&Revoked::Session { id: rest.parse().map_err(|_| corrupt())?, until }),
+        "t" => copy.record(&Revoked::Token { id: rest, until }),
         "e" => {
             let (epoch, subject) = rest.split_once(' ').ok_or_else(corrupt)?;
             let epoch = epoch.parse().map_err(|_| corrupt())?;
-            copy.record(&Revoked::subject(subject, epoch, until));
+            copy.record(&Revoked::Subject { subject, epoch, until });
         }
         _ => return Err(corrupt()),
     }

@@ -234,7 +234,11 @@ impl FamilyStore for RedisSessions {
             let opened = Opened { epoch: fields.number()?, at: fields.number()? };
             copy.began(origin);
             if opened.epoch != origin {
-                copy.record(&Revoked::subject(&subject, opened.epoch, fields.number()?));
+                copy.record(&Revoked::Subject {
+                    subject: &subject,
+                    epoch: opened.epoch,
+                    until: fields.number()?,
+                });
             }
             Ok(opened)
         })
@@ -283,7 +287,7 @@ impl FamilyStore for RedisSessions {
             let session = fields.session(session)?;
             let (since, until) = (fields.number()?, fields.number()?);
             if transition == Transition::Reused {
-                copy.record(&Revoked::session(session.id, until));
+                copy.record(&Revoked::Session { id: session.id, until });
                 return Ok(Presented::Reused(Box::new(Reuse {
                     session,
                     presenter,
@@ -338,11 +342,11 @@ impl FamilyStore for RedisSessions {
             copy.began(fields.number()?);
             let (epoch, until, count) = (fields.number()?, fields.number()?, fields.number()?);
             if epoch != 0 {
-                copy.record(&Revoked::subject(&subject, epoch, until));
+                copy.record(&Revoked::Subject { subject: &subject, epoch, until });
             }
             let mut ended = fields.list()?;
             while !ended.is_empty() {
-                copy.record(&Revoked::session(ended.id()?, until));
+                copy.record(&Revoked::Session { id: ended.id()?, until });
             }
             u32::try_from(count).map_err(|_| corrupt())
         })
@@ -353,7 +357,7 @@ impl FamilyStore for RedisSessions {
         let arguments = [Arg::from(id), int(until)];
         let (copy, id) = (self.revocations.clone(), id.to_owned());
         self.run(&scripts::REVOKE_TOKEN, &[], &arguments, move |_| {
-            copy.record(&Revoked::token(&id, until));
+            copy.record(&Revoked::Token { id: &id, until });
             Ok(())
         })
     }

@@ -119,7 +119,11 @@ impl MemorySessions {
             now.saturating_add(millis(opening.absolute)).saturating_add(millis(opening.access));
         subject.until = subject.until.max(last);
         if let Some(epoch) = subject.epoch {
-            self.revocations.record(&Revoked::subject(opening.subject, epoch, secs(subject.until)));
+            self.revocations.record(&Revoked::Subject {
+                subject: opening.subject,
+                epoch,
+                until: secs(subject.until),
+            });
         }
         let epoch = subject.epoch.unwrap_or(self.origin);
         let state = FamilyState::new(opening.key_id, now, opening.absolute, &opening.rotation);
@@ -155,7 +159,8 @@ impl MemorySessions {
             Transition::RolledBack => return Presented::RolledBack,
             Transition::Reused => {
                 let until = now.saturating_add(millis(presentation.access));
-                self.revocations.record(&Revoked::session(presentation.session, secs(until)));
+                self.revocations
+                    .record(&Revoked::Session { id: presentation.session, until: secs(until) });
             }
             Transition::Expired => {}
             Transition::Rotated | Transition::Forgiven | Transition::Replayed => {
@@ -218,7 +223,11 @@ impl MemorySessions {
         let epoch = subject.epoch.unwrap_or(self.origin).saturating_add(1).max(now);
         subject.epoch = Some(epoch);
         subject.until = subject.until.max(keep.saturating_add(millis(revoke.access)));
-        self.revocations.record(&Revoked::subject(revoke.subject, epoch, secs(subject.until)));
+        self.revocations.record(&Revoked::Subject {
+            subject: revoke.subject,
+            epoch,
+            until: secs(subject.until),
+        });
         let mut ended = 0;
         for session in subject.sessions.drain(..) {
             ended += u32::from(self.remove(session).is_some());
@@ -227,7 +236,7 @@ impl MemorySessions {
     }
 
     pub(super) fn revoke_token(&self, id: &str, until: u64) {
-        self.revocations.record(&Revoked::token(id, until));
+        self.revocations.record(&Revoked::Token { id, until });
     }
 
     /// Ends sessions of a subject.
@@ -237,7 +246,7 @@ impl MemorySessions {
             if !which(*session) {
                 return true;
             }
-            self.revocations.record(&Revoked::session(*session, secs(until)));
+            self.revocations.record(&Revoked::Session { id: *session, until: secs(until) });
             ended += u32::from(self.remove(*session).is_some());
             false
         });
