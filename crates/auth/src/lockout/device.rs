@@ -39,7 +39,7 @@ impl DeviceCookie {
         now: Duration,
         lifetime: Duration,
     ) -> Option<Self> {
-        let key = keys.current()?;
+        let key = keys.current();
         let mut bytes = [0; BODY + TAG];
         let (body, tag) = bytes.split_at_mut(BODY);
         let (head, device) = body.split_at_mut(BODY - 16);
@@ -49,7 +49,7 @@ impl DeviceCookie {
         id.copy_from_slice(&key.id().to_be_bytes());
         issued.copy_from_slice(&now.as_secs().to_be_bytes());
         getrandom::fill(device).ok()?;
-        tag.copy_from_slice(key.tag(&[b"cookie", body, account.as_bytes()]).as_ref());
+        tag.copy_from_slice(&key.tag::<TAG>(&[b"cookie", body, account.as_bytes()]));
         let value = Secret::from(URL_SAFE_NO_PAD.encode(bytes));
         Some(Self { name: name(key, account), value, lifetime })
     }
@@ -88,8 +88,8 @@ impl DeviceCookie {
         let (id, rest) = rest.split_first_chunk::<4>()?;
         let (issued, device) = rest.split_first_chunk::<8>()?;
         let key = keys.find(u32::from_be_bytes(*id))?;
-        let expected = key.tag(&[b"cookie", body, account.as_bytes()]);
-        let is_authentic = bool::from(expected.as_ref().ct_eq(tag)) && *version == [VERSION];
+        let expected = key.tag::<TAG>(&[b"cookie", body, account.as_bytes()]);
+        let is_authentic = bool::from(expected.ct_eq(tag)) && *version == [VERSION];
         let expiry = u64::from_be_bytes(*issued).saturating_add(lifetime.as_secs());
         (is_authentic && now.as_secs() < expiry).then(|| device.try_into().ok())?
     }
@@ -98,7 +98,6 @@ impl DeviceCookie {
 /// The name of an account's cookie, so that the accounts of one browser have one each. It reveals the
 /// account only to a reader with the key.
 pub(super) fn name(key: &DerivedKey, account: &str) -> String {
-    let tag = key.tag(&[b"name", account.as_bytes()]);
-    let short = tag.as_ref().first_chunk::<6>().map(|bytes| URL_SAFE_NO_PAD.encode(bytes));
-    format!("{PREFIX}{}", short.unwrap_or_default())
+    let tag = key.tag::<6>(&[b"name", account.as_bytes()]);
+    format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(tag))
 }

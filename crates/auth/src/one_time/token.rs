@@ -6,7 +6,7 @@ use hardpoint_core::Secret;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::Purpose;
-use crate::session::root::DerivedKey;
+use crate::session::root::{DerivedKey, first};
 
 /// The label of the derived keys.
 pub(super) const LABEL: &str = "one-time token v1";
@@ -23,22 +23,24 @@ pub(super) const SLOT: usize = 16;
 /// The place of the tokens of a purpose and a subject: one place, so that the newest replaces all
 /// others. It reveals neither to a reader without the key.
 pub(super) fn slot(key: &DerivedKey, purpose: Purpose, subject: &str) -> [u8; SLOT] {
-    let tag = key.tag(&[b"slot", &[purpose.number()], subject.as_bytes()]);
-    first(tag.as_ref())
+    key.tag(&[b"slot", &[purpose.number()], subject.as_bytes()])
 }
 
 /// A token of a link: the slot, and 256 random bits.
 pub(super) struct LinkToken {
+    pub(super) purpose: Purpose,
     pub(super) slot: [u8; SLOT],
     secret: Zeroizing<[u8; SECRET]>,
 }
 
+debug_only!(LinkToken { purpose });
+
 impl LinkToken {
     /// A new token; `None` if the system returned no random bytes.
-    pub(super) fn random(slot: [u8; SLOT]) -> Option<Self> {
+    pub(super) fn random(purpose: Purpose, slot: [u8; SLOT]) -> Option<Self> {
         let mut secret = Zeroizing::new([0; SECRET]);
         getrandom::fill(&mut *secret).ok()?;
-        Some(Self { slot, secret })
+        Some(Self { purpose, slot, secret })
     }
 
     /// Parses a token; `None` if the text is not a token of this purpose.
@@ -51,11 +53,11 @@ impl LinkToken {
         let (head, rest) = bytes.split_first_chunk::<HEAD>()?;
         let (slot, rest) = rest.split_first_chunk::<SLOT>()?;
         let secret = Zeroizing::new(*rest.first_chunk::<SECRET>()?);
-        (*head == [VERSION, purpose.number()]).then_some(Self { slot: *slot, secret })
+        (*head == [VERSION, purpose.number()]).then_some(Self { purpose, slot: *slot, secret })
     }
 
-    pub(super) fn text(&self, purpose: Purpose) -> Secret<str> {
-        let head = [VERSION, purpose.number()];
+    pub(super) fn text(&self) -> Secret<str> {
+        let head = [VERSION, self.purpose.number()];
         let bytes = Zeroizing::new([&head[..], &self.slot, &*self.secret].concat());
         // The whole length at once: growing would leave a copy behind.
         let mut text = String::with_capacity(PREFIX.len() + LENGTH.div_ceil(3) * 4);
@@ -68,20 +70,20 @@ impl LinkToken {
 
     /// What a store finds the token by: it is bound to the purpose, so that the token of a magic link
     /// finds nothing as one of a reset. A fast hash is enough for 256 random bits.
-    pub(super) fn digest(&self, purpose: Purpose) -> [u8; 32] {
+    pub(super) fn digest(&self) -> [u8; 32] {
         let mut context = digest::Context::new(&digest::SHA256);
-        context.update(&[purpose.number()]);
+        context.update(&[self.purpose.number()]);
         context.update(&*self.secret);
         first(context.finish().as_ref())
     }
 
     /// The proof that a store compares when the token is consumed. It is bound to the state, and
     /// its key is the token's secret, so a reader of the store cannot test guesses of the state.
-    pub(super) fn proof(&self, purpose: Purpose, state: &[u8]) -> [u8; 32] {
+    pub(super) fn proof(&self, state: &[u8]) -> [u8; 32] {
         let mut context =
             hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &*self.secret));
         context.update(b"hardpoint one-time state v1");
-        context.update(&[purpose.number()]);
+        context.update(&[self.purpose.number()]);
         context.update(state);
         first(context.sign().as_ref())
     }
@@ -90,7 +92,7 @@ impl LinkToken {
 /// The digest that a store compares before the proof of a code: a client that does not know the state has
 /// no tries.
 pub(super) fn code_digest(key: &DerivedKey, slot: &[u8; SLOT], state: &[u8]) -> [u8; 32] {
-    first(key.tag(&[b"code state", slot, state]).as_ref())
+    key.tag(&[b"code state", slot, state])
 }
 
 /// The proof that a store compares when a code is consumed. A code is short, so it is authenticated
@@ -102,7 +104,7 @@ pub(super) fn code_proof(
     state: &[u8],
 ) -> [u8; 32] {
     let length = u64::try_from(code.len()).unwrap_or(u64::MAX).to_be_bytes();
-    first(key.tag(&[b"code", slot, &length, code.as_bytes(), state]).as_ref())
+    key.tag(&[b"code", slot, &length, code.as_bytes(), state])
 }
 
 /// A random number of so many decimal digits; `None` if the system returned no random bytes.
@@ -114,11 +116,6 @@ pub(super) fn random_code(digits: u32) -> Option<Secret<str>> {
     Some(Secret::from(format!("{number:0width$}")))
 }
 
-/// The first bytes of a digest, which is long enough for all uses here.
-fn first<const N: usize>(digest: &[u8]) -> [u8; N] {
-    digest.first_chunk::<N>().copied().unwrap_or([0; N])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,12 +123,11 @@ mod tests {
 
     #[test]
     fn a_text_is_read_for_its_purpose_only_and_in_one_spelling() {
-        let token = LinkToken::random([7; SLOT]).unwrap();
-        let text = token.text(Purpose::PasswordReset);
+        let token = LinkToken::random(Purpose::PasswordReset, [7; SLOT]).unwrap();
+        let text = token.text();
         let text = text.expose();
         let read = LinkToken::parse(Purpose::PasswordReset, text).unwrap();
-        let purpose = Purpose::PasswordReset;
-        assert_eq!((read.slot, read.digest(purpose)), (token.slot, token.digest(purpose)));
+        assert_eq!((read.slot, read.digest()), (token.slot, token.digest()));
         assert!(LinkToken::parse(Purpose::MagicLink, text).is_none());
         for wrong in [&text[1..], &text[..text.len() - 1], "hot_", "", &format!("{text}A")] {
             assert!(LinkToken::parse(Purpose::PasswordReset, wrong).is_none(), "{wrong}");
@@ -140,19 +136,20 @@ mod tests {
 
     #[test]
     fn a_proof_depends_on_secret_purpose_and_state() {
-        let (one, other) =
-            (LinkToken::random([0; 16]).unwrap(), LinkToken::random([0; 16]).unwrap());
-        let proof = one.proof(Purpose::MagicLink, b"state");
-        assert_eq!(proof, one.proof(Purpose::MagicLink, b"state"));
-        assert_ne!(proof, one.proof(Purpose::MagicLink, b"State"));
-        assert_ne!(proof, one.proof(Purpose::PasswordReset, b"state"));
-        assert_ne!(proof, other.proof(Purpose::MagicLink, b"state"));
+        let random = || LinkToken::random(Purpose::MagicLink, [0; 16]).unwrap();
+        let (one, other) = (random(), random());
+        let proof = one.proof(b"state");
+        assert_eq!(proof, one.proof(b"state"));
+        assert_ne!(proof, one.proof(b"State"));
+        assert_ne!(proof, other.proof(b"state"));
+        let reset = LinkToken { purpose: Purpose::PasswordReset, ..one };
+        assert_ne!(proof, reset.proof(b"state"));
     }
 
     #[test]
     fn a_code_and_a_state_are_not_confused() {
         let root = RootSecret::new(Secret::from(&[7; 32][..])).unwrap().keys(LABEL);
-        let key = root.current().unwrap();
+        let key = root.current();
         let slot = slot(key, Purpose::Code, "alice");
         assert_ne!(code_proof(key, &slot, "12", b"3"), code_proof(key, &slot, "1", b"23"));
     }

@@ -1,6 +1,6 @@
 //! Making, finding and consuming one-time tokens.
 
-use std::{net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use hardpoint_core::{
     Secret, Telemetry,
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     rate::Rate,
-    session::{RootSecret, root::DerivedKey, root::DerivedKeys},
+    session::{RootSecret, root::DerivedKeys},
     store::StoreError,
 };
 
@@ -28,7 +28,8 @@ pub struct OneTimeTokens {
 struct Inner {
     store: TokenStore,
     keys: DerivedKeys,
-    lifetimes: [(Purpose, Duration); 4],
+    /// Those that differ from the defaults.
+    lifetimes: HashMap<Purpose, Duration>,
     digits: u32,
     tries: NonZeroU32,
     per_recipient: Rate,
@@ -60,10 +61,7 @@ impl OneTimeTokensBuilder {
     /// How long tokens of a purpose live. Default: [`Purpose::lifetime`]. A longer life gives a thief
     /// of the mailbox more time; with a shorter one, tokens expire before slow mail arrives.
     pub fn lifetime(mut self, purpose: Purpose, lifetime: Duration) -> Self {
-        let mut all = self.inner.lifetimes.iter_mut();
-        if let Some(found) = all.find(|(own, _)| *own == purpose) {
-            found.1 = lifetime;
-        }
+        self.inner.lifetimes.insert(purpose, lifetime);
         self
     }
 
@@ -153,13 +151,11 @@ impl OneTimeTokens {
         const SIX: NonZeroU32 = NonZeroU32::new(6).unwrap();
         const SIXTY: NonZeroU32 = NonZeroU32::new(60).unwrap();
 
-        let all =
-            [Purpose::Code, Purpose::EmailVerification, Purpose::MagicLink, Purpose::PasswordReset];
         OneTimeTokensBuilder {
             inner: Inner {
                 store,
                 keys: root.keys(LABEL),
-                lifetimes: all.map(|purpose| (purpose, purpose.lifetime())),
+                lifetimes: HashMap::new(),
                 digits: 8,
                 tries: FIVE,
                 per_recipient: Rate::new(SIX, HOUR).burst(FIVE),
@@ -198,12 +194,10 @@ impl OneTimeTokens {
     /// # Errors
     /// [`OneTimeError::Store`] if the store did not answer or is full, or [`OneTimeError::Randomness`].
     pub async fn issue(&self, new: NewOneTimeToken<'_>) -> Result<Secret<str>, OneTimeError> {
-        let slots = self.inner.slots(new.purpose, new.subject);
-        let (slot, former) = slots.split_first().ok_or(OneTimeError::Randomness)?;
-        let token = LinkToken::random(*slot).ok_or(OneTimeError::Randomness)?;
-        let proof = token.proof(new.purpose, new.state);
-        self.put(new, slot, former, &token.digest(new.purpose), &proof).await?;
-        Ok(token.text(new.purpose))
+        let slot = slot(self.inner.keys.current(), new.purpose, new.subject);
+        let token = LinkToken::random(new.purpose, slot).ok_or(OneTimeError::Randomness)?;
+        self.put(new, &slot, &token.digest(), &token.proof(new.state)).await?;
+        Ok(token.text())
     }
 
     /// Finds the token of a link, and leaves it there until [`FoundToken::consume`]. Call both only for
@@ -218,12 +212,9 @@ impl OneTimeTokens {
             inner.report(purpose, OneTimeResult::Unknown);
             return Err(OneTimeError::Invalid);
         };
-        let digest = token.digest(purpose);
-        let found = inner.store.find(&token.slot, &digest).await;
+        let found = inner.store.find(&token.slot, &token.digest()).await;
         match found.map_err(|error| inner.failed(error))? {
-            Some(Found { subject, data }) => {
-                Ok(FoundToken { tokens: self.clone(), purpose, token, digest, subject, data })
-            }
+            Some(found) => Ok(FoundToken { tokens: self.clone(), token, found }),
             None => {
                 inner.report(purpose, OneTimeResult::Unknown);
                 Err(OneTimeError::Invalid)
@@ -239,12 +230,11 @@ impl OneTimeTokens {
     pub async fn issue_code(&self, new: NewOneTimeToken<'_>) -> Result<Secret<str>, OneTimeError> {
         let new = NewOneTimeToken { purpose: Purpose::Code, data: &[], ..new };
         let inner = &self.inner;
-        let slots = inner.slots(new.purpose, new.subject);
-        let (slot, former) = slots.split_first().ok_or(OneTimeError::Randomness)?;
+        let key = inner.keys.current();
+        let slot = slot(key, new.purpose, new.subject);
         let code = random_code(inner.digits).ok_or(OneTimeError::Randomness)?;
-        let key = inner.keys.current().ok_or(OneTimeError::Randomness)?;
-        let proof = code_proof(key, slot, code.expose(), new.state);
-        self.put(new, slot, former, &code_digest(key, slot, new.state), &proof).await?;
+        let proof = code_proof(key, &slot, code.expose(), new.state);
+        self.put(new, &slot, &code_digest(key, &slot, new.state), &proof).await?;
         Ok(code)
     }
 
@@ -287,8 +277,8 @@ impl OneTimeTokens {
     /// # Errors
     /// [`OneTimeError::Store`] if the store did not answer.
     pub async fn void(&self, purpose: Purpose, subject: &str) -> Result<(), OneTimeError> {
-        for slot in self.inner.slots(purpose, subject) {
-            let voided = self.inner.store.void(&slot).await;
+        for key in self.inner.keys.all() {
+            let voided = self.inner.store.void(&slot(key, purpose, subject)).await;
             voided.map_err(|error| self.inner.failed(error))?;
         }
         Ok(())
@@ -297,8 +287,7 @@ impl OneTimeTokens {
     async fn put(
         &self,
         new: NewOneTimeToken<'_>,
-        slot: &Slot,
-        former: &[Slot],
+        current: &Slot,
         digest: &[u8; 32],
         proof: &[u8; 32],
     ) -> Result<(), OneTimeError> {
@@ -308,9 +297,10 @@ impl OneTimeTokens {
             return Err(OneTimeError::Store(error.with_source("more than 4 KiB of data")));
         }
         let inner = &self.inner;
-        let lifetimes = inner.lifetimes.iter().find(|(own, _)| *own == purpose);
-        let lifetime = lifetimes.map_or(purpose.lifetime(), |(_, lifetime)| *lifetime);
-        let put = Put { purpose, slot, former, digest, proof, subject, data, lifetime };
+        let lifetime = inner.lifetimes.get(&purpose).copied().unwrap_or(purpose.lifetime());
+        let former = inner.keys.previous().iter().map(|key| slot(key, purpose, subject));
+        let former: &[Slot] = &former.collect::<Vec<_>>();
+        let put = Put { purpose, slot: current, former, digest, proof, subject, data, lifetime };
         inner.store.put(&put).await.map_err(|error| inner.failed(error))?;
         inner.report(purpose, OneTimeResult::Issued);
         Ok(())
@@ -318,12 +308,6 @@ impl OneTimeTokens {
 }
 
 impl Inner {
-    /// The slots of a purpose and a subject: the current one, and its names under previous roots.
-    fn slots(&self, purpose: Purpose, subject: &str) -> Vec<Slot> {
-        let name = |key: &DerivedKey| slot(key, purpose, subject);
-        self.keys.all().map(name).collect()
-    }
-
     fn report(&self, purpose: Purpose, result: OneTimeResult) {
         self.telemetry.on(&OneTimeTokenUsed::new(purpose.as_str(), result).into());
         if matches!(result, OneTimeResult::Unknown | OneTimeResult::Void | OneTimeResult::Capped) {
@@ -347,26 +331,23 @@ impl Inner {
 #[must_use = "a token is consumed by `consume`"]
 pub struct FoundToken {
     tokens: OneTimeTokens,
-    purpose: Purpose,
     token: LinkToken,
-    digest: [u8; 32],
-    subject: String,
-    data: Vec<u8>,
+    found: Found,
 }
 
-debug_only!(FoundToken { purpose });
+debug_only!(FoundToken { token });
 
 impl FoundToken {
     /// The subject.
     #[must_use]
     pub fn subject(&self) -> &str {
-        &self.subject
+        &self.found.subject
     }
 
     /// What the application keeps with the token.
     #[must_use]
     pub fn data(&self) -> &[u8] {
-        &self.data
+        &self.found.data
     }
 
     /// Consumes the token, if the subject's state is the one that the token was made for. Of any
@@ -378,14 +359,14 @@ impl FoundToken {
     /// may be consumed or not.
     pub async fn consume(self, state: &[u8]) -> Result<(), OneTimeError> {
         let inner = &self.tokens.inner;
-        let proof = self.token.proof(self.purpose, state);
-        let taken = inner.store.take(&self.token.slot, &self.digest, &proof).await;
+        let Self { token, .. } = &self;
+        let taken = inner.store.take(&token.slot, &token.digest(), &token.proof(state)).await;
         let result = match taken.map_err(|error| inner.failed(error))? {
             Taken::Consumed => OneTimeResult::Consumed,
             Taken::Unknown => OneTimeResult::Unknown,
             Taken::Void => OneTimeResult::Void,
         };
-        inner.report(self.purpose, result);
+        inner.report(token.purpose, result);
         if result == OneTimeResult::Consumed { Ok(()) } else { Err(OneTimeError::Invalid) }
     }
 }

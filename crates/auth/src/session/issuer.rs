@@ -109,7 +109,7 @@ impl SessionIssuer {
     ) -> Result<Rotated, SessionError> {
         let inner = &*self.inner;
         let found = RefreshToken::open(token, &inner.keys, client.bound_to());
-        let (Some(found), Some(key)) = (found, inner.keys.current()) else {
+        let Some(found) = found else {
             inner.report(RefreshResult::Invalid);
             return Err(SessionError::Invalid);
         };
@@ -117,7 +117,7 @@ impl SessionIssuer {
             session: found.session,
             generation: found.generation,
             proof: found.proof.digest(found.session),
-            key_id: key.id(),
+            key_id: inner.keys.current().id(),
             client,
             rotation: inner.rotation,
             access: inner.access(),

@@ -3,7 +3,6 @@
 use super::{
     Grant, Opening, Rotated, SessionClient, SessionError, SessionId, SessionIssuer, SessionTokens,
     refresh_token::{Proof, RefreshToken},
-    root::DerivedKey,
 };
 use crate::IssueError;
 
@@ -64,7 +63,7 @@ impl<'a> LogIn<'a> {
     /// [`SessionError`] if the grant makes no token, or the store did not answer.
     pub async fn open(self) -> Result<SessionTokens, SessionError> {
         let inner = &*self.issuer.inner;
-        let key = inner.keys.current().map(DerivedKey::id).ok_or(SessionError::Randomness)?;
+        let key = inner.keys.current().id();
         let id = SessionId::random().map_err(|_| SessionError::Randomness)?;
         let proof = Proof::random().map_err(|_| SessionError::Randomness)?;
         let scopes = self.grant.scopes.as_deref().unwrap_or_default();

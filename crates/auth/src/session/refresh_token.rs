@@ -11,7 +11,10 @@ use hardpoint_core::Secret;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::{SessionId, root::DerivedKeys};
+use super::{
+    SessionId,
+    root::{DerivedKeys, first},
+};
 
 /// The label of the keys that authenticate refresh tokens.
 pub(super) const LABEL: &str = "hardpoint refresh token v1";
@@ -45,9 +48,7 @@ impl Proof {
         context.update(b"hardpoint refresh proof v1");
         context.update(session.as_bytes());
         context.update(&*self.0);
-        let mut digest = [0; 16];
-        digest.iter_mut().zip(context.finish().as_ref()).for_each(|(to, from)| *to = *from);
-        digest
+        first(context.finish().as_ref())
     }
 }
 
@@ -79,8 +80,7 @@ impl RefreshToken {
         ];
         let parts = parts.iter().copied().flatten();
         body.iter_mut().zip(parts).for_each(|(to, from)| *to = *from);
-        let computed = key.tag(&[body, binding]);
-        tag.iter_mut().zip(computed.as_ref()).for_each(|(to, from)| *to = *from);
+        tag.copy_from_slice(&key.tag::<TAG>(&[body, binding]));
         let mut text = Zeroizing::new([0; TEXT]);
         let (prefix, encoded) = text.split_at_mut_checked(PREFIX.len())?;
         prefix.copy_from_slice(PREFIX.as_bytes());
@@ -101,9 +101,7 @@ impl RefreshToken {
         let (session, rest) = rest.split_first_chunk()?;
         let (generation, proof) = rest.split_first_chunk()?;
         let key = keys.find(u32::from_be_bytes(*key_id)).filter(|_| *version == VERSION)?;
-        let computed = key.tag(&[body, binding]);
-        let expected = computed.as_ref().get(..TAG)?;
-        if !bool::from(expected.ct_eq(tag)) {
+        if !bool::from(key.tag::<TAG>(&[body, binding]).ct_eq(tag)) {
             return None;
         }
         let mut own = Proof(Zeroizing::new([0; 16]));
@@ -130,7 +128,7 @@ mod tests {
     }
 
     fn seal(token: &RefreshToken, keys: &DerivedKeys, binding: &[u8]) -> String {
-        let id = keys.current().unwrap().id();
+        let id = keys.current().id();
         token.seal(keys, id, binding).unwrap().expose().to_owned()
     }
 

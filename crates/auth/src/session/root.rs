@@ -1,13 +1,11 @@
 //! The root secret, and the keys derived from it.
 
-use std::sync::Arc;
-
 use aws_lc_rs::{hkdf, hmac};
 use hardpoint_core::Secret;
 use zeroize::Zeroizing;
 
 /// A secret from which a service derives its symmetric keys by HKDF (RFC 5869), with a label for
-/// each purpose. Clones share it. `Debug` hides it.
+/// each purpose. `Debug` hides it.
 ///
 /// Every derived key has an id, which is stored beside the data that the key made. So a root secret can
 /// be replaced without ending sessions: [`previous`](Self::previous) secrets verify, and only the
@@ -25,8 +23,9 @@ use zeroize::Zeroizing;
 /// ```
 #[derive(Clone)]
 pub struct RootSecret {
-    /// The pseudorandom keys: first the current one, then those that only verify.
-    extracted: Arc<[hkdf::Prk]>,
+    current: hkdf::Prk,
+    /// Those that only verify.
+    previous: Vec<hkdf::Prk>,
 }
 
 impl RootSecret {
@@ -38,7 +37,7 @@ impl RootSecret {
     /// # Errors
     /// [`RootSecretError`] if it is shorter.
     pub fn new(secret: Secret<[u8]>) -> Result<Self, RootSecretError> {
-        Ok(Self { extracted: [extract(secret)?].into() })
+        Ok(Self { current: extract(secret)?, previous: Vec::new() })
     }
 
     /// Also verifies what was made under this earlier secret. Nothing new is made under it. May be
@@ -46,15 +45,17 @@ impl RootSecret {
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub fn previous(self, secret: Secret<[u8]>) -> Result<Self, RootSecretError> {
-        let added = [extract(secret)?];
-        Ok(Self { extracted: self.extracted.iter().chain(&added).cloned().collect() })
+    pub fn previous(mut self, secret: Secret<[u8]>) -> Result<Self, RootSecretError> {
+        self.previous.push(extract(secret)?);
+        Ok(self)
     }
 
     /// The keys with this label: the current one and the previous ones.
     pub(crate) fn keys(&self, label: &'static str) -> DerivedKeys {
+        let derive = |root| DerivedKey::new(root, label);
         DerivedKeys {
-            keys: self.extracted.iter().map(|root| DerivedKey::new(root, label)).collect(),
+            current: derive(&self.current),
+            previous: self.previous.iter().map(derive).collect(),
         }
     }
 }
@@ -80,7 +81,8 @@ pub struct RootSecretError {
 /// The keys with one label.
 #[derive(Clone)]
 pub(crate) struct DerivedKeys {
-    keys: Vec<DerivedKey>,
+    current: DerivedKey,
+    previous: Vec<DerivedKey>,
 }
 
 debug_only!(DerivedKeys {});
@@ -97,18 +99,23 @@ debug_only!(DerivedKey { id });
 
 impl DerivedKeys {
     /// The key that makes new data.
-    pub(crate) fn current(&self) -> Option<&DerivedKey> {
-        self.keys.first()
+    pub(crate) fn current(&self) -> &DerivedKey {
+        &self.current
+    }
+
+    /// The keys that only verify.
+    pub(crate) fn previous(&self) -> &[DerivedKey] {
+        &self.previous
     }
 
     /// All keys, the current one first.
     pub(crate) fn all(&self) -> impl Iterator<Item = &DerivedKey> {
-        self.keys.iter()
+        [&self.current].into_iter().chain(&self.previous)
     }
 
     /// The key with this id.
     pub(crate) fn find(&self, id: u32) -> Option<&DerivedKey> {
-        self.keys.iter().find(|key| key.id == id)
+        self.all().find(|key| key.id == id)
     }
 }
 
@@ -123,13 +130,19 @@ impl DerivedKey {
         self.id
     }
 
-    /// The tag of these parts. They are fixed in number and in the lengths of all but the last, so
-    /// that no two messages are the same.
-    pub(crate) fn tag(&self, parts: &[&[u8]]) -> hmac::Tag {
+    /// The first bytes of the tag of these parts. The parts are fixed in number and in the lengths of all
+    /// but the last, so that no two messages are the same.
+    pub(crate) fn tag<const N: usize>(&self, parts: &[&[u8]]) -> [u8; N] {
         let mut context = hmac::Context::with_key(&self.key);
         parts.iter().for_each(|part| context.update(part));
-        context.sign()
+        first(context.sign().as_ref())
     }
+}
+
+/// The first bytes of a digest or a tag, which has 32.
+pub(crate) fn first<const N: usize>(digest: &[u8]) -> [u8; N] {
+    const { assert!(N <= 32) };
+    digest.first_chunk().copied().unwrap_or([0; N])
 }
 
 fn expand<const N: usize>(root: &hkdf::Prk, info: &[&[u8]]) -> [u8; N] {
@@ -160,8 +173,8 @@ mod tests {
     fn keys_differ_by_root_and_by_label_and_agree_on_every_instance() {
         let tag = |root: &RootSecret, label| {
             let keys = root.keys(label);
-            let key = keys.current().unwrap();
-            (key.id(), key.tag(&[b"message"]).as_ref().to_vec())
+            let key = keys.current();
+            (key.id(), key.tag::<32>(&[b"message"]))
         };
         assert_eq!(tag(&root(1), "a"), tag(&root(1), "a"));
         let others = [tag(&root(1), "a"), tag(&root(1), "b"), tag(&root(2), "a")];
@@ -176,9 +189,9 @@ mod tests {
     fn previous_roots_are_found_by_id_and_never_current() {
         let both = root(2).previous(Secret::from(&[1; 32][..])).unwrap().keys("a");
         let old = root(1).keys("a");
-        let id = old.current().unwrap().id();
+        let id = old.current().id();
         assert_eq!(both.find(id).unwrap().id(), id);
-        assert_eq!(both.current().unwrap().id(), root(2).keys("a").current().unwrap().id());
+        assert_eq!(both.current().id(), root(2).keys("a").current().id());
         assert!(root(2).keys("a").find(id).is_none());
     }
 
