@@ -28,9 +28,8 @@ fn check(data: &[u8]) {
 
 fn stored(text: &str) {
     let (own, any) = (PasswordHash::parse(text), PasswordHash::parse_imported(text));
-    if let Ok(own) = &own {
-        let any = any.as_ref().map(PasswordHash::parameters);
-        assert_eq!(any, Ok(own.parameters()), "the wider parser reads the same");
+    if own.is_ok() {
+        assert!(any == own, "the wider parser reads the same");
     }
     if let Ok(hash) = any {
         assert_eq!(hash.as_str(), text, "what is stored is not changed");

@@ -92,19 +92,6 @@ impl PasswordHash {
         &self.text
     }
 
-    /// The parameters that this hash was made with.
-    #[must_use]
-    pub fn parameters(&self) -> HashParameters {
-        match &self.scheme {
-            Scheme::Argon2(hash) => {
-                let (work, profile) = (hash.work, hash.work.profile);
-                HashParameters::Argon2 { variant: work.algorithm.as_str(), profile }
-            }
-            Scheme::Imported(hash) => hash.parameters(),
-            Scheme::Unusable => HashParameters::Unusable,
-        }
-    }
-
     /// The id of the pepper that this hash was made with.
     #[must_use]
     pub fn pepper(&self) -> Option<PepperId> {
@@ -162,46 +149,6 @@ fn argon2_hash(hash: &phc::PasswordHash) -> Result<Argon2Hash, ParseHashError> {
         (Some(salt), Some(output)) => Ok(Argon2Hash { work, salt, output, pepper }),
         _ => Err(ParseHashError::Malformed),
     }
-}
-
-/// The parameters of a stored hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum HashParameters {
-    /// Argon2.
-    #[non_exhaustive]
-    Argon2 {
-        /// `argon2id`, `argon2i` or `argon2d`.
-        variant: &'static str,
-        /// Memory, passes and lanes.
-        profile: Argon2Profile,
-    },
-    /// bcrypt.
-    #[non_exhaustive]
-    Bcrypt {
-        /// The logarithm of the work.
-        cost: u32,
-    },
-    /// PBKDF2 with HMAC.
-    #[non_exhaustive]
-    Pbkdf2 {
-        /// `sha1`, `sha256` or `sha512`.
-        function: &'static str,
-        /// The number of iterations.
-        iterations: u32,
-    },
-    /// scrypt.
-    #[non_exhaustive]
-    Scrypt {
-        /// The logarithm of `N`.
-        log_n: u8,
-        /// The size of a block, in 128 bytes.
-        r: u32,
-        /// How often the memory is filled.
-        p: u32,
-    },
-    /// No password matches.
-    Unusable,
 }
 
 /// A text is not a hash that may be verified.

@@ -92,7 +92,7 @@ pub use self::{
     ceiling::StoredCeiling,
     client::PasswordClient,
     error::PasswordError,
-    hash::{HashParameters, ParseHashError, PasswordHash},
+    hash::{ParseHashError, PasswordHash},
     hasher::{PasswordHasher, VerifiedPassword},
     normal::Normalization,
     pepper::{PepperError, PepperId, PepperRing},

@@ -11,7 +11,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::password::{HashParameters, hash::Scheme, work::Work};
+use crate::password::{hash::Scheme, work::Work};
 
 /// A hash of another system.
 #[derive(Clone, PartialEq, Eq)]
@@ -60,18 +60,6 @@ pub(in crate::password) enum ImportedWork {
 impl Imported {
     pub(super) fn new(function: Function, salt: Vec<u8>, output: Vec<u8>) -> Self {
         Self { function, salt: salt.into(), output: output.into() }
-    }
-
-    pub(in crate::password) fn parameters(&self) -> HashParameters {
-        match &self.function {
-            Function::Bcrypt { cost, .. } => HashParameters::Bcrypt { cost: *cost },
-            Function::Pbkdf2 { prf, iterations } => {
-                HashParameters::Pbkdf2 { function: prf.as_str(), iterations: *iterations }
-            }
-            Function::Scrypt { log_n, r, p } => {
-                HashParameters::Scrypt { log_n: *log_n, r: *r, p: *p }
-            }
-        }
     }
 
     pub(in crate::password) fn work(&self) -> Work {
@@ -235,14 +223,6 @@ impl Prehash {
 }
 
 impl Prf {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Sha1 => "sha1",
-            Self::Sha256 => "sha256",
-            Self::Sha512 => "sha512",
-        }
-    }
-
     /// The length of a block of output, in bytes.
     const fn block(self) -> usize {
         match self {

@@ -1,6 +1,6 @@
 //! Without the feature `imported-hashes` no hash of another kind exists: types without values.
 
-use super::{HashParameters, ParseHashError, hash::Scheme, work::Work};
+use super::{ParseHashError, hash::Scheme, work::Work};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Imported {}
@@ -24,10 +24,6 @@ impl Imported {
         _output: Vec<u8>,
     ) -> Result<Self, ParseHashError> {
         Err(ParseHashError::Algorithm)
-    }
-
-    pub(super) fn parameters(&self) -> HashParameters {
-        match *self {}
     }
 
     pub(super) fn work(&self) -> Work {
