@@ -1,6 +1,6 @@
 //! How much a stored hash may demand.
 
-use super::{Argon2Profile, imported::Demand, work::Work};
+use super::{Argon2Profile, work::Work};
 
 /// The most that a stored hash may demand of the hasher. A hash above it is an error before any work is
 /// done for it: an attacker who can write one row of a table must not be able to stop the service.
@@ -19,11 +19,11 @@ use super::{Argon2Profile, imported::Demand, work::Work};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct StoredCeiling {
-    memory_kib: u64,
-    passes: u32,
+    pub(super) memory_kib: u64,
+    pub(super) passes: u32,
     lanes: u32,
-    bcrypt_cost: u32,
-    pbkdf2_rounds: u64,
+    pub(super) bcrypt_cost: u32,
+    pub(super) pbkdf2_rounds: u64,
 }
 
 impl StoredCeiling {
@@ -73,13 +73,7 @@ impl StoredCeiling {
                     && work.profile.passes() <= self.passes
                     && work.profile.lanes() <= self.lanes
             }
-            Work::Imported(work) => match work.demand() {
-                Demand::Bcrypt { cost } => cost <= self.bcrypt_cost,
-                Demand::Pbkdf2 { rounds } => rounds <= self.pbkdf2_rounds,
-                Demand::Scrypt { memory_kib, p } => {
-                    memory_kib <= self.memory_kib && p <= self.passes
-                }
-            },
+            Work::Imported(work) => work.is_within(self),
         }
     }
 }

@@ -5,7 +5,7 @@ use argon2::{Argon2, Params, password_hash::phc};
 use super::{
     Argon2Profile, PasswordError, PasswordHash, PepperId, PepperRing, VerifiedPassword,
     arena::{Arena, Arenas},
-    hash::{Argon2Work, Scheme},
+    hash::{Argon2Hash, Argon2Work, Scheme},
     work::{KnownWork, Work},
 };
 
@@ -118,14 +118,16 @@ impl Engine {
         if let Some(id) = &current {
             params.add_b64_bytes("keyid", id.as_str().as_bytes()).ok()?;
         }
-        let hash = phc::PasswordHash {
+        let (salt, output) = (phc::Salt::new(&salt).ok()?, phc::Output::new(&output).ok()?);
+        let text = phc::PasswordHash {
             algorithm: work.algorithm.ident(),
             version: Some(work.version.into()),
             params,
-            salt: Some(phc::Salt::new(&salt).ok()?),
-            hash: Some(phc::Output::new(&output).ok()?),
+            salt: Some(salt),
+            hash: Some(output),
         };
-        PasswordHash::from_phc(&hash).ok()
+        let hash = Argon2Hash { work, salt, output, pepper: current };
+        Some(PasswordHash::from_parts(&text.to_string(), Scheme::Argon2(hash.into())))
     }
 }
 

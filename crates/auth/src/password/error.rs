@@ -37,12 +37,6 @@ pub enum PasswordError {
 }
 
 impl PasswordError {
-    /// Whether the password is wrong, or the account does not exist.
-    #[must_use]
-    pub const fn is_mismatch(&self) -> bool {
-        matches!(self, Self::Mismatch)
-    }
-
     /// Whether a log-in that ends with this error counts as a failed attempt: the error depends on the
     /// account. Otherwise the hasher was overloaded or failed, for this account as for any other.
     #[must_use]

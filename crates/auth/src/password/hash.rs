@@ -80,11 +80,6 @@ impl PasswordHash {
         Self { text: text.into(), scheme }
     }
 
-    pub(super) fn from_phc(hash: &phc::PasswordHash) -> Result<Self, ParseHashError> {
-        let argon2 = argon2_hash(hash)?;
-        Ok(Self { text: hash.to_string().into(), scheme: Scheme::Argon2(Arc::new(argon2)) })
-    }
-
     /// The text to store: exactly what was read, or the PHC string of a new hash, which has fewer than 200
     /// bytes, in ASCII.
     #[must_use]

@@ -48,7 +48,7 @@ pub(super) fn parse(text: &str) -> Result<Scheme, ParseHashError> {
     if data.algorithm == "argon2" {
         return Ok(Scheme::Argon2(Arc::new(argon2(&data, &salt, &output)?)));
     }
-    let imported = Imported::named(&data.algorithm, data.hash_iterations, salt, output)?;
+    let imported = Imported::pbkdf2(&data.algorithm, data.hash_iterations, salt, output)?;
     Ok(Scheme::Imported(Arc::new(imported)))
 }
 

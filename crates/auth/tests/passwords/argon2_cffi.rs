@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use hardpoint_auth::password::{Argon2Profile, PasswordHash, PasswordHasher};
+use hardpoint_auth::password::{Argon2Profile, PasswordError, PasswordHash, PasswordHasher};
 
 use super::{client, secret};
 
@@ -62,7 +62,7 @@ async fn argon2_cffi_verifies_our_hashes_and_we_verify_its() {
         let verified = passwords.verify(client("a"), Some(&stored), secret(PASSWORD)).await;
         assert!(verified.unwrap().replacement().is_none(), "the same parameters: {line}");
         let wrong = passwords.verify(client("a"), Some(&stored), secret("wrong")).await;
-        assert!(wrong.unwrap_err().is_mismatch());
+        assert_eq!(wrong.unwrap_err(), PasswordError::Mismatch);
     }
     println!("argon2-cffi verified {} of our hashes, and we verified {0} of its", profiles.len());
 }

@@ -27,21 +27,17 @@ pub(super) fn parse(text: &str) -> Result<Imported, ParseHashError> {
             let cost = params.strip_prefix("v=2,t=2b,r=").ok_or(Algorithm)?;
             bcrypt_parts(cost, salt, output, Prehash::PasslibSha256)
         }
-        ["pbkdf2_sha256", rounds, salt, output] => django_pbkdf2(Prf::Sha256, rounds, salt, output),
-        ["pbkdf2_sha1", rounds, salt, output] => django_pbkdf2(Prf::Sha1, rounds, salt, output),
+        [name @ ("pbkdf2_sha1" | "pbkdf2_sha256"), rounds, salt, output] => {
+            let (name, salt) = (name.replace('_', "-"), salt.as_bytes().to_vec());
+            Imported::pbkdf2(&name, number(rounds)?, salt, base64(output)?)
+        }
         ["scrypt", n, salt, r, p, output] => {
             let n: u64 = number(n)?;
             let log_n = n.is_power_of_two().then(|| n.trailing_zeros()).ok_or(Malformed)?;
             scrypt(log_n, number(r)?, number(p)?, salt.as_bytes().to_vec(), base64(output)?)
         }
-        ["", "pbkdf2" | "pbkdf2-sha1", params, salt, output] => {
-            pbkdf2(Prf::Sha1, rounds(params)?, ab64(salt)?, ab64(output)?)
-        }
-        ["", "pbkdf2-sha256", params, salt, output] => {
-            pbkdf2(Prf::Sha256, rounds(params)?, ab64(salt)?, ab64(output)?)
-        }
-        ["", "pbkdf2-sha512", params, salt, output] => {
-            pbkdf2(Prf::Sha512, rounds(params)?, ab64(salt)?, ab64(output)?)
+        ["", name, params, salt, output] if name.starts_with("pbkdf2") => {
+            Imported::pbkdf2(name, rounds(params)?, ab64(salt)?, ab64(output)?)
         }
         ["", "scrypt", params, salt, output] => {
             let params: Vec<&str> = params.split(',').collect();
@@ -56,20 +52,24 @@ pub(super) fn parse(text: &str) -> Result<Imported, ParseHashError> {
 }
 
 impl Imported {
-    /// The hash of a system that names the function and stores the rest apart.
-    pub(in crate::password) fn named(
+    /// A hash of PBKDF2, by the name that passlib and Keycloak have for its function.
+    pub(in crate::password) fn pbkdf2(
         name: &str,
         iterations: u32,
         salt: Vec<u8>,
         output: Vec<u8>,
     ) -> Result<Self, ParseHashError> {
         let prf = match name {
-            "pbkdf2" => Prf::Sha1,
+            "pbkdf2" | "pbkdf2-sha1" => Prf::Sha1,
             "pbkdf2-sha256" => Prf::Sha256,
             "pbkdf2-sha512" => Prf::Sha512,
             _ => return Err(Algorithm),
         };
-        pbkdf2(prf, iterations, salt, output)
+        // A shorter output would match many passwords, and a longer one only repeats the work.
+        if iterations == 0 || !(MIN_OUTPUT..=MAX_OUTPUT).contains(&output.len()) {
+            return Err(Malformed);
+        }
+        Ok(Self::new(Function::Pbkdf2 { prf, iterations }, salt, output))
     }
 }
 
@@ -95,28 +95,6 @@ fn bcrypt_parts(
     // passlib keys its first hash with the text of the salt.
     let key = salt.as_bytes().into();
     Ok(Imported::new(Function::Bcrypt { cost, prehash, key }, salt_bytes, output))
-}
-
-fn django_pbkdf2(
-    prf: Prf,
-    rounds: &str,
-    salt: &str,
-    output: &str,
-) -> Result<Imported, ParseHashError> {
-    pbkdf2(prf, number(rounds)?, salt.as_bytes().to_vec(), base64(output)?)
-}
-
-fn pbkdf2(
-    prf: Prf,
-    iterations: u32,
-    salt: Vec<u8>,
-    output: Vec<u8>,
-) -> Result<Imported, ParseHashError> {
-    // A shorter output would match many passwords, and a longer one only repeats the work.
-    if iterations == 0 || !(MIN_OUTPUT..=MAX_OUTPUT).contains(&output.len()) {
-        return Err(Malformed);
-    }
-    Ok(Imported::new(Function::Pbkdf2 { prf, iterations }, salt, output))
 }
 
 fn scrypt(

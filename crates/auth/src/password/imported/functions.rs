@@ -11,7 +11,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::password::{hash::Scheme, work::Work};
+use crate::password::{StoredCeiling, hash::Scheme, work::Work};
 
 /// A hash of another system.
 #[derive(Clone, PartialEq, Eq)]
@@ -148,13 +148,14 @@ impl ImportedWork {
         }
     }
 
-    /// The memory in KiB, and the work in units that a ceiling bounds.
-    pub(in crate::password) fn demand(&self) -> Demand {
+    /// Whether a stored hash may demand this.
+    pub(in crate::password) fn is_within(&self, ceiling: &StoredCeiling) -> bool {
         match *self {
-            Self::Bcrypt { expansions } => Demand::Bcrypt { cost: expansions.ilog2() },
-            Self::Pbkdf2 { rounds, .. } => Demand::Pbkdf2 { rounds },
+            Self::Bcrypt { expansions } => expansions.ilog2() <= ceiling.bcrypt_cost,
+            Self::Pbkdf2 { rounds, .. } => rounds <= ceiling.pbkdf2_rounds,
             Self::Scrypt { log_n, r, p } => {
-                Demand::Scrypt { memory_kib: (u64::from(r) << log_n) / 8, p }
+                let memory_kib = (u64::from(r) << log_n) / 8;
+                memory_kib <= ceiling.memory_kib && p <= ceiling.passes
             }
         }
     }
@@ -196,13 +197,6 @@ impl ImportedWork {
             (_, _) => Vec::new(),
         }
     }
-}
-
-/// What a ceiling bounds.
-pub(in crate::password) enum Demand {
-    Bcrypt { cost: u32 },
-    Pbkdf2 { rounds: u64 },
-    Scrypt { memory_kib: u64, p: u32 },
 }
 
 impl Prehash {

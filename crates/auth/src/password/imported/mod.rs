@@ -4,7 +4,7 @@
 mod formats;
 mod functions;
 
-pub(super) use self::functions::{Demand, Imported, ImportedWork};
+pub(super) use self::functions::{Imported, ImportedWork};
 use super::{ParseHashError, PasswordHash, hash::Scheme};
 
 impl PasswordHash {

@@ -1,6 +1,6 @@
 //! Without the feature `imported-hashes` no hash of another kind exists: types without values.
 
-use super::{ParseHashError, hash::Scheme, work::Work};
+use super::{ParseHashError, StoredCeiling, hash::Scheme, work::Work};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Imported {}
@@ -8,16 +8,8 @@ pub(super) enum Imported {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ImportedWork {}
 
-/// What a ceiling bounds.
-#[expect(dead_code, reason = "the feature makes them")]
-pub(super) enum Demand {
-    Bcrypt { cost: u32 },
-    Pbkdf2 { rounds: u64 },
-    Scrypt { memory_kib: u64, p: u32 },
-}
-
 impl Imported {
-    pub(super) fn named(
+    pub(super) fn pbkdf2(
         _name: &str,
         _iterations: u32,
         _salt: Vec<u8>,
@@ -48,7 +40,7 @@ impl ImportedWork {
         match *self {}
     }
 
-    pub(super) fn demand(&self) -> Demand {
+    pub(super) fn is_within(&self, _ceiling: &StoredCeiling) -> bool {
         match *self {}
     }
 }
