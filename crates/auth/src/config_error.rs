@@ -18,7 +18,7 @@ pub enum ConfigError {
          insecure_http() for a test"
     )]
     Insecure(String),
-    /// A base for links in messages with plain http, without `insecure_http()`.
+    /// A base for links in messages with plain http, beyond the loopback interface.
     #[error(
         "{0:?} is plain http, so everyone on the way could take the tokens of links; write https"
     )]

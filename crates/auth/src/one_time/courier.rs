@@ -8,7 +8,7 @@ use hardpoint_core::{
 };
 use tokio::sync::{Semaphore, watch};
 
-use super::{Delivery, DeliveryErrorKind, Message, OneTimeError};
+use super::{Delivery, DeliveryError, Message, OneTimeError};
 
 /// Prepares and delivers messages in the background, within bounds.
 ///
@@ -221,15 +221,13 @@ impl Inner {
         let mut pauses = self.pauses.iter();
         loop {
             let delivered = tokio::time::timeout(self.timeout, self.delivery.deliver(message));
-            let (is_transient, cause) = match delivered.await {
+            let cause = match delivered.await {
                 Ok(Ok(())) => return self.report(DeliveryResult::Sent),
-                Ok(Err(error)) => {
-                    let cause = std::error::Error::source(&error).map(ToString::to_string);
-                    (error.kind() == DeliveryErrorKind::Transient, cause.unwrap_or_default())
-                }
-                Err(_elapsed) => (true, "the delivery took too long".to_owned()),
+                Ok(Err(DeliveryError::Permanent(cause))) => return self.failed(&cause.to_string()),
+                Ok(Err(DeliveryError::Transient(cause))) => cause.to_string(),
+                Err(_elapsed) => "the delivery took too long".to_owned(),
             };
-            match pauses.next().filter(|_| is_transient) {
+            match pauses.next() {
                 Some(pause) => tokio::time::sleep(*pause).await,
                 None => return self.failed(&cause),
             }

@@ -1,6 +1,6 @@
 //! Messages to users, and the trait that delivers them.
 
-use std::{error::Error, fmt, pin::Pin};
+use std::{error::Error, pin::Pin};
 
 use hardpoint_core::Secret;
 
@@ -50,56 +50,27 @@ pub trait Delivery: Send + Sync + 'static {
     fn deliver<'a>(&'a self, message: &'a Message) -> DeliveryFuture<'a>;
 }
 
-/// A message was not delivered.
-#[derive(Debug)]
-pub struct DeliveryError {
-    kind: DeliveryErrorKind,
-    source: Option<Box<dyn Error + Send + Sync>>,
-}
-
-/// Whether another attempt may help.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// A message was not delivered. The cause is logged, so it must not name the address.
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum DeliveryErrorKind {
+pub enum DeliveryError {
     /// The message or its address was refused: another attempt does not help.
-    Permanent,
+    #[error("the message was refused")]
+    Permanent(#[source] Box<dyn Error + Send + Sync>),
     /// The server is not reachable or overloaded.
-    Transient,
+    #[error("the message could not be handed over")]
+    Transient(#[source] Box<dyn Error + Send + Sync>),
 }
 
 impl DeliveryError {
-    /// An error of this kind.
-    #[must_use]
-    pub const fn new(kind: DeliveryErrorKind) -> Self {
-        Self { kind, source: None }
+    /// A refusal of the message or its address, for this reason.
+    pub fn permanent(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Permanent(cause.into())
     }
 
-    /// Adds the cause. It must not name the address.
-    #[must_use]
-    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
-        self
-    }
-
-    /// Whether another attempt may help.
-    #[must_use]
-    pub const fn kind(&self) -> DeliveryErrorKind {
-        self.kind
-    }
-}
-
-impl fmt::Display for DeliveryError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.kind {
-            DeliveryErrorKind::Permanent => "the message was refused",
-            DeliveryErrorKind::Transient => "the message could not be handed over",
-        })
-    }
-}
-
-impl Error for DeliveryError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    /// A failure that another attempt may not meet, for this reason.
+    pub fn transient(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Transient(cause.into())
     }
 }
 

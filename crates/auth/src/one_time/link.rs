@@ -33,36 +33,20 @@ impl LinkBase {
     /// # Errors
     /// [`ConfigError::Url`] or [`ConfigError::InsecureLink`].
     pub fn new(url: &str) -> Result<Self, ConfigError> {
-        let (base, is_https) = Self::parse(url)?;
-        if !is_https && !is_loopback(&base.host) {
-            return Err(ConfigError::InsecureLink(url.to_owned()));
-        }
-        Ok(base)
-    }
-
-    /// Links to this base, which may be plain http: everyone on the network path can read the
-    /// tokens.
-    ///
-    /// # Errors
-    /// [`ConfigError::Url`].
-    pub fn insecure_http(url: &str) -> Result<Self, ConfigError> {
-        Self::parse(url).map(|(base, _)| base)
-    }
-
-    fn parse(url: &str) -> Result<(Self, bool), ConfigError> {
         let wrong = || ConfigError::Url(if url.contains('@') { String::new() } else { url.into() });
         let parsed: Uri = url.parse().map_err(|_| wrong())?;
-        let is_https = match parsed.scheme_str() {
-            Some("https") => true,
-            Some("http") => false,
-            _ => return Err(wrong()),
-        };
         let authority = parsed.authority().ok_or_else(wrong)?;
         if authority.as_str().contains('@') || parsed.query().is_some() || url.contains('#') {
             return Err(wrong());
         }
-        let host = authority.host().to_owned();
-        Ok((Self { base: url.trim_end_matches('/').to_owned(), host }, is_https))
+        let host = authority.host();
+        match parsed.scheme_str() {
+            Some("https") => {}
+            Some("http") if is_loopback(host) => {}
+            Some("http") => return Err(ConfigError::InsecureLink(url.to_owned())),
+            _ => return Err(wrong()),
+        }
+        Ok(Self { base: url.trim_end_matches('/').to_owned(), host: host.to_owned() })
     }
 
     /// The host of the links.

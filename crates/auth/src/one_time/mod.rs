@@ -80,9 +80,7 @@ mod tokens;
 
 pub use self::{
     courier::{Courier, CourierBuilder},
-    delivery::{
-        ConsoleDelivery, Delivery, DeliveryError, DeliveryErrorKind, DeliveryFuture, Message,
-    },
+    delivery::{ConsoleDelivery, Delivery, DeliveryError, DeliveryFuture, Message},
     error::OneTimeError,
     link::LinkBase,
     purpose::Purpose,

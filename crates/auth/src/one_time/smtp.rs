@@ -20,10 +20,7 @@ use lettre::{
     message::{Mailbox, header::ContentType},
 };
 
-use super::{
-    Delivery, DeliveryError, DeliveryErrorKind, Message, delivery::DeliveryFuture,
-    link::is_loopback,
-};
+use super::{Delivery, DeliveryError, Message, delivery::DeliveryFuture, link::is_loopback};
 use crate::ConfigError;
 
 /// Delivers messages to a server for outgoing mail (RFC 5321). `Debug` hides it.
@@ -96,35 +93,28 @@ fn recipient(address: &str) -> Option<Mailbox> {
 impl Delivery for SmtpDelivery {
     fn deliver<'a>(&'a self, message: &'a Message) -> DeliveryFuture<'a> {
         Box::pin(async move {
-            let refused = || DeliveryError::new(DeliveryErrorKind::Permanent);
-            // Its causes could contain the address.
-            let to = recipient(message.to());
-            let to = to.ok_or_else(|| refused().with_source("the address cannot be read"))?;
+            // The causes of lettre could contain the address.
+            let to = recipient(message.to())
+                .ok_or_else(|| DeliveryError::permanent("the address cannot be read"))?;
             let mail = lettre::Message::builder()
                 .from(self.from.clone())
                 .to(to)
                 .subject(message.subject())
                 .header(ContentType::TEXT_PLAIN)
                 .body(message.text().to_owned())
-                .map_err(|_| refused().with_source("the message cannot be written"))?;
-            match self.transport.send(mail).await {
-                Ok(_accepted) => Ok(()),
-                Err(error) => {
-                    let kind = if error.is_permanent() {
-                        DeliveryErrorKind::Permanent
-                    } else {
-                        DeliveryErrorKind::Transient
-                    };
-                    // A server's text may repeat the address; its code does not.
-                    let cause = match error.status() {
-                        Some(code) => format!("the mail server answered {code}"),
-                        None if error.is_timeout() => "the mail server did not answer".to_owned(),
-                        None if error.is_tls() => "the mail server's TLS failed".to_owned(),
-                        None => "the mail server cannot be reached".to_owned(),
-                    };
-                    Err(DeliveryError::new(kind).with_source(cause))
-                }
-            }
+                .map_err(|_| DeliveryError::permanent("the message cannot be written"))?;
+            let Err(error) = self.transport.send(mail).await else { return Ok(()) };
+            // A server's text may repeat the address; its code does not.
+            let cause = match error.status() {
+                Some(code) => format!("the mail server answered {code}"),
+                None if error.is_timeout() => "the mail server did not answer".to_owned(),
+                None if error.is_tls() => "the mail server's TLS failed".to_owned(),
+                None => "the mail server cannot be reached".to_owned(),
+            };
+            Err(match error.is_permanent() {
+                true => DeliveryError::permanent(cause),
+                false => DeliveryError::transient(cause),
+            })
         })
     }
 }

@@ -2,9 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use hardpoint_auth::one_time::{
-    Courier, Delivery, DeliveryError, DeliveryErrorKind, DeliveryFuture, Message,
-};
+use hardpoint_auth::one_time::{Courier, Delivery, DeliveryError, DeliveryFuture, Message};
 use hardpoint_core::event::DeliveryResult;
 use tokio::sync::Notify;
 
@@ -28,12 +26,11 @@ impl Delivery for Scripted {
             let left = self.failures.load(Ordering::SeqCst);
             if left > 0 {
                 self.failures.store(left - 1, Ordering::SeqCst);
-                let kind = if self.is_permanent {
-                    DeliveryErrorKind::Permanent
-                } else {
-                    DeliveryErrorKind::Transient
+                let failed = match self.is_permanent {
+                    true => DeliveryError::permanent,
+                    false => DeliveryError::transient,
                 };
-                return Err(DeliveryError::new(kind));
+                return Err(failed("the test"));
             }
             self.delivered.lock().unwrap().push(message.to().to_owned());
             Ok(())
