@@ -183,9 +183,9 @@ impl OneTimeTokens {
         if wait.is_zero() {
             return Ok(());
         }
-        inner.report(purpose, OneTimeResult::Capped);
         let retry_after = Duration::from_secs(crate::store::millis(wait).div_ceil(1_000));
-        Err(OneTimeError::TooManyRequests { retry_after })
+        let capped = OneTimeError::TooManyRequests { retry_after };
+        Err(inner.refuse(purpose, OneTimeResult::Capped, capped))
     }
 
     /// Makes a token for a link, in place of the subject's earlier one of this purpose. Send it to the
@@ -209,16 +209,12 @@ impl OneTimeTokens {
     pub async fn find(&self, purpose: Purpose, token: &str) -> Result<FoundToken, OneTimeError> {
         let inner = &self.inner;
         let Some(token) = LinkToken::parse(purpose, token) else {
-            inner.report(purpose, OneTimeResult::Unknown);
-            return Err(OneTimeError::Invalid);
+            return Err(inner.refuse(purpose, OneTimeResult::Unknown, OneTimeError::Invalid));
         };
         let found = inner.store.find(&token.slot, &token.digest()).await;
         match found.map_err(|error| inner.failed(error))? {
             Some(found) => Ok(FoundToken { tokens: self.clone(), token, found }),
-            None => {
-                inner.report(purpose, OneTimeResult::Unknown);
-                Err(OneTimeError::Invalid)
-            }
+            None => Err(inner.refuse(purpose, OneTimeResult::Unknown, OneTimeError::Invalid)),
         }
     }
 
@@ -256,20 +252,12 @@ impl OneTimeTokens {
             let proof = code_proof(key, &slot, code, state);
             let digest = code_digest(key, &slot, state);
             let taken = inner.store.guess(&slot, &digest, &proof, inner.tries.get()).await;
-            match taken.map_err(|error| inner.failed(error))? {
-                Taken::Consumed => {
-                    inner.report(Purpose::Code, OneTimeResult::Consumed);
-                    return Ok(());
-                }
-                Taken::Void => {
-                    inner.report(Purpose::Code, OneTimeResult::Void);
-                    return Err(OneTimeError::Invalid);
-                }
-                Taken::Unknown => {}
+            let taken = taken.map_err(|error| inner.failed(error))?;
+            if taken != Taken::Unknown {
+                return inner.taken(Purpose::Code, taken);
             }
         }
-        inner.report(Purpose::Code, OneTimeResult::Unknown);
-        Err(OneTimeError::Invalid)
+        inner.taken(Purpose::Code, Taken::Unknown)
     }
 
     /// Removes the token of a purpose and a subject, if it exists.
@@ -310,13 +298,30 @@ impl OneTimeTokens {
 impl Inner {
     fn report(&self, purpose: Purpose, result: OneTimeResult) {
         self.telemetry.on(&OneTimeTokenUsed::new(purpose.as_str(), result).into());
-        if matches!(result, OneTimeResult::Unknown | OneTimeResult::Void | OneTimeResult::Capped) {
-            tracing::debug!(
-                target: "hardpoint::auth::one_time",
-                purpose = purpose.as_str(),
-                reason = result.as_str(),
-                "one-time token refused"
-            );
+    }
+
+    fn refuse(&self, purpose: Purpose, result: OneTimeResult, error: OneTimeError) -> OneTimeError {
+        self.report(purpose, result);
+        tracing::debug!(
+            target: "hardpoint::auth::one_time",
+            purpose = purpose.as_str(),
+            reason = result.as_str(),
+            "one-time token refused"
+        );
+        error
+    }
+
+    /// The result of consuming a token.
+    fn taken(&self, purpose: Purpose, taken: Taken) -> Result<(), OneTimeError> {
+        match taken {
+            Taken::Consumed => {
+                self.report(purpose, OneTimeResult::Consumed);
+                Ok(())
+            }
+            Taken::Unknown => {
+                Err(self.refuse(purpose, OneTimeResult::Unknown, OneTimeError::Invalid))
+            }
+            Taken::Void => Err(self.refuse(purpose, OneTimeResult::Void, OneTimeError::Invalid)),
         }
     }
 
@@ -361,12 +366,6 @@ impl FoundToken {
         let inner = &self.tokens.inner;
         let Self { token, .. } = &self;
         let taken = inner.store.take(&token.slot, &token.digest(), &token.proof(state)).await;
-        let result = match taken.map_err(|error| inner.failed(error))? {
-            Taken::Consumed => OneTimeResult::Consumed,
-            Taken::Unknown => OneTimeResult::Unknown,
-            Taken::Void => OneTimeResult::Void,
-        };
-        inner.report(token.purpose, result);
-        if result == OneTimeResult::Consumed { Ok(()) } else { Err(OneTimeError::Invalid) }
+        inner.taken(token.purpose, taken.map_err(|error| inner.failed(error))?)
     }
 }

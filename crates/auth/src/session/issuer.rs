@@ -15,7 +15,7 @@ use super::{
     refresh_token::{LABEL, RefreshToken},
     root::DerivedKeys,
 };
-use crate::{IssueError, IssuedToken, TokenIssuer};
+use crate::TokenIssuer;
 
 /// Opens sessions, refreshes them, and ends them. See the [module docs](super).
 ///
@@ -87,9 +87,9 @@ impl SessionIssuer {
             Ok(granted) => granted,
             Err(GrantError::Denied) => {
                 let Session { id, subject, .. } = &rotated.session;
-                self.inner.report(RefreshResult::Denied);
+                let denied = self.inner.refuse(RefreshResult::Denied, SessionError::Denied);
                 self.revoke(subject, *id).await?;
-                return Err(SessionError::Denied);
+                return Err(denied);
             }
             Err(error) => return Err(error.into()),
         };
@@ -110,8 +110,7 @@ impl SessionIssuer {
         let inner = &*self.inner;
         let found = RefreshToken::open(token, &inner.keys, client.bound_to());
         let Some(found) = found else {
-            inner.report(RefreshResult::Invalid);
-            return Err(SessionError::Invalid);
+            return Err(inner.refuse(RefreshResult::Invalid, SessionError::Invalid));
         };
         let presentation = Presentation {
             session: found.session,
@@ -127,16 +126,12 @@ impl SessionIssuer {
             Presented::Accepted(accepted) => self.accept(accepted, &found, client),
             Presented::Reused(reuse) => {
                 inner.reused(&reuse);
-                Err(SessionError::Reused(reuse))
+                Err(inner.refuse(RefreshResult::Reused, SessionError::Reused(reuse)))
             }
             Presented::RolledBack => {
-                inner.report(RefreshResult::RolledBack);
-                Err(SessionError::RolledBack)
+                Err(inner.refuse(RefreshResult::RolledBack, SessionError::RolledBack))
             }
-            Presented::Unknown => {
-                inner.report(RefreshResult::Unknown);
-                Err(SessionError::Unknown)
-            }
+            Presented::Unknown => Err(inner.refuse(RefreshResult::Unknown, SessionError::Unknown)),
         }
     }
 
@@ -206,8 +201,7 @@ impl SessionIssuer {
         let next = RefreshToken { generation, ..found.clone() };
         // A retry gets the token that the first answer contained, which may be of another key.
         let Some(refresh) = next.seal(&inner.keys, key_id, client.bound_to()) else {
-            inner.report(RefreshResult::Invalid);
-            return Err(SessionError::Invalid);
+            return Err(inner.refuse(RefreshResult::Invalid, SessionError::Invalid));
         };
         inner.report(match transition {
             Transition::Replayed => RefreshResult::Replayed,
@@ -226,17 +220,16 @@ impl Inner {
 
     fn report(&self, result: RefreshResult) {
         self.telemetry.on(&SessionRefreshed::new(result).into());
-        if !matches!(
-            result,
-            RefreshResult::Rotated | RefreshResult::Replayed | RefreshResult::Forgiven
-        ) {
-            let reason = result.as_str();
-            tracing::debug!(target: "hardpoint::auth::session", reason, "refresh refused");
-        }
+    }
+
+    fn refuse(&self, result: RefreshResult, error: SessionError) -> SessionError {
+        self.report(result);
+        let reason = result.as_str();
+        tracing::debug!(target: "hardpoint::auth::session", reason, "refresh refused");
+        error
     }
 
     fn reused(&self, reuse: &Reuse) {
-        self.report(RefreshResult::Reused);
         let event = SessionReused::new(
             reuse.current.saturating_sub(reuse.presented),
             reuse.since_rotation,
@@ -257,22 +250,6 @@ impl Inner {
     pub(super) fn failed(&self, error: StoreError) -> SessionError {
         self.telemetry.on(&StoreFailed::new(StoreKind::Session, error.kind()).into());
         SessionError::Store(error)
-    }
-
-    pub(super) fn mint(
-        &self,
-        session: &Session,
-        epoch: u64,
-        grant: &Grant,
-    ) -> Result<IssuedToken, IssueError> {
-        let scopes = grant.within(&session.scope);
-        // The clock of the store may be ahead of this process, and verifiers refuse a log-in in the future.
-        let logged_in = session.created.as_secs().min(self.tokens.now().as_secs());
-        let id = session.id.to_string();
-        let token = self.tokens.token(&session.subject).scopes(&scopes);
-        let token = token.claim("sid", id).claim("epoch", epoch).claim("auth_time", logged_in);
-        let claims = grant.claims.iter();
-        claims.fold(token, |token, (name, value)| token.claim(name, value.clone())).sign()
     }
 }
 

@@ -35,24 +35,28 @@ impl Rotated {
     /// # Errors
     /// [`SessionError::Issue`] if the grant makes no token.
     pub fn mint(self, grant: &Grant) -> Result<SessionTokens, SessionError> {
-        let Self { issuer, session, refresh, epoch } = self;
-        let access = issuer.inner.mint(&session, epoch, grant).map_err(SessionError::Issue)?;
-        let scope = grant.within(&session.scope).join(" ");
-        let expires_in = issuer.inner.tokens.lifetime();
-        Ok(SessionTokens { access, refresh, scope, session, expires_in })
+        let (session, tokens) = (&self.session, &self.issuer.inner.tokens);
+        let scopes = grant.within(&session.scope);
+        // The clock of the store may be ahead of this process, and verifiers refuse a log-in in the future.
+        let logged_in = session.created.as_secs().min(tokens.now().as_secs());
+        let token =
+            tokens.token(&session.subject).scopes(&scopes).claim("sid", session.id.to_string());
+        let token = token.claim("epoch", self.epoch).claim("auth_time", logged_in);
+        let claims = grant.claims.iter();
+        let token = claims.fold(token, |token, (name, value)| token.claim(name, value.clone()));
+        let access = token.sign().map_err(SessionError::Issue)?;
+        Ok(SessionTokens { access, scope: scopes.join(" "), rotated: self })
     }
 }
 
 /// The tokens of a session, to be sent to its client. `Debug` hides them.
 pub struct SessionTokens {
+    rotated: Rotated,
     access: IssuedToken,
-    refresh: Secret<str>,
     scope: String,
-    session: Session,
-    expires_in: Duration,
 }
 
-debug_only!(SessionTokens { expires_in });
+debug_only!(SessionTokens { rotated });
 
 impl SessionTokens {
     /// The access token.
@@ -64,7 +68,7 @@ impl SessionTokens {
     /// The refresh token.
     #[must_use]
     pub fn refresh_token(&self) -> &str {
-        self.refresh.expose()
+        self.rotated.refresh_token()
     }
 
     /// The scopes of the access token, separated by spaces.
@@ -76,13 +80,13 @@ impl SessionTokens {
     /// How long the access token lives.
     #[must_use]
     pub fn expires_in(&self) -> Duration {
-        self.expires_in
+        self.rotated.issuer.inner.tokens.lifetime()
     }
 
     /// The session.
     #[must_use]
     pub fn session(&self) -> &Session {
-        &self.session
+        self.rotated.session()
     }
 
     /// The access token as it was issued, with its id and its expiry.
