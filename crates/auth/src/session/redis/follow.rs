@@ -19,92 +19,82 @@ struct Position {
     origin: u64,
 }
 
-/// Follows the log until the store is dropped.
-///
-/// Each round waits for news at most `patience`. The store is borrowed only between rounds, so that
-/// the task does not keep it alive.
+/// Follows the log until the store is dropped. The store is borrowed only between waits, so that the
+/// task does not keep it alive.
 pub(super) async fn follow(store: Weak<RedisSessions>, time: Time, patience: Duration) {
     let patience = patience.max(Duration::from_millis(1));
-    let (mut position, mut pause, mut is_failing) = (None, FIRST_PAUSE, false);
-    loop {
-        let round = round(&store, &time, patience, &mut position).await;
-        let Some(result) = round else { return };
-        match result {
-            Ok(()) => (pause, is_failing) = (FIRST_PAUSE, false),
-            Err(error) => {
-                // The next snapshot contains the entries that were missed.
-                position = None;
-                if !is_failing {
-                    tracing::warn!(
-                        target: "hardpoint::auth::revocation",
-                        error = &error as &dyn std::error::Error,
-                        "the revocations of other instances cannot be followed"
-                    );
-                }
-                is_failing = true;
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(LAST_PAUSE);
-            }
+    let (mut pause, mut is_failing) = (FIRST_PAUSE, false);
+    while store.strong_count() > 0 {
+        let followed = follow_on(&store, &time, patience, || {
+            (pause, is_failing) = (FIRST_PAUSE, false);
+        });
+        let Err(error) = followed.await else { continue };
+        if !is_failing {
+            tracing::warn!(
+                target: "hardpoint::auth::revocation",
+                error = &error as &dyn std::error::Error,
+                "the revocations of other instances cannot be followed"
+            );
         }
+        is_failing = true;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LAST_PAUSE);
     }
 }
 
-/// One question to the server. `None` if the store was dropped.
-async fn round(
+/// Reads a snapshot and follows the log from there, until some of the news are missing, which the next
+/// snapshot contains, or the store is dropped. Each round waits for news at most `patience`.
+async fn follow_on(
     store: &Weak<RedisSessions>,
     time: &Time,
     patience: Duration,
-    position: &mut Option<Position>,
-) -> Option<Result<(), StoreError>> {
+    mut succeeded: impl FnMut(),
+) -> Result<(), StoreError> {
     // The copy is as old as the question, not as the answer.
-    let asked = time.now();
-    let Some(at) = position else {
-        let store = store.upgrade()?;
-        return Some(snapshot(&store).await.map(|found| {
-            store.revocations().synced(asked);
-            *position = Some(found);
-        }));
-    };
-    let news = match at.tail.next(patience).await {
-        Ok(news) => news,
-        Err(error) => return Some(Err(failed(error))),
-    };
-    let store = store.upgrade()?;
-    Some(apply(&store, &news, asked, position).await)
+    let mut asked = time.now();
+    let Some(strong) = store.upgrade() else { return Ok(()) };
+    let mut at = snapshot(&strong).await?;
+    strong.revocations().synced(asked);
+    drop(strong);
+    loop {
+        succeeded();
+        asked = time.now();
+        let news = at.tail.next(patience).await.map_err(failed)?;
+        let Some(store) = store.upgrade() else { return Ok(()) };
+        if !at.apply(&store, &news, asked).await? {
+            return Ok(());
+        }
+    }
 }
 
-/// Adds news to the copy, or drops the position if some of them are missing.
-async fn apply(
-    store: &RedisSessions,
-    news: &[Entry],
-    asked: Mono,
-    position: &mut Option<Position>,
-) -> Result<(), StoreError> {
-    let copy = store.revocations();
-    let Some(at) = position else { return Ok(()) };
-    for entry in news {
-        let (number, what, until) = read(entry).ok_or_else(corrupt)?;
-        record(copy, &what, until)?;
-        if number != at.number + 1 {
-            // The log was trimmed, or is another one.
-            *position = None;
-            return Ok(());
+impl Position {
+    /// Adds news to the copy. `false` if some of them are missing.
+    async fn apply(
+        &mut self,
+        store: &RedisSessions,
+        news: &[Entry],
+        asked: Mono,
+    ) -> Result<bool, StoreError> {
+        let copy = store.revocations();
+        for entry in news {
+            let (number, what, until) = read(entry).ok_or_else(corrupt)?;
+            record(copy, &what, until)?;
+            self.number += 1;
+            if number != self.number {
+                // The log was trimmed, or is another one.
+                return Ok(false);
+            }
         }
-        at.number = number;
-    }
-    if news.is_empty() {
-        let (origin, number) = status(store).await?;
         // A greater number may be one that came just now, or one whose entry is gone with the log.
-        if origin != at.origin || number != at.number {
-            *position = None;
-            return Ok(());
+        if news.is_empty() && status(store).await? != (self.origin, self.number) {
+            return Ok(false);
         }
+        // A full answer may have left some news behind.
+        if news.len() < FULL {
+            copy.synced(asked);
+        }
+        Ok(true)
     }
-    // A full answer may have left some news behind.
-    if news.len() < FULL {
-        copy.synced(asked);
-    }
-    Ok(())
 }
 
 async fn status(store: &RedisSessions) -> Result<(u64, u64), StoreError> {
