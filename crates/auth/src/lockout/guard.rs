@@ -214,8 +214,8 @@ impl Inner {
         let (now, lifetime) = (self.time.unix(), self.device_lifetime);
         self.keys.all().find_map(|key| {
             let name = device::name(key, account);
-            let own = client.cookies.iter().filter(|(cookie, _)| **cookie == *name);
-            own.into_iter().find_map(|(_, value)| {
+            let mut own = client.cookies.iter().filter(|(cookie, _)| **cookie == *name);
+            own.find_map(|(_, value)| {
                 DeviceCookie::open(&self.keys, account, value.expose(), now, lifetime)
             })
         })

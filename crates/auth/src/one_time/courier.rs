@@ -60,14 +60,13 @@ struct Inner {
     /// A permit for each job that may run.
     running: Semaphore,
     queue: u32,
-    at_once: u32,
     timeout: Duration,
     give_up_after: Duration,
     pauses: [Duration; 2],
     telemetry: Telemetry,
 }
 
-debug_only!(Inner { queue, at_once, timeout, give_up_after });
+debug_only!(Inner { queue, running, timeout, give_up_after });
 debug_only!(Courier { inner });
 
 /// Sets up a [`Courier`].
@@ -91,8 +90,8 @@ impl CourierBuilder {
 
     /// How many jobs run at once. Default: 8, which does not overload a server for outgoing mail.
     /// The minimum is 1, the maximum 1,000.
-    pub fn at_once(mut self, jobs: u32) -> Self {
-        self.inner.at_once = jobs.clamp(1, 1_000);
+    pub fn at_once(mut self, jobs: usize) -> Self {
+        self.inner.running = Semaphore::new(jobs.clamp(1, 1_000));
         self
     }
 
@@ -121,8 +120,7 @@ impl CourierBuilder {
     /// The courier.
     #[must_use]
     pub fn build(self) -> Courier {
-        let running = Semaphore::new(usize::try_from(self.inner.at_once).unwrap_or(1_000));
-        Courier { inner: Arc::new(Inner { running, ..self.inner }) }
+        Courier { inner: Arc::new(self.inner) }
     }
 }
 
@@ -133,9 +131,8 @@ impl Courier {
             inner: Inner {
                 delivery: Box::new(delivery),
                 jobs: watch::Sender::new(0),
-                running: Semaphore::new(0),
+                running: Semaphore::new(8),
                 queue: 1_000,
-                at_once: 8,
                 timeout: Duration::from_secs(30),
                 give_up_after: Duration::from_secs(45),
                 pauses: [Duration::from_secs(1), Duration::from_secs(4)],

@@ -129,10 +129,7 @@ impl MemoryTokens {
         proof: &[u8; 32],
     ) -> Result<Taken, StoreError> {
         let now = self.clock.now();
-        Ok(self.decide(slot, |record| {
-            let taken = record.take(digest, proof, now);
-            (taken, taken != Taken::Unknown)
-        }))
+        Ok(self.decide(slot, |record| record.take(digest, proof, now)))
     }
 
     pub(super) fn guess(
@@ -143,10 +140,7 @@ impl MemoryTokens {
         tries: u32,
     ) -> Result<Taken, StoreError> {
         let now = self.clock.now();
-        Ok(self.decide(slot, |record| {
-            let taken = record.guess(digest, proof, tries, now);
-            (taken, taken != Taken::Unknown)
-        }))
+        Ok(self.decide(slot, |record| record.guess(digest, proof, tries, now)))
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "the same shape as a remote store")]
@@ -155,12 +149,12 @@ impl MemoryTokens {
         Ok(())
     }
 
-    /// Decides about the record of a slot, and removes it if the decision says so.
-    fn decide(&self, slot: &Slot, decide: impl FnOnce(&mut TokenRecord) -> (Taken, bool)) -> Taken {
+    /// Decides about the record of a slot, and removes it unless it is unknown.
+    fn decide(&self, slot: &Slot, decide: impl FnOnce(&mut TokenRecord) -> Taken) -> Taken {
         let mut shard = self.shard(slot);
         let Entry::Occupied(mut entry) = shard.by_slot.entry(*slot) else { return Taken::Unknown };
-        let (taken, is_gone) = decide(&mut entry.get_mut().1);
-        if is_gone {
+        let taken = decide(&mut entry.get_mut().1);
+        if taken != Taken::Unknown {
             self.count(entry.remove().0).fetch_sub(1, Ordering::Relaxed);
         }
         taken

@@ -29,7 +29,7 @@ use crate::network::network;
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct PasswordClient {
-    seat: Seat,
+    pub(super) seat: Seat,
 }
 
 static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
@@ -64,10 +64,6 @@ impl PasswordClient {
     pub fn known_device(mut self, is_known: bool) -> Self {
         self.seat.is_known = is_known;
         self
-    }
-
-    pub(super) const fn seat(self) -> Seat {
-        self.seat
     }
 }
 

@@ -1,7 +1,5 @@
 //! A password was not verified.
 
-use std::time::Duration;
-
 use hardpoint_core::{Outcome, Problem, Rejection};
 use http::StatusCode;
 
@@ -52,7 +50,7 @@ impl Rejection for PasswordError {
             let title = "The address or the password is wrong";
             Problem::new(StatusCode::UNAUTHORIZED, "login_failed", title)
         };
-        let unavailable = || unavailable("password_unavailable", RETRY_AFTER.as_secs());
+        let unavailable = || unavailable("password_unavailable", RETRY_AFTER);
         match self {
             Self::Mismatch => login_failed(),
             // The outcome is not sent. It is in the access line.
@@ -63,5 +61,5 @@ impl Rejection for PasswordError {
     }
 }
 
-/// A full queue is empty after 5 s at most.
-const RETRY_AFTER: Duration = Duration::from_secs(2);
+/// In seconds. A full queue is empty after 5 s at most.
+const RETRY_AFTER: u64 = 2;

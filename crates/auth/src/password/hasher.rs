@@ -179,7 +179,7 @@ impl PasswordHasher {
         success: PasswordResult,
         work: impl FnOnce() -> Result<T, PasswordError> + Send + 'static,
     ) -> Result<T, PasswordError> {
-        let answer = match self.turns.turn(client.seat(), self.patience).await {
+        let answer = match self.turns.turn(client.seat, self.patience).await {
             Err(error) => Err(error),
             // The work cannot be cancelled, so it holds the turn until it ends.
             Ok(turn) => tokio::task::spawn_blocking(move || {
@@ -224,7 +224,7 @@ impl PasswordHasher {
 impl PasswordHasher {
     /// Takes a turn, as a hash would.
     pub(super) async fn occupy(&self, client: PasswordClient) -> super::turns::Turn {
-        self.turns.turn(client.seat(), Duration::MAX).await.unwrap()
+        self.turns.turn(client.seat, Duration::MAX).await.unwrap()
     }
 
     pub(super) fn engine(&self) -> &Engine {

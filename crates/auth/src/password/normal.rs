@@ -1,7 +1,5 @@
 //! Normal forms of a password that has several encodings.
 
-use std::borrow::Cow;
-
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick, is_nfkc_quick};
 use zeroize::Zeroizing;
 
@@ -31,18 +29,15 @@ pub enum Normalization {
 impl Normalization {
     /// The normalised form, or `None` if the password is in it already.
     pub(super) fn changed(self, password: &str) -> Option<Zeroizing<String>> {
-        let text: Cow<'_, str> = match self {
+        let normal: String = match self {
             Self::Nfc if is_nfc_quick(password.chars()) != IsNormalized::Yes => {
-                password.nfc().collect::<String>().into()
+                password.nfc().collect()
             }
             Self::Nfkc if is_nfkc_quick(password.chars()) != IsNormalized::Yes => {
-                password.nfkc().collect::<String>().into()
+                password.nfkc().collect()
             }
-            _ => password.into(),
+            _ => return None,
         };
-        match text {
-            Cow::Owned(text) => Some(Zeroizing::new(text)).filter(|text| **text != password),
-            Cow::Borrowed(_) => None,
-        }
+        Some(Zeroizing::new(normal)).filter(|normal| **normal != password)
     }
 }

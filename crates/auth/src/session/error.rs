@@ -1,6 +1,6 @@
 //! Why a session is not opened or refreshed.
 
-use std::{error::Error, time::Duration};
+use std::error::Error;
 
 use hardpoint_core::{Challenge, Problem, Rejection};
 use http::StatusCode;
@@ -70,11 +70,11 @@ impl Rejection for SessionError {
                     .challenge(Challenge::new("invalid_token"))
             }
             Self::Issue(_) | Self::Randomness | Self::Store(_) | Self::Unavailable(_) => {
-                unavailable("session_unavailable", RETRY_AFTER.as_secs())
+                unavailable("session_unavailable", RETRY_AFTER)
             }
         }
     }
 }
 
-/// Within the default grace, so that a client that retries gets the successor of its token.
-const RETRY_AFTER: Duration = Duration::from_secs(2);
+/// In seconds. Within the default grace, so that a client that retries gets the successor of its token.
+const RETRY_AFTER: u64 = 2;

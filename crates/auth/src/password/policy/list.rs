@@ -125,9 +125,8 @@ impl PasswordList {
     /// The probability that a lookup finds a text that is not listed. The policy makes at most 18 lookups
     /// for one password.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "a probability need not be exact")]
     pub fn false_positive_rate(&self) -> f64 {
-        self.len() as f64 / f64::powi(256.0, i32::try_from(self.width).unwrap_or(i32::MAX))
+        false_positive_rate(self.len(), self.width)
     }
 
     /// Whether the list has this text, which is folded already.
@@ -157,13 +156,14 @@ fn whole(text: &str) -> u64 {
 }
 
 /// The fewest bytes that a list of this length may keep.
-#[expect(clippy::cast_precision_loss, reason = "a probability need not be exact")]
 fn width_for(len: usize) -> usize {
-    let fits = |width: &usize| {
-        let values = f64::powi(256.0, i32::try_from(*width).unwrap_or(i32::MAX));
-        len as f64 / values <= MOST_FALSE_POSITIVES
-    };
+    let fits = |width: &usize| false_positive_rate(len, *width) <= MOST_FALSE_POSITIVES;
     (NARROWEST..WIDEST).find(fits).unwrap_or(WIDEST)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a probability need not be exact")]
+fn false_positive_rate(len: usize, width: usize) -> f64 {
+    len as f64 / f64::powi(256.0, i32::try_from(width).unwrap_or(i32::MAX))
 }
 
 /// Reads one line into `line`, and as much of a longer one as shows that it is too long.

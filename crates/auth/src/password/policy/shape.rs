@@ -1,21 +1,15 @@
 //! A password as an attacker sees it: folded, without substitutions and appended digits.
 
-use std::{borrow::Cow, ops::Range};
+use std::ops::Range;
 
-use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 use zeroize::Zeroizing;
+
+use crate::password::Normalization;
 
 /// The text in compatibility form (NFKC) and lower case. `Ｐａｓｓｗｏｒｄ` becomes `password`.
 pub(super) fn fold(text: &str) -> Zeroizing<String> {
-    let text = match is_nfkc_quick(text.chars()) {
-        IsNormalized::Yes => Cow::Borrowed(text),
-        _ => Cow::Owned(text.nfkc().collect()),
-    };
-    let folded = Zeroizing::new(text.to_lowercase());
-    if let Cow::Owned(text) = text {
-        drop(Zeroizing::new(text));
-    }
-    folded
+    let normal = Normalization::Nfkc.changed(text);
+    Zeroizing::new(normal.as_deref().map_or(text, String::as_str).to_lowercase())
 }
 
 /// The letter that a character is written for: `p4$$w0rd` becomes `password`. Some characters are

@@ -122,7 +122,7 @@ async fn snapshot(store: &RedisSessions) -> Result<Position, StoreError> {
         });
         let (origin, number, last, entries) = page.await?;
         let position = begun.get_or_insert_with(|| {
-            let tail = store.redis().tail(store.names.log.clone()).starting_after(last);
+            let tail = store.redis.tail(store.names.log.clone()).starting_after(last);
             Position { tail, number, origin }
         });
         if origin != position.origin {

@@ -18,7 +18,7 @@ use crate::{
 
 /// Sessions on a Redis server. Set up by [`builder`](Self::builder).
 pub struct RedisSessions {
-    redis: Redis,
+    pub(super) redis: Redis,
     digests: DigestKey,
     previous: Option<DigestKey>,
     pub(super) names: Names,
@@ -148,10 +148,6 @@ impl RedisSessions {
             allows_eviction: false,
             time: Time::system(),
         }
-    }
-
-    pub(super) fn redis(&self) -> &Redis {
-        &self.redis
     }
 
     /// Submits a script, and reads its answer.

@@ -32,7 +32,7 @@ pub(super) struct MemorySessions {
     /// Every subject's first epoch. Larger than those of an earlier process, whose sessions are
     /// gone.
     origin: u64,
-    revocations: Revocations,
+    pub(super) revocations: Revocations,
     clock: StoreClock,
 }
 
@@ -92,10 +92,6 @@ impl From<InMemory> for SessionStore {
 }
 
 impl MemorySessions {
-    pub(super) fn revocations(&self) -> &Revocations {
-        &self.revocations
-    }
-
     // Locks are taken in the order subject, family, revocations. A panic leaves each consistent.
 
     pub(super) fn open(&self, opening: &Opening<'_>) -> Result<Opened, StoreError> {

@@ -50,7 +50,7 @@ impl SessionStore {
     #[must_use]
     pub fn revocations(&self) -> Revocations {
         match &self.kept {
-            Kept::Memory(sessions) => sessions.revocations().clone(),
+            Kept::Memory(sessions) => sessions.revocations.clone(),
             Kept::Remote(store) => store.revocations().clone(),
         }
     }
