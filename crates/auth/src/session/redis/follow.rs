@@ -98,7 +98,7 @@ impl Position {
 }
 
 async fn status(store: &RedisSessions) -> Result<(u64, u64), StoreError> {
-    let answer = store.run(&scripts::STATUS, &[], &[], |answer| {
+    let answer = store.run(&scripts::STATUS, &[], |answer| {
         let mut fields = Fields::read(answer)?;
         Ok((fields.number()?, fields.number()?))
     });
@@ -111,7 +111,7 @@ async fn snapshot(store: &RedisSessions) -> Result<Position, StoreError> {
     let (mut first, mut begun) = (0, None);
     loop {
         let range = [first.into(), (first + PAGE - 1).into()];
-        let page = store.run(&scripts::SNAPSHOT, &[], &range, |answer| {
+        let page = store.run(&scripts::SNAPSHOT, &range, |answer| {
             let mut fields = Fields::read(answer)?;
             let (origin, number, last) = (fields.number()?, fields.number()?, fields.text()?);
             let (mut page, mut entries) = (fields.list()?, Vec::new());
@@ -122,7 +122,8 @@ async fn snapshot(store: &RedisSessions) -> Result<Position, StoreError> {
         });
         let (origin, number, last, entries) = page.await?;
         let position = begun.get_or_insert_with(|| {
-            let tail = store.redis.tail(store.names.log.clone()).starting_after(last);
+            let [_origin, log, ..] = &store.names;
+            let tail = store.redis.tail(log.clone()).starting_after(last);
             Position { tail, number, origin }
         });
         if origin != position.origin {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use hardpoint_core::{Key, Time, event::StoreErrorKind};
-use hardpoint_redis::{Arg, Concept, DigestKey, Keys, Redis, Script, Value, WhenFull};
+use hardpoint_redis::{Arg, Concept, DigestKey, Redis, Script, Value, WhenFull};
 
 use super::{follow, scripts};
 use crate::{
@@ -21,7 +21,9 @@ pub struct RedisSessions {
     pub(super) redis: Redis,
     digests: DigestKey,
     previous: Option<DigestKey>,
-    pub(super) names: Names,
+    /// The keys of the origin, the log, the live revocations and the number of the last log entry, and the
+    /// heads of the keys of families, of subjects' sessions and of subjects' epochs.
+    pub(super) names: [String; 7],
     revocations: Revocations,
     allows_eviction: bool,
 }
@@ -84,7 +86,7 @@ impl RedisSessionsBuilder {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| ConfigError::NoRuntime)?;
         let revocations = Revocations::remote(self.time.clone(), self.max_staleness);
         let store = Arc::new(RedisSessions {
-            names: Names::new(&self.redis),
+            names: names(&self.redis),
             redis: self.redis,
             digests: self.digests,
             previous: self.previous,
@@ -96,18 +98,6 @@ impl RedisSessionsBuilder {
     }
 }
 
-/// The names of the keys: all with one tag.
-pub(super) struct Names {
-    pub(super) origin: String,
-    pub(super) log: String,
-    live: String,
-    number: String,
-    /// The heads of the keys of families, of subjects' sessions and of subjects' epochs.
-    family: String,
-    sessions: String,
-    epoch: String,
-}
-
 const TAG: &str = "s";
 const SESSIONS: Concept = Concept::expiring("session").loss("users have to log in again");
 const REVOCATIONS: Concept = Concept::lasting("revocation")
@@ -115,25 +105,17 @@ const REVOCATIONS: Concept = Concept::lasting("revocation")
 const EPOCHS: Concept =
     Concept::expiring("epoch").loss("the access tokens of a user are not known until they expire");
 
-impl Names {
-    fn new(redis: &Redis) -> Self {
-        let (sessions, revocations) = (redis.keys(&SESSIONS), redis.keys(&REVOCATIONS));
-        let name = |keys: &Keys, rest| keys.key(TAG, rest);
-        Self {
-            origin: name(&revocations, "origin"),
-            log: name(&revocations, "log"),
-            live: name(&revocations, "live"),
-            number: name(&revocations, "number"),
-            family: name(&sessions, "f:"),
-            sessions: name(&sessions, "u:"),
-            epoch: name(&redis.keys(&EPOCHS), ""),
-        }
-    }
-
-    /// The keys that every script takes.
-    fn common(&self) -> [&str; 4] {
-        [&self.origin, &self.log, &self.live, &self.number]
-    }
+fn names(redis: &Redis) -> [String; 7] {
+    let (sessions, revocations) = (redis.keys(&SESSIONS), redis.keys(&REVOCATIONS));
+    [
+        revocations.key(TAG, "origin"),
+        revocations.key(TAG, "log"),
+        revocations.key(TAG, "live"),
+        revocations.key(TAG, "number"),
+        sessions.key(TAG, "f:"),
+        sessions.key(TAG, "u:"),
+        redis.keys(&EPOCHS).key(TAG, ""),
+    ]
 }
 
 impl RedisSessions {
@@ -154,27 +136,17 @@ impl RedisSessions {
     pub(super) fn run<T>(
         &self,
         script: &Script,
-        keys: &[&str],
         arguments: &[Arg<'_>],
         read: impl FnOnce(Value) -> Result<T, StoreError> + Send + 'static,
     ) -> BoxFuture<T> {
-        let keys: Vec<&str> = self.names.common().iter().chain(keys).copied().collect();
-        answer(self.redis.run(script, keys, arguments.iter().copied()), read)
+        answer(self.redis.run(script, &self.names, arguments.iter().copied()), read)
     }
 
-    /// The keys of a subject.
-    fn keys_of(&self, subject: &str) -> SubjectKeys {
+    /// The digest of a subject, and the one under the earlier key; empty if there is none.
+    fn digests_of(&self, subject: &str) -> [String; 2] {
         let subject = Key::borrowed(subject.as_bytes());
         let digest = |key: &DigestKey| format!("{:032x}", key.digest(&subject));
-        let keys = |digest: &str| {
-            let Names { sessions, epoch, .. } = &self.names;
-            (format!("{sessions}{digest}"), format!("{epoch}{digest}"))
-        };
-        let (own, former) = (digest(&self.digests), self.previous.as_ref().map(digest));
-        let (sessions, epoch) = keys(&own);
-        let (former_sessions, former_epoch) =
-            former.map(|digest| keys(&digest)).unwrap_or_default();
-        SubjectKeys { digest: own, sessions, epoch, former_sessions, former_epoch }
+        [digest(&self.digests), self.previous.as_ref().map(digest).unwrap_or_default()]
     }
 
     /// Why the server may forget what is revoked.
@@ -198,9 +170,8 @@ impl FamilyStore for RedisSessions {
             let error = StoreError::new(StoreErrorKind::Unavailable).with_source(why);
             return Box::pin(std::future::ready(Err(error)));
         }
-        let (names, keys) = (&self.names, self.keys_of(opening.subject));
+        let [digest, former] = self.digests_of(opening.subject);
         let id = opening.session.to_string();
-        let family = format!("{}{id}", names.family);
         let replaced = opening.replaces.map(|id| id.to_string()).unwrap_or_default();
         let network = opening.client.network().unwrap_or_default();
         let arguments = [
@@ -210,21 +181,18 @@ impl FamilyStore for RedisSessions {
             int(millis(opening.access)),
             opening.max_sessions.get().into(),
             (&replaced).into(),
-            (&names.family).into(),
             int(millis(opening.rotation.idle)),
             (&opening.proof).into(),
             opening.key_id.into(),
-            (&keys.digest).into(),
+            (&digest).into(),
+            (&former).into(),
             opening.scope.into(),
             opening.method.into(),
             opening.client.agent().unwrap_or_default().into(),
             (&network).into(),
-            (&keys.former_sessions).into(),
-            (&keys.former_epoch).into(),
         ];
         let (copy, subject) = (self.revocations.clone(), opening.subject.to_owned());
-        let keys = [family.as_str(), &keys.sessions, &keys.epoch];
-        self.run(&scripts::OPEN, &keys, &arguments, move |answer| {
+        self.run(&scripts::OPEN, &arguments, move |answer| {
             let mut fields = Fields::read(answer)?;
             let origin = fields.number()?;
             let opened = Opened { epoch: fields.number()?, at: fields.number()? };
@@ -241,9 +209,8 @@ impl FamilyStore for RedisSessions {
     }
 
     fn present(&self, presentation: &Presentation<'_>) -> BoxFuture<Presented> {
-        let (names, session) = (&self.names, presentation.session);
+        let session = presentation.session;
         let id = session.to_string();
-        let family = format!("{}{id}", names.family);
         let rotation = &presentation.rotation;
         let per_day = match rotation.after_grace {
             AfterGrace::Strict => 0,
@@ -259,14 +226,12 @@ impl FamilyStore for RedisSessions {
             int(millis(rotation.idle)),
             int(millis(presentation.access)),
             per_day.into(),
-            (&names.sessions).into(),
-            (&names.epoch).into(),
             presentation.client.agent().unwrap_or_default().into(),
             (&network).into(),
         ];
         let (copy, presenter) = (self.revocations.clone(), presentation.client.kept());
         let presented = presentation.generation;
-        self.run(&scripts::PRESENT, &[&family], &arguments, move |answer| {
+        self.run(&scripts::PRESENT, &arguments, move |answer| {
             let mut fields = Fields::read(answer)?;
             let transition = match fields.text()?.as_str() {
                 "expired" | "unknown" => return Ok(Presented::Unknown),
@@ -297,11 +262,8 @@ impl FamilyStore for RedisSessions {
     }
 
     fn list(&self, subject: &str) -> BoxFuture<Vec<Session>> {
-        let keys = self.keys_of(subject);
-        let arguments =
-            [&self.names.family, &keys.digest, &keys.former_sessions, &keys.former_epoch];
-        let arguments = arguments.map(Arg::from);
-        self.run(&scripts::LIST, &[&keys.sessions, &keys.epoch], &arguments, |answer| {
+        let digests = self.digests_of(subject);
+        self.run(&scripts::LIST, &digests.each_ref().map(Arg::from), |answer| {
             let (mut fields, mut found) = (Fields::read(answer)?, Vec::new());
             while !fields.is_empty() {
                 let mut session = fields.list()?;
@@ -314,7 +276,7 @@ impl FamilyStore for RedisSessions {
     }
 
     fn revoke(&self, revoke: &Revoke<'_>) -> BoxFuture<u32> {
-        let keys = self.keys_of(revoke.subject);
+        let [digest, former] = self.digests_of(revoke.subject);
         let (which, id) = match revoke.which {
             Which::All => ("all", String::new()),
             Which::AllBut(id) => ("others", id.to_string()),
@@ -326,14 +288,11 @@ impl FamilyStore for RedisSessions {
             int(millis(revoke.access)),
             int(millis(revoke.absolute)),
             revoke.subject.into(),
-            (&self.names.family).into(),
-            (&keys.digest).into(),
-            (&keys.former_sessions).into(),
-            (&keys.former_epoch).into(),
+            (&digest).into(),
+            (&former).into(),
         ];
         let (copy, subject) = (self.revocations.clone(), revoke.subject.to_owned());
-        let keys = [keys.sessions.as_str(), &keys.epoch];
-        self.run(&scripts::REVOKE, &keys, &arguments, move |answer| {
+        self.run(&scripts::REVOKE, &arguments, move |answer| {
             let mut fields = Fields::read(answer)?;
             copy.began(fields.number()?);
             let (epoch, until, count) = (fields.number()?, fields.number()?, fields.number()?);
@@ -352,20 +311,19 @@ impl FamilyStore for RedisSessions {
         let until = until.min(LATEST);
         let arguments = [Arg::from(id), int(until)];
         let (copy, id) = (self.revocations.clone(), id.to_owned());
-        self.run(&scripts::REVOKE_TOKEN, &[], &arguments, move |_| {
+        self.run(&scripts::REVOKE_TOKEN, &arguments, move |_| {
             copy.record(&Revoked::Token { id: &id, until });
             Ok(())
         })
     }
 
     fn ask(&self, question: &RevocationQuestion<'_>) -> BoxFuture<RevocationState> {
-        let keys = self.keys_of(question.subject);
-        let former = if keys.former_epoch.is_empty() { &keys.epoch } else { &keys.former_epoch };
+        let [digest, former] = self.digests_of(question.subject);
         let text = |name: Option<&str>| name.unwrap_or_default().to_owned();
         let (session, token) = (text(question.session), text(question.token_id));
         let epoch = question.epoch;
-        let arguments = [(&session).into(), (&token).into()];
-        self.run(&scripts::ASK, &[&keys.epoch, former], &arguments, move |answer| {
+        let arguments = [&digest, &former, &session, &token].map(Arg::from);
+        self.run(&scripts::ASK, &arguments, move |answer| {
             let mut fields = Fields::read(answer)?;
             let (origin, least, listed) = (fields.number()?, fields.text()?, fields.text()?);
             let least =
@@ -381,15 +339,6 @@ impl FamilyStore for RedisSessions {
     fn revocations(&self) -> &Revocations {
         &self.revocations
     }
-}
-
-/// The keys of a subject, and those that an earlier digest key named; empty if there is none.
-struct SubjectKeys {
-    digest: String,
-    sessions: String,
-    epoch: String,
-    former_sessions: String,
-    former_epoch: String,
 }
 
 /// The end of the year 9999: the server writes a greater score as a fraction, which nothing reads.

@@ -1,4 +1,8 @@
--- KEYS[1] origin, KEYS[2] log, KEYS[3] live revocations, KEYS[4] number of the last log entry.
+-- KEYS[1] origin, KEYS[2] log, KEYS[3] live revocations, KEYS[4] number of the last log entry, and the
+-- heads of the keys of families, of the sessions of subjects, and of their epochs. All have one tag, and
+-- so one slot.
+local families, indexes, epochs = KEYS[5], KEYS[6], KEYS[7]
+
 -- All times are milliseconds, except the scores of live revocations, which are seconds, rounded up.
 
 -- A server that lost its state begins anew, at a larger number than any epoch before.

@@ -1,13 +1,13 @@
--- KEYS[5] family. The keys of its subject have the same tag, and so the same slot.
+-- ARGV[9] agent, ARGV[10] network.
 local id, generation, proof, key = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local grace, idle, access = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local per_day, sessions, epochs = tonumber(ARGV[8]), ARGV[9], ARGV[10]
+local per_day, family = tonumber(ARGV[8]), families .. id
 
-local kept = redis.call('HMGET', KEYS[5], 'proof', 'epoch', 'subject', 'digest', 'gen', 'prev', 'key',
+local kept = redis.call('HMGET', family, 'proof', 'epoch', 'subject', 'digest', 'gen', 'prev', 'key',
   'rotated', 'idle', 'absolute', 'forgiven', 'since', 'scope', 'method', 'created', 'used', 'agent',
   'network')
 if kept[1] ~= proof then return {'unknown'} end
-local epoch, index = tonumber(kept[2]), sessions .. kept[4]
+local epoch, index = tonumber(kept[2]), indexes .. kept[4]
 local current, previous, rotated = tonumber(kept[5]), tonumber(kept[6]), tonumber(kept[8])
 local deadline = math.min(tonumber(kept[9]), tonumber(kept[10]))
 
@@ -30,7 +30,7 @@ else
   if now - since >= 86400000 then forgiven, since = 0, now end
   if forgiven < per_day then
     transition, changed = 'forgiven', true
-    redis.call('HSET', KEYS[5], 'forgiven', whole(forgiven + 1), 'since', whole(since))
+    redis.call('HSET', family, 'forgiven', whole(forgiven + 1), 'since', whole(since))
   else
     transition = 'reused'
   end
@@ -41,15 +41,15 @@ local answer = {transition, whole(origin), whole(epoch), whole(current), kept[7]
   whole(math.ceil((now + access) / 1000))}
 if changed then
   deadline = math.min(now + idle, tonumber(kept[10]))
-  redis.call('HSET', KEYS[5], 'gen', whole(current + 1), 'prev', whole(previous), 'key', key,
-    'rotated', whole(now), 'used', whole(now), 'idle', whole(now + idle), 'agent', ARGV[11],
-    'network', ARGV[12])
-  redis.call('PEXPIREAT', KEYS[5], whole(deadline))
+  redis.call('HSET', family, 'gen', whole(current + 1), 'prev', whole(previous), 'key', key,
+    'rotated', whole(now), 'used', whole(now), 'idle', whole(now + idle), 'agent', ARGV[9],
+    'network', ARGV[10])
+  redis.call('PEXPIREAT', family, whole(deadline))
   redis.call('ZADD', index, whole(now + idle), id)
   answer[4], answer[5], answer[10], answer[11] = whole(current + 1), key, whole(now), whole(deadline)
-  answer[12], answer[13] = ARGV[11], ARGV[12]
+  answer[12], answer[13] = ARGV[9], ARGV[10]
 elseif transition == 'expired' or transition == 'reused' then
-  redis.call('DEL', KEYS[5])
+  redis.call('DEL', family)
   redis.call('ZREM', index, id)
   if transition == 'reused' then publish('s' .. id, now + access) end
 end
