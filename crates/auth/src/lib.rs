@@ -73,6 +73,7 @@ pub mod remote;
 pub mod revocation;
 mod scopes;
 pub mod session;
+mod shards;
 mod store;
 mod table;
 #[cfg(any(test, feature = "test"))]

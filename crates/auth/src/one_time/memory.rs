@@ -1,9 +1,9 @@
 //! One-time tokens in the memory of this process.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::hash_map::Entry,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -15,13 +15,14 @@ use super::{Found, Purpose, Put, Request, Slot, Taken, TokenRecord, TokenStore, 
 use crate::{
     InMemory,
     rate::Pace,
+    shards::Shards,
     store::{StoreClock, StoreError, millis},
     table::{Digests, Table},
 };
 
 /// One-time tokens in the memory of this process.
 pub(super) struct MemoryTokens {
-    shards: Box<[Mutex<Shard>]>,
+    by_slot: Shards<Slot, (Purpose, TokenRecord)>,
     requests: Mutex<Table<Pace>>,
     digests: Digests,
     /// The number of tokens of each purpose.
@@ -32,17 +33,8 @@ pub(super) struct MemoryTokens {
 
 debug_only!(MemoryTokens { counts, capacity });
 
-#[derive(Default)]
-struct Shard {
-    by_slot: HashMap<Slot, (Purpose, TokenRecord)>,
-    next_sweep: u64,
-}
-
 const PURPOSES: usize = 4;
 
-const SHARDS: usize = 64;
-/// How often a shard is searched for what has expired, in milliseconds.
-const SWEEP: u64 = 60_000;
 /// The paces of requests that are remembered.
 const REQUESTS: usize = 65_536;
 
@@ -50,7 +42,7 @@ impl From<InMemory> for TokenStore {
     fn from(settings: InMemory) -> Self {
         Self {
             kept: Kept::Memory(Arc::new(MemoryTokens {
-                shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+                by_slot: Shards::new(),
                 requests: Mutex::new(Table::new(REQUESTS)),
                 digests: Digests::new(),
                 counts: Default::default(),
@@ -89,8 +81,12 @@ impl MemoryTokens {
         for former in put.former {
             self.remove(former);
         }
-        let mut shard = self.shard(put.slot);
-        self.sweep(&mut shard, put.purpose, now);
+        let mut shard = self.by_slot.lock(put.slot);
+        shard.sweep(now, self.has_room(put.purpose), |(purpose, record)| {
+            let is_over = now >= record.expires_at;
+            self.count(*purpose).fetch_sub(usize::from(is_over), Ordering::Relaxed);
+            is_over
+        });
         let record = TokenRecord {
             digest: *put.digest,
             proof: *put.proof,
@@ -98,7 +94,7 @@ impl MemoryTokens {
             expires_at: now.saturating_add(millis(put.lifetime)),
             tries: 0,
         };
-        match shard.by_slot.entry(*put.slot) {
+        match shard.entries.entry(*put.slot) {
             Entry::Occupied(mut occupied) => {
                 // A slot is of one purpose.
                 occupied.insert((put.purpose, record));
@@ -117,8 +113,8 @@ impl MemoryTokens {
 
     pub(super) fn find(&self, slot: &Slot, digest: &[u8; 32]) -> Result<Option<Found>, StoreError> {
         let now = self.clock.now();
-        let shard = self.shard(slot);
-        let record = shard.by_slot.get(slot).filter(|(_, record)| record.is(digest, now));
+        let shard = self.by_slot.lock(slot);
+        let record = shard.entries.get(slot).filter(|(_, record)| record.is(digest, now));
         Ok(record.map(|(_, record)| record.found.clone()))
     }
 
@@ -151,8 +147,8 @@ impl MemoryTokens {
 
     /// Decides about the record of a slot, and removes it unless it is unknown.
     fn decide(&self, slot: &Slot, decide: impl FnOnce(&mut TokenRecord) -> Taken) -> Taken {
-        let mut shard = self.shard(slot);
-        let Entry::Occupied(mut entry) = shard.by_slot.entry(*slot) else { return Taken::Unknown };
+        let mut shard = self.by_slot.lock(slot);
+        let Entry::Occupied(mut entry) = shard.entries.entry(*slot) else { return Taken::Unknown };
         let taken = decide(&mut entry.get_mut().1);
         if taken != Taken::Unknown {
             self.count(entry.remove().0).fetch_sub(1, Ordering::Relaxed);
@@ -161,23 +157,9 @@ impl MemoryTokens {
     }
 
     fn remove(&self, slot: &Slot) {
-        if let Some((purpose, _)) = self.shard(slot).by_slot.remove(slot) {
+        if let Some((purpose, _)) = self.by_slot.lock(slot).entries.remove(slot) {
             self.count(purpose).fetch_sub(1, Ordering::Relaxed);
         }
-    }
-
-    fn sweep(&self, shard: &mut Shard, purpose: Purpose, now: u64) {
-        if now < shard.next_sweep && self.has_room(purpose) {
-            return;
-        }
-        shard.next_sweep = now.saturating_add(SWEEP);
-        shard.by_slot.retain(|_, (purpose, record)| {
-            let is_alive = now < record.expires_at;
-            if !is_alive {
-                self.count(*purpose).fetch_sub(1, Ordering::Relaxed);
-            }
-            is_alive
-        });
     }
 
     /// Whether the store has room for one more token of this purpose.
@@ -195,13 +177,5 @@ impl MemoryTokens {
             Purpose::MagicLink => magic,
             Purpose::PasswordReset => reset,
         }
-    }
-
-    fn shard(&self, slot: &Slot) -> MutexGuard<'_, Shard> {
-        // A slot is a digest under a secret key, so its first byte is evenly spread.
-        let index = usize::from(slot[0]) % SHARDS;
-        let Some(shard) = self.shards.get(index) else { unreachable!("a remainder") };
-        // No code panics while it is held.
-        shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,10 +1,9 @@
 //! Sessions in the memory of this process.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
-    hash::{BuildHasher, RandomState},
+    collections::hash_map::Entry,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -19,14 +18,14 @@ use super::{
 use crate::{
     InMemory, Revocations, Revoked,
     session::{FamilyState, Reuse, Session, SessionId, Transition, family::millis},
+    shards::Shards,
     store::StoreClock,
 };
 
 /// Sessions in the memory of this process: see [`SessionStore::memory`].
 pub(super) struct MemorySessions {
-    families: Box<[Mutex<Families>]>,
-    subjects: Box<[Mutex<Subjects>]>,
-    hasher: RandomState,
+    families: Shards<SessionId, Family>,
+    subjects: Shards<Arc<str>, Subject>,
     count: AtomicUsize,
     capacity: usize,
     /// Every subject's first epoch. Larger than those of an earlier process, whose sessions are
@@ -38,23 +37,11 @@ pub(super) struct MemorySessions {
 
 debug_only!(MemorySessions { count, capacity });
 
-#[derive(Default)]
-struct Families {
-    by_id: HashMap<SessionId, Family>,
-    next_sweep: u64,
-}
-
 struct Family {
     state: FamilyState,
     proof: [u8; 16],
     epoch: u64,
     session: Session,
-}
-
-#[derive(Default)]
-struct Subjects {
-    by_name: HashMap<Arc<str>, Subject>,
-    next_sweep: u64,
 }
 
 #[derive(Default)]
@@ -66,10 +53,6 @@ struct Subject {
     sessions: Vec<SessionId>,
 }
 
-const SHARDS: usize = 64;
-/// How often a shard is searched for what has expired, in milliseconds.
-const SWEEP: u64 = 60_000;
-
 impl From<InMemory> for SessionStore {
     fn from(settings: InMemory) -> Self {
         let clock = StoreClock::new(settings.time.clone());
@@ -78,9 +61,8 @@ impl From<InMemory> for SessionStore {
         revocations.began(origin);
         Self {
             kept: Kept::Memory(Arc::new(MemorySessions {
-                families: (0..SHARDS).map(|_| Mutex::default()).collect(),
-                subjects: (0..SHARDS).map(|_| Mutex::default()).collect(),
-                hasher: RandomState::new(),
+                families: Shards::new(),
+                subjects: Shards::new(),
                 count: AtomicUsize::new(0),
                 capacity: settings.capacity.unwrap_or(100_000),
                 origin,
@@ -96,16 +78,18 @@ impl MemorySessions {
 
     pub(super) fn open(&self, opening: &Opening<'_>) -> Result<Opened, StoreError> {
         let now = self.clock.now();
-        let mut subjects = self.subjects(opening.subject);
-        self.sweep_subjects(&mut subjects, now);
+        let mut subjects = self.subjects.lock(opening.subject);
+        // Subjects without a session, and without an epoch that concerns an access token, are forgotten.
+        subjects.sweep(now, true, |subject| {
+            self.prune(subject, now, |_| ());
+            let has_epoch = subject.epoch.is_some() && now < subject.until;
+            !has_epoch && subject.sessions.is_empty()
+        });
         if !self.has_room(opening.session, now) {
             return Err(StoreError::new(StoreErrorKind::Unavailable)
                 .with_source("there are as many sessions as the store's capacity allows"));
         }
-        let subject = match subjects.by_name.entry(opening.subject.into()) {
-            Entry::Occupied(found) => found.into_mut(),
-            Entry::Vacant(vacant) => vacant.insert(Subject::default()),
-        };
+        let subject = subjects.entries.entry(opening.subject.into()).or_default();
         let until = now.saturating_add(millis(opening.access));
         if let Some(replaced) = opening.replaces {
             self.end(subject, until, |session| session == replaced);
@@ -126,15 +110,15 @@ impl MemorySessions {
         let session = opening.session(now);
         let family = Family { state, proof: opening.proof, epoch, session };
         subject.sessions.push(opening.session);
-        self.families(opening.session).by_id.insert(opening.session, family);
+        self.families.lock(&opening.session).entries.insert(opening.session, family);
         self.count.fetch_add(1, Ordering::Relaxed);
         Ok(Opened { epoch, at: now })
     }
 
     pub(super) fn present(&self, presentation: &Presentation<'_>) -> Presented {
         let now = self.clock.now();
-        let mut families = self.families(presentation.session);
-        let Entry::Occupied(mut entry) = families.by_id.entry(presentation.session) else {
+        let mut families = self.families.lock(&presentation.session);
+        let Entry::Occupied(mut entry) = families.entries.entry(presentation.session) else {
             return Presented::Unknown;
         };
         let family = entry.get_mut();
@@ -177,7 +161,7 @@ impl MemorySessions {
         let family = entry.remove();
         self.count.fetch_sub(1, Ordering::Relaxed);
         drop(families);
-        if let Some(subject) = self.subjects(&subject).by_name.get_mut(&subject) {
+        if let Some(subject) = self.subjects.lock(&subject).entries.get_mut(&subject) {
             subject.sessions.retain(|session| *session != presentation.session);
         }
         if transition == Transition::Expired {
@@ -194,8 +178,8 @@ impl MemorySessions {
 
     pub(super) fn list(&self, subject: &str) -> Vec<Session> {
         let now = self.clock.now();
-        let mut subjects = self.subjects(subject);
-        let Some(subject) = subjects.by_name.get_mut(subject) else { return Vec::new() };
+        let mut subjects = self.subjects.lock(subject);
+        let Some(subject) = subjects.entries.get_mut(subject) else { return Vec::new() };
         let mut found = self.living(subject, now);
         found.sort_by_key(|session| std::cmp::Reverse((session.created, session.id)));
         found
@@ -203,9 +187,9 @@ impl MemorySessions {
 
     pub(super) fn revoke(&self, revoke: &Revoke<'_>) -> u32 {
         let now = self.clock.now();
-        let mut subjects = self.subjects(revoke.subject);
+        let mut subjects = self.subjects.lock(revoke.subject);
         let until = now.saturating_add(millis(revoke.access));
-        let found = subjects.by_name.get_mut(revoke.subject);
+        let found = subjects.entries.get_mut(revoke.subject);
         let keep = match revoke.which {
             Which::One(session) => {
                 return found.map_or(0, |subject| self.end(subject, until, |own| own == session));
@@ -215,7 +199,7 @@ impl MemorySessions {
             }
             Which::All => now.saturating_add(millis(revoke.absolute)),
         };
-        let subject = subjects.by_name.entry(revoke.subject.into()).or_default();
+        let subject = subjects.entries.entry(revoke.subject.into()).or_default();
         let epoch = subject.epoch.unwrap_or(self.origin).saturating_add(1).max(now);
         subject.epoch = Some(epoch);
         subject.until = subject.until.max(keep.saturating_add(millis(revoke.access)));
@@ -275,8 +259,8 @@ impl MemorySessions {
     /// Removes the expired sessions of a subject, and shows the others.
     fn prune(&self, subject: &mut Subject, now: u64, mut show: impl FnMut(&Session)) {
         subject.sessions.retain(|session| {
-            let mut families = self.families(*session);
-            let Entry::Occupied(entry) = families.by_id.entry(*session) else { return false };
+            let mut families = self.families.lock(session);
+            let Entry::Occupied(entry) = families.entries.entry(*session) else { return false };
             let lives = now < entry.get().state.deadline();
             if lives {
                 show(&entry.get().session);
@@ -289,54 +273,19 @@ impl MemorySessions {
     }
 
     fn remove(&self, session: SessionId) -> Option<Family> {
-        let removed = self.families(session).by_id.remove(&session);
+        let removed = self.families.lock(&session).entries.remove(&session);
         self.count.fetch_sub(usize::from(removed.is_some()), Ordering::Relaxed);
         removed
     }
 
     /// Whether there is room for a new session, after a sweep of its shard if one is due.
     fn has_room(&self, session: SessionId, now: u64) -> bool {
-        let is_full = || self.count.load(Ordering::Relaxed) >= self.capacity;
-        let mut families = self.families(session);
-        if now >= families.next_sweep || is_full() {
-            let before = families.by_id.len();
-            families.by_id.retain(|_, family| now < family.state.deadline());
-            self.count.fetch_sub(before - families.by_id.len(), Ordering::Relaxed);
-            families.next_sweep = now.saturating_add(SWEEP);
-        }
-        !is_full()
+        let has_room = || self.count.load(Ordering::Relaxed) < self.capacity;
+        let mut families = self.families.lock(&session);
+        let swept = families.sweep(now, has_room(), |family| now >= family.state.deadline());
+        self.count.fetch_sub(swept, Ordering::Relaxed);
+        has_room()
     }
-
-    /// Forgets the subjects that have no session, and no epoch that concerns an access token.
-    fn sweep_subjects(&self, subjects: &mut Subjects, now: u64) {
-        if now >= subjects.next_sweep {
-            subjects.by_name.retain(|_, subject| {
-                self.prune(subject, now, |_| ());
-                let has_epoch = subject.epoch.is_some() && now < subject.until;
-                has_epoch || !subject.sessions.is_empty()
-            });
-            subjects.next_sweep = now.saturating_add(SWEEP);
-        }
-    }
-
-    fn families(&self, session: SessionId) -> MutexGuard<'_, Families> {
-        // Ids are random.
-        let [first, ..] = *session.as_bytes();
-        lock(&self.families, first.into())
-    }
-
-    fn subjects(&self, subject: &str) -> MutexGuard<'_, Subjects> {
-        #[expect(clippy::cast_possible_truncation, reason = "any bits of the hash do")]
-        let hash = self.hasher.hash_one(subject) as usize;
-        lock(&self.subjects, hash)
-    }
-}
-
-fn lock<T>(shards: &[Mutex<T>], index: usize) -> MutexGuard<'_, T> {
-    let shard = shards.get(index % SHARDS);
-    // There are as many shards as the remainder is below.
-    let Some(shard) = shard else { unreachable!("a remainder is below the divisor") };
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Seconds, rounded up: what is kept, is kept for at least as long.

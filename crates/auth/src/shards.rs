@@ -1,0 +1,60 @@
+//! A map in shards, each under a lock of its own.
+
+use std::{
+    array,
+    borrow::Borrow,
+    collections::HashMap,
+    hash::{BuildHasher, Hash, RandomState},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+/// Entries in 64 shards, so that a sweep of one keeps only a few callers waiting.
+pub(crate) struct Shards<K, V> {
+    shards: [Mutex<Shard<K, V>>; SHARDS],
+    hasher: RandomState,
+}
+
+pub(crate) struct Shard<K, V> {
+    pub(crate) entries: HashMap<K, V>,
+    next_sweep: u64,
+}
+
+const SHARDS: usize = 64;
+/// How often a shard is searched for what has expired, in milliseconds.
+const SWEEP: u64 = 60_000;
+
+impl<K: Eq + Hash, V> Shards<K, V> {
+    pub(crate) fn new() -> Self {
+        let shard = || Shard { entries: HashMap::new(), next_sweep: 0 };
+        Self { shards: array::from_fn(|_| Mutex::new(shard())), hasher: RandomState::new() }
+    }
+
+    /// The shard that has the entry of this key. What works on it leaves it consistent at each step.
+    pub(crate) fn lock<Q>(&self, key: &Q) -> MutexGuard<'_, Shard<K, V>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + ?Sized,
+    {
+        let index = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or_default();
+        self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Eq + Hash, V> Shard<K, V> {
+    /// Removes the entries that are over, if the last sweep was a minute ago or there is no room. Returns
+    /// their number.
+    pub(crate) fn sweep(
+        &mut self,
+        now: u64,
+        has_room: bool,
+        mut is_over: impl FnMut(&mut V) -> bool,
+    ) -> usize {
+        if now < self.next_sweep && has_room {
+            return 0;
+        }
+        self.next_sweep = now.saturating_add(SWEEP);
+        let before = self.entries.len();
+        self.entries.retain(|_, entry| !is_over(entry));
+        before - self.entries.len()
+    }
+}
