@@ -5,7 +5,7 @@ use std::error::Error;
 use hardpoint_core::{Challenge, Problem, Rejection};
 use http::StatusCode;
 
-use super::{GrantError, Reuse, StoreError};
+use super::{Reuse, StoreError};
 use crate::{IssueError, rejection::unavailable};
 
 /// A session was not opened, refreshed, listed or ended.
@@ -43,21 +43,6 @@ pub enum SessionError {
     /// The session has ended or expired, or never existed.
     #[error("the session has ended")]
     Unknown,
-}
-
-impl From<StoreError> for SessionError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<GrantError> for SessionError {
-    fn from(error: GrantError) -> Self {
-        match error {
-            GrantError::Denied => Self::Denied,
-            GrantError::Unavailable(source) => Self::Unavailable(source),
-        }
-    }
 }
 
 impl Rejection for SessionError {

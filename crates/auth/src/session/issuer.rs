@@ -91,7 +91,7 @@ impl SessionIssuer {
                 self.revoke(subject, *id).await?;
                 return Err(denied);
             }
-            Err(error) => return Err(error.into()),
+            Err(GrantError::Unavailable(source)) => return Err(SessionError::Unavailable(source)),
         };
         rotated.mint(&granted)
     }

@@ -1,6 +1,6 @@
 //! A set of passwords as sorted, shortened digests.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
@@ -166,23 +166,17 @@ fn false_positive_rate(len: usize, width: usize) -> f64 {
     len as f64 / f64::powi(256.0, i32::try_from(width).unwrap_or(i32::MAX))
 }
 
-/// Reads one line into `line`, and as much of a longer one as shows that it is too long.
+/// Reads one line into `line`, and of a longer one as much as shows that it is too long.
 fn next_line(lines: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+    // A line break has at most two bytes.
+    const MOST: usize = PasswordPolicy::MAX_BYTES + 3;
+
     line.clear();
-    loop {
-        let available = lines.fill_buf()?;
-        if available.is_empty() {
-            return Ok(!line.is_empty());
-        }
-        let end = available.iter().position(|&byte| byte == b'\n');
-        let used = end.map_or(available.len(), |end| end + 1);
-        let room = (PasswordPolicy::MAX_BYTES + 3).saturating_sub(line.len());
-        line.extend(available.iter().take(used).take(room));
-        lines.consume(used);
-        if end.is_some() {
-            return Ok(true);
-        }
+    let read = lines.by_ref().take(MOST as u64).read_until(b'\n', line)?;
+    if read == MOST && !line.ends_with(b"\n") {
+        lines.skip_until(b'\n')?;
     }
+    Ok(read > 0)
 }
 
 /// A list of passwords cannot be used.
