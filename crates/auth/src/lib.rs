@@ -38,6 +38,7 @@
 //! | limits on attempts to log in | [`LoginGuard`], [`AttemptStore`], [`lockout`] |
 //! | one-time tokens: resets, magic links, codes | [`OneTimeTokens`], [`one_time`] |
 //! | passwords | [`PasswordPolicy`], [`PasswordHasher`], [`PasswordHash`], [`password`] |
+//! | stores in memory: their size and their clock | [`InMemory`] |
 //!
 //! # Features
 //!

@@ -121,9 +121,10 @@ impl DerivedKeys {
 
 impl DerivedKey {
     fn new(root: &hkdf::Prk, label: &'static str) -> Self {
-        let id = u32::from_be_bytes(expand(root, &[label.as_bytes(), b" id"]));
-        let key: Zeroizing<[u8; 32]> = expand(root, &[label.as_bytes(), b" key"]).into();
-        Self { id, key: hmac::Key::new(hmac::HMAC_SHA256, &*key) }
+        let id = expand(root, &[label.as_bytes(), b" id"]);
+        let key = expand(root, &[label.as_bytes(), b" key"]);
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &*key);
+        Self { id: u32::from_be_bytes(first(&*id)), key }
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -145,18 +146,12 @@ pub(crate) fn first<const N: usize>(digest: &[u8]) -> [u8; N] {
     digest.first_chunk().copied().unwrap_or([0; N])
 }
 
-fn expand<const N: usize>(root: &hkdf::Prk, info: &[&[u8]]) -> [u8; N] {
-    struct Length(usize);
-
-    impl hkdf::KeyType for Length {
-        fn len(&self) -> usize {
-            self.0
-        }
-    }
-
-    let mut out = [0; N];
-    // HKDF-SHA256 expands to at most 8,160 bytes, and a key has 32.
-    let filled = root.expand(info, Length(N)).and_then(|okm| okm.fill(&mut out));
+/// 32 bytes, of which fewer may be used: HKDF expands to the same first bytes at any length.
+fn expand(root: &hkdf::Prk, info: &[&[u8]]) -> Zeroizing<[u8; 32]> {
+    let mut out = Zeroizing::new([0; 32]);
+    let expanded = root.expand(info, hkdf::HKDF_SHA256);
+    // It expands to at most 8,160 bytes.
+    let filled = expanded.and_then(|okm| okm.fill(&mut *out));
     assert!(filled.is_ok(), "HKDF expands to so few bytes");
     out
 }
