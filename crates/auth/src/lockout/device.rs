@@ -40,17 +40,12 @@ impl DeviceCookie {
         lifetime: Duration,
     ) -> Option<Self> {
         let key = keys.current();
-        let mut bytes = [0; BODY + TAG];
-        let (body, tag) = bytes.split_at_mut(BODY);
-        let (head, device) = body.split_at_mut(BODY - 16);
-        let (version, head) = head.split_at_mut(1);
-        let (id, issued) = head.split_at_mut(4);
-        version.copy_from_slice(&[VERSION]);
-        id.copy_from_slice(&key.id().to_be_bytes());
-        issued.copy_from_slice(&now.as_secs().to_be_bytes());
-        getrandom::fill(device).ok()?;
-        tag.copy_from_slice(&key.tag::<TAG>(&[b"cookie", body, account.as_bytes()]));
-        let value = Secret::from(URL_SAFE_NO_PAD.encode(bytes));
+        let (id, issued) = (key.id().to_be_bytes(), now.as_secs().to_be_bytes());
+        let mut device = [0; 16];
+        getrandom::fill(&mut device).ok()?;
+        let body = [&[VERSION][..], &id, &issued, &device].concat();
+        let tag = key.tag::<TAG>(&[b"cookie", &body, account.as_bytes()]);
+        let value = Secret::from(URL_SAFE_NO_PAD.encode([&body[..], &tag].concat()));
         Some(Self { name: name(key, account), value, lifetime })
     }
 

@@ -166,9 +166,8 @@ impl LoginGuard {
 impl Inner {
     /// Where log-ins to this account wait for each other.
     fn queue(&self, account: &str) -> &Notify {
-        let index = usize::try_from(self.hasher.hash_one(account)).unwrap_or_default() % QUEUES;
-        let Some(queue) = self.queues.get(index) else { unreachable!("a remainder") };
-        queue
+        let index = self.hasher.hash_one(account) % QUEUES as u64;
+        &self.queues[usize::try_from(index).unwrap_or_default()]
     }
 
     /// Asks the store, or decides as the failure policy says.
@@ -275,7 +274,10 @@ impl Inner {
                 let inner = Arc::clone(self);
                 let wait = async move {
                     if let Err(error) = answer.await {
-                        inner.lost(&error);
+                        // It may not have reached the store: the attempt becomes a failure in time.
+                        inner.failed(&error);
+                        let lost = SettlementsLost::new(StoreKind::Attempt, 1);
+                        inner.telemetry.on(&lost.into());
                     }
                 };
                 if let Ok(runtime) = tokio::runtime::Handle::try_current() {
@@ -293,12 +295,6 @@ impl Inner {
 
     fn failed(&self, error: &StoreError) {
         self.telemetry.on(&StoreFailed::new(StoreKind::Attempt, error.kind()).into());
-    }
-
-    /// A settlement may not have reached the store: the attempt becomes a failure in time.
-    fn lost(&self, error: &StoreError) {
-        self.failed(error);
-        self.telemetry.on(&SettlementsLost::new(StoreKind::Attempt, 1).into());
     }
 }
 

@@ -20,34 +20,28 @@ impl Purpose {
     /// The purpose as one lowercase word, for labels.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Code => "code",
-            Self::EmailVerification => "email_verification",
-            Self::MagicLink => "magic_link",
-            Self::PasswordReset => "password_reset",
-        }
+        self.facts().0
     }
 
     /// How long a token lives by default: codes 10 minutes (OWASP ASVS 6.5.5), magic links 15,
     /// password resets 30, and e-mail verifications a day.
     #[must_use]
     pub const fn lifetime(self) -> Duration {
-        let minutes = match self {
-            Self::Code => 10,
-            Self::MagicLink => 15,
-            Self::PasswordReset => 30,
-            Self::EmailVerification => 24 * 60,
-        };
-        Duration::from_secs(60 * minutes)
+        Duration::from_secs(60 * self.facts().1)
     }
 
     /// The number in tokens. It never changes.
     pub(super) const fn number(self) -> u8 {
+        self.facts().2
+    }
+
+    /// The word, the default lifetime in minutes, and the number.
+    const fn facts(self) -> (&'static str, u64, u8) {
         match self {
-            Self::Code => 1,
-            Self::EmailVerification => 2,
-            Self::MagicLink => 3,
-            Self::PasswordReset => 4,
+            Self::Code => ("code", 10, 1),
+            Self::EmailVerification => ("email_verification", 24 * 60, 2),
+            Self::MagicLink => ("magic_link", 15, 3),
+            Self::PasswordReset => ("password_reset", 30, 4),
         }
     }
 }
