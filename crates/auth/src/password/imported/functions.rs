@@ -9,7 +9,7 @@ use aws_lc_rs::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use subtle::{Choice, ConstantTimeEq};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::password::{StoredCeiling, hash::Scheme, work::Work};
 
@@ -230,14 +230,9 @@ impl Prf {
 /// Fills the first 23 bytes of the output, and less if it is shorter.
 fn bcrypt(cost: u32, salt: &[u8; 16], password: &[u8], output: &mut [u8]) {
     // The password with a zero after it, and of both the first 72 bytes.
-    let mut key = [0; 72];
-    for (place, byte) in key.iter_mut().zip(password) {
-        *place = *byte;
-    }
-    let used = (password.len() + 1).min(key.len());
+    let key = Zeroizing::new([password, &[0]].concat());
     // The cost is 4 to 31, and the key has 1 to 72 bytes.
-    let hash = bcrypt::bcrypt(cost, *salt, key.get(..used).unwrap_or(&key));
-    key.zeroize();
+    let hash = bcrypt::bcrypt(cost, *salt, key.get(..72).unwrap_or(&key));
     for (place, byte) in output.iter_mut().zip(hash) {
         *place = byte;
     }
