@@ -106,18 +106,14 @@ impl RemoteAttempts for RedisAttempts {
         limits: &Limits,
         jitter: u16,
     ) -> BoxFuture<Result<Ticket, Denied>> {
-        let flag = |is_so: bool| Arg::Int(is_so.into());
-        let known = [Arg::from(u32::from(jitter)), flag(by.device.is_some())];
-        let mut arguments = Vec::with_capacity(25);
-        arguments.extend(known);
-        arguments.push(flag(by.network.is_some()));
-        arguments.extend(lane_arguments(&limits.account));
-        arguments.extend(lane_arguments(&limits.device));
-        for rate in [limits.network, limits.global] {
-            arguments.push(interval(rate));
-            arguments.push(rate.map_or(0, |rate| rate.burst).into());
+        let mut arguments =
+            vec![Arg::from(u32::from(jitter)), Arg::Int(by.device.is_some().into())];
+        for limits in [&limits.account, &limits.device, &limits.devices] {
+            arguments.extend(lane_arguments(limits));
         }
-        arguments.extend(lane_arguments(&limits.devices));
+        for rate in [limits.network.filter(|_| by.network.is_some()), limits.global] {
+            arguments.extend([interval(rate), rate.map_or(0, |rate| rate.burst).into()]);
+        }
         answer(self.redis.run(&RESERVE, &self.keys_of(by), arguments), reserved)
     }
 

@@ -1,7 +1,7 @@
 -- Returns the lane, the decision, and when the attempt is admitted or how long it has to wait.
--- ARGV[1] jitter, ARGV[2] whether the device is known, ARGV[3] whether the network is, ARGV[4] the
--- limits of an account, ARGV[10] those of a device, ARGV[16] interval and burst of networks, ARGV[18]
--- those of all, ARGV[20] the limits of all devices. An interval of 0 means no limit.
+-- ARGV[1] jitter, ARGV[2] whether the device is known, ARGV[3] the limits of an account, ARGV[9] those of a
+-- device, ARGV[15] those of all devices, ARGV[21] interval and burst of networks, ARGV[23] those of all. An
+-- interval of 0 means no limit.
 local function delay(limits, count)
   if count < limits.free or limits.first_delay == 0 then return 0 end
   local delay = math.min(limits.first_delay * 2 ^ (count - limits.free), limits.longest_delay)
@@ -28,7 +28,7 @@ local function take(key, lane, limits)
 end
 
 if ARGV[2] == '1' then
-  local limits, all_limits = limits_at(10), limits_at(20)
+  local limits, all_limits = limits_at(9), limits_at(15)
   local lane, all = read_lane(KEYS[2], limits), read_lane(KEYS[5], all_limits)
   local wait, all_wait = check(lane, limits), check(all, all_limits)
   if wait >= 0 then return refusal('device', lane, wait) end
@@ -40,7 +40,7 @@ if ARGV[2] == '1' then
   end
 end
 
-local limits = limits_at(4)
+local limits = limits_at(3)
 local lane = read_lane(KEYS[1], limits)
 local wait = check(lane, limits)
 if wait == -2 then return { 'account', 'locked', '0' } end
@@ -48,10 +48,10 @@ if wait >= 0 then return refusal('account', lane, wait) end
 
 local paces = {}
 for index, name in ipairs({ 'network', 'global' }) do
-  local interval = tonumber(ARGV[14 + 2 * index])
-  if interval > 0 and (name == 'global' or ARGV[3] == '1') then
+  local interval = tonumber(ARGV[19 + 2 * index])
+  if interval > 0 then
     local key = KEYS[2 + index]
-    local at, wait = read_pace(key, interval, tonumber(ARGV[15 + 2 * index]))
+    local at, wait = read_pace(key, interval, tonumber(ARGV[20 + 2 * index]))
     if wait > 0 then return { name, 'wait', whole(wait) } end
     paces[#paces + 1] = { key = key, at = math.max(at, now) + interval }
   end
