@@ -58,3 +58,21 @@ impl<K: Eq + Hash, V> Shard<K, V> {
         before - self.entries.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shard_is_swept_once_a_minute_and_when_there_is_no_room() {
+        let shards = Shards::<&str, u64>::new();
+        let mut shard = shards.lock("a");
+        shard.entries.extend([("a", 10), ("b", 20), ("c", 30)]);
+        let mut sweep = |now, has_room| shard.sweep(now, has_room, |until| *until <= now);
+        assert_eq!(sweep(10, true), 1, "the first one is due");
+        assert_eq!(sweep(20, true), 0);
+        assert_eq!(sweep(20, false), 1, "there is no room");
+        assert_eq!(sweep(20 + SWEEP - 1, true), 0);
+        assert_eq!(sweep(20 + SWEEP, true), 1, "a minute later");
+    }
+}
