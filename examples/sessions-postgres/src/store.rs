@@ -3,8 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use hardpoint_auth::{
-    RevocationState, Revocations, Revoked,
-    revocation::RevocationQuestion,
+    RevocationState, Revocations, Revoked, VerifiedToken,
     session::{
         BoxFuture, FamilyStore, Opened, Opening, Presentation, Presented, Revoke, Session,
         SessionStore, StoreError, Which,
@@ -234,16 +233,16 @@ impl FamilyStore for PostgresSessions {
         })
     }
 
-    fn ask(&self, question: &RevocationQuestion<'_>) -> BoxFuture<RevocationState> {
+    fn ask(&self, token: &VerifiedToken) -> BoxFuture<RevocationState> {
         let query = sqlx::query(
             "SELECT o.origin, s.epoch, EXISTS (SELECT FROM session_revocation \
              WHERE (kind = 'session' AND name = $2) OR (kind = 'token' AND name = $3)) AS listed \
              FROM session_store o LEFT JOIN session_subject s ON s.subject = $1",
         )
-        .bind(question.subject)
-        .bind(question.session)
-        .bind(question.token_id);
-        let epoch = question.epoch;
+        .bind(token.subject())
+        .bind(token.session_id())
+        .bind(token.token_id());
+        let epoch = token.epoch();
         self.one(query, move |row| {
             if column(row, "listed")? {
                 return Ok(RevocationState::Revoked);

@@ -1,32 +1,6 @@
 //! Whether a token is revoked, by the numbers that a store keeps. Pure.
 
-use crate::{RevocationState, VerifiedToken};
-
-/// What a store is asked about one token.
-#[derive(Clone, Copy)]
-pub struct RevocationQuestion<'a> {
-    /// The subject.
-    pub subject: &'a str,
-    /// The subject's epoch when the token was minted; `None` if no session minted it.
-    pub epoch: Option<u64>,
-    /// The session (`sid`).
-    pub session: Option<&'a str>,
-    /// The token's own id (`jti`).
-    pub token_id: Option<&'a str>,
-}
-
-debug_only!(RevocationQuestion<'_> { epoch });
-
-impl<'a> RevocationQuestion<'a> {
-    pub(super) fn about(token: &'a VerifiedToken) -> Self {
-        Self {
-            subject: token.subject(),
-            epoch: token.epoch(),
-            session: token.session_id(),
-            token_id: token.token_id(),
-        }
-    }
-}
+use crate::RevocationState;
 
 impl RevocationState {
     /// The state of a token that was minted at `epoch`, and whose session and `jti` are not revoked.

@@ -9,7 +9,4 @@ mod judge;
 mod replica;
 mod table;
 
-pub use self::{
-    judge::RevocationQuestion,
-    replica::{Revocations, Revoked},
-};
+pub use self::replica::{Revocations, Revoked};

@@ -10,7 +10,7 @@ use std::{
 
 use hardpoint_core::{Mono, Time};
 
-use super::{RevocationQuestion, judge::judge, table::Table};
+use super::{judge::judge, table::Table};
 use crate::{
     Revocation, RevocationState, VerifiedToken,
     session::{FamilyStore, SessionId},
@@ -261,7 +261,7 @@ impl Revocation for Revocations {
 
     fn ask(&self, token: &VerifiedToken) -> Option<AskedStore> {
         let store = self.inner.store.get()?.upgrade()?;
-        let asked = store.ask(&RevocationQuestion::about(token));
+        let asked = store.ask(token);
         Some(Box::pin(async move { asked.await.unwrap_or(RevocationState::Unknown) }))
     }
 }

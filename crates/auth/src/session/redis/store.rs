@@ -7,8 +7,7 @@ use hardpoint_redis::{Arg, Concept, DigestKey, Redis, Script, Value, WhenFull};
 
 use super::{follow, scripts};
 use crate::{
-    ConfigError, RevocationState, Revocations, Revoked,
-    revocation::RevocationQuestion,
+    ConfigError, RevocationState, Revocations, Revoked, VerifiedToken,
     session::{
         Accepted, AfterGrace, BoxFuture, FamilyStore, Opened, Opening, Presentation, Presented,
         Reuse, Revoke, Session, SessionStore, StoreError, Transition, Which, family::millis,
@@ -317,22 +316,22 @@ impl FamilyStore for RedisSessions {
         })
     }
 
-    fn ask(&self, question: &RevocationQuestion<'_>) -> BoxFuture<RevocationState> {
-        let [digest, former] = self.digests_of(question.subject);
-        let text = |name: Option<&str>| name.unwrap_or_default().to_owned();
-        let (session, token) = (text(question.session), text(question.token_id));
-        let epoch = question.epoch;
-        let arguments = [&digest, &former, &session, &token].map(Arg::from);
-        self.run(&scripts::ASK, &arguments, move |answer| {
+    fn ask(&self, token: &VerifiedToken) -> BoxFuture<RevocationState> {
+        let [digest, former] = self.digests_of(token.subject());
+        let (session, id) = (token.session_id(), token.token_id());
+        let arguments = [&digest, &former, session.unwrap_or_default(), id.unwrap_or_default()];
+        let epoch = token.epoch();
+        self.run(&scripts::ASK, &arguments.map(Arg::from), move |answer| {
             let mut fields = Fields::read(answer)?;
             let (origin, least, listed) = (fields.number()?, fields.text()?, fields.text()?);
-            let least =
-                if least.is_empty() { None } else { Some(least.parse().map_err(|_| corrupt())?) };
-            Ok(if listed.is_empty() {
-                RevocationState::by_epoch(epoch, least, origin)
-            } else {
-                RevocationState::Revoked
-            })
+            if !listed.is_empty() {
+                return Ok(RevocationState::Revoked);
+            }
+            let least = match least.as_str() {
+                "" => None,
+                least => Some(least.parse().map_err(|_| corrupt())?),
+            };
+            Ok(RevocationState::by_epoch(epoch, least, origin))
         })
     }
 

@@ -9,7 +9,7 @@ pub use self::command::{Accepted, Opened, Opening, Presentation, Presented, Revo
 use self::memory::MemorySessions;
 use super::Session;
 pub use crate::store::{BoxFuture, StoreError};
-use crate::{InMemory, RevocationState, Revocations, revocation::RevocationQuestion};
+use crate::{InMemory, RevocationState, Revocations, VerifiedToken};
 
 /// Where sessions are kept: in the memory of this process, or in a store that several instances
 /// share. Clones share the sessions.
@@ -152,8 +152,9 @@ pub trait FamilyStore: Send + Sync + 'static {
     /// Revokes one access token by its `jti` until it expires, in seconds since 1970.
     fn revoke_token(&self, id: &str, until: u64) -> BoxFuture<()>;
 
-    /// What the store itself knows about a token, for a replica that is stale.
-    fn ask(&self, question: &RevocationQuestion<'_>) -> BoxFuture<RevocationState>;
+    /// What the store itself knows about a token, by its subject, epoch, session and id, for a replica that
+    /// is stale.
+    fn ask(&self, token: &VerifiedToken) -> BoxFuture<RevocationState>;
 
     /// This process's replica of the revocations.
     fn revocations(&self) -> &Revocations;

@@ -3,8 +3,7 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use hardpoint_auth::{
-    Revocation, RevocationState, Revocations, Revoked,
-    revocation::RevocationQuestion,
+    Revocation, RevocationState, Revocations, Revoked, VerifiedToken,
     session::{
         BoxFuture, FamilyStore, Opened, Opening, Presentation, Presented, Revoke, SessionId,
         StoreError,
@@ -203,11 +202,11 @@ impl FamilyStore for Asked {
         unreachable!("not asked here")
     }
 
-    fn ask(&self, question: &RevocationQuestion<'_>) -> BoxFuture<RevocationState> {
+    fn ask(&self, token: &VerifiedToken) -> BoxFuture<RevocationState> {
         self.count.fetch_add(1, Ordering::SeqCst);
         let ended = self.ended.lock().unwrap().map(|id| id.to_string());
         let is_down = self.is_down.load(Ordering::SeqCst) == 1;
-        let is_ended = ended.as_deref() == question.session;
+        let is_ended = ended.as_deref() == token.session_id();
         Box::pin(async move {
             tokio::time::sleep(Duration::from_millis(2)).await;
             if is_down {
