@@ -33,7 +33,6 @@ pub struct RemoteKeysBuilder {
     fetch: Arc<dyn Fetch>,
     name: &'static str,
     transport: Transport,
-    redirects: bool,
     is_template: bool,
     algorithms: Vec<Algorithm>,
     timeout: Duration,
@@ -42,7 +41,7 @@ pub struct RemoteKeysBuilder {
     telemetry: OnceLock<Telemetry>,
 }
 
-debug_only!(RemoteKeysBuilder { name, timeout, stale_if_error, redirects, transport });
+debug_only!(RemoteKeysBuilder { name, timeout, stale_if_error, transport });
 
 impl RemoteKeysBuilder {
     pub(super) fn new(place: String, is_issuer: bool, fetch: impl Fetch) -> Self {
@@ -52,7 +51,6 @@ impl RemoteKeysBuilder {
             fetch: Arc::new(fetch),
             name: "remote",
             transport: Transport::HttpsOnly,
-            redirects: false,
             is_template: false,
             algorithms: Vec::new(),
             timeout: Duration::from_secs(3),
@@ -72,7 +70,7 @@ impl RemoteKeysBuilder {
         self
     }
 
-    /// How long a round may take in all: the discovery document, redirects and the keys. Default:
+    /// How long a round may take in all: the discovery document and the keys. Default:
     /// 3 s. A request with an unknown key waits at most this long, or twice as long if it came during
     /// a round.
     ///
@@ -90,13 +88,6 @@ impl RemoteKeysBuilder {
     /// the issuer when the freshness of its keys ends.
     pub fn stale_if_error(mut self, stale_if_error: Duration) -> Self {
         self.stale_if_error = stale_if_error;
-        self
-    }
-
-    /// Follows up to three redirects to the same origin. Default: none, since no issuer needs them,
-    /// and an attacker may have chosen each of them.
-    pub fn follow_same_origin_redirects(mut self) -> Self {
-        self.redirects = true;
         self
     }
 
@@ -179,7 +170,7 @@ impl RemoteKeysBuilder {
     }
 
     fn plan(&self) -> Result<Plan, ConfigError> {
-        let Self { place, is_issuer, is_template, transport, redirects, .. } = self;
+        let Self { place, is_issuer, is_template, transport, .. } = self;
         let (start, expected) = match (is_issuer, is_template) {
             (false, false) => (place.clone(), None),
             (false, true) => return Err(ConfigError::TemplateWithoutDiscovery),
@@ -196,7 +187,7 @@ impl RemoteKeysBuilder {
             _ if place.contains('@') => ConfigError::Url("(not shown)".to_owned()),
             _ => ConfigError::Url(place.clone()),
         })?;
-        let (algorithms, transport, redirects) = (self.algorithms.clone(), *transport, *redirects);
-        Ok(Plan { start, expected, algorithms, transport, redirects })
+        let (algorithms, transport) = (self.algorithms.clone(), *transport);
+        Ok(Plan { start, expected, algorithms, transport })
     }
 }

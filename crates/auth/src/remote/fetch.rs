@@ -17,8 +17,7 @@ pub type Fetching<'a> =
 /// over.
 pub trait Fetch: Send + Sync + 'static {
     /// Sends `request`, a GET of an absolute URL, with its header fields: they make it conditional.
-    /// Returns responses of any status and follows no redirects: the caller decides about
-    /// them. A body of more than `limit` bytes is [`FetchError::TooLarge`].
+    /// Returns responses of any status and follows no redirects, which the caller refuses. A body of more than `limit` bytes is [`FetchError::TooLarge`].
     fn fetch(&self, request: Request<()>, limit: usize) -> Fetching<'_>;
 }
 

@@ -3,14 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{
-    HeaderValue, Request, Response, StatusCode, Uri,
-    header::{ACCEPT, LOCATION},
-};
+use http::{HeaderValue, Request, Response, StatusCode, Uri, header::ACCEPT};
 
 use super::{
-    Fetch, RefreshError, RefreshErrorKind, discovery, freshness,
-    location::{self, REDIRECTS, Transport},
+    Fetch, RefreshError, RefreshErrorKind, discovery, freshness, location::Transport,
     validator::Validator,
 };
 use crate::{Algorithm, KeySet, KeySetError, SkippedKey};
@@ -29,7 +25,6 @@ pub(super) struct Plan {
     /// The algorithms of the issuer's keys; empty if they say so themselves.
     pub(super) algorithms: Vec<Algorithm>,
     pub(super) transport: Transport,
-    pub(super) redirects: bool,
 }
 
 /// The result of a round.
@@ -66,11 +61,11 @@ impl Plan {
             (None, _) => self.start.clone(),
             (Some(_), Some(url)) => url,
             (Some(expected), None) => {
-                let (_, answer) = self.get(fetch, &self.start, None).await?;
+                let answer = Self::get(fetch, &self.start, None).await?;
                 discovery::keys_url(answer.body(), expected, &self.start, self.transport)?
             }
         };
-        let (url, answer) = self.get(fetch, &keys_url, held.as_ref()).await?;
+        let answer = Self::get(fetch, &keys_url, held.as_ref()).await?;
         let headers = answer.headers();
         let (max_age, age) = (freshness::max_age(headers), freshness::age(headers));
         let (keys, held) = match held {
@@ -79,6 +74,7 @@ impl Plan {
                 (None, Some(Held { max_age: max_age.or(held.max_age), ..held }))
             }
             _ => {
+                let url = keys_url.clone();
                 let held = Validator::of(headers).map(|validator| Held { url, validator, max_age });
                 (Some(self.import(answer.body())?), held)
             }
@@ -87,45 +83,34 @@ impl Plan {
         Ok(Brought { keys, lifetime: freshness::lifetime(max_age, age), keys_url, held })
     }
 
-    /// The response and its URL: 200, or 304 to a conditional request.
+    /// The response: 200, or 304 to a conditional request.
     async fn get(
-        &self,
         fetch: &dyn Fetch,
         url: &Uri,
         held: Option<&Held>,
-    ) -> Result<(Uri, Response<Bytes>), RefreshError> {
-        let mut url = url.clone();
-        for left in (0..=if self.redirects { REDIRECTS } else { 0 }).rev() {
-            let mut request = Request::new(());
-            *request.uri_mut() = url.clone();
-            request.headers_mut().insert(ACCEPT, JSON);
-            let asked = held.filter(|held| held.url == url).map(|held| &held.validator);
-            if let Some(validator) = asked {
-                validator.ask(request.headers_mut());
-            }
-            let answer = fetch.fetch(request, LIMIT).await?;
-            let headers = answer.headers();
-            let error: RefreshError = match answer.status() {
-                _ if answer.body().len() > LIMIT => RefreshErrorKind::TooLarge.into(),
-                StatusCode::OK => return Ok((url, answer)),
-                StatusCode::NOT_MODIFIED if asked.is_some_and(|own| own.fits(headers)) => {
-                    return Ok((url, answer));
-                }
-                StatusCode::NOT_MODIFIED => RefreshErrorKind::NotModified.into(),
-                status if !status.is_redirection() => {
-                    let detail = format!("status {}", status.as_u16());
-                    RefreshError::new(RefreshErrorKind::Status, detail)
-                }
-                _ if left == 0 => RefreshErrorKind::Redirect.into(),
-                _ => {
-                    let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
-                    url = location::redirect(&url, location.ok_or(RefreshErrorKind::Redirect)?)?;
-                    continue;
-                }
-            };
-            return Err(error);
+    ) -> Result<Response<Bytes>, RefreshError> {
+        let mut request = Request::new(());
+        *request.uri_mut() = url.clone();
+        request.headers_mut().insert(ACCEPT, JSON);
+        let asked = held.filter(|held| held.url == *url).map(|held| &held.validator);
+        if let Some(validator) = asked {
+            validator.ask(request.headers_mut());
         }
-        Err(RefreshErrorKind::Redirect.into())
+        let answer = fetch.fetch(request, LIMIT).await?;
+        let error: RefreshError = match answer.status() {
+            _ if answer.body().len() > LIMIT => RefreshErrorKind::TooLarge.into(),
+            StatusCode::OK => return Ok(answer),
+            StatusCode::NOT_MODIFIED if asked.is_some_and(|own| own.fits(answer.headers())) => {
+                return Ok(answer);
+            }
+            StatusCode::NOT_MODIFIED => RefreshErrorKind::NotModified.into(),
+            status if status.is_redirection() => RefreshErrorKind::Redirect.into(),
+            status => {
+                let detail = format!("status {}", status.as_u16());
+                RefreshError::new(RefreshErrorKind::Status, detail)
+            }
+        };
+        Err(error)
     }
 
     /// The usable keys of a set, and the others.
