@@ -4,15 +4,12 @@ use std::{
     hash::{BuildHasher, RandomState},
     net::IpAddr,
     pin::Pin,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use arc_swap::ArcSwap;
 use hardpoint_core::{Mono, Time};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::{
     Fetch, KeysState, RefreshError, RefreshErrorKind, RemoteKeysBuilder,
@@ -22,6 +19,9 @@ use crate::{
     IssuerKeys, KeySet, SkippedKey,
     key::{KeyFinder, Live, MAX_KEY_ID, Refreshed},
 };
+
+/// How many callers may wait for a fetch at the same time.
+const MAX_WAITING: usize = 4096;
 
 /// The keys of an issuer, fetched from it and kept up to date. See the [module docs](super).
 ///
@@ -41,8 +41,8 @@ pub(super) struct Shared {
     rounds: watch::Receiver<Ended>,
     /// The keys of the last set that cannot be used.
     pub(super) skipped: ArcSwap<Vec<SkippedKey>>,
-    /// How many callers wait for a fetch.
-    waiting: AtomicUsize,
+    /// A permit for each caller that may wait for a fetch.
+    waiting: Semaphore,
     time: Time,
     digests: RandomState,
 }
@@ -155,9 +155,7 @@ impl RemoteKeys {
                 Miss::Unknown => return Refreshed::Failed,
                 Miss::Wait { round, has_begun } => (round, has_joined || !has_begun),
             };
-            let Some(_waiting) = Waiting::begin(&self.shared.waiting) else {
-                return Refreshed::Failed;
-            };
+            let Ok(_waiting) = self.shared.waiting.try_acquire() else { return Refreshed::Failed };
             // Full means that the task is being woken already.
             let _woken = self.wake.try_send(());
             let ended = rounds.wait_for(|ended| ended.number >= number).await;
@@ -174,26 +172,6 @@ impl RemoteKeys {
             }
             has_joined = true;
         }
-    }
-}
-
-/// A caller that waits for a fetch.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    /// How many callers may wait at the same time.
-    const MAX: usize = 4096;
-
-    fn begin(waiting: &'a AtomicUsize) -> Option<Self> {
-        // Dropping the caller that is one too many takes it back.
-        let before = waiting.fetch_add(1, Ordering::Relaxed);
-        Some(Self(waiting)).filter(|_| before < Self::MAX)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -228,7 +206,7 @@ impl Shared {
             keys,
             rounds,
             skipped: ArcSwap::default(),
-            waiting: AtomicUsize::new(0),
+            waiting: Semaphore::new(MAX_WAITING),
             time,
             digests: RandomState::new(),
         }
