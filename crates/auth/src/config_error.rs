@@ -93,9 +93,6 @@ pub enum ConfigError {
          SSL_CERT_FILE, or pass them to trusting_pem()"
     )]
     SystemAuthorities(#[source] Arc<dyn Error + Send + Sync>),
-    /// Entra's template without discovery.
-    #[error("entra_template() is for a discovery document; call RemoteKeys::discovery()")]
-    TemplateWithoutDiscovery,
     /// A text that is not a URL, or a URL with a user name, which is not shown.
     #[error("{0:?} cannot be fetched; write https://host/path, without a user name")]
     Url(String),

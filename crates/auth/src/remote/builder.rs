@@ -22,18 +22,29 @@ use super::{
 };
 use crate::{Algorithm, ConfigError};
 
-/// Sets up [`RemoteKeys`]. Made by [`RemoteKeys::jwks`] and [`RemoteKeys::discovery`].
+/// How the keys are found.
+#[derive(Clone, Copy)]
+pub(super) enum Way {
+    /// At a URL that is known.
+    Direct,
+    /// In the issuer's discovery document.
+    Discovery,
+    /// In Entra's discovery document for several tenants.
+    Entra,
+}
+
+/// Sets up [`RemoteKeys`]. Made by [`RemoteKeys::jwks`], [`RemoteKeys::discovery`] and
+/// [`RemoteKeys::entra`].
 ///
 /// Defaults: the name `remote`, 3 s for a round, stale keys for 24 hours, https only, no redirects.
 #[must_use = "nothing is fetched before it is started"]
 pub struct RemoteKeysBuilder {
     /// The issuer, or the URL of the key set.
     place: String,
-    is_issuer: bool,
+    way: Way,
     fetch: Arc<dyn Fetch>,
     name: &'static str,
     transport: Transport,
-    is_template: bool,
     algorithms: Vec<Algorithm>,
     timeout: Duration,
     stale_if_error: Duration,
@@ -44,14 +55,13 @@ pub struct RemoteKeysBuilder {
 debug_only!(RemoteKeysBuilder { name, timeout, stale_if_error, transport });
 
 impl RemoteKeysBuilder {
-    pub(super) fn new(place: String, is_issuer: bool, fetch: impl Fetch) -> Self {
+    pub(super) fn new(place: String, way: Way, fetch: impl Fetch) -> Self {
         Self {
             place,
-            is_issuer,
+            way,
             fetch: Arc::new(fetch),
             name: "remote",
             transport: Transport::HttpsOnly,
-            is_template: false,
             algorithms: Vec::new(),
             timeout: Duration::from_secs(3),
             stale_if_error: Duration::from_secs(24 * 60 * 60),
@@ -88,18 +98,6 @@ impl RemoteKeysBuilder {
     /// the issuer when the freshness of its keys ends.
     pub fn stale_if_error(mut self, stale_if_error: Duration) -> Self {
         self.stale_if_error = stale_if_error;
-        self
-    }
-
-    /// Expects Microsoft Entra's document for several tenants, as of
-    /// `https://login.microsoftonline.com/common/v2.0`: it must name the issuer with `{tenantid}` in
-    /// the place of the tenant. A key that names one tenant verifies only its tokens. Default: the
-    /// document names the issuer itself.
-    ///
-    /// The verifier still decides which tenants are accepted: see
-    /// [`TrustedIssuer::template`](crate::TrustedIssuer::template).
-    pub fn entra_template(mut self) -> Self {
-        self.is_template = true;
         self
     }
 
@@ -170,17 +168,16 @@ impl RemoteKeysBuilder {
     }
 
     fn plan(&self) -> Result<Plan, ConfigError> {
-        let Self { place, is_issuer, is_template, transport, .. } = self;
-        let (start, expected) = match (is_issuer, is_template) {
-            (false, false) => (place.clone(), None),
-            (false, true) => return Err(ConfigError::TemplateWithoutDiscovery),
-            (true, false) => (discovery::url_of(place), Some(place.clone())),
-            (true, true) => {
-                let expected = discovery::entra_template(place);
-                let expected = expected.ok_or_else(|| ConfigError::NoTenant(place.clone()))?;
-                (discovery::url_of(place), Some(expected))
-            }
+        let Self { place, transport, .. } = self;
+        let expected = match self.way {
+            Way::Direct => None,
+            Way::Discovery => Some(place.clone()),
+            Way::Entra => Some(
+                discovery::entra_template(place)
+                    .ok_or_else(|| ConfigError::NoTenant(place.clone()))?,
+            ),
         };
+        let start = if expected.is_some() { discovery::url_of(place) } else { place.clone() };
         let start = location::parse(&start, *transport).map_err(|kind| match kind {
             RefreshErrorKind::Insecure => ConfigError::Insecure(place.clone()),
             // It may contain a password.

@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::{
     Fetch, KeysState, RefreshError, RefreshErrorKind, RemoteKeysBuilder,
+    builder::Way,
     machine::{Machine, Miss},
 };
 use crate::{
@@ -59,7 +60,7 @@ impl RemoteKeys {
     ///
     /// Prefer [`discovery`](Self::discovery) if the issuer supports it: it follows when the keys move.
     pub fn jwks(url: impl Into<String>, fetch: impl Fetch) -> RemoteKeysBuilder {
-        RemoteKeysBuilder::new(url.into(), false, fetch)
+        RemoteKeysBuilder::new(url.into(), Way::Direct, fetch)
     }
 
     /// The keys of this issuer, found through OpenID Connect Discovery.
@@ -67,7 +68,17 @@ impl RemoteKeys {
     /// `issuer` is written as in its tokens, to the last slash: the document at
     /// `<issuer>/.well-known/openid-configuration` must name exactly it.
     pub fn discovery(issuer: impl Into<String>, fetch: impl Fetch) -> RemoteKeysBuilder {
-        RemoteKeysBuilder::new(issuer.into(), true, fetch)
+        RemoteKeysBuilder::new(issuer.into(), Way::Discovery, fetch)
+    }
+
+    /// The keys of Microsoft Entra for several tenants, found through a document such as that of
+    /// `https://login.microsoftonline.com/common/v2.0`: it must name the issuer with `{tenantid}` in
+    /// the place of the tenant. A key that names one tenant verifies only its tokens.
+    ///
+    /// The verifier still decides which tenants are accepted: see
+    /// [`TrustedIssuer::template`](crate::TrustedIssuer::template).
+    pub fn entra(issuer: impl Into<String>, fetch: impl Fetch) -> RemoteKeysBuilder {
+        RemoteKeysBuilder::new(issuer.into(), Way::Entra, fetch)
     }
 
     /// The current keys, such as for a [`JwksService`](crate::JwksService).

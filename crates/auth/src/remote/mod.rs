@@ -108,8 +108,8 @@
 //!
 //! # Microsoft Entra
 //! For one tenant, `https://login.microsoftonline.com/<tenant>/v2.0` is an issuer like any other. For
-//! several, use the issuer `https://login.microsoftonline.com/common/v2.0` and
-//! [`entra_template`](RemoteKeysBuilder::entra_template), and trust them with
+//! several, use [`RemoteKeys::entra`] with the issuer
+//! `https://login.microsoftonline.com/common/v2.0`, and trust them with
 //! [`TrustedIssuer::template`](crate::TrustedIssuer::template). A key that names one tenant verifies
 //! only its tokens.
 //!

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hardpoint_auth::{
     ConfigError, Profile, SigningKey, TokenIssuer, TokenVerifier, TrustedIssuer, VerifyErrorKind,
-    remote::{KeysState, RefreshErrorKind, Refreshed, RemoteKeys},
+    remote::{KeysState, RefreshErrorKind, Refreshed, RemoteKeys, RemoteKeysBuilder},
 };
 use hardpoint_core::Time;
 use hardpoint_testkit::clock::TokioClock;
@@ -457,11 +457,10 @@ async fn entras_template_is_accepted_when_asked_for_and_a_tenants_key_is_its_own
     let path = "/common/v2.0/.well-known/openid-configuration";
     issuer.page(path, document(template, "https://login.microsoftonline.com/common/keys"));
 
-    let builder =
-        || RemoteKeys::discovery(common, issuer.clone()).time(Time::custom(TokioClock::new()));
-    let keys = builder().start().unwrap();
+    let start = |builder: RemoteKeysBuilder| builder.time(Time::custom(TokioClock::new())).start();
+    let keys = start(RemoteKeys::discovery(common, issuer.clone())).unwrap();
     assert_eq!(keys.warm().await.unwrap_err().kind(), RefreshErrorKind::Issuer);
-    let keys = builder().entra_template().start().unwrap();
+    let keys = start(RemoteKeys::entra(common, issuer.clone())).unwrap();
     keys.warm().await.unwrap();
     assert!(has(&keys, &shared) && has(&keys, &tenants));
     let ours = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490";
@@ -512,8 +511,8 @@ async fn a_member_that_stands_twice_loses_its_key_with_entras_template_too() {
     let warm = async |text: String| {
         let issuer = Issuer::publishing(&text);
         issuer.page(path, document(template, "https://login.microsoftonline.com/common/keys"));
-        let builder = RemoteKeys::discovery(common, issuer).time(Time::custom(TokioClock::new()));
-        let keys = builder.entra_template().start().unwrap();
+        let builder = RemoteKeys::entra(common, issuer).time(Time::custom(TokioClock::new()));
+        let keys = builder.start().unwrap();
         keys.warm().await.map(|()| keys)
     };
     let keys = warm(format!(r#"{{"keys":[{whole},{repeated}]}}"#)).await.unwrap();
@@ -561,9 +560,7 @@ fn settings_that_make_no_sense_are_named() {
     assert!(!format!("{error} {error:?}").contains("hunter2"));
     assert!(matches!(jwks("keys").start().unwrap_err(), ConfigError::Url(_)));
 
-    let error = jwks(URL).entra_template().start().unwrap_err();
-    assert!(matches!(error, ConfigError::TemplateWithoutDiscovery));
-    let error = RemoteKeys::discovery(ISSUER, issuer.clone()).entra_template().start().unwrap_err();
+    let error = RemoteKeys::entra(ISSUER, issuer.clone()).start().unwrap_err();
     assert!(matches!(error, ConfigError::NoTenant(_)));
     let error = jwks(URL).timeout(Duration::ZERO).start().unwrap_err();
     assert!(matches!(error, ConfigError::NoTime));
