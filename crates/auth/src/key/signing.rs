@@ -4,7 +4,6 @@ use std::fmt;
 
 use aws_lc_rs::{
     encoding::{AsDer, Pkcs8V1Der},
-    hmac,
     rand::SystemRandom,
     rsa::{KeyPair as RsaKeyPair, KeyPairComponents, KeySize, PublicKeyComponents},
     signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair},
@@ -29,8 +28,9 @@ pub struct SigningKey {
 enum Pair {
     Ec(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
-    Rsa(Box<RsaKeyPair>),
-    Secret(Box<hmac::Key>),
+    Rsa(RsaKeyPair),
+    /// The half that verifies has it.
+    Secret,
 }
 
 impl SigningKey {
@@ -53,9 +53,7 @@ impl SigningKey {
         let pair = match algorithm.primitive() {
             Primitive::Ed25519 => Ed25519KeyPair::generate().map(Pair::Ed25519),
             Primitive::Ec(_, curve) => EcdsaKeyPair::generate(curve).map(Pair::Ec),
-            Primitive::Rsa(..) => {
-                RsaKeyPair::generate(KeySize::Rsa2048).map(|pair| Pair::Rsa(Box::new(pair)))
-            }
+            Primitive::Rsa(..) => RsaKeyPair::generate(KeySize::Rsa2048).map(Pair::Rsa),
             Primitive::Mac(_) => {
                 let mut secret = Zeroizing::new(vec![0; algorithm.hash_len()]);
                 getrandom::fill(&mut secret).map_err(|_| NO_RANDOMNESS)?;
@@ -96,7 +94,7 @@ impl SigningKey {
                 (kind, EcdsaKeyPair::from_private_key_der(curve, der).map(Pair::Ec))
             }
             Form::Pkcs1 if container::is_private_rsa(der) => {
-                let pair = RsaKeyPair::from_der(der).map(|pair| Pair::Rsa(Box::new(pair)));
+                let pair = RsaKeyPair::from_der(der).map(Pair::Rsa);
                 (Algorithm::Rs256, pair)
             }
             Form::Pkcs1 => return Err(NOT_PRIVATE),
@@ -114,7 +112,7 @@ impl SigningKey {
         let pair = match kind.primitive() {
             Primitive::Ed25519 => Ed25519KeyPair::from_pkcs8(der).map(Pair::Ed25519),
             Primitive::Ec(_, curve) => EcdsaKeyPair::from_pkcs8(curve, der).map(Pair::Ec),
-            _ => RsaKeyPair::from_pkcs8(der).map(|pair| Pair::Rsa(Box::new(pair))),
+            _ => RsaKeyPair::from_pkcs8(der).map(Pair::Rsa),
         };
         Self::from_pair(pair.map_err(|_| NOT_PRIVATE)?, kind)
     }
@@ -149,7 +147,7 @@ impl SigningKey {
                 let public_key = PublicKeyComponents { n, e };
                 let components =
                     KeyPairComponents { public_key, d, p, q, dP: dp, dQ: dq, qInv: qi };
-                RsaKeyPair::from_components(&components).map(|pair| Pair::Rsa(Box::new(pair)))
+                RsaKeyPair::from_components(&components).map(Pair::Rsa)
             }
             Primitive::Mac(_) => {
                 let key = Self::symmetric(algorithm, jwk.bytes("k")?.as_slice().into())?;
@@ -170,10 +168,7 @@ impl SigningKey {
     /// # Errors
     /// As [`VerifyingKey::symmetric`].
     pub fn symmetric(algorithm: Algorithm, secret: Secret<[u8]>) -> Result<Self, KeyError> {
-        let Primitive::Mac(hash) = algorithm.primitive() else { return Err(OTHER_FAMILY) };
-        let key = hmac::Key::new(hash, secret.expose());
-        let public = VerifyingKey::symmetric(algorithm, secret)?;
-        Ok(Self { pair: Pair::Secret(Box::new(key)), public })
+        Ok(Self { pair: Pair::Secret, public: VerifyingKey::symmetric(algorithm, secret)? })
     }
 
     /// A secret that signs although others may know it. See [`VerifyingKey::dangerous_symmetric`].
@@ -185,10 +180,8 @@ impl SigningKey {
         algorithm: Algorithm,
         secret: Secret<[u8]>,
     ) -> Result<Self, KeyError> {
-        let Primitive::Mac(hash) = algorithm.primitive() else { return Err(OTHER_FAMILY) };
-        let key = hmac::Key::new(hash, secret.expose());
         let public = VerifyingKey::dangerous_symmetric(algorithm, secret)?;
-        Ok(Self { pair: Pair::Secret(Box::new(key)), public })
+        Ok(Self { pair: Pair::Secret, public })
     }
 
     fn from_pair(pair: Pair, kind: Algorithm) -> Result<Self, KeyError> {
@@ -198,7 +191,7 @@ impl SigningKey {
             Pair::Rsa(pair) if pair.public_modulus_len() < 256 => return Err(RSA_TOO_SMALL),
             Pair::Rsa(pair) => pair.public_key().as_ref(),
             // Secrets are made with both halves at once.
-            Pair::Secret(_) => return Err(NOT_SUPPORTED),
+            Pair::Secret => return Err(NOT_SUPPORTED),
         };
         let public = VerifyingKey::from_raw(kind, raw)?;
         Ok(Self { pair, public })
@@ -253,7 +246,7 @@ impl SigningKey {
             Pair::Ed25519(pair) => pair.to_pkcs8v1().map(|document| encode(document.as_ref())),
             Pair::Ec(pair) => pair.to_pkcs8v1().map(|document| encode(document.as_ref())),
             Pair::Rsa(pair) => pair.as_der().map(|der: Pkcs8V1Der<'_>| encode(der.as_ref())),
-            Pair::Secret(_) => return Err(HAS_NO_DOCUMENT),
+            Pair::Secret => return Err(HAS_NO_DOCUMENT),
         }
         .map_err(|_| NOT_SUPPORTED)
     }
@@ -268,7 +261,7 @@ impl SigningKey {
                 let mut signature = vec![0; pair.public_modulus_len()];
                 pair.sign(encoding, &random, message, &mut signature).map(|()| signature)
             }
-            (Pair::Secret(key), _) => Ok(hmac::sign(key, message).as_ref().to_vec()),
+            (Pair::Secret, _) => self.public.code(message).map(|own| own.as_ref().to_vec()),
             // An RSA key has an algorithm of RSA.
             (Pair::Rsa(_), _) => return Err(SIGNING_FAILED),
         }

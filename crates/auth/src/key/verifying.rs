@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 use aws_lc_rs::{
     digest::{SHA256, digest},
     encoding::{AsDer, PublicKeyX509Der},
+    error::Unspecified,
     hmac::{self, HMAC_SHA256},
     rsa::{PublicKey as RsaPublicKey, PublicKeyComponents},
     signature::{ED25519, ParsedPublicKey},
@@ -251,6 +252,14 @@ impl VerifyingKey {
         match &self.inner.check {
             Check::Mac(key) => hmac::verify(key, message, signature).is_ok(),
             Check::Public(parsed) => parsed.verify_sig(message, signature).is_ok(),
+        }
+    }
+
+    /// The code of `message` under this secret; an error for a public key.
+    pub(super) fn code(&self, message: &[u8]) -> Result<hmac::Tag, Unspecified> {
+        match &self.inner.check {
+            Check::Mac(key) => Ok(hmac::sign(key, message)),
+            Check::Public(_) => Err(Unspecified),
         }
     }
 
