@@ -1,6 +1,6 @@
 //! The kinds of tokens.
 
-use std::{borrow::Cow, sync::Arc};
+use std::borrow::Cow;
 
 use super::claims::Plan;
 use crate::{Algorithm, ConfigError};
@@ -44,7 +44,6 @@ pub struct Profile {
     pub(super) scopes: Vec<(Text, ScopeForm)>,
     pub(super) null_is_absent: bool,
     pub(super) text_auth_time: bool,
-    pub(super) roles: Arc<[Text]>,
     pub(super) key_id: KeyIdRule,
     pub(super) algorithms: Vec<Algorithm>,
     pub(super) limits: Limits,
@@ -179,7 +178,6 @@ impl Profile {
             scopes: vec![("scope".into(), ScopeForm::Text)],
             null_is_absent: false,
             text_auth_time: false,
-            roles: ["roles".into(), "groups".into()].into(),
             key_id: KeyIdRule::Kid,
             algorithms: Vec::new(),
             limits: Limits::DEFAULT,
@@ -258,16 +256,6 @@ impl Profile {
             self.scopes.clear();
         }
         self.scopes.push((claim.into(), form));
-        self
-    }
-
-    /// Replaces the claims that list roles, for [`VerifiedToken::has_role`](crate::VerifiedToken::has_role).
-    /// The name of a nested claim is a JSON pointer. Default: `roles` and `groups` (RFC 9068 §2.2.3.1).
-    pub fn roles_from(
-        mut self,
-        claims: impl IntoIterator<Item = impl Into<Cow<'static, str>>>,
-    ) -> Self {
-        self.roles = claims.into_iter().map(Into::into).collect();
         self
     }
 

@@ -242,7 +242,7 @@ impl Trust {
         claims.check_needs(is_audience)?;
         let times = claims.times()?;
         check_times(&times)?;
-        Ok(VerifiedToken::new(payload, &claims.texts()?, times, &member.key, &profile.roles))
+        Ok(VerifiedToken::new(payload, &claims.texts()?, times, &member.key))
     }
 
     fn check_issuer(&self, claims: &Registered<'_>, member: &Member) -> Result<(), VerifyError> {

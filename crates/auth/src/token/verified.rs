@@ -13,7 +13,6 @@ use serde::de::DeserializeOwned;
 use super::{
     Claims,
     claims::{Name, Texts, Times},
-    profile::Text,
 };
 use crate::{
     Algorithm, Scopes, VerifyingKey,
@@ -38,8 +37,6 @@ struct Inner {
     spans: [Option<Span>; 6],
     times: Times,
     key: VerifyingKey,
-    /// The claims that list roles.
-    roles: Arc<[Text]>,
     claims: OnceLock<Claims>,
     epoch: OnceLock<Option<u64>>,
 }
@@ -49,13 +46,7 @@ type Span = Range<u16>;
 
 impl VerifiedToken {
     /// The token of a payload whose signature was verified with this key.
-    pub(super) fn new(
-        payload: &str,
-        texts: &Texts<'_>,
-        times: Times,
-        key: &VerifyingKey,
-        roles: &Arc<[Text]>,
-    ) -> Self {
+    pub(super) fn new(payload: &str, texts: &Texts<'_>, times: Times, key: &VerifyingKey) -> Self {
         let span = |begin: usize, length: usize| {
             let place = |place: usize| u16::try_from(place).unwrap_or(u16::MAX);
             Some(place(begin)..place(begin.saturating_add(length)))
@@ -83,7 +74,6 @@ impl VerifiedToken {
                 spans,
                 times,
                 key,
-                roles: Arc::clone(roles),
                 claims: OnceLock::new(),
                 epoch: OnceLock::new(),
             }),
@@ -124,17 +114,6 @@ impl VerifiedToken {
     #[must_use]
     pub fn allows(&self, required: &Scopes) -> bool {
         required.iter().all(|name| self.scopes().any(|own| own == name))
-    }
-
-    /// Whether one of the claims that list roles in the issuer's [`Profile`](crate::Profile) has this one.
-    /// `None` if it has not, and the token leaves one of those claims out for its length.
-    #[must_use]
-    pub fn has_role(&self, role: &str) -> Option<bool> {
-        let (claims, mut names) = (self.claims(), self.inner.roles.iter());
-        if names.clone().any(|name| claims.has(name, role)) {
-            return Some(true);
-        }
-        if names.any(|name| claims.omits(name)) { None } else { Some(false) }
     }
 
     /// The client that the token was issued to (`client_id`).

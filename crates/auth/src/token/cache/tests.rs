@@ -38,7 +38,7 @@ fn verified_of(payload: &str) -> VerifiedToken {
     let (_, verified) = source.token("alice");
     let plan = Profile::plain().plan(None).unwrap();
     let texts = plan.read(payload, |_| false).unwrap().texts().unwrap();
-    VerifiedToken::new(payload, &texts, *verified.times(), verified.key(), &Profile::plain().roles)
+    VerifiedToken::new(payload, &texts, *verified.times(), verified.key())
 }
 
 fn split(token: &str) -> Result<Parts<'_>, VerifyErrorKind> {
