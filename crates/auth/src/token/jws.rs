@@ -139,7 +139,7 @@ impl<'a> Parts<'a> {
     ) -> Result<Signer<'k>, Kind> {
         let members = keys.members();
         let fits = |member: &&Member| header.fits(member);
-        let Some(key_id) = header.key_id(rule).filter(|_| !rule.is_ignored(members.len())) else {
+        let Some(key_id) = header.key_id(rule) else {
             // Without an id nothing is guessed: only one key of the algorithm leaves no choice.
             let mut fitting = members.iter().filter(fits);
             return match (fitting.next(), fitting.next()) {

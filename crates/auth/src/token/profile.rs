@@ -117,19 +117,10 @@ impl ScopeForm {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyIdRule {
-    /// `kid`, unless the issuer has only one key.
-    IgnoredForOneKey,
     /// `kid`.
     Kid,
     /// `kid`, or `x5t` where it is absent.
     KidOrX5t,
-}
-
-impl KeyIdRule {
-    /// Whether the id does not matter in a set of this many keys.
-    pub(super) fn is_ignored(self, keys: usize) -> bool {
-        self == Self::IgnoredForOneKey && keys == 1
-    }
 }
 
 /// The longest token and header that are read.
