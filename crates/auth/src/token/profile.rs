@@ -68,25 +68,25 @@ pub(super) enum Test {
 impl Need {
     /// The claim is absent.
     #[must_use]
-    pub fn absent(claim: impl Into<Cow<'static, str>>) -> Self {
+    pub fn absent(claim: impl Into<Text>) -> Self {
         Self { claim: claim.into(), test: Test::Absent }
     }
 
     /// The claim is one of the expected audiences, or an array of strings that contains one.
     #[must_use]
-    pub fn audience_in(claim: impl Into<Cow<'static, str>>) -> Self {
+    pub fn audience_in(claim: impl Into<Text>) -> Self {
         Self { claim: claim.into(), test: Test::Audience }
     }
 
     /// The claim is this string.
     #[must_use]
-    pub fn is(claim: impl Into<Cow<'static, str>>, value: impl Into<Cow<'static, str>>) -> Self {
+    pub fn is(claim: impl Into<Text>, value: impl Into<Text>) -> Self {
         Self { claim: claim.into(), test: Test::Is(value.into()) }
     }
 
     /// The claim is present and is not an empty string.
     #[must_use]
-    pub fn present(claim: impl Into<Cow<'static, str>>) -> Self {
+    pub fn present(claim: impl Into<Text>) -> Self {
         Self { claim: claim.into(), test: Test::Present }
     }
 }
@@ -155,7 +155,7 @@ impl Profile {
     }
 
     /// Tokens of another explicit type, such as `secevent+jwt`, with `exp` and `sub`.
-    pub fn typed(kind: impl Into<Cow<'static, str>>) -> Self {
+    pub fn typed(kind: impl Into<Text>) -> Self {
         Self {
             kind: kind.into(),
             also: Vec::new(),
@@ -177,7 +177,7 @@ impl Profile {
     }
 
     /// Also accepts this `typ`. May be called several times.
-    pub fn or_typed(mut self, kind: impl Into<Cow<'static, str>>) -> Self {
+    pub fn or_typed(mut self, kind: impl Into<Text>) -> Self {
         self.also.push(kind.into());
         self
     }
@@ -192,10 +192,7 @@ impl Profile {
     }
 
     /// Also requires these claims. They must be present, and not empty strings.
-    pub fn requires(
-        mut self,
-        claims: impl IntoIterator<Item = impl Into<Cow<'static, str>>>,
-    ) -> Self {
+    pub fn requires(mut self, claims: impl IntoIterator<Item = impl Into<Text>>) -> Self {
         self.required.extend(claims.into_iter().map(Into::into));
         self
     }
@@ -205,10 +202,7 @@ impl Profile {
     ///
     /// The subject identifies a caller for limits, sessions and logs, so it must be an id that the
     /// issuer never gives to another account.
-    pub fn subjects(
-        mut self,
-        claims: impl IntoIterator<Item = impl Into<Cow<'static, str>>>,
-    ) -> Self {
+    pub fn subjects(mut self, claims: impl IntoIterator<Item = impl Into<Text>>) -> Self {
         self.subjects = claims.into_iter().map(Into::into).collect();
         self
     }
@@ -222,27 +216,21 @@ impl Profile {
 
     /// Replaces the claims that name the client; the first one that is present counts. Default:
     /// `client_id`.
-    pub fn clients(
-        mut self,
-        claims: impl IntoIterator<Item = impl Into<Cow<'static, str>>>,
-    ) -> Self {
+    pub fn clients(mut self, claims: impl IntoIterator<Item = impl Into<Text>>) -> Self {
         self.clients = claims.into_iter().map(Into::into).collect();
         self
     }
 
     /// Replaces the claims that name the session; the first one that is present counts. Default:
     /// `sid`.
-    pub fn sessions(
-        mut self,
-        claims: impl IntoIterator<Item = impl Into<Cow<'static, str>>>,
-    ) -> Self {
+    pub fn sessions(mut self, claims: impl IntoIterator<Item = impl Into<Text>>) -> Self {
         self.sessions = claims.into_iter().map(Into::into).collect();
         self
     }
 
     /// Reads the scopes from this claim. The first call replaces `scope`, the default; of several
     /// claims the first one that is present counts.
-    pub fn scopes_from(mut self, claim: impl Into<Cow<'static, str>>, form: ScopeForm) -> Self {
+    pub fn scopes_from(mut self, claim: impl Into<Text>, form: ScopeForm) -> Self {
         if self.scopes == Self::plain().scopes {
             self.scopes.clear();
         }
