@@ -2,8 +2,10 @@
 
 use std::{net::IpAddr, pin::Pin};
 
-use hardpoint_core::{ClientResolver, Identity, Peer, Rejection, RequestContext, Telemetry};
-use http::{Extensions, HeaderMap, HeaderName};
+use hardpoint_core::{Identity, Rejection, Telemetry};
+use http::{Extensions, HeaderName};
+
+use crate::network::network;
 
 /// Finds out whose credential a request carries. An [`AuthLayer`](crate::AuthLayer) asks its
 /// authenticators in order, until one takes the credential.
@@ -112,14 +114,7 @@ impl<'a> Credential<'a> {
     /// The client's network: of the client that a `ClientLayer` resolved, otherwise of the peer.
     #[must_use]
     pub fn network(self) -> Option<IpAddr> {
-        let extensions = self.request?;
-        match RequestContext::find(extensions).and_then(|context| context.client()) {
-            Some(client) => client.network(),
-            None => {
-                let peer = Peer::find(extensions).map(Peer::ip);
-                ClientResolver::default().network_prefix(peer, &HeaderMap::new(), 32, 64)
-            }
-        }
+        network(self.request?)
     }
 
     /// The same credential in a request with these extensions.
