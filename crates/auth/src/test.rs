@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hardpoint_core::Time;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::{
     Algorithm, KeyError, KeySet, Profile, SigningKey, TokenVerifier, TokenVerifierBuilder,
@@ -146,12 +146,8 @@ impl TestIssuer {
         let header = json!({
             "alg": self.key.algorithm().as_str(), "typ": &*self.profile.kind, "kid": "test",
         });
-        TestToken { issuer: self, key: &self.key, header: members(header), claims: members(claims) }
+        TestToken { issuer: self, key: &self.key, header, claims }
     }
-}
-
-fn members(object: Value) -> Map<String, Value> {
-    if let Value::Object(members) = object { members } else { Map::new() }
 }
 
 /// A token that is not signed yet. Made by [`TestIssuer::token`].
@@ -160,8 +156,8 @@ fn members(object: Value) -> Map<String, Value> {
 pub struct TestToken<'a> {
     issuer: &'a TestIssuer,
     key: &'a SigningKey,
-    header: Map<String, Value>,
-    claims: Map<String, Value>,
+    header: Value,
+    claims: Value,
 }
 
 impl TestToken<'_> {
@@ -173,13 +169,13 @@ impl TestToken<'_> {
 
     /// Sets a claim, also to a value that the verifier refuses; `null` removes it.
     pub fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
-        set(&mut self.claims, name, value.into());
+        self.claims[name] = value.into();
         self
     }
 
     /// Sets a member of the header; `null` removes it.
     pub fn header(mut self, name: &str, value: impl Into<Value>) -> Self {
-        set(&mut self.header, name, value.into());
+        self.header[name] = value.into();
         self
     }
 
@@ -201,8 +197,12 @@ impl TestToken<'_> {
     /// # Errors
     /// [`KeyError`] if signing fails.
     pub fn sign(self) -> Result<String, KeyError> {
-        let encode =
-            |object: Map<String, Value>| URL_SAFE_NO_PAD.encode(Value::Object(object).to_string());
+        let encode = |mut object: Value| {
+            if let Value::Object(members) = &mut object {
+                members.retain(|_, value| !value.is_null());
+            }
+            URL_SAFE_NO_PAD.encode(object.to_string())
+        };
         let signed = format!("{}.{}", encode(self.header), encode(self.claims));
         let signature = self.key.sign(signed.as_bytes())?;
         Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
@@ -214,14 +214,6 @@ impl TestToken<'_> {
     /// [`KeyError`] if signing fails.
     pub fn bearer(self) -> Result<String, KeyError> {
         Ok(format!("Bearer {}", self.sign()?))
-    }
-}
-
-fn set(members: &mut Map<String, Value>, name: &str, value: Value) {
-    if value.is_null() {
-        members.remove(name);
-    } else {
-        members.insert(name.to_owned(), value);
     }
 }
 
