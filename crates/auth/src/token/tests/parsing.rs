@@ -99,7 +99,9 @@ proptest! {
         if in_header { header[name] = value } else { claims[name] = value }
         let token = fixture.sign(&header.to_string(), &claims.to_string());
         if let Ok(verified) = fixture.verify(&token) {
-            prop_assert!(jsonwebtoken_accepts(&fixture, &token));
+            // jsonwebtoken does not know the name of RFC 9864.
+            let is_new_name = header["alg"] == "Ed25519";
+            prop_assert!(is_new_name || jsonwebtoken_accepts(&fixture, &token));
             // Read from text on both sides: a float may lose its last digit on the way.
             let written: Value = serde_json::from_str(&claims.to_string()).unwrap();
             prop_assert_eq!(verified.claims_as::<Value>().unwrap(), written);
