@@ -2,6 +2,7 @@
 //! token's own `Arc` and, until it has come a few times, the count of its hits. Writers take turns.
 
 use std::{
+    ops::Range,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU8, AtomicU32, Ordering},
@@ -19,15 +20,6 @@ pub(super) const WAYS: usize = 8;
 const SHARE: usize = 2;
 /// How often a token that came again is passed over before it is evicted.
 const MAX_HITS: u8 = 3;
-
-/// The bounds of a bucket.
-#[derive(Clone, Copy)]
-pub(super) struct Limits {
-    /// The most bytes.
-    pub(super) bytes: usize,
-    /// How long a token is cached.
-    pub(super) time_to_live: Duration,
-}
 
 #[derive(Default)]
 pub(super) struct Bucket {
@@ -52,36 +44,31 @@ pub(super) struct Entry {
     signed: Box<str>,
     tag: (u64, u64),
     token: VerifiedToken,
-    /// When it was verified, since 1970.
-    since: Duration,
+    /// From its verification until the next one, since 1970. A calendar that was set back is before it.
+    fresh: Range<Duration>,
     /// A hash of its subject.
     subject: u64,
     pub(super) size: usize,
 }
 
 impl Entry {
-    pub(super) fn new(id: &Id<'_>, token: &VerifiedToken, since: Duration, subject: u64) -> Self {
+    pub(super) fn new(
+        id: &Id<'_>,
+        token: &VerifiedToken,
+        fresh: Range<Duration>,
+        subject: u64,
+    ) -> Self {
         let size = size_of::<Self>() + id.signed.len() + token.size();
-        Self { signed: id.signed.into(), tag: id.tag, token: token.clone(), since, subject, size }
+        Self { signed: id.signed.into(), tag: id.tag, token: token.clone(), fresh, subject, size }
     }
 
     fn is(&self, id: &Id<'_>) -> bool {
         self.tag == id.tag && *self.signed == *id.signed
     }
-
-    /// Whether it is recent enough. A calendar that was set back makes it stale.
-    fn is_fresh(&self, now: Duration, time_to_live: Duration) -> bool {
-        now.checked_sub(self.since).is_some_and(|age| age < time_to_live)
-    }
 }
 
 impl Bucket {
-    pub(super) fn find(
-        &self,
-        id: &Id<'_>,
-        now: Duration,
-        time_to_live: Duration,
-    ) -> Option<VerifiedToken> {
+    pub(super) fn find(&self, id: &Id<'_>, now: Duration) -> Option<VerifiedToken> {
         let mark = mark(id.tag.0);
         for place in 0..WAYS {
             if self.marks[place].load(Ordering::Acquire) != mark {
@@ -90,7 +77,7 @@ impl Bucket {
             let entry = self.entries[place].load();
             // Another token may have the same mark.
             let Some(entry) = entry.as_ref().filter(|entry| entry.is(id)) else { continue };
-            if !entry.is_fresh(now, time_to_live) {
+            if !entry.fresh.contains(&now) {
                 self.remove(id);
                 return None;
             }
@@ -104,11 +91,12 @@ impl Bucket {
         None
     }
 
-    /// Puts a token where it is already, or where the loss is smallest.
-    pub(super) fn insert(&self, id: &Id<'_>, entry: Entry, limits: Limits) {
+    /// Puts a token where it is already, or where the loss is smallest, and evicts others until the
+    /// bucket fits into `bytes`.
+    pub(super) fn insert(&self, id: &Id<'_>, entry: Entry, bytes: usize) {
         // A bucket is consistent after each step, so a panic elsewhere does not harm it.
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        self.clear_stale(entry.since, limits.time_to_live);
+        self.clear_stale(entry.fresh.start);
         let place = self.place(id).unwrap_or_else(|| {
             let place = self.victim(&entry, &mut next);
             self.hits[place].store(0, Ordering::Relaxed);
@@ -116,7 +104,7 @@ impl Bucket {
         });
         self.entries[place].store(Some(Arc::new(entry)));
         self.marks[place].store(mark(id.tag.0), Ordering::Release);
-        self.shrink_to(limits.bytes, place);
+        self.shrink_to(bytes, place);
     }
 
     pub(super) fn remove(&self, id: &Id<'_>) {
@@ -127,8 +115,8 @@ impl Bucket {
     }
 
     /// How many places are free or stale.
-    pub(super) fn room(&self, now: Duration, time_to_live: Duration) -> usize {
-        WAYS - self.entries().filter(|(_, entry)| entry.is_fresh(now, time_to_live)).count()
+    pub(super) fn room(&self, now: Duration) -> usize {
+        WAYS - self.entries().filter(|(_, entry)| entry.fresh.contains(&now)).count()
     }
 
     /// The places that are taken, and their entries.
@@ -176,8 +164,8 @@ impl Bucket {
     }
 
     /// Drops stale tokens.
-    fn clear_stale(&self, now: Duration, time_to_live: Duration) {
-        let stale = self.entries().filter(|(_, entry)| !entry.is_fresh(now, time_to_live));
+    fn clear_stale(&self, now: Duration) {
+        let stale = self.entries().filter(|(_, entry)| !entry.fresh.contains(&now));
         stale.for_each(|(place, _)| self.clear(place));
     }
 

@@ -12,7 +12,7 @@ use std::{
 
 use siphasher::sip128::SipHasher24;
 
-use self::bucket::{Bucket, Entry, Id, Limits, WAYS};
+use self::bucket::{Bucket, Entry, Id, WAYS};
 use super::{VerifiedToken, jws::Parts};
 
 /// How a verifier caches tokens that it has verified. See
@@ -124,26 +124,23 @@ impl Cache {
     pub(super) fn find(&self, parts: &Parts<'_>, now: Duration) -> Option<VerifiedToken> {
         let id = self.id(parts)?;
         let mut home = self.home(&id).into_iter();
-        home.find_map(|bucket| bucket?.find(&id, now, self.settings.time_to_live))
+        home.find_map(|bucket| bucket?.find(&id, now))
     }
 
     /// Caches a token that is accepted now: where it is already, or in the bucket that has more room.
     pub(super) fn insert(&self, parts: &Parts<'_>, token: &VerifiedToken, now: Duration) {
         let Some(id) = self.id(parts) else { return };
-        let entry = Entry::new(&id, token, now, self.subjects.hash_one(token.subject()));
-        let limits = Limits {
-            bytes: self.settings.bytes.checked_div(self.buckets.len()).unwrap_or_default(),
-            time_to_live: self.settings.time_to_live,
-        };
+        let fresh = now..now.saturating_add(self.settings.time_to_live);
+        let entry = Entry::new(&id, token, fresh, self.subjects.hash_one(token.subject()));
+        let bytes = self.settings.bytes.checked_div(self.buckets.len()).unwrap_or_default();
         if let [Some(first), Some(second)] = self.home(&id)
-            && entry.size <= limits.bytes
+            && entry.size <= bytes
         {
-            let room = |bucket: &Bucket| bucket.room(now, limits.time_to_live);
             let has_first = first.place(&id).is_some();
             let has_second = second.place(&id).is_some();
-            let prefers_second = !has_first && (has_second || room(second) > room(first));
+            let prefers_second = !has_first && (has_second || second.room(now) > first.room(now));
             let bucket = if prefers_second { second } else { first };
-            bucket.insert(&id, entry, limits);
+            bucket.insert(&id, entry, bytes);
         }
     }
 
