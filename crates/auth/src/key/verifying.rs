@@ -166,8 +166,11 @@ impl VerifyingKey {
     /// The same key for another algorithm: a key has one algorithm (RFC 8725 §3.1).
     ///
     /// # Errors
-    /// [`KeyError`] if the algorithm takes another kind of key.
+    /// [`KeyError`] if the algorithm takes another kind of key. A secret keeps its algorithm.
     pub fn for_algorithm(&self, algorithm: Algorithm) -> Result<Self, KeyError> {
+        if algorithm.is_symmetric() && algorithm != self.algorithm() {
+            return Err(OTHER_FAMILY);
+        }
         let key_id = self.is_named().then(|| self.inner.key_id.clone());
         Self::build(self.inner.material.clone(), algorithm, key_id)
     }
