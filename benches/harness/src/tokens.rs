@@ -80,7 +80,7 @@ impl TokenSet {
     pub fn generate(algorithm: Algorithm, count: usize) -> Self {
         let (key, public) = if algorithm.is_symmetric() {
             let secret: Vec<u8> = (0_u8..64).map(|byte| byte.wrapping_mul(89) ^ 7).collect();
-            (SigningKey::symmetric(algorithm, Secret::from(secret.clone())), secret)
+            (SigningKey::symmetric(algorithm, &Secret::from(secret.clone())), secret)
         } else {
             let (private, public) = generate_key(algorithm);
             (SigningKey::from_pkcs8(&private), public)

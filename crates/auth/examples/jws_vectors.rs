@@ -110,6 +110,6 @@ fn known(jwk: &Value) -> Option<VerifyingKey> {
     if secret.len() < least {
         return None;
     }
-    let key = VerifyingKey::dangerous_symmetric(algorithm, secret.into()).ok()?;
+    let key = VerifyingKey::dangerous_symmetric(algorithm, &secret.into()).ok()?;
     text("kid").map_or(Some(key.clone()), |id| key.named(id).ok())
 }

@@ -81,7 +81,7 @@ fn accepted(verified: &VerifiedToken, token: &str, header: &[u8], payload: &[u8]
 }
 
 static KEY: LazyLock<VerifyingKey> = LazyLock::new(|| {
-    let key = VerifyingKey::symmetric(Algorithm::Hs256, SECRET.as_slice().into());
+    let key = VerifyingKey::symmetric(Algorithm::Hs256, &SECRET.as_slice().into());
     key.and_then(|key| key.named("test")).expect("a secret that is long enough")
 });
 

@@ -57,7 +57,7 @@ impl SigningKey {
             Primitive::Mac(_) => {
                 let mut secret = Zeroizing::new(vec![0; algorithm.hash_len()]);
                 getrandom::fill(&mut secret).map_err(|_| NO_RANDOMNESS)?;
-                return Self::symmetric(algorithm, secret.as_slice().into());
+                return Self::symmetric(algorithm, &secret.as_slice().into());
             }
         };
         Self::from_pair(pair.map_err(|_| NO_RANDOMNESS)?, algorithm.kind())?
@@ -150,7 +150,7 @@ impl SigningKey {
                 RsaKeyPair::from_components(&components).map(Pair::Rsa)
             }
             Primitive::Mac(_) => {
-                let key = Self::symmetric(algorithm, jwk.bytes("k")?.as_slice().into())?;
+                let key = Self::symmetric(algorithm, &jwk.bytes("k")?.as_slice().into())?;
                 return key.named_by(&jwk);
             }
         };
@@ -167,7 +167,7 @@ impl SigningKey {
     ///
     /// # Errors
     /// As [`VerifyingKey::symmetric`].
-    pub fn symmetric(algorithm: Algorithm, secret: Secret<[u8]>) -> Result<Self, KeyError> {
+    pub fn symmetric(algorithm: Algorithm, secret: &Secret<[u8]>) -> Result<Self, KeyError> {
         Ok(Self { pair: Pair::Secret, public: VerifyingKey::symmetric(algorithm, secret)? })
     }
 
@@ -178,7 +178,7 @@ impl SigningKey {
     #[cfg(any(test, feature = "test"))]
     pub fn dangerous_symmetric(
         algorithm: Algorithm,
-        secret: Secret<[u8]>,
+        secret: &Secret<[u8]>,
     ) -> Result<Self, KeyError> {
         let public = VerifyingKey::dangerous_symmetric(algorithm, secret)?;
         Ok(Self { pair: Pair::Secret, public })

@@ -8,11 +8,11 @@ use aws_lc_rs::{
     error::Unspecified,
     hmac::{self, HMAC_SHA256},
     rsa::{PublicKey as RsaPublicKey, PublicKeyComponents},
-    signature::{ED25519, ParsedPublicKey},
+    signature::{ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hardpoint_core::Secret;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{
     Algorithm, SigningKey,
@@ -39,27 +39,26 @@ struct Inner {
     /// Whether the id was given, rather than derived from the key.
     is_named: bool,
     fingerprint: [u8; 32],
-    check: Check,
     material: Material,
 }
 
+/// What a key has under every id.
+#[derive(Clone)]
+struct Material {
+    check: Check,
+    /// The length of a signature, in bytes.
+    signature_len: usize,
+    /// The RFC 7638 thumbprint of a public key.
+    identity: [u8; 32],
+    /// The public members that RFC 7638 takes the thumbprint of.
+    members: Value,
+}
+
 /// What verifies.
+#[derive(Clone)]
 enum Check {
     Mac(Box<hmac::Key>),
     Public(ParsedPublicKey),
-}
-
-/// What the key was made from and is published as.
-#[derive(Clone)]
-pub(super) enum Material {
-    Ed25519([u8; 32]),
-    /// Uncompressed: 4, x, y.
-    Point(Vec<u8>),
-    Rsa {
-        modulus: Vec<u8>,
-        exponent: Vec<u8>,
-    },
-    Secret(Arc<Secret<[u8]>>),
 }
 
 impl VerifyingKey {
@@ -125,19 +124,16 @@ impl VerifyingKey {
 
     /// The key of a JWK that is for this algorithm.
     pub(super) fn read_jwk_as(jwk: &Jwk, algorithm: Algorithm) -> Result<Self, KeyError> {
-        let material = match algorithm.primitive() {
-            Primitive::Ed25519 => Material::Ed25519(
-                jwk.exactly("x", 32)?.as_slice().try_into().map_err(|_| JWK_MEMBER.on("x"))?,
-            ),
-            Primitive::Ec(..) => Material::Point(jwk.point(algorithm)?),
-            Primitive::Rsa(..) => Material::Rsa {
-                modulus: jwk.number("n")?.to_vec(),
-                exponent: jwk.number("e")?.to_vec(),
-            },
+        let key = match algorithm.primitive() {
+            Primitive::Ed25519 => Self::from_raw(algorithm, &jwk.exactly("x", 32)?)?,
+            Primitive::Ec(..) => Self::from_raw(algorithm, &jwk.point(algorithm)?)?,
+            Primitive::Rsa(..) => {
+                Self::rsa(&jwk.number("n")?, &jwk.number("e")?)?.for_algorithm(algorithm)?
+            }
             // Its `k` is a private member; a JWK without one has no key.
             Primitive::Mac(_) => return Err(JWK_PRIVATE.on("k")),
         };
-        Self::build(material, algorithm, jwk.key_id().map(str::to_owned))
+        if let Some(id) = jwk.key_id() { key.named(id) } else { Ok(key) }
     }
 
     /// A secret that verifies. Prefer a key pair: every verifier of a secret can also sign.
@@ -145,9 +141,9 @@ impl VerifyingKey {
     /// # Errors
     /// [`KeyError`] if the algorithm is not HS256, HS384 or HS512, or the secret is shorter than
     /// its hash (32, 48 or 64 bytes), published, or of fewer than 8 different bytes.
-    pub fn symmetric(algorithm: Algorithm, secret: Secret<[u8]>) -> Result<Self, KeyError> {
+    pub fn symmetric(algorithm: Algorithm, secret: &Secret<[u8]>) -> Result<Self, KeyError> {
         lint::secret(algorithm, secret.expose())?;
-        Self::build(Material::Secret(secret.into_shared()), algorithm, None)
+        Self::from_secret(algorithm, secret.expose())
     }
 
     /// A secret that verifies although others may know it, such as that of an example in an RFC. For
@@ -158,9 +154,9 @@ impl VerifyingKey {
     #[cfg(any(test, feature = "test"))]
     pub fn dangerous_symmetric(
         algorithm: Algorithm,
-        secret: Secret<[u8]>,
+        secret: &Secret<[u8]>,
     ) -> Result<Self, KeyError> {
-        Self::build(Material::Secret(secret.into_shared()), algorithm, None)
+        Self::from_secret(algorithm, secret.expose())
     }
 
     /// The same key for another algorithm: a key has one algorithm (RFC 8725 §3.1).
@@ -168,11 +164,17 @@ impl VerifyingKey {
     /// # Errors
     /// [`KeyError`] if the algorithm takes another kind of key. A secret keeps its algorithm.
     pub fn for_algorithm(&self, algorithm: Algorithm) -> Result<Self, KeyError> {
-        if algorithm.is_symmetric() && algorithm != self.algorithm() {
-            return Err(OTHER_FAMILY);
+        let mut material = self.inner.material.clone();
+        match (&mut material.check, algorithm.primitive()) {
+            _ if algorithm == self.algorithm() => {}
+            (Check::Public(key), Primitive::Rsa(parameters, _))
+                if algorithm.kind() == self.algorithm().kind() =>
+            {
+                *key = ParsedPublicKey::new(parameters, &*key).map_err(|_| NOT_PUBLIC)?;
+            }
+            _ => return Err(OTHER_FAMILY),
         }
-        let key_id = self.is_named().then(|| self.inner.key_id.clone());
-        Self::build(self.inner.material.clone(), algorithm, key_id)
+        Ok(Self::build(algorithm, self.is_named().then(|| self.key_id()), material))
     }
 
     /// The same key with another id than its thumbprint.
@@ -183,8 +185,7 @@ impl VerifyingKey {
         if !is_key_id(key_id) {
             return Err(BAD_KEY_ID);
         }
-        let Inner { material, algorithm, .. } = &*self.inner;
-        Self::build(material.clone(), *algorithm, Some(key_id.to_owned()))
+        Ok(Self::build(self.algorithm(), Some(key_id), self.inner.material.clone()))
     }
 
     /// The algorithm of this key.
@@ -209,11 +210,11 @@ impl VerifyingKey {
     /// The key as a JSON Web Key (RFC 7517), with `kid`, `alg` and `use`. A secret's has no `k`.
     #[must_use]
     pub fn to_jwk(&self) -> Value {
-        let mut jwk = self.inner.material.members();
-        jwk.insert("kid".to_owned(), self.key_id().into());
-        jwk.insert("alg".to_owned(), self.algorithm().as_str().into());
-        jwk.insert("use".to_owned(), "sig".into());
-        Value::Object(jwk)
+        let mut jwk = self.inner.material.members.clone();
+        jwk["kid"] = self.key_id().into();
+        jwk["alg"] = self.algorithm().as_str().into();
+        jwk["use"] = "sig".into();
+        jwk
     }
 
     /// The key as a SubjectPublicKeyInfo in PEM.
@@ -229,7 +230,7 @@ impl VerifyingKey {
     /// # Errors
     /// [`KeyError`] for a secret, which has none.
     pub fn to_der(&self) -> Result<Vec<u8>, KeyError> {
-        let Check::Public(parsed) = &self.inner.check else { return Err(HAS_NO_DOCUMENT) };
+        let Check::Public(parsed) = &self.inner.material.check else { return Err(HAS_NO_DOCUMENT) };
         let der: PublicKeyX509Der<'_> = parsed.as_der().map_err(|_| NOT_PUBLIC)?;
         Ok(der.as_ref().to_vec())
     }
@@ -241,18 +242,12 @@ impl VerifyingKey {
 
     /// The length of this key's signatures, in bytes.
     pub(crate) fn signature_len(&self) -> usize {
-        match &self.inner.material {
-            Material::Ed25519(_) => 64,
-            // Two numbers; the point has a byte before its two.
-            Material::Point(point) => point.len().saturating_sub(1),
-            Material::Rsa { modulus, .. } => modulus.len(),
-            Material::Secret(_) => self.inner.algorithm.hash_len(),
-        }
+        self.inner.material.signature_len
     }
 
     /// Whether `signature` is this key's over `message`.
     pub(crate) fn accepts(&self, message: &[u8], signature: &[u8]) -> bool {
-        match &self.inner.check {
+        match &self.inner.material.check {
             Check::Mac(key) => hmac::verify(key, message, signature).is_ok(),
             Check::Public(parsed) => parsed.verify_sig(message, signature).is_ok(),
         }
@@ -260,100 +255,80 @@ impl VerifyingKey {
 
     /// The code of `message` under this secret; an error for a public key.
     pub(super) fn code(&self, message: &[u8]) -> Result<hmac::Tag, Unspecified> {
-        match &self.inner.check {
+        match &self.inner.material.check {
             Check::Mac(key) => Ok(hmac::sign(key, message)),
             Check::Public(_) => Err(Unspecified),
         }
     }
 
     /// A key of this kind: 32 bytes, an uncompressed point, or PKCS#1's RSAPublicKey.
-    pub(super) fn from_raw(algorithm: Algorithm, raw: &[u8]) -> Result<Self, KeyError> {
-        let material = match algorithm.primitive() {
-            Primitive::Ed25519 => Material::Ed25519(raw.try_into().map_err(|_| NOT_PUBLIC)?),
-            Primitive::Ec(..) => Material::Point(raw.to_vec()),
-            Primitive::Rsa(..) => {
-                let key = RsaPublicKey::from_der(raw).map_err(|_| NOT_PUBLIC)?;
-                Material::Rsa {
-                    modulus: key.modulus().big_endian_without_leading_zero().to_vec(),
-                    exponent: key.exponent().big_endian_without_leading_zero().to_vec(),
-                }
+    pub(super) fn from_raw(kind: Algorithm, raw: &[u8]) -> Result<Self, KeyError> {
+        let half = kind.coordinate_len();
+        let (parsed, members) = match (kind.primitive(), raw) {
+            (Primitive::Ed25519, raw) => {
+                lint::ed25519(raw.try_into().map_err(|_| NOT_PUBLIC)?)?;
+                let parsed = ParsedPublicKey::new(&ED25519, raw).map_err(|_| NOT_PUBLIC)?;
+                (parsed, json!({ "crv": "Ed25519", "kty": "OKP", "x": encoded(raw) }))
             }
-            Primitive::Mac(_) => return Err(NOT_PUBLIC),
+            (Primitive::Ec(curve, _), [_, xy @ ..]) if xy.len() == 2 * half => {
+                let parsed = ParsedPublicKey::new(curve, raw).map_err(|_| JWK_OFF_CURVE)?;
+                let name = if half == 32 { "P-256" } else { "P-384" };
+                let (x, y) = xy.split_at(half);
+                (parsed, json!({ "crv": name, "kty": "EC", "x": encoded(x), "y": encoded(y) }))
+            }
+            (Primitive::Rsa(..), raw) => {
+                let key = RsaPublicKey::from_der(raw).map_err(|_| NOT_PUBLIC)?;
+                let modulus = key.modulus().big_endian_without_leading_zero();
+                return Self::rsa(modulus, key.exponent().big_endian_without_leading_zero());
+            }
+            _ => return Err(NOT_PUBLIC),
         };
-        Self::build(material, algorithm, None)
+        Ok(Self::build(kind, None, Material::public(parsed, members, 2 * half)))
     }
 
-    fn build(
-        material: Material,
-        algorithm: Algorithm,
-        key_id: Option<String>,
-    ) -> Result<Self, KeyError> {
-        let check = material.check(algorithm)?;
-        let identity = material.identity();
+    /// A key for RS256 with these numbers, which begin with no zero.
+    fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Self, KeyError> {
+        lint::rsa(modulus, exponent)?;
+        let components = PublicKeyComponents { n: modulus, e: exponent };
+        let parsed = components.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256);
+        let members = json!({ "e": encoded(exponent), "kty": "RSA", "n": encoded(modulus) });
+        let material = Material::public(parsed.map_err(|_| NOT_PUBLIC)?, members, modulus.len());
+        Ok(Self::build(Algorithm::Rs256, None, material))
+    }
+
+    fn from_secret(algorithm: Algorithm, secret: &[u8]) -> Result<Self, KeyError> {
+        let Primitive::Mac(hash) = algorithm.primitive() else { return Err(OTHER_FAMILY) };
+        let key = hmac::Key::new(HMAC_SHA256, secret);
+        let mut identity = [0; 32];
+        identity.copy_from_slice(hmac::sign(&key, b"hardpoint key id").as_ref());
+        let material = Material {
+            check: Check::Mac(Box::new(hmac::Key::new(hash, secret))),
+            signature_len: algorithm.hash_len(),
+            identity,
+            members: json!({ "kty": "oct" }),
+        };
+        Ok(Self::build(algorithm, None, material))
+    }
+
+    fn build(algorithm: Algorithm, key_id: Option<&str>, material: Material) -> Self {
+        let identity = material.identity;
         let is_named = key_id.is_some();
-        let key_id = key_id.unwrap_or_else(|| URL_SAFE_NO_PAD.encode(identity));
-        let whole =
-            [identity.as_slice(), algorithm.as_str().as_bytes(), key_id.as_bytes()].concat();
+        let key_id = key_id.map_or_else(|| encoded(&identity), str::to_owned);
+        let whole = [&identity, algorithm.as_str().as_bytes(), key_id.as_bytes()].concat();
         let fingerprint = sha256(&whole);
-        let inner = Inner { algorithm, key_id, is_named, fingerprint, check, material };
-        Ok(Self { inner: Arc::new(inner) })
+        Self { inner: Arc::new(Inner { algorithm, key_id, is_named, fingerprint, material }) }
     }
 }
 
 impl Material {
-    fn check(&self, algorithm: Algorithm) -> Result<Check, KeyError> {
-        let public = match (self, algorithm.primitive()) {
-            (Self::Ed25519(raw), Primitive::Ed25519) => {
-                lint::ed25519(raw)?;
-                ParsedPublicKey::new(&ED25519, raw).map_err(|_| NOT_PUBLIC)?
-            }
-            (Self::Point(point), Primitive::Ec(curve, _))
-                if point.len() == 2 * algorithm.coordinate_len() + 1 =>
-            {
-                ParsedPublicKey::new(curve, point).map_err(|_| JWK_OFF_CURVE)?
-            }
-            (Self::Rsa { modulus, exponent }, Primitive::Rsa(parameters, _)) => {
-                lint::rsa(modulus, exponent)?;
-                let components = PublicKeyComponents { n: modulus, e: exponent };
-                components.to_parsed_public_key(parameters).map_err(|_| NOT_PUBLIC)?
-            }
-            (Self::Secret(secret), Primitive::Mac(hash)) => {
-                return Ok(Check::Mac(Box::new(hmac::Key::new(hash, secret.expose()))));
-            }
-            _ => return Err(OTHER_FAMILY),
-        };
-        Ok(Check::Public(public))
+    fn public(parsed: ParsedPublicKey, members: Value, signature_len: usize) -> Self {
+        let identity = sha256(members.to_string().as_bytes());
+        Self { check: Check::Public(parsed), signature_len, identity, members }
     }
+}
 
-    /// The RFC 7638 thumbprint of a public key.
-    fn identity(&self) -> [u8; 32] {
-        let Self::Secret(secret) = self else {
-            return sha256(Value::Object(self.members()).to_string().as_bytes());
-        };
-        let key = hmac::Key::new(HMAC_SHA256, secret.expose());
-        let mut identity = [0; 32];
-        identity.copy_from_slice(hmac::sign(&key, b"hardpoint key id").as_ref());
-        identity
-    }
-
-    /// The public members that RFC 7638 takes the thumbprint of, in the order of their names.
-    fn members(&self) -> Map<String, Value> {
-        let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-        let members = match self {
-            Self::Ed25519(raw) => json!({ "crv": "Ed25519", "kty": "OKP", "x": text(raw) }),
-            Self::Point(point) => {
-                let (_, xy) = point.split_at_checked(1).unwrap_or_default();
-                let (x, y) = xy.split_at_checked(xy.len() / 2).unwrap_or_default();
-                let curve = if point.len() == 65 { "P-256" } else { "P-384" };
-                json!({ "crv": curve, "kty": "EC", "x": text(x), "y": text(y) })
-            }
-            Self::Rsa { modulus, exponent } => {
-                json!({ "e": text(exponent), "kty": "RSA", "n": text(modulus) })
-            }
-            Self::Secret(_) => json!({ "kty": "oct" }),
-        };
-        if let Value::Object(members) = members { members } else { Map::new() }
-    }
+fn encoded(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {

@@ -60,7 +60,7 @@ impl Corpus {
     fn keys(&self, token: &Token) -> KeySet {
         if let Some(secret) = self.secrets.iter().find(|secret| secret.kid == token.kid) {
             let bytes = URL_SAFE_NO_PAD.decode(&secret.k).unwrap();
-            let key = VerifyingKey::symmetric(algorithm(&secret.alg), bytes.into()).unwrap();
+            let key = VerifyingKey::symmetric(algorithm(&secret.alg), &bytes.into()).unwrap();
             return KeySet::new([key.named(&secret.kid).unwrap()]).unwrap();
         }
         let (keys, skipped) = KeySet::from_jwks(self.jwks.to_string().as_bytes()).unwrap();

@@ -23,7 +23,7 @@ const PEPPER: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 async fn no_claim_key_or_token_is_shown_anywhere() {
     const SECRET: &[u8] = b"0123456789-canary-ABCDEFGHIJKLMN";
 
-    let key = SigningKey::symmetric(Algorithm::Hs256, SECRET.into()).unwrap();
+    let key = SigningKey::symmetric(Algorithm::Hs256, &SECRET.into()).unwrap();
     let keys = KeySet::new([key.verifying_key()]).unwrap();
     let jwks = keys.to_jwks().to_string();
     let jwk = key.verifying_key().to_jwk().to_string();
@@ -45,7 +45,7 @@ async fn no_claim_key_or_token_is_shown_anywhere() {
     let pem = SigningKey::generate_pem().unwrap();
     let refused = SigningKey::from_pem(&pem.expose().replace('M', "!")).unwrap_err();
     let secret = std::str::from_utf8(SECRET).unwrap();
-    let bad = VerifyingKey::symmetric(Algorithm::Hs512, SECRET.into()).unwrap_err();
+    let bad = VerifyingKey::symmetric(Algorithm::Hs512, &SECRET.into()).unwrap_err();
     let forged = verifier.verify(&format!("{}x", token.expose())).unwrap_err();
     let mut request = with(&format!("Bearer {}x", token.expose()));
     let context = RequestContext::ensure(request.extensions_mut(), &Time::system());

@@ -31,7 +31,7 @@ fn secret(algorithm: Algorithm) -> Printed {
     };
     getrandom::fill(&mut bytes).map_err(Failure::system)?;
     let encoded = URL_SAFE_NO_PAD.encode(&bytes);
-    let key = SigningKey::symmetric(algorithm, bytes.into()).map_err(Failure::system)?;
+    let key = SigningKey::symmetric(algorithm, &bytes.into()).map_err(Failure::system)?;
     let mut jwk = key.verifying_key().to_jwk();
     if let Value::Object(members) = &mut jwk {
         members.insert("k".to_owned(), encoded.into());

@@ -70,7 +70,7 @@ fn points_with_which_anybody_can_sign_are_refused() {
 #[test]
 fn secrets_that_are_short_known_or_uniform_are_refused() {
     let refused =
-        |algorithm, secret: &[u8]| VerifyingKey::symmetric(algorithm, secret.into()).unwrap_err();
+        |algorithm, secret: &[u8]| VerifyingKey::symmetric(algorithm, &secret.into()).unwrap_err();
     let random = test_keys::secret(256);
     assert_eq!(refused(Algorithm::Hs256, b""), SECRET_PUBLISHED);
     assert_eq!(
@@ -81,7 +81,7 @@ fn secrets_that_are_short_known_or_uniform_are_refused() {
         [(Algorithm::Hs256, 32), (Algorithm::Hs384, 48), (Algorithm::Hs512, 64)]
     {
         assert_eq!(refused(algorithm, &random[..least - 1]), SECRET_TOO_SHORT);
-        assert!(VerifyingKey::symmetric(algorithm, random[..least].into()).is_ok());
+        assert!(VerifyingKey::symmetric(algorithm, &random[..least].into()).is_ok());
     }
     assert_eq!(refused(Algorithm::Hs256, &[7; 32]), SECRET_UNIFORM);
     for pem in [rsa(), ed25519()] {

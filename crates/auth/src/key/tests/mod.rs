@@ -213,12 +213,12 @@ fn one_key_has_one_algorithm_of_its_family() {
 #[test]
 fn a_secret_keeps_the_algorithm_whose_length_it_has() {
     let secret = || test_keys::secret(32).into();
-    let key = VerifyingKey::symmetric(Algorithm::Hs256, secret()).unwrap();
+    let key = VerifyingKey::symmetric(Algorithm::Hs256, &secret()).unwrap();
     assert!(key.for_algorithm(Algorithm::Hs256).is_ok());
     for longer in [Algorithm::Hs384, Algorithm::Hs512] {
-        assert_eq!(VerifyingKey::symmetric(longer, secret()).unwrap_err(), SECRET_TOO_SHORT);
+        assert_eq!(VerifyingKey::symmetric(longer, &secret()).unwrap_err(), SECRET_TOO_SHORT);
         assert_eq!(key.for_algorithm(longer).unwrap_err(), OTHER_FAMILY);
-        let key = SigningKey::symmetric(Algorithm::Hs256, secret()).unwrap();
+        let key = SigningKey::symmetric(Algorithm::Hs256, &secret()).unwrap();
         assert_eq!(key.for_algorithm(longer).unwrap_err(), OTHER_FAMILY);
     }
 }
@@ -229,7 +229,7 @@ fn a_secret_signs_and_is_never_published() {
         [(Algorithm::Hs256, 32), (Algorithm::Hs384, 48), (Algorithm::Hs512, 64)]
     {
         let secret = test_keys::secret(length);
-        let key = SigningKey::symmetric(algorithm, secret.into()).unwrap();
+        let key = SigningKey::symmetric(algorithm, &secret.into()).unwrap();
         let signature = key.sign(b"message").unwrap();
         assert!(key.verifying_key().accepts(b"message", &signature));
         assert!(!key.verifying_key().accepts(b"massage", &signature));

@@ -113,11 +113,11 @@ fn hmac() {
         for group in TestSet::load(name).unwrap().test_groups {
             for test in group.tests {
                 let secret = test.key.to_vec();
-                if VerifyingKey::symmetric(algorithm, secret.clone().into()).is_err() {
+                if VerifyingKey::symmetric(algorithm, &secret.clone().into()).is_err() {
                     short += 1;
                 }
                 // Many keys of the vectors count up, which is a pattern.
-                let key = VerifyingKey::dangerous_symmetric(algorithm, secret.into()).unwrap();
+                let key = VerifyingKey::dangerous_symmetric(algorithm, &secret.into()).unwrap();
                 let answer = accepts(&key, &test.msg, &test.tag);
                 if group.tag_size == key.signature_len() * 8 {
                     score.count(answer, test.result, test.tc_id);

@@ -243,7 +243,7 @@ fn tokens_that_come_again_outlive_a_spray_of_those_that_come_once() {
 #[test]
 fn a_token_signed_with_a_secret_is_kept_and_a_long_one_is_not() {
     let secret = crate::key::test_keys::secret(32);
-    let key = SigningKey::symmetric(Algorithm::Hs256, secret.into()).unwrap();
+    let key = SigningKey::symmetric(Algorithm::Hs256, &secret.into()).unwrap();
     let keys = KeySet::new([key.verifying_key()]).unwrap();
     let token = TokenIssuer::new(key, "i", "a").issue("alice", "").unwrap();
     let verified = TokenVerifier::new(keys, "i", "a").verify(token.expose()).unwrap();

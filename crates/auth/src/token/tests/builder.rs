@@ -35,7 +35,7 @@ fn a_default_key_id_is_never_compared_and_a_given_one_is() {
 #[test]
 fn one_issuer_may_have_a_secret_beside_its_keys() {
     let (key, secret) = (SigningKey::generate().unwrap(), test_keys::secret(32));
-    let shared = SigningKey::symmetric(Algorithm::Hs256, secret.into()).unwrap();
+    let shared = SigningKey::symmetric(Algorithm::Hs256, &secret.into()).unwrap();
     let verifier = TokenVerifier::builder()
         .issuer(ISSUER, KeySet::new([key.verifying_key()]).unwrap())
         .issuer(ISSUER, KeySet::new([shared.verifying_key()]).unwrap())

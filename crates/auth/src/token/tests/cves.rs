@@ -34,7 +34,7 @@ fn cve_2026_107719_a_cached_token_without_iat_ends_in_time() {
 #[test]
 fn cve_2026_107720_an_empty_key_is_no_key() {
     for algorithm in [Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512] {
-        assert!(VerifyingKey::symmetric(algorithm, Vec::<u8>::new().into()).is_err());
+        assert!(VerifyingKey::symmetric(algorithm, &Vec::<u8>::new().into()).is_err());
         let jwk = json!({ "kty": "oct", "k": "", "alg": algorithm.as_str() }).to_string();
         assert!(SigningKey::from_jwk(jwk.as_bytes()).is_err());
     }
@@ -48,7 +48,7 @@ fn cve_2026_107720_an_empty_key_is_no_key() {
     }
     assert_eq!(KeySet::new([]).unwrap_err(), KeySetError::Empty);
     let secret = test_keys::secret(32);
-    let fixture = with_key(SigningKey::symmetric(Algorithm::Hs256, secret.into()).unwrap());
+    let fixture = with_key(SigningKey::symmetric(Algorithm::Hs256, &secret.into()).unwrap());
     let token = good(&fixture);
     assert!(fixture.verify(&token).is_ok());
     let (signed, _) = token.rsplit_once('.').unwrap();

@@ -11,7 +11,7 @@ const SECRET: &[u8; 64] = b"0123456789abcdefghijklmnopqrstuvwxyz.ABCDEFGHIJKLMNO
 fn pair(name: &str) -> (SigningKey, EncodingKey, DecodingKey) {
     let algorithm = Algorithm::from_name(name).unwrap();
     if algorithm.is_symmetric() {
-        let key = SigningKey::dangerous_symmetric(algorithm, SECRET.as_slice().into()).unwrap();
+        let key = SigningKey::dangerous_symmetric(algorithm, &SECRET.as_slice().into()).unwrap();
         return (key, EncodingKey::from_secret(SECRET), DecodingKey::from_secret(SECRET));
     }
     let is_rsa = name.starts_with('R') || name.starts_with('P');

@@ -64,14 +64,14 @@ fn rfc7520_section_4_4_hs256_uses_a_secret_that_everybody_knows() {
     assert_eq!(URL_SAFE_NO_PAD.encode(tag), TAG);
     let jwk = json!({ "kty": "oct", "kid": SHARED, "use": "sig", "alg": "HS256", "k": SECRET });
     let of_jwk = SigningKey::from_jwk(jwk.to_string().as_bytes()).unwrap_err();
-    let of_bytes = VerifyingKey::symmetric(Algorithm::Hs256, secret.into()).unwrap_err();
+    let of_bytes = VerifyingKey::symmetric(Algorithm::Hs256, &secret.into()).unwrap_err();
     for error in [of_jwk, of_bytes] {
         assert!(error.to_string().contains("public documentation"), "{error}");
     }
     // One that nobody knows, under its id.
     let secret = crate::key::test_keys::secret(32);
     let key =
-        SigningKey::symmetric(Algorithm::Hs256, secret.into()).unwrap().named(SHARED).unwrap();
+        SigningKey::symmetric(Algorithm::Hs256, &secret.into()).unwrap().named(SHARED).unwrap();
     let keys = KeySet::new([key.verifying_key()]).unwrap();
     let own = URL_SAFE_NO_PAD.encode(key.sign(signed.as_bytes()).unwrap());
     let opened = keys.verify_jws(&format!("{signed}.{own}"), NOW).unwrap();

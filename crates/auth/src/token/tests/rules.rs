@@ -171,7 +171,7 @@ fn every_algorithm_is_accepted_by_its_key_and_by_no_other() {
     let key = |name: &str| {
         let algorithm = Algorithm::from_name(name).unwrap();
         match &name[..2] {
-            "HS" => SigningKey::symmetric(algorithm, secret.clone().into()).unwrap(),
+            "HS" => SigningKey::symmetric(algorithm, &secret.clone().into()).unwrap(),
             "RS" | "PS" => SigningKey::from_pem(&rsa).unwrap().for_algorithm(algorithm).unwrap(),
             _ => SigningKey::from_pem(&crate::key::test_keys::pem_for(algorithm)).unwrap(),
         }
