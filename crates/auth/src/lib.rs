@@ -84,9 +84,7 @@ mod token;
 #[cfg(feature = "remote")]
 pub use self::remote::{KeysState, RemoteKeys};
 pub use self::{
-    bearer::{
-        Attempt, Auth, AuthLayer, Authenticator, Credential, CredentialPlace, Require, RequireLayer,
-    },
+    bearer::{Attempt, Auth, AuthLayer, Authenticator, Credential, Require, RequireLayer},
     config_error::ConfigError,
     jwks_endpoint::JwksService,
     key::{

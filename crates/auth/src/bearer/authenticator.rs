@@ -72,43 +72,25 @@ pub enum Attempt {
 
 debug_only!(Attempt {});
 
-/// A credential, where the request carries it, and who sent it. `Debug` hides it.
+/// A credential, and who sent it. `Debug` hides it.
 #[derive(Clone, Copy)]
 pub struct Credential<'a> {
-    text: &'a str,
-    place: CredentialPlace,
-    request: Option<&'a Extensions>,
-}
-
-/// Where a request carries a credential.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum CredentialPlace {
-    /// Behind the authenticator's scheme in `Authorization`; empty if nothing readable is there.
-    Authorization,
-    /// In the cookie of the layer.
-    Cookie,
-    /// In the authenticator's own header field.
-    Header,
+    pub(super) text: &'a str,
+    pub(super) request: Option<&'a Extensions>,
 }
 
 impl<'a> Credential<'a> {
     /// A credential outside of a request, for the tests of an authenticator.
     #[must_use]
-    pub fn new(text: &'a str, place: CredentialPlace) -> Self {
-        Self { text, place, request: None }
+    pub fn new(text: &'a str) -> Self {
+        Self { text, request: None }
     }
 
-    /// The text of the credential.
+    /// The text of the credential, from the cookie of the layer, from the authenticator's own header
+    /// field, or from behind its scheme in `Authorization`: empty if nothing readable is there.
     #[must_use]
     pub fn text(self) -> &'a str {
         self.text
-    }
-
-    /// Where the request carries it.
-    #[must_use]
-    pub fn place(self) -> CredentialPlace {
-        self.place
     }
 
     /// The client's network: of the client that a `ClientLayer` resolved, otherwise of the peer.
@@ -116,11 +98,6 @@ impl<'a> Credential<'a> {
     pub fn network(self) -> Option<IpAddr> {
         network(self.request?)
     }
-
-    /// The same credential in a request with these extensions.
-    pub(super) fn of_request(self, extensions: &'a Extensions) -> Self {
-        Self { request: Some(extensions), ..self }
-    }
 }
 
-debug_only!(Credential<'_> { place });
+debug_only!(Credential<'_> {});

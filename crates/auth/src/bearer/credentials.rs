@@ -5,7 +5,6 @@ use http::{
     header::{AUTHORIZATION, COOKIE, Entry, HeaderValue},
 };
 
-use super::{Credential, CredentialPlace};
 use crate::AuthRejection;
 
 /// What a credential came with: the cookie, a header field of an authenticator, or a scheme.
@@ -33,10 +32,10 @@ pub(super) fn find<'a>(
     is_known: impl Fn(&[u8]) -> bool,
     cookie: Option<&str>,
     fields: impl Iterator<Item = &'a HeaderName>,
-) -> Result<Option<(Credential<'a>, Carrier<'a>)>, AuthRejection> {
+) -> Result<Option<(&'a str, Carrier<'a>)>, AuthRejection> {
     let (mut found, mut count) = (None, 0_usize);
-    let mut add = |credential, carrier| {
-        found = Some((credential, carrier));
+    let mut add = |text, carrier| {
+        found = Some((text, carrier));
         count += 1;
     };
     let mut lines = headers.get_all(AUTHORIZATION).iter();
@@ -46,8 +45,7 @@ pub(super) fn find<'a>(
         }
         let (scheme, text) = split(line);
         if is_known(scheme) {
-            let place = CredentialPlace::Authorization;
-            add(Credential::new(text, place), Carrier::Scheme(scheme));
+            add(text, Carrier::Scheme(scheme));
         } else if text.split(',').skip(1).any(|part| is_known(scheme_of(part).as_bytes())) {
             // A proxy joined a line of another scheme with one of a known scheme.
             return Err(AuthRejection::InvalidRequest);
@@ -55,14 +53,12 @@ pub(super) fn find<'a>(
     }
     if let Some(cookie) = cookie {
         let values = cookies(headers).filter(|(name, _)| *name == cookie);
-        values.for_each(|(_, value)| {
-            add(Credential::new(value, CredentialPlace::Cookie), Carrier::Cookie);
-        });
+        values.for_each(|(_, value)| add(value, Carrier::Cookie));
     }
     for field in fields {
         for value in headers.get_all(field) {
             let text = std::str::from_utf8(value.as_bytes()).unwrap_or_default();
-            add(Credential::new(text, CredentialPlace::Header), Carrier::Header(field));
+            add(text, Carrier::Header(field));
         }
     }
     if count > 1 { Err(AuthRejection::InvalidRequest) } else { Ok(found) }

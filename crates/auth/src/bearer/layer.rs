@@ -9,7 +9,7 @@ use http::{HeaderName, Request, Response, header};
 use tower_layer::Layer;
 
 use super::{
-    Attempt, Auth, Authenticator, challenge,
+    Attempt, Auth, Authenticator, Credential, challenge,
     credentials::{self, Carrier},
 };
 use crate::{AuthRejection, VerifyErrorKind};
@@ -151,13 +151,13 @@ impl Shared {
             |scheme: &[u8]| self.authenticators.iter().any(|own| has_scheme(&**own, scheme));
         let cookie = self.cookie.as_deref();
         let found = credentials::find(request.headers(), is_known, cookie, self.fields.iter());
-        let (credential, carrier) = match found {
+        let (text, carrier) = match found {
             Ok(Some(found)) => found,
             Ok(None) if self.is_required => return Some(refuse(AuthRejection::NotAuthenticated)),
             Ok(None) => return None,
             Err(rejection) => return Some(refuse(rejection)),
         };
-        let credential = credential.of_request(request.extensions());
+        let credential = Credential { text, request: Some(request.extensions()) };
         let mut takers = self.authenticators.iter().filter(|own| match carrier {
             Carrier::Cookie => true,
             Carrier::Header(field) => own.header().as_ref() == Some(field),
@@ -168,9 +168,7 @@ impl Shared {
             attempt => Some(attempt),
         });
         // Accepted credentials are one: joined ones need not be looked for.
-        if !matches!(attempt, Some(Attempt::Now(Ok(_))))
-            && credentials::is_joined(credential.text())
-        {
+        if !matches!(attempt, Some(Attempt::Now(Ok(_)))) && credentials::is_joined(text) {
             return Some(refuse(AuthRejection::InvalidRequest));
         }
         let unknown = || refuse(AuthRejection::InvalidToken(VerifyErrorKind::Malformed.into()));

@@ -86,7 +86,7 @@ pub mod require;
 mod service;
 
 pub use self::{
-    authenticator::{Attempt, Authenticating, Authenticator, Credential, CredentialPlace},
+    authenticator::{Attempt, Authenticating, Authenticator, Credential},
     layer::AuthLayer,
     require::{Require, RequireLayer},
     service::{Auth, ResponseFuture},

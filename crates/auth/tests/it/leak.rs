@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use hardpoint_auth::{
-    Algorithm, AuthLayer, Credential, CredentialPlace, KeyRing, KeySet, PasswordClient,
-    PasswordHasher, PasswordPolicy, SigningKey, TokenCache, VerifyingKey, password::PepperRing,
+    Algorithm, AuthLayer, Credential, KeyRing, KeySet, PasswordClient, PasswordHasher,
+    PasswordPolicy, SigningKey, TokenCache, VerifyingKey, password::PepperRing,
 };
 use hardpoint_core::{Event, Rejection, RequestContext, Secret, Telemetry, Time};
 use hardpoint_testkit::{TestBody, leak::LeakScanner};
@@ -50,7 +50,7 @@ async fn no_claim_key_or_token_is_shown_anywhere() {
     let mut request = with(&format!("Bearer {}x", token.expose()));
     let context = RequestContext::ensure(request.extensions_mut(), &Time::system());
     context.set_identity(verified.clone().into_identity());
-    let credential = Credential::new(token.expose(), CredentialPlace::Header);
+    let credential = Credential::new(token.expose());
     let shown = format!(
         "{verified:?} {:?} {verifier:?} {issuer:?} {ring:?} {keys:?} {opened:?} {layer:?} {refused} \
          {bad} {forged} {forged:?} {jwks} {jwk} {token:?} {credential:?} {:?} {:?}",
