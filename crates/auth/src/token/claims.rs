@@ -20,7 +20,8 @@ use crate::{
 /// `Debug` shows the names of the claims and none of their values.
 #[derive(Clone, Default)]
 pub struct Claims {
-    members: Map<String, Value>,
+    /// An object.
+    members: Value,
 }
 
 impl Claims {
@@ -47,23 +48,16 @@ impl Claims {
     #[must_use]
     pub fn omits(&self, name: &str) -> bool {
         let first = name.trim_start_matches('/').split('/').next().unwrap_or_default();
-        let elsewhere = self.members.get("_claim_names").is_some_and(|all| !all[first].is_null());
-        elsewhere
-            || (first == "groups" && self.members.get("hasgroups") == Some(&Value::Bool(true)))
+        !self.members["_claim_names"][first].is_null()
+            || (first == "groups" && self.members["hasgroups"] == true)
     }
 
     /// Whether a claim equals `expected` or is an array that contains it. The name of a nested claim
     /// is a JSON pointer (RFC 6901), such as `/realm_access/roles`.
     #[must_use]
     pub fn has(&self, name: &str, expected: &str) -> bool {
-        let value = match name.strip_prefix('/') {
-            None => self.members.get(name),
-            Some(path) => {
-                let first = path.split('/').next().unwrap_or_default();
-                let value = self.members.get(&first.replace("~1", "/").replace("~0", "~"));
-                value.and_then(|value| value.pointer(path.get(first.len()..)?))
-            }
-        };
+        let is_pointer = name.starts_with('/');
+        let value = if is_pointer { self.members.pointer(name) } else { self.members.get(name) };
         match value {
             Some(Value::String(own)) => own == expected,
             Some(Value::Array(all)) => all.iter().any(|own| own == expected),
@@ -74,7 +68,7 @@ impl Claims {
 
 impl fmt::Debug for Claims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.members.keys()).finish()
+        f.debug_set().entries(self.members.as_object().into_iter().flat_map(Map::keys)).finish()
     }
 }
 

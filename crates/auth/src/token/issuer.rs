@@ -237,25 +237,25 @@ impl<'a> NewToken<'a> {
         let now = issuer.time.unix().as_secs();
         let expires = now.saturating_add(issuer.lifetime.as_secs());
         let token_id = random_id()?;
-        let own = json!({
+        let mut body = json!({
             "iss": issuer.issuer, "aud": issuer.audience, "sub": subject, "iat": now,
             "exp": expires, "jti": token_id,
         });
-        let Value::Object(mut body) = own else { return Err(IssueError::Claims) };
         if let Some(scopes) = scopes? {
-            body.insert("scope".to_owned(), scopes.as_str().into());
+            body["scope"] = scopes.as_str().into();
         }
         for (name, value) in claims {
             let is_client = name != "client_id" || value.as_str().is_some_and(|id| !id.is_empty());
             let is_own = matches!(name, "nbf" | "scope");
-            if !is_client || is_own || body.insert(name.to_owned(), value).is_some() {
+            if !is_client || is_own || body.get(name).is_some() {
                 return Err(IssueError::Claims);
             }
+            body[name] = value;
         }
-        if issuer.profile.needs_client_id() {
-            body.entry("client_id").or_insert_with(|| issuer.audience.as_str().into());
+        if issuer.profile.needs_client_id() && body.get("client_id").is_none() {
+            body["client_id"] = issuer.audience.as_str().into();
         }
-        let body = Value::Object(body).to_string();
+        let body = body.to_string();
         // Claims that verifiers read, such as `sid` and `auth_time`, must be of their type.
         let is_fresh = |claims: &mut Registered<'_>| {
             let _texts = claims.texts()?;
