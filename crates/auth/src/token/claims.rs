@@ -73,10 +73,11 @@ impl fmt::Debug for Claims {
 }
 
 /// The claims that every plan reads, in the order of their slots.
-const FIXED: [&str; 7] = ["iss", "jti", "exp", "iat", "nbf", "auth_time", "aud"];
+const FIXED: [&str; 8] = ["iss", "jti", "exp", "iat", "nbf", "auth_time", "aud", "epoch"];
 const ISSUER: usize = 0;
 const TOKEN_ID: usize = 1;
 const AUTH_TIME: usize = 5;
+const EPOCH: usize = 7;
 /// The most claims that a plan reads, and the most of them that may list scopes.
 const MAX_SLOTS: usize = 24;
 const MAX_SCOPES: usize = 4;
@@ -249,6 +250,8 @@ impl<'a> Registered<'a> {
                 }
                 _ => seconds(AUTH_TIME)?,
             },
+            // Other issuers may give the name another meaning.
+            epoch: if let Json::Whole(epoch) = self.at(EPOCH) { Some(*epoch) } else { None },
         })
     }
 
@@ -362,13 +365,14 @@ fn seconds_of(text: &str) -> Option<u64> {
     Some((days.checked_sub(719_468)? * 24 + hour) * 3_600 + minute * 60 + second)
 }
 
-/// The times of a token, in seconds since 1970.
+/// The times of a token, in seconds since 1970, and the epoch of its subject.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Times {
     pub(super) expires: u64,
     pub(super) issued: Option<u64>,
     pub(super) not_before: Option<u64>,
     pub(super) logged_in: Option<u64>,
+    pub(super) epoch: Option<u64>,
 }
 
 #[cfg(test)]

@@ -14,10 +14,7 @@ use super::{
     Claims,
     claims::{Name, Texts, Times},
 };
-use crate::{
-    Algorithm, Scopes, VerifyingKey,
-    json::{self, Json},
-};
+use crate::{Algorithm, Scopes, VerifyingKey, json::Json};
 
 /// A verified token: its subject, and what the token allows.
 ///
@@ -38,7 +35,6 @@ struct Inner {
     times: Times,
     key: VerifyingKey,
     claims: OnceLock<Claims>,
-    epoch: OnceLock<Option<u64>>,
 }
 
 /// A part of a text that is not longer than a token and its claims.
@@ -68,15 +64,7 @@ impl VerifiedToken {
         text.extend([payload, &unescaped]);
         let (payload, key) = (payload.len(), key.clone());
         Self {
-            inner: Arc::new(Inner {
-                text,
-                payload,
-                spans,
-                times,
-                key,
-                claims: OnceLock::new(),
-                epoch: OnceLock::new(),
-            }),
+            inner: Arc::new(Inner { text, payload, spans, times, key, claims: OnceLock::new() }),
         }
     }
 
@@ -153,17 +141,13 @@ impl VerifiedToken {
     }
 
     /// The epoch of the subject when its session minted the token (`epoch`); `None` if the claim is
-    /// absent or not a whole number. Parsed on first use and cached.
+    /// absent or not a whole number.
     ///
     /// Revoking all sessions of a subject makes its epoch larger: see
     /// [`Revocations`](crate::Revocations).
     #[must_use]
     pub fn epoch(&self) -> Option<u64> {
-        *self.inner.epoch.get_or_init(|| {
-            let mut epoch = [Json::Absent];
-            json::object(self.inner.payload(), &["epoch"], &mut epoch, |_, _| ())?;
-            if let [Json::Whole(epoch)] = epoch { Some(epoch) } else { None }
-        })
+        self.inner.times.epoch
     }
 
     /// The id of the key that signed the token.
