@@ -29,8 +29,8 @@ pub(crate) const MAX_LEEWAY: Duration = Duration::from_secs(5 * 60);
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct TrustedIssuer {
-    name: String,
-    also_named: Vec<String>,
+    /// The values of `iss`, or a template: at least one.
+    names: Vec<String>,
     tenants: Option<Tenants>,
     keys: IssuerKeys,
     audiences: Vec<String>,
@@ -48,8 +48,7 @@ impl TrustedIssuer {
     /// The issuer with this `iss`, compared exactly, and its keys.
     pub fn new(name: impl Into<String>, keys: impl Into<IssuerKeys>) -> Self {
         Self {
-            name: name.into(),
-            also_named: Vec::new(),
+            names: vec![name.into()],
             tenants: None,
             keys: keys.into(),
             audiences: Vec::new(),
@@ -78,7 +77,7 @@ impl TrustedIssuer {
 
     /// Also accepts this `iss`, which the issuer writes at times. May be called several times.
     pub fn or_named(mut self, name: impl Into<String>) -> Self {
-        self.also_named.push(name.into());
+        self.names.push(name.into());
         self
     }
 
@@ -110,15 +109,15 @@ impl TrustedIssuer {
 
     /// What is checked of the issuer's tokens.
     fn trust(self, audiences: &[String], profile: &Profile) -> Result<Trust, ConfigError> {
-        let Self { name, also_named, tenants, keys, audiences: own, profile: own_profile } = self;
-        if name.is_empty() || also_named.iter().any(String::is_empty) {
+        let Self { mut names, tenants, keys, audiences: own, profile: own_profile } = self;
+        if names.iter().any(String::is_empty) {
             return Err(ConfigError::NoIssuer);
         }
         let audiences = if own.is_empty() { audiences.to_vec() } else { own };
         if audiences.is_empty() || audiences.iter().any(String::is_empty) {
-            return Err(ConfigError::NoAudience(name));
+            return Err(ConfigError::NoAudience(names.swap_remove(0)));
         }
-        let names = Names::new(name, also_named, tenants)?;
+        let names = Names::new(names, tenants)?;
         let profile = own_profile.unwrap_or_else(|| profile.clone());
         let plan = profile.plan(names.tenant_claim())?;
         Ok(Trust { names, keys, audiences, profile, plan })
@@ -145,16 +144,13 @@ enum Names {
 }
 
 impl Names {
-    fn new(name: String, also: Vec<String>, tenants: Option<Tenants>) -> Result<Self, ConfigError> {
-        let Some(tenants) = tenants else {
-            let mut names = vec![name];
-            names.extend(also);
-            return Ok(Self::Exact(names));
-        };
+    fn new(mut names: Vec<String>, tenants: Option<Tenants>) -> Result<Self, ConfigError> {
+        let Some(tenants) = tenants else { return Ok(Self::Exact(names)) };
+        let (is_alone, name) = (names.len() == 1, names.swap_remove(0));
         let parts = || {
             let (before, rest) = name.split_once('{')?;
             let (claim, after) = rest.split_once('}')?;
-            let is_one = !claim.is_empty() && !after.contains(['{', '}']) && also.is_empty();
+            let is_one = !claim.is_empty() && !after.contains(['{', '}']) && is_alone;
             is_one.then(|| (before.to_owned(), claim.to_owned().into(), after.to_owned()))
         };
         let Some((before, claim, after)) = parts() else {
