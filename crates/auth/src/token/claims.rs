@@ -306,20 +306,19 @@ impl<'a> Registered<'a> {
         let present = self.plan.scopes.iter().enumerate();
         let mut present = present.filter(|(_, (slot, _))| *self.at(*slot) != Json::Absent);
         let Some((index, (slot, form))) = present.next() else { return Ok(Json::Absent) };
-        let is_scopes = |text: &str| text.bytes().all(|b| b == b' ' || scopes::is_in_a_name(b));
-        match self.at(*slot) {
-            Json::Text(text) if form.allows_text() && is_scopes(text) => {
-                Ok(Json::Text(text.clone()))
+        let text = match (self.at(*slot), form) {
+            (Json::Text(text), ScopeForm::Either | ScopeForm::Text) => text.clone(),
+            (Json::List, ScopeForm::Either | ScopeForm::List)
+                if self.with_others & (1 << slot) == 0 =>
+            {
+                self.lists.get_mut(index).map(mem::take).unwrap_or_default().into()
             }
-            Json::List if form.allows_list() && self.with_others & (1 << slot) == 0 => {
-                let list = self.lists.get_mut(index).map(mem::take).unwrap_or_default();
-                if is_scopes(&list) {
-                    Ok(Json::Text(list.into()))
-                } else {
-                    Err(self.error(Kind::Claims, *slot))
-                }
-            }
-            _ => Err(self.error(Kind::Claims, *slot)),
+            _ => return Err(self.error(Kind::Claims, *slot)),
+        };
+        if text.bytes().all(|byte| byte == b' ' || scopes::is_in_a_name(byte)) {
+            Ok(Json::Text(text))
+        } else {
+            Err(self.error(Kind::Claims, *slot))
         }
     }
 

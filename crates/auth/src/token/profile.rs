@@ -103,16 +103,6 @@ pub enum ScopeForm {
     Text,
 }
 
-impl ScopeForm {
-    pub(super) fn allows_list(self) -> bool {
-        self != Self::Text
-    }
-
-    pub(super) fn allows_text(self) -> bool {
-        self != Self::List
-    }
-}
-
 /// Which member of a token's header names its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
