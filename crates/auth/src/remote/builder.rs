@@ -1,9 +1,6 @@
 //! Setting up remote keys.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use hardpoint_core::{Telemetry, Time};
 use tokio::{
@@ -49,7 +46,7 @@ pub struct RemoteKeysBuilder {
     timeout: Duration,
     stale_if_error: Duration,
     time: Time,
-    telemetry: OnceLock<Telemetry>,
+    telemetry: Telemetry,
 }
 
 debug_only!(RemoteKeysBuilder { name, timeout, stale_if_error, transport });
@@ -66,7 +63,7 @@ impl RemoteKeysBuilder {
             timeout: Duration::from_secs(3),
             stale_if_error: Duration::from_secs(24 * 60 * 60),
             time: Time::system(),
-            telemetry: OnceLock::new(),
+            telemetry: Telemetry::default(),
         }
     }
 
@@ -130,8 +127,8 @@ impl RemoteKeysBuilder {
     /// observer.
     ///
     /// The task that fetches calls it, never a request.
-    pub fn telemetry(self, telemetry: &Telemetry) -> Self {
-        telemetry.fill(&self.telemetry);
+    pub fn telemetry(mut self, telemetry: &Telemetry) -> Self {
+        self.telemetry = telemetry.clone();
         self
     }
 
@@ -158,7 +155,7 @@ impl RemoteKeysBuilder {
             ended,
             timeout: self.timeout,
             wake,
-            notices: Notices::new(self.name, self.telemetry.into_inner().unwrap_or_default()),
+            notices: Notices::new(self.name, self.telemetry),
             place: None,
             held: None,
         };

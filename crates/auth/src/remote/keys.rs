@@ -118,12 +118,11 @@ impl RemoteKeys {
     pub async fn warm(&self) -> Result<(), RefreshError> {
         let mut rounds = self.shared.rounds.clone();
         rounds.mark_unchanged();
-        while self.shared.usable().is_none() {
-            if rounds.changed().await.is_err() {
-                return Err(RefreshErrorKind::Stopped.into());
-            }
-            if let Some(error) = rounds.borrow_and_update().error.clone() {
-                return if self.shared.usable().is_some() { Ok(()) } else { Err(error) };
+        while !self.shared.has_keys() {
+            rounds.changed().await.map_err(|_| RefreshErrorKind::Stopped)?;
+            let error = rounds.borrow_and_update().error.clone();
+            if let Some(error) = error.filter(|_| !self.shared.has_keys()) {
+                return Err(error);
             }
         }
         Ok(())
@@ -162,7 +161,7 @@ impl RemoteKeys {
                 Miss::Failed => return Refreshed::Failed,
                 Miss::Spent(wait) if network.is_some() => return Refreshed::Spent(wait),
                 Miss::Spent(_) => return Refreshed::Failed,
-                Miss::Unknown if self.shared.usable().is_some() => return Refreshed::Unknown,
+                Miss::Unknown if self.shared.has_keys() => return Refreshed::Unknown,
                 Miss::Unknown => return Refreshed::Failed,
                 Miss::Wait { round, has_begun } => (round, has_joined || !has_begun),
             };
@@ -196,7 +195,7 @@ impl KeyFinder for RemoteKeys {
         Box::pin(async move {
             match key_id {
                 Some(key_id) => keys.refresh_for_unknown_key_id(&key_id, network).await,
-                None if keys.shared.usable().is_some() => Refreshed::Unknown,
+                None if keys.shared.has_keys() => Refreshed::Unknown,
                 None => Refreshed::Failed,
             }
         })
@@ -223,9 +222,8 @@ impl Shared {
         }
     }
 
-    /// The keys, unless none are held.
-    pub(super) fn usable(&self) -> Option<Arc<KeySet>> {
-        Some(Arc::clone(&self.keys.borrow())).filter(|keys| keys.iter().len() > 0)
+    fn has_keys(&self) -> bool {
+        self.keys.borrow().iter().len() > 0
     }
 
     /// Runs `run` with the machine and the current time.
