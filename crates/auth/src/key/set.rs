@@ -208,7 +208,7 @@ fn add(keys: &mut Vec<Member>, jwk: &Jwk, algorithms: &[Algorithm]) -> Result<()
         return Err(JWK_NOT_ALLOWED);
     }
     for algorithm in wanted {
-        let key = VerifyingKey::read_jwk_as(jwk, algorithm)?;
+        let key = VerifyingKey::read_jwk(jwk, algorithm)?;
         let mut same = keys.iter().filter(|other| other.is(key.key_id(), algorithm));
         if same.clone().any(|other| other.key.fingerprint() == key.fingerprint()) {
             return Err(JWK_REPEATED);

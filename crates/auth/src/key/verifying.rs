@@ -115,15 +115,12 @@ impl VerifyingKey {
     /// [`KeyError`] if the JWK is of an unknown kind, private, not for verifying (`use`, `key_ops`),
     /// contradicts itself, has a duplicate member, or is weak.
     pub fn from_jwk(json: &[u8]) -> Result<Self, KeyError> {
-        Self::read_jwk(&Jwk::parse(json)?)
-    }
-
-    pub(super) fn read_jwk(jwk: &Jwk) -> Result<Self, KeyError> {
-        Self::read_jwk_as(jwk, jwk.algorithm_for(VERIFY)?)
+        let jwk = Jwk::parse(json)?;
+        Self::read_jwk(&jwk, jwk.algorithm_for(VERIFY)?)
     }
 
     /// The key of a JWK that is for this algorithm.
-    pub(super) fn read_jwk_as(jwk: &Jwk, algorithm: Algorithm) -> Result<Self, KeyError> {
+    pub(super) fn read_jwk(jwk: &Jwk, algorithm: Algorithm) -> Result<Self, KeyError> {
         let key = match algorithm.primitive() {
             Primitive::Ed25519 => Self::from_raw(algorithm, &jwk.exactly("x", 32)?)?,
             Primitive::Ec(..) => Self::from_raw(algorithm, &jwk.point(algorithm)?)?,

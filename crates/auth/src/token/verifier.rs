@@ -2,7 +2,6 @@
 
 use std::{
     net::IpAddr,
-    pin::Pin,
     ptr,
     sync::{Arc, OnceLock},
     time::Duration,
@@ -15,7 +14,7 @@ use hardpoint_core::{
 use serde::de::DeserializeOwned;
 
 use super::{
-    Revocation, RevocationPolicy, RevocationState, TokenVerifierBuilder, VerifiedToken,
+    AskedStore, Revocation, RevocationPolicy, RevocationState, TokenVerifierBuilder, VerifiedToken,
     VerifyError, VerifyErrorKind as Kind,
     cache::Cache,
     claims::Times,
@@ -90,15 +89,13 @@ pub(super) struct Inner {
     pub(super) telemetry: OnceLock<Telemetry>,
 }
 
-type StoreAnswer = Pin<Box<dyn Future<Output = RevocationState> + Send>>;
-
 /// How far a verification came without waiting.
 enum Step {
     Done(VerifiedToken),
     /// The token names a key that the set does not contain.
     FindKey(Arc<dyn KeyFinder>, Option<String>),
     /// Everything but the revocation is verified.
-    AskStore(VerifiedToken, StoreAnswer),
+    AskStore(VerifiedToken, AskedStore),
 }
 
 impl TokenVerifier {
@@ -207,7 +204,7 @@ impl Inner {
     }
 
     /// Whether a token in this state is accepted; the answer of a store, if that decides.
-    fn judge(&self, state: RevocationState) -> Result<Option<StoreAnswer>, Kind> {
+    fn judge(&self, state: RevocationState) -> Result<Option<AskedStore>, Kind> {
         match state {
             RevocationState::AskStore(answer) => return Ok(Some(answer)),
             RevocationState::Live => return Ok(None),
