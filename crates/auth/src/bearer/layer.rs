@@ -12,7 +12,7 @@ use super::{
     Attempt, Auth, Authenticator, Credential, challenge,
     credentials::{self, Carrier},
 };
-use crate::{AuthRejection, VerifyErrorKind};
+use crate::AuthRejection;
 
 /// Authenticates the caller of each request. See the [module docs](super).
 #[derive(Clone, Debug)]
@@ -144,11 +144,11 @@ impl Shared {
             credentials::hide(headers, &header::COOKIE);
         }
         self.fields.iter().for_each(|field| credentials::hide(headers, field));
-        let has_scheme = |own: &dyn Authenticator, scheme: &[u8]| {
+        let has_scheme = |own: &Arc<dyn Authenticator>, scheme: &[u8]| {
             own.scheme().as_bytes().eq_ignore_ascii_case(scheme)
         };
         let is_known =
-            |scheme: &[u8]| self.authenticators.iter().any(|own| has_scheme(&**own, scheme));
+            |scheme: &[u8]| self.authenticators.iter().any(|own| has_scheme(own, scheme));
         let cookie = self.cookie.as_deref();
         let found = credentials::find(request.headers(), is_known, cookie, self.fields.iter());
         let (text, carrier) = match found {
@@ -158,21 +158,18 @@ impl Shared {
             Err(rejection) => return Some(refuse(rejection)),
         };
         let credential = Credential { text, request: Some(request.extensions()) };
-        let mut takers = self.authenticators.iter().filter(|own| match carrier {
+        let takers = self.authenticators.iter().filter(|own| match carrier {
             Carrier::Cookie => true,
             Carrier::Header(field) => own.header().as_ref() == Some(field),
-            Carrier::Scheme(scheme) => has_scheme(&***own, scheme),
+            Carrier::Scheme(scheme) => has_scheme(own, scheme),
         });
-        let attempt = takers.find_map(|own| match own.authenticate(credential) {
-            Attempt::NotMine => None,
-            attempt => Some(attempt),
-        });
+        let mut attempts = takers.map(|own| own.authenticate(credential));
+        let attempt = attempts.find(|attempt| !matches!(attempt, Attempt::NotMine));
         // Accepted credentials are one: joined ones need not be looked for.
         if !matches!(attempt, Some(Attempt::Now(Ok(_)))) && credentials::is_joined(text) {
             return Some(refuse(AuthRejection::InvalidRequest));
         }
-        let unknown = || refuse(AuthRejection::InvalidToken(VerifyErrorKind::Malformed.into()));
-        Some(attempt.unwrap_or_else(unknown))
+        attempt.or(Some(Attempt::NotMine))
     }
 
     /// Stores the caller in the request's context, unless an outer layer found another one.

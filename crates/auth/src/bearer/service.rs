@@ -15,7 +15,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::{Attempt, Authenticating, layer::Shared};
-use crate::AuthRejection;
+use crate::{AuthRejection, VerifyErrorKind};
 
 /// Authenticates the caller of each request. See the [module docs](super).
 #[derive(Clone, Debug)]
@@ -62,8 +62,9 @@ where
                 let state = State::Wait { attempt, waiting: Some((request, inner)) };
                 return ResponseFuture { state, shared: Some(Arc::clone(shared)) };
             }
-            // `attempt` asked until one took the credential.
-            Some(Attempt::NotMine) => Err(Box::new(AuthRejection::NotAuthenticated) as _),
+            Some(Attempt::NotMine) => {
+                Err(Box::new(AuthRejection::InvalidToken(VerifyErrorKind::Malformed.into())) as _)
+            }
         };
         let state = match answer {
             Ok(()) => State::Forward { future: self.inner.call(request) },

@@ -244,9 +244,7 @@ impl<'a> Registered<'a> {
             not_before: seconds(4)?,
             logged_in: match self.at(AUTH_TIME) {
                 Json::Text(text) if self.plan.text_auth_time => {
-                    let time =
-                        seconds_of(text).ok_or_else(|| self.error(Kind::Claims, AUTH_TIME))?;
-                    Some(time)
+                    Some(seconds_of(text).ok_or_else(|| self.error(Kind::Claims, AUTH_TIME))?)
                 }
                 _ => seconds(AUTH_TIME)?,
             },
