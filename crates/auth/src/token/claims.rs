@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Profile, ScopeForm, VerifyError, VerifyErrorKind as Kind,
-    profile::{Test, Text},
+    profile::{Limits, Test, Text},
 };
 use crate::{
     ConfigError,
@@ -85,23 +85,29 @@ const MAX_SCOPES: usize = 4;
 /// How the claims of a [`Profile`] are read, in one pass over the payload. Pure.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
+    pub(super) profile: Profile,
     /// The claims that have a meaning. The position of one is its slot.
     names: Vec<Text>,
     needs: Vec<(usize, Test)>,
     required: Vec<usize>,
     subjects: Vec<usize>,
-    numeric_subject: bool,
     clients: Vec<usize>,
     sessions: Vec<usize>,
     scopes: Vec<(usize, ScopeForm)>,
     tenant: Option<usize>,
-    null_is_absent: bool,
-    text_auth_time: bool,
 }
 
 impl Plan {
     /// How a profile is read, and the claim that names the tenant of a template.
-    pub(super) fn new(profile: &Profile, tenant: Option<&Text>) -> Result<Self, ConfigError> {
+    pub(super) fn new(profile: Profile, tenant: Option<&Text>) -> Result<Self, ConfigError> {
+        let is_bound = profile.needs.iter().any(|need| need.test == Test::Audience);
+        if !is_bound || profile.subjects.is_empty() {
+            return Err(ConfigError::LooseProfile);
+        }
+        let Limits { token, header } = profile.limits;
+        if token > Limits::MAX.token || header > Limits::MAX.header {
+            return Err(ConfigError::LongToken { token, header });
+        }
         let mut names: Vec<Text> = FIXED.into_iter().map(Text::Borrowed).collect();
         let mut slot = |claim: &Text| {
             names.iter().position(|known| known == claim).unwrap_or_else(|| {
@@ -121,9 +127,7 @@ impl Plan {
                 needs.map(|need| (slot(&need.claim), need.test.clone())).collect()
             },
             names: Vec::new(),
-            numeric_subject: profile.numeric_subject,
-            null_is_absent: profile.null_is_absent,
-            text_auth_time: profile.text_auth_time,
+            profile,
         };
         if names.len() > MAX_SLOTS || plan.scopes.len() > MAX_SCOPES {
             return Err(ConfigError::ManyClaims { claims: MAX_SLOTS, scopes: MAX_SCOPES });
@@ -165,7 +169,7 @@ impl Plan {
             }
         });
         object.ok_or(Kind::Claims)?;
-        if self.null_is_absent {
+        if self.profile.null_is_absent {
             let nulls = read.slots.iter_mut().filter(|claim| **claim == Json::Null);
             nulls.for_each(|claim| *claim = Json::Absent);
         }
@@ -243,7 +247,7 @@ impl<'a> Registered<'a> {
             issued: seconds(3)?,
             not_before: seconds(4)?,
             logged_in: match self.at(AUTH_TIME) {
-                Json::Text(text) if self.plan.text_auth_time => {
+                Json::Text(text) if self.plan.profile.text_auth_time => {
                     Some(seconds_of(text).ok_or_else(|| self.error(Kind::Claims, AUTH_TIME))?)
                 }
                 _ => seconds(AUTH_TIME)?,
@@ -293,7 +297,7 @@ impl<'a> Registered<'a> {
         let slot = present.or(slots.first()).copied().unwrap_or_default();
         match self.at(slot) {
             Json::Text(text) if !text.is_empty() => Ok(Json::Text(text.clone())),
-            Json::Whole(number) if self.plan.numeric_subject => {
+            Json::Whole(number) if self.plan.profile.numeric_subject => {
                 Ok(Json::Text(number.to_string().into()))
             }
             _ => Err(self.error(Kind::Claims, slot)),

@@ -36,14 +36,13 @@ pub struct TokenIssuer {
     signer: TokenSigner,
     issuer: String,
     audience: String,
-    pub(super) profile: Profile,
     /// How a token is read again before it is signed.
-    pub(super) plan: Option<Plan>,
+    pub(super) plan: Plan,
     pub(super) lifetime: Duration,
     pub(super) time: Time,
 }
 
-debug_only!(TokenIssuer { issuer, audience, profile, lifetime });
+debug_only!(TokenIssuer { issuer, audience, plan, lifetime });
 
 /// What signs tokens: a [`SigningKey`], or a `watch::Receiver<Arc<KeyRing>>`, in whose newest ring
 /// the key is used whose turn it is.
@@ -76,19 +75,24 @@ debug_only!(TokenSigner {});
 #[derive(Debug)]
 #[must_use]
 pub struct TokenIssuerBuilder {
-    issuer: TokenIssuer,
+    signer: TokenSigner,
+    issuer: String,
+    audience: String,
+    profile: Profile,
+    lifetime: Duration,
+    time: Time,
 }
 
 impl TokenIssuerBuilder {
     /// The name of the issuer: the `iss` of its tokens. Required.
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
-        self.issuer.issuer = issuer.into();
+        self.issuer = issuer.into();
         self
     }
 
     /// The service that the tokens are for: their `aud`. Required.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
-        self.issuer.audience = audience.into();
+        self.audience = audience.into();
         self
     }
 
@@ -96,7 +100,7 @@ impl TokenIssuerBuilder {
     ///
     /// Tokens of another profile have its `typ`, and a `client_id` only if it is set as a claim.
     pub fn profile(mut self, profile: Profile) -> Self {
-        self.issuer.profile = profile;
+        self.profile = profile;
         self
     }
 
@@ -104,13 +108,13 @@ impl TokenIssuerBuilder {
     /// useful without being revoked. Fractions of a second are dropped; tokens with a lifetime of 0
     /// are accepted only within the verifier's leeway.
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
-        self.issuer.lifetime = lifetime;
+        self.lifetime = lifetime;
         self
     }
 
     /// Reads the time from this handle. Default: the system's clocks.
     pub fn time(mut self, time: impl Into<Time>) -> Self {
-        self.issuer.time = time.into();
+        self.time = time.into();
         self
     }
 
@@ -119,31 +123,29 @@ impl TokenIssuerBuilder {
     /// # Errors
     /// [`ConfigError`] if the name of the issuer or the audience is missing, or the profile cannot work.
     pub fn build(self) -> Result<TokenIssuer, ConfigError> {
-        let mut issuer = self.issuer;
-        if issuer.issuer.is_empty() {
+        let Self { signer, issuer, audience, profile, lifetime, time } = self;
+        if issuer.is_empty() {
             return Err(ConfigError::NoIssuer);
         }
-        if issuer.audience.is_empty() {
-            return Err(ConfigError::NoAudience(issuer.issuer));
+        if audience.is_empty() {
+            return Err(ConfigError::NoAudience(issuer));
         }
-        issuer.plan = Some(issuer.profile.plan(None)?);
-        Ok(issuer)
+        let plan = Plan::new(profile, None)?;
+        Ok(TokenIssuer { signer, issuer, audience, plan, lifetime, time })
     }
 }
 
 impl TokenIssuer {
     /// An issuer that signs with this key, or with the keys of rings.
     pub fn builder(signer: impl Into<TokenSigner>) -> TokenIssuerBuilder {
-        let issuer = Self {
+        TokenIssuerBuilder {
             signer: signer.into(),
             issuer: String::new(),
             audience: String::new(),
             profile: Profile::rfc9068(),
-            plan: None,
             lifetime: Duration::from_secs(15 * 60),
             time: Time::system(),
-        };
-        TokenIssuerBuilder { issuer }
+        }
     }
 
     /// The key that signs now; `None` if every key of the ring is revoked.
@@ -176,7 +178,7 @@ impl TokenIssuer {
 
     fn seal(&self, body: &str) -> Result<Secret<str>, IssueError> {
         let key = self.signing_key().ok_or(IssueError::Key)?;
-        let (algorithm, kind) = (key.algorithm().as_str(), &*self.profile.kind);
+        let (algorithm, kind) = (key.algorithm().as_str(), &*self.plan.profile.kind);
         let header = json!({ "alg": algorithm, "typ": kind, "kid": key.key_id() });
         let mut token = URL_SAFE_NO_PAD.encode(header.to_string());
         token.push('.');
@@ -252,7 +254,7 @@ impl<'a> NewToken<'a> {
             }
             body[name] = value;
         }
-        if issuer.profile.needs_client_id() && body.get("client_id").is_none() {
+        if issuer.plan.profile.needs_client_id() && body.get("client_id").is_none() {
             body["client_id"] = issuer.audience.as_str().into();
         }
         let body = body.to_string();
@@ -261,10 +263,8 @@ impl<'a> NewToken<'a> {
             let _texts = claims.texts()?;
             Ok::<_, VerifyError>(claims.times()?.logged_in.is_none_or(|logged_in| logged_in <= now))
         };
-        let plan = issuer.plan.as_ref().ok_or(IssueError::Claims)?;
-        let is_readable = plan.read(&body, |_| false).and_then(|mut claims| is_fresh(&mut claims));
-        let is_readable = is_readable.unwrap_or(false);
-        if !is_readable {
+        let read = issuer.plan.read(&body, |_| false);
+        if !read.and_then(|mut claims| is_fresh(&mut claims)).unwrap_or(false) {
             return Err(IssueError::Claims);
         }
         let text = issuer.seal(&body)?;

@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::claims::Plan;
-use crate::{Algorithm, ConfigError};
+use crate::Algorithm;
 
 /// A name or a value that is part of the program, or was read from a configuration file.
 pub(super) type Text = Cow<'static, str>;
@@ -291,19 +290,6 @@ impl Profile {
     /// Whether a `TokenIssuer` adds a `client_id`.
     pub(super) fn needs_client_id(&self) -> bool {
         self.required.iter().any(|claim| claim == "client_id")
-    }
-
-    /// How the claims are read, with the claim that the name of a tenant is read from.
-    pub(super) fn plan(&self, tenant: Option<&Text>) -> Result<Plan, ConfigError> {
-        let is_bound = self.needs.iter().any(|need| need.test == Test::Audience);
-        if !is_bound || self.subjects.is_empty() {
-            return Err(ConfigError::LooseProfile);
-        }
-        let Limits { token, header } = self.limits;
-        if token > Limits::MAX.token || header > Limits::MAX.header {
-            return Err(ConfigError::LongToken { token, header });
-        }
-        Plan::new(self, tenant)
     }
 }
 

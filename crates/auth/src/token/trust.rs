@@ -119,8 +119,8 @@ impl TrustedIssuer {
         }
         let names = Names::new(names, tenants)?;
         let profile = own_profile.unwrap_or_else(|| profile.clone());
-        let plan = profile.plan(names.tenant_claim())?;
-        Ok(Trust { names, keys, audiences, profile, plan })
+        let plan = Plan::new(profile, names.tenant_claim())?;
+        Ok(Trust { names, keys, audiences, plan })
     }
 }
 
@@ -130,7 +130,6 @@ pub(super) struct Trust {
     names: Names,
     pub(super) keys: IssuerKeys,
     audiences: Vec<String>,
-    pub(super) profile: Profile,
     pub(super) plan: Plan,
 }
 
@@ -223,7 +222,7 @@ impl Trust {
         kind: Option<&str>,
         check_times: impl FnOnce(&Times) -> Result<(), VerifyError>,
     ) -> Result<VerifiedToken, VerifyError> {
-        let Self { profile, plan, .. } = self;
+        let profile = &self.plan.profile;
         parts.check_limits(profile.limits)?;
         if !profile.algorithms.is_empty() && !profile.algorithms.contains(&member.key.algorithm()) {
             return Err(Kind::Algorithm.into());
@@ -233,7 +232,7 @@ impl Trust {
         }
         let is_audience = |text: &str| self.audiences.iter().any(|own| own == text);
         let payload = std::str::from_utf8(payload).map_err(|_| Kind::Claims)?;
-        let mut claims = plan.read(payload, is_audience)?;
+        let mut claims = self.plan.read(payload, is_audience)?;
         self.check_issuer(&claims, member)?;
         claims.check_needs(is_audience)?;
         let times = claims.times()?;
@@ -375,7 +374,7 @@ impl TokenVerifierBuilder {
         }
         let trust = |issuer: TrustedIssuer| issuer.trust(&audiences, &profile);
         inner.issuers = issuers.into_iter().map(trust).collect::<Result<_, _>>()?;
-        let limits = || inner.issuers.iter().map(|issuer| issuer.profile.limits);
+        let limits = || inner.issuers.iter().map(|issuer| issuer.plan.profile.limits);
         inner.limits = Limits {
             token: limits().map(|own| own.token).max().unwrap_or_default(),
             header: limits().map(|own| own.header).max().unwrap_or_default(),

@@ -275,7 +275,7 @@ impl Inner {
         parts: &Parts<'_>,
         now: Duration,
     ) -> Result<Step, VerifyError> {
-        let (keys, rule) = (issuer.keys.live.load(), issuer.profile.key_id);
+        let (keys, rule) = (issuer.keys.live.load(), issuer.plan.profile.key_id);
         let signer = match parts.signer(header, &keys, rule, now) {
             Ok(signer) => signer,
             Err(Kind::KeyId) => {
@@ -309,7 +309,7 @@ impl Inner {
             return Ok(only);
         }
         let has_key = |issuer: &&Trust| {
-            header.names_key(issuer.keys.live.load().members(), issuer.profile.key_id)
+            header.names_key(issuer.keys.live.load().members(), issuer.plan.profile.key_id)
         };
         let mut with_key = self.issuers.iter().filter(has_key);
         if let (Some(only), None) = (with_key.next(), with_key.next()) {

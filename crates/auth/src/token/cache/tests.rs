@@ -36,7 +36,7 @@ impl Source {
 fn verified_of(payload: &str) -> VerifiedToken {
     let source = Source::new();
     let (_, verified) = source.token("alice");
-    let plan = Profile::plain().plan(None).unwrap();
+    let plan = crate::token::claims::Plan::new(Profile::plain(), None).unwrap();
     let texts = plan.read(payload, |_| false).unwrap().texts().unwrap();
     VerifiedToken::new(payload, &texts, *verified.times(), verified.key())
 }

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::{
     IssueError, IssuedToken, IssuerKeys, KeyRing, KeySet, Profile, Revocation, TokenCache,
     TokenIssuer, TokenSigner, TokenVerifier,
-    token::{cache::Cache, verifier::Inner},
+    token::{cache::Cache, claims::Plan, verifier::Inner},
 };
 
 impl TokenVerifier {
@@ -29,13 +29,10 @@ impl TokenVerifier {
         self.change(|inner| inner.time = Time::from(clock))
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "as the builder's setter")]
     pub(crate) fn profile(self, profile: Profile) -> Self {
+        let plan = Plan::new(profile, None).unwrap();
         self.change(|inner| {
-            for issuer in &mut inner.issuers {
-                issuer.plan = profile.plan(None).unwrap();
-                issuer.profile = profile.clone();
-            }
+            inner.issuers.iter_mut().for_each(|issuer| issuer.plan = plan.clone());
         })
     }
 
@@ -92,8 +89,7 @@ impl TokenIssuer {
     }
 
     pub(crate) fn profile(mut self, profile: Profile) -> Self {
-        self.plan = Some(profile.plan(None).unwrap());
-        self.profile = profile;
+        self.plan = Plan::new(profile, None).unwrap();
         self
     }
 
