@@ -188,7 +188,6 @@ impl SigningKey {
         let raw = match &pair {
             Pair::Ed25519(pair) => pair.public_key().as_ref(),
             Pair::Ec(pair) => pair.public_key().as_ref(),
-            Pair::Rsa(pair) if pair.public_modulus_len() < 256 => return Err(RSA_TOO_SMALL),
             Pair::Rsa(pair) => pair.public_key().as_ref(),
             // Secrets are made with both halves at once.
             Pair::Secret => return Err(NOT_SUPPORTED),
@@ -202,11 +201,7 @@ impl SigningKey {
     /// # Errors
     /// [`KeyError`] if the algorithm takes another kind of key. A secret keeps its algorithm.
     pub fn for_algorithm(self, algorithm: Algorithm) -> Result<Self, KeyError> {
-        match algorithm {
-            same if same == self.algorithm() => Ok(self),
-            secret if secret.is_symmetric() => Err(OTHER_FAMILY),
-            other => Ok(Self { public: self.public.for_algorithm(other)?, pair: self.pair }),
-        }
+        Ok(Self { public: self.public.for_algorithm(algorithm)?, pair: self.pair })
     }
 
     /// The same key with another id than its thumbprint.
