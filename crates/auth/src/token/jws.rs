@@ -5,7 +5,7 @@
 //! ignored. A token that names no known key is refused without allocating, except for the error that
 //! serde_json makes of a header that begins like an object and is not one.
 
-use std::time::Duration;
+use std::{iter, time::Duration};
 
 use memchr::memrchr;
 use serde::Deserialize;
@@ -143,7 +143,7 @@ impl<'a> Parts<'a> {
             // Without an id nothing is guessed: only one key of the algorithm leaves no choice.
             let mut fitting = members.iter().filter(fits);
             return match (fitting.next(), fitting.next()) {
-                (Some(only), None) => self.try_each([only], now),
+                (Some(only), None) => self.try_each(iter::once(only), now),
                 (None, _) if !members.is_empty() => Err(Kind::Algorithm),
                 _ => Err(Kind::KeyId),
             };
@@ -164,19 +164,16 @@ impl<'a> Parts<'a> {
     /// The first of these keys that verifies the signature; the last one's error if none does.
     fn try_each<'k>(
         &self,
-        members: impl IntoIterator<Item = &'k Member>,
+        members: impl Iterator<Item = &'k Member> + Clone,
         now: Duration,
     ) -> Result<Signer<'k>, Kind> {
-        let mut members = members.into_iter().peekable();
-        let (mut error, mut is_first) = (Kind::KeyId, true);
-        while let Some(member) = members.next() {
+        let is_only = members.clone().nth(1).is_none();
+        let mut error = Kind::KeyId;
+        for member in members {
             match self.check(member, now) {
-                Ok(()) => {
-                    return Ok(Signer { member, is_only: is_first && members.peek().is_none() });
-                }
+                Ok(()) => return Ok(Signer { member, is_only }),
                 Err(kind) => error = kind,
             }
-            is_first = false;
         }
         Err(error)
     }
