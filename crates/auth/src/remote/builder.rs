@@ -149,7 +149,6 @@ impl RemoteKeysBuilder {
         let shared = Arc::new(Shared::new(machine, rounds, self.time));
         let (waker, wake) = mpsc::channel(1);
         let task = Task {
-            fetch: self.fetch,
             plan: Arc::new(plan),
             shared: Arc::clone(&shared),
             ended,
@@ -181,7 +180,7 @@ impl RemoteKeysBuilder {
             _ if place.contains('@') => ConfigError::Url("(not shown)".to_owned()),
             _ => ConfigError::Url(place.clone()),
         })?;
-        let (algorithms, transport) = (self.algorithms.clone(), *transport);
-        Ok(Plan { start, expected, algorithms, transport })
+        let (fetch, algorithms) = (Arc::clone(&self.fetch), self.algorithms.clone());
+        Ok(Plan { fetch, start, expected, algorithms, transport: *transport })
     }
 }

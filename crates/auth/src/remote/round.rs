@@ -1,6 +1,6 @@
 //! One round of fetching: discovery, if it is due, and the keys.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, Uri, header::ACCEPT};
@@ -15,9 +15,9 @@ use crate::{Algorithm, KeySet, KeySetError, SkippedKey};
 const LIMIT: usize = 256 * 1024;
 const JSON: HeaderValue = HeaderValue::from_static("application/jwk-set+json, application/json");
 
-/// What to fetch, and from where.
-#[derive(Clone, Debug)]
+/// What to fetch, from where, and by what means.
 pub(super) struct Plan {
+    pub(super) fetch: Arc<dyn Fetch>,
     /// The discovery document; or the key set, if no issuer is expected.
     pub(super) start: Uri,
     /// The issuer that the discovery document must name.
@@ -53,7 +53,6 @@ impl Plan {
     /// Fetches keys, from `keys_url` if it is known, unless the held ones have not changed.
     pub(super) async fn run(
         &self,
-        fetch: &dyn Fetch,
         keys_url: Option<Uri>,
         held: Option<Held>,
     ) -> Result<Brought, RefreshError> {
@@ -61,11 +60,11 @@ impl Plan {
             (None, _) => self.start.clone(),
             (Some(_), Some(url)) => url,
             (Some(expected), None) => {
-                let answer = Self::get(fetch, &self.start, None).await?;
+                let answer = self.get(&self.start, None).await?;
                 discovery::keys_url(answer.body(), expected, &self.start, self.transport)?
             }
         };
-        let answer = Self::get(fetch, &keys_url, held.as_ref()).await?;
+        let answer = self.get(&keys_url, held.as_ref()).await?;
         let headers = answer.headers();
         let (max_age, age) = (freshness::max_age(headers), freshness::age(headers));
         let (keys, held) = match held {
@@ -84,11 +83,7 @@ impl Plan {
     }
 
     /// The response: 200, or 304 to a conditional request.
-    async fn get(
-        fetch: &dyn Fetch,
-        url: &Uri,
-        held: Option<&Held>,
-    ) -> Result<Response<Bytes>, RefreshError> {
+    async fn get(&self, url: &Uri, held: Option<&Held>) -> Result<Response<Bytes>, RefreshError> {
         let mut request = Request::new(());
         *request.uri_mut() = url.clone();
         request.headers_mut().insert(ACCEPT, JSON);
@@ -96,7 +91,7 @@ impl Plan {
         if let Some(validator) = asked {
             validator.ask(request.headers_mut());
         }
-        let answer = fetch.fetch(request, LIMIT).await?;
+        let answer = self.fetch.fetch(request, LIMIT).await?;
         let error: RefreshError = match answer.status() {
             _ if answer.body().len() > LIMIT => RefreshErrorKind::TooLarge.into(),
             StatusCode::OK => return Ok(answer),

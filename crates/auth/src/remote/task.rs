@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use super::{
-    Fetch, RefreshError, RefreshErrorKind,
+    RefreshError, RefreshErrorKind,
     freshness::LONGEST,
     keys::{Ended, Shared},
     machine::{Machine, Step},
@@ -25,7 +25,6 @@ const ROUNDS_PER_DISCOVERY: u32 = 24;
 
 /// The state of the task.
 pub(super) struct Task {
-    pub(super) fetch: Arc<dyn Fetch>,
     pub(super) plan: Arc<Plan>,
     pub(super) shared: Arc<Shared>,
     pub(super) ended: watch::Sender<Ended>,
@@ -96,7 +95,7 @@ impl Task {
 
     /// Fetches in a task of its own, so that a panic is a failure.
     async fn fetch(&self) -> Result<Brought, RefreshError> {
-        let (fetch, plan) = (Arc::clone(&self.fetch), Arc::clone(&self.plan));
+        let plan = Arc::clone(&self.plan);
         let place = self.place.as_ref().filter(|(_, rounds_left)| *rounds_left > 0);
         let keys_url = place.map(|(url, _)| url.clone());
         let now = self.shared.now();
@@ -104,7 +103,7 @@ impl Task {
         let is_recent = |(_, since): &&(Held, Mono)| now.saturating_since(*since) < LONGEST;
         let held = self.held.as_ref().filter(is_recent).map(|(held, _)| held.clone());
         let mut round = JoinSet::new();
-        round.spawn(async move { plan.run(&*fetch, keys_url, held).await });
+        round.spawn(async move { plan.run(keys_url, held).await });
         match timeout(self.timeout, round.join_next()).await {
             Ok(Some(Ok(result))) => result,
             Ok(_) => Err(RefreshErrorKind::Stopped.into()),
