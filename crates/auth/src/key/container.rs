@@ -91,13 +91,13 @@ pub(super) fn private_ec(der: &[u8]) -> Result<Algorithm, KeyError> {
     kind(&[EC, parameters().ok_or(NOT_PRIVATE)?].concat())
 }
 
-/// Whether this is a private key in PKCS#1's form (RFC 8017 §A.1.2): numbers only.
-pub(super) fn is_private_rsa(der: &[u8]) -> bool {
+/// The kind of a private key in PKCS#1's form (RFC 8017 §A.1.2): numbers only.
+pub(super) fn private_rsa(der: &[u8]) -> Result<Algorithm, KeyError> {
     let numbers = || {
         let (_version, rest) = element(INTEGER, whole(SEQUENCE, der)?)?;
         element(INTEGER, rest)
     };
-    numbers().is_some()
+    numbers().map(|_| Algorithm::Rs256).ok_or(NOT_PRIVATE)
 }
 
 fn kind(identifier: &[u8]) -> Result<Algorithm, KeyError> {

@@ -93,11 +93,7 @@ impl SigningKey {
                 let Primitive::Ec(_, curve) = kind.primitive() else { return Err(NOT_PRIVATE) };
                 (kind, EcdsaKeyPair::from_private_key_der(curve, der).map(Pair::Ec))
             }
-            Form::Pkcs1 if container::is_private_rsa(der) => {
-                let pair = RsaKeyPair::from_der(der).map(Pair::Rsa);
-                (Algorithm::Rs256, pair)
-            }
-            Form::Pkcs1 => return Err(NOT_PRIVATE),
+            Form::Pkcs1 => (container::private_rsa(der)?, RsaKeyPair::from_der(der).map(Pair::Rsa)),
             Form::Certificate | Form::Public => return Err(PEM_NO_PRIVATE),
         };
         Self::from_pair(pair.map_err(|_| NOT_PRIVATE)?, kind)
