@@ -4,6 +4,7 @@ use std::fmt;
 
 use aws_lc_rs::{
     encoding::{AsDer, Pkcs8V1Der},
+    error::KeyRejected,
     rand::SystemRandom,
     rsa::{KeyPair as RsaKeyPair, KeyPairComponents, KeySize, PublicKeyComponents},
     signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair},
@@ -96,7 +97,7 @@ impl SigningKey {
             Form::Pkcs1 => (container::private_rsa(der)?, RsaKeyPair::from_der(der).map(Pair::Rsa)),
             Form::Certificate | Form::Public => return Err(PEM_NO_PRIVATE),
         };
-        Self::from_pair(pair.map_err(|_| NOT_PRIVATE)?, kind)
+        Self::from_pair(pair.map_err(refused)?, kind)
     }
 
     /// Reads a PKCS#8 private key in DER.
@@ -110,7 +111,7 @@ impl SigningKey {
             Primitive::Ec(_, curve) => EcdsaKeyPair::from_pkcs8(curve, der).map(Pair::Ec),
             _ => RsaKeyPair::from_pkcs8(der).map(Pair::Rsa),
         };
-        Self::from_pair(pair.map_err(|_| NOT_PRIVATE)?, kind)
+        Self::from_pair(pair.map_err(refused)?, kind)
     }
 
     /// Reads a private JSON Web Key (RFC 7517); of kind `oct`, a secret. `kid` and `alg` are kept as
@@ -258,6 +259,11 @@ impl SigningKey {
         }
         .map_err(|_| SIGNING_FAILED)
     }
+}
+
+/// Why the primitive does not read a private key.
+fn refused(error: KeyRejected) -> KeyError {
+    if error.description_() == "TooSmall" { RSA_TOO_SMALL } else { NOT_PRIVATE }
 }
 
 impl fmt::Debug for SigningKey {

@@ -28,6 +28,14 @@ fn private_keys_are_read_in_the_forms_of_openssl() {
 }
 
 #[test]
+fn a_short_private_key_is_said_to_be_short() {
+    for text in [file!("rsa-1024"), file!("rsa-1024-pkcs1")] {
+        assert_eq!(SigningKey::from_pem(text).unwrap_err(), RSA_TOO_SMALL);
+        assert_eq!(VerifyingKey::from_pem(text).unwrap_err(), RSA_TOO_SMALL);
+    }
+}
+
+#[test]
 fn a_certificate_is_read_for_its_key() {
     for (certificate, key) in
         [(file!("p256-certificate"), file!("p256-sec1")), (file!("rsa-certificate"), file!("rsa"))]
