@@ -1,27 +1,13 @@
 //! Keys for tests of other modules.
 
-use aws_lc_rs::{
-    encoding::{AsDer, Pkcs8V1Der},
-    rsa::{KeyPair as RsaKeyPair, KeySize},
-    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair},
-};
-
-use super::{Algorithm, SigningKey, container};
+use super::{Algorithm, SigningKey};
 
 pub(crate) fn rsa_pem() -> String {
-    let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
-    let der: Pkcs8V1Der<'_> = pair.as_der().unwrap();
-    container::to_pem("PRIVATE KEY", der.as_ref()).to_string()
+    pem_for(Algorithm::Rs256)
 }
 
 pub(crate) fn pem_for(algorithm: Algorithm) -> String {
-    let curve = match algorithm {
-        Algorithm::Es256 => &ECDSA_P256_SHA256_FIXED_SIGNING,
-        Algorithm::Es384 => &ECDSA_P384_SHA384_FIXED_SIGNING,
-        _ => return SigningKey::generate_pem().unwrap().expose().to_owned(),
-    };
-    let pair = EcdsaKeyPair::generate(curve).unwrap();
-    container::to_pem("PRIVATE KEY", pair.to_pkcs8v1().unwrap().as_ref()).to_string()
+    SigningKey::generate_for(algorithm).unwrap().to_pem().unwrap().expose().to_owned()
 }
 
 /// A secret of this length without a pattern, the same each time.
