@@ -29,7 +29,8 @@ impl<K: Eq + Hash, V> Shards<K, V> {
         Self { shards: array::from_fn(|_| Mutex::new(shard())), hasher: RandomState::new() }
     }
 
-    /// The shard that has the entry of this key. What works on it leaves it consistent at each step.
+    /// The shard that has the entry of this key. Callers must leave it consistent at each step, since a
+    /// poisoned lock is ignored.
     pub(crate) fn lock<Q>(&self, key: &Q) -> MutexGuard<'_, Shard<K, V>>
     where
         K: Borrow<Q>,

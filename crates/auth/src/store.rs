@@ -43,7 +43,7 @@ impl InMemory {
         Self { capacity: None, time: Time::system() }
     }
 
-    /// How much the store keeps. Default: see the table. With 0 sessions or tokens every one is refused;
+    /// How much the store keeps. Default: see the table. A capacity of 0 refuses every session or token;
     /// the number of lanes of attempts is rounded up to a multiple of eight.
     pub const fn capacity(mut self, capacity: usize) -> Self {
         self.capacity = Some(capacity);

@@ -123,8 +123,8 @@ impl MemoryAttempts {
             let address = Key::address(address);
             self.digests.digest(b'n', address.as_bytes())
         });
-        let mut counts = self.counts();
         let now = self.clock.now();
+        let mut counts = self.counts();
         let before = Lanes {
             account: counts.lanes.get(account).state,
             device: device.map(|device| counts.lanes.get(device).state),
@@ -160,8 +160,8 @@ impl MemoryAttempts {
     }
 
     pub(super) fn unlock(&self, account: &str) -> bool {
-        let (account, mut counts) = (self.account(account), self.counts());
-        let now = self.clock.now();
+        let (account, now) = (self.account(account), self.clock.now());
+        let mut counts = self.counts();
         let Counts { lanes, devices, .. } = &mut *counts;
         let is_counted = [lanes, devices].map(|lanes| {
             let counted = lanes.get(account).state.counted();

@@ -8,7 +8,7 @@ use hardpoint_core::{
 };
 use tokio::sync::{Semaphore, watch};
 
-use super::{Delivery, DeliveryError, Message, OneTimeError};
+use super::{Delivery, Message, OneTimeError};
 
 /// Prepares and delivers messages in the background, within bounds.
 ///
@@ -218,13 +218,12 @@ impl Inner {
         let mut pauses = self.pauses.iter();
         loop {
             let delivered = tokio::time::timeout(self.timeout, self.delivery.deliver(message));
-            let cause = match delivered.await {
+            let (cause, is_permanent) = match delivered.await {
                 Ok(Ok(())) => return self.report(DeliveryResult::Sent),
-                Ok(Err(DeliveryError::Permanent(cause))) => return self.failed(&cause.to_string()),
-                Ok(Err(DeliveryError::Transient(cause))) => cause.to_string(),
-                Err(_elapsed) => "the delivery took too long".to_owned(),
+                Ok(Err(error)) => (error.cause(), error.is_permanent()),
+                Err(_elapsed) => ("the delivery took too long".to_owned(), false),
             };
-            match pauses.next() {
+            match pauses.next().filter(|_| !is_permanent) {
                 Some(pause) => tokio::time::sleep(*pause).await,
                 None => return self.failed(&cause),
             }

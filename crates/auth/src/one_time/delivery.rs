@@ -52,25 +52,33 @@ pub trait Delivery: Send + Sync + 'static {
 
 /// A message was not delivered. The cause is logged, so it must not name the address.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DeliveryError {
-    /// The message or its address was refused: another attempt does not help.
-    #[error("the message was refused")]
-    Permanent(#[source] Box<dyn Error + Send + Sync>),
-    /// The server is not reachable or overloaded.
-    #[error("the message could not be handed over")]
-    Transient(#[source] Box<dyn Error + Send + Sync>),
+#[error("the message was not delivered")]
+pub struct DeliveryError {
+    is_permanent: bool,
+    source: Box<dyn Error + Send + Sync>,
 }
 
 impl DeliveryError {
-    /// A refusal of the message or its address, for this reason.
+    /// The message or its address was refused, for this reason: a retry does not help.
+    #[must_use]
     pub fn permanent(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self::Permanent(cause.into())
+        Self { is_permanent: true, source: cause.into() }
     }
 
-    /// A failure that another attempt may not meet, for this reason.
+    /// The server is not reachable or overloaded, for this reason: a retry may succeed.
+    #[must_use]
     pub fn transient(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self::Transient(cause.into())
+        Self { is_permanent: false, source: cause.into() }
+    }
+
+    /// Whether a retry cannot help.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        self.is_permanent
+    }
+
+    pub(super) fn cause(&self) -> String {
+        self.source.to_string()
     }
 }
 

@@ -62,14 +62,22 @@ impl MemoryTokens {
             self.digests.digest(b'n', address.as_bytes())
         });
         let rates = [Some((recipient, per_recipient)), network.zip(Some(per_network))];
-        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();
-        let mut paces = rates.map(|rate| rate.map(|(key, rate)| (key, rate, requests.get(key))));
-        let mut waits = paces.iter_mut().flatten().map(|(_, rate, pace)| pace.wait(rate, now));
-        if let Some(wait) = waits.find(|wait| *wait > 0) {
-            return Ok(Duration::from_millis(wait));
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        for (key, rate) in rates.into_iter().flatten() {
+            let before = requests.get(key);
+            let mut pace = before;
+            let wait = pace.wait(rate, now);
+            // Cut: another rate may have counted it.
+            if pace != before {
+                requests.put(key, pace, now);
+            }
+            if wait > 0 {
+                return Ok(Duration::from_millis(wait));
+            }
         }
-        for (key, rate, mut pace) in paces.into_iter().flatten() {
+        for (key, rate) in rates.into_iter().flatten() {
+            let mut pace = requests.get(key);
             pace.take(rate, now);
             requests.put(key, pace, now);
         }

@@ -140,10 +140,11 @@ impl DerivedKey {
     }
 }
 
-/// The first bytes of a digest or a tag, which has 32.
+/// The first `N` bytes of a SHA-256 digest or an HMAC tag.
 pub(crate) fn first<const N: usize>(digest: &[u8]) -> [u8; N] {
     const { assert!(N <= 32) };
-    digest.first_chunk().copied().unwrap_or([0; N])
+    let Some(first) = digest.first_chunk() else { unreachable!("SHA-256 has 32 bytes") };
+    *first
 }
 
 /// 32 bytes, of which fewer may be used: HKDF expands to the same first bytes at any length.

@@ -42,8 +42,8 @@ pub(super) async fn follow(store: Weak<RedisSessions>, time: Time, patience: Dur
     }
 }
 
-/// Reads a snapshot and follows the log from there, until some of the news are missing, which the next
-/// snapshot contains, or the store is dropped. Each round waits for news at most `patience`.
+/// Reads a snapshot and follows the log from there, until entries are missing (the next snapshot
+/// contains them) or the store is dropped. Each round waits for entries at most `patience`.
 async fn follow_on(
     store: &Weak<RedisSessions>,
     time: &Time,

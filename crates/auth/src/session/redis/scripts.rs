@@ -49,7 +49,8 @@ impl Fields {
         if !agent.is_empty() {
             client = client.user_agent(&agent);
         }
-        if let Some((address, _prefix)) = network.split_once('/') {
+        if !network.is_empty() {
+            let (address, _prefix) = network.split_once('/').ok_or_else(corrupt)?;
             client = client.address(address.parse().map_err(|_| corrupt())?);
         }
         Ok(client)

@@ -354,6 +354,24 @@ async fn sessions_are_found_and_ended_after_the_digest_key_was_replaced() {
     assert!(behind.refresh(again.refresh_token()).await.is_ok());
 }
 
+/// As when a rotation copies the current secret before it writes the new one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_previous_digest_key_that_is_the_current_one_loses_no_session() {
+    let (server, key) = (RedisServer::start(), key());
+    let store = RedisSessions::builder(link(&server.url(), "two"), digests(7)).previous(digests(7));
+    let here = Instance::new(&key, store.start().unwrap(), RevocationPolicy::Deny);
+    here.fresh().await;
+    here.sessions.revoke_all("alice").await.unwrap();
+    let (one, two) = (here.log_in("alice").await, here.log_in("alice").await);
+    assert_eq!(here.accepts(&two), Ok(()), "the epoch is still known");
+    assert_eq!(here.sessions.sessions("alice").await.unwrap().len(), 2);
+    assert!(here.sessions.revoke("alice", one.session().id).await.unwrap());
+    assert_eq!(here.accepts(&one), Err(VerifyErrorKind::Revoked));
+    assert_eq!(here.sessions.revoke_all("alice").await.unwrap(), 1);
+    assert_eq!(here.accepts(&two), Err(VerifyErrorKind::Revoked));
+    assert!(matches!(here.refresh(two.refresh_token()).await, Err(SessionError::Unknown)));
+}
+
 /// A snapshot of the server from before a rotation, as a failover to a replica that is behind.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_rotation_is_no_theft() {

@@ -19,11 +19,33 @@ const TRIES: u32 = 2;
 #[derive(Clone, Debug)]
 enum Step {
     Advance(u64),
-    Admit { recipient: usize, network: Option<u8> },
-    Put { slot: u8, digest: u8, proof: u8, hours: u64, former: Option<u8> },
-    Find { slot: u8, digest: u8 },
-    Take { slot: u8, digest: u8, proof: u8 },
-    Guess { slot: u8, digest: u8, proof: u8 },
+    /// `tight`: by rates that count what the usual ones took as more than they allow.
+    Admit {
+        recipient: usize,
+        network: Option<u8>,
+        tight: bool,
+    },
+    Put {
+        slot: u8,
+        digest: u8,
+        proof: u8,
+        hours: u64,
+        former: Option<u8>,
+    },
+    Find {
+        slot: u8,
+        digest: u8,
+    },
+    Take {
+        slot: u8,
+        digest: u8,
+        proof: u8,
+    },
+    Guess {
+        slot: u8,
+        digest: u8,
+        proof: u8,
+    },
     Void(u8),
 }
 
@@ -31,8 +53,8 @@ fn step() -> impl Strategy<Value = Step> {
     let (slot, digest, proof) = (0_u8..3, 0_u8..2, 0_u8..2);
     prop_oneof![
         1 => (HOUR / 4..2 * HOUR).prop_map(Step::Advance),
-        3 => (0..RECIPIENTS.len(), prop::option::weighted(0.8, 0_u8..2))
-            .prop_map(|(recipient, network)| Step::Admit { recipient, network }),
+        3 => (0..RECIPIENTS.len(), prop::option::weighted(0.8, 0_u8..2), prop::bool::weighted(0.2))
+            .prop_map(|(recipient, network, tight)| Step::Admit { recipient, network, tight }),
         4 => (slot.clone(), digest.clone(), proof.clone(), 1_u64..4, prop::option::weighted(0.2, slot.clone()))
             .prop_map(|(slot, digest, proof, hours, former)| Step::Put { slot, digest, proof, hours, former }),
         3 => (slot.clone(), digest.clone()).prop_map(|(slot, digest)| Step::Find { slot, digest }),
@@ -95,11 +117,12 @@ async fn run(
     number: u32,
     seen: &mut HashMap<String, u32>,
 ) {
-    let rate = |burst| {
+    let rate = |interval, burst| {
         let burst = NonZeroU32::new(burst).unwrap();
-        Rate::new(NonZeroU32::MIN, Duration::from_millis(HOUR)).burst(burst)
+        Rate::new(NonZeroU32::MIN, Duration::from_millis(interval)).burst(burst)
     };
-    let (per_recipient, per_network) = (rate(2), rate(3));
+    let usual = (rate(HOUR, 2), rate(HOUR, 3));
+    let tight_rates = (rate(HOUR / 8, 1), rate(HOUR / 8, 2));
     let mut model = Model { now: 1_800_000_000_000, ..Model::default() };
     for (at, step) in steps.iter().enumerate() {
         let context = format!("history {number}, step {at}: {step:?}");
@@ -111,7 +134,8 @@ async fn run(
                     model.now += millis;
                 }
             }
-            Step::Admit { recipient, network } => {
+            Step::Admit { recipient, network, tight } => {
+                let (per_recipient, per_network) = if tight { tight_rates } else { usual };
                 let request = Request {
                     purpose: RESET,
                     recipient: RECIPIENTS[recipient],

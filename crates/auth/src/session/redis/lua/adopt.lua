@@ -1,6 +1,7 @@
 -- Moves the sessions and the epoch of a subject that an earlier digest key named to the present names.
 local function adopt(digest, former)
-  if former == '' then return end
+  -- The same key twice moves nothing: what has the former names is what has the present ones.
+  if former == '' or former == digest then return end
   local index, former_index = indexes .. digest, indexes .. former
   local sessions = redis.call('ZRANGE', former_index, 0, -1, 'WITHSCORES')
   for at = 1, #sessions, 2 do
