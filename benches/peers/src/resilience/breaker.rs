@@ -77,13 +77,23 @@ pub(super) fn both_given() -> Contest<'static> {
     Contest::new(ours, failsafe()).goal(Goal::Value(40.0))
 }
 
-pub(super) fn two_threads() -> Contest<'static> {
-    let (circuit, peer) = (ours(), recloser());
+pub(super) fn beside_recloser_on_two() -> Contest<'static> {
+    let peer = recloser();
+    on_two(move || peer.call(|| Ok::<_, ()>(())).is_ok())
+}
+
+pub(super) fn beside_failsafe_on_two() -> Contest<'static> {
+    let peer = failsafe::Config::new().build();
+    on_two(move || peer.call(|| Ok::<_, ()>(())).is_ok())
+}
+
+/// Two threads through one circuit, beside two through one of the peer's.
+fn on_two(peer: impl Fn() -> bool + Send + Sync + 'static) -> Contest<'static> {
+    let circuit = ours();
     let ours = Contender::on_threads(2, move |_, _| assert!(call(&circuit)));
-    let peer = move |_, _| assert!(peer.call(|| Ok::<_, ()>(())).is_ok());
     // Samples are long beside what it takes to wake two threads, or they would not run together.
     let plan = Plan { rounds: 41, sample: Duration::from_millis(40), ..Plan::default() };
-    Contest::new(ours, Contender::on_threads(2, peer)).plan(plan)
+    Contest::new(ours, Contender::on_threads(2, move |_, _| assert!(peer()))).plan(plan)
 }
 
 /// Ours with a full window beside ours with a nearly empty one.

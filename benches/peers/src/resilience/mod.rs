@@ -32,7 +32,7 @@ pub(crate) fn contests() -> Vec<Named> {
         ("breaker, closed, slow calls timed / recloser (times nothing)", breaker::beside_recloser),
         ("breaker, closed, the call's start given / failsafe", breaker::start_given),
         ("breaker, closed, both times given / failsafe", breaker::both_given),
-        ("breaker, closed, 2 threads / recloser", breaker::two_threads),
+        ("breaker, closed, 2 threads / recloser", breaker::beside_recloser_on_two),
         ("breaker, 1 M calls in the window / 1,000 calls", breaker::flat),
         ("breaker, 10,000 calls in the window / tower-resilience, by time", breaker::by_time),
         ("breaker layer, closed, slow calls timed / tower-resilience", breaker::layer),
@@ -51,6 +51,6 @@ pub(crate) fn contests() -> Vec<Named> {
 pub(crate) fn guarded() -> Vec<Named> {
     vec![
         ("breaker, closed / failsafe", breaker::all_in),
-        ("breaker, closed, 2 threads / recloser", breaker::two_threads),
+        ("breaker, closed, 2 threads / failsafe", breaker::beside_failsafe_on_two),
     ]
 }
