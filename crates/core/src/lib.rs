@@ -37,6 +37,7 @@
 //! | one request's data, shared by layers | [`RequestContext`], [`RequestId`], [`TraceContext`], [`Route`], [`Outcome`] |
 //! | the caller's address | [`Client`], [`ClientResolver`], [`TrustedProxies`], [`Family`], [`Peer`] |
 //! | the authenticated caller | [`Identity`], [`Principal`] |
+//! | the site of a page that a browser shows | [`Origin`] |
 //! | the key of a limit | [`Key`], [`KeyExtractor`], [`Head`] |
 //! | refusals | [`Rejection`], [`Problem`], [`Refusals`], [`Renderer`], [`GrpcCode`] |
 //! | bodies and futures of layers that refuse | [`ResponseBody`], [`ResponseFuture`] |
@@ -67,6 +68,7 @@ mod future;
 mod head;
 mod identity;
 mod key;
+mod origin;
 mod outcome;
 mod place;
 mod problem;
@@ -92,6 +94,7 @@ pub use self::{
     head::{Head, HeadFacts},
     identity::{AuthMethod, Identity, Principal},
     key::{Key, KeyExtractor, KeyMissing},
+    origin::{Origin, OriginError},
     outcome::Outcome,
     place::{Place, StackLayer},
     problem::{Challenge, Problem},

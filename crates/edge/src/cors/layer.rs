@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hardpoint_core::{Place, StackLayer};
+use hardpoint_core::{Origin, OriginError, Place, StackLayer};
 use http::{
     HeaderName, HeaderValue, Method,
     header::{
@@ -13,7 +13,7 @@ use http::{
 use tower_http::cors::{self, AllowOrigin};
 use tower_layer::Layer;
 
-use super::{ConfigError, Cors, Mistake, future::list, origin::Origin};
+use super::{ConfigError, Cors, Mistake, future::list};
 
 /// Lets browsers of other origins read responses. See the [module docs](super).
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ pub struct CorsLayer {
 /// The rules of a layer.
 #[derive(Debug)]
 pub(super) struct Rules {
-    origins: Arc<[Origin]>,
+    origins: Arc<[Allowed]>,
     pub(super) credentials: bool,
     /// The names that scripts may read.
     pub(super) names: Vec<HeaderName>,
@@ -36,10 +36,47 @@ pub(super) struct Rules {
     pub(super) preflights: cors::CorsLayer,
 }
 
+/// Pages whose scripts may read responses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Allowed {
+    /// `*`: those of every origin.
+    All,
+    /// `null`: files, and pages in a sandbox.
+    Unnamed,
+    /// Those of an origin.
+    Named(Origin),
+}
+
+impl Allowed {
+    fn parse(text: &str) -> Result<Self, OriginError> {
+        match text {
+            "*" => Ok(Self::All),
+            "null" => Ok(Self::Unnamed),
+            text => Origin::insecure_parse(text).map(Self::Named),
+        }
+    }
+
+    fn covers(&self, sent: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Unnamed => sent == "null",
+            Self::Named(origin) => origin.covers(sent),
+        }
+    }
+
+    /// Whether anyone on the network path, or an unnamed site, may read responses.
+    fn is_insecure(&self) -> bool {
+        match self {
+            Self::All | Self::Unnamed => true,
+            Self::Named(origin) => origin.is_plain_http(),
+        }
+    }
+}
+
 impl Rules {
     /// The value that names the only origin that may read a response, or all.
     pub(super) fn allowed(&self, origin: Option<&HeaderValue>) -> Option<HeaderValue> {
-        if self.origins.contains(&Origin::Any) {
+        if self.origins.contains(&Allowed::All) {
             return Some(HeaderValue::from_static("*"));
         }
         origin.filter(|origin| covers(&self.origins, origin)).cloned()
@@ -47,8 +84,8 @@ impl Rules {
 }
 
 /// Whether scripts of this origin may read responses.
-fn covers(origins: &[Origin], sent: &HeaderValue) -> bool {
-    sent.to_str().is_ok_and(|sent| origins.iter().any(|origin| origin.covers(sent)))
+fn covers(origins: &[Allowed], sent: &HeaderValue) -> bool {
+    sent.to_str().is_ok_and(|sent| origins.iter().any(|allowed| allowed.covers(sent)))
 }
 
 impl CorsLayer {
@@ -191,22 +228,22 @@ impl CorsLayerBuilder {
         let mut mistakes = Vec::new();
         let mut origins = Vec::new();
         for value in self.origins {
-            match Origin::parse(&value) {
-                Ok(Origin::Any) if self.credentials => {
+            match Allowed::parse(&value) {
+                Ok(Allowed::All) if self.credentials => {
                     mistakes.push(Mistake::CredentialsForEveryone);
                 }
-                Ok(origin) if origin.is_insecure() && !self.insecure_origins => {
+                Ok(allowed) if allowed.is_insecure() && !self.insecure_origins => {
                     mistakes.push(Mistake::InsecureOrigin { value });
                 }
-                Ok(origin) => origins.push(origin),
-                Err(reason) => {
-                    mistakes.push(Mistake::Origin { value, reason: reason.to_string() });
+                Ok(allowed) => origins.push(allowed),
+                Err(error) => {
+                    mistakes.push(Mistake::Origin { value, reason: error.to_string() });
                 }
             }
         }
         match (self.any_origin, self.credentials) {
             (true, true) => mistakes.push(Mistake::CredentialsForEveryone),
-            (true, false) => origins.push(Origin::Any),
+            (true, false) => origins.push(Allowed::All),
             (false, _) if origins.is_empty() && mistakes.is_empty() => {
                 mistakes.push(Mistake::NoOrigin);
             }
@@ -215,8 +252,8 @@ impl CorsLayerBuilder {
         if let Some(error) = ConfigError::new(mistakes) {
             return Err(error);
         }
-        let origins: Arc<[Origin]> = origins.into();
-        let allowed = if origins.contains(&Origin::Any) {
+        let origins: Arc<[Allowed]> = origins.into();
+        let allowed = if origins.contains(&Allowed::All) {
             AllowOrigin::any()
         } else {
             let origins = Arc::clone(&origins);

@@ -67,7 +67,6 @@
 mod error;
 mod future;
 mod layer;
-mod origin;
 mod service;
 
 pub use self::{

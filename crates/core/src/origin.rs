@@ -2,116 +2,168 @@
 
 use std::fmt;
 
-/// Origins that may read responses.
+/// The origin of a page (RFC 6454), or of all subdomains of a host, as browsers send it in `Origin`.
+///
+/// A text that a browser never sends is an error, and the error contains the text to write instead:
+/// otherwise the setting would have no effect, and nobody would notice.
+///
+/// ```
+/// use hardpoint_core::Origin;
+///
+/// let app = Origin::parse("https://app.example:8443")?;
+/// assert!(app.covers("https://app.example:8443"));
+///
+/// let tenants = Origin::parse("https://*.app.example")?;
+/// assert!(tenants.covers("https://a.app.example"));
+///
+/// for text in ["https://App.example/", "http://app.example", "*", "null"] {
+///     assert!(Origin::parse(text).is_err());
+/// }
+/// # Ok::<(), hardpoint_core::OriginError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
-    /// `*`: every origin.
-    Any,
+pub struct Origin {
+    hosts: Hosts,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Hosts {
     /// One origin, as browsers send it.
-    One(String),
+    One(Box<str>),
     /// `https://*.example.com`: what is before and after the subdomain.
-    Subdomains { scheme: String, suffix: String },
+    Subdomains { scheme: Box<str>, suffix: Box<str> },
 }
 
 impl Origin {
-    /// Parses an operator's text.
-    pub(super) fn parse(text: &str) -> Result<Self, Unusable> {
-        match text {
-            "*" => return Ok(Self::Any),
-            "null" => return Ok(Self::One(text.to_owned())),
-            _ => {}
+    /// The origin in this text: `https://app.example`, with a port unless it is the scheme's own, or
+    /// `https://*.app.example` for every subdomain.
+    ///
+    /// # Errors
+    /// [`OriginError`] if browsers never send such an origin, if the wildcard covers a whole registry,
+    /// or if its pages come over plain http, so that anyone on the way can write them.
+    pub fn parse(text: &str) -> Result<Self, OriginError> {
+        let origin = Self::insecure_parse(text)?;
+        if origin.is_plain_http() {
+            return Err(Mistake::PlainHttp.into());
         }
-        let (scheme, rest) = text.split_once("://").ok_or(Unusable::NoScheme)?;
+        Ok(origin)
+    }
+
+    /// Like [`parse`](Self::parse), but also accepts plain http: for development, where a page comes
+    /// from `http://localhost:5173`.
+    ///
+    /// # Errors
+    /// [`OriginError`], for the other reasons.
+    pub fn insecure_parse(text: &str) -> Result<Self, OriginError> {
+        let (scheme, rest) = text.split_once("://").ok_or(Mistake::NoScheme)?;
         let lower = scheme.to_ascii_lowercase();
         if !is_scheme(&lower) {
-            return Err(Unusable::NoScheme);
+            return Err(Mistake::NoScheme.into());
         }
         if lower == "file" {
-            return Err(Unusable::File);
+            return Err(Mistake::File.into());
         }
         let authority = rest.trim_end_matches('/');
         if authority.contains(['/', '?', '#', '@', ' ', ',', '\\']) {
-            return Err(Unusable::NotOnlyAnOrigin);
+            return Err(Mistake::NotOnlyAnOrigin.into());
         }
         if !authority.is_ascii() {
-            return Err(Unusable::NotAscii);
+            return Err(Mistake::NotAscii.into());
         }
-        let canonical = canonical(&lower, authority).ok_or(Unusable::NotAHost)?;
+        let canonical = canonical(&lower, authority).ok_or(Mistake::NotAHost)?;
         if canonical != text {
-            return Err(Unusable::NeverSent { instead: canonical });
+            return Err(Mistake::NeverSent { instead: canonical }.into());
         }
         let Some(suffix) = authority.strip_prefix('*') else {
-            return Ok(Self::One(canonical));
+            return Ok(Self { hosts: Hosts::One(canonical.into()) });
         };
-        // A wildcard for a whole registry, such as `*.com`, admits nearly every site.
+        // A wildcard for a whole registry, such as `*.com`, covers nearly every site.
         let labels = suffix.split(':').next().unwrap_or_default().split('.');
         if labels.filter(|label| !label.is_empty()).count() < 2 {
-            return Err(Unusable::TooWide);
+            return Err(Mistake::TooWide.into());
         }
-        Ok(Self::Subdomains { scheme: lower, suffix: suffix.to_owned() })
+        Ok(Self { hosts: Hosts::Subdomains { scheme: lower.into(), suffix: suffix.into() } })
     }
 
-    /// Whether this covers the origin that a browser sent.
-    pub(super) fn covers(&self, sent: &str) -> bool {
-        match self {
-            Self::Any => true,
-            Self::One(origin) => origin == sent,
-            Self::Subdomains { scheme, suffix } => sent
-                .strip_prefix(scheme.as_str())
-                .and_then(|rest| rest.strip_prefix("://")?.strip_suffix(suffix.as_str()))
+    /// Whether this is, or covers, the origin that a browser sent.
+    #[must_use]
+    pub fn covers(&self, sent: &str) -> bool {
+        match &self.hosts {
+            Hosts::One(origin) => **origin == *sent,
+            Hosts::Subdomains { scheme, suffix } => sent
+                .strip_prefix(&**scheme)
+                .and_then(|rest| rest.strip_prefix("://")?.strip_suffix(&**suffix))
                 .is_some_and(is_name),
         }
     }
 
-    /// Whether anyone on the network path, or an unnamed site, may use it.
-    pub(super) fn is_insecure(&self) -> bool {
-        match self {
-            Self::Any => true,
-            Self::One(origin) => origin == "null" || origin.starts_with("http://"),
-            Self::Subdomains { scheme, .. } => scheme == "http",
+    /// Whether its pages come over plain http, so that anyone on the way can write them.
+    #[must_use]
+    pub fn is_plain_http(&self) -> bool {
+        match &self.hosts {
+            Hosts::One(origin) => origin.starts_with("http://"),
+            Hosts::Subdomains { scheme, .. } => **scheme == *"http",
         }
     }
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Any => f.write_str("*"),
-            Self::One(origin) => f.write_str(origin),
-            Self::Subdomains { scheme, suffix } => write!(f, "{scheme}://*{suffix}"),
+        match &self.hosts {
+            Hosts::One(origin) => f.write_str(origin),
+            Hosts::Subdomains { scheme, suffix } => write!(f, "{scheme}://*{suffix}"),
         }
     }
 }
 
-/// Why a text is not an origin.
+/// Why a text is not an origin that browsers send. `Display` says what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Unusable {
+pub struct OriginError {
+    mistake: Mistake,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Mistake {
     File,
     NeverSent { instead: String },
     NoScheme,
     NotAHost,
     NotAscii,
     NotOnlyAnOrigin,
+    PlainHttp,
     TooWide,
 }
 
-impl fmt::Display for Unusable {
+impl From<Mistake> for OriginError {
+    fn from(mistake: Mistake) -> Self {
+        Self { mistake }
+    }
+}
+
+impl fmt::Display for OriginError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::File => "a page from a file has the origin `null`; serve it from a host",
-            Self::NeverSent { instead } => {
+        f.write_str(match &self.mistake {
+            Mistake::File => "a page from a file has the origin `null`; serve it from a host",
+            Mistake::NeverSent { instead } => {
                 return write!(f, "browsers never send it in this form; write `{instead}`");
             }
-            Self::NoScheme => "it has no scheme; write one before the host, such as `https://`",
-            Self::NotAHost => "its host or port is not valid; write `https://app.example:8443`",
-            Self::NotAscii => "browsers send such a host in ASCII; write its `xn--` form",
-            Self::NotOnlyAnOrigin => {
+            Mistake::NoScheme => "it has no scheme; write one before the host, such as `https://`",
+            Mistake::NotAHost => "its host or port is not valid; write `https://app.example:8443`",
+            Mistake::NotAscii => "browsers send such a host in ASCII; write its `xn--` form",
+            Mistake::NotOnlyAnOrigin => {
                 "an origin is a scheme, a host and a port; write nothing else, and one at a time"
             }
-            Self::TooWide => "the wildcard covers a whole registry; write `https://*.app.example`",
+            Mistake::PlainHttp => {
+                "it is not encrypted, so anyone on the way can use it; write its https form"
+            }
+            Mistake::TooWide => {
+                "the wildcard covers a whole registry; write `https://*.app.example`"
+            }
         })
     }
 }
+
+impl std::error::Error for OriginError {}
 
 /// The origin as browsers send it: lower case, without a default port.
 fn canonical(scheme: &str, authority: &str) -> Option<String> {
@@ -171,10 +223,8 @@ mod tests {
             "capacitor://localhost",
             "https://*.app.example",
             "https://*.app.example:8443",
-            "null",
-            "*",
         ] {
-            assert_eq!(Origin::parse(text).unwrap().to_string(), text);
+            assert_eq!(Origin::insecure_parse(text).unwrap().to_string(), text);
         }
     }
 
@@ -190,7 +240,8 @@ mod tests {
             ("app.example", "no scheme"),
             ("//app.example", "no scheme"),
             ("", "no scheme"),
-            ("NULL", "no scheme"),
+            ("null", "no scheme"),
+            ("*", "no scheme"),
             ("https://", "not valid"),
             ("https://app..example", "not valid"),
             ("https://app.example:", "not valid"),
@@ -209,9 +260,19 @@ mod tests {
             ("https://*", "not valid"),
             ("file:///index.html", "file"),
         ] {
-            let error = Origin::parse(text).unwrap_err().to_string();
+            let error = Origin::insecure_parse(text).unwrap_err().to_string();
             assert!(error.contains(advice), "{text:?}: {error}");
         }
+    }
+
+    #[test]
+    fn plain_http_needs_the_insecure_constructor() {
+        for text in ["http://app.example", "http://localhost:5173", "http://*.app.example"] {
+            let error = Origin::parse(text).unwrap_err().to_string();
+            assert!(error.contains("not encrypted"), "{text}: {error}");
+            assert!(Origin::insecure_parse(text).unwrap().is_plain_http(), "{text}");
+        }
+        assert!(!Origin::parse("capacitor://localhost").unwrap().is_plain_http());
     }
 
     #[test]
