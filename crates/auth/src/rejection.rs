@@ -11,6 +11,10 @@ use crate::{Scopes, VerifyError};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthRejection {
+    /// The credential is in a cookie, and nothing shows that a page of the service's own site, or of a
+    /// trusted origin, caused the request: 403.
+    #[error("the request has a cookie, and may come from another site")]
+    CrossSiteRequest,
     /// The caller lacks one of the required roles: 403.
     #[error("the caller lacks a required role")]
     InsufficientRole,
@@ -49,6 +53,10 @@ impl Rejection for AuthRejection {
     fn problem(&self) -> Problem {
         let new = Problem::new;
         match self {
+            Self::CrossSiteRequest => {
+                new(StatusCode::FORBIDDEN, "cross_site_request", "Request from another site")
+                    .detail("The cookie counts only in requests of trusted pages.")
+            }
             Self::InsufficientRole => {
                 new(StatusCode::FORBIDDEN, "insufficient_role", "Insufficient role")
             }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hardpoint_core::{
-    Identity, Place, Refusals, Rejection, RequestContext, StackLayer, Telemetry, Time,
+    Identity, Origin, Place, Refusals, Rejection, RequestContext, StackLayer, Telemetry, Time,
 };
 use http::{HeaderName, Request, Response, header};
 use tower_layer::Layer;
@@ -11,6 +11,7 @@ use tower_layer::Layer;
 use super::{
     Attempt, Auth, Authenticator, Credential, challenge,
     credentials::{self, Carrier},
+    csrf,
 };
 use crate::AuthRejection;
 
@@ -29,12 +30,14 @@ pub(super) struct Shared {
     fields: Vec<HeaderName>,
     is_required: bool,
     cookie: Option<Box<str>>,
+    /// Whose pages may use the cookie, beside the service's own.
+    trusted_origins: Vec<Origin>,
     realm: Box<str>,
     time: Time,
     pub(super) refusals: Refusals,
 }
 
-debug_only!(Shared { fields, is_required, cookie, realm });
+debug_only!(Shared { fields, is_required, cookie, trusted_origins, realm });
 
 impl AuthLayer {
     /// Every request needs a credential that `authenticator` accepts.
@@ -44,6 +47,7 @@ impl AuthLayer {
             fields: Vec::new(),
             is_required: true,
             cookie: None,
+            trusted_origins: Vec::new(),
             realm: "api".into(),
             time: Time::system(),
             refusals: Refusals::unset(),
@@ -76,10 +80,32 @@ impl AuthLayer {
 
     /// Also reads the credential from the cookie of this name. Default: only from header fields.
     ///
-    /// A browser sends cookies with requests that other sites cause: put a CSRF layer around this
-    /// one, and give the cookie a name that begins with `__Host-`.
+    /// Browsers also send cookies with requests that other sites cause, so the cookie counts only in
+    /// requests of the service's own pages (see the [semantics](super#semantics)). Give it a name that
+    /// begins with `__Host-`: then neither another host of the domain nor plain http can set it. The
+    /// check does not cover a form that logs in, which has no cookie yet, and needs to know the host
+    /// and the scheme behind a proxy: from a layer outside of this one that finds the client.
     pub fn cookie(self, name: impl Into<Box<str>>) -> Self {
         self.change(|shared| shared.cookie = Some(name.into()))
+    }
+
+    /// Lets pages of this origin use the [`cookie`](Self::cookie) as well: for a service at
+    /// `https://api.example` with pages at `https://app.example`. Default: none, so that not even
+    /// another subdomain can act for the user.
+    ///
+    /// ```
+    /// # use hardpoint_auth::{AuthLayer, test::TestIssuer};
+    /// use hardpoint_core::Origin;
+    ///
+    /// # let issuer = TestIssuer::new()?;
+    /// let layer = AuthLayer::new(issuer.verifier())
+    ///     .cookie("__Host-session")
+    ///     .add_trusted_origin(Origin::parse("https://app.example")?);
+    /// # let _ = layer;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn add_trusted_origin(self, origin: Origin) -> Self {
+        self.change(|shared| shared.trusted_origins.push(origin))
     }
 
     /// The realm in `WWW-Authenticate`. Default: `api`. Quotes, backslashes and characters that are
@@ -157,6 +183,9 @@ impl Shared {
             Ok(None) => return None,
             Err(rejection) => return Some(refuse(rejection)),
         };
+        if carrier == Carrier::Cookie && csrf::is_forged(request, &self.trusted_origins) {
+            return Some(refuse(AuthRejection::CrossSiteRequest));
+        }
         let credential = Credential { text, request: Some(request.extensions()) };
         let takers = self.authenticators.iter().filter(|own| match carrier {
             Carrier::Cookie => true,

@@ -58,7 +58,13 @@
 //! 7. Refusals from inside, of a [`RequireLayer`] or an extractor, get their `WWW-Authenticate` here,
 //!    with the realm and each authenticator's scheme; so does a 401 without one.
 //! 8. Header fields with credentials are marked as sensitive, so that `Debug` hides them.
-//! 9. The layer does not look at the route.
+//! 9. A cookie counts only if a page of the service's own origin or of a
+//!    [trusted one](AuthLayer::add_trusted_origin) caused the request. Otherwise the answer is 403
+//!    `cross_site_request`, since browsers send cookies with requests that any site causes. `GET`,
+//!    `HEAD` and `OPTIONS` are exempt, because they must not change anything; an `Upgrade` to a
+//!    WebSocket is not. Browsers name the page in `Sec-Fetch-Site` and `Origin`; a request with
+//!    neither is refused too.
+//! 10. The layer does not look at the route.
 //!
 //! [`VerifiedToken::from_identity`]: crate::VerifiedToken::from_identity
 //!
@@ -81,6 +87,7 @@
 mod authenticator;
 mod challenge;
 mod credentials;
+mod csrf;
 mod layer;
 pub mod require;
 mod service;

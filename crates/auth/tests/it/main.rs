@@ -7,6 +7,7 @@ mod alloc;
 mod axum;
 mod bearer;
 mod contract;
+mod cookies;
 #[cfg(feature = "redis")]
 mod faults;
 mod foreign;

@@ -185,8 +185,8 @@ impl CorsLayerBuilder {
     /// header needs no such permission.
     ///
     /// Scripts of every allowed origin can then act for the user. CORS does not protect against
-    /// requests that other sites send without reading the response: cookies also need `SameSite` or
-    /// a CSRF check.
+    /// requests that other sites send without reading the response: cookies also need a check of
+    /// their own, such as that of `hardpoint_auth::AuthLayer::cookie`.
     pub fn credentials(mut self) -> Self {
         self.credentials = true;
         self
