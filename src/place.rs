@@ -75,8 +75,8 @@ impl At for AfterRateLimitByAddress {
     const PLACE: Place = Place::RATE_LIMIT_BY_ADDRESS.after();
 }
 
-/// Where protection against cross-site request forgery belongs, such as tower-http's `csrf`: for
-/// forms that log in. `auth::AuthLayer` itself decides whether a cookie counts.
+/// Where protection against cross-site request forgery belongs, such as tower-http's `csrf`. Log-in
+/// forms need it; requests with a cookie are checked by `auth::AuthLayer` itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Csrf;
 

@@ -5,8 +5,8 @@
 //! thread and on two, because a lock without contention costs little.
 //!
 //! How much two threads disturb each other depends on the machine, and on how often it runs both at
-//! once: if never, their ratio is that of one thread. So two threads may take the larger of both
-//! committed ratios.
+//! once. If it never does, the ratio equals that of one thread. The limit for two threads is therefore
+//! the larger of both committed ratios.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -46,7 +46,7 @@ pub type Ratios = BTreeMap<String, f64>;
 pub struct Line {
     /// The path.
     pub name: String,
-    /// The committed ratio that it may not exceed by far; `None` if it is new.
+    /// The committed ratio, which it may exceed by [`TOLERATED`]; `None` if it is new.
     pub before: Option<f64>,
     /// The ratio now: the least of all attempts.
     pub now: f64,

@@ -1,4 +1,4 @@
-//! What `docs/auth.md` says of tower-http's check for forged requests, each claim run beside hardpoint's.
+//! Tests each claim of `docs/auth.md` about tower-http's `csrf` beside hardpoint.
 
 #![expect(clippy::expect_used, reason = "a test panics where it fails")]
 

@@ -11,10 +11,6 @@ use crate::{Scopes, VerifyError};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthRejection {
-    /// The credential is in a cookie, and nothing shows that a page of the service's own site, or of a
-    /// trusted origin, caused the request: 403.
-    #[error("the request has a cookie, and may come from another site")]
-    CrossSiteRequest,
     /// The caller lacks one of the required roles: 403.
     #[error("the caller lacks a required role")]
     InsufficientRole,
@@ -47,16 +43,16 @@ pub enum AuthRejection {
     /// The token leaves out the claim with the caller's roles: 503. The caller may have the role.
     #[error("it is not known whether the caller has a required role")]
     RolesUnknown,
+    /// A browser may have sent the credential, such as a cookie, and the headers do not show that a page
+    /// of the service's own origin, or of a trusted one, caused the request: 403.
+    #[error("`Sec-Fetch-Site` and `Origin` do not show a trusted page")]
+    UntrustedOrigin,
 }
 
 impl Rejection for AuthRejection {
     fn problem(&self) -> Problem {
         let new = Problem::new;
         match self {
-            Self::CrossSiteRequest => {
-                new(StatusCode::FORBIDDEN, "cross_site_request", "Request from another site")
-                    .detail("The cookie counts only in requests of trusted pages.")
-            }
             Self::InsufficientRole => {
                 new(StatusCode::FORBIDDEN, "insufficient_role", "Insufficient role")
             }
@@ -95,6 +91,12 @@ impl Rejection for AuthRejection {
                 new(StatusCode::TOO_MANY_REQUESTS, "too_many_key_ids", title).retry_after(*wait)
             }
             Self::RolesUnknown => unavailable("roles_unknown", 60),
+            Self::UntrustedOrigin => {
+                new(StatusCode::FORBIDDEN, "untrusted_origin", "Untrusted origin").detail(
+                    "A cookie is accepted only in requests from pages of trusted origins. Other \
+                     clients send a token in the Authorization header.",
+                )
+            }
         }
     }
 }

@@ -37,7 +37,7 @@
 //! | one request's data, shared by layers | [`RequestContext`], [`RequestId`], [`TraceContext`], [`Route`], [`Outcome`] |
 //! | the caller's address | [`Client`], [`ClientResolver`], [`TrustedProxies`], [`Family`], [`Peer`] |
 //! | the authenticated caller | [`Identity`], [`Principal`] |
-//! | the site of a page that a browser shows | [`Origin`] |
+//! | the origin of a page | [`Origin`] |
 //! | the key of a limit | [`Key`], [`KeyExtractor`], [`Head`] |
 //! | refusals | [`Rejection`], [`Problem`], [`Refusals`], [`Renderer`], [`GrpcCode`] |
 //! | bodies and futures of layers that refuse | [`ResponseBody`], [`ResponseFuture`] |

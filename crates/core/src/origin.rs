@@ -1,11 +1,11 @@
-//! Origins as operators write them, and as browsers send them.
+//! Origins that an operator trusts.
 
 use std::fmt;
 
 /// The origin of a page (RFC 6454), or of all subdomains of a host, as browsers send it in `Origin`.
 ///
 /// A text that a browser never sends is an error, and the error contains the text to write instead:
-/// otherwise the setting would have no effect, and nobody would notice.
+/// otherwise the setting would silently match nothing.
 ///
 /// ```
 /// use hardpoint_core::Origin;
@@ -39,12 +39,14 @@ impl Origin {
     /// `https://*.app.example` for every subdomain.
     ///
     /// # Errors
-    /// [`OriginError`] if browsers never send such an origin, if the wildcard covers a whole registry,
-    /// or if its pages come over plain http, so that anyone on the way can write them.
+    /// [`OriginError`] if browsers never send such an origin, if the wildcard is directly before a
+    /// top-level domain, or if the scheme is `http`, because anyone on the network path can alter its
+    /// pages. Other domains under which anyone gets a name, such as `co.uk` and `github.io`, are not
+    /// detected.
     pub fn parse(text: &str) -> Result<Self, OriginError> {
         let origin = Self::insecure_parse(text)?;
         if origin.is_plain_http() {
-            return Err(Mistake::PlainHttp.into());
+            return Err(OriginError { text: text.into(), mistake: Mistake::PlainHttp });
         }
         Ok(origin)
     }
@@ -53,36 +55,12 @@ impl Origin {
     /// from `http://localhost:5173`.
     ///
     /// # Errors
-    /// [`OriginError`], for the other reasons.
+    /// As for [`parse`](Self::parse), except that plain http is accepted.
     pub fn insecure_parse(text: &str) -> Result<Self, OriginError> {
-        let (scheme, rest) = text.split_once("://").ok_or(Mistake::NoScheme)?;
-        let lower = scheme.to_ascii_lowercase();
-        if !is_scheme(&lower) {
-            return Err(Mistake::NoScheme.into());
+        match Hosts::parse(text) {
+            Ok(hosts) => Ok(Self { hosts }),
+            Err(mistake) => Err(OriginError { text: text.into(), mistake }),
         }
-        if lower == "file" {
-            return Err(Mistake::File.into());
-        }
-        let authority = rest.trim_end_matches('/');
-        if authority.contains(['/', '?', '#', '@', ' ', ',', '\\']) {
-            return Err(Mistake::NotOnlyAnOrigin.into());
-        }
-        if !authority.is_ascii() {
-            return Err(Mistake::NotAscii.into());
-        }
-        let canonical = canonical(&lower, authority).ok_or(Mistake::NotAHost)?;
-        if canonical != text {
-            return Err(Mistake::NeverSent { instead: canonical }.into());
-        }
-        let Some(suffix) = authority.strip_prefix('*') else {
-            return Ok(Self { hosts: Hosts::One(canonical.into()) });
-        };
-        // A wildcard for a whole registry, such as `*.com`, covers nearly every site.
-        let labels = suffix.split(':').next().unwrap_or_default().split('.');
-        if labels.filter(|label| !label.is_empty()).count() < 2 {
-            return Err(Mistake::TooWide.into());
-        }
-        Ok(Self { hosts: Hosts::Subdomains { scheme: lower.into(), suffix: suffix.into() } })
     }
 
     /// Whether this is, or covers, the origin that a browser sent.
@@ -97,13 +75,46 @@ impl Origin {
         }
     }
 
-    /// Whether its pages come over plain http, so that anyone on the way can write them.
+    /// Whether the scheme is `http`, so that anyone on the network path can alter its pages.
     #[must_use]
     pub fn is_plain_http(&self) -> bool {
         match &self.hosts {
             Hosts::One(origin) => origin.starts_with("http://"),
             Hosts::Subdomains { scheme, .. } => **scheme == *"http",
         }
+    }
+}
+
+impl Hosts {
+    fn parse(text: &str) -> Result<Self, Mistake> {
+        let (scheme, rest) = text.split_once("://").ok_or(Mistake::NoScheme)?;
+        let lower = scheme.to_ascii_lowercase();
+        if !is_scheme(&lower) {
+            return Err(Mistake::NoScheme);
+        }
+        if lower == "file" {
+            return Err(Mistake::File);
+        }
+        let authority = rest.trim_end_matches('/');
+        if authority.contains(['/', '?', '#', '@', ' ', ',', '\\']) {
+            return Err(Mistake::NotOnlyAnOrigin);
+        }
+        if !authority.is_ascii() {
+            return Err(Mistake::NotAscii);
+        }
+        let canonical = canonical(&lower, authority).ok_or(Mistake::NotAHost)?;
+        if canonical != text {
+            return Err(Mistake::NeverSent { instead: canonical });
+        }
+        let Some(suffix) = authority.strip_prefix('*') else {
+            return Ok(Self::One(canonical.into()));
+        };
+        // A wildcard for a whole registry, such as `*.com`, covers nearly every site.
+        let labels = suffix.split(':').next().unwrap_or_default().split('.');
+        if labels.filter(|label| !label.is_empty()).count() < 2 {
+            return Err(Mistake::TooWide);
+        }
+        Ok(Self::Subdomains { scheme: lower.into(), suffix: suffix.into() })
     }
 }
 
@@ -116,9 +127,10 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Why a text is not an origin that browsers send. `Display` says what to write instead.
+/// Why a text is not an origin that browsers send. The message contains what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginError {
+    text: Box<str>,
     mistake: Mistake,
 }
 
@@ -134,31 +146,31 @@ enum Mistake {
     TooWide,
 }
 
-impl From<Mistake> for OriginError {
-    fn from(mistake: Mistake) -> Self {
-        Self { mistake }
+impl fmt::Display for OriginError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { text, mistake } = self;
+        write!(f, "origin {text:?}: {mistake}")
     }
 }
 
-impl fmt::Display for OriginError {
+impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match &self.mistake {
-            Mistake::File => "a page from a file has the origin `null`; serve it from a host",
-            Mistake::NeverSent { instead } => {
+        f.write_str(match self {
+            Self::File => "a page from a file has the origin `null`; serve it from a host",
+            Self::NeverSent { instead } => {
                 return write!(f, "browsers never send it in this form; write `{instead}`");
             }
-            Mistake::NoScheme => "it has no scheme; write one before the host, such as `https://`",
-            Mistake::NotAHost => "its host or port is not valid; write `https://app.example:8443`",
-            Mistake::NotAscii => "browsers send such a host in ASCII; write its `xn--` form",
-            Mistake::NotOnlyAnOrigin => {
+            Self::NoScheme => "it has no scheme; write one before the host, such as `https://`",
+            Self::NotAHost => "its host or port is not valid; write `https://app.example:8443`",
+            Self::NotAscii => "browsers send such a host in ASCII; write its `xn--` form",
+            Self::NotOnlyAnOrigin => {
                 "an origin is a scheme, a host and a port; write nothing else, and one at a time"
             }
-            Mistake::PlainHttp => {
-                "it is not encrypted, so anyone on the way can use it; write its https form"
+            Self::PlainHttp => {
+                "it is not encrypted, so anyone on the network path can alter its pages; write its \
+                 https form"
             }
-            Mistake::TooWide => {
-                "the wildcard covers a whole registry; write `https://*.app.example`"
-            }
+            Self::TooWide => "the wildcard covers a whole registry; write `https://*.app.example`",
         })
     }
 }
@@ -173,10 +185,8 @@ fn canonical(scheme: &str, authority: &str) -> Option<String> {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
         _ => (&*authority, None),
     };
-    let is_address = host.starts_with('[') && host.ends_with(']') && {
-        let inner = host.trim_start_matches('[').trim_end_matches(']');
-        inner.parse::<std::net::Ipv6Addr>().is_ok()
-    };
+    let inner = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let is_address = inner.is_some_and(|inner| inner.parse::<std::net::Ipv6Addr>().is_ok());
     let name = host.strip_prefix("*.").unwrap_or(host);
     if !is_address && !is_name(name) {
         return None;
@@ -249,6 +259,7 @@ mod tests {
             ("https://*app.example", "not valid"),
             ("https://a.*.example", "not valid"),
             ("https://[::zz]", "not valid"),
+            ("https://[[::1]]", "not valid"),
             ("https://app.example/path", "nothing else"),
             ("https://app.example?x", "nothing else"),
             ("https://user@app.example", "nothing else"),

@@ -47,6 +47,9 @@ pub trait Authenticator: Send + Sync + 'static {
     fn scheme(&self) -> &'static str;
 
     /// A header field of its own that carries its credentials. Default: none.
+    ///
+    /// Browsers must not send the field by themselves, and a proxy must not derive it from a cookie:
+    /// of all fields, only `Cookie` is checked for the page that caused the request.
     fn header(&self) -> Option<HeaderName> {
         None
     }

@@ -1,57 +1,64 @@
-//! Whether a browser sent a cookie for a page of another site (cross-site request forgery).
+//! Decides whether a page of another origin may have caused a request with a credential that browsers
+//! send by themselves (cross-site request forgery).
 
 use hardpoint_core::{ClientResolver, Host, Origin, RequestContext, Scheme};
 use http::{
-    Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri,
-    header::{ORIGIN, UPGRADE},
+    HeaderMap, HeaderName, HeaderValue, Method, Request,
+    header::{COOKIE, ORIGIN, UPGRADE},
+    uri,
 };
 
-/// Browsers compute it themselves, and scripts cannot set it (W3C Fetch Metadata).
+use super::credentials::Carrier;
+
+/// Set by the browser (W3C Fetch Metadata). Scripts cannot change it.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Whether the cookie of this request may have been sent for a page that is neither of the service's
-/// own origin nor of a trusted one.
-pub(super) fn is_forged<B>(request: &Request<B>, trusted: &[Origin]) -> bool {
+/// Schemes of `Authorization` whose credentials browsers keep and send with every request.
+const KEPT_BY_BROWSERS: [&[u8]; 4] = [b"Basic", b"Digest", b"Negotiate", b"NTLM"];
+
+/// Whether a browser may have sent the request's credential, of this carrier, for a page that is
+/// neither of the service's own origin nor of a trusted one.
+pub(super) fn is_untrusted<B>(
+    request: &Request<B>,
+    carrier: Carrier<'_>,
+    trusted: &[Origin],
+) -> bool {
+    let is_cookie = match carrier {
+        Carrier::Cookie => true,
+        Carrier::Header(name) => name == COOKIE,
+        Carrier::Scheme(_) => false,
+    };
+    let is_kept = matches!(carrier, Carrier::Scheme(scheme)
+        if KEPT_BY_BROWSERS.iter().any(|kept| kept.eq_ignore_ascii_case(scheme)));
+    if !(is_cookie || is_kept) || !has_effects(request) {
+        return false;
+    }
     let headers = request.headers();
-    has_effects(request.method(), headers)
-        && match evidence(headers) {
-            Evidence::OwnOrigin => false,
-            Evidence::Origin { sent, is_foreign } => {
-                let is_trusted = trusted.iter().any(|origin| origin.covers(sent));
-                let is_own = || is_own(sent, request.uri(), headers, request.extensions());
-                !is_trusted && (is_foreign || !is_own())
-            }
-            Evidence::None => true,
-        }
+    let (Ok(site), Ok(origin)) = (only(headers, &SEC_FETCH_SITE), only(headers, &ORIGIN)) else {
+        return true;
+    };
+    let is_trusted = |sent| trusted.iter().any(|origin| origin.covers(sent));
+    match (site, origin) {
+        // `none`: the user caused it, by typing an address for example.
+        (Some("same-origin" | "none"), _) => false,
+        (Some(_), None) => true,
+        (Some(_), Some(sent)) => !is_trusted(sent),
+        (None, Some(sent)) => !is_trusted(sent) && !is_own(sent, request),
+        // Programs that are not browsers rarely have cookies, and often passwords.
+        (None, None) => is_cookie,
+    }
 }
 
 /// Whether the request can change something, or opens a connection that can: browsers let every site
-/// open a WebSocket with the user's cookies.
-fn has_effects(method: &Method, headers: &HeaderMap) -> bool {
-    let is_safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-    !is_safe || headers.contains_key(UPGRADE)
-}
-
-/// What a browser says about the page that caused a request.
-#[derive(Debug, PartialEq, Eq)]
-enum Evidence<'a> {
-    /// A page of the same origin, or the user, caused it.
-    OwnOrigin,
-    /// A page of this origin caused it, and the browser knows that it is foreign or says nothing.
-    Origin { sent: &'a str, is_foreign: bool },
-    /// None, or contradictions.
-    None,
-}
-
-fn evidence(headers: &HeaderMap) -> Evidence<'_> {
-    let (Ok(site), Ok(origin)) = (only(headers, &SEC_FETCH_SITE), only(headers, &ORIGIN)) else {
-        return Evidence::None;
-    };
-    match (site, origin) {
-        (Some("same-origin" | "none"), _) => Evidence::OwnOrigin,
-        (site, Some(sent)) => Evidence::Origin { sent, is_foreign: site.is_some() },
-        (_, None) => Evidence::None,
-    }
+/// open a WebSocket, as a `GET` with `Upgrade` or, in HTTP/2, as a `CONNECT`.
+fn has_effects<B>(request: &Request<B>) -> bool {
+    let is_safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let mut protocols = request
+        .headers()
+        .get_all(UPGRADE)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii));
+    !is_safe || protocols.any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
 }
 
 /// The value of a field that may occur once; an error if it occurs more often, or is not text.
@@ -66,22 +73,26 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>
 
 /// Whether a page of this origin was loaded from the host that the request is for.
 ///
-/// A page over plain http is not the service's own if the client uses https. Behind a proxy that does
-/// not report the scheme, the host decides alone.
-fn is_own(sent: &str, uri: &Uri, headers: &HeaderMap, extensions: &Extensions) -> bool {
-    let context = RequestContext::find(extensions);
-    let asked = uri.authority().and_then(Host::from_authority);
-    let resolved = match context.and_then(|context| context.client()) {
-        Some(client) => client.clone(),
-        None => ClientResolver::direct().resolve(None, headers),
+/// A page over plain http is not the service's own if the client uses https. If nothing shows that the
+/// client does, only the host is compared.
+fn is_own<B>(sent: &str, request: &Request<B>) -> bool {
+    let context = RequestContext::find(request.extensions());
+    let client = context.and_then(|context| context.client());
+    let is_https = client.is_some_and(|client| client.scheme() == Scheme::Https)
+        || request.uri().scheme() == Some(&uri::Scheme::HTTPS);
+    let host = match client.and_then(|client| client.host()) {
+        Some(host) => Some(host.clone()),
+        None => match request.uri().authority() {
+            Some(authority) => Host::from_authority(authority),
+            None => ClientResolver::direct().resolve(None, request.headers()).host().cloned(),
+        },
     };
-    let client = resolved.or_host(asked);
     let (page, port) = match sent.split_once("://") {
         Some(("https", page)) => (page, ":443"),
-        Some(("http", page)) if client.scheme() == Scheme::Http => (page, ":80"),
+        Some(("http", page)) if !is_https => (page, ":80"),
         _ => return false,
     };
-    client.host().is_some_and(|host| {
+    host.is_some_and(|host| {
         let host = host.as_str();
         // Browsers leave out the scheme's own port, and some proxies add it.
         page.eq_ignore_ascii_case(host.strip_suffix(port).unwrap_or(host))

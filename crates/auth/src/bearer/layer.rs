@@ -30,7 +30,7 @@ pub(super) struct Shared {
     fields: Vec<HeaderName>,
     is_required: bool,
     cookie: Option<Box<str>>,
-    /// Whose pages may use the cookie, beside the service's own.
+    /// Origins whose pages may use the cookie, besides the service's own.
     trusted_origins: Vec<Origin>,
     realm: Box<str>,
     time: Time,
@@ -82,16 +82,20 @@ impl AuthLayer {
     ///
     /// Browsers also send cookies with requests that other sites cause, so the cookie counts only in
     /// requests of the service's own pages (see the [semantics](super#semantics)). Give it a name that
-    /// begins with `__Host-`: then neither another host of the domain nor plain http can set it. The
-    /// check does not cover a form that logs in, which has no cookie yet, and needs to know the host
-    /// and the scheme behind a proxy: from a layer outside of this one that finds the client.
+    /// begins with `__Host-`: then neither another host of the domain nor plain http can set it.
+    ///
+    /// The check does not protect log-in forms: such a request has no cookie yet. Routes to which other
+    /// sites post, such as those of SAML and of payments, belong outside of this layer, even if it is
+    /// [`optional`](Self::optional).
     pub fn cookie(self, name: impl Into<Box<str>>) -> Self {
         self.change(|shared| shared.cookie = Some(name.into()))
     }
 
     /// Lets pages of this origin use the [`cookie`](Self::cookie) as well: for a service at
-    /// `https://api.example` with pages at `https://app.example`. Default: none, so that not even
-    /// another subdomain can act for the user.
+    /// `https://api.example` with pages at `https://app.example`. Default: none. Other subdomains
+    /// cannot act for the user.
+    ///
+    /// With a wildcard, every host that it covers can, also one that someone else may claim.
     ///
     /// ```
     /// # use hardpoint_auth::{AuthLayer, test::TestIssuer};
@@ -183,8 +187,8 @@ impl Shared {
             Ok(None) => return None,
             Err(rejection) => return Some(refuse(rejection)),
         };
-        if carrier == Carrier::Cookie && csrf::is_forged(request, &self.trusted_origins) {
-            return Some(refuse(AuthRejection::CrossSiteRequest));
+        if csrf::is_untrusted(request, carrier, &self.trusted_origins) {
+            return Some(refuse(AuthRejection::UntrustedOrigin));
         }
         let credential = Credential { text, request: Some(request.extensions()) };
         let takers = self.authenticators.iter().filter(|own| match carrier {

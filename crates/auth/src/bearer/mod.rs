@@ -60,10 +60,11 @@
 //! 8. Header fields with credentials are marked as sensitive, so that `Debug` hides them.
 //! 9. A cookie counts only if a page of the service's own origin or of a
 //!    [trusted one](AuthLayer::add_trusted_origin) caused the request. Otherwise the answer is 403
-//!    `cross_site_request`, since browsers send cookies with requests that any site causes. `GET`,
-//!    `HEAD` and `OPTIONS` are exempt, because they must not change anything; an `Upgrade` to a
-//!    WebSocket is not. Browsers name the page in `Sec-Fetch-Site` and `Origin`; a request with
-//!    neither is refused too.
+//!    `untrusted_origin`, since browsers send cookies with requests that any site causes. `GET`,
+//!    `HEAD` and `OPTIONS` are exempt, because their handlers must not change state; opening a
+//!    WebSocket is not. Browsers describe the page in `Sec-Fetch-Site` and `Origin`. A request with
+//!    neither field is refused. The schemes that browsers remember (`Basic`, `Digest`, `Negotiate`,
+//!    `NTLM`) are checked in the same way, but pass without the two fields.
 //! 10. The layer does not look at the route.
 //!
 //! [`VerifiedToken::from_identity`]: crate::VerifiedToken::from_identity
@@ -78,7 +79,13 @@
 //! keys goes on for other requests.
 //!
 //! # Deployment caveats
-//! The host's clock decides about expiry: keep it synchronized to within the leeway.
+//! - The host's clock decides about expiry: keep it synchronized to within the leeway.
+//! - The check of cookies compares `Origin` with the host and the scheme that the browser used. Behind
+//!   a proxy, put a layer that finds the client outside of this one, such as `ClientLayer` of
+//!   `hardpoint-edge`, and let the proxy pass on the host with its port. If it cannot, add the
+//!   service's own origin as a trusted one. A service that ends TLS itself sets
+//!   [`direct_scheme`](hardpoint_core::ClientResolver::direct_scheme).
+//! - An inner layer that turns a `GET` into another method, by a parameter for example, evades it.
 //!
 //! # Where to put this layer
 //! Inside a limit by address, so that a flood does not cause cryptography; outside a limit by

@@ -2,11 +2,13 @@
 
 use std::{convert::Infallible, net::IpAddr};
 
-use hardpoint_auth::AuthLayer;
-use hardpoint_core::{ClientResolver, Family, Origin, RequestContext, Time, TrustedProxies};
+use hardpoint_auth::{Attempt, AuthLayer, Authenticator, Credential};
+use hardpoint_core::{
+    ClientResolver, Family, Identity, Origin, RequestContext, Time, TrustedProxies,
+};
 use hardpoint_testkit::TestBody;
 use http::{
-    HeaderValue, Method, Request, Response, StatusCode,
+    HeaderName, HeaderValue, Method, Request, Response, StatusCode,
     header::{AUTHORIZATION, COOKIE},
 };
 use tower::{Layer, ServiceExt, service_fn};
@@ -155,7 +157,7 @@ async fn behind_a_proxy_the_host_and_the_scheme_are_those_that_the_client_used()
         ("api.example:443", "https", "https://api.example", 200),
         ("api.example:8443", "https", "https://api.example:8443", 200),
         ("api.example:80", "http", "http://api.example", 200),
-        // Someone on the way wrote this page.
+        // Someone on the network path may have written this page.
         ("api.example", "https", "http://api.example", 403),
         ("api.example:80", "https", "https://api.example", 403),
         ("api.example", "https", "https://10.1.2.3:8080", 403),
@@ -168,8 +170,107 @@ async fn behind_a_proxy_the_host_and_the_scheme_are_those_that_the_client_used()
 }
 
 #[tokio::test]
+async fn a_proxy_that_changes_the_host_needs_the_own_origin_as_a_trusted_one() {
+    let (layer, mut request) = setting();
+    request.headers_mut().insert("host", HeaderValue::from_static("backend:8080"));
+    let own = [("origin", "https://api.example")];
+    assert_eq!(status(&layer, with(&request, &own)).await, 403);
+    let layer = layer.add_trusted_origin(Origin::parse("https://api.example").unwrap());
+    assert_eq!(status(&layer, with(&request, &own)).await, 200);
+}
+
+#[tokio::test]
+async fn hosts_are_compared_whatever_their_form() {
+    let (layer, mut request) = setting();
+    let tenants = Origin::parse("https://*.tenants.example").unwrap();
+    let layer = layer.add_trusted_origin(tenants);
+    for (host, origin, expected) in [
+        ("[2001:db8::1]:8443", "https://[2001:db8::1]:8443", 200),
+        ("[2001:db8::1]", "https://[2001:db8::2]", 403),
+        ("api.example.", "https://api.example", 403),
+        ("localhost:3000", "http://localhost:3000", 200),
+        ("localhost:3000", "http://localhost:5173", 403),
+        ("api.example", "https://a.tenants.example", 200),
+        ("api.example", "https://tenants.example", 403),
+    ] {
+        request.headers_mut().insert("host", HeaderValue::from_static(host));
+        let got = status(&layer, with(&request, &[("origin", origin)])).await;
+        assert_eq!(got.as_u16(), expected, "{host} {origin}");
+    }
+    // Of two hosts, which one counts is not known.
+    request.headers_mut().insert("host", HeaderValue::from_static("api.example"));
+    let twice = [("host", "api.example"), ("origin", "https://api.example")];
+    assert_eq!(status(&layer, with(&request, &twice)).await, 403);
+}
+
+/// Accepts every credential.
+struct Sessions {
+    scheme: &'static str,
+    field: Option<HeaderName>,
+}
+
+impl Authenticator for Sessions {
+    fn authenticate(&self, _credential: Credential<'_>) -> Attempt {
+        Attempt::Now(Ok(Identity::from_subject("alice")))
+    }
+
+    fn scheme(&self) -> &'static str {
+        self.scheme
+    }
+
+    fn header(&self) -> Option<HeaderName> {
+        self.field.clone()
+    }
+}
+
+#[tokio::test]
+async fn what_browsers_send_by_themselves_is_checked_wherever_it_is() {
+    let post = |name: &str, value: &str| {
+        let request = Request::post("/").header("host", "api.example").header(name, value);
+        request.body(TestBody::default()).unwrap()
+    };
+    let evil = [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")];
+    let own = [("sec-fetch-site", "same-origin"), ("origin", "https://api.example")];
+
+    let layer = AuthLayer::new(Sessions { scheme: "Cookie", field: Some(COOKIE) });
+    let request = post("cookie", "id=1");
+    assert_eq!(status(&layer, with(&request, &evil)).await, 403);
+    assert_eq!(status(&layer, with(&request, &[])).await, 403);
+    assert_eq!(status(&layer, with(&request, &own)).await, 200);
+
+    for (scheme, of_others) in
+        [("Basic", 403), ("Digest", 403), ("Negotiate", 403), ("NTLM", 403), ("ApiKey", 200)]
+    {
+        let layer = AuthLayer::new(Sessions { scheme, field: None });
+        let request = post("authorization", &format!("{} eDp5", scheme.to_lowercase()));
+        let got = status(&layer, with(&request, &evil)).await;
+        assert_eq!(got.as_u16(), of_others, "{scheme}");
+        assert_eq!(status(&layer, with(&request, &own)).await, 200, "{scheme}");
+        // A program that is not a browser.
+        assert_eq!(status(&layer, with(&request, &[])).await, 200, "{scheme}");
+    }
+}
+
+#[tokio::test]
+async fn other_upgrades_than_to_a_websocket_pass() {
+    let (layer, mut request) = setting();
+    *request.method_mut() = Method::GET;
+    let link = ("sec-fetch-site", "cross-site");
+    for (upgrade, expected) in
+        [("h2c", 200), ("WebSocket", 403), ("h2c, websocket", 403), ("websocket2", 200)]
+    {
+        let got = status(&layer, with(&request, &[link, ("upgrade", upgrade)])).await;
+        assert_eq!(got.as_u16(), expected, "{upgrade}");
+    }
+}
+
+#[tokio::test]
 async fn http_2_has_the_host_in_the_authority() {
     let (layer, mut request) = setting();
+    *request.uri_mut() = "https://other.example/notes".parse().unwrap();
+    assert_eq!(status(&layer, with(&request, &[("origin", "https://other.example")])).await, 200);
+    assert_eq!(status(&layer, with(&request, &[("origin", "https://api.example")])).await, 403);
+    assert_eq!(status(&layer, with(&request, &[("origin", "http://other.example")])).await, 403);
     request.headers_mut().remove("host");
     *request.uri_mut() = "https://api.example/notes".parse().unwrap();
     assert_eq!(status(&layer, with(&request, &[("origin", "https://api.example")])).await, 200);

@@ -2,6 +2,8 @@
 
 use std::{error::Error, fmt};
 
+use hardpoint_core::OriginError;
+
 /// All mistakes in a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
@@ -47,12 +49,7 @@ pub enum Mistake {
     /// No origin.
     NoOrigin,
     /// A text that is not an origin, or one that browsers never send.
-    Origin {
-        /// The configured text.
-        value: String,
-        /// What is wrong with it, and what to write instead.
-        reason: String,
-    },
+    Origin(OriginError),
 }
 
 impl fmt::Display for Mistake {
@@ -76,7 +73,7 @@ impl fmt::Display for Mistake {
                  https form"
             ),
             Self::NoOrigin => f.write_str("no origin is allowed; name one, or turn CORS off"),
-            Self::Origin { value, reason } => write!(f, "origin {value:?}: {reason}"),
+            Self::Origin(error) => error.fmt(f),
         }
     }
 }

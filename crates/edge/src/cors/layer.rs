@@ -39,9 +39,9 @@ pub(super) struct Rules {
 /// Pages whose scripts may read responses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Allowed {
-    /// `*`: those of every origin.
+    /// Those of every origin (`*`).
     All,
-    /// `null`: files, and pages in a sandbox.
+    /// Files, and pages in a sandbox (`null`).
     Unnamed,
     /// Those of an origin.
     Named(Origin),
@@ -185,8 +185,9 @@ impl CorsLayerBuilder {
     /// header needs no such permission.
     ///
     /// Scripts of every allowed origin can then act for the user. CORS does not protect against
-    /// requests that other sites send without reading the response: cookies also need a check of
-    /// their own, such as that of `hardpoint_auth::AuthLayer::cookie`.
+    /// requests that other sites send without reading the response: cookies also need
+    /// `SameSite` and a check of `Origin`. `hardpoint_auth::AuthLayer` makes that check; add the origins
+    /// there too.
     pub fn credentials(mut self) -> Self {
         self.credentials = true;
         self
@@ -236,9 +237,7 @@ impl CorsLayerBuilder {
                     mistakes.push(Mistake::InsecureOrigin { value });
                 }
                 Ok(allowed) => origins.push(allowed),
-                Err(error) => {
-                    mistakes.push(Mistake::Origin { value, reason: error.to_string() });
-                }
+                Err(error) => mistakes.push(Mistake::Origin(error)),
             }
         }
         match (self.any_origin, self.credentials) {
