@@ -1,6 +1,6 @@
 //! Origins that an operator trusts.
 
-use std::fmt;
+use std::{fmt, net::Ipv6Addr};
 
 /// The origin of a page (RFC 6454), or of all subdomains of a host, as browsers send it in `Origin`.
 ///
@@ -87,6 +87,9 @@ impl Origin {
 
 impl Hosts {
     fn parse(text: &str) -> Result<Self, Mistake> {
+        if matches!(text, "*" | "null") {
+            return Err(Mistake::EverySite);
+        }
         let (scheme, rest) = text.split_once("://").ok_or(Mistake::NoScheme)?;
         let lower = scheme.to_ascii_lowercase();
         if !is_scheme(&lower) {
@@ -94,6 +97,9 @@ impl Hosts {
         }
         if lower == "file" {
             return Err(Mistake::File);
+        }
+        if let Some(tls) = lower.strip_prefix("ws").filter(|tls| matches!(*tls, "" | "s")) {
+            return Err(Mistake::NeverSent { instead: format!("http{tls}://{rest}") });
         }
         let authority = rest.trim_end_matches('/');
         if authority.contains(['/', '?', '#', '@', ' ', ',', '\\']) {
@@ -109,7 +115,7 @@ impl Hosts {
         let Some(suffix) = authority.strip_prefix('*') else {
             return Ok(Self::One(canonical.into()));
         };
-        // A wildcard for a whole registry, such as `*.com`, covers nearly every site.
+        // A wildcard for a top-level domain, such as `*.com`, covers nearly every site.
         let labels = suffix.split(':').next().unwrap_or_default().split('.');
         if labels.filter(|label| !label.is_empty()).count() < 2 {
             return Err(Mistake::TooWide);
@@ -136,6 +142,7 @@ pub struct OriginError {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Mistake {
+    EverySite,
     File,
     NeverSent { instead: String },
     NoScheme,
@@ -156,6 +163,7 @@ impl fmt::Display for OriginError {
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::EverySite => "pages of every site can have it; write the origin of one",
             Self::File => "a page from a file has the origin `null`; serve it from a host",
             Self::NeverSent { instead } => {
                 return write!(f, "browsers never send it in this form; write `{instead}`");
@@ -164,13 +172,14 @@ impl fmt::Display for Mistake {
             Self::NotAHost => "its host or port is not valid; write `https://app.example:8443`",
             Self::NotAscii => "browsers send such a host in ASCII; write its `xn--` form",
             Self::NotOnlyAnOrigin => {
-                "an origin is a scheme, a host and a port; write nothing else, and one at a time"
+                "an origin is a scheme, a host and a port; remove everything else, and write one origin \
+                 at a time"
             }
             Self::PlainHttp => {
                 "it is not encrypted, so anyone on the network path can alter its pages; write its \
                  https form"
             }
-            Self::TooWide => "the wildcard covers a whole registry; write `https://*.app.example`",
+            Self::TooWide => "the wildcard covers a whole top-level domain; write `https://*.app.example`",
         })
     }
 }
@@ -185,12 +194,12 @@ fn canonical(scheme: &str, authority: &str) -> Option<String> {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
         _ => (&*authority, None),
     };
-    let inner = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    let is_address = inner.is_some_and(|inner| inner.parse::<std::net::Ipv6Addr>().is_ok());
+    let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).map(in_brackets);
     let name = host.strip_prefix("*.").unwrap_or(host);
-    if !is_address && !is_name(name) {
-        return None;
-    }
+    let host = match address {
+        Some(address) => address?,
+        None => is_name(name).then(|| host.to_owned())?,
+    };
     let port = match port {
         None => None,
         Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
@@ -201,6 +210,17 @@ fn canonical(scheme: &str, authority: &str) -> Option<String> {
     Some(match (scheme, port) {
         (_, None) | ("http", Some(80)) | ("https", Some(443)) => format!("{scheme}://{host}"),
         (_, Some(port)) => format!("{scheme}://{host}:{port}"),
+    })
+}
+
+/// An IPv6 address as browsers write it (WHATWG URL): compressed, and in hexadecimal even if it
+/// embeds an IPv4 address.
+fn in_brackets(text: &str) -> Option<String> {
+    let address: Ipv6Addr = text.parse().ok()?;
+    let [.., high, low] = address.segments();
+    Some(match address.to_ipv4_mapped() {
+        Some(_) => format!("[::ffff:{high:x}:{low:x}]"),
+        None => format!("[{address}]"),
     })
 }
 
@@ -250,8 +270,12 @@ mod tests {
             ("app.example", "no scheme"),
             ("//app.example", "no scheme"),
             ("", "no scheme"),
-            ("null", "no scheme"),
-            ("*", "no scheme"),
+            ("null", "every site"),
+            ("*", "every site"),
+            ("wss://app.example", "`https://app.example`"),
+            ("ws://app.example:8080", "`http://app.example:8080`"),
+            ("https://[2001:db8:0:0::1]", "`https://[2001:db8::1]`"),
+            ("https://[::ffff:1.2.3.4]:8443", "`https://[::ffff:102:304]:8443`"),
             ("https://", "not valid"),
             ("https://app..example", "not valid"),
             ("https://app.example:", "not valid"),
@@ -260,14 +284,14 @@ mod tests {
             ("https://a.*.example", "not valid"),
             ("https://[::zz]", "not valid"),
             ("https://[[::1]]", "not valid"),
-            ("https://app.example/path", "nothing else"),
-            ("https://app.example?x", "nothing else"),
-            ("https://user@app.example", "nothing else"),
-            ("https://a.example,https://b.example", "nothing else"),
+            ("https://app.example/path", "remove everything else"),
+            ("https://app.example?x", "remove everything else"),
+            ("https://user@app.example", "remove everything else"),
+            ("https://a.example,https://b.example", "remove everything else"),
             (" https://app.example", "no scheme"),
             ("https://b\u{fc}cher.example", "xn--"),
-            ("https://*.example", "registry"),
-            ("https://*.com:8443", "registry"),
+            ("https://*.example", "top-level"),
+            ("https://*.com:8443", "top-level"),
             ("https://*", "not valid"),
             ("file:///index.html", "file"),
         ] {

@@ -1,5 +1,5 @@
 //! Decides whether a page of another origin may have caused a request with a credential that browsers
-//! send by themselves (cross-site request forgery).
+//! attach automatically (cross-site request forgery).
 
 use hardpoint_core::{ClientResolver, Host, Origin, RequestContext, Scheme};
 use http::{
@@ -23,14 +23,14 @@ pub(super) fn is_untrusted<B>(
     carrier: Carrier<'_>,
     trusted: &[Origin],
 ) -> bool {
-    let is_cookie = match carrier {
+    let is_automatic = match carrier {
         Carrier::Cookie => true,
         Carrier::Header(name) => name == COOKIE,
-        Carrier::Scheme(_) => false,
+        Carrier::Scheme(scheme) => {
+            KEPT_BY_BROWSERS.iter().any(|kept| kept.eq_ignore_ascii_case(scheme))
+        }
     };
-    let is_kept = matches!(carrier, Carrier::Scheme(scheme)
-        if KEPT_BY_BROWSERS.iter().any(|kept| kept.eq_ignore_ascii_case(scheme)));
-    if !(is_cookie || is_kept) || !has_effects(request) {
+    if !is_automatic || !has_effects(request) {
         return false;
     }
     let headers = request.headers();
@@ -45,7 +45,7 @@ pub(super) fn is_untrusted<B>(
         (Some(_), Some(sent)) => !is_trusted(sent),
         (None, Some(sent)) => !is_trusted(sent) && !is_own(sent, request),
         // Programs that are not browsers rarely have cookies, and often passwords.
-        (None, None) => is_cookie,
+        (None, None) => !matches!(carrier, Carrier::Scheme(_)),
     }
 }
 
@@ -73,8 +73,8 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>
 
 /// Whether a page of this origin was loaded from the host that the request is for.
 ///
-/// A page over plain http is not the service's own if the client uses https. If nothing shows that the
-/// client does, only the host is compared.
+/// A page over plain http is not the service's own if the client uses https. If the scheme is
+/// unknown, only the host is compared.
 fn is_own<B>(sent: &str, request: &Request<B>) -> bool {
     let context = RequestContext::find(request.extensions());
     let client = context.and_then(|context| context.client());

@@ -30,7 +30,7 @@ pub(super) struct Shared {
     fields: Vec<HeaderName>,
     is_required: bool,
     cookie: Option<Box<str>>,
-    /// Origins whose pages may use the cookie, besides the service's own.
+    /// Origins whose pages may use what browsers attach, besides the service's own.
     trusted_origins: Vec<Origin>,
     realm: Box<str>,
     time: Time,
@@ -95,7 +95,8 @@ impl AuthLayer {
     /// `https://api.example` with pages at `https://app.example`. Default: none. Other subdomains
     /// cannot act for the user.
     ///
-    /// With a wildcard, every host that it covers can, also one that someone else may claim.
+    /// A wildcard trusts every subdomain, including one that another party can register. The origin
+    /// also counts for the schemes that browsers remember, such as `Basic`.
     ///
     /// ```
     /// # use hardpoint_auth::{AuthLayer, test::TestIssuer};

@@ -83,8 +83,9 @@
 //! - The check of cookies compares `Origin` with the host and the scheme that the browser used. Behind
 //!   a proxy, put a layer that finds the client outside of this one, such as `ClientLayer` of
 //!   `hardpoint-edge`, and let the proxy pass on the host with its port. If it cannot, add the
-//!   service's own origin as a trusted one. A service that ends TLS itself sets
-//!   [`direct_scheme`](hardpoint_core::ClientResolver::direct_scheme).
+//!   service's own origin as a trusted one. If no proxy sends the scheme, and clients
+//!   use https, set [`direct_scheme`](hardpoint_core::ClientResolver::direct_scheme).
+//! - A proxy that turns its own session cookie into a header field must check `Origin` itself.
 //! - An inner layer that turns a `GET` into another method, by a parameter for example, evades it.
 //!
 //! # Where to put this layer

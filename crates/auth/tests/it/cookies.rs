@@ -117,7 +117,7 @@ async fn methods_that_change_nothing_pass_and_websockets_do_not() {
 }
 
 #[tokio::test]
-async fn only_cookies_are_checked_and_an_optional_layer_checks_them_too() {
+async fn bearer_tokens_are_not_checked_and_an_optional_layer_checks_cookies() {
     let (layer, request) = setting();
     let evil = [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")];
     assert_eq!(status(&layer.clone().optional(), with(&request, &evil)).await, 403);
@@ -130,7 +130,7 @@ async fn only_cookies_are_checked_and_an_optional_layer_checks_them_too() {
     bearer.headers_mut().insert(AUTHORIZATION, value);
     assert_eq!(status(&layer, with(&bearer, &evil)).await, 200);
 
-    // A cookie of another name is no credential.
+    // A cookie of another name is not a credential.
     let mut other = request;
     other.headers_mut().insert(COOKIE, HeaderValue::from_static("theme=dark"));
     assert_eq!(status(&layer.optional(), with(&other, &evil)).await, 200);
@@ -180,7 +180,7 @@ async fn a_proxy_that_changes_the_host_needs_the_own_origin_as_a_trusted_one() {
 }
 
 #[tokio::test]
-async fn hosts_are_compared_whatever_their_form() {
+async fn the_host_must_be_that_of_the_origin_with_its_port() {
     let (layer, mut request) = setting();
     let tenants = Origin::parse("https://*.tenants.example").unwrap();
     let layer = layer.add_trusted_origin(tenants);
@@ -197,7 +197,7 @@ async fn hosts_are_compared_whatever_their_form() {
         let got = status(&layer, with(&request, &[("origin", origin)])).await;
         assert_eq!(got.as_u16(), expected, "{host} {origin}");
     }
-    // Of two hosts, which one counts is not known.
+    // A repeated `Host` is ambiguous.
     request.headers_mut().insert("host", HeaderValue::from_static("api.example"));
     let twice = [("host", "api.example"), ("origin", "https://api.example")];
     assert_eq!(status(&layer, with(&request, &twice)).await, 403);
@@ -224,7 +224,7 @@ impl Authenticator for Sessions {
 }
 
 #[tokio::test]
-async fn what_browsers_send_by_themselves_is_checked_wherever_it_is() {
+async fn cookie_fields_and_schemes_that_browsers_remember_are_checked() {
     let post = |name: &str, value: &str| {
         let request = Request::post("/").header("host", "api.example").header(name, value);
         request.body(TestBody::default()).unwrap()
