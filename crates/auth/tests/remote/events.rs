@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use hardpoint_auth::{
     SigningKey,
     remote::{Fetch, FetchError, Fetching, Refreshed, RemoteKeys, RemoteKeysBuilder},
@@ -14,7 +15,7 @@ use hardpoint_core::{
     event::{KeySetChanged, KeySetFetchFailed, KeySetKeySkipped, KeySetStateChanged},
 };
 use hardpoint_testkit::{clock::TokioClock, leak::LeakScanner};
-use http::Request;
+use http::{Request, Response};
 use tokio::time::sleep;
 
 use super::{issuer::Issuer, jwks, key};
@@ -154,7 +155,8 @@ async fn each_fetch_that_fails_is_told_with_its_kind() {
     let keys = builder(&issuer).telemetry(&Telemetry::new(told.clone())).start().unwrap();
     assert!(keys.warm().await.is_err());
     assert_eq!(told.take(), ["partner failed: unreachable"]);
-    issuer.publish("<html>");
+    // Answered at once, so that no fetch is under way when the two are counted.
+    issuer.answer("*", |_| Response::new(Bytes::from_static(b"<html>")));
     sleep(SECOND * 10).await;
     let all = told.take();
     assert_eq!(all.len(), issuer.fetches() - 1);
