@@ -1,12 +1,12 @@
 //! Extractors for axum's handlers.
 
-use std::{convert::Infallible, ops::Deref};
+use std::{convert::Infallible, ops::Deref, sync::Arc};
 
 use ::axum::extract::{FromRequestParts, OptionalFromRequestParts};
-use hardpoint_core::{Identity, RequestContext, axum::RejectionResponse};
+use hardpoint_core::{AuthMethod, Identity, RequestContext, axum::RejectionResponse};
 use http::request::Parts;
 
-use crate::{AuthRejection, Scopes, VerifiedToken};
+use crate::{AuthRejection, Scopes, VerifiedToken, api_key::ApiKeyRecord};
 
 /// The authenticated caller of the request. Without one the handler is not called: 401.
 ///
@@ -43,10 +43,28 @@ impl Authenticated {
         Err(AuthRejection::InsufficientScope(required.clone()).into())
     }
 
+    /// Continues only if the caller used this kind of credential: with [`AuthMethod::Token`] an
+    /// [API key](crate::ApiKeys) cannot change an account.
+    ///
+    /// # Errors
+    /// The response to send otherwise: 403.
+    pub fn require_method(&self, method: AuthMethod) -> Result<(), RejectionResponse> {
+        if self.identity.method() == method {
+            return Ok(());
+        }
+        Err(AuthRejection::WrongCredential.into())
+    }
+
     /// The caller's token; `None` if the caller used another kind of credential.
     #[must_use]
     pub fn token(&self) -> Option<VerifiedToken> {
         VerifiedToken::from_identity(&self.identity)
+    }
+
+    /// The caller's API key; `None` if the caller used another kind of credential.
+    #[must_use]
+    pub fn api_key(&self) -> Option<Arc<ApiKeyRecord>> {
+        ApiKeyRecord::from_identity(&self.identity)
     }
 
     fn find(parts: &Parts) -> Option<Self> {

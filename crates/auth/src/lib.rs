@@ -1,4 +1,4 @@
-//! Authentication: bearer tokens, scopes, sessions, and passwords hashed within a bound.
+//! Authentication: bearer tokens, scopes, sessions, API keys, and passwords hashed within a bound.
 //!
 //! It finds out who is calling, and whether the caller was granted a scope. It does *not* store
 //! accounts, log users in over OAuth, or decide what a subject may see.
@@ -33,6 +33,7 @@
 //! | access tokens (RFC 9068) | [`TokenIssuer`], [`TokenVerifier`], [`TrustedIssuer`], [`VerifiedToken`], [`Claims`], [`Scopes`], [`Profile`] |
 //! | cached and revoked tokens | [`TokenCache`], [`Revocation`], [`Revocations`] |
 //! | sessions: refresh tokens, log-out | [`SessionIssuer`], [`SessionStore`], [`session`] |
+//! | API keys | [`ApiKeys`], [`ApiKeyStore`], [`api_key`] |
 //! | keys | [`SigningKey`], [`VerifyingKey`], [`KeySet`], [`KeyRing`], [`Algorithm`] |
 //! | publishing and fetching keys | [`JwksService`], and with the feature `remote` `RemoteKeys` |
 //! | limits on attempts to log in | [`LoginGuard`], [`AttemptStore`], [`lockout`] |
@@ -46,7 +47,7 @@
 //! |---|---|---|
 //! | `axum` | the extractor `axum::Authenticated` | no |
 //! | `imported-hashes` | password hashes of other systems: bcrypt, PBKDF2, scrypt: `PasswordHash::parse_imported` | no |
-//! | `redis` | sessions and revocations that instances share on a Redis server: `session::redis::RedisSessions` | no |
+//! | `redis` | what instances share on a Redis server: sessions and revocations (`session::redis`), API keys (`api_key::redis`), attempts (`lockout::redis`), one-time tokens (`one_time::redis`) | no |
 //! | `smtp` | messages to users over SMTP, with the crate `lettre`: `one_time::smtp::SmtpDelivery` | no |
 //! | `test` | tokens for the tests of a service: `test::TestIssuer` | no |
 //! | `remote` | keys that are fetched over https from an issuer, or found through OpenID Connect Discovery: `remote::RemoteKeys` | no |
@@ -56,6 +57,7 @@
 #[macro_use]
 mod macros;
 
+pub mod api_key;
 #[cfg(feature = "axum")]
 pub mod axum;
 pub mod bearer;
@@ -84,6 +86,7 @@ mod token;
 #[cfg(feature = "remote")]
 pub use self::remote::{KeysState, RemoteKeys};
 pub use self::{
+    api_key::{ApiKeyStore, ApiKeys},
     bearer::{Attempt, Auth, AuthLayer, Authenticator, Credential, Require, RequireLayer},
     config_error::ConfigError,
     jwks_endpoint::JwksService,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hardpoint_core::{Challenge, Problem, Rejection};
+use hardpoint_core::{Challenge, Problem, Rejection, event::ApiKeyErrorKind};
 use http::StatusCode;
 
 use crate::{Scopes, VerifyError};
@@ -11,6 +11,9 @@ use crate::{Scopes, VerifyError};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthRejection {
+    /// The store of API keys did not answer: 503. The key itself may be good.
+    #[error("it is not known whether the API key is valid")]
+    ApiKeysUnavailable,
     /// The caller lacks one of the required roles: 403.
     #[error("the caller lacks a required role")]
     InsufficientRole,
@@ -21,6 +24,9 @@ pub enum AuthRejection {
     /// authenticated: 400.
     #[error("the request carries credentials that contradict each other")]
     InvalidRequest,
+    /// The API key is refused: 401. Only operators learn why.
+    #[error("the API key is not valid: {}", .0.as_str())]
+    InvalidApiKey(ApiKeyErrorKind),
     /// The token is refused: 401. Only operators learn why.
     #[error("the request's credentials are not valid")]
     InvalidToken(#[source] VerifyError),
@@ -40,6 +46,10 @@ pub enum AuthRejection {
     /// this long: 429.
     #[error("the client's network named too many unknown keys")]
     TooManyKeyIds(Duration),
+    /// The API key is unknown, as were so many others of the client's network that it must wait this
+    /// long: 429.
+    #[error("the client's network presented too many unknown API keys")]
+    TooManyUnknownApiKeys(Duration),
     /// The token leaves out the claim with the caller's roles: 503. The caller may have the role.
     #[error("it is not known whether the caller has a required role")]
     RolesUnknown,
@@ -47,12 +57,16 @@ pub enum AuthRejection {
     /// of the service's own origin, or of a trusted one, caused the request: 403.
     #[error("`Sec-Fetch-Site` and `Origin` do not show a trusted page")]
     UntrustedOrigin,
+    /// The route requires another kind of credential, such as a token instead of an API key: 403.
+    #[error("the route requires another kind of credential")]
+    WrongCredential,
 }
 
 impl Rejection for AuthRejection {
     fn problem(&self) -> Problem {
         let new = Problem::new;
         match self {
+            Self::ApiKeysUnavailable => unavailable("api_keys_unavailable", 2),
             Self::InsufficientRole => {
                 new(StatusCode::FORBIDDEN, "insufficient_role", "Insufficient role")
             }
@@ -66,6 +80,11 @@ impl Rejection for AuthRejection {
                 new(StatusCode::BAD_REQUEST, "invalid_request", "Invalid request")
                     .detail("Send exactly one credential, in a header or in a cookie.")
                     .challenge(Challenge::new("invalid_request"))
+            }
+            Self::InvalidApiKey(_) => {
+                new(StatusCode::UNAUTHORIZED, "invalid_api_key", "Invalid API key")
+                    .detail("The API key is malformed, unknown, or has ended.")
+                    .challenge(Challenge::new("invalid_token"))
             }
             Self::InvalidToken(_) => {
                 new(StatusCode::UNAUTHORIZED, "invalid_token", "Invalid token")
@@ -90,12 +109,21 @@ impl Rejection for AuthRejection {
                 let title = "Too many tokens with unknown keys";
                 new(StatusCode::TOO_MANY_REQUESTS, "too_many_key_ids", title).retry_after(*wait)
             }
+            Self::TooManyUnknownApiKeys(wait) => {
+                let (code, title) = ("too_many_unknown_api_keys", "Too many unknown API keys");
+                new(StatusCode::TOO_MANY_REQUESTS, code, title).retry_after(*wait)
+            }
             Self::RolesUnknown => unavailable("roles_unknown", 60),
             Self::UntrustedOrigin => {
                 new(StatusCode::FORBIDDEN, "untrusted_origin", "Untrusted origin").detail(
                     "A cookie is accepted only in requests from pages of trusted origins. Other \
                      clients send a token in the Authorization header.",
                 )
+            }
+            Self::WrongCredential => {
+                let title = "Another kind of credential is needed";
+                new(StatusCode::FORBIDDEN, "wrong_credential", title)
+                    .detail("This needs another kind of credential, such as a token of a log-in.")
             }
         }
     }

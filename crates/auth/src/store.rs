@@ -1,4 +1,4 @@
-//! What the stores of sessions, attempts and one-time tokens have in common.
+//! What the stores of sessions, API keys, attempts and one-time tokens have in common.
 
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
@@ -13,7 +13,7 @@ pub use hardpoint_core::StoreError;
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
 
 /// The size and the clock of a store in memory, which [`SessionStore`](crate::SessionStore),
-/// [`AttemptStore`](crate::AttemptStore) and [`TokenStore`](crate::one_time::TokenStore) are made from.
+/// [`ApiKeyStore`](crate::ApiKeyStore), [`AttemptStore`](crate::AttemptStore) and [`TokenStore`](crate::one_time::TokenStore) are made from.
 ///
 /// ```
 /// use hardpoint_auth::{InMemory, SessionStore};
@@ -25,6 +25,7 @@ pub type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Sen
 /// | store | default capacity | beyond it |
 /// |---|---|---|
 /// | sessions | 100 000 sessions, which take up to 50 MB with long user agents | log-ins are refused with 503: ending other users' sessions instead would let an attacker with many accounts log them out |
+/// | API keys | 100 000 keys, which take about 40 MB | no key is made: ending others instead would lock their owners out |
 /// | attempts | 65,536 accounts and devices, and as many networks, which take 11 MB | the fewest failures are forgotten first |
 /// | one-time tokens | 100 000 tokens, which take about 40 MB with 200 bytes of data each | no token is made: replacing others instead would let an attacker void them |
 ///

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod admin;
+mod api_keys;
 mod ids;
 mod lockout;
 mod log_filter;

@@ -11,8 +11,8 @@ use axum::{
 use hardpoint::{
     Stack,
     auth::{
-        AuthLayer, KeySet, LoginGuard, PasswordHasher, PasswordPolicy, RevocationPolicy,
-        SessionIssuer, SessionStore, TokenCache, TokenIssuer, TokenVerifier,
+        ApiKeyStore, ApiKeys, AuthLayer, KeySet, LoginGuard, PasswordHasher, PasswordPolicy,
+        RevocationPolicy, SessionIssuer, SessionStore, TokenCache, TokenIssuer, TokenVerifier,
     },
     core::{Problem, Telemetry},
     edge::{
@@ -36,7 +36,7 @@ use serde_json::Value;
 
 use crate::{
     accounts::{self, Accounts},
-    lockout,
+    api_keys, lockout,
     mail::Mail,
     notes::{self, Notes},
     passwords,
@@ -46,7 +46,7 @@ use crate::{
     stores::Server,
 };
 
-const ISSUER: &str = "https://hardened-api.example";
+pub(crate) const ISSUER: &str = "https://hardened-api.example";
 const AUDIENCE: &str = "hardened-api";
 const JWKS: &str = "/.well-known/jwks.json";
 const SIGN_UP: &str = "/api/v1/accounts";
@@ -65,6 +65,7 @@ pub(crate) struct App {
     pub(crate) guard: LoginGuard,
     pub(crate) mail: Mail,
     pub(crate) sessions: SessionIssuer,
+    pub(crate) api_keys: ApiKeys,
     pub(crate) notes_added: Counter,
     jwks: Value,
 }
@@ -89,6 +90,7 @@ impl App {
             Some(server) => server.sessions()?,
             None => SessionStore::memory(),
         };
+        let api_keys = server.map_or_else(ApiKeyStore::memory, Server::api_keys);
         let revocations = store.revocations();
         let sessions = SessionIssuer::builder(tokens, &settings.root.secret, store)
             .grace(settings.refresh_grace)
@@ -103,6 +105,7 @@ impl App {
             notes_added: metrics.counter("notes_added_total", Unit::NONE, "Notes that were added."),
             jwks: set.to_jwks(),
             sessions: sessions.build()?,
+            api_keys: ApiKeys::builder("hardened", api_keys).build()?,
         };
         let verifier = TokenVerifier::builder()
             .issuer(ISSUER, set)
@@ -154,7 +157,7 @@ pub(crate) fn router(
         .layer(by_address(settings, server)?);
     let inner = outer
         .inner()
-        .layer(AuthLayer::new(verifier).optional())
+        .layer(AuthLayer::new(verifier).add_authenticator(app.api_keys.clone()).optional())
         .layer(by_subject(settings, server)?)
         .layer(BodyLimitLayer::new(MAX_BODY).with_axum_body());
     let keys = Router::new().route(JWKS, get(jwks)).with_state(Arc::clone(&app));
@@ -164,6 +167,9 @@ pub(crate) fn router(
         .route("/api/v1/session/refresh", post(session::refresh))
         .route("/api/v1/sessions", get(session::list).delete(session::end_all))
         .route("/api/v1/sessions/{id}", delete(session::end_one))
+        .route("/api/v1/api-keys", get(api_keys::list).post(api_keys::add))
+        .route("/api/v1/api-keys/{id}", delete(api_keys::end))
+        .route("/api/v1/api-keys/{id}/rotate", post(api_keys::rotate))
         .route("/api/v1/accounts/confirm", post(recovery::activate))
         .route("/api/v1/password/reset", post(recovery::ask_reset))
         .route("/api/v1/password/reset/confirm", post(recovery::reset))

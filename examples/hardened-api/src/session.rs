@@ -16,7 +16,7 @@ use hardpoint::{
         lockout::LoginClient,
         session::{Grant, Session, SessionClient, SessionId, SessionTokens},
     },
-    core::{Problem, Secret, axum::RejectionResponse},
+    core::{AuthMethod, Problem, Secret, axum::RejectionResponse},
 };
 use http::{HeaderMap, StatusCode, header::SET_COOKIE, request::Parts};
 use serde::Deserialize;
@@ -101,6 +101,7 @@ pub(crate) async fn log_out(
     State(app): State<Arc<App>>,
     user: Authenticated,
 ) -> Result<StatusCode, RejectionResponse> {
+    user.require_method(AuthMethod::Token)?;
     let is_over = match current(&user) {
         Some(session) => app.sessions.revoke(user.subject(), session).await?,
         None => false,
@@ -120,6 +121,7 @@ pub(crate) async fn list(
     State(app): State<Arc<App>>,
     user: Authenticated,
 ) -> Result<Json<Value>, RejectionResponse> {
+    user.require_method(AuthMethod::Token)?;
     let current = current(&user);
     let sessions = app.sessions.sessions(user.subject()).await?;
     let shown = sessions.iter().map(|session| shown(session, current)).collect::<Vec<_>>();
@@ -142,6 +144,7 @@ pub(crate) async fn end_all(
     State(app): State<Arc<App>>,
     user: Authenticated,
 ) -> Result<StatusCode, RejectionResponse> {
+    user.require_method(AuthMethod::Token)?;
     app.sessions.revoke_all(user.subject()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -152,6 +155,7 @@ pub(crate) async fn end_one(
     user: Authenticated,
     Path(id): Path<String>,
 ) -> Result<StatusCode, RejectionResponse> {
+    user.require_method(AuthMethod::Token)?;
     if let Ok(session) = id.parse()
         && app.sessions.revoke(user.subject(), session).await?
     {
@@ -166,7 +170,7 @@ fn current(user: &Authenticated) -> Option<SessionId> {
     user.session_id()?.parse().ok()
 }
 
-fn date(since_1970: Duration) -> String {
+pub(crate) fn date(since_1970: Duration) -> String {
     humantime::format_rfc3339_seconds(UNIX_EPOCH + since_1970).to_string()
 }
 
@@ -181,7 +185,7 @@ fn pair(tokens: &SessionTokens) -> Json<Value> {
 }
 
 /// Returns the scopes of a session. A client may ask for fewer scopes, but not for more.
-fn asked_for(scope: Option<&str>) -> Result<Scopes, Problem> {
+pub(crate) fn asked_for(scope: Option<&str>) -> Result<Scopes, Problem> {
     let Some(scope) = scope else { return Ok(SCOPES) };
     let asked = scope.parse::<Scopes>().ok().filter(|asked| asked.is_subset_of(&SCOPES));
     asked.ok_or_else(|| {

@@ -4,7 +4,8 @@ use std::{error::Error, net::IpAddr, time::Duration};
 
 use hardpoint::{
     auth::{
-        AttemptStore, ConfigError,
+        ApiKeyStore, AttemptStore, ConfigError,
+        api_key::redis::RedisApiKeys,
         lockout::redis::RedisAttempts,
         one_time::{TokenStore, redis::RedisTokens},
         session::{
@@ -57,6 +58,12 @@ impl Server {
         let sessions = RedisSessions::builder(self.redis.clone(), self.digests.clone());
         let previous = self.previous.iter().cloned();
         previous.fold(sessions, RedisSessionsBuilder::previous).start()
+    }
+
+    /// Returns the store of API keys on the server.
+    pub(crate) fn api_keys(&self) -> ApiKeyStore {
+        let keys = RedisApiKeys::new(&self.redis, &self.digests);
+        self.previous.iter().cloned().fold(keys, RedisApiKeys::previous).into()
     }
 
     /// Returns the store of attempts to log in on the server.

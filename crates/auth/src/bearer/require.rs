@@ -1,7 +1,7 @@
 //! Refuses callers that may not use a route.
 //!
-//! Protects routes from authenticated callers without the scope or the role, or whose log-in is too
-//! old for the operation.
+//! Protects routes from authenticated callers without the scope or the role, with another kind of
+//! credential, or whose log-in is too old for the operation.
 //!
 //! # Example
 //! ```
@@ -50,6 +50,7 @@
 //!    (RFC 6750 §3.1). Names are compared exactly; none implies another.
 //! 4. A caller without one of the roles is 403 `insufficient_role`, or 503 `roles_unknown` if the token
 //!    leaves the claim out for its length, as Entra does with more than 200 groups.
+//! 5. A caller with another kind of credential than the required one is 403 `wrong_credential`.
 //!
 //! # Sharing
 //! The layer has no state.
@@ -73,7 +74,8 @@ use std::{
 
 use bytes::Bytes;
 use hardpoint_core::{
-    Head, Identity, Place, Refusals, RequestContext, ResponseBody, ResponseFuture, StackLayer, Time,
+    AuthMethod, Head, Identity, Place, Refusals, RequestContext, ResponseBody, ResponseFuture,
+    StackLayer, Time,
 };
 use http::{Request, Response};
 use http_body::Body;
@@ -92,6 +94,7 @@ pub struct RequireLayer {
 #[derive(Clone, Debug, Default)]
 struct Required {
     scopes: Option<Scopes>,
+    method: Option<AuthMethod>,
     roles: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     fresh: Option<Duration>,
     time: Time,
@@ -125,6 +128,12 @@ impl RequireLayer {
         role: impl Into<Cow<'static, str>>,
     ) -> Self {
         self.change(|required| required.roles.push((claim.into(), role.into())))
+    }
+
+    /// Also requires a credential of this kind. With [`AuthMethod::Token`] no [API key](crate::ApiKeys)
+    /// is accepted, for example for routes that change the account or issue other keys.
+    pub fn method(self, method: AuthMethod) -> Self {
+        self.change(|required| required.method = Some(method))
     }
 
     /// Also requires that the caller logged in (`auth_time`) at most this long ago. 0 accepts only
@@ -181,6 +190,9 @@ impl<S> Require<S> {
 impl Required {
     fn check(&self, caller: Option<&Identity>) -> Result<(), AuthRejection> {
         let caller = caller.ok_or(AuthRejection::NotAuthenticated)?;
+        if self.method.is_some_and(|method| method != caller.method()) {
+            return Err(AuthRejection::WrongCredential);
+        }
         if let Some(most) = self.fresh {
             let age = caller.logged_in().map(|then| self.time.unix().saturating_sub(then));
             // `auth_time` has no fractions of a second.

@@ -48,6 +48,11 @@ impl Fields {
         Ok(Self(answer.into_array().map_err(failed)?.into_iter()))
     }
 
+    /// What is left of the elements.
+    pub(crate) fn rest(elements: std::vec::IntoIter<Value>) -> Self {
+        Self(elements)
+    }
+
     fn value(&mut self) -> Result<Value, StoreError> {
         self.0.next().ok_or_else(corrupt)
     }

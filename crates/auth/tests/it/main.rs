@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod alloc;
+mod api_keys;
 #[cfg(feature = "axum")]
 mod axum;
 mod bearer;

@@ -6,6 +6,7 @@
 //! and labels.
 
 mod account;
+mod api_key;
 mod call;
 mod health;
 mod keys;
@@ -20,6 +21,7 @@ pub use self::account::{
     AttemptLane, AttemptResult, DeliveryResult, LoginAttempted, MessageDelivered, OneTimeResult,
     OneTimeTokenUsed, PasswordChecked, PasswordResult,
 };
+pub use self::api_key::{ApiKeyErrorKind, ApiKeyVerified};
 pub use self::call::{
     CallEnded, CallGuard, CallHedged, CallRefused, CallRetried, CircuitChanged, CircuitState,
     HedgeResult, RetryStop, StaleCopyResult, StaleCopySought,
@@ -40,6 +42,8 @@ pub use self::token::{TokenVerified, VerifyErrorKind};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'a> {
+    /// See [`ApiKeyVerified`].
+    ApiKeyVerified(ApiKeyVerified),
     /// See [`CallEnded`].
     CallEnded(CallEnded<'a>),
     /// See [`CallHedged`].

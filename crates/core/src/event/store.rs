@@ -6,6 +6,8 @@ use super::Event;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreKind {
+    /// API keys.
+    ApiKey,
     /// Attempts to log in.
     Attempt,
     /// One-time tokens.
@@ -23,6 +25,7 @@ impl StoreKind {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::ApiKey => "api_key",
             Self::Attempt => "attempt",
             Self::OneTime => "one_time",
             Self::RateLimit => "ratelimit",

@@ -28,6 +28,7 @@ const COMMAND: [f64; 12] =
 /// the module docs and in the golden file of the tests.
 pub(super) struct EventMetrics {
     http: Http,
+    api_keys: Arc<Family>,
     attempts: Arc<Family>,
     calls: Arc<Family>,
     checks: Arc<Family>,
@@ -64,6 +65,11 @@ impl EventMetrics {
                 &["destination", "http_request_method", "http_response_status_code", "error_type"],
                 Bounds::SECONDS,
                 "Time of outgoing calls until the head of the response, each attempt by itself.",
+            ),
+            api_keys: metrics.events(
+                "hardpoint_auth_api_keys_total",
+                &["result"],
+                "API keys that were verified: ok, or the reason for the refusal.",
             ),
             attempts: metrics.events(
                 "hardpoint_auth_login_attempts_total",
@@ -206,6 +212,10 @@ impl EventMetrics {
 impl Observer for EventMetrics {
     fn on(&self, event: &Event<'_>) {
         match event {
+            Event::ApiKeyVerified(event) => {
+                let result = event.result.map_or_else(|kind| kind.as_str(), |()| "ok");
+                count(&self.api_keys, &[result], 1);
+            }
             Event::CallEnded(event) => self.call_ended(event),
             Event::CallHedged(event) => {
                 count(&self.hedges, &[event.policy, event.result.as_str()], 1);

@@ -5,14 +5,15 @@ use std::{fs, path::Path, time::Duration};
 use hardpoint_core::{
     Event, Readiness, Scheme,
     event::{
-        AttemptLane, AttemptResult, CallEnded, CallGuard, CallHedged, CallRefused, CallRetried,
-        CheckChanged, CircuitChanged, CircuitState, Decider, DeliveryResult, Ending, HedgeResult,
-        KeySetChanged, KeySetFetchFailed, KeySetKeySkipped, KeySetState, KeySetStateChanged,
-        Limited, LinkAnswered, LinkChanged, LinkState, LoginAttempted, MessageDelivered, NearLimit,
-        OneTimeResult, OneTimeTokenUsed, PasswordChecked, PasswordResult, ReadinessChanged,
-        RefreshErrorKind, RefreshResult, RequestEnded, RequestStarted, RetryStop, SessionRefreshed,
-        SessionReused, SettlementsLost, StaleCopyResult, StaleCopySought, StoreErrorKind,
-        StoreFailed, StoreKind, TokenVerified, VerifyErrorKind,
+        ApiKeyErrorKind, ApiKeyVerified, AttemptLane, AttemptResult, CallEnded, CallGuard,
+        CallHedged, CallRefused, CallRetried, CheckChanged, CircuitChanged, CircuitState, Decider,
+        DeliveryResult, Ending, HedgeResult, KeySetChanged, KeySetFetchFailed, KeySetKeySkipped,
+        KeySetState, KeySetStateChanged, Limited, LinkAnswered, LinkChanged, LinkState,
+        LoginAttempted, MessageDelivered, NearLimit, OneTimeResult, OneTimeTokenUsed,
+        PasswordChecked, PasswordResult, ReadinessChanged, RefreshErrorKind, RefreshResult,
+        RequestEnded, RequestStarted, RetryStop, SessionRefreshed, SessionReused, SettlementsLost,
+        StaleCopyResult, StaleCopySought, StoreErrorKind, StoreFailed, StoreKind, TokenVerified,
+        VerifyErrorKind,
     },
 };
 use hardpoint_observability::{Logs, Metrics};
@@ -31,6 +32,8 @@ pub(crate) fn events() -> Vec<Event<'static>> {
     called.status = Some(200);
     let cancelled = CallEnded::new("quotes", "POST", Ending::Cancelled, Duration::from_secs(1));
     vec![
+        ApiKeyVerified::new(Ok(())).into(),
+        ApiKeyVerified::new(Err(ApiKeyErrorKind::Unknown)).into(),
         called.into(),
         cancelled.into(),
         CallHedged::new("quotes", HedgeResult::Hedge).into(),

@@ -18,6 +18,7 @@ use super::Failure;
 pub(super) struct Client {
     address: SocketAddr,
     token: Option<String>,
+    api_key: Option<String>,
     cookie: Option<String>,
     pool: Pool<HttpConnector, Full<Bytes>>,
 }
@@ -35,6 +36,7 @@ impl Client {
         Self {
             address,
             token: None,
+            api_key: None,
             cookie: None,
             pool: Pool::builder(TokioExecutor::new()).build_http(),
         }
@@ -43,6 +45,11 @@ impl Client {
     /// Returns the same client with a bearer token on each request.
     pub(super) fn with_token(&self, token: &str) -> Self {
         Self { token: Some(token.to_owned()), ..self.clone() }
+    }
+
+    /// Returns a client of the same listener with an API key on each request.
+    pub(super) fn with_api_key(&self, key: &str) -> Self {
+        Self { token: None, api_key: Some(key.to_owned()), ..self.clone() }
     }
 
     /// Returns the same client with this cookie on each request.
@@ -68,6 +75,9 @@ impl Client {
         let mut request = Request::builder().method(method).uri(uri);
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
+        }
+        if let Some(key) = &self.api_key {
+            request = request.header("x-api-key", key);
         }
         if let Some(cookie) = &self.cookie {
             request = request.header("cookie", cookie);

@@ -41,6 +41,7 @@ pub(super) async fn play() -> Result<usize, Failure> {
     stage.log_in().await?;
     stage.forged_token().await?;
     stage.scopes().await?;
+    stage.api_keys().await?;
     stage.refresh().await?;
     stage.reuse().await?;
     stage.log_out().await?;

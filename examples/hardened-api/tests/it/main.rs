@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test panics where it fails")]
 
+mod api_keys;
 mod canaries;
 mod day;
 mod edge;

@@ -1,5 +1,6 @@
 //! Real servers.
 
+mod api_keys;
 mod lockout;
 mod one_time;
 mod sessions;

@@ -96,6 +96,28 @@ impl Stage {
         Ok(())
     }
 
+    pub(super) async fn api_keys(&mut self) -> Result<(), Failure> {
+        self.scene("API keys: a program acts for a user, with less than the user may do");
+        let user = self.client.with_token(&self.token);
+        let asked = json!({ "name": "backup", "scope": "notes:read", "days": 30 });
+        let key = user.post("/api/v1/api-keys", &asked).await?.expect(StatusCode::CREATED)?;
+        let (id, text_of_key) = (key.text("id")?, key.text("key")?);
+        show(&format!("shown once: {}…", text_of_key.get(..25).unwrap_or_default()));
+        let program = self.client.with_api_key(&text_of_key);
+        program.get("/api/v1/notes").await?.expect(StatusCode::OK)?;
+        show("it reads the notes");
+        let note = json!({ "text": "from a program" });
+        let refused = program.post("/api/v1/notes", &note).await?.expect(StatusCode::FORBIDDEN)?;
+        show(&format!("it writes: {}", problem(&refused)?));
+        let more = program.post("/api/v1/api-keys", &asked).await?.expect(StatusCode::FORBIDDEN)?;
+        show(&format!("it makes another key: {}", problem(&more)?));
+        let path = format!("/api/v1/api-keys/{id}");
+        user.send(Method::DELETE, &path, None).await?.expect(StatusCode::NO_CONTENT)?;
+        let ended = program.get("/api/v1/notes").await?.expect(StatusCode::UNAUTHORIZED)?;
+        show(&format!("its owner ends it: {}", problem(&ended)?));
+        Ok(())
+    }
+
     pub(super) async fn refresh(&mut self) -> Result<(), Failure> {
         self.scene("A refresh token is replaced at each use, and a retry gets the same successor");
         let first = self.new_session().await?;

@@ -1,0 +1,18 @@
+-- KEYS[1] the owner's set, and KEYS[2] its earlier name, if there is one. Moves the ids to the present name,
+-- drops those of keys that have ended, and returns the others.
+local function owned(head)
+  if KEYS[2] then
+    local ids = redis.call('SMEMBERS', KEYS[2])
+    if #ids > 0 then redis.call('SADD', KEYS[1], unpack(ids)) end
+    redis.call('DEL', KEYS[2])
+  end
+  local alive = {}
+  for _, id in ipairs(redis.call('SMEMBERS', KEYS[1])) do
+    if redis.call('EXISTS', head .. id) == 1 then
+      alive[#alive + 1] = id
+    else
+      redis.call('SREM', KEYS[1], id)
+    end
+  end
+  return alive
+end

@@ -1,0 +1,375 @@
+//! Keys in a remote store: copies of its answers, questions, outages.
+
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use hardpoint_auth::{
+    StoreError,
+    api_key::{ApiKeyId, BoxFuture, PutApiKey, Rate, RemoteApiKeys},
+};
+use hardpoint_core::{Peer, event::StoreErrorKind};
+use http::header::RETRY_AFTER;
+
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A store in another process: it answers after 10 ms, and may be down, silent or broken.
+#[derive(Clone)]
+struct Database {
+    kept: ApiKeyStore,
+    mode: Arc<Mutex<Mode>>,
+    questions: Arc<AtomicUsize>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Mode {
+    Up,
+    Down,
+    Silent,
+    Panicking,
+}
+
+impl Database {
+    fn new() -> Self {
+        Self { kept: memory(), mode: Arc::new(Mutex::new(Mode::Up)), questions: Arc::default() }
+    }
+
+    fn set(&self, mode: Mode) {
+        *self.mode.lock().unwrap() = mode;
+    }
+
+    /// How many questions were asked since this was asked last.
+    fn questions(&self) -> usize {
+        self.questions.swap(0, Ordering::SeqCst)
+    }
+
+    fn store(&self) -> ApiKeyStore {
+        ApiKeyStore::remote(Arc::new(self.clone()))
+    }
+
+    fn answer<T: Send + 'static>(
+        &self,
+        answer: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> BoxFuture<T> {
+        let mode = *self.mode.lock().unwrap();
+        Box::pin(async move {
+            match mode {
+                Mode::Up => {
+                    // Read now, and heard later.
+                    let answer = answer.await;
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                    answer
+                }
+                Mode::Down => Err(StoreError::new(StoreErrorKind::Timeout)),
+                Mode::Silent => std::future::pending().await,
+                Mode::Panicking => panic!("the store panics"),
+            }
+        })
+    }
+}
+
+impl RemoteApiKeys for Database {
+    fn put(&self, put: &PutApiKey<'_>) -> BoxFuture<bool> {
+        let kept = self.kept.clone();
+        let (id, digest, most, lifetime) = (put.id, *put.digest, put.most, put.lifetime);
+        let [name, scope] = [put.name, put.scope].map(str::to_owned);
+        self.answer(async move {
+            let put = PutApiKey {
+                id,
+                digest: &digest,
+                owner: ALICE,
+                name: &name,
+                scope: &scope,
+                lifetime,
+                most,
+            };
+            kept.put(&put).await
+        })
+    }
+
+    fn find(&self, id: ApiKeyId) -> BoxFuture<Option<ApiKeyRecord>> {
+        self.questions.fetch_add(1, Ordering::SeqCst);
+        let kept = self.kept.clone();
+        self.answer(async move { kept.find(id).await })
+    }
+
+    fn list(&self, _: ApiKeyOwner<'_>) -> BoxFuture<Vec<ApiKeyRecord>> {
+        let kept = self.kept.clone();
+        self.answer(async move { kept.list(ALICE).await })
+    }
+
+    fn expire(&self, _: ApiKeyOwner<'_>, id: ApiKeyId, after: Duration) -> BoxFuture<bool> {
+        let kept = self.kept.clone();
+        self.answer(async move { kept.expire(ALICE, id, after).await })
+    }
+}
+
+fn fixture() -> (Database, ApiKeysBuilder) {
+    let database = Database::new();
+    let keys = keys(database.store()).time(Time::custom(TokioClock::new()));
+    (database, keys)
+}
+
+/// A key that nobody issued, with a checksum.
+async fn unknown() -> String {
+    issue(&keys(memory()).build().unwrap()).await.text.expose().to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_with_one_key_share_one_question() {
+    let (database, builder) = fixture();
+    let keys = builder.build().unwrap();
+    let issued = issue(&keys).await;
+    let calls = (0..1_000).map(|_| {
+        let (keys, text) = (keys.clone(), issued.text.expose().to_owned());
+        tokio::spawn(async move { status(&keys, &text).await })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        assert_eq!(call.await.unwrap(), StatusCode::OK);
+    }
+    assert_eq!(database.questions(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_in_use_is_asked_for_in_advance_so_that_no_request_waits() {
+    let (database, builder) = fixture();
+    let keys = builder.build().unwrap();
+    let issued = issue(&keys).await;
+    assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::OK);
+    database.questions();
+    for _ in 0..600 {
+        tokio::time::sleep(SECOND / 10).await;
+        let before = tokio::time::Instant::now();
+        assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::OK);
+        assert_eq!(before.elapsed(), Duration::ZERO);
+    }
+    assert!((11..=13).contains(&database.questions()), "twice in ten seconds, for a minute");
+    // After a pause the first request waits.
+    tokio::time::sleep(SECOND * 10).await;
+    let before = tokio::time::Instant::now();
+    assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::OK);
+    assert_eq!(before.elapsed(), Duration::from_millis(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ended_key_is_refused_at_once_here_and_in_ten_seconds_elsewhere() {
+    let (database, builder) = fixture();
+    let here = builder.build().unwrap();
+    let elsewhere = keys(database.store()).time(Time::custom(TokioClock::new())).build().unwrap();
+    let issued = issue(&here).await;
+    let text = issued.text.expose();
+    for keys in [&here, &elsewhere] {
+        assert_eq!(status(keys, text).await, StatusCode::OK);
+    }
+    assert!(here.revoke(ALICE, issued.id).await.unwrap());
+    assert_eq!(status(&here, text).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(status(&elsewhere, text).await, StatusCode::OK);
+    for _ in 0..10 {
+        tokio::time::sleep(SECOND).await;
+        status(&elsewhere, text).await;
+    }
+    assert_eq!(status(&elsewhere, text).await, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_was_read_before_the_key_ended_is_not_kept() {
+    let (database, builder) = fixture();
+    let keys = builder.build().unwrap();
+    let issued = issue(&keys).await;
+    let asked = {
+        let (keys, text) = (keys.clone(), issued.text.expose().to_owned());
+        tokio::spawn(async move { status(&keys, &text).await })
+    };
+    // The store has read the key, and its answer is on the way.
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    assert_eq!(database.questions(), 1);
+    database.kept.expire(ALICE, issued.id, Duration::ZERO).await.unwrap();
+    database.set(Mode::Down);
+    // The store ended it, and its answer was lost.
+    assert!(keys.revoke(ALICE, issued.id).await.is_err());
+    database.set(Mode::Up);
+    assert_eq!(asked.await.unwrap(), StatusCode::OK, "it began before");
+    assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_outlives_an_outage_of_a_minute_and_others_get_503() {
+    let (database, builder) = fixture();
+    let told = Told::default();
+    let keys = builder.telemetry(&told.telemetry()).build().unwrap();
+    let [used, unused] = [issue(&keys).await, issue(&keys).await];
+    assert_eq!(status(&keys, used.text.expose()).await, StatusCode::OK);
+    database.set(Mode::Down);
+    database.questions();
+    for _ in 0..690 {
+        tokio::time::sleep(SECOND / 10).await;
+        assert_eq!(status(&keys, used.text.expose()).await, StatusCode::OK);
+    }
+    let asked = database.questions();
+    assert!((55..=66).contains(&asked), "once a second since five: {asked}");
+    let (response, _) = call(&AuthLayer::new(keys.clone()), request(unused.text.expose())).await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(response.headers().contains_key(RETRY_AFTER));
+    tokio::time::sleep(SECOND * 2).await;
+    told.take();
+    assert_eq!(status(&keys, used.text.expose()).await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(told.take(), [Err(ApiKeyErrorKind::Unavailable)]);
+    database.set(Mode::Up);
+    for key in [&used, &unused] {
+        assert_eq!(status(&keys, key.text.expose()).await, StatusCode::OK);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_of_an_expired_key_is_refused_without_a_question() {
+    let (database, builder) = fixture();
+    let told = Told::default();
+    let keys = builder.telemetry(&told.telemetry()).build().unwrap();
+    let issued = keys.issue(NewApiKey::new(ALICE).lifetime(SECOND * 3)).await.unwrap();
+    assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::OK);
+    tokio::time::sleep(SECOND * 3).await;
+    assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(told.take(), [Ok(()), Err(ApiKeyErrorKind::Expired)]);
+    assert_eq!(database.questions(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_panics_is_asked_again() {
+    let (database, builder) = fixture();
+    let keys = builder.build().unwrap();
+    let issued = issue(&keys).await;
+    database.set(Mode::Panicking);
+    assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::SERVICE_UNAVAILABLE);
+    database.set(Mode::Up);
+    assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::OK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_answer_serves_others_if_the_client_that_needed_it_leaves() {
+    let (database, builder) = fixture();
+    let keys = builder.build().unwrap();
+    let issued = issue(&keys).await;
+    let leaves = status(&keys, issued.text.expose());
+    tokio::time::timeout(Duration::from_millis(5), leaves).await.unwrap_err();
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let before = tokio::time::Instant::now();
+    assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::OK);
+    assert_eq!((before.elapsed(), database.questions()), (Duration::ZERO, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_most_64_questions_wait_for_a_silent_store_and_known_keys_are_not_affected() {
+    let (database, builder) = fixture();
+    let keys = builder.build().unwrap();
+    let issued = issue(&keys).await;
+    assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::OK);
+    database.set(Mode::Silent);
+    database.questions();
+    for _ in 0..100 {
+        let (keys, text) = (keys.clone(), unknown().await);
+        tokio::spawn(async move { status(&keys, &text).await });
+    }
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(database.questions(), 64);
+    assert_eq!(status(&keys, &unknown().await).await, StatusCode::SERVICE_UNAVAILABLE);
+    for _ in 0..60 {
+        tokio::time::sleep(SECOND).await;
+        assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::OK, "by its copy");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn made_up_keys_of_one_network_soon_reach_the_store_no_more() {
+    let (database, builder) = fixture();
+    let three = std::num::NonZeroU32::new(3).unwrap();
+    let keys = builder.unknown_keys(Rate::new(three, SECOND * 30)).build().unwrap();
+    let [known, fresh] = [issue(&keys).await, issue(&keys).await];
+    let layer = AuthLayer::new(keys);
+    let ask = async |key: &str, last: u8| {
+        let mut request = request(key);
+        request.extensions_mut().insert(Peer::new(([203, 0, 113, last], 9).into()));
+        call(&layer, request).await.0
+    };
+    assert_eq!(ask(known.text.expose(), 1).await.status(), StatusCode::OK);
+    database.questions();
+    let made_up = unknown().await;
+    for _ in 0..5 {
+        assert_eq!(ask(&made_up, 1).await.status(), StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(database.questions(), 1, "that it does not exist is known for ten seconds");
+    for _ in 0..2 {
+        assert_eq!(ask(&unknown().await, 1).await.status(), StatusCode::UNAUTHORIZED);
+    }
+    database.questions();
+    let refused = ask(&unknown().await, 1).await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(refused.headers()[RETRY_AFTER], "10");
+    assert_eq!(ask(fresh.text.expose(), 1).await.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(database.questions(), 0);
+    assert_eq!(ask(known.text.expose(), 1).await.status(), StatusCode::OK, "it has a copy");
+    assert_eq!(ask(fresh.text.expose(), 2).await.status(), StatusCode::OK, "another network");
+    tokio::time::sleep(SECOND * 10).await;
+    assert_eq!(ask(&unknown().await, 1).await.status(), StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn copies_are_bounded_and_made_up_keys_evict_none_of_a_key() {
+    let (database, builder) = fixture();
+    let keys = builder.capacity(64).fresh_for(SECOND * 1_000).build().unwrap();
+    let issued = issue(&keys).await;
+    assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::OK);
+    for _ in 0..2_000 {
+        status(&keys, &unknown().await).await;
+    }
+    database.questions();
+    assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::OK);
+    assert_eq!(database.questions(), 0);
+    // One in each of 64 places: many are evicted, and no more are kept than there are places.
+    let mut texts = Vec::new();
+    for _ in 0..10 {
+        let many =
+            ApiKeysBuilder::max_per_owner(super::keys(database.store()), std::num::NonZeroU32::MAX);
+        let other = many.build().unwrap();
+        for _ in 0..20 {
+            texts.push(issue(&other).await.text.expose().to_owned());
+        }
+    }
+    for text in &texts {
+        assert_eq!(status(&keys, text).await, StatusCode::OK);
+    }
+    database.questions();
+    for text in &texts {
+        assert_eq!(status(&keys, text).await, StatusCode::OK);
+    }
+    assert!(database.questions() >= 200 - 64, "the others had been evicted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_time_for_copies_the_store_is_asked_for_each_request() {
+    let (database, builder) = fixture();
+    let keys = builder.fresh_for(Duration::ZERO).stale_if_error(Duration::ZERO).build().unwrap();
+    let issued = issue(&keys).await;
+    for _ in 0..3 {
+        assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::OK);
+    }
+    assert_eq!(database.questions(), 3);
+    database.kept.expire(ALICE, issued.id, Duration::ZERO).await.unwrap();
+    assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::UNAUTHORIZED);
+    database.set(Mode::Down);
+    assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[test]
+fn outside_of_a_runtime_no_store_is_asked() {
+    use hardpoint_auth::{Attempt, Authenticator, Credential};
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let text = runtime.block_on(async { unknown().await });
+    let keys = runtime.block_on(async { fixture().1.build().unwrap() });
+    let attempt = keys.authenticate(Credential::new(&text));
+    let Attempt::Now(Err(rejection)) = attempt else { panic!("{attempt:?}") };
+    assert_eq!(rejection.problem().status(), StatusCode::SERVICE_UNAVAILABLE);
+}
