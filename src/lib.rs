@@ -142,6 +142,8 @@ pub mod _manual {
     pub mod accounts {}
     #[doc = include_str!("../docs/adopt.md")]
     pub mod adopt {}
+    #[doc = include_str!("../docs/api-keys.md")]
+    pub mod api_keys {}
     #[doc = include_str!("../docs/ARCHITECTURE.md")]
     pub mod architecture {}
     #[doc = include_str!("../docs/auth.md")]

@@ -16,6 +16,7 @@ use hardpoint_bench_gate::scenario::{self, Scenario};
 #[bench::token_verify_es256(scenario::token_es256())]
 #[bench::token_verify_rs256(scenario::token_rs256())]
 #[bench::token_refused(scenario::token_refused())]
+#[bench::api_key_known(scenario::api_key_known())]
 #[bench::request_record(scenario::record())]
 #[bench::request_record_unlogged(scenario::record_unlogged())]
 #[bench::log_event_in_span(scenario::log_event())]

@@ -18,9 +18,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    routes::App,
+    routes::{App, ISSUER},
     session::{asked_for, date},
 };
+
+/// The owner with this account.
+pub(crate) fn owner(account: &str) -> ApiKeyOwner<'_> {
+    ApiKeyOwner::new(account).issuer(ISSUER)
+}
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// The longest life of a key, in days.
@@ -81,8 +86,7 @@ pub(crate) async fn end(
     {
         return Ok(StatusCode::NO_CONTENT);
     }
-    // The same for a key of another user and for one that does not exist.
-    Err(Problem::from_status(StatusCode::NOT_FOUND).into())
+    Err(not_found().into())
 }
 
 /// `POST /api/v1/api-keys/{id}/rotate`
@@ -92,12 +96,20 @@ pub(crate) async fn rotate(
     Path(id): Path<String>,
 ) -> Result<(StatusCode, Json<Value>), RejectionResponse> {
     user.require_method(AuthMethod::Token)?;
-    if let Ok(id) = id.parse()
-        && let Some(next) = app.api_keys.rotate(ApiKeyOwner::from(&*user), id, OVERLAP).await?
-    {
-        return Ok((StatusCode::CREATED, issued(&next)));
+    let owner = ApiKeyOwner::from(&*user);
+    let keys = app.api_keys.list(owner).await?;
+    let former = keys.iter().find(|key| key.id.as_str() == id).ok_or_else(not_found)?;
+    // Nor does a session renew scopes that it does not have.
+    if !former.scope.is_empty() {
+        user.require(&former.scope.parse().map_err(|_| not_found())?)?;
     }
-    Err(Problem::from_status(StatusCode::NOT_FOUND).into())
+    let next = app.api_keys.rotate(owner, former.id, OVERLAP).await?.ok_or_else(not_found)?;
+    Ok((StatusCode::CREATED, issued(&next)))
+}
+
+/// The same for a key of another user and for one that does not exist.
+fn not_found() -> Problem {
+    Problem::from_status(StatusCode::NOT_FOUND)
 }
 
 /// The only answer that contains a key.

@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use crate::{
     USAGE,
     accounts::{Account, counted_as},
+    api_keys,
     recovery::state,
     routes::App,
     session,
@@ -74,7 +75,7 @@ async fn unlock(
     Ok(Json(json!({ "had_failures": had_failures })))
 }
 
-/// Lists the sessions of an account, or ends them.
+/// Lists the sessions of an account, or ends them and its API keys.
 async fn sessions(
     State(app): State<Arc<App>>,
     Json(target): Json<Target>,
@@ -82,6 +83,7 @@ async fn sessions(
     let account = find(&app, &target.email).await?;
     if target.end {
         let ended = app.sessions.revoke_all(&account.id).await?;
+        app.api_keys.revoke_all(api_keys::owner(&account.id)).await?;
         return Ok(Json(json!({ "ended": ended })));
     }
     let sessions = app.sessions.sessions(&account.id).await?;
@@ -97,7 +99,7 @@ async fn find(app: &App, email: &str) -> Result<Account, Problem> {
 const HELP: &str = "\
 usage: hardened-api admin reset-password EMAIL   prints a one-time token for the owner
        hardened-api admin unlock EMAIL           forgets failed log-ins
-       hardened-api admin sessions EMAIL [--end] lists the sessions, or ends them
+       hardened-api admin sessions EMAIL [--end] lists the sessions, or ends them and all API keys
 It calls a running instance at HARDPOINT_ADMIN_LISTEN (default 127.0.0.1:3001) with
 HARDPOINT_ADMIN_TOKEN, which that instance must have been started with.";
 const TOKEN: &str = "HARDPOINT_ADMIN_TOKEN";

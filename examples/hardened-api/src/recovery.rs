@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use crate::{
     accounts::{Account, counted_as, created},
-    ids,
+    api_keys, ids,
     mail::prepared,
     passwords,
     routes::App,
@@ -108,8 +108,9 @@ async fn complete(
         // It has changed since it was found.
         return Err(OneTimeError::Invalid.into());
     }
-    // Including the sessions of a thief of the old password.
+    // Including the sessions of a thief of the old password, and the keys that the thief made.
     app.sessions.revoke_all(&account.id).await?;
+    app.api_keys.revoke_all(api_keys::owner(&account.id)).await?;
     unlock(&app, &email).await;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,5 +1,6 @@
 //! The operations that are counted.
 
+mod api_key;
 mod limiter;
 mod record;
 mod resilience;
@@ -8,6 +9,7 @@ mod stack;
 mod token;
 
 pub use self::{
+    api_key::api_key_known,
     limiter::{limiter_accept, limiter_accept_headers, limiter_check, limiter_refuse},
     record::{log_event, record, record_unlogged},
     resilience::{
@@ -67,6 +69,7 @@ mod tests {
     fn every_scenario_does_what_it_says() {
         // Each asserts its own outcome, in the runs that warm it up and in the counted one.
         for scenario in [
+            api_key_known,
             breaker_call,
             breaker_closed,
             breaker_refuse,

@@ -37,21 +37,23 @@ pub(super) enum Use {
 }
 
 impl Copy {
-    pub(super) fn new(record: Option<Arc<ApiKeyRecord>>, now: u64) -> Self {
-        Self { record, read_at: now, retry_at: now }
+    /// A copy of the answer to a question that was asked at this time.
+    pub(super) fn new(record: Option<Arc<ApiKeyRecord>>, asked_at: u64) -> Self {
+        Self { record, read_at: asked_at, retry_at: asked_at }
     }
 
     /// What the copy is good for now. In the second half of the time in which it is fresh, the store is
-    /// asked in advance, so that no request waits for a key that is in use.
-    pub(super) fn judge(&self, ages: Ages, now: u64) -> Use {
+    /// asked in advance, so that no request waits for a key that is in use. Nor does one wait while the
+    /// store is known to fail: it is asked once a second, and the copy decides.
+    pub(super) fn judge(&self, ages: Ages, store_fails: bool, now: u64) -> Use {
         let age = now.saturating_sub(self.read_at);
-        let may_ask = now >= self.retry_at;
-        if age < ages.fresh {
-            let is_due = self.record.is_some() && age >= ages.fresh / 2 && may_ask;
-            return if is_due { Use::DecideAndAsk } else { Use::Decide };
+        let decides = age < ages.fresh || (store_fails && self.survives_error(ages, now));
+        let is_due = self.record.is_some() && age >= ages.fresh / 2 && now >= self.retry_at;
+        match (decides, is_due) {
+            (false, _) => Use::AskFirst,
+            (true, false) => Use::Decide,
+            (true, true) => Use::DecideAndAsk,
         }
-        // While the store fails, it is asked once a second, and the copy decides in between.
-        if !may_ask && self.survives_error(ages, now) { Use::Decide } else { Use::AskFirst }
     }
 
     /// Whether the copy decides although the store does not answer.
@@ -73,7 +75,7 @@ impl Copy {
         self.retry_at = now.saturating_add(PAUSE);
     }
 
-    /// When it was read: the copy of a key in use is young.
+    /// When the store was asked for it: the copy of a key in use is young.
     pub(super) fn read_at(&self) -> u64 {
         self.read_at
     }
@@ -110,15 +112,17 @@ mod tests {
             (9_999, Use::DecideAndAsk),
             (10_000, Use::AskFirst),
         ] {
-            assert_eq!(copy.judge(AGES, 1_000 + age), expected, "{age}");
+            assert_eq!(copy.judge(AGES, false, 1_000 + age), expected, "{age}");
         }
     }
 
     #[test]
-    fn an_unknown_key_is_never_asked_for_in_advance() {
+    fn an_unknown_key_is_never_asked_for_in_advance_nor_used_when_it_is_old() {
         let copy = Copy::new(None, 0);
-        assert_eq!(copy.judge(AGES, 9_999), Use::Decide);
-        assert_eq!(copy.judge(AGES, 10_000), Use::AskFirst);
+        for store_fails in [false, true] {
+            assert_eq!(copy.judge(AGES, store_fails, 9_999), Use::Decide);
+            assert_eq!(copy.judge(AGES, store_fails, 10_000), Use::AskFirst);
+        }
         assert!(!copy.survives_error(AGES, 0) && copy.is_over(AGES, 10_000));
     }
 
@@ -126,21 +130,22 @@ mod tests {
     fn while_the_store_fails_it_is_asked_once_a_second_until_the_copy_is_too_old() {
         let mut copy = Copy::new(Some(record()), 0);
         copy.failed(6_000);
-        assert_eq!(copy.judge(AGES, 6_999), Use::Decide);
-        assert_eq!(copy.judge(AGES, 7_000), Use::DecideAndAsk);
+        assert_eq!(copy.judge(AGES, true, 6_999), Use::Decide);
+        assert_eq!(copy.judge(AGES, true, 7_000), Use::DecideAndAsk);
         copy.failed(10_500);
-        assert_eq!(copy.judge(AGES, 11_499), Use::Decide);
-        assert_eq!(copy.judge(AGES, 11_500), Use::AskFirst);
-        assert!(copy.survives_error(AGES, 69_999));
+        assert_eq!(copy.judge(AGES, true, 11_499), Use::Decide);
+        assert_eq!(copy.judge(AGES, true, 11_500), Use::DecideAndAsk);
+        assert_eq!(copy.judge(AGES, false, 11_499), Use::AskFirst, "it answers others");
         copy.failed(69_900);
-        assert_eq!(copy.judge(AGES, 69_999), Use::Decide);
-        assert_eq!(copy.judge(AGES, 70_000), Use::AskFirst, "revocation counts at last");
+        assert_eq!(copy.judge(AGES, true, 69_999), Use::Decide);
+        assert_eq!(copy.judge(AGES, true, 70_000), Use::AskFirst, "revocation counts at last");
         assert!(!copy.survives_error(AGES, 70_000) && copy.is_over(AGES, 70_000));
     }
 
     #[test]
     fn without_a_time_every_request_asks() {
         let copy = Copy::new(Some(record()), 5);
-        assert_eq!(copy.judge(Ages { fresh: 0, stale_if_error: 0 }, 5), Use::AskFirst);
+        let never = Ages { fresh: 0, stale_if_error: 0 };
+        assert_eq!(copy.judge(never, true, 5), Use::AskFirst);
     }
 }

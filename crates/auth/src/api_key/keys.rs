@@ -7,233 +7,42 @@ use std::{
 };
 
 use hardpoint_core::{
-    Identity, Rejection, Secret, Telemetry, Time,
-    event::{ApiKeyErrorKind, ApiKeyVerified, StoreFailed, StoreKind},
+    Identity, Rejection, Telemetry, Time,
+    event::{ApiKeyErrorKind, ApiKeyVerified, StoreErrorKind, StoreFailed, StoreKind},
 };
 use http::HeaderName;
 
 use super::{
-    ApiKeyError, ApiKeyId, ApiKeyOwner, ApiKeyRecord, ApiKeyStore, PutApiKey,
-    copy::Ages,
-    lookup::{self, Found, Lookup, Lookups, NotFound, Settings},
+    ApiKeyError, ApiKeyId, ApiKeyOwner, ApiKeyRecord, ApiKeyStore, ApiKeysBuilder, IssuedApiKey,
+    NewApiKey, Placed, PutApiKey,
+    lookup::{self, Found, Lookup, Lookups, NotFound},
     store::Kept,
     text::{Prefix, Presented, digest},
 };
-use crate::{
-    Attempt, AuthRejection, Authenticator, ConfigError, Credential, Scopes,
-    rate::Rate,
-    store::{StoreClock, StoreError, millis},
-};
+use crate::{Attempt, AuthRejection, Authenticator, Credential, store::StoreError};
 
 /// Makes API keys, and authenticates the callers who present them. See the [module docs](super).
 ///
 /// Clones share the keys and the copies.
 #[derive(Clone)]
 pub struct ApiKeys {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-struct Inner {
-    prefix: Prefix,
-    store: ApiKeyStore,
-    lookups: Option<Arc<Lookups>>,
-    header: HeaderName,
-    scheme: &'static str,
-    max_per_owner: NonZeroU32,
-    time: Time,
-    telemetry: Arc<OnceLock<Telemetry>>,
+pub(super) struct Inner {
+    pub(super) prefix: Prefix,
+    pub(super) store: ApiKeyStore,
+    /// Copies of what a remote store answered; `None` for one in memory.
+    pub(super) lookups: Option<Arc<Lookups>>,
+    pub(super) header: HeaderName,
+    pub(super) scheme: &'static str,
+    pub(super) max_per_owner: NonZeroU32,
+    pub(super) time: Time,
+    pub(super) telemetry: Arc<OnceLock<Telemetry>>,
 }
 
 debug_only!(Inner { prefix, store, lookups, header, scheme, max_per_owner });
 debug_only!(ApiKeys { inner });
-
-/// Sets up [`ApiKeys`].
-///
-/// | setting | default |
-/// |---|---|
-/// | [`header`](Self::header) | `x-api-key` |
-/// | [`scheme`](Self::scheme) | `ApiKey` |
-/// | [`max_per_owner`](Self::max_per_owner) | 20 |
-/// | [`fresh_for`](Self::fresh_for) | 10 s |
-/// | [`stale_if_error`](Self::stale_if_error) | 60 s |
-/// | [`capacity`](Self::capacity) | 10 000 keys |
-/// | [`unknown_keys`](Self::unknown_keys) | 60 a minute for each network |
-/// | [`time`](Self::time) | the system's clocks |
-/// | [`telemetry`](Self::telemetry) | the observer of the stack |
-#[must_use]
-pub struct ApiKeysBuilder {
-    prefix: String,
-    store: ApiKeyStore,
-    header: HeaderName,
-    scheme: &'static str,
-    max_per_owner: NonZeroU32,
-    fresh_for: Duration,
-    stale_if_error: Duration,
-    capacity: usize,
-    unknown_keys: Rate,
-    time: Time,
-    telemetry: Arc<OnceLock<Telemetry>>,
-}
-
-debug_only!(ApiKeysBuilder { prefix, store, header, scheme, max_per_owner });
-
-impl ApiKeysBuilder {
-    /// The header field that carries a key. Default: `x-api-key`.
-    pub fn header(mut self, header: HeaderName) -> Self {
-        self.header = header;
-        self
-    }
-
-    /// The scheme of a key in `Authorization`, and of the challenge. Default: `ApiKey`.
-    ///
-    /// With `Bearer`, clients send keys as they send tokens. Add the keys to the
-    /// [`AuthLayer`](crate::AuthLayer) before a [`TokenVerifier`](crate::TokenVerifier), which takes
-    /// every credential that it is asked about; the keys take only what begins with their prefix.
-    pub const fn scheme(mut self, scheme: &'static str) -> Self {
-        self.scheme = scheme;
-        self
-    }
-
-    /// How many keys an owner may have. Default: 20, which is enough to have one for each client and to
-    /// rotate it. More keys take more memory and hide unused ones.
-    pub const fn max_per_owner(mut self, most: NonZeroU32) -> Self {
-        self.max_per_owner = most;
-        self
-    }
-
-    /// How long a copy of what a remote store answered is used. Default: 10 s.
-    ///
-    /// A key that another instance ended is accepted here for at most this long. A longer time saves the
-    /// store questions: it is asked about twice in this time for each key in use. With 0 every request
-    /// waits for the store; requests with the same key at the same time share one question.
-    pub const fn fresh_for(mut self, fresh_for: Duration) -> Self {
-        self.fresh_for = fresh_for;
-        self
-    }
-
-    /// How long after that a copy is still used if the store does not answer. Default: 60 s, the length
-    /// of a restart. Then the answer is 503. A longer time survives a longer outage, in which ended keys
-    /// are accepted; with 0 the first failure is visible.
-    pub const fn stale_if_error(mut self, stale_if_error: Duration) -> Self {
-        self.stale_if_error = stale_if_error;
-        self
-    }
-
-    /// How many copies of keys are kept, and a quarter as many copies of the fact that a key does not
-    /// exist. Default: 10 000, about 4 MiB. The copy that was read longest ago goes first; a key without
-    /// a copy costs a question.
-    pub const fn capacity(mut self, capacity: usize) -> Self {
-        self.capacity = capacity;
-        self
-    }
-
-    /// How many unknown keys a network of clients may present until it has to wait, so that made-up keys
-    /// do not flood the store. Default: 60 a minute. An unknown key counts once in
-    /// [`fresh_for`](Self::fresh_for). Keys that have a copy are not affected.
-    pub const fn unknown_keys(mut self, rate: Rate) -> Self {
-        self.unknown_keys = rate;
-        self
-    }
-
-    /// Reads the time from this handle. Default: the system's clocks.
-    pub fn time(mut self, time: impl Into<Time>) -> Self {
-        self.time = time.into();
-        self
-    }
-
-    /// Reports each verification to this observer. Default: to the observer of the stack.
-    pub fn telemetry(self, telemetry: &Telemetry) -> Self {
-        telemetry.fill(&self.telemetry);
-        self
-    }
-
-    /// The keys.
-    ///
-    /// # Errors
-    /// [`ConfigError::ApiKeyPrefix`] if the prefix is not 2 to 32 of `a-z`, `0-9` and `_`, from a letter
-    /// to a letter or digit.
-    pub fn build(self) -> Result<ApiKeys, ConfigError> {
-        let prefix = Prefix::new(&self.prefix);
-        let prefix = prefix.ok_or(ConfigError::ApiKeyPrefix(self.prefix))?;
-        let ages =
-            Ages { fresh: millis(self.fresh_for), stale_if_error: millis(self.stale_if_error) };
-        let settings = Settings { ages, capacity: self.capacity, unknown: self.unknown_keys };
-        let lookups = match &self.store.kept {
-            Kept::Memory(_) => None,
-            Kept::Remote(store) => {
-                let (clock, telemetry) =
-                    (StoreClock::new(self.time.clone()), Arc::clone(&self.telemetry));
-                Some(Arc::new(Lookups::new(Arc::clone(store), settings, clock, telemetry)))
-            }
-        };
-        Ok(ApiKeys {
-            inner: Arc::new(Inner {
-                prefix,
-                store: self.store,
-                lookups,
-                header: self.header,
-                scheme: self.scheme,
-                max_per_owner: self.max_per_owner,
-                time: self.time,
-                telemetry: self.telemetry,
-            }),
-        })
-    }
-}
-
-/// A key that is to be made.
-#[derive(Clone)]
-#[must_use]
-pub struct NewApiKey<'a> {
-    owner: ApiKeyOwner<'a>,
-    name: &'a str,
-    scope: Arc<str>,
-    lifetime: Option<Duration>,
-}
-
-debug_only!(NewApiKey<'_> { lifetime });
-
-impl<'a> NewApiKey<'a> {
-    /// A key of this owner that is granted no scope and lives 90 days.
-    pub fn new(owner: ApiKeyOwner<'a>) -> Self {
-        const DAYS_90: Duration = Duration::from_secs(90 * 24 * 60 * 60);
-
-        Self { owner, name: "API key", scope: "".into(), lifetime: Some(DAYS_90) }
-    }
-
-    /// What its owner calls it: 1 to 100 bytes. Default: `API key`.
-    pub const fn name(mut self, name: &'a str) -> Self {
-        self.name = name;
-        self
-    }
-
-    /// Grants these scopes. Default: none. Grant no scope that the owner does not have.
-    pub fn scopes(mut self, scopes: &Scopes) -> Self {
-        self.scope = scopes.as_str().into();
-        self
-    }
-
-    /// How long it lives. Default: 90 days, so that a forgotten key ends by itself.
-    pub const fn lifetime(mut self, lifetime: Duration) -> Self {
-        self.lifetime = Some(lifetime);
-        self
-    }
-
-    /// Lets it live until it is ended. A copy of it that its owner forgot works for ever.
-    pub const fn dangerous_never_expires(mut self) -> Self {
-        self.lifetime = None;
-        self
-    }
-}
-
-/// A key that was made. `Debug` hides it.
-#[derive(Debug)]
-pub struct IssuedApiKey {
-    /// Its id.
-    pub id: ApiKeyId,
-    /// Its text. Show it to the owner once, and keep it nowhere.
-    pub text: Secret<str>,
-}
 
 /// The longest name, in bytes.
 const MAX_NAME: usize = 100;
@@ -242,22 +51,7 @@ impl ApiKeys {
     /// Keeps keys in `store`. All of them begin with `prefix` and an underscore, such as
     /// `acme_live_…`, so that people and scanners recognize them.
     pub fn builder(prefix: impl Into<String>, store: ApiKeyStore) -> ApiKeysBuilder {
-        const SIXTY: NonZeroU32 = NonZeroU32::new(60).unwrap();
-        const TWENTY: NonZeroU32 = NonZeroU32::new(20).unwrap();
-
-        ApiKeysBuilder {
-            prefix: prefix.into(),
-            store,
-            header: HeaderName::from_static("x-api-key"),
-            scheme: "ApiKey",
-            max_per_owner: TWENTY,
-            fresh_for: Duration::from_secs(10),
-            stale_if_error: Duration::from_secs(60),
-            capacity: 10_000,
-            unknown_keys: Rate::new(SIXTY, Duration::from_secs(60)),
-            time: Time::system(),
-            telemetry: Arc::default(),
-        }
+        ApiKeysBuilder::new(prefix.into(), store)
     }
 
     /// Makes a key.
@@ -266,8 +60,9 @@ impl ApiKeys {
     /// [`ApiKeyError::Name`], [`ApiKeyError::TooMany`], [`ApiKeyError::Randomness`], or
     /// [`ApiKeyError::Store`] if the store did not answer or is full.
     pub async fn issue(&self, new: NewApiKey<'_>) -> Result<IssuedApiKey, ApiKeyError> {
-        let most = self.inner.max_per_owner;
-        self.put(&new, most).await?.ok_or(ApiKeyError::TooMany { most: most.get() })
+        let issued = self.put(&new, None).await?;
+        // A store that was not asked for a former key misses none.
+        issued.ok_or_else(|| ApiKeyError::Store(StoreError::new(StoreErrorKind::Corrupt)))
     }
 
     /// The keys of an owner that have not ended, the newest first.
@@ -281,24 +76,50 @@ impl ApiKeys {
     /// Ends a key of this owner, and returns whether the owner had it. This instance refuses it from now
     /// on, others within [`fresh_for`](ApiKeysBuilder::fresh_for).
     ///
+    /// # Cancellation
+    /// The store is told before anything is awaited. If the future is dropped, the key ends, unless the
+    /// store is down.
+    ///
     /// # Errors
     /// [`ApiKeyError::Store`] if the store did not answer. The key may have ended.
     pub async fn revoke(&self, owner: ApiKeyOwner<'_>, id: ApiKeyId) -> Result<bool, ApiKeyError> {
-        self.expire(owner, id, Duration::ZERO).await
+        let mut forgets = self.forget_after(owner, id);
+        let expired = self.inner.store.expire(owner, id, Duration::ZERO).await;
+        if matches!(expired, Ok(false)) {
+            // A stranger who names the id does not make its owner wait for the store.
+            forgets.lookups = None;
+        }
+        expired.map_err(|error| self.failed(error))
+    }
+
+    /// Ends all keys of this owner, for example after its password was stolen, and returns their number.
+    ///
+    /// # Errors
+    /// [`ApiKeyError::Store`] if the store did not answer. Some of the keys may have ended.
+    pub async fn revoke_all(&self, owner: ApiKeyOwner<'_>) -> Result<usize, ApiKeyError> {
+        let mut ended = 0;
+        loop {
+            let keys = self.list(owner).await?;
+            if keys.is_empty() {
+                return Ok(ended);
+            }
+            for key in keys {
+                ended += usize::from(self.revoke(owner, key.id).await?);
+            }
+        }
     }
 
     /// Makes a key in place of another one of this owner, with its name, its scopes and its lifetime.
     /// Both work for `overlap`, in which clients change over; then the former one ends. `None` if the
     /// owner has no such key.
     ///
+    /// Check before that the owner still has the scopes of the key, which [`list`](Self::list) returns.
     /// For the overlap the owner may have one key more than
     /// [`max_per_owner`](ApiKeysBuilder::max_per_owner).
     ///
-    /// # Cancellation
-    /// If the future is dropped, the new key may exist without anyone knowing it. It is in the list.
-    ///
     /// # Errors
-    /// As [`issue`](Self::issue). If the store fails after the new key was made, neither key ended early.
+    /// As [`issue`](Self::issue). If the store did not answer, the new key may exist: it is in the list,
+    /// and can be rotated in turn.
     pub async fn rotate(
         &self,
         owner: ApiKeyOwner<'_>,
@@ -313,22 +134,22 @@ impl ApiKeys {
             scope: Arc::clone(&record.scope),
             lifetime: record.expires.map(|expires| expires.saturating_sub(record.created)),
         };
-        let most = self.inner.max_per_owner.saturating_add(1);
-        let issued = self.put(&new, most).await?;
-        let issued = issued.ok_or(ApiKeyError::TooMany { most: most.get() })?;
-        self.expire(owner, id, overlap).await?;
-        Ok(Some(issued))
+        // The copy of the former key does not know yet when it ends.
+        let _forgets = self.forget_after(owner, id);
+        self.put(&new, Some((id, overlap))).await
     }
 
+    /// Makes a key; `None` if the owner does not have the former one.
     async fn put(
         &self,
         new: &NewApiKey<'_>,
-        most: NonZeroU32,
+        former: Option<(ApiKeyId, Duration)>,
     ) -> Result<Option<IssuedApiKey>, ApiKeyError> {
         if new.name.is_empty() || new.name.len() > MAX_NAME {
             return Err(ApiKeyError::Name { most: MAX_NAME });
         }
         let (id, text) = self.inner.prefix.generate().ok_or(ApiKeyError::Randomness)?;
+        let most = self.inner.max_per_owner.get().saturating_add(former.is_some().into());
         let put = PutApiKey {
             id,
             digest: &digest(text.expose()),
@@ -336,24 +157,20 @@ impl ApiKeys {
             name: new.name,
             scope: &new.scope,
             lifetime: new.lifetime,
-            most: most.get(),
+            most,
+            former,
         };
-        let is_kept = self.inner.store.put(&put).await.map_err(|error| self.failed(error))?;
-        Ok(is_kept.then_some(IssuedApiKey { id, text }))
+        match self.inner.store.put(&put).await.map_err(|error| self.failed(error))? {
+            Placed::Kept => Ok(Some(IssuedApiKey { id, text })),
+            Placed::NoFormer => Ok(None),
+            Placed::TooMany => Err(ApiKeyError::TooMany { most }),
+        }
     }
 
-    async fn expire(
-        &self,
-        owner: ApiKeyOwner<'_>,
-        id: ApiKeyId,
-        after: Duration,
-    ) -> Result<bool, ApiKeyError> {
-        let expired = self.inner.store.expire(owner, id, after).await;
-        // Also after an error: the store may have done it.
-        if let Some(lookups) = &self.inner.lookups {
-            lookups.forget(id);
-        }
-        expired.map_err(|error| self.failed(error))
+    /// Forgets the copy of a key when this is dropped: after the store was told to end it, whether it
+    /// answered or not, and also if the caller does not wait for the answer.
+    fn forget_after<'a>(&'a self, owner: ApiKeyOwner<'a>, id: ApiKeyId) -> ForgetAfter<'a> {
+        ForgetAfter { lookups: self.inner.lookups.as_deref(), owner, id }
     }
 
     fn failed(&self, error: StoreError) -> ApiKeyError {
@@ -361,6 +178,21 @@ impl ApiKeys {
             telemetry.on(&StoreFailed::new(StoreKind::ApiKey, error.kind()).into());
         }
         ApiKeyError::Store(error)
+    }
+}
+
+/// See [`ApiKeys::forget_after`].
+struct ForgetAfter<'a> {
+    lookups: Option<&'a Lookups>,
+    owner: ApiKeyOwner<'a>,
+    id: ApiKeyId,
+}
+
+impl Drop for ForgetAfter<'_> {
+    fn drop(&mut self) {
+        if let Some(lookups) = self.lookups {
+            lookups.forget(self.owner, self.id);
+        }
     }
 }
 
@@ -387,7 +219,10 @@ impl Inner {
         found: Result<Found, NotFound>,
     ) -> Result<Identity, Refused> {
         let record = found?.ok_or(Refused::Key(ApiKeyErrorKind::Unknown))?;
-        record.admit(presented, || self.time.unix()).map_err(Refused::Key)
+        // A store in memory has judged by its own clock, and steps of the calendar do not matter to it.
+        let is_copy = self.lookups.is_some();
+        let now = || if is_copy { self.time.unix() } else { Duration::ZERO };
+        record.admit(presented, now).map_err(Refused::Key)
     }
 
     /// Reports a verification for an authentication layer.

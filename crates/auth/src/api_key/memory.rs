@@ -10,7 +10,7 @@ use std::{
 
 use hardpoint_core::event::StoreErrorKind;
 
-use super::{ApiKeyId, ApiKeyOwner, ApiKeyRecord, ApiKeyStore, PutApiKey, store::Kept};
+use super::{ApiKeyId, ApiKeyOwner, ApiKeyRecord, ApiKeyStore, Placed, PutApiKey, store::Kept};
 use crate::{
     InMemory,
     shards::Shards,
@@ -48,7 +48,7 @@ impl From<InMemory> for ApiKeyStore {
 }
 
 impl MemoryApiKeys {
-    pub(super) fn put(&self, put: &PutApiKey<'_>) -> Result<bool, StoreError> {
+    pub(super) fn put(&self, put: &PutApiKey<'_>) -> Result<Placed, StoreError> {
         let (owner, now) = (self.digest(put.owner), self.clock.now());
         let mut owners = self.by_owner.lock(&owner);
         owners.sweep(now, true, |own| {
@@ -57,8 +57,11 @@ impl MemoryApiKeys {
         });
         let own = owners.entries.entry(owner).or_default();
         self.drop_ended(own);
+        if put.former.is_some_and(|(former, _)| !own.contains(&former)) {
+            return Ok(Placed::NoFormer);
+        }
         if own.len() >= usize::try_from(put.most).unwrap_or(usize::MAX) {
-            return Ok(false);
+            return Ok(Placed::TooMany);
         }
         let mut keys = self.by_id.lock(&put.id);
         let ended = keys.sweep(now, self.has_room(), |record| record.is_over(time(now)));
@@ -78,9 +81,13 @@ impl MemoryApiKeys {
             expires: put.lifetime.map(|lifetime| time(now.saturating_add(millis(lifetime)))),
         };
         keys.entries.insert(put.id, Arc::new(record));
+        drop(keys);
         own.push(put.id);
         self.count.fetch_add(1, Ordering::Relaxed);
-        Ok(true)
+        if let Some((former, after)) = put.former {
+            self.expire(put.owner, former, after);
+        }
+        Ok(Placed::Kept)
     }
 
     pub(super) fn find(&self, id: ApiKeyId) -> Option<Arc<ApiKeyRecord>> {

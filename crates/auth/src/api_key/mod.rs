@@ -86,11 +86,13 @@
 //! - Behind a network without an address, as in a hyper loop without
 //!   [`Peer`](hardpoint_core::Peer), unknown keys are not counted.
 
+mod builder;
 mod copy;
 mod error;
 mod keys;
 mod lookup;
 mod memory;
+mod new;
 mod record;
 #[cfg(feature = "redis")]
 pub mod redis;
@@ -98,10 +100,12 @@ mod store;
 mod text;
 
 pub use self::{
+    builder::ApiKeysBuilder,
     error::ApiKeyError,
-    keys::{ApiKeys, ApiKeysBuilder, IssuedApiKey, NewApiKey},
+    keys::ApiKeys,
+    new::{IssuedApiKey, NewApiKey},
     record::{ApiKeyOwner, ApiKeyRecord},
-    store::{ApiKeyStore, PutApiKey, RemoteApiKeys},
+    store::{ApiKeyStore, Placed, PutApiKey, RemoteApiKeys},
     text::{ApiKeyId, ParseApiKeyIdError},
 };
 pub use crate::{rate::Rate, store::BoxFuture};

@@ -40,9 +40,22 @@ pub struct PutApiKey<'a> {
     pub lifetime: Option<Duration>,
     /// How many keys the owner may have, this one included.
     pub most: u32,
+    /// The key in whose place it is made, and after how long that one expires, unless it expires before.
+    pub former: Option<(ApiKeyId, Duration)>,
 }
 
-debug_only!(PutApiKey<'_> { id, lifetime, most });
+debug_only!(PutApiKey<'_> { id, lifetime, most, former });
+
+/// What became of a key that was to be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placed {
+    /// It is kept, and the former one expires.
+    Kept,
+    /// Nothing has changed: the owner does not have the former key.
+    NoFormer,
+    /// Nothing has changed: the owner has as many keys as it may have.
+    TooMany,
+}
 
 /// Keeps API keys outside of this process, so that several instances share them: a table of the
 /// application's database, or a Redis server.
@@ -56,9 +69,8 @@ debug_only!(PutApiKey<'_> { id, lifetime, most });
 /// 3. The store keeps the digest of a key, and never its text.
 /// 4. The suite in `tests/it/api_keys` of this crate checks a store against a model.
 pub trait RemoteApiKeys: Send + Sync + 'static {
-    /// Keeps a key, and returns whether it was kept: not if its owner has the
-    /// [most](PutApiKey::most) already.
-    fn put(&self, put: &PutApiKey<'_>) -> BoxFuture<bool>;
+    /// Keeps a key, and lets the former one expire. The former one is looked for first, and counts.
+    fn put(&self, put: &PutApiKey<'_>) -> BoxFuture<Placed>;
 
     /// The key with this id.
     fn find(&self, id: ApiKeyId) -> BoxFuture<Option<ApiKeyRecord>>;
@@ -90,7 +102,7 @@ impl ApiKeyStore {
     ///
     /// # Errors
     /// [`StoreError`] if the store did not answer, or is full.
-    pub async fn put(&self, put: &PutApiKey<'_>) -> Result<bool, StoreError> {
+    pub async fn put(&self, put: &PutApiKey<'_>) -> Result<Placed, StoreError> {
         match &self.kept {
             Kept::Memory(keys) => keys.put(put),
             Kept::Remote(store) => store.put(put).await,

@@ -77,6 +77,7 @@
 //! |---|---|---|
 //! | `http_server_request_duration_seconds`, `http_server_request_body_size_bytes`, `http_server_response_body_size_bytes` | `http_request_method`, `url_scheme`, `http_route`, `http_response_status_code`, `error_type` | [`telemetry`](MetricsBuilder::telemetry) |
 //! | `http_server_active_requests` | `http_request_method`, `url_scheme` | |
+//! | `hardpoint_auth_api_keys_total` | `result` | |
 //! | `hardpoint_auth_key_set_changes_total` | `key_set`, `change` | |
 //! | `hardpoint_auth_key_set_fetch_failures_total` | `key_set`, `reason` | |
 //! | `hardpoint_auth_key_set_keys_skipped_total` | `key_set`, `reason` | |

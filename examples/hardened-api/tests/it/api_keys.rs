@@ -116,6 +116,24 @@ async fn a_key_has_no_more_than_its_session_and_lives_a_year_at_most() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_session_renews_no_scope_that_it_does_not_have() {
+    let service = Service::start(&[]).await;
+    service.sign_up(EMAIL).await;
+    let writer = format!("Bearer {}", log_in(&service, "notes:read notes:write").await);
+    let reader = format!("Bearer {}", log_in(&service, "notes:read").await);
+    let (wide, _) = issue(&service, &writer, json!({ "name": "wide" })).await;
+    let (narrow, _) =
+        issue(&service, &writer, json!({ "name": "narrow", "scope": "notes:read" })).await;
+    for (bearer, id, expected) in
+        [(&reader, &wide, 403), (&reader, &narrow, 201), (&writer, &wide, 201)]
+    {
+        let path = format!("{KEYS}/{id}/rotate");
+        let reply = send(&service, ("authorization", bearer), "POST", &path, Value::Null).await;
+        assert_eq!(reply.status.as_u16(), expected, "{}", reply.text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn keys_are_shared_by_instances_and_outlive_them() {
     let server = RedisServer::start();
     let fleet = Fleet::new(&server);

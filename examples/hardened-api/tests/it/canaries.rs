@@ -23,7 +23,7 @@ const HEADERS: [(&str, &str); 16] = [
     ("authorization", "Bearer canary-bearer-8b1f2c"),
     ("proxy-authorization", "Basic canary-basic-77d3aa"),
     ("cookie", "session=canary-cookie-19e0b4; hardpoint-device=canary-device-51cc0e"),
-    ("x-api-key", "canary-api-key-2d90ee"),
+    ("x-api-key", "hardened_canary-api-key-2d90ee"),
     ("x-request-id", "canary-request-id-a1"),
     ("x-correlation-id", "canary-correlation-b2"),
     ("traceparent", "00-ca11ab1eca11ab1eca11ab1eca11ab1e-ca11ab1eca11ab1e-01"),
@@ -59,12 +59,14 @@ const IN_HEADERS: [&str; 17] = [
     "canary-agent-e1f2a3",
 ];
 
-/// The `Authorization` of a request.
+/// The credential of a request.
 #[derive(Clone, Copy)]
 enum As<'a> {
     Nobody,
     Forger,
+    KeyForger,
     Bearer(&'a str),
+    Key(&'a str),
 }
 
 /// A run of the service, and the secrets that it was given or gave out.
@@ -89,12 +91,20 @@ impl Run {
         for (name, value) in HEADERS {
             // The service of the trace-context suite exists to continue the traces of strangers.
             let is_id = url.contains("/test?") && ["x-request-id", "traceparent"].contains(&name);
-            if !is_id && (name != "authorization" || matches!(caller, As::Forger)) {
+            // A request with two credentials is refused before either is read.
+            let is_sent = match name {
+                "authorization" => matches!(caller, As::Forger),
+                "x-api-key" => matches!(caller, As::KeyForger),
+                _ => !is_id,
+            };
+            if is_sent {
                 head = head.header(name, value);
             }
         }
-        if let As::Bearer(token) = caller {
-            head = head.header("authorization", format!("Bearer {token}"));
+        match caller {
+            As::Bearer(token) => head = head.header("authorization", format!("Bearer {token}")),
+            As::Key(key) => head = head.header("x-api-key", key),
+            As::Nobody | As::Forger | As::KeyForger => {}
         }
         Client::new().request(head, body.to_owned()).await
     }
@@ -123,6 +133,7 @@ async fn strangers(run: &mut Run) {
         json!({ "refresh_token": { "canary-refresh-5e11": 7_046_119_251_u64 } }),
         json!({ "token": "canary-one-time-90aa", "password": NEW_PASSWORD }),
         json!({ "text": "canary-note-44d0" }),
+        json!({ "name": "canary-name-b7", "scope": "canary-scope-17", "days": 7_046_119_251_u64 }),
         json!({ "mode": "canary-mode-d2" }),
         json!([{ "url": "http://canary-url-a3.example/", "arguments": ["canary-argument-b4"] }]),
         json!("canary-document-c5"),
@@ -138,6 +149,8 @@ async fn strangers(run: &mut Run) {
         "/api/v1/magic-link",
         "/api/v1/magic-link/confirm",
         "/api/v1/notes",
+        "/api/v1/api-keys",
+        "/api/v1/api-keys/canary-path-e7/rotate",
         "/canary-path-e7/nowhere",
     ] {
         let url = format!("{public}{path}?access_token=canary-query-f8&q=canary-query-f8");
@@ -146,6 +159,7 @@ async fn strangers(run: &mut Run) {
         }
         run.send("POST", &url, As::Nobody, malformed).await;
         run.send("POST", &url, As::Forger, malformed).await;
+        run.send("POST", &url, As::KeyForger, malformed).await;
     }
     for (method, path) in [
         ("GET", "/api/v1/me"),
@@ -154,13 +168,15 @@ async fn strangers(run: &mut Run) {
         ("GET", "/.well-known/jwks.json"),
         ("GET", "/livez"),
         ("DELETE", "/api/v1/sessions/canary-path-e7"),
+        ("DELETE", "/api/v1/api-keys/canary-path-e7"),
         ("GET", "/api/v1/notes/canary-path-e7"),
         ("CANARYMETHOD", "/api/v1/me"),
         ("OPTIONS", "/api/v1/me"),
     ] {
         let url = format!("{public}{path}?access_token=canary-query-f8");
-        run.send(method, &url, As::Nobody, "").await;
-        run.send(method, &url, As::Forger, "").await;
+        for caller in [As::Nobody, As::Forger, As::KeyForger] {
+            run.send(method, &url, caller, "").await;
+        }
     }
     for (method, path) in [
         ("PUT", "/upstream"),
@@ -185,6 +201,7 @@ async fn strangers(run: &mut Run) {
         "canary-refresh-5e11",
         "canary-one-time-90aa",
         "canary-note-44d0",
+        "canary-name-b7",
         "canary-mode-d2",
         "canary-url-a3",
         "canary-argument-b4",
@@ -226,6 +243,21 @@ async fn a_user(run: &mut Run, mail: &SmtpServer) {
         let reply = run.send("GET", &format!("{api}{path}"), token, "").await;
         assert_eq!(reply.status.as_u16(), 200, "{path}");
     }
+    let named = json!({ "name": "canary-name-b7", "scope": "notes:read" }).to_string();
+    let key = run.send_unseen("POST", &format!("{api}/api-keys"), token, &named).await;
+    assert_eq!(key.status.as_u16(), 201, "{}", key.text());
+    // Without the prefix and the id, which are not secret.
+    let text = key.json()["key"].as_str().unwrap().to_owned();
+    let secret = text[text.len() - 49..].to_owned();
+    let noted = run.send_unseen("GET", &format!("{api}/notes"), As::Key(&text), "").await;
+    assert_eq!(noted.status.as_u16(), 200, "{}", noted.text());
+    let refused = run.send("GET", &format!("{api}/api-keys"), As::Key(&text), "").await;
+    assert_eq!(refused.status.as_u16(), 403);
+    let mut wrong = text.clone();
+    wrong.pop();
+    let refused = run.send("GET", &format!("{api}/ping"), As::Key(&wrong), "").await;
+    assert_eq!(refused.status.as_u16(), 401);
+    run.secrets.push(secret[..48].to_owned());
     let reset = json!({ "email": EMAIL }).to_string();
     run.send("POST", &format!("{api}/password/reset"), As::Nobody, &reset).await;
     let reset = link(mail).await;

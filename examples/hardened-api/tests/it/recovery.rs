@@ -61,6 +61,16 @@ async fn a_reset(service: &Service, other: &Service, mail: &SmtpServer) {
     let session = service.enter(EMAIL, PASSWORD).await;
     let access = session.json()["access_token"].as_str().unwrap().to_owned();
     assert_eq!(service.ping(&access).await, 200);
+    let made = Request::post(format!("{}/api/v1/api-keys", service.public))
+        .header("authorization", format!("Bearer {access}"))
+        .header("content-type", "application/json");
+    let made = Client::new().request(made, json!({ "name": "a thief's" }).to_string()).await.json();
+    let by_key = async || {
+        let key = made["key"].as_str().unwrap();
+        let ping = Request::get(format!("{}/api/v1/ping", service.public)).header("x-api-key", key);
+        Client::new().request(ping, "").await.status.as_u16()
+    };
+    assert_eq!(by_key().await, 200);
     // An attacker has locked the account for strangers.
     lock(service, &[EMAIL]).await;
     assert_eq!(other.enter(EMAIL, PASSWORD).await.status.as_u16(), 429);
@@ -92,6 +102,7 @@ async fn a_reset(service: &Service, other: &Service, mail: &SmtpServer) {
     assert_eq!(shape(&again), shape(&old), "all refusals look the same");
 
     eventually("the end of the session", async || service.ping(&access).await == 401).await;
+    eventually("the end of the key", async || by_key().await == 401).await;
     assert_eq!(service.enter(EMAIL, PASSWORD).await.status.as_u16(), 401, "the old password");
     assert_eq!(service.enter(EMAIL, NEW).await.status.as_u16(), 200, "unlocked, the new password");
 }

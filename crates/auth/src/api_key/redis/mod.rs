@@ -32,7 +32,7 @@ use std::{
 use hardpoint_core::Key;
 use hardpoint_redis::{Arg, Concept, DigestKey, Keys, Redis, Script};
 
-use super::{ApiKeyId, ApiKeyOwner, ApiKeyRecord, ApiKeyStore, PutApiKey, RemoteApiKeys};
+use super::{ApiKeyId, ApiKeyOwner, ApiKeyRecord, ApiKeyStore, Placed, PutApiKey, RemoteApiKeys};
 use crate::store::{
     BoxFuture, millis,
     redis::{Fields, answer, corrupt, failed, int, script},
@@ -44,9 +44,11 @@ const TAG: &str = "k";
 const FIELDS: [&str; 8] =
     ["digest", "has_issuer", "issuer", "subject", "name", "scope", "created", "expires"];
 
-static PUT: LazyLock<Script> = script!("../../store/lua/time.lua", "lua/owned.lua", "lua/put.lua");
+static PUT: LazyLock<Script> =
+    script!("../../store/lua/time.lua", "lua/owned.lua", "lua/shorten.lua", "lua/put.lua");
 static LIST: LazyLock<Script> = script!("lua/owned.lua", "lua/list.lua");
-static EXPIRE: LazyLock<Script> = script!("../../store/lua/time.lua", "lua/expire.lua");
+static EXPIRE: LazyLock<Script> =
+    script!("../../store/lua/time.lua", "lua/shorten.lua", "lua/expire.lua");
 
 /// API keys on a Redis server.
 pub struct RedisApiKeys {
@@ -69,7 +71,11 @@ impl RedisApiKeys {
 
     /// Also finds the lists of owners under this earlier digest key, for example after the root secret
     /// was replaced from which it is derived, and moves them to the present one when an owner lists its
-    /// keys or makes one. Default: none. Keys are verified without it.
+    /// keys or makes one. Default: none.
+    ///
+    /// Keys are verified without it, but an owner whose list has not moved neither sees nor ends them:
+    /// keep it for as long as keys live. Instances that do not know the present digest key yet do not see
+    /// the lists that moved.
     #[must_use]
     pub fn previous(mut self, digests: DigestKey) -> Self {
         self.previous = Some(digests);
@@ -96,12 +102,13 @@ impl From<RedisApiKeys> for ApiKeyStore {
 }
 
 impl RemoteApiKeys for RedisApiKeys {
-    fn put(&self, put: &PutApiKey<'_>) -> BoxFuture<bool> {
-        let (head, id) = (self.key(""), put.id.to_string());
+    fn put(&self, put: &PutApiKey<'_>) -> BoxFuture<Placed> {
+        let head = self.key("");
+        let (former, after) = put.former.unzip();
         let issuer = put.owner.issuer_name();
         let arguments = [
             Arg::from(&head),
-            (&id).into(),
+            put.id.as_str().into(),
             put.most.into(),
             // -1: it does not expire.
             put.lifetime.map_or(Arg::Int(-1), |lifetime| int(millis(lifetime))),
@@ -111,9 +118,16 @@ impl RemoteApiKeys for RedisApiKeys {
             put.owner.subject().into(),
             put.name.into(),
             put.scope.into(),
+            former.as_ref().map(ApiKeyId::as_str).unwrap_or_default().into(),
+            int(millis(after.unwrap_or_default())),
         ];
-        let is_kept = self.redis.run(&PUT, &self.owner(put.owner), arguments);
-        answer(is_kept, |kept| Ok(kept.into_int().map_err(failed)? == 1))
+        let placed = self.redis.run(&PUT, &self.owner(put.owner), arguments);
+        answer(placed, |placed| match placed.into_int().map_err(failed)? {
+            0 => Ok(Placed::TooMany),
+            1 => Ok(Placed::Kept),
+            2 => Ok(Placed::NoFormer),
+            _ => Err(corrupt()),
+        })
     }
 
     fn find(&self, id: ApiKeyId) -> BoxFuture<Option<ApiKeyRecord>> {

@@ -160,6 +160,41 @@ async fn an_owner_has_a_bounded_number_of_keys_and_names_have_a_length() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn of_64_concurrent_issues_exactly_20_succeed_and_all_can_be_ended() {
+    let keys = keys(ApiKeyStore::memory()).build().unwrap();
+    let barrier = Arc::new(tokio::sync::Barrier::new(64));
+    let issues = (0..64).map(|_| {
+        let (keys, barrier) = (keys.clone(), Arc::clone(&barrier));
+        tokio::spawn(async move {
+            barrier.wait().await;
+            keys.issue(NewApiKey::new(ALICE)).await.ok()
+        })
+    });
+    let mut made = Vec::new();
+    for issue in issues.collect::<Vec<_>>() {
+        made.extend(issue.await.unwrap());
+    }
+    assert_eq!(made.len(), 20);
+    let bob = keys.issue(NewApiKey::new(ApiKeyOwner::new("bob"))).await.unwrap();
+    assert_eq!(keys.revoke_all(ALICE).await.unwrap(), 20);
+    for key in &made {
+        assert_eq!(status(&keys, key.text.expose()).await, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(status(&keys, bob.text.expose()).await, StatusCode::OK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_of_the_calendar_ends_no_key_in_memory() {
+    let clock = hardpoint_core::ManualClock::default();
+    let keys = keys(InMemory::new().time(&clock)).time(&clock).build().unwrap();
+    let issued = issue(&keys).await;
+    clock.step_unix(Duration::from_secs(4_000_000_000));
+    assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::OK);
+    clock.advance(90 * DAY);
+    assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::UNAUTHORIZED);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_full_store_in_memory_makes_no_key_and_keeps_the_others() {
     let time = Time::custom(TokioClock::new());

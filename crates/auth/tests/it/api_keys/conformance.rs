@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, ops::AsyncFnMut, time::Duration};
 
-use hardpoint_auth::api_key::{ApiKeyId, PutApiKey};
+use hardpoint_auth::api_key::{ApiKeyId, Placed, PutApiKey};
 use hardpoint_core::ManualClock;
 use proptest::{
     prelude::*,
@@ -25,9 +25,11 @@ const OWNERS: [ApiKeyOwner<'static>; 4] = [
 #[derive(Clone, Debug)]
 enum Step {
     Advance(u32),
+    /// The former key need not be one of the owner.
     Put {
         owner: usize,
         hours: Option<u32>,
+        former: Option<(usize, u32)>,
     },
     Find(usize),
     List(usize),
@@ -43,7 +45,8 @@ fn step() -> impl Strategy<Value = Step> {
     let owner = 0..OWNERS.len();
     prop_oneof![
         1 => (1_u32..3).prop_map(Step::Advance),
-        4 => (owner.clone(), prop::option::of(1_u32..4)).prop_map(|(owner, hours)| Step::Put { owner, hours }),
+        4 => (owner.clone(), prop::option::of(1_u32..4), prop::option::weighted(0.4, (0_usize..8, 0_u32..4)))
+            .prop_map(|(owner, hours, former)| Step::Put { owner, hours, former }),
         3 => (0_usize..8).prop_map(Step::Find),
         2 => owner.clone().prop_map(Step::List),
         4 => (owner, 0_usize..8, 0_u32..4)
@@ -71,6 +74,11 @@ impl Model {
         key.ends.is_none_or(|ends| ends > self.now)
     }
 
+    fn shorten(&mut self, key: usize, after: Duration) {
+        let (at, ends) = (self.now + after, &mut self.all[key].ends);
+        *ends = Some(ends.map_or(at, |ends| ends.min(at)));
+    }
+
     fn alive(&self, owner: usize) -> Vec<&Kept> {
         self.all.iter().filter(|key| key.owner == owner && self.is_alive(key)).collect()
     }
@@ -96,9 +104,18 @@ pub(crate) async fn check(
         run(&store, clock.as_ref(), &steps, number, &mut seen).await;
     }
     // The histories reach every answer, or the suite would prove less than it claims.
-    for answer in
-        ["kept", "too many", "found", "missing", "listed", "ended", "shortened", "foreign"]
-    {
+    for answer in [
+        "kept",
+        "kept in place of another",
+        "no former",
+        "too many",
+        "found",
+        "missing",
+        "listed",
+        "ended",
+        "shortened",
+        "foreign",
+    ] {
         assert!(seen.get(answer).is_some_and(|count| *count > 10), "{answer}: {seen:?}");
     }
 }
@@ -121,7 +138,7 @@ async fn run(
                     model.now += HOUR * hours;
                 }
             }
-            Step::Put { owner, hours } => {
+            Step::Put { owner, hours, former } => {
                 let number = u8::try_from(model.all.len()).unwrap();
                 let lifetime = hours.map(|hours| HOUR * hours);
                 let name = format!("name {number} \u{e9}");
@@ -133,13 +150,31 @@ async fn run(
                     scope: "a b",
                     lifetime,
                     most: MOST,
+                    former: former
+                        .map(|(former, hours)| (id(u8::try_from(former).unwrap()), HOUR * hours)),
                 };
-                let expected = model.alive(owner).len() < MOST as usize;
+                let own = model.alive(owner);
+                let has = |(former, _): (usize, u32)| {
+                    own.iter().any(|key| usize::from(key.number) == former)
+                };
+                let expected = match former {
+                    Some(former) if !has(former) => Placed::NoFormer,
+                    _ if own.len() >= MOST as usize => Placed::TooMany,
+                    _ => Placed::Kept,
+                };
                 assert_eq!(store.put(&put).await.unwrap(), expected, "{context}");
-                saw(if expected { "kept" } else { "too many" });
+                saw(match (expected, former) {
+                    (Placed::Kept, None) => "kept",
+                    (Placed::Kept, Some(_)) => "kept in place of another",
+                    (Placed::NoFormer, _) => "no former",
+                    (Placed::TooMany, _) => "too many",
+                });
+                if let (Placed::Kept, Some((former, hours))) = (expected, former) {
+                    model.shorten(former, HOUR * hours);
+                }
                 let ends = lifetime.map(|lifetime| model.now + lifetime);
                 // A key that was not kept has an id that exists nowhere.
-                let ends = if expected { ends } else { Some(Duration::ZERO) };
+                let ends = if expected == Placed::Kept { ends } else { Some(Duration::ZERO) };
                 model.all.push(Kept { owner, number, created: model.now, ends });
             }
             Step::Find(key) => {
@@ -169,14 +204,12 @@ async fn run(
                 let number = u8::try_from(key).unwrap();
                 let after = HOUR * hours;
                 let expired = store.expire(OWNERS[owner], id(number), after).await.unwrap();
-                let now = model.now;
                 let kept = model.all.get(key).filter(|key| model.is_alive(key)).cloned();
                 let is_own = kept.as_ref().is_some_and(|kept| kept.owner == owner);
                 assert_eq!(expired, is_own, "{context}");
                 match (kept, is_own) {
                     (Some(_), true) => {
-                        let ends = &mut model.all[key].ends;
-                        *ends = Some(ends.map_or(now + after, |ends| ends.min(now + after)));
+                        model.shorten(key, after);
                         saw(if hours == 0 { "ended" } else { "shortened" });
                     }
                     (Some(_), false) => saw("foreign"),

@@ -1,13 +1,15 @@
 //! Keys in a remote store: copies of its answers, questions, outages.
 
 use std::{
+    pin::pin,
     sync::atomic::{AtomicUsize, Ordering},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
 use hardpoint_auth::{
     StoreError,
-    api_key::{ApiKeyId, BoxFuture, PutApiKey, Rate, RemoteApiKeys},
+    api_key::{ApiKeyId, BoxFuture, Placed, PutApiKey, Rate, RemoteApiKeys},
 };
 use hardpoint_core::{Peer, event::StoreErrorKind};
 use http::header::RETRY_AFTER;
@@ -27,6 +29,8 @@ struct Database {
 #[derive(Clone, Copy, PartialEq)]
 enum Mode {
     Up,
+    /// Each answer takes so long.
+    Slow(Duration),
     Down,
     Silent,
     Panicking,
@@ -50,60 +54,44 @@ impl Database {
         ApiKeyStore::remote(Arc::new(self.clone()))
     }
 
+    /// Answers with what the store in memory answers now.
     fn answer<T: Send + 'static>(
         &self,
-        answer: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+        answer: impl Future<Output = Result<T, StoreError>>,
     ) -> BoxFuture<T> {
         let mode = *self.mode.lock().unwrap();
+        let after = match mode {
+            Mode::Up => Duration::from_millis(10),
+            Mode::Slow(after) => after,
+            Mode::Down => return Box::pin(async { Err(StoreError::new(StoreErrorKind::Timeout)) }),
+            Mode::Silent => return Box::pin(std::future::pending()),
+            Mode::Panicking => panic!("the store panics"),
+        };
+        let now = pin!(answer).poll(&mut Context::from_waker(Waker::noop()));
+        let Poll::Ready(answer) = now else { panic!("a store in memory answers at once") };
         Box::pin(async move {
-            match mode {
-                Mode::Up => {
-                    // Read now, and heard later.
-                    let answer = answer.await;
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                    answer
-                }
-                Mode::Down => Err(StoreError::new(StoreErrorKind::Timeout)),
-                Mode::Silent => std::future::pending().await,
-                Mode::Panicking => panic!("the store panics"),
-            }
+            tokio::time::sleep(after).await;
+            answer
         })
     }
 }
 
 impl RemoteApiKeys for Database {
-    fn put(&self, put: &PutApiKey<'_>) -> BoxFuture<bool> {
-        let kept = self.kept.clone();
-        let (id, digest, most, lifetime) = (put.id, *put.digest, put.most, put.lifetime);
-        let [name, scope] = [put.name, put.scope].map(str::to_owned);
-        self.answer(async move {
-            let put = PutApiKey {
-                id,
-                digest: &digest,
-                owner: ALICE,
-                name: &name,
-                scope: &scope,
-                lifetime,
-                most,
-            };
-            kept.put(&put).await
-        })
+    fn put(&self, put: &PutApiKey<'_>) -> BoxFuture<Placed> {
+        self.answer(self.kept.put(put))
     }
 
     fn find(&self, id: ApiKeyId) -> BoxFuture<Option<ApiKeyRecord>> {
         self.questions.fetch_add(1, Ordering::SeqCst);
-        let kept = self.kept.clone();
-        self.answer(async move { kept.find(id).await })
+        self.answer(self.kept.find(id))
     }
 
-    fn list(&self, _: ApiKeyOwner<'_>) -> BoxFuture<Vec<ApiKeyRecord>> {
-        let kept = self.kept.clone();
-        self.answer(async move { kept.list(ALICE).await })
+    fn list(&self, owner: ApiKeyOwner<'_>) -> BoxFuture<Vec<ApiKeyRecord>> {
+        self.answer(self.kept.list(owner))
     }
 
-    fn expire(&self, _: ApiKeyOwner<'_>, id: ApiKeyId, after: Duration) -> BoxFuture<bool> {
-        let kept = self.kept.clone();
-        self.answer(async move { kept.expire(ALICE, id, after).await })
+    fn expire(&self, owner: ApiKeyOwner<'_>, id: ApiKeyId, after: Duration) -> BoxFuture<bool> {
+        self.answer(self.kept.expire(owner, id, after))
     }
 }
 
@@ -196,30 +184,127 @@ async fn an_answer_that_was_read_before_the_key_ended_is_not_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_outlives_an_outage_of_a_minute_and_others_get_503() {
+async fn the_answer_to_a_forgotten_question_is_not_taken_for_that_to_the_next_one() {
     let (database, builder) = fixture();
-    let told = Told::default();
-    let keys = builder.telemetry(&told.telemetry()).build().unwrap();
-    let [used, unused] = [issue(&keys).await, issue(&keys).await];
-    assert_eq!(status(&keys, used.text.expose()).await, StatusCode::OK);
+    let keys = builder.build().unwrap();
+    let issued = issue(&keys).await;
+    let ask = || {
+        let (keys, text) = (keys.clone(), issued.text.expose().to_owned());
+        tokio::spawn(async move { status(&keys, &text).await })
+    };
+    let first = ask();
+    tokio::time::sleep(Duration::from_millis(3)).await;
+    database.kept.expire(ALICE, issued.id, Duration::ZERO).await.unwrap();
     database.set(Mode::Down);
-    database.questions();
-    for _ in 0..690 {
-        tokio::time::sleep(SECOND / 10).await;
-        assert_eq!(status(&keys, used.text.expose()).await, StatusCode::OK);
-    }
-    let asked = database.questions();
-    assert!((55..=66).contains(&asked), "once a second since five: {asked}");
-    let (response, _) = call(&AuthLayer::new(keys.clone()), request(unused.text.expose())).await;
-    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
-    assert!(response.headers().contains_key(RETRY_AFTER));
-    tokio::time::sleep(SECOND * 2).await;
-    told.take();
-    assert_eq!(status(&keys, used.text.expose()).await, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(told.take(), [Err(ApiKeyErrorKind::Unavailable)]);
+    assert!(keys.revoke(ALICE, issued.id).await.is_err());
     database.set(Mode::Up);
-    for key in [&used, &unused] {
-        assert_eq!(status(&keys, key.text.expose()).await, StatusCode::OK);
+    let second = ask();
+    assert_eq!(first.await.unwrap(), StatusCode::OK);
+    assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(second.await.unwrap(), StatusCode::UNAUTHORIZED);
+    assert_eq!(database.questions(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_being_ended_is_refused_even_if_the_answer_is_not_awaited() {
+    let (_, builder) = fixture();
+    let keys = builder.build().unwrap();
+    let issued = issue(&keys).await;
+    assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::OK);
+    let leaves = keys.revoke(ALICE, issued.id);
+    tokio::time::timeout(Duration::from_millis(5), leaves).await.unwrap_err();
+    assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stranger_who_names_an_id_makes_nobody_wait() {
+    let (database, builder) = fixture();
+    let keys = builder.build().unwrap();
+    let issued = issue(&keys).await;
+    assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::OK);
+    let mallory = ApiKeyOwner::new("mallory");
+    assert!(!keys.revoke(mallory, issued.id).await.unwrap());
+    assert!(keys.rotate(mallory, issued.id, SECOND).await.unwrap().is_none());
+    database.set(Mode::Down);
+    assert!(keys.revoke(mallory, issued.id).await.is_err());
+    assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::OK, "by its copy");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_learns_that_a_rotation_ends_its_key() {
+    let (_, builder) = fixture();
+    let keys = builder.build().unwrap();
+    let issued = issue(&keys).await;
+    assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::OK);
+    let next = keys.rotate(ALICE, issued.id, SECOND).await.unwrap().unwrap();
+    assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::OK);
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(status(&keys, next.text.expose()).await, StatusCode::OK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_is_as_old_as_the_question() {
+    let (database, builder) = fixture();
+    let keys = builder.build().unwrap();
+    let issued = issue(&keys).await;
+    database.set(Mode::Slow(SECOND * 4));
+    assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::OK);
+    database.kept.expire(ALICE, issued.id, Duration::ZERO).await.unwrap();
+    tokio::time::sleep(SECOND * 6).await;
+    assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ended_key_is_not_accepted_because_made_up_keys_keep_the_store_busy() {
+    let (database, builder) = fixture();
+    let keys = builder.build().unwrap();
+    let issued = issue(&keys).await;
+    assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::OK);
+    database.kept.expire(ALICE, issued.id, Duration::ZERO).await.unwrap();
+    tokio::time::sleep(SECOND * 10).await;
+    database.set(Mode::Slow(SECOND));
+    for _ in 0..200 {
+        let (keys, text) = (keys.clone(), unknown().await);
+        tokio::spawn(async move { status(&keys, &text).await });
+    }
+    tokio::time::sleep(SECOND / 10).await;
+    assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_in_use_outlives_an_outage_of_a_minute_without_waiting_and_others_get_503() {
+    for outage in [Mode::Down, Mode::Silent] {
+        let (database, builder) = fixture();
+        let told = Told::default();
+        let keys = builder.telemetry(&told.telemetry()).build().unwrap();
+        let [used, unused] = [issue(&keys).await, issue(&keys).await];
+        assert_eq!(status(&keys, used.text.expose()).await, StatusCode::OK);
+        database.set(outage);
+        database.questions();
+        for _ in 0..690 {
+            tokio::time::sleep(SECOND / 10).await;
+            let before = tokio::time::Instant::now();
+            assert_eq!(status(&keys, used.text.expose()).await, StatusCode::OK);
+            // The first question ends when the copy is no longer fresh.
+            assert!(before.elapsed() <= SECOND / 10, "{:?}", before.elapsed());
+        }
+        let asked = database.questions();
+        assert!(asked <= 66, "once a second since five: {asked}");
+        let before = tokio::time::Instant::now();
+        let (response, _) =
+            call(&AuthLayer::new(keys.clone()), request(unused.text.expose())).await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(response.headers().contains_key(RETRY_AFTER));
+        assert!(before.elapsed() <= SECOND * 5);
+        tokio::time::sleep(SECOND * 2).await;
+        told.take();
+        assert_eq!(status(&keys, used.text.expose()).await, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(told.take(), [Err(ApiKeyErrorKind::Unavailable)]);
+        database.set(Mode::Up);
+        for key in [&used, &unused] {
+            assert_eq!(status(&keys, key.text.expose()).await, StatusCode::OK);
+        }
     }
 }
 
@@ -261,11 +346,12 @@ async fn the_answer_serves_others_if_the_client_that_needed_it_leaves() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn at_most_64_questions_wait_for_a_silent_store_and_known_keys_are_not_affected() {
+async fn at_most_64_questions_about_unknown_keys_wait_and_known_keys_have_places_of_their_own() {
     let (database, builder) = fixture();
     let keys = builder.build().unwrap();
     let issued = issue(&keys).await;
     assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::OK);
+    tokio::time::sleep(SECOND * 10).await;
     database.set(Mode::Silent);
     database.questions();
     for _ in 0..100 {
@@ -275,10 +361,11 @@ async fn at_most_64_questions_wait_for_a_silent_store_and_known_keys_are_not_aff
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert_eq!(database.questions(), 64);
     assert_eq!(status(&keys, &unknown().await).await, StatusCode::SERVICE_UNAVAILABLE);
-    for _ in 0..60 {
-        tokio::time::sleep(SECOND).await;
-        assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::OK, "by its copy");
-    }
+    database.set(Mode::Up);
+    assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::OK);
+    assert_eq!(database.questions(), 1);
+    tokio::time::sleep(SECOND * 5).await;
+    assert_eq!(status(&keys, &unknown().await).await, StatusCode::UNAUTHORIZED, "they timed out");
 }
 
 #[tokio::test(start_paused = true)]
@@ -313,6 +400,33 @@ async fn made_up_keys_of_one_network_soon_reach_the_store_no_more() {
     assert_eq!(ask(fresh.text.expose(), 2).await.status(), StatusCode::OK, "another network");
     tokio::time::sleep(SECOND * 10).await;
     assert_eq!(ask(&unknown().await, 1).await.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(ask(&unknown().await, 1).await.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(
+        ask(known.text.expose(), 1).await.status(),
+        StatusCode::OK,
+        "though its copy is old"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn questions_about_real_keys_are_not_counted_and_those_without_an_answer_are() {
+    let (database, builder) = fixture();
+    let three = std::num::NonZeroU32::new(3).unwrap();
+    let keys = builder.unknown_keys(Rate::new(three, SECOND * 30)).build().unwrap();
+    let layer = AuthLayer::new(keys.clone());
+    let ask = async |key: &str| {
+        let mut request = request(key);
+        request.extensions_mut().insert(Peer::new(([203, 0, 113, 1], 9).into()));
+        call(&layer, request).await.0.status()
+    };
+    for _ in 0..10 {
+        assert_eq!(ask(issue(&keys).await.text.expose()).await, StatusCode::OK);
+    }
+    database.set(Mode::Down);
+    for _ in 0..3 {
+        assert_eq!(ask(&unknown().await).await, StatusCode::SERVICE_UNAVAILABLE);
+    }
+    assert_eq!(ask(&unknown().await).await, StatusCode::TOO_MANY_REQUESTS);
 }
 
 #[tokio::test(start_paused = true)]
@@ -321,10 +435,16 @@ async fn copies_are_bounded_and_made_up_keys_evict_none_of_a_key() {
     let keys = builder.capacity(64).fresh_for(SECOND * 1_000).build().unwrap();
     let issued = issue(&keys).await;
     assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::OK);
+    let mut made_up = Vec::new();
     for _ in 0..2_000 {
-        status(&keys, &unknown().await).await;
+        made_up.push(unknown().await);
+        status(&keys, made_up.last().unwrap()).await;
     }
     database.questions();
+    for text in &made_up {
+        status(&keys, text).await;
+    }
+    assert!(database.questions() >= 2_000 - 64, "one in each of 64 places");
     assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::OK);
     assert_eq!(database.questions(), 0);
     // One in each of 64 places: many are evicted, and no more are kept than there are places.

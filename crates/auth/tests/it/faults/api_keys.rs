@@ -84,8 +84,20 @@ async fn a_key_expires_on_the_server_and_makes_room() {
     tokio::time::sleep(short * 2).await;
     assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::UNAUTHORIZED);
     assert!(keys.list(ALICE).await.unwrap().is_empty());
-    issue(&keys).await;
+    let former = issue(&keys).await;
     assert_eq!(server.command(&["KEYS", "ttl:v1:api_key:{k}:*"]), "*2", "a hash and a set");
+    let lives = "for _, key in ipairs(redis.call('KEYS', '*')) do \
+         if redis.call('PTTL', key) < 89 * 86400000 then return 0 end end return 1";
+    assert_eq!(server.command(&["EVAL", lives, "0"]), ":1", "the set lives as long as the key");
+    keys.rotate(ALICE, former.id, short).await.unwrap().unwrap();
+    tokio::time::sleep(short * 2).await;
+    assert_eq!(keys.list(ALICE).await.unwrap().len(), 1, "the former one is gone");
+    assert_eq!(status(&keys, former.text.expose()).await, StatusCode::UNAUTHORIZED);
+    let lasting = NewApiKey::new(ApiKeyOwner::new("bob")).dangerous_never_expires();
+    keys.issue(lasting).await.unwrap();
+    let last = "local n = 0 for _, key in ipairs(redis.call('KEYS', '*')) do \
+         if redis.call('PTTL', key) == -1 then n = n + 1 end end return n";
+    assert_eq!(server.command(&["EVAL", last, "0"]), ":2", "a hash and a set without an end");
 }
 
 #[tokio::test(flavor = "multi_thread")]

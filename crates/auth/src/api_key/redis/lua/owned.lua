@@ -1,9 +1,8 @@
 -- KEYS[1] the owner's set, and KEYS[2] its earlier name, if there is one. Moves the ids to the present name,
 -- drops those of keys that have ended, and returns the others.
 local function owned(head)
-  if KEYS[2] then
-    local ids = redis.call('SMEMBERS', KEYS[2])
-    if #ids > 0 then redis.call('SADD', KEYS[1], unpack(ids)) end
+  if KEYS[2] and redis.call('EXISTS', KEYS[2]) == 1 then
+    redis.call('SUNIONSTORE', KEYS[1], KEYS[1], KEYS[2])
     redis.call('DEL', KEYS[2])
   end
   local alive = {}

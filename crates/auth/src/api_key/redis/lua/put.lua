@@ -1,10 +1,22 @@
--- ARGV: the head of keys, id, most, lifetime or -1, digest, has_issuer, issuer, subject, name, scope.
-if #owned(ARGV[1]) >= tonumber(ARGV[3]) then return 0 end
-local key, lifetime = ARGV[1] .. ARGV[2], tonumber(ARGV[4])
-local expires = ''
+-- ARGV: the head of keys, id, most, lifetime or -1, digest, has_issuer, issuer, subject, name, scope, and the id
+-- of the former key, or nothing, and after how long that one expires. 0 too many, 1 kept, 2 no former key.
+local head, former = ARGV[1], ARGV[11]
+local ids, is_owned = owned(head), former == ''
+for _, id in ipairs(ids) do is_owned = is_owned or id == former end
+if not is_owned then return 2 end
+if #ids >= tonumber(ARGV[3]) then return 0 end
+local key, lifetime, expires = head .. ARGV[2], tonumber(ARGV[4]), ''
 if lifetime >= 0 then expires = whole(now + lifetime) end
 redis.call('HSET', key, 'digest', ARGV[5], 'has_issuer', ARGV[6], 'issuer', ARGV[7], 'subject', ARGV[8],
   'name', ARGV[9], 'scope', ARGV[10], 'created', whole(now), 'expires', expires)
 if lifetime >= 0 then redis.call('PEXPIREAT', key, expires) end
+-- The set lives as long as its longest key: -2 it is new, -1 it does not expire.
+local left = redis.call('PTTL', KEYS[1])
 redis.call('SADD', KEYS[1], ARGV[2])
+if lifetime < 0 then
+  redis.call('PERSIST', KEYS[1])
+elseif left == -2 or (left >= 0 and left < lifetime) then
+  redis.call('PEXPIREAT', KEYS[1], expires)
+end
+if former ~= '' then shorten(head .. former, tonumber(ARGV[12])) end
 return 1
