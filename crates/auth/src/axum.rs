@@ -43,16 +43,16 @@ impl Authenticated {
         Err(AuthRejection::InsufficientScope(required.clone()).into())
     }
 
-    /// Continues only if the caller used this kind of credential: with [`AuthMethod::Token`] an
+    /// Continues only if the caller used this type of credential: with [`AuthMethod::Token`] an
     /// [API key](crate::ApiKeys) cannot change an account.
     ///
     /// # Errors
     /// The response to send otherwise: 403.
-    pub fn require_method(&self, method: AuthMethod) -> Result<(), RejectionResponse> {
+    pub fn require_auth_method(&self, method: AuthMethod) -> Result<(), RejectionResponse> {
         if self.identity.method() == method {
             return Ok(());
         }
-        Err(AuthRejection::WrongCredential.into())
+        Err(AuthRejection::AuthMethodNotAllowed.into())
     }
 
     /// The caller's token; `None` if the caller used another kind of credential.

@@ -8,8 +8,8 @@ use std::{borrow::Cow, error::Error, sync::Arc, time::Duration};
 pub enum ConfigError {
     /// This cannot be the prefix of API keys.
     #[error(
-        "{0:?} cannot be the prefix of API keys; write 2 to 32 of a-z, 0-9 and _, from a letter to a \
-         letter or digit, such as acme_live"
+        "{0:?} cannot be the prefix of API keys; write 2 to 32 characters of a-z, 0-9 and _ that start \
+         with a letter and do not end with _, such as acme_live"
     )]
     ApiKeyPrefix(String),
     /// The text has no certificate authority, or one that cannot be read.

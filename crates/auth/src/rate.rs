@@ -1,4 +1,4 @@
-//! A rate with a burst, for attempts and for one-time tokens. Pure.
+//! A rate with a burst, for attempts, one-time tokens and unknown API keys. Pure.
 
 use std::{num::NonZeroU32, time::Duration};
 

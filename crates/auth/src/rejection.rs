@@ -14,6 +14,9 @@ pub enum AuthRejection {
     /// The store of API keys did not answer: 503. The key itself may be good.
     #[error("it is not known whether the API key is valid")]
     ApiKeysUnavailable,
+    /// The route does not accept this type of credential, such as an API key: 403.
+    #[error("the route does not accept this type of credential")]
+    AuthMethodNotAllowed,
     /// The caller lacks one of the required roles: 403.
     #[error("the caller lacks a required role")]
     InsufficientRole,
@@ -46,8 +49,7 @@ pub enum AuthRejection {
     /// this long: 429.
     #[error("the client's network named too many unknown keys")]
     TooManyKeyIds(Duration),
-    /// The API key is unknown, as were so many others of the client's network that it must wait this
-    /// long: 429.
+    /// The client's network presented too many unknown API keys, and must wait this long: 429.
     #[error("the client's network presented too many unknown API keys")]
     TooManyUnknownApiKeys(Duration),
     /// The token leaves out the claim with the caller's roles: 503. The caller may have the role.
@@ -57,9 +59,6 @@ pub enum AuthRejection {
     /// of the service's own origin, or of a trusted one, caused the request: 403.
     #[error("`Sec-Fetch-Site` and `Origin` do not show a trusted page")]
     UntrustedOrigin,
-    /// The route requires another kind of credential, such as a token instead of an API key: 403.
-    #[error("the route requires another kind of credential")]
-    WrongCredential,
 }
 
 impl Rejection for AuthRejection {
@@ -67,6 +66,13 @@ impl Rejection for AuthRejection {
         let new = Problem::new;
         match self {
             Self::ApiKeysUnavailable => unavailable("api_keys_unavailable", 2),
+            Self::AuthMethodNotAllowed => {
+                let (code, title) = ("auth_method_not_allowed", "Credential type not allowed");
+                new(StatusCode::FORBIDDEN, code, title).detail(
+                    "This route does not accept this type of credential. Use, for example, an access \
+                     token instead of an API key.",
+                )
+            }
             Self::InsufficientRole => {
                 new(StatusCode::FORBIDDEN, "insufficient_role", "Insufficient role")
             }
@@ -83,7 +89,7 @@ impl Rejection for AuthRejection {
             }
             Self::InvalidApiKey(_) => {
                 new(StatusCode::UNAUTHORIZED, "invalid_api_key", "Invalid API key")
-                    .detail("The API key is malformed, unknown, or has ended.")
+                    .detail("The API key is malformed, unknown, revoked or expired.")
                     .challenge(Challenge::new("invalid_token"))
             }
             Self::InvalidToken(_) => {
@@ -119,11 +125,6 @@ impl Rejection for AuthRejection {
                     "A cookie is accepted only in requests from pages of trusted origins. Other \
                      clients send a token in the Authorization header.",
                 )
-            }
-            Self::WrongCredential => {
-                let title = "Another kind of credential is needed";
-                new(StatusCode::FORBIDDEN, "wrong_credential", title)
-                    .detail("This needs another kind of credential, such as a token of a log-in.")
             }
         }
     }

@@ -19,7 +19,7 @@ pub(crate) struct Shard<K, V> {
     next_sweep: u64,
 }
 
-const SHARDS: usize = 64;
+pub(crate) const SHARDS: usize = 64;
 /// How often a shard is searched for what has expired, in milliseconds.
 const SWEEP: u64 = 60_000;
 

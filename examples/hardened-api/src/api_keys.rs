@@ -46,8 +46,8 @@ pub(crate) async fn add(
     user: Authenticated,
     Json(add): Json<Add>,
 ) -> Result<(StatusCode, Json<Value>), RejectionResponse> {
-    // A leaked key makes no other keys.
-    user.require_method(AuthMethod::Token)?;
+    // A leaked key issues no others.
+    user.require_auth_method(AuthMethod::Token)?;
     let scopes = asked_for(add.scope.as_deref())?;
     // Nor does a session give more than it has.
     user.require(&scopes)?;
@@ -69,7 +69,7 @@ pub(crate) async fn list(
     State(app): State<Arc<App>>,
     user: Authenticated,
 ) -> Result<Json<Value>, RejectionResponse> {
-    user.require_method(AuthMethod::Token)?;
+    user.require_auth_method(AuthMethod::Token)?;
     let keys = app.api_keys.list(ApiKeyOwner::from(&*user)).await?;
     Ok(Json(json!({ "api_keys": keys.iter().map(shown).collect::<Vec<_>>() })))
 }
@@ -80,7 +80,7 @@ pub(crate) async fn end(
     user: Authenticated,
     Path(id): Path<String>,
 ) -> Result<StatusCode, RejectionResponse> {
-    user.require_method(AuthMethod::Token)?;
+    user.require_auth_method(AuthMethod::Token)?;
     if let Ok(id) = id.parse()
         && app.api_keys.revoke(ApiKeyOwner::from(&*user), id).await?
     {
@@ -95,7 +95,7 @@ pub(crate) async fn rotate(
     user: Authenticated,
     Path(id): Path<String>,
 ) -> Result<(StatusCode, Json<Value>), RejectionResponse> {
-    user.require_method(AuthMethod::Token)?;
+    user.require_auth_method(AuthMethod::Token)?;
     let owner = ApiKeyOwner::from(&*user);
     let keys = app.api_keys.list(owner).await?;
     let former = keys.iter().find(|key| key.id.as_str() == id).ok_or_else(not_found)?;

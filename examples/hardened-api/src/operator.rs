@@ -75,7 +75,7 @@ async fn unlock(
     Ok(Json(json!({ "had_failures": had_failures })))
 }
 
-/// Lists the sessions of an account, or ends them and its API keys.
+/// Lists the sessions of an account, or ends them and revokes its API keys.
 async fn sessions(
     State(app): State<Arc<App>>,
     Json(target): Json<Target>,
@@ -99,7 +99,7 @@ async fn find(app: &App, email: &str) -> Result<Account, Problem> {
 const HELP: &str = "\
 usage: hardened-api admin reset-password EMAIL   prints a one-time token for the owner
        hardened-api admin unlock EMAIL           forgets failed log-ins
-       hardened-api admin sessions EMAIL [--end] lists the sessions, or ends them and all API keys
+       hardened-api admin sessions EMAIL [--end] lists the sessions, or ends them and revokes all API keys
 It calls a running instance at HARDPOINT_ADMIN_LISTEN (default 127.0.0.1:3001) with
 HARDPOINT_ADMIN_TOKEN, which that instance must have been started with.";
 const TOKEN: &str = "HARDPOINT_ADMIN_TOKEN";

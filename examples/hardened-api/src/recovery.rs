@@ -108,7 +108,7 @@ async fn complete(
         // It has changed since it was found.
         return Err(OneTimeError::Invalid.into());
     }
-    // Including the sessions of a thief of the old password, and the keys that the thief made.
+    // Including the sessions of a thief of the old password, and the API keys that the thief issued.
     app.sessions.revoke_all(&account.id).await?;
     app.api_keys.revoke_all(api_keys::owner(&account.id)).await?;
     unlock(&app, &email).await;

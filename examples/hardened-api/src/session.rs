@@ -101,7 +101,7 @@ pub(crate) async fn log_out(
     State(app): State<Arc<App>>,
     user: Authenticated,
 ) -> Result<StatusCode, RejectionResponse> {
-    user.require_method(AuthMethod::Token)?;
+    user.require_auth_method(AuthMethod::Token)?;
     let is_over = match current(&user) {
         Some(session) => app.sessions.revoke(user.subject(), session).await?,
         None => false,
@@ -121,7 +121,7 @@ pub(crate) async fn list(
     State(app): State<Arc<App>>,
     user: Authenticated,
 ) -> Result<Json<Value>, RejectionResponse> {
-    user.require_method(AuthMethod::Token)?;
+    user.require_auth_method(AuthMethod::Token)?;
     let current = current(&user);
     let sessions = app.sessions.sessions(user.subject()).await?;
     let shown = sessions.iter().map(|session| shown(session, current)).collect::<Vec<_>>();
@@ -144,7 +144,7 @@ pub(crate) async fn end_all(
     State(app): State<Arc<App>>,
     user: Authenticated,
 ) -> Result<StatusCode, RejectionResponse> {
-    user.require_method(AuthMethod::Token)?;
+    user.require_auth_method(AuthMethod::Token)?;
     app.sessions.revoke_all(user.subject()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -155,7 +155,7 @@ pub(crate) async fn end_one(
     user: Authenticated,
     Path(id): Path<String>,
 ) -> Result<StatusCode, RejectionResponse> {
-    user.require_method(AuthMethod::Token)?;
+    user.require_auth_method(AuthMethod::Token)?;
     if let Ok(session) = id.parse()
         && app.sessions.revoke(user.subject(), session).await?
     {

@@ -27,12 +27,16 @@ impl RemoteApiKeys for Remote {
         Box::pin(async { Ok(Vec::new()) })
     }
 
-    fn expire(&self, _: ApiKeyOwner<'_>, _: ApiKeyId, _: Duration) -> BoxFuture<bool> {
+    fn expire_after(&self, _: ApiKeyOwner<'_>, _: ApiKeyId, _: Duration) -> BoxFuture<bool> {
         Box::pin(async { Ok(false) })
+    }
+
+    fn revoke_all(&self, _: ApiKeyOwner<'_>) -> BoxFuture<Vec<ApiKeyId>> {
+        Box::pin(async { Ok(Vec::new()) })
     }
 }
 
-/// An API key in a remote store, of which there is a copy.
+/// A cached API key of a remote store.
 #[must_use]
 pub fn api_key_known() -> Scenario {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -11,8 +11,8 @@ use http::HeaderName;
 
 use super::{
     ApiKeyStore, ApiKeys,
-    copy::Ages,
-    keys::Inner,
+    cached::Ages,
+    keys::{Inner, Source},
     lookup::{Lookups, Settings},
     store::Kept,
     text::Prefix,
@@ -33,7 +33,7 @@ use crate::{
 /// | [`fresh_for`](Self::fresh_for) | 10 s |
 /// | [`stale_if_error`](Self::stale_if_error) | 60 s |
 /// | [`capacity`](Self::capacity) | 10 000 keys |
-/// | [`unknown_keys`](Self::unknown_keys) | 60 a minute for each network |
+/// | [`unknown_keys`](Self::unknown_keys) | 60 a minute for each client network |
 /// | [`time`](Self::time) | the system's clocks |
 /// | [`telemetry`](Self::telemetry) | the observer of the stack |
 #[must_use]
@@ -89,42 +89,42 @@ impl ApiKeysBuilder {
         self
     }
 
-    /// How many keys an owner may have. Default: 20, which is enough to have one for each client and to
-    /// rotate it. More keys take more memory and hide unused ones.
-    pub const fn max_per_owner(mut self, most: NonZeroU32) -> Self {
-        self.max_per_owner = most;
+    /// How many keys an owner may have. Default: 20, enough for one key for each program and a rotation.
+    /// More keys take more memory and hide unused ones.
+    pub const fn max_per_owner(mut self, max: NonZeroU32) -> Self {
+        self.max_per_owner = max;
         self
     }
 
-    /// How long a copy of what a remote store answered is used. Default: 10 s.
+    /// How long an answer from a remote store is cached. Default: 10 s.
     ///
-    /// A key that another instance ended is accepted here for at most this long. A longer time saves the
-    /// store questions: it is asked about twice in this time for each key in use. With 0 every request
-    /// waits for the store; requests with the same key at the same time share one question.
+    /// A key that another instance revoked is accepted here for at most this long while the store
+    /// answers. A longer time means fewer lookups: a key in use causes about two in each `fresh_for`. With 0
+    /// every request waits for the store; concurrent requests with the same key share one lookup.
     pub const fn fresh_for(mut self, fresh_for: Duration) -> Self {
         self.fresh_for = fresh_for;
         self
     }
 
-    /// How long after that a copy is still used if the store does not answer. Default: 60 s, the length
-    /// of a restart. Then the answer is 503. A longer time survives a longer outage, in which ended keys
-    /// are accepted; with 0 the first failure is visible.
+    /// How much longer a cached answer is used while the store does not answer. Default: 60 s, enough for
+    /// a restart. After that, requests get 503. With a longer time keys survive a longer outage, and so do
+    /// revoked ones; with 0 the first failure is visible.
     pub const fn stale_if_error(mut self, stale_if_error: Duration) -> Self {
         self.stale_if_error = stale_if_error;
         self
     }
 
-    /// How many copies of keys are kept, and a quarter as many copies of the fact that a key does not
-    /// exist. Default: 10 000, about 4 MiB. The copy that was read longest ago goes first; a key without
-    /// a copy costs a question.
+    /// How many keys are cached, plus a quarter as many negative answers (keys that do not exist).
+    /// Default: 10 000, about 4 MiB. The least recently refreshed entry is evicted first. A key that is not
+    /// cached costs a lookup; 0 caches none.
     pub const fn capacity(mut self, capacity: usize) -> Self {
         self.capacity = capacity;
         self
     }
 
-    /// How many unknown keys a network of clients may present until it has to wait, so that made-up keys
-    /// do not flood the store. Default: 60 a minute. An unknown key counts once in
-    /// [`fresh_for`](Self::fresh_for). Keys that have a copy are not affected.
+    /// How many unknown keys one client network may present before it is refused with 429, so that floods
+    /// of invented keys do not reach the store. Default: 60 a minute. An unknown key counts once in each
+    /// [`fresh_for`](Self::fresh_for). Keys that are cached are not affected.
     pub const fn unknown_keys(mut self, rate: Rate) -> Self {
         self.unknown_keys = rate;
         self
@@ -142,30 +142,30 @@ impl ApiKeysBuilder {
         self
     }
 
-    /// The keys.
+    /// Builds the [`ApiKeys`].
     ///
     /// # Errors
-    /// [`ConfigError::ApiKeyPrefix`] if the prefix is not 2 to 32 of `a-z`, `0-9` and `_`, from a letter
-    /// to a letter or digit.
+    /// [`ConfigError::ApiKeyPrefix`] if the prefix is not 2 to 32 characters of `a-z`, `0-9` and `_` that
+    /// start with a letter and do not end with `_`.
     pub fn build(self) -> Result<ApiKeys, ConfigError> {
         let prefix = Prefix::new(&self.prefix);
         let prefix = prefix.ok_or(ConfigError::ApiKeyPrefix(self.prefix))?;
         let ages =
             Ages { fresh: millis(self.fresh_for), stale_if_error: millis(self.stale_if_error) };
         let settings = Settings { ages, capacity: self.capacity, unknown: self.unknown_keys };
-        let lookups = match &self.store.kept {
-            Kept::Memory(_) => None,
+        let source = match &self.store.kept {
+            Kept::Memory(keys) => Source::Memory(Arc::clone(keys)),
             Kept::Remote(store) => {
-                let (clock, telemetry) =
-                    (StoreClock::new(self.time.clone()), Arc::clone(&self.telemetry));
-                Some(Arc::new(Lookups::new(Arc::clone(store), settings, clock, telemetry)))
+                let clock = StoreClock::new(self.time.clone());
+                let (store, telemetry) = (Arc::clone(store), Arc::clone(&self.telemetry));
+                Source::Remote(Arc::new(Lookups::new(store, settings, clock, telemetry)))
             }
         };
         Ok(ApiKeys {
             inner: Arc::new(Inner {
                 prefix,
                 store: self.store,
-                lookups,
+                source,
                 header: self.header,
                 scheme: self.scheme,
                 max_per_owner: self.max_per_owner,

@@ -1,4 +1,4 @@
-//! Why an API key is not issued, listed or ended.
+//! Why an API key is not issued, listed or revoked.
 
 use hardpoint_core::{Problem, Rejection};
 use http::StatusCode;
@@ -10,10 +10,10 @@ use crate::{rejection::unavailable, store::StoreError};
 #[non_exhaustive]
 pub enum ApiKeyError {
     /// The name is empty or too long: 422.
-    #[error("the name of an API key has 1 to {most} bytes")]
+    #[error("the name of the API key is empty or longer than {max} bytes")]
     Name {
         /// The most bytes.
-        most: usize,
+        max: usize,
     },
     /// The system returned no random bytes: 503.
     #[error("the system returned no random bytes for an API key")]
@@ -22,10 +22,10 @@ pub enum ApiKeyError {
     #[error("the store of API keys did not decide")]
     Store(#[source] StoreError),
     /// The owner has as many keys as it may have: 409.
-    #[error("the owner has {most} API keys, which is the most")]
+    #[error("the owner already has the maximum of {max} API keys")]
     TooMany {
         /// The most keys.
-        most: u32,
+        max: u32,
     },
 }
 
@@ -33,15 +33,15 @@ impl Rejection for ApiKeyError {
     fn problem(&self) -> Problem {
         let new = Problem::new;
         match self {
-            Self::Name { most } => {
-                let title = "The name of the key is not accepted";
-                new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_api_key_name", title)
-                    .detail(format!("Write 1 to {most} bytes."))
+            Self::Name { max } => {
+                let (code, title) = ("invalid_api_key_name", "Invalid API key name");
+                new(StatusCode::UNPROCESSABLE_ENTITY, code, title)
+                    .detail(format!("Use a name of 1 to {max} bytes."))
             }
             Self::Randomness | Self::Store(_) => unavailable("api_keys_unavailable", 2),
-            Self::TooMany { most } => {
-                new(StatusCode::CONFLICT, "too_many_api_keys", "No more keys can be made")
-                    .detail(format!("You can have at most {most}. Delete one first."))
+            Self::TooMany { max } => {
+                new(StatusCode::CONFLICT, "too_many_api_keys", "Too many API keys")
+                    .detail(format!("You can have at most {max}. Revoke one first."))
             }
         }
     }

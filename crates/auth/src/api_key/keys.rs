@@ -1,4 +1,4 @@
-//! Making, verifying and ending API keys.
+//! Issuing, verifying, rotating and revoking API keys.
 
 use std::{
     num::NonZeroU32,
@@ -14,16 +14,16 @@ use http::HeaderName;
 
 use super::{
     ApiKeyError, ApiKeyId, ApiKeyOwner, ApiKeyRecord, ApiKeyStore, ApiKeysBuilder, IssuedApiKey,
-    NewApiKey, Placed, PutApiKey,
-    lookup::{self, Found, Lookup, Lookups, NotFound},
-    store::Kept,
-    text::{Prefix, Presented, digest},
+    NewApiKey, Placed, PutApiKey, Replaced,
+    lookup::{self, Looked, Lookup, LookupError, Lookups},
+    memory::MemoryApiKeys,
+    text::{ParsedKey, Prefix, digest},
 };
 use crate::{Attempt, AuthRejection, Authenticator, Credential, store::StoreError};
 
-/// Makes API keys, and authenticates the callers who present them. See the [module docs](super).
+/// Issues API keys, and authenticates the callers who present them. See the [module docs](super).
 ///
-/// Clones share the keys and the copies.
+/// Clones share the keys and the cache.
 #[derive(Clone)]
 pub struct ApiKeys {
     pub(super) inner: Arc<Inner>,
@@ -32,8 +32,7 @@ pub struct ApiKeys {
 pub(super) struct Inner {
     pub(super) prefix: Prefix,
     pub(super) store: ApiKeyStore,
-    /// Copies of what a remote store answered; `None` for one in memory.
-    pub(super) lookups: Option<Arc<Lookups>>,
+    pub(super) source: Source,
     pub(super) header: HeaderName,
     pub(super) scheme: &'static str,
     pub(super) max_per_owner: NonZeroU32,
@@ -41,7 +40,13 @@ pub(super) struct Inner {
     pub(super) telemetry: Arc<OnceLock<Telemetry>>,
 }
 
-debug_only!(Inner { prefix, store, lookups, header, scheme, max_per_owner });
+/// Where presented keys are looked up.
+pub(super) enum Source {
+    Memory(Arc<MemoryApiKeys>),
+    Remote(Arc<Lookups>),
+}
+
+debug_only!(Inner { prefix, store, header, scheme, max_per_owner });
 debug_only!(ApiKeys { inner });
 
 /// The longest name, in bytes.
@@ -49,23 +54,31 @@ const MAX_NAME: usize = 100;
 
 impl ApiKeys {
     /// Keeps keys in `store`. All of them begin with `prefix` and an underscore, such as
-    /// `acme_live_…`, so that people and scanners recognize them.
+    /// `acme_live_…`, so that people and secret scanners recognize them.
     pub fn builder(prefix: impl Into<String>, store: ApiKeyStore) -> ApiKeysBuilder {
         ApiKeysBuilder::new(prefix.into(), store)
     }
 
-    /// Makes a key.
+    /// Issues a key.
+    ///
+    /// # Cancellation
+    /// If the future is dropped, the key may exist although nobody has its text. It is in the list.
     ///
     /// # Errors
     /// [`ApiKeyError::Name`], [`ApiKeyError::TooMany`], [`ApiKeyError::Randomness`], or
     /// [`ApiKeyError::Store`] if the store did not answer or is full.
     pub async fn issue(&self, new: NewApiKey<'_>) -> Result<IssuedApiKey, ApiKeyError> {
-        let issued = self.put(&new, None).await?;
-        // A store that was not asked for a former key misses none.
-        issued.ok_or_else(|| ApiKeyError::Store(StoreError::new(StoreErrorKind::Corrupt)))
+        match self.put(&new, None).await? {
+            (Placed::Kept, issued) => Ok(issued),
+            (Placed::TooMany, _) => Err(self.too_many()),
+            // It was not asked to replace a key.
+            (Placed::NothingToReplace, _) => {
+                Err(self.failed(StoreError::new(StoreErrorKind::Corrupt)))
+            }
+        }
     }
 
-    /// The keys of an owner that have not ended, the newest first.
+    /// The keys of an owner that are neither revoked nor expired, the newest first.
     ///
     /// # Errors
     /// [`ApiKeyError::Store`] if the store did not answer.
@@ -73,52 +86,47 @@ impl ApiKeys {
         self.inner.store.list(owner).await.map_err(|error| self.failed(error))
     }
 
-    /// Ends a key of this owner, and returns whether the owner had it. This instance refuses it from now
-    /// on, others within [`fresh_for`](ApiKeysBuilder::fresh_for).
+    /// Revokes a key of this owner, and returns whether the owner had it. This instance refuses it from
+    /// now on, others after at most [`fresh_for`](ApiKeysBuilder::fresh_for) while the store answers.
     ///
     /// # Cancellation
-    /// The store is told before anything is awaited. If the future is dropped, the key ends, unless the
-    /// store is down.
+    /// The command is submitted at the first poll. If the future is dropped after that, the key is still
+    /// revoked unless the store is down.
     ///
     /// # Errors
-    /// [`ApiKeyError::Store`] if the store did not answer. The key may have ended.
+    /// [`ApiKeyError::Store`] if the store did not answer. The key may have been revoked.
     pub async fn revoke(&self, owner: ApiKeyOwner<'_>, id: ApiKeyId) -> Result<bool, ApiKeyError> {
         let mut forgets = self.forget_after(owner, id);
-        let expired = self.inner.store.expire(owner, id, Duration::ZERO).await;
-        if matches!(expired, Ok(false)) {
-            // A stranger who names the id does not make its owner wait for the store.
-            forgets.lookups = None;
-        }
-        expired.map_err(|error| self.failed(error))
+        let revoked = self.inner.store.expire_after(owner, id, Duration::ZERO).await;
+        forgets.only_known = matches!(revoked, Ok(false));
+        revoked.map_err(|error| self.failed(error))
     }
 
-    /// Ends all keys of this owner, for example after its password was stolen, and returns their number.
+    /// Revokes all keys of this owner, for example after its password was stolen, and returns their
+    /// number.
     ///
     /// # Errors
-    /// [`ApiKeyError::Store`] if the store did not answer. Some of the keys may have ended.
+    /// [`ApiKeyError::Store`] if the store did not answer. The keys may have been revoked.
     pub async fn revoke_all(&self, owner: ApiKeyOwner<'_>) -> Result<usize, ApiKeyError> {
-        let mut ended = 0;
-        loop {
-            let keys = self.list(owner).await?;
-            if keys.is_empty() {
-                return Ok(ended);
-            }
-            for key in keys {
-                ended += usize::from(self.revoke(owner, key.id).await?);
-            }
-        }
+        let revoked = self.inner.store.revoke_all(owner).await;
+        let revoked = revoked.map_err(|error| self.failed(error))?;
+        revoked.iter().for_each(|id| drop(self.forget_after(owner, *id)));
+        Ok(revoked.len())
     }
 
-    /// Makes a key in place of another one of this owner, with its name, its scopes and its lifetime.
-    /// Both work for `overlap`, in which clients change over; then the former one ends. `None` if the
-    /// owner has no such key.
+    /// Issues a replacement for a key of this owner, with the same name, scopes and lifetime. Both keys
+    /// work for `overlap`, so that clients can switch; then the old one expires. `None` if the owner has no
+    /// such key.
     ///
-    /// Check before that the owner still has the scopes of the key, which [`list`](Self::list) returns.
+    /// Before calling this, check that the owner still has the key's scopes (see [`list`](Self::list)).
     /// For the overlap the owner may have one key more than
     /// [`max_per_owner`](ApiKeysBuilder::max_per_owner).
     ///
+    /// # Cancellation
+    /// As of [`issue`](Self::issue).
+    ///
     /// # Errors
-    /// As [`issue`](Self::issue). If the store did not answer, the new key may exist: it is in the list,
+    /// As of [`issue`](Self::issue). If the store did not answer, the new key may exist: it is in the list,
     /// and can be rotated in turn.
     pub async fn rotate(
         &self,
@@ -132,24 +140,26 @@ impl ApiKeys {
             owner,
             name: &record.name,
             scope: Arc::clone(&record.scope),
-            lifetime: record.expires.map(|expires| expires.saturating_sub(record.created)),
+            lifetime: record.lifetime,
         };
-        // The copy of the former key does not know yet when it ends.
+        // The cached answer does not know yet when the old key expires.
         let _forgets = self.forget_after(owner, id);
-        self.put(&new, Some((id, overlap))).await
+        match self.put(&new, Some(Replaced { id, overlap })).await? {
+            (Placed::Kept, issued) => Ok(Some(issued)),
+            (Placed::NothingToReplace, _) => Ok(None),
+            (Placed::TooMany, _) => Err(self.too_many()),
+        }
     }
 
-    /// Makes a key; `None` if the owner does not have the former one.
     async fn put(
         &self,
         new: &NewApiKey<'_>,
-        former: Option<(ApiKeyId, Duration)>,
-    ) -> Result<Option<IssuedApiKey>, ApiKeyError> {
+        replaces: Option<Replaced>,
+    ) -> Result<(Placed, IssuedApiKey), ApiKeyError> {
         if new.name.is_empty() || new.name.len() > MAX_NAME {
-            return Err(ApiKeyError::Name { most: MAX_NAME });
+            return Err(ApiKeyError::Name { max: MAX_NAME });
         }
         let (id, text) = self.inner.prefix.generate().ok_or(ApiKeyError::Randomness)?;
-        let most = self.inner.max_per_owner.get().saturating_add(former.is_some().into());
         let put = PutApiKey {
             id,
             digest: &digest(text.expose()),
@@ -157,20 +167,15 @@ impl ApiKeys {
             name: new.name,
             scope: &new.scope,
             lifetime: new.lifetime,
-            most,
-            former,
+            max_keys: self.inner.max_per_owner.get().saturating_add(replaces.is_some().into()),
+            replaces,
         };
-        match self.inner.store.put(&put).await.map_err(|error| self.failed(error))? {
-            Placed::Kept => Ok(Some(IssuedApiKey { id, text })),
-            Placed::NoFormer => Ok(None),
-            Placed::TooMany => Err(ApiKeyError::TooMany { most }),
-        }
+        let placed = self.inner.store.put(&put).await.map_err(|error| self.failed(error))?;
+        Ok((placed, IssuedApiKey { id, text }))
     }
 
-    /// Forgets the copy of a key when this is dropped: after the store was told to end it, whether it
-    /// answered or not, and also if the caller does not wait for the answer.
-    fn forget_after<'a>(&'a self, owner: ApiKeyOwner<'a>, id: ApiKeyId) -> ForgetAfter<'a> {
-        ForgetAfter { lookups: self.inner.lookups.as_deref(), owner, id }
+    fn too_many(&self) -> ApiKeyError {
+        ApiKeyError::TooMany { max: self.inner.max_per_owner.get() }
     }
 
     fn failed(&self, error: StoreError) -> ApiKeyError {
@@ -179,72 +184,80 @@ impl ApiKeys {
         }
         ApiKeyError::Store(error)
     }
+
+    /// Forgets what is cached about a key when this is dropped: after the command was submitted that
+    /// revokes it, whether the store answered or not, and also if the caller does not wait.
+    fn forget_after<'a>(&'a self, owner: ApiKeyOwner<'a>, id: ApiKeyId) -> ForgetAfter<'a> {
+        ForgetAfter { keys: self, owner, id, only_known: false }
+    }
 }
 
 /// See [`ApiKeys::forget_after`].
 struct ForgetAfter<'a> {
-    lookups: Option<&'a Lookups>,
+    keys: &'a ApiKeys,
     owner: ApiKeyOwner<'a>,
     id: ApiKeyId,
+    /// Only if the key is known as one of the owner.
+    only_known: bool,
 }
 
 impl Drop for ForgetAfter<'_> {
     fn drop(&mut self) {
-        if let Some(lookups) = self.lookups {
-            lookups.forget(self.owner, self.id);
+        match &self.keys.inner.source {
+            Source::Memory(_) => {}
+            Source::Remote(lookups) if self.only_known => {
+                lookups.forget_known(self.owner, self.id);
+            }
+            Source::Remote(lookups) => lookups.forget(self.owner, self.id),
         }
     }
 }
 
-/// Why a key is not accepted, and for how long.
-enum Refused {
+/// Why a key is not accepted, and until when.
+enum NotAccepted {
     Key(ApiKeyErrorKind),
     TooMany(Duration),
 }
 
-impl From<NotFound> for Refused {
-    fn from(error: NotFound) -> Self {
-        match error {
-            NotFound::TooMany(wait) => Self::TooMany(wait),
-            NotFound::Unavailable => Self::Key(ApiKeyErrorKind::Unavailable),
-        }
-    }
-}
-
 impl Inner {
     /// The caller who presents a key that was looked up.
-    fn admit(
-        &self,
-        presented: &Presented,
-        found: Result<Found, NotFound>,
-    ) -> Result<Identity, Refused> {
-        let record = found?.ok_or(Refused::Key(ApiKeyErrorKind::Unknown))?;
-        // A store in memory has judged by its own clock, and steps of the calendar do not matter to it.
-        let is_copy = self.lookups.is_some();
-        let now = || if is_copy { self.time.unix() } else { Duration::ZERO };
-        record.admit(presented, now).map_err(Refused::Key)
+    fn admit(&self, key: &ParsedKey, looked: Looked) -> Result<Identity, NotAccepted> {
+        let record = looked.map_err(|error| match error {
+            LookupError::TooMany(wait) => NotAccepted::TooMany(wait),
+            LookupError::Unavailable => NotAccepted::Key(ApiKeyErrorKind::Unavailable),
+        })?;
+        let record = record.ok_or(NotAccepted::Key(ApiKeyErrorKind::Unknown))?;
+        let now = || match self.source {
+            // It has judged by its own clock, for which steps of the calendar do not matter.
+            Source::Memory(_) => Duration::ZERO,
+            Source::Remote(_) => self.time.unix(),
+        };
+        record.admit(key, now).map_err(NotAccepted::Key)
     }
 
     /// Reports a verification for an authentication layer.
-    fn report(&self, answer: Result<Identity, Refused>) -> Result<Identity, Box<dyn Rejection>> {
+    fn report(
+        &self,
+        answer: Result<Identity, NotAccepted>,
+    ) -> Result<Identity, Box<dyn Rejection>> {
         let result = match &answer {
             Ok(_) => Ok(()),
-            Err(Refused::Key(kind)) => Err(*kind),
-            Err(Refused::TooMany(_)) => Err(ApiKeyErrorKind::TooManyUnknown),
+            Err(NotAccepted::Key(kind)) => Err(*kind),
+            Err(NotAccepted::TooMany(_)) => Err(ApiKeyErrorKind::TooManyUnknown),
         };
         if let Some(telemetry) = self.telemetry.get() {
             telemetry.on(&ApiKeyVerified::new(result).into());
         }
-        answer.map_err(|refused| {
+        answer.map_err(|error| {
             tracing::debug!(
                 target: "hardpoint::auth::api_key",
                 reason = result.err().map(ApiKeyErrorKind::as_str),
                 "API key refused"
             );
-            Box::new(match refused {
-                Refused::Key(ApiKeyErrorKind::Unavailable) => AuthRejection::ApiKeysUnavailable,
-                Refused::Key(kind) => AuthRejection::InvalidApiKey(kind),
-                Refused::TooMany(wait) => AuthRejection::TooManyUnknownApiKeys(wait),
+            Box::new(match error {
+                NotAccepted::Key(ApiKeyErrorKind::Unavailable) => AuthRejection::ApiKeysUnavailable,
+                NotAccepted::Key(kind) => AuthRejection::InvalidApiKey(kind),
+                NotAccepted::TooMany(wait) => AuthRejection::TooManyUnknownApiKeys(wait),
             }) as _
         })
     }
@@ -253,27 +266,25 @@ impl Inner {
 impl Authenticator for ApiKeys {
     fn authenticate(&self, credential: Credential<'_>) -> Attempt {
         let inner = &self.inner;
-        let text = credential.text();
-        let presented = match inner.prefix.parse(text) {
+        let key = match inner.prefix.parse(credential.text()) {
             None => return Attempt::NotMine,
-            Some(Ok(presented)) => presented,
+            Some(Ok(key)) => key,
             Some(Err(_)) => {
-                return Attempt::Now(inner.report(Err(Refused::Key(ApiKeyErrorKind::Malformed))));
+                let malformed = NotAccepted::Key(ApiKeyErrorKind::Malformed);
+                return Attempt::Now(inner.report(Err(malformed)));
             }
         };
-        let lookup = match (&inner.lookups, &inner.store.kept) {
-            (Some(lookups), _) => lookups.find(presented.id, || credential.network()),
-            (None, Kept::Memory(keys)) => Lookup::Now(Ok(keys.find(presented.id))),
-            // A remote store has look-ups.
-            (None, Kept::Remote(_)) => Lookup::Now(Err(NotFound::Unavailable)),
+        let lookup = match &inner.source {
+            Source::Memory(keys) => Lookup::Now(Ok(keys.find(key.id))),
+            Source::Remote(lookups) => lookups.find(key.id, || credential.network()),
         };
         match lookup {
-            Lookup::Now(found) => Attempt::Now(inner.report(inner.admit(&presented, found))),
-            Lookup::Later(answer) => {
+            Lookup::Now(looked) => Attempt::Now(inner.report(inner.admit(&key, looked))),
+            Lookup::Later(pending) => {
                 let inner = Arc::clone(inner);
                 Attempt::Later(Box::pin(async move {
-                    let found = lookup::wait_for(answer).await;
-                    inner.report(inner.admit(&presented, found))
+                    let looked = lookup::wait_for(pending).await;
+                    inner.report(inner.admit(&key, looked))
                 }))
             }
         }

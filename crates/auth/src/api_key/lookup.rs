@@ -1,16 +1,16 @@
-//! Looking keys up in a remote store: copies of its answers, and one question at a time for each key.
+//! Lookups in a remote store: cached answers, and one lookup at a time for each key.
 
 use std::{
     net::IpAddr,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
 use hardpoint_core::{
-    Key, Telemetry,
+    Telemetry,
     event::{StoreErrorKind, StoreFailed, StoreKind},
 };
 use tokio::{
@@ -21,90 +21,95 @@ use tokio::{
 
 use super::{
     ApiKeyId, ApiKeyOwner, ApiKeyRecord, RemoteApiKeys,
-    copy::{Ages, Copy, Use},
+    cached::{Ages, CachedKey, Freshness},
+    networks::{Network, Networks},
 };
 use crate::{
-    rate::{Pace, Rate},
-    shards::{Shard, Shards},
+    rate::Rate,
+    shards::{SHARDS, Shard, Shards},
     store::StoreClock,
-    table::{Digests, Table},
 };
 
-/// The most questions that wait for the store: so many about keys that exist as far as is known, and
-/// so many about others, so that made-up keys take no places from real ones.
-const QUESTIONS: usize = 64;
+/// The most lookups in flight: so many of keys that exist as far as is known, and so many of others, so
+/// that invented keys take no places from real ones.
+const IN_FLIGHT: usize = 64;
 /// After this time the store counts as failed.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The networks whose questions about unknown keys are counted.
-const NETWORKS: usize = 4_096;
-/// How many shards the copies are in.
-const SHARDS: usize = 64;
 
-/// What a look-up brought: the key, if it exists.
-pub(super) type Found = Option<Arc<ApiKeyRecord>>;
+/// The answer of a lookup: the key, if it exists.
+pub(super) type Looked = Result<Option<Arc<ApiKeyRecord>>, LookupError>;
 
-/// Why a key is not looked up.
+/// Why it is not known whether a key exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NotFound {
-    /// The client's network asked for so many unknown keys that it has to wait this long.
+pub(super) enum LookupError {
+    /// The client's network presented so many unknown keys that it must wait this long.
     TooMany(Duration),
-    /// The store did not answer, or as many questions as it may get wait for it.
+    /// The store did not answer, or as many lookups as may be are in flight.
     Unavailable,
 }
 
-/// The answer to a question, once it is there.
-pub(super) type Answer = watch::Receiver<Option<Result<Found, NotFound>>>;
+/// The answer of a lookup in flight.
+pub(super) type Pending = watch::Receiver<Option<Looked>>;
 
-/// What is known now, or the answer to wait for.
+/// What is known now, or the lookup to wait for.
 pub(super) enum Lookup {
-    Now(Result<Found, NotFound>),
-    Later(Answer),
+    Now(Looked),
+    Later(Pending),
 }
 
-/// The settings of look-ups.
+/// The settings of lookups.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Settings {
     pub(super) ages: Ages,
     pub(super) capacity: usize,
-    /// How many unknown keys a network may ask for.
+    /// How many unknown keys a network may present.
     pub(super) unknown: Rate,
 }
 
-/// Copies of what a remote store answered.
+/// Lookups in a remote store.
 pub(super) struct Lookups {
     store: Arc<dyn RemoteApiKeys>,
     entries: Shards<ApiKeyId, Entry>,
     settings: Settings,
-    /// Places for questions about keys of which there is a copy.
+    /// Places for lookups of keys that exist as far as is known.
     known: Arc<Semaphore>,
-    /// Places for questions about other keys.
+    /// Places for lookups of other keys.
     unknown: Arc<Semaphore>,
-    /// Whether the store failed to answer the last question that ended.
+    /// Whether the store did not answer the lookup that ended last.
     fails: AtomicBool,
-    networks: Mutex<Table<Pace>>,
-    digests: Digests,
+    networks: Networks,
     clock: StoreClock,
     telemetry: Arc<OnceLock<Telemetry>>,
 }
 
 debug_only!(Lookups { settings, fails });
 
+/// What is known about an id: a cached answer, a lookup in flight, or both.
 #[derive(Default)]
 struct Entry {
-    copy: Option<Copy>,
-    question: Option<Answer>,
+    cached: Option<CachedKey>,
+    pending: Option<Pending>,
 }
 
 impl Entry {
-    /// Whether the key exists, as far as is known; `None` without a copy.
+    /// Whether the key exists, as far as is known; `None` without a cached answer.
     fn is_known(&self) -> Option<bool> {
-        self.copy.as_ref().map(|copy| copy.record.is_some())
+        self.cached.as_ref().map(|cached| cached.record.is_some())
     }
 
-    /// The question, if its answer is still to come.
-    fn waiting(&self) -> Option<&Answer> {
-        self.question.as_ref().filter(|answer| answer.has_changed().is_ok())
+    /// The lookup, if it is in flight.
+    fn in_flight(&self) -> Option<&Pending> {
+        self.pending.as_ref().filter(|pending| pending.has_changed().is_ok())
     }
+}
+
+/// Which lookups a lookup counts among.
+#[derive(Clone, Copy)]
+enum Asks {
+    /// Of keys that exist as far as is known.
+    Known,
+    /// Of others, which the client's network is charged for.
+    Unknown(Option<Network>),
 }
 
 impl Lookups {
@@ -118,115 +123,125 @@ impl Lookups {
             store,
             entries: Shards::new(),
             settings,
-            known: Arc::new(Semaphore::new(QUESTIONS)),
-            unknown: Arc::new(Semaphore::new(QUESTIONS)),
+            known: Arc::new(Semaphore::new(IN_FLIGHT)),
+            unknown: Arc::new(Semaphore::new(IN_FLIGHT)),
             fails: AtomicBool::new(false),
-            networks: Mutex::new(Table::new(NETWORKS)),
-            digests: Digests::new(),
+            networks: Networks::new(settings.unknown),
             clock,
             telemetry,
         }
     }
 
-    /// The key with this id. `network` is read only if the store has to be asked about an unknown key.
+    /// The key with this id. `network` is read only if an unknown key has to be looked up.
     pub(super) fn find(
         self: &Arc<Self>,
         id: ApiKeyId,
         network: impl FnOnce() -> Option<IpAddr>,
     ) -> Lookup {
-        let (ages, now) = (self.settings.ages, self.clock.now());
+        let (store_fails, now) = (self.fails.load(Ordering::Relaxed), self.clock.now());
         let mut shard = self.entries.lock(&id);
         let entry = shard.entries.get(&id);
-        if let Some(copy) = entry.and_then(|entry| entry.copy.as_ref()) {
-            let record = copy.record.clone();
-            match copy.judge(ages, self.fails.load(Ordering::Relaxed), now) {
-                Use::Decide => return Lookup::Now(Ok(record)),
-                Use::DecideAndAsk => {
-                    if entry.is_some_and(|entry| entry.waiting().is_none()) {
-                        // If it cannot be asked now, a later request asks.
-                        drop(self.ask(&mut shard, id, &self.known, None, now));
-                    }
-                    return Lookup::Now(Ok(record));
-                }
-                Use::AskFirst => {}
+        let pending = entry.and_then(Entry::in_flight).cloned();
+        let cached = entry.and_then(|entry| entry.cached.as_ref());
+        let (record, freshness) = match cached {
+            Some(cached) => {
+                (cached.record.clone(), cached.freshness(self.settings.ages, store_fails, now))
             }
-        }
-        if let Some(answer) = entry.and_then(Entry::waiting) {
-            return Lookup::Later(answer.clone());
-        }
-        let asked = if entry.and_then(Entry::is_known) == Some(true) {
-            self.ask(&mut shard, id, &self.known, None, now)
-        } else {
-            let network = network()
-                .map(|network| self.digests.digest(b'n', Key::address(network).as_bytes()));
-            if let Some(wait) = network.and_then(|network| self.wait(network, now)) {
-                return Lookup::Now(Err(NotFound::TooMany(wait)));
-            }
-            self.ask(&mut shard, id, &self.unknown, network, now)
+            None => (None, Freshness::Stale),
         };
-        asked.map_or(Lookup::Now(Err(NotFound::Unavailable)), Lookup::Later)
+        let asks = match (freshness, pending) {
+            (Freshness::Due, None) => {
+                // If there is no place now, a later request refreshes it.
+                drop(self.ask(&mut shard, id, Asks::Known, now));
+                return Lookup::Now(Ok(record));
+            }
+            (Freshness::Fresh | Freshness::Due, _) => return Lookup::Now(Ok(record)),
+            (Freshness::Stale, Some(pending)) => return Lookup::Later(pending),
+            (Freshness::Stale, None) if record.is_some() => Asks::Known,
+            (Freshness::Stale, None) => {
+                let network = network().map(|address| self.networks.network(address));
+                if let Some(wait) = network.and_then(|network| self.networks.wait(network, now)) {
+                    return Lookup::Now(Err(LookupError::TooMany(wait)));
+                }
+                Asks::Unknown(network)
+            }
+        };
+        match self.ask(&mut shard, id, asks, now) {
+            Some(pending) => Lookup::Later(pending),
+            // A stale answer is not used: whoever fills the places would extend the life of a revoked key.
+            None => Lookup::Now(Err(LookupError::Unavailable)),
+        }
     }
 
-    /// Forgets the copy of a key of this owner, and the answer to a question that was asked before this
-    /// call. That of another owner's key stays, so that nobody can make others wait for the store.
+    /// Forgets what is known about a key of this owner, and the answer of a lookup in flight.
     pub(super) fn forget(&self, owner: ApiKeyOwner<'_>, id: ApiKeyId) {
+        self.forget_if(id, |known| known.is_none_or(|record| record.owner() == owner));
+    }
+
+    /// Forgets a key if it is known as one of this owner. A stranger who names an id does not make its
+    /// owner wait for the store.
+    pub(super) fn forget_known(&self, owner: ApiKeyOwner<'_>, id: ApiKeyId) {
+        self.forget_if(id, |known| known.is_some_and(|record| record.owner() == owner));
+    }
+
+    fn forget_if(&self, id: ApiKeyId, forgets: impl FnOnce(Option<&ApiKeyRecord>) -> bool) {
         let mut shard = self.entries.lock(&id);
-        let record = |entry: &Entry| entry.copy.as_ref().and_then(|copy| copy.record.clone());
-        let kept = shard.entries.get(&id).and_then(record);
-        if kept.is_none_or(|record| record.owner() == owner) {
+        let cached = shard.entries.get(&id).and_then(|entry| entry.cached.as_ref());
+        if forgets(cached.and_then(|cached| cached.record.as_deref())) {
             shard.entries.remove(&id);
         }
     }
 
-    /// Asks the store in a task, so that a client that leaves does not take the answer from others.
-    /// `None` if there is no place, or outside of a runtime.
+    /// Starts a lookup in a task, so that it completes for others if the client disconnects. `None` if
+    /// there is no place for it, or outside of a runtime.
     fn ask(
         self: &Arc<Self>,
         shard: &mut Shard<ApiKeyId, Entry>,
         id: ApiKeyId,
-        places: &Arc<Semaphore>,
-        network: Option<u128>,
+        asks: Asks,
         now: u64,
-    ) -> Option<Answer> {
+    ) -> Option<Pending> {
         let runtime = Handle::try_current().ok()?;
+        let (places, network) = match asks {
+            Asks::Known => (&self.known, None),
+            Asks::Unknown(network) => (&self.unknown, network),
+        };
         let place = Arc::clone(places).try_acquire_owned().ok()?;
         if let Some(network) = network {
-            self.with_pace(network, now, |pace| pace.take(&self.settings.unknown, now));
+            self.networks.count(network, now);
         }
-        let (sender, answer) = watch::channel(None);
-        shard.entries.entry(id).or_default().question = Some(answer.clone());
+        let (sender, pending) = watch::channel(None);
+        shard.entries.entry(id).or_default().pending = Some(pending.clone());
         let lookups = Arc::clone(self);
-        let question = Question { lookups, id, network, asked_at: now, sender, _place: place };
+        let query = Query { lookups, id, network, asked_at: now, sender, _place: place };
         runtime.spawn(async move {
-            let found = timeout(PATIENCE, question.lookups.store.find(id)).await;
-            let found = match found {
-                Ok(found) => found.map(|found| found.map(Arc::new)).map_err(|error| error.kind()),
+            let answer = timeout(PATIENCE, query.lookups.store.find(id)).await;
+            query.answered(match answer {
+                Ok(found) => found.map_err(|error| error.kind()),
                 Err(_) => Err(StoreErrorKind::Timeout),
-            };
-            question.answered(found);
+            });
         });
-        Some(answer)
+        Some(pending)
     }
 
-    /// Keeps what the store answered, unless the key was forgotten meanwhile.
-    fn keep(&self, question: &Question, found: Result<Found, NotFound>) -> Result<Found, NotFound> {
-        let (id, now) = (question.id, self.clock.now());
+    /// Caches an answer, unless the key was forgotten meanwhile. Returns what those who wait get.
+    fn keep(&self, query: &Query, answer: Looked) -> Looked {
+        let (id, now) = (query.id, self.clock.now());
         let mut shard = self.entries.lock(&id);
-        let own = question.sender.subscribe();
-        let is_own = |entry: &&mut Entry| {
-            entry.question.as_ref().is_some_and(|question| question.same_channel(&own))
-        };
-        let Some(entry) = shard.entries.get_mut(&id).filter(is_own) else { return found };
-        entry.question = None;
-        match (found, &mut entry.copy) {
-            (Ok(record), copy) => {
-                *copy = Some(Copy::new(record.clone(), question.asked_at));
+        let own = query.sender.subscribe();
+        let is_own =
+            |entry: &&mut Entry| entry.pending.as_ref().is_some_and(|it| it.same_channel(&own));
+        let Some(entry) = shard.entries.get_mut(&id).filter(is_own) else { return answer };
+        entry.pending = None;
+        match (answer, &mut entry.cached) {
+            (Ok(record), cached) => {
+                *cached = Some(CachedKey::new(record.clone(), query.asked_at));
                 self.make_room(&mut shard, id, now);
                 Ok(record)
             }
-            (Err(_), Some(copy)) if copy.survives_error(self.settings.ages, now) => {
-                copy.failed(now);
-                Ok(copy.record.clone())
+            (Err(_), Some(cached)) if cached.survives_error(self.settings.ages, now) => {
+                cached.failed(now);
+                Ok(cached.record.clone())
             }
             (Err(error), _) => {
                 shard.entries.remove(&id);
@@ -235,8 +250,8 @@ impl Lookups {
         }
     }
 
-    /// Bounds the copies of a shard. Those of keys that exist and those of keys that do not have separate
-    /// bounds, so that made-up ids evict no key. The copy that was read longest ago goes first.
+    /// Bounds the answers in a shard. Positive and negative ones have separate bounds, so that invented ids
+    /// evict no key. The least recently refreshed one goes first.
     fn make_room(&self, shard: &mut Shard<ApiKeyId, Entry>, id: ApiKeyId, now: u64) {
         let ages = self.settings.ages;
         let kind = shard.entries.get(&id).and_then(Entry::is_known);
@@ -247,55 +262,44 @@ impl Lookups {
             shard.entries.len() <= most || alike().count() <= most
         };
         shard.sweep(now, has_room(shard), |entry| {
-            let is_over = entry.copy.as_ref().is_none_or(|copy| copy.is_over(ages, now));
-            is_over && entry.waiting().is_none()
+            let is_useless = entry.cached.as_ref().is_none_or(|it| it.is_useless(ages, now));
+            is_useless && entry.in_flight().is_none()
         });
         if !has_room(shard) {
             let alike = shard.entries.iter().filter(|(_, entry)| entry.is_known() == kind);
-            let oldest = alike.min_by_key(|(_, entry)| entry.copy.as_ref().map(Copy::read_at));
+            let oldest =
+                alike.min_by_key(|(_, entry)| entry.cached.as_ref().map(CachedKey::asked_at));
             if let Some(oldest) = oldest.map(|(id, _)| *id) {
                 shard.entries.remove(&oldest);
             }
         }
     }
-
-    /// How long a network has to wait until it may ask for another unknown key.
-    fn wait(&self, network: u128, now: u64) -> Option<Duration> {
-        let wait = self.with_pace(network, now, |pace| pace.wait(&self.settings.unknown, now));
-        (wait > 0).then(|| Duration::from_millis(wait))
-    }
-
-    fn with_pace<T>(&self, network: u128, now: u64, change: impl FnOnce(&mut Pace) -> T) -> T {
-        let mut networks = self.networks.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut pace = networks.get(network);
-        let result = change(&mut pace);
-        networks.put(network, pace, now);
-        result
-    }
 }
 
-/// A question that the store has not answered yet. Dropped without an answer, because the store panicked
-/// or the runtime ends, it counts as one that the store failed to answer.
-struct Question {
+/// A lookup in flight. Dropped without an answer, because the store panicked or the runtime ends, it counts
+/// as one that the store did not answer.
+struct Query {
     lookups: Arc<Lookups>,
     id: ApiKeyId,
     /// The network that is charged for it, unless the key exists.
-    network: Option<u128>,
+    network: Option<Network>,
     asked_at: u64,
-    sender: watch::Sender<Option<Result<Found, NotFound>>>,
+    sender: watch::Sender<Option<Looked>>,
     _place: OwnedSemaphorePermit,
 }
 
-impl Question {
-    fn answered(&self, found: Result<Found, StoreErrorKind>) {
+impl Query {
+    fn answered(&self, answer: Result<Option<ApiKeyRecord>, StoreErrorKind>) {
         let lookups = &self.lookups;
-        lookups.fails.store(found.is_err(), Ordering::Relaxed);
-        if let (Some(network), Ok(Some(_))) = (self.network, &found) {
-            let rate = &lookups.settings.unknown;
-            lookups.with_pace(network, self.asked_at, |pace| pace.put_back(rate));
+        let failure = answer.as_ref().err().copied();
+        // A store with a corrupt record answers.
+        let fails = failure.is_some_and(|kind| kind != StoreErrorKind::Corrupt);
+        lookups.fails.store(fails, Ordering::Relaxed);
+        if let (Some(network), Ok(Some(_))) = (self.network, &answer) {
+            lookups.networks.uncount(network, self.asked_at);
         }
-        let failure = found.as_ref().err().copied();
-        let answer = lookups.keep(self, found.map_err(|_| NotFound::Unavailable));
+        let answer = answer.map(|record| record.map(Arc::new));
+        let answer = lookups.keep(self, answer.map_err(|_| LookupError::Unavailable));
         self.sender.send_replace(Some(answer));
         // Last, since an observer may panic.
         if let (Some(kind), Some(telemetry)) = (failure, lookups.telemetry.get()) {
@@ -304,7 +308,7 @@ impl Question {
     }
 }
 
-impl Drop for Question {
+impl Drop for Query {
     fn drop(&mut self) {
         if self.sender.borrow().is_none() {
             self.answered(Err(StoreErrorKind::Unavailable));
@@ -312,10 +316,10 @@ impl Drop for Question {
     }
 }
 
-/// The answer to a question, or that there is none if its task ended without one.
-pub(super) async fn wait_for(mut answer: Answer) -> Result<Found, NotFound> {
-    match answer.wait_for(Option::is_some).await {
-        Ok(answer) => answer.clone().unwrap_or(Err(NotFound::Unavailable)),
-        Err(_) => Err(NotFound::Unavailable),
+/// The answer of a lookup in flight.
+pub(super) async fn wait_for(mut pending: Pending) -> Looked {
+    match pending.wait_for(Option::is_some).await {
+        Ok(answer) => answer.clone().unwrap_or(Err(LookupError::Unavailable)),
+        Err(_) => Err(LookupError::Unavailable),
     }
 }

@@ -10,7 +10,9 @@ use std::{
 
 use hardpoint_core::event::StoreErrorKind;
 
-use super::{ApiKeyId, ApiKeyOwner, ApiKeyRecord, ApiKeyStore, Placed, PutApiKey, store::Kept};
+use super::{
+    ApiKeyId, ApiKeyOwner, ApiKeyRecord, ApiKeyStore, Placed, PutApiKey, Replaced, store::Kept,
+};
 use crate::{
     InMemory,
     shards::Shards,
@@ -52,20 +54,29 @@ impl MemoryApiKeys {
         let (owner, now) = (self.digest(put.owner), self.clock.now());
         let mut owners = self.by_owner.lock(&owner);
         owners.sweep(now, true, |own| {
-            self.drop_ended(own);
+            self.drop_expired(own);
             own.is_empty()
         });
         let own = owners.entries.entry(owner).or_default();
-        self.drop_ended(own);
-        if put.former.is_some_and(|(former, _)| !own.contains(&former)) {
-            return Ok(Placed::NoFormer);
+        self.drop_expired(own);
+        if put.replaces.is_some_and(|replaced| !own.contains(&replaced.id)) {
+            return Ok(Placed::NothingToReplace);
         }
-        if own.len() >= usize::try_from(put.most).unwrap_or(usize::MAX) {
+        if own.len() >= usize::try_from(put.max_keys).unwrap_or(usize::MAX) {
             return Ok(Placed::TooMany);
         }
+        self.insert(put, now)?;
+        own.push(put.id);
+        if let Some(Replaced { id, overlap }) = put.replaces {
+            self.expire_after(put.owner, id, overlap);
+        }
+        Ok(Placed::Kept)
+    }
+
+    fn insert(&self, put: &PutApiKey<'_>, now: u64) -> Result<(), StoreError> {
         let mut keys = self.by_id.lock(&put.id);
-        let ended = keys.sweep(now, self.has_room(), |record| record.is_over(time(now)));
-        self.count.fetch_sub(ended, Ordering::Relaxed);
+        let expired = keys.sweep(now, self.has_room(), |record| record.is_expired(time(now)));
+        self.count.fetch_sub(expired, Ordering::Relaxed);
         if !self.has_room() {
             return Err(StoreError::new(StoreErrorKind::Unavailable)
                 .with_source("there are as many API keys as the store's capacity allows"));
@@ -78,21 +89,17 @@ impl MemoryApiKeys {
             name: put.name.into(),
             scope: put.scope.into(),
             created: time(now),
+            lifetime: put.lifetime,
             expires: put.lifetime.map(|lifetime| time(now.saturating_add(millis(lifetime)))),
         };
         keys.entries.insert(put.id, Arc::new(record));
-        drop(keys);
-        own.push(put.id);
         self.count.fetch_add(1, Ordering::Relaxed);
-        if let Some((former, after)) = put.former {
-            self.expire(put.owner, former, after);
-        }
-        Ok(Placed::Kept)
+        Ok(())
     }
 
     pub(super) fn find(&self, id: ApiKeyId) -> Option<Arc<ApiKeyRecord>> {
         let record = self.by_id.lock(&id).entries.get(&id).cloned();
-        record.filter(|record| !record.is_over(time(self.clock.now())))
+        record.filter(|record| !record.is_expired(time(self.clock.now())))
     }
 
     pub(super) fn list(&self, owner: ApiKeyOwner<'_>) -> Vec<Arc<ApiKeyRecord>> {
@@ -103,11 +110,16 @@ impl MemoryApiKeys {
         own.rev().filter_map(|id| self.find(*id)).collect()
     }
 
-    pub(super) fn expire(&self, owner: ApiKeyOwner<'_>, id: ApiKeyId, after: Duration) -> bool {
+    pub(super) fn expire_after(
+        &self,
+        owner: ApiKeyOwner<'_>,
+        id: ApiKeyId,
+        after: Duration,
+    ) -> bool {
         let now = self.clock.now();
         let mut keys = self.by_id.lock(&id);
         let Some(record) = keys.entries.get_mut(&id) else { return false };
-        if record.owner() != owner || record.is_over(time(now)) {
+        if record.owner() != owner || record.is_expired(time(now)) {
             return false;
         }
         if after.is_zero() {
@@ -119,8 +131,16 @@ impl MemoryApiKeys {
         true
     }
 
-    /// Drops the ids of an owner's keys that have ended.
-    fn drop_ended(&self, own: &mut Vec<ApiKeyId>) {
+    pub(super) fn revoke_all(&self, owner: ApiKeyOwner<'_>) -> Vec<ApiKeyId> {
+        let digest = self.digest(owner);
+        let mut owners = self.by_owner.lock(&digest);
+        let mut own = owners.entries.remove(&digest).unwrap_or_default();
+        own.retain(|id| self.expire_after(owner, *id, Duration::ZERO));
+        own
+    }
+
+    /// Drops the ids of an owner's keys that were revoked or have expired.
+    fn drop_expired(&self, own: &mut Vec<ApiKeyId>) {
         own.retain(|id| self.find(*id).is_some());
     }
 

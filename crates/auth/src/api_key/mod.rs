@@ -1,8 +1,8 @@
-//! API keys: long-lived credentials of programs, which their owners issue, rotate and end.
+//! API keys: long-lived credentials for programs, issued, rotated and revoked by their owners.
 //!
-//! A leaked key works until someone notices. So a key is recognizable to scanners of source code, ends by
-//! itself, has only the scopes that its owner gave it, and can be replaced without an interruption. A
-//! reader of the store cannot use it, and made-up keys do not reach the store in numbers.
+//! A leaked key works until someone notices. So secret scanners can recognize a key, it expires by
+//! default, it has only the scopes that its owner granted, and it can be rotated without downtime. A
+//! reader of the store cannot use it, and floods of invented keys do not reach the store.
 //!
 //! # Example
 //! ```
@@ -42,57 +42,67 @@
 //!
 //! # Semantics
 //! 1. A key is its service's prefix, an underscore, and 65 letters and digits: an id (16), a secret of
-//!    256 random bits (43), and a CRC-32 of all before it (6). The regular expression
+//!    256 random bits (43), and a CRC-32 of everything before it (6). The regular expression
 //!    `acme_live_[0-9A-Za-z]{65}` finds the keys of a service in source code, and the checksum confirms
-//!    them. A key with a wrong character is refused without a look-up.
+//!    them. A key with a wrong character is refused without a lookup.
 //! 2. The store keeps the SHA-256 digest of the text, which is compared in constant time. A slow hash
 //!    would add nothing to 256 random bits.
 //! 3. A key is sent in the header field `x-api-key`, or in `Authorization` with the scheme `ApiKey`. The
-//!    caller becomes the [`Identity`](hardpoint_core::Identity) of the key's owner with the scopes of
-//!    the key, and [`ApiKeyRecord::from_identity`] returns the key.
-//! 4. A key that is malformed, unknown, wrong, ended or expired is 401 `invalid_api_key`, and the client
-//!    does not learn why.
-//! 5. A store in memory is asked for each request. The answers of a remote one are copied: a request is
-//!    decided by a copy that is younger than [`fresh_for`](ApiKeysBuilder::fresh_for), and a key in use is
-//!    asked for in advance, so that its requests do not wait. Requests that need the same key at the same
-//!    time share one question.
-//! 6. While a remote store does not answer, copies are used for another
-//!    [`stale_if_error`](ApiKeysBuilder::stale_if_error). A key without a copy gets 503 with
-//!    `Retry-After`.
-//! 7. A network of clients that presents many unknown keys gets 429 for keys that have no copy. At most 64
-//!    questions wait for the store; beyond that, a key without a copy gets 503.
-//! 8. An ended key is refused at once by the instance that ended it, and by the others within
-//!    [`fresh_for`](ApiKeysBuilder::fresh_for). Expiry needs no question.
+//!    request gets the [`Identity`](hardpoint_core::Identity) of the key's owner with the key's scopes;
+//!    [`ApiKeyRecord::from_identity`] returns the record.
+//! 4. A malformed, unknown, revoked or expired key, or one with a wrong secret, is refused with 401
+//!    `invalid_api_key`; the response does not reveal the reason. A credential without the prefix is
+//!    passed to the next authenticator; if none accepts it, the response is 401 `invalid_token`.
+//! 5. A store in memory is read on every request. Answers from a remote store are cached for
+//!    [`fresh_for`](ApiKeysBuilder::fresh_for). The entry of a key in use is refreshed before it expires,
+//!    so that requests do not wait unless the store takes longer than half of this time. Concurrent
+//!    requests with the same key share one lookup.
+//! 6. A lookup fails after 5 seconds. While lookups fail, cached answers remain valid for another
+//!    [`stale_if_error`](ApiKeysBuilder::stale_if_error), and each is retried once a second. A key that is
+//!    not cached gets 503 with `Retry-After`.
+//! 7. A client network that presents too many unknown keys gets 429 for keys that are not cached. At most
+//!    64 lookups of cached keys and 64 of other keys are in flight; beyond that the response is 503.
+//! 8. The instance that revokes a key refuses it at once. Other instances refuse it after at most
+//!    [`fresh_for`](ApiKeysBuilder::fresh_for). If the store does not answer when the key is next used,
+//!    they may accept it until their cached answer is `fresh_for` and `stale_if_error` old. Expiry needs
+//!    no lookup.
 //!
 //! # Rotation
-//! [`ApiKeys::rotate`] makes a second key with the same name, scopes and lifetime, and lets the former
-//! one end after an overlap. Nothing else is replaced: no root secret is involved, so that rotating one
-//! ends no key.
+//! [`ApiKeys::rotate`] issues a second key with the same name, scopes and lifetime, and lets the old one
+//! expire after an overlap. Both happen in one step of the store. Keys do not depend on a root secret, so
+//! rotating a root secret does not invalidate them.
 //!
 //! # Sharing
-//! All clones of [`ApiKeys`] share their copies; all clones of an [`ApiKeyStore`] share the keys. With
+//! All clones of [`ApiKeys`] share their cache; all clones of an [`ApiKeyStore`] share the keys. With
 //! [`ApiKeyStore::memory`] they belong to this process and end with it. With the feature `redis`,
 //! instances share them on a server: `api_key::redis`. A table of the application's database is a
 //! [`RemoteApiKeys`].
 //!
 //! # Cancellation
-//! A task asks the store, so the answer also serves others if the client that needed it leaves. Outside
-//! of a tokio runtime no remote store is asked: 503.
+//! A lookup runs in its own task, so it completes for the other waiters when one client disconnects.
+//! Without a tokio runtime with timers the answer is 503.
 //!
 //! # Deployment caveats
-//! - A key acts for its owner. Let routes that change an account or issue keys require a token
-//!   ([`RequireLayer::method`](crate::RequireLayer::method)), or a leaked key can make others.
+//! - A key acts for its owner. Require a token on routes that change the account or issue keys
+//!   ([`RequireLayer::auth_method`](crate::RequireLayer::auth_method)); otherwise a leaked key can issue
+//!   more.
+//! - Keys survive a change of the password. If it was stolen, call [`ApiKeys::revoke_all`].
 //! - Put a limit by address outside of the layer, and one by subject inside.
-//! - Behind a network without an address, as in a hyper loop without
-//!   [`Peer`](hardpoint_core::Peer), unknown keys are not counted.
+//! - The host's calendar decides when a cached key expires, and the store's clock when the key does. Keep
+//!   both synchronized.
+//! - In a hyper loop without [`Peer`](hardpoint_core::Peer), the client's network is not known, and unknown
+//!   keys are not counted.
+//! - If a gateway uses the field `x-api-key` for keys of its own, set another
+//!   [`header`](ApiKeysBuilder::header).
 
 mod builder;
-mod copy;
+mod cached;
 mod error;
+mod issue;
 mod keys;
 mod lookup;
 mod memory;
-mod new;
+mod networks;
 mod record;
 #[cfg(feature = "redis")]
 pub mod redis;
@@ -102,10 +112,10 @@ mod text;
 pub use self::{
     builder::ApiKeysBuilder,
     error::ApiKeyError,
+    issue::{IssuedApiKey, NewApiKey},
     keys::ApiKeys,
-    new::{IssuedApiKey, NewApiKey},
     record::{ApiKeyOwner, ApiKeyRecord},
-    store::{ApiKeyStore, Placed, PutApiKey, RemoteApiKeys},
+    store::{ApiKeyStore, Placed, PutApiKey, RemoteApiKeys, Replaced},
     text::{ApiKeyId, ParseApiKeyIdError},
 };
 pub use crate::{rate::Rate, store::BoxFuture};

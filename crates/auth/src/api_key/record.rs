@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Duration};
 use hardpoint_core::{AuthMethod, Identity, Principal, event::ApiKeyErrorKind};
 use subtle::ConstantTimeEq;
 
-use super::{ApiKeyId, text::Presented};
+use super::{ApiKeyId, text::ParsedKey};
 
-/// The facts about an API key, as a store keeps them. It is the [`Principal`] of the key's caller.
+/// An API key as a store keeps it, without the secret. It is the [`Principal`] of the key's caller.
 ///
 /// All times are since 1970, by the clock of the store. `Debug` hides all of it but the id.
 #[derive(Clone, PartialEq, Eq)]
@@ -21,13 +21,15 @@ pub struct ApiKeyRecord {
     pub issuer: Option<Arc<str>>,
     /// Who owns the key and acts with it.
     pub subject: Arc<str>,
-    /// What its owner calls it.
+    /// The owner's name for it.
     pub name: Arc<str>,
     /// The scopes that it was granted, separated by spaces. Empty if none.
     pub scope: Arc<str>,
-    /// When it was made.
+    /// When it was issued.
     pub created: Duration,
-    /// When it expires; `None` if never.
+    /// The lifetime that it was issued with; `None` if it never expires.
+    pub lifetime: Option<Duration>,
+    /// When it expires: after its lifetime, or earlier if it was replaced. `None` if never.
     pub expires: Option<Duration>,
 }
 
@@ -42,32 +44,31 @@ impl ApiKeyRecord {
     }
 
     /// Its owner.
-    #[must_use]
     pub fn owner(&self) -> ApiKeyOwner<'_> {
         ApiKeyOwner { issuer: self.issuer.as_deref(), subject: &self.subject }
     }
 
     /// Whether it has expired.
     #[must_use]
-    pub fn is_over(&self, now: Duration) -> bool {
+    pub fn is_expired(&self, now: Duration) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
     }
 
     /// Makes it expire at this time, unless it expires before.
-    pub fn expire(&mut self, at: Duration) {
+    pub(super) fn expire(&mut self, at: Duration) {
         self.expires = Some(self.expires.map_or(at, |expires| expires.min(at)));
     }
 
-    /// The caller who presents this key. The time is read only if the key expires.
+    /// The caller who presents a key with this id. The time is read only if the key expires.
     pub(super) fn admit(
         self: &Arc<Self>,
-        presented: &Presented,
+        key: &ParsedKey,
         now: impl FnOnce() -> Duration,
     ) -> Result<Identity, ApiKeyErrorKind> {
-        if !bool::from(self.digest.ct_eq(&presented.digest)) {
-            return Err(ApiKeyErrorKind::Secret);
+        if !bool::from(self.digest.ct_eq(&key.digest)) {
+            return Err(ApiKeyErrorKind::WrongSecret);
         }
-        if self.expires.is_some() && self.is_over(now()) {
+        if self.expires.is_some() && self.is_expired(now()) {
             return Err(ApiKeyErrorKind::Expired);
         }
         Ok(Identity::new(Arc::clone(self)))
@@ -92,10 +93,10 @@ impl Principal for ApiKeyRecord {
     }
 }
 
-/// The owner of API keys: a subject of an issuer. Only both together identify a caller.
+/// The owner of API keys: a subject and its issuer. Only both together identify a caller.
 ///
-/// In a handler, make it from the caller's identity, so that a user of one issuer cannot list or end
-/// the keys of a user of another one with the same name:
+/// In a handler, make it from the caller's identity, so that a user of one issuer cannot list or
+/// revoke the keys of a user of another one with the same name:
 ///
 /// ```
 /// use hardpoint_auth::api_key::ApiKeyOwner;

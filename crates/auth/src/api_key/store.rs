@@ -8,8 +8,8 @@ use crate::{
     store::{BoxFuture, StoreError},
 };
 
-/// Where API keys are kept: in the memory of this process, or in a store that several instances share.
-/// Clones share the keys.
+/// Where API keys are kept: in the memory of this process, or in a store that several instances
+/// share. Clones share the keys.
 #[derive(Clone, Debug)]
 pub struct ApiKeyStore {
     pub(super) kept: Kept,
@@ -23,36 +23,45 @@ pub(super) enum Kept {
 
 debug_only!(Kept {});
 
-/// A key that is to be kept.
+/// A key to insert.
 #[derive(Clone, Copy)]
 pub struct PutApiKey<'a> {
     /// Its id. No other key has it.
     pub id: ApiKeyId,
     /// The SHA-256 digest of its text.
     pub digest: &'a [u8; 32],
-    /// Who owns it.
+    /// Its owner.
     pub owner: ApiKeyOwner<'a>,
-    /// What its owner calls it.
+    /// The owner's name for it.
     pub name: &'a str,
     /// The scopes that it is granted, separated by spaces.
     pub scope: &'a str,
-    /// How long it lives; `None` if it does not expire.
+    /// How long it lives; `None` if it never expires.
     pub lifetime: Option<Duration>,
     /// How many keys the owner may have, this one included.
-    pub most: u32,
-    /// The key in whose place it is made, and after how long that one expires, unless it expires before.
-    pub former: Option<(ApiKeyId, Duration)>,
+    pub max_keys: u32,
+    /// The key that it replaces.
+    pub replaces: Option<Replaced>,
 }
 
-debug_only!(PutApiKey<'_> { id, lifetime, most, former });
+debug_only!(PutApiKey<'_> { id, lifetime, max_keys, replaces });
 
-/// What became of a key that was to be kept.
+/// A key that another one replaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replaced {
+    /// Its id.
+    pub id: ApiKeyId,
+    /// How much longer it is valid, at most until it would have expired anyway.
+    pub overlap: Duration,
+}
+
+/// The result of [`RemoteApiKeys::put`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placed {
-    /// It is kept, and the former one expires.
+    /// The key was inserted, and the lifetime of the replaced one shortened.
     Kept,
-    /// Nothing has changed: the owner does not have the former key.
-    NoFormer,
+    /// Nothing has changed: the owner does not have the key to replace.
+    NothingToReplace,
     /// Nothing has changed: the owner has as many keys as it may have.
     TooMany,
 }
@@ -63,13 +72,14 @@ pub enum Placed {
 /// Implementations answer within a deadline of their own: requests wait for them.
 ///
 /// # Semantics
-/// 1. Each method is one atomic step of the store, by its own clock. It submits its command before it
-///    returns; the future only carries the answer.
+/// 1. Each method is one atomic step of the store, by its own clock. It submits its command before
+///    it returns; the future only carries the answer.
 /// 2. A key that has expired is as if it did not exist.
 /// 3. The store keeps the digest of a key, and never its text.
 /// 4. The suite in `tests/it/api_keys` of this crate checks a store against a model.
 pub trait RemoteApiKeys: Send + Sync + 'static {
-    /// Keeps a key, and lets the former one expire. The former one is looked for first, and counts.
+    /// Inserts a key, and shortens the lifetime of the replaced one. Checks for the replaced key
+    /// first, and counts it towards `max_keys`.
     fn put(&self, put: &PutApiKey<'_>) -> BoxFuture<Placed>;
 
     /// The key with this id.
@@ -78,9 +88,17 @@ pub trait RemoteApiKeys: Send + Sync + 'static {
     /// The keys of an owner, the newest first.
     fn list(&self, owner: ApiKeyOwner<'_>) -> BoxFuture<Vec<ApiKeyRecord>>;
 
-    /// Makes a key of this owner expire after this time, unless it expires before; removes it if the
-    /// time is zero. Returns whether the owner has such a key.
-    fn expire(&self, owner: ApiKeyOwner<'_>, id: ApiKeyId, after: Duration) -> BoxFuture<bool>;
+    /// Makes a key of this owner expire after this time, unless it expires before; removes it if
+    /// the time is zero. Returns whether the owner has such a key.
+    fn expire_after(
+        &self,
+        owner: ApiKeyOwner<'_>,
+        id: ApiKeyId,
+        after: Duration,
+    ) -> BoxFuture<bool>;
+
+    /// Removes all keys of an owner, and returns their ids.
+    fn revoke_all(&self, owner: ApiKeyOwner<'_>) -> BoxFuture<Vec<ApiKeyId>>;
 }
 
 impl ApiKeyStore {
@@ -98,7 +116,7 @@ impl ApiKeyStore {
         Self { kept: Kept::Remote(store) }
     }
 
-    /// Keeps a key: see [`RemoteApiKeys::put`].
+    /// Inserts a key: see [`RemoteApiKeys::put`].
     ///
     /// # Errors
     /// [`StoreError`] if the store did not answer, or is full.
@@ -133,19 +151,30 @@ impl ApiKeyStore {
         }
     }
 
-    /// Makes a key expire: see [`RemoteApiKeys::expire`].
+    /// Makes a key expire: see [`RemoteApiKeys::expire_after`].
     ///
     /// # Errors
     /// [`StoreError`] if the store did not answer.
-    pub async fn expire(
+    pub async fn expire_after(
         &self,
         owner: ApiKeyOwner<'_>,
         id: ApiKeyId,
         after: Duration,
     ) -> Result<bool, StoreError> {
         match &self.kept {
-            Kept::Memory(keys) => Ok(keys.expire(owner, id, after)),
-            Kept::Remote(store) => store.expire(owner, id, after).await,
+            Kept::Memory(keys) => Ok(keys.expire_after(owner, id, after)),
+            Kept::Remote(store) => store.expire_after(owner, id, after).await,
+        }
+    }
+
+    /// Removes all keys of an owner: see [`RemoteApiKeys::revoke_all`].
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store did not answer.
+    pub async fn revoke_all(&self, owner: ApiKeyOwner<'_>) -> Result<Vec<ApiKeyId>, StoreError> {
+        match &self.kept {
+            Kept::Memory(keys) => Ok(keys.revoke_all(owner)),
+            Kept::Remote(store) => store.revoke_all(owner).await,
         }
     }
 }

@@ -61,9 +61,9 @@ impl FromStr for ApiKeyId {
     }
 }
 
-/// A text is not the id of an API key.
+/// The text is not an API key id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the text is not 16 letters and digits, as the id of an API key is")]
+#[error("an API key id is 16 ASCII letters and digits")]
 pub struct ParseApiKeyIdError;
 
 /// What all keys of a service begin with, and an underscore.
@@ -96,26 +96,26 @@ impl Prefix {
     }
 
     /// Reads a credential; `None` if it does not begin with the prefix.
-    pub(super) fn parse(&self, text: &str) -> Option<Result<Presented, Malformed>> {
+    pub(super) fn parse(&self, text: &str) -> Option<Result<ParsedKey, Malformed>> {
         let body = text.strip_prefix(&*self.0)?;
-        Some(Presented::parse(text, body).ok_or(Malformed))
+        Some(ParsedKey::parse(text, body).ok_or(Malformed))
     }
 }
 
-/// A text has the prefix, and is not a key: a character is missing or wrong.
+/// The text starts with the prefix but is not a valid key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
 
 /// A key that a client presents.
-pub(super) struct Presented {
+pub(super) struct ParsedKey {
     pub(super) id: ApiKeyId,
     /// What the store compares.
     pub(super) digest: [u8; 32],
 }
 
-debug_only!(Presented { id });
+debug_only!(ParsedKey { id });
 
-impl Presented {
+impl ParsedKey {
     fn parse(text: &str, body: &str) -> Option<Self> {
         let body = body.as_bytes();
         if body.len() != BODY || !body.iter().all(u8::is_ascii_alphanumeric) {

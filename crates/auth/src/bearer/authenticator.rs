@@ -10,17 +10,17 @@ use crate::network::network;
 /// Finds out whose credential a request carries. An [`AuthLayer`](crate::AuthLayer) asks its
 /// authenticators in order, until one takes the credential.
 ///
-/// [`TokenVerifier`](crate::TokenVerifier) is one; API keys or sessions of an application are
-/// others:
+/// [`TokenVerifier`](crate::TokenVerifier) and [`ApiKeys`](crate::ApiKeys) are two; the sessions of an
+/// application or the keys of a partner are others:
 ///
 /// ```
 /// use hardpoint_auth::{Attempt, AuthRejection, Authenticator, Credential};
 /// use hardpoint_core::Identity;
 /// use http::HeaderName;
 ///
-/// struct ApiKeys;
+/// struct PartnerKeys;
 ///
-/// impl Authenticator for ApiKeys {
+/// impl Authenticator for PartnerKeys {
 ///     fn authenticate(&self, credential: Credential<'_>) -> Attempt {
 ///         let Some(key) = credential.text().strip_prefix("key_") else { return Attempt::NotMine };
 ///         let key = key.to_owned();
@@ -31,11 +31,11 @@ use crate::network::network;
 ///         }))
 ///     }
 ///
-///     fn scheme(&self) -> &'static str { "ApiKey" }
+///     fn scheme(&self) -> &'static str { "Partner" }
 ///
-///     fn header(&self) -> Option<HeaderName> { Some(HeaderName::from_static("x-api-key")) }
+///     fn header(&self) -> Option<HeaderName> { Some(HeaderName::from_static("x-partner-key")) }
 /// }
-/// # let _ = ApiKeys;
+/// # let _ = PartnerKeys;
 /// ```
 pub trait Authenticator: Send + Sync + 'static {
     /// The caller that this credential belongs to. Called in the middle of a request: it must not

@@ -1,6 +1,6 @@
 //! Refuses callers that may not use a route.
 //!
-//! Protects routes from authenticated callers without the scope or the role, with another kind of
+//! Protects routes from authenticated callers without the scope or the role, with another type of
 //! credential, or whose log-in is too old for the operation.
 //!
 //! # Example
@@ -50,7 +50,8 @@
 //!    (RFC 6750 §3.1). Names are compared exactly; none implies another.
 //! 4. A caller without one of the roles is 403 `insufficient_role`, or 503 `roles_unknown` if the token
 //!    leaves the claim out for its length, as Entra does with more than 200 groups.
-//! 5. A caller with another kind of credential than the required one is 403 `wrong_credential`.
+//! 5. A caller with a credential of another type than the required one is 403
+//!    `auth_method_not_allowed`.
 //!
 //! # Sharing
 //! The layer has no state.
@@ -94,7 +95,7 @@ pub struct RequireLayer {
 #[derive(Clone, Debug, Default)]
 struct Required {
     scopes: Option<Scopes>,
-    method: Option<AuthMethod>,
+    auth_method: Option<AuthMethod>,
     roles: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     fresh: Option<Duration>,
     time: Time,
@@ -130,10 +131,10 @@ impl RequireLayer {
         self.change(|required| required.roles.push((claim.into(), role.into())))
     }
 
-    /// Also requires a credential of this kind. With [`AuthMethod::Token`] no [API key](crate::ApiKeys)
-    /// is accepted, for example for routes that change the account or issue other keys.
-    pub fn method(self, method: AuthMethod) -> Self {
-        self.change(|required| required.method = Some(method))
+    /// Also requires a credential of this type. With [`AuthMethod::Token`] no [API key](crate::ApiKeys)
+    /// is accepted, for example on routes that change the account or issue other keys.
+    pub fn auth_method(self, method: AuthMethod) -> Self {
+        self.change(|required| required.auth_method = Some(method))
     }
 
     /// Also requires that the caller logged in (`auth_time`) at most this long ago. 0 accepts only
@@ -190,8 +191,8 @@ impl<S> Require<S> {
 impl Required {
     fn check(&self, caller: Option<&Identity>) -> Result<(), AuthRejection> {
         let caller = caller.ok_or(AuthRejection::NotAuthenticated)?;
-        if self.method.is_some_and(|method| method != caller.method()) {
-            return Err(AuthRejection::WrongCredential);
+        if self.auth_method.is_some_and(|method| method != caller.method()) {
+            return Err(AuthRejection::AuthMethodNotAllowed);
         }
         if let Some(most) = self.fresh {
             let age = caller.logged_in().map(|then| self.time.unix().saturating_sub(then));

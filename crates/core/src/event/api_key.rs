@@ -8,29 +8,29 @@ use super::Event;
 pub enum ApiKeyErrorKind {
     /// The key has expired.
     Expired,
-    /// The text begins as keys do, but a character is missing or wrong.
+    /// The text starts with the prefix but is not a valid key.
     Malformed,
-    /// A key with this id exists, and its secret is another one.
-    Secret,
-    /// The client's network presented so many unknown keys that it has to wait.
+    /// The client's network presented too many unknown keys and must wait.
     TooManyUnknown,
     /// The store did not answer. The key itself may be valid.
     Unavailable,
-    /// No key has this id, or it ended.
+    /// No key has this id, or it was revoked or has expired.
     Unknown,
+    /// The id exists, but the secret is wrong.
+    WrongSecret,
 }
 
 impl ApiKeyErrorKind {
-    /// The label as one lowercase word.
+    /// The label, in lowercase.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Expired => "expired",
             Self::Malformed => "malformed",
-            Self::Secret => "secret",
             Self::TooManyUnknown => "too_many_unknown",
             Self::Unavailable => "unavailable",
             Self::Unknown => "unknown",
+            Self::WrongSecret => "wrong_secret",
         }
     }
 }

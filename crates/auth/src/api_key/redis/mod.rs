@@ -32,7 +32,9 @@ use std::{
 use hardpoint_core::Key;
 use hardpoint_redis::{Arg, Concept, DigestKey, Keys, Redis, Script};
 
-use super::{ApiKeyId, ApiKeyOwner, ApiKeyRecord, ApiKeyStore, Placed, PutApiKey, RemoteApiKeys};
+use super::{
+    ApiKeyId, ApiKeyOwner, ApiKeyRecord, ApiKeyStore, Placed, PutApiKey, RemoteApiKeys, Replaced,
+};
 use crate::store::{
     BoxFuture, millis,
     redis::{Fields, answer, corrupt, failed, int, script},
@@ -41,12 +43,22 @@ use crate::store::{
 const API_KEYS: Concept = Concept::lasting("api_key").loss("owners have to make other API keys");
 const TAG: &str = "k";
 /// The fields of a hash, in the order in which they are read.
-const FIELDS: [&str; 8] =
-    ["digest", "has_issuer", "issuer", "subject", "name", "scope", "created", "expires"];
+const FIELDS: [&str; 9] = [
+    "digest",
+    "has_issuer",
+    "issuer",
+    "subject",
+    "name",
+    "scope",
+    "created",
+    "lifetime",
+    "expires",
+];
 
 static PUT: LazyLock<Script> =
     script!("../../store/lua/time.lua", "lua/owned.lua", "lua/shorten.lua", "lua/put.lua");
 static LIST: LazyLock<Script> = script!("lua/owned.lua", "lua/list.lua");
+static REVOKE: LazyLock<Script> = script!("lua/owned.lua", "lua/revoke.lua");
 static EXPIRE: LazyLock<Script> =
     script!("../../store/lua/time.lua", "lua/shorten.lua", "lua/expire.lua");
 
@@ -104,13 +116,14 @@ impl From<RedisApiKeys> for ApiKeyStore {
 impl RemoteApiKeys for RedisApiKeys {
     fn put(&self, put: &PutApiKey<'_>) -> BoxFuture<Placed> {
         let head = self.key("");
-        let (former, after) = put.former.unzip();
+        let (replaced, overlap) =
+            put.replaces.map(|Replaced { id, overlap }| (id, overlap)).unzip();
         let issuer = put.owner.issuer_name();
         let arguments = [
             Arg::from(&head),
             put.id.as_str().into(),
-            put.most.into(),
-            // -1: it does not expire.
+            put.max_keys.into(),
+            // -1: it never expires.
             put.lifetime.map_or(Arg::Int(-1), |lifetime| int(millis(lifetime))),
             put.digest.into(),
             u32::from(issuer.is_some()).into(),
@@ -118,14 +131,14 @@ impl RemoteApiKeys for RedisApiKeys {
             put.owner.subject().into(),
             put.name.into(),
             put.scope.into(),
-            former.as_ref().map(ApiKeyId::as_str).unwrap_or_default().into(),
-            int(millis(after.unwrap_or_default())),
+            replaced.as_ref().map(ApiKeyId::as_str).unwrap_or_default().into(),
+            int(millis(overlap.unwrap_or_default())),
         ];
         let placed = self.redis.run(&PUT, &self.owner(put.owner), arguments);
         answer(placed, |placed| match placed.into_int().map_err(failed)? {
             0 => Ok(Placed::TooMany),
             1 => Ok(Placed::Kept),
-            2 => Ok(Placed::NoFormer),
+            2 => Ok(Placed::NothingToReplace),
             _ => Err(corrupt()),
         })
     }
@@ -161,7 +174,12 @@ impl RemoteApiKeys for RedisApiKeys {
         })
     }
 
-    fn expire(&self, owner: ApiKeyOwner<'_>, id: ApiKeyId, after: Duration) -> BoxFuture<bool> {
+    fn expire_after(
+        &self,
+        owner: ApiKeyOwner<'_>,
+        id: ApiKeyId,
+        after: Duration,
+    ) -> BoxFuture<bool> {
         let mut keys = vec![self.key(id.as_str())];
         keys.extend(self.owner(owner));
         let issuer = owner.issuer_name();
@@ -176,6 +194,16 @@ impl RemoteApiKeys for RedisApiKeys {
             Ok(expired.into_int().map_err(failed)? == 1)
         })
     }
+
+    fn revoke_all(&self, owner: ApiKeyOwner<'_>) -> BoxFuture<Vec<ApiKeyId>> {
+        answer(self.redis.run(&REVOKE, &self.owner(owner), [&self.key("")]), |revoked| {
+            let (mut fields, mut ids) = (Fields::read(revoked)?, Vec::new());
+            while !fields.is_empty() {
+                ids.push(fields.text()?.parse().map_err(|_| corrupt())?);
+            }
+            Ok(ids)
+        })
+    }
 }
 
 /// Reads the fields behind the digest.
@@ -186,7 +214,10 @@ fn record(
 ) -> Result<ApiKeyRecord, crate::StoreError> {
     let digest = digest.try_into().map_err(|_| corrupt())?;
     let (has_issuer, issuer) = (fields.text()?, fields.text()?);
-    let time = |text: String| text.parse().map(Duration::from_millis).map_err(|_| corrupt());
+    let time = |text: String| match &*text {
+        "" => Ok(None),
+        text => text.parse().map(|time| Some(Duration::from_millis(time))).map_err(|_| corrupt()),
+    };
     Ok(ApiKeyRecord {
         id,
         digest,
@@ -194,10 +225,8 @@ fn record(
         subject: fields.text()?.into(),
         name: fields.text()?.into(),
         scope: fields.text()?.into(),
-        created: time(fields.text()?)?,
-        expires: match &*fields.text()? {
-            "" => None,
-            expires => Some(time(expires.to_owned())?),
-        },
+        created: time(fields.text()?)?.ok_or_else(corrupt)?,
+        lifetime: time(fields.text()?)?,
+        expires: time(fields.text()?)?,
     })
 }

@@ -52,7 +52,7 @@ async fn every_refusal_is_the_same_401_and_operators_learn_why() {
         ("acme_test_", ApiKeyErrorKind::Malformed),
         (&swapped, ApiKeyErrorKind::Malformed),
         (gone, ApiKeyErrorKind::Unknown),
-        (&mixed, ApiKeyErrorKind::Secret),
+        (&mixed, ApiKeyErrorKind::WrongSecret),
         (short.text.expose(), ApiKeyErrorKind::Unknown),
     ] {
         let (response, identity) = call(&layer, request(key)).await;
@@ -110,7 +110,7 @@ async fn both_keys_of_a_rotation_work_until_the_overlap_is_over() {
     assert_eq!(status(&keys, former.text.expose()).await, StatusCode::OK);
     assert_eq!(status(&keys, next.text.expose()).await, StatusCode::OK);
     let again = keys.rotate(ALICE, next.id, DAY).await.unwrap_err();
-    assert!(matches!(again, ApiKeyError::TooMany { most: 2 }), "one more than usual, not two");
+    assert!(matches!(again, ApiKeyError::TooMany { max: 1 }), "one more for the overlap, not two");
     tokio::time::sleep(DAY).await;
     assert_eq!(status(&keys, former.text.expose()).await, StatusCode::UNAUTHORIZED);
     let listed = keys.list(ALICE).await.unwrap();
@@ -122,6 +122,22 @@ async fn both_keys_of_a_rotation_work_until_the_overlap_is_over() {
     keys.rotate(ALICE, next.id, 2 * DAY).await.unwrap().unwrap();
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(status(&keys, next.text.expose()).await, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_rotated_twice_still_passes_on_its_whole_lifetime() {
+    let keys = keys(memory()).build().unwrap();
+    let common = issue(&keys).await;
+    let lasting = keys.issue(NewApiKey::new(ALICE).dangerous_never_expires()).await.unwrap();
+    for (old, lifetime) in [(common, Some(90 * DAY)), (lasting, None)] {
+        keys.rotate(ALICE, old.id, DAY).await.unwrap().unwrap();
+        // The answer was lost, so it is rotated again.
+        let next = keys.rotate(ALICE, old.id, DAY).await.unwrap().unwrap();
+        let listed = keys.list(ALICE).await.unwrap();
+        let next = listed.iter().find(|record| record.id == next.id).unwrap();
+        assert_eq!(next.lifetime, lifetime);
+        assert_eq!(next.expires.map(|expires| expires - next.created), lifetime);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -279,7 +295,7 @@ async fn a_route_can_refuse_keys() {
         let handler = service_fn(async |_: Request<TestBody>| {
             Ok::<_, Infallible>(Response::new(TestBody::default()))
         });
-        let service = auth.layer(RequireLayer::authenticated().method(method).layer(handler));
+        let service = auth.layer(RequireLayer::authenticated().auth_method(method).layer(handler));
         let Ok(response) = service.oneshot(request(issued.text.expose())).await;
         assert_eq!(response.status(), expected);
     }

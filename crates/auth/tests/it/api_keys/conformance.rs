@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, ops::AsyncFnMut, time::Duration};
 
-use hardpoint_auth::api_key::{ApiKeyId, Placed, PutApiKey};
+use hardpoint_auth::api_key::{ApiKeyId, Placed, PutApiKey, Replaced};
 use hardpoint_core::ManualClock;
 use proptest::{
     prelude::*,
@@ -25,14 +25,15 @@ const OWNERS: [ApiKeyOwner<'static>; 4] = [
 #[derive(Clone, Debug)]
 enum Step {
     Advance(u32),
-    /// The former key need not be one of the owner.
+    /// The key to replace need not be one of the owner.
     Put {
         owner: usize,
         hours: Option<u32>,
-        former: Option<(usize, u32)>,
+        old: Option<(usize, u32)>,
     },
     Find(usize),
     List(usize),
+    RevokeAll(usize),
     /// The owner need not be the one of the key.
     Expire {
         owner: usize,
@@ -46,9 +47,10 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         1 => (1_u32..3).prop_map(Step::Advance),
         4 => (owner.clone(), prop::option::of(1_u32..4), prop::option::weighted(0.4, (0_usize..8, 0_u32..4)))
-            .prop_map(|(owner, hours, former)| Step::Put { owner, hours, former }),
+            .prop_map(|(owner, hours, old)| Step::Put { owner, hours, old }),
         3 => (0_usize..8).prop_map(Step::Find),
         2 => owner.clone().prop_map(Step::List),
+        1 => owner.clone().prop_map(Step::RevokeAll),
         4 => (owner, 0_usize..8, 0_u32..4)
             .prop_map(|(owner, key, hours)| Step::Expire { owner, key, hours }),
     ]
@@ -60,6 +62,7 @@ struct Kept {
     owner: usize,
     number: u8,
     created: Duration,
+    lifetime: Option<Duration>,
     ends: Option<Duration>,
 }
 
@@ -107,7 +110,8 @@ pub(crate) async fn check(
     for answer in [
         "kept",
         "kept in place of another",
-        "no former",
+        "nothing to replace",
+        "revoked with all others",
         "too many",
         "found",
         "missing",
@@ -138,7 +142,7 @@ async fn run(
                     model.now += HOUR * hours;
                 }
             }
-            Step::Put { owner, hours, former } => {
+            Step::Put { owner, hours, old } => {
                 let number = u8::try_from(model.all.len()).unwrap();
                 let lifetime = hours.map(|hours| HOUR * hours);
                 let name = format!("name {number} \u{e9}");
@@ -149,33 +153,34 @@ async fn run(
                     name: &name,
                     scope: "a b",
                     lifetime,
-                    most: MOST,
-                    former: former
-                        .map(|(former, hours)| (id(u8::try_from(former).unwrap()), HOUR * hours)),
+                    max_keys: MOST,
+                    replaces: old.map(|(key, hours)| Replaced {
+                        id: id(u8::try_from(key).unwrap()),
+                        overlap: HOUR * hours,
+                    }),
                 };
                 let own = model.alive(owner);
-                let has = |(former, _): (usize, u32)| {
-                    own.iter().any(|key| usize::from(key.number) == former)
-                };
-                let expected = match former {
-                    Some(former) if !has(former) => Placed::NoFormer,
+                let has =
+                    |(old, _): (usize, u32)| own.iter().any(|key| usize::from(key.number) == old);
+                let expected = match old {
+                    Some(old) if !has(old) => Placed::NothingToReplace,
                     _ if own.len() >= MOST as usize => Placed::TooMany,
                     _ => Placed::Kept,
                 };
                 assert_eq!(store.put(&put).await.unwrap(), expected, "{context}");
-                saw(match (expected, former) {
+                saw(match (expected, old) {
                     (Placed::Kept, None) => "kept",
                     (Placed::Kept, Some(_)) => "kept in place of another",
-                    (Placed::NoFormer, _) => "no former",
+                    (Placed::NothingToReplace, _) => "nothing to replace",
                     (Placed::TooMany, _) => "too many",
                 });
-                if let (Placed::Kept, Some((former, hours))) = (expected, former) {
-                    model.shorten(former, HOUR * hours);
+                if let (Placed::Kept, Some((old, hours))) = (expected, old) {
+                    model.shorten(old, HOUR * hours);
                 }
                 let ends = lifetime.map(|lifetime| model.now + lifetime);
                 // A key that was not kept has an id that exists nowhere.
                 let ends = if expected == Placed::Kept { ends } else { Some(Duration::ZERO) };
-                model.all.push(Kept { owner, number, created: model.now, ends });
+                model.all.push(Kept { owner, number, created: model.now, lifetime, ends });
             }
             Step::Find(key) => {
                 let number = u8::try_from(key).unwrap();
@@ -200,10 +205,22 @@ async fn run(
                     saw("listed");
                 }
             }
+            Step::RevokeAll(owner) => {
+                let mut revoked = store.revoke_all(OWNERS[owner]).await.unwrap();
+                let numbers: Vec<u8> = model.alive(owner).iter().map(|key| key.number).collect();
+                let mut expected: Vec<_> = numbers.iter().map(|number| id(*number)).collect();
+                revoked.sort();
+                expected.sort();
+                assert_eq!(revoked, expected, "{context}");
+                for number in numbers {
+                    model.shorten(number.into(), Duration::ZERO);
+                    saw("revoked with all others");
+                }
+            }
             Step::Expire { owner, key, hours } => {
                 let number = u8::try_from(key).unwrap();
                 let after = HOUR * hours;
-                let expired = store.expire(OWNERS[owner], id(number), after).await.unwrap();
+                let expired = store.expire_after(OWNERS[owner], id(number), after).await.unwrap();
                 let kept = model.all.get(key).filter(|key| model.is_alive(key)).cloned();
                 let is_own = kept.as_ref().is_some_and(|kept| kept.owner == owner);
                 assert_eq!(expired, is_own, "{context}");
@@ -224,6 +241,7 @@ fn check_record(record: &ApiKeyRecord, expected: &Kept, context: &str) {
     assert_eq!(record.id, id(expected.number), "{context}");
     assert_eq!(record.digest, [expected.number; 32], "{context}");
     assert_eq!(record.owner(), OWNERS[expected.owner], "{context}");
+    assert_eq!(record.lifetime, expected.lifetime, "{context}");
     assert_eq!(*record.name, *format!("name {} \u{e9}", expected.number), "{context}");
     assert_eq!(
         (&*record.scope, record.expires.is_some()),

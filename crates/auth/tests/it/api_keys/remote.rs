@@ -1,4 +1,4 @@
-//! Keys in a remote store: copies of its answers, questions, outages.
+//! Keys in a remote store: the cache, lookups, outages.
 
 use std::{
     pin::pin,
@@ -8,10 +8,11 @@ use std::{
 };
 
 use hardpoint_auth::{
-    StoreError,
+    Attempt, Authenticator, Credential, StoreError,
     api_key::{ApiKeyId, BoxFuture, Placed, PutApiKey, Rate, RemoteApiKeys},
 };
 use hardpoint_core::{Peer, event::StoreErrorKind};
+use hardpoint_testkit::contract;
 use http::header::RETRY_AFTER;
 
 use super::*;
@@ -90,8 +91,17 @@ impl RemoteApiKeys for Database {
         self.answer(self.kept.list(owner))
     }
 
-    fn expire(&self, owner: ApiKeyOwner<'_>, id: ApiKeyId, after: Duration) -> BoxFuture<bool> {
-        self.answer(self.kept.expire(owner, id, after))
+    fn expire_after(
+        &self,
+        owner: ApiKeyOwner<'_>,
+        id: ApiKeyId,
+        after: Duration,
+    ) -> BoxFuture<bool> {
+        self.answer(self.kept.expire_after(owner, id, after))
+    }
+
+    fn revoke_all(&self, owner: ApiKeyOwner<'_>) -> BoxFuture<Vec<ApiKeyId>> {
+        self.answer(self.kept.revoke_all(owner))
     }
 }
 
@@ -107,7 +117,7 @@ async fn unknown() -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_with_one_key_share_one_question() {
+async fn requests_with_one_key_share_one_lookup() {
     let (database, builder) = fixture();
     let keys = builder.build().unwrap();
     let issued = issue(&keys).await;
@@ -122,7 +132,7 @@ async fn requests_with_one_key_share_one_question() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_in_use_is_asked_for_in_advance_so_that_no_request_waits() {
+async fn a_key_in_use_is_refreshed_ahead_of_time_so_that_no_request_waits() {
     let (database, builder) = fixture();
     let keys = builder.build().unwrap();
     let issued = issue(&keys).await;
@@ -143,7 +153,7 @@ async fn a_key_in_use_is_asked_for_in_advance_so_that_no_request_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_ended_key_is_refused_at_once_here_and_in_ten_seconds_elsewhere() {
+async fn a_revoked_key_is_refused_at_once_here_and_in_ten_seconds_elsewhere() {
     let (database, builder) = fixture();
     let here = builder.build().unwrap();
     let elsewhere = keys(database.store()).time(Time::custom(TokioClock::new())).build().unwrap();
@@ -163,7 +173,7 @@ async fn an_ended_key_is_refused_at_once_here_and_in_ten_seconds_elsewhere() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_was_read_before_the_key_ended_is_not_kept() {
+async fn an_answer_from_before_the_revocation_is_not_cached() {
     let (database, builder) = fixture();
     let keys = builder.build().unwrap();
     let issued = issue(&keys).await;
@@ -174,7 +184,7 @@ async fn an_answer_that_was_read_before_the_key_ended_is_not_kept() {
     // The store has read the key, and its answer is on the way.
     tokio::time::sleep(Duration::from_millis(5)).await;
     assert_eq!(database.questions(), 1);
-    database.kept.expire(ALICE, issued.id, Duration::ZERO).await.unwrap();
+    database.kept.expire_after(ALICE, issued.id, Duration::ZERO).await.unwrap();
     database.set(Mode::Down);
     // The store ended it, and its answer was lost.
     assert!(keys.revoke(ALICE, issued.id).await.is_err());
@@ -184,7 +194,7 @@ async fn an_answer_that_was_read_before_the_key_ended_is_not_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_answer_to_a_forgotten_question_is_not_taken_for_that_to_the_next_one() {
+async fn the_answer_of_a_forgotten_lookup_is_not_taken_for_that_of_the_next_one() {
     let (database, builder) = fixture();
     let keys = builder.build().unwrap();
     let issued = issue(&keys).await;
@@ -194,7 +204,7 @@ async fn the_answer_to_a_forgotten_question_is_not_taken_for_that_to_the_next_on
     };
     let first = ask();
     tokio::time::sleep(Duration::from_millis(3)).await;
-    database.kept.expire(ALICE, issued.id, Duration::ZERO).await.unwrap();
+    database.kept.expire_after(ALICE, issued.id, Duration::ZERO).await.unwrap();
     database.set(Mode::Down);
     assert!(keys.revoke(ALICE, issued.id).await.is_err());
     database.set(Mode::Up);
@@ -206,7 +216,7 @@ async fn the_answer_to_a_forgotten_question_is_not_taken_for_that_to_the_next_on
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_that_is_being_ended_is_refused_even_if_the_answer_is_not_awaited() {
+async fn a_key_that_is_being_revoked_is_refused_even_if_the_caller_leaves() {
     let (_, builder) = fixture();
     let keys = builder.build().unwrap();
     let issued = issue(&keys).await;
@@ -231,7 +241,23 @@ async fn a_stranger_who_names_an_id_makes_nobody_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_copy_learns_that_a_rotation_ends_its_key() {
+async fn a_revocation_that_another_instance_was_faster_with_is_still_seen_here() {
+    let (database, builder) = fixture();
+    let elsewhere = builder.build().unwrap();
+    let here = keys(database.store()).time(Time::custom(TokioClock::new())).build().unwrap();
+    let [one, other] = [issue(&here).await, issue(&here).await];
+    for key in [&one, &other] {
+        assert_eq!(status(&elsewhere, key.text.expose()).await, StatusCode::OK);
+    }
+    assert!(here.revoke(ALICE, one.id).await.unwrap());
+    assert!(!elsewhere.revoke(ALICE, one.id).await.unwrap());
+    assert_eq!(status(&elsewhere, one.text.expose()).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(elsewhere.revoke_all(ALICE).await.unwrap(), 1);
+    assert_eq!(status(&elsewhere, other.text.expose()).await, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cached_answer_learns_that_a_rotation_shortens_its_key() {
     let (_, builder) = fixture();
     let keys = builder.build().unwrap();
     let issued = issue(&keys).await;
@@ -244,24 +270,24 @@ async fn a_copy_learns_that_a_rotation_ends_its_key() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_copy_is_as_old_as_the_question() {
+async fn a_cached_answer_is_as_old_as_its_lookup() {
     let (database, builder) = fixture();
     let keys = builder.build().unwrap();
     let issued = issue(&keys).await;
     database.set(Mode::Slow(SECOND * 4));
     assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::OK);
-    database.kept.expire(ALICE, issued.id, Duration::ZERO).await.unwrap();
+    database.kept.expire_after(ALICE, issued.id, Duration::ZERO).await.unwrap();
     tokio::time::sleep(SECOND * 6).await;
     assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_ended_key_is_not_accepted_because_made_up_keys_keep_the_store_busy() {
+async fn a_revoked_key_is_not_accepted_because_invented_keys_keep_the_store_busy() {
     let (database, builder) = fixture();
     let keys = builder.build().unwrap();
     let issued = issue(&keys).await;
     assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::OK);
-    database.kept.expire(ALICE, issued.id, Duration::ZERO).await.unwrap();
+    database.kept.expire_after(ALICE, issued.id, Duration::ZERO).await.unwrap();
     tokio::time::sleep(SECOND * 10).await;
     database.set(Mode::Slow(SECOND));
     for _ in 0..200 {
@@ -309,7 +335,7 @@ async fn a_key_in_use_outlives_an_outage_of_a_minute_without_waiting_and_others_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_copy_of_an_expired_key_is_refused_without_a_question() {
+async fn a_cached_key_that_expired_is_refused_without_a_lookup() {
     let (database, builder) = fixture();
     let told = Told::default();
     let keys = builder.telemetry(&told.telemetry()).build().unwrap();
@@ -346,7 +372,8 @@ async fn the_answer_serves_others_if_the_client_that_needed_it_leaves() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn at_most_64_questions_about_unknown_keys_wait_and_known_keys_have_places_of_their_own() {
+async fn at_most_64_lookups_of_unknown_keys_are_in_flight_and_known_keys_have_places_of_their_own()
+{
     let (database, builder) = fixture();
     let keys = builder.build().unwrap();
     let issued = issue(&keys).await;
@@ -369,7 +396,7 @@ async fn at_most_64_questions_about_unknown_keys_wait_and_known_keys_have_places
 }
 
 #[tokio::test(start_paused = true)]
-async fn made_up_keys_of_one_network_soon_reach_the_store_no_more() {
+async fn invented_keys_of_one_network_soon_reach_the_store_no_more() {
     let (database, builder) = fixture();
     let three = std::num::NonZeroU32::new(3).unwrap();
     let keys = builder.unknown_keys(Rate::new(three, SECOND * 30)).build().unwrap();
@@ -382,9 +409,9 @@ async fn made_up_keys_of_one_network_soon_reach_the_store_no_more() {
     };
     assert_eq!(ask(known.text.expose(), 1).await.status(), StatusCode::OK);
     database.questions();
-    let made_up = unknown().await;
+    let invented = unknown().await;
     for _ in 0..5 {
-        assert_eq!(ask(&made_up, 1).await.status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(ask(&invented, 1).await.status(), StatusCode::UNAUTHORIZED);
     }
     assert_eq!(database.questions(), 1, "that it does not exist is known for ten seconds");
     for _ in 0..2 {
@@ -409,7 +436,7 @@ async fn made_up_keys_of_one_network_soon_reach_the_store_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn questions_about_real_keys_are_not_counted_and_those_without_an_answer_are() {
+async fn lookups_of_real_keys_are_not_counted_and_those_without_an_answer_are() {
     let (database, builder) = fixture();
     let three = std::num::NonZeroU32::new(3).unwrap();
     let keys = builder.unknown_keys(Rate::new(three, SECOND * 30)).build().unwrap();
@@ -430,18 +457,18 @@ async fn questions_about_real_keys_are_not_counted_and_those_without_an_answer_a
 }
 
 #[tokio::test(start_paused = true)]
-async fn copies_are_bounded_and_made_up_keys_evict_none_of_a_key() {
+async fn the_cache_is_bounded_and_invented_keys_evict_no_key() {
     let (database, builder) = fixture();
     let keys = builder.capacity(64).fresh_for(SECOND * 1_000).build().unwrap();
     let issued = issue(&keys).await;
     assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::OK);
-    let mut made_up = Vec::new();
+    let mut invented = Vec::new();
     for _ in 0..2_000 {
-        made_up.push(unknown().await);
-        status(&keys, made_up.last().unwrap()).await;
+        invented.push(unknown().await);
+        status(&keys, invented.last().unwrap()).await;
     }
     database.questions();
-    for text in &made_up {
+    for text in &invented {
         status(&keys, text).await;
     }
     assert!(database.questions() >= 2_000 - 64, "one in each of 64 places");
@@ -468,7 +495,7 @@ async fn copies_are_bounded_and_made_up_keys_evict_none_of_a_key() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_time_for_copies_the_store_is_asked_for_each_request() {
+async fn without_a_cache_every_request_is_a_lookup() {
     let (database, builder) = fixture();
     let keys = builder.fresh_for(Duration::ZERO).stale_if_error(Duration::ZERO).build().unwrap();
     let issued = issue(&keys).await;
@@ -476,16 +503,32 @@ async fn without_a_time_for_copies_the_store_is_asked_for_each_request() {
         assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::OK);
     }
     assert_eq!(database.questions(), 3);
-    database.kept.expire(ALICE, issued.id, Duration::ZERO).await.unwrap();
+    database.kept.expire_after(ALICE, issued.id, Duration::ZERO).await.unwrap();
     assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::UNAUTHORIZED);
     database.set(Mode::Down);
     assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::SERVICE_UNAVAILABLE);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_cached_key_keeps_the_contract_and_costs_no_allocation_of_its_own() {
+    let (_, builder) = fixture();
+    let keys = builder.build().unwrap();
+    let issued = issue(&keys).await;
+    assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::OK);
+    let credential = Credential::new(issued.text.expose());
+    let verify = || matches!(keys.authenticate(credential), Attempt::Now(Ok(_)));
+    assert!(verify());
+    assert_eq!(contract::allocations_in(|| assert!(verify())), 0);
+    let layer = AuthLayer::new(keys.clone());
+    std::thread::scope(|scope| {
+        // The suite has a runtime of its own.
+        let run = || contract::run(&layer, || request(issued.text.expose()));
+        scope.spawn(run).join().unwrap();
+    });
+}
+
 #[test]
 fn outside_of_a_runtime_no_store_is_asked() {
-    use hardpoint_auth::{Attempt, Authenticator, Credential};
-
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let text = runtime.block_on(async { unknown().await });
     let keys = runtime.block_on(async { fixture().1.build().unwrap() });

@@ -1,5 +1,5 @@
--- KEYS[1] the owner's set, and KEYS[2] its earlier name, if there is one. Moves the ids to the present name,
--- drops those of keys that have ended, and returns the others.
+-- KEYS[1] the owner's set, and KEYS[2] its earlier name, if there is one. Moves the ids to the present
+-- name, drops those of keys that are gone, and returns the others.
 local function owned(head)
   if KEYS[2] and redis.call('EXISTS', KEYS[2]) == 1 then
     redis.call('SUNIONSTORE', KEYS[1], KEYS[1], KEYS[2])
