@@ -22,6 +22,8 @@ impl Place {
     pub const RECORD: Self = Self(400);
     /// Adds security headers, also to refusals.
     pub const SECURITY_HEADERS: Self = Self(500);
+    /// Sends clients that use plain HTTP to https, outside of preflights, which follow no redirect.
+    pub const HTTPS: Self = Self(550);
     /// Lets browsers of other origins read responses, also refusals.
     pub const CORS: Self = Self(600);
     /// Gives every error one shape.

@@ -1,8 +1,8 @@
 //! Middleware for the HTTP edge of a service: the client's address, body limits, security headers,
 //! and one format for every error.
 //!
-//! The crate contains six independent tower layers for services of `http` requests and responses.
-//! It does not include a router or a server, does not set timeouts, does not redirect to https, and
+//! The crate contains seven independent tower layers for services of `http` requests and responses.
+//! It does not include a router or a server, does not set timeouts, and
 //! does not rate limit or authenticate clients.
 //!
 //! # Quick start
@@ -43,6 +43,7 @@
 //! |---|---|---|
 //! | the client's address behind proxies | [`client_address`] | [`ClientLayer`] |
 //! | response headers that protect browser users | [`security_headers`] | [`SecurityHeadersLayer`] |
+//! | clients that use plain HTTP are sent to https | [`https`] | [`HttpsLayer`] |
 //! | which sites' scripts may read responses | `cors` (feature `cors`) | `CorsLayer` |
 //! | one format for every error | [`problem`] | [`ProblemLayer`] |
 //! | a panic becomes a response | [`catch_panic`] | [`CatchPanicLayer`] |
@@ -66,6 +67,7 @@ pub mod catch_panic;
 pub mod client_address;
 #[cfg(feature = "cors")]
 pub mod cors;
+pub mod https;
 pub mod problem;
 pub mod security_headers;
 
@@ -75,6 +77,7 @@ pub use self::{
     body_limit::BodyLimitLayer,
     catch_panic::CatchPanicLayer,
     client_address::ClientLayer,
+    https::HttpsLayer,
     problem::ProblemLayer,
     security_headers::{ConfigError, SecurityHeaders, SecurityHeadersLayer},
 };

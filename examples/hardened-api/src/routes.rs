@@ -150,6 +150,7 @@ pub(crate) fn router(
         .layer(ClientLayer::new(settings.resolver.clone()))
         .layer(record(settings).otlp(otlp))
         .layer(SecurityHeadersLayer::default())
+        .layer(settings.https.clone())
         .layer(cors(settings)?)
         .layer(ProblemLayer::new().explain(settings.env == Env::Dev))
         .layer(CatchPanicLayer::new())

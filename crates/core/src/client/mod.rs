@@ -28,7 +28,7 @@ pub use self::{
 #[derive(Clone, PartialEq, Eq)]
 pub struct Client {
     ip: Option<IpAddr>,
-    scheme: Scheme,
+    scheme: Option<Scheme>,
     host: Option<Host>,
     through_proxy: bool,
 }
@@ -59,9 +59,16 @@ impl Client {
         Some(network_prefix(self.ip?, ipv4_bits, ipv6_bits))
     }
 
-    /// The scheme that the client used.
+    /// The scheme that the client used: plain HTTP if it is not known.
     #[must_use]
     pub fn scheme(&self) -> Scheme {
+        self.scheme.unwrap_or(Scheme::Http)
+    }
+
+    /// The scheme that the client used. `None` if no trusted proxy sent one and the resolver has no
+    /// [`direct_scheme`](ClientResolver::direct_scheme).
+    #[must_use]
+    pub fn known_scheme(&self) -> Option<Scheme> {
         self.scheme
     }
 
@@ -91,7 +98,7 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
             .field("ip", &self.ip.map(|_| "[redacted]"))
-            .field("scheme", &self.scheme)
+            .field("scheme", &self.scheme())
             .field("host", &self.host)
             .field("through_proxy", &self.through_proxy)
             .finish()

@@ -145,7 +145,7 @@ impl ClientResolver {
         let hop = if through_proxy { self.reach(headers) } else { Hop::default() };
         Client {
             ip: hop.address.or(peer),
-            scheme: hop.scheme.or(self.direct_scheme).unwrap_or(Scheme::Http),
+            scheme: hop.scheme.or(self.direct_scheme),
             host: hop.host.or_else(|| asked_for(headers)),
             through_proxy,
         }

@@ -5,8 +5,8 @@ use std::{convert::Infallible, future::Ready};
 use bytes::Bytes;
 use hardpoint_core::{Client, ClientResolver, Peer, Scheme};
 use hardpoint_edge::{
-    BodyLimitLayer, CatchPanicLayer, ClientLayer, ProblemLayer, SecurityHeadersLayer, body_limit,
-    catch_panic, client_address::ResolveClient, problem, security_headers,
+    BodyLimitLayer, CatchPanicLayer, ClientLayer, HttpsLayer, ProblemLayer, SecurityHeadersLayer,
+    body_limit, catch_panic, client_address::ResolveClient, https, problem, security_headers,
 };
 use hardpoint_testkit::{
     TestBody,
@@ -34,6 +34,7 @@ fn unsized_request() -> Request<TestBody> {
 fn every_layer_keeps_the_contract() {
     contract::run(&ClientLayer::default(), request);
     contract::run(&SecurityHeadersLayer::default(), request);
+    contract::run(&https_layer(), || with_client(Scheme::Https));
     contract::run(&ProblemLayer::new(), request);
     contract::run(&CatchPanicLayer::new(), request);
     contract::run(&BodyLimitLayer::new(5), request);
@@ -44,6 +45,7 @@ fn every_layer_keeps_the_contract() {
 fn every_layer_that_is_off_keeps_the_contract() {
     contract::run(&ClientLayer::off(), request);
     contract::run(&SecurityHeadersLayer::off(), request);
+    contract::run(&HttpsLayer::off(), || with_client(Scheme::Http));
     contract::run(&ProblemLayer::off(), request);
     contract::run(&CatchPanicLayer::off(), request);
     contract::run(&BodyLimitLayer::off(), request);
@@ -52,6 +54,23 @@ fn every_layer_that_is_off_keeps_the_contract() {
 #[test]
 fn bodies_over_the_limit_are_refused_as_the_contract_wants() {
     contract::refusals_are_responses(&BodyLimitLayer::new(4), request);
+}
+
+#[test]
+fn requests_over_plain_http_are_refused_as_the_contract_wants() {
+    contract::refusals_are_responses(&https_layer(), || with_client(Scheme::Http));
+}
+
+fn https_layer() -> HttpsLayer {
+    HttpsLayer::new(["api.example"]).unwrap()
+}
+
+/// A request of a client that used this scheme.
+fn with_client(scheme: Scheme) -> Request<TestBody> {
+    let (request, context) = with_context(request());
+    let resolver = ClientResolver::direct().direct_scheme(scheme);
+    assert!(context.set_client(resolver.resolve(None, request.headers())));
+    request
 }
 
 #[test]
@@ -95,6 +114,8 @@ fn accepting_a_request_allocates_what_the_rules_allow() {
     // One growth: an array of positions and one of entries.
     assert!(headers.header_map <= 2, "{headers}");
 
+    let https = contract::allocations("https", &https_layer(), || with_client(Scheme::Https));
+    https.assert_layer(0);
     let with_id = || with_context(request()).0;
     contract::allocations("problem", &ProblemLayer::new(), with_id).assert_layer(0);
     contract::allocations("panic", &CatchPanicLayer::new(), with_id).assert_layer(0);
@@ -114,6 +135,7 @@ fn services_and_futures_can_be_sent_and_shared() {
 
     assert_auto_traits::<ResolveClient<Spy>>();
     assert_auto_traits::<security_headers::SetSecurityHeaders<Spy>>();
+    assert_auto_traits::<https::RequireHttps<Spy>>();
     assert_auto_traits::<problem::MapProblems<Spy>>();
     assert_auto_traits::<catch_panic::CatchPanic<Spy>>();
     assert_auto_traits::<body_limit::BodyLimit<Spy>>();

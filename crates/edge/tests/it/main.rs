@@ -13,6 +13,7 @@ mod client_address;
 mod contract;
 #[cfg(feature = "cors")]
 mod cors;
+mod https;
 mod problem;
 mod reason;
 mod security_headers;

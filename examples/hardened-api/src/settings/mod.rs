@@ -11,6 +11,7 @@ use std::{net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
 use hardpoint::{
     auth::{SigningKey, VerifyingKey, password::PepperRing, session::RootSecret},
     core::{ClientResolver, Secret},
+    edge::HttpsLayer,
     observability::otlp::OtlpBuilder,
     ratelimit::Quota,
     redis::DigestKey,
@@ -71,6 +72,8 @@ pub(crate) struct Settings {
     pub(crate) resolver: ClientResolver,
     /// The origins whose scripts may read responses.
     pub(crate) cors_origins: Vec<String>,
+    /// Sends clients that use plain HTTP to https.
+    pub(crate) https: HttpsLayer,
     pub(crate) rate_limit: Option<Quota>,
     pub(crate) subject_rate_limit: Option<Quota>,
     pub(crate) sign_up_rate_limit: Quota,
@@ -143,6 +146,7 @@ impl Settings {
             admin_token,
             resolver: reader.resolver(),
             cors_origins: reader.cors_origins(env),
+            https: reader.https(),
             rate_limit: reader.parsed("HARDPOINT_RATE_LIMIT", per_client, optional_quota),
             subject_rate_limit: reader.parsed(
                 "HARDPOINT_SUBJECT_RATE_LIMIT",

@@ -2,7 +2,7 @@
 
 use hardpoint::{
     core::{ClientResolver, Family, TrustedProxies},
-    edge::CorsLayer,
+    edge::{CorsLayer, HttpsLayer},
     observability::otlp::{self, OtlpBuilder},
     secrets::{Environment, Report},
 };
@@ -10,12 +10,13 @@ use hardpoint::{
 use super::Env;
 
 /// All variables that begin with `HARDPOINT_`. Any other is a mistake.
-const KNOWN: [&str; 29] = [
+const KNOWN: [&str; 30] = [
     "HARDPOINT_ACCESS_SAMPLE",
     "HARDPOINT_ADMIN_LISTEN",
     "HARDPOINT_ADMIN_TOKEN",
     "HARDPOINT_ADMIN_TOKEN_FILE",
     "HARDPOINT_CORS_ORIGINS",
+    "HARDPOINT_HTTPS_HOSTS",
     "HARDPOINT_DRAIN_DEADLINE",
     "HARDPOINT_DRAIN_DELAY",
     "HARDPOINT_ENV",
@@ -97,6 +98,14 @@ impl<'e> Reader<'e> {
                 Ok(_) => Ok(origins),
                 Err(error) => Err(format!("fix it: {error}")),
             }
+        })
+    }
+
+    /// Returns the layer that sends clients of these hosts to https.
+    pub(super) fn https(&mut self) -> HttpsLayer {
+        self.parsed("HARDPOINT_HTTPS_HOSTS", HttpsLayer::off(), |text| {
+            let hosts = text.split(',').map(str::trim).filter(|host| !host.is_empty());
+            HttpsLayer::new(hosts).map_err(|error| format!("fix it: {error}"))
         })
     }
 

@@ -53,6 +53,28 @@ async fn what_is_created_has_a_location_that_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_over_plain_http_is_sent_to_https_if_a_trusted_proxy_reports_it() {
+    let hosts = ("HARDPOINT_HTTPS_HOSTS", "api.example, www.example");
+    let trusted = ("HARDPOINT_TRUSTED_PROXIES", "127.0.0.0/8");
+    let service = Service::start(&[hosts, trusted]).await;
+    let forwarded = [("x-forwarded-proto", "http"), ("x-forwarded-host", "api.example")];
+    let redirected = service.ask("GET", "/api/v1/ping?a=b", &forwarded, "").await;
+    assert_eq!(redirected.status.as_u16(), 308);
+    assert_eq!(redirected.header("location"), "https://api.example/api/v1/ping?a=b");
+    assert_eq!(redirected.header("cache-control"), "no-store");
+    let refused = service.ask("POST", "/api/v1/session", &forwarded, "{}").await;
+    assert_eq!((refused.status.as_u16(), &refused.json()["code"]), (403, &json!("https_required")));
+    let probe = service.ask("GET", "/livez", &forwarded, "").await;
+    assert_eq!(probe.status.as_u16(), 200, "probes are outside");
+    let direct = service.ask("GET", "/api/v1/ping", &[], "").await;
+    assert_eq!(direct.status.as_u16(), 401, "nobody reported a scheme");
+
+    let service = Service::start(&[hosts]).await;
+    let stranger = service.ask("GET", "/api/v1/ping", &forwarded, "").await;
+    assert_eq!(stranger.status.as_u16(), 401, "strangers report nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_path_is_404_whatever_token_comes_with_it() {
     let service = Service::start(&[]).await;
     for headers in [&[][..], &[("authorization", "Bearer forged")], &[("authorization", "Basic x")]]

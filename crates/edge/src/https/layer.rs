@@ -1,0 +1,75 @@
+//! The layer.
+
+use std::sync::Arc;
+
+use hardpoint_core::{Place, Refusals, StackLayer};
+use tower_layer::Layer;
+
+use super::{ConfigError, RequireHttps, location};
+
+/// Sends clients that use plain HTTP to https. See the [module docs](super).
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct HttpsLayer {
+    shared: Option<Arc<Shared>>,
+}
+
+/// What the services of a layer share.
+#[derive(Clone, Debug)]
+pub(super) struct Shared {
+    /// The names of the hosts to redirect to, in lowercase.
+    pub(super) hosts: Vec<Box<str>>,
+    pub(super) refusals: Refusals,
+}
+
+impl HttpsLayer {
+    /// Redirects to these hosts: the names under which clients reach the service over https, such as
+    /// `api.example`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if there is none, or if one is not a name or an address without a port.
+    pub fn new(hosts: impl IntoIterator<Item = impl Into<String>>) -> Result<Self, ConfigError> {
+        let hosts = hosts.into_iter().map(|host| {
+            let host = host.into();
+            location::host(&host).ok_or(ConfigError::Host(host))
+        });
+        let hosts = hosts.collect::<Result<Vec<_>, _>>()?;
+        if hosts.is_empty() {
+            return Err(ConfigError::NoHost);
+        }
+        Ok(Self { shared: Some(Arc::new(Shared { hosts, refusals: Refusals::unset() })) })
+    }
+
+    /// Does nothing: requests over plain HTTP pass.
+    pub const fn off() -> Self {
+        Self { shared: None }
+    }
+
+    /// Sets how problems are rendered. Default: as JSON, or as configured on the stack.
+    pub fn refusals(self, refusals: &Refusals) -> Self {
+        self.change(|shared| shared.refusals = refusals.clone())
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Shared)) -> Self {
+        if let Some(shared) = &mut self.shared {
+            change(Arc::make_mut(shared));
+        }
+        self
+    }
+}
+
+impl<S> Layer<S> for HttpsLayer {
+    type Service = RequireHttps<S>;
+
+    fn layer(&self, inner: S) -> RequireHttps<S> {
+        RequireHttps::new(inner, self.shared.clone())
+    }
+}
+
+impl StackLayer for HttpsLayer {
+    const PLACE: Place = Place::HTTPS;
+
+    fn refusals(self, refusals: &Refusals) -> Self {
+        self.change(|shared| shared.refusals = shared.refusals.clone().or(refusals))
+    }
+}
