@@ -26,7 +26,7 @@ pub trait At {
 }
 
 /// Inside of the layers that find the client and record the request, and outside of everything
-/// that refuses: refusals carry the CORS headers, and browsers can read them. `edge::CorsLayer` is
+/// that refuses but `edge::HttpsLayer`: refusals carry the CORS headers, and browsers can read them. `edge::CorsLayer` is
 /// there by itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Cors;

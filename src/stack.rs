@@ -63,7 +63,7 @@ use crate::place::{self, Placed};
 /// | [`CLIENT_ADDRESS`](Place::CLIENT_ADDRESS) | `edge::ClientLayer` | the record and the limits need the client |
 /// | [`RECORD`](Place::RECORD) | `observability::RecordLayer` | sees how everything inside ends |
 /// | [`SECURITY_HEADERS`](Place::SECURITY_HEADERS) | `edge::SecurityHeadersLayer` | refusals carry them too |
-/// | [`HTTPS`](Place::HTTPS) | `edge::HttpsLayer` | preflights follow no redirect |
+/// | [`HTTPS`](Place::HTTPS) | `edge::HttpsLayer` | a preflight over plain HTTP must fail |
 /// | [`CORS`](Place::CORS) | `edge::CorsLayer` | browsers may read refusals and their `Retry-After` |
 /// | [`PROBLEM`](Place::PROBLEM) | `edge::ProblemLayer` | gives every error from inside one shape |
 /// | [`CATCH_PANIC`](Place::CATCH_PANIC) | `edge::CatchPanicLayer` | a panic becomes an error that is shaped and recorded |

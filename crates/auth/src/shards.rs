@@ -41,6 +41,15 @@ impl<K: Eq + Hash, V> Shards<K, V> {
     }
 }
 
+impl<K: Eq + Hash, V> Shards<K, V> {
+    /// Visits all shards, each under its lock.
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(&mut Shard<K, V>)) {
+        for shard in &self.shards {
+            visit(&mut shard.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+}
+
 impl<K: Eq + Hash, V> Shard<K, V> {
     /// Removes the entries that are over, if the last sweep was a minute ago or there is no room. Returns
     /// their number.

@@ -22,34 +22,34 @@ impl Place {
     pub const RECORD: Self = Self(400);
     /// Adds security headers, also to refusals.
     pub const SECURITY_HEADERS: Self = Self(500);
-    /// Sends clients that use plain HTTP to https, outside of preflights, which follow no redirect.
-    pub const HTTPS: Self = Self(550);
+    /// Sends clients that use plain HTTP to https; a preflight over plain HTTP fails.
+    pub const HTTPS: Self = Self(600);
     /// Lets browsers of other origins read responses, also refusals.
-    pub const CORS: Self = Self(600);
+    pub const CORS: Self = Self(700);
     /// Gives every error one shape.
-    pub const PROBLEM: Self = Self(700);
+    pub const PROBLEM: Self = Self(800);
     /// Turns a panic into a response, which is then shaped and recorded.
-    pub const CATCH_PANIC: Self = Self(800);
+    pub const CATCH_PANIC: Self = Self(900);
     /// Bounds the time that a request may take.
-    pub const DEADLINE: Self = Self(900);
+    pub const DEADLINE: Self = Self(1000);
     /// Sheds requests when the service is overloaded.
-    pub const LOAD_SHED: Self = Self(1000);
+    pub const LOAD_SHED: Self = Self(1100);
     /// Limits each client address, before any cryptography.
-    pub const RATE_LIMIT_BY_ADDRESS: Self = Self(1100);
+    pub const RATE_LIMIT_BY_ADDRESS: Self = Self(1200);
     /// Refuses requests that another site made in the user's name.
-    pub const CSRF: Self = Self(1200);
+    pub const CSRF: Self = Self(1300);
     /// Authenticates the caller.
-    pub const AUTH: Self = Self(1300);
+    pub const AUTH: Self = Self(1400);
     /// Requires scopes, roles or a recent log-in.
-    pub const REQUIRE: Self = Self(1400);
+    pub const REQUIRE: Self = Self(1500);
     /// Limits each authenticated subject.
-    pub const RATE_LIMIT_BY_SUBJECT: Self = Self(1500);
+    pub const RATE_LIMIT_BY_SUBJECT: Self = Self(1600);
     /// Limits bodies before a handler buffers them.
-    pub const BODY_LIMIT: Self = Self(1600);
+    pub const BODY_LIMIT: Self = Self(1700);
     /// Answers a repeated request with the response to the first one.
-    pub const IDEMPOTENCY: Self = Self(1700);
+    pub const IDEMPOTENCY: Self = Self(1800);
     /// The handler's own layers.
-    pub const HANDLER: Self = Self(1800);
+    pub const HANDLER: Self = Self(1900);
 
     /// The gap directly inside this place.
     #[must_use]

@@ -1,7 +1,8 @@
 //! Verifying tokens: cold beside jsonwebtoken and oxitoken, again beside moka in front of
-//! jsonwebtoken, through the layer beside jwt-authorizer. All are told to expect the same.
+//! jsonwebtoken, through the layer beside jwt-authorizer. All are told to expect the same. And API keys.
 
 mod again;
+mod api_key;
 mod layer;
 mod session;
 mod verify;
@@ -28,6 +29,7 @@ pub(crate) fn contests() -> Vec<Named> {
     all.extend(warm());
     all.extend(layers());
     all.extend(sessions());
+    all.push(("API key, cached, 1 of 1 000 / SHA-256 and moka", api_key::cached_beside_moka));
     all
 }
 

@@ -73,7 +73,8 @@ impl ApiKeysBuilder {
         }
     }
 
-    /// The header field that carries a key. Default: `x-api-key`.
+    /// The header field that carries a key. Default: `x-api-key`. Name another one to
+    /// `HttpsLayer::add_credential` of `hardpoint-edge`, too.
     pub fn header(mut self, header: HeaderName) -> Self {
         self.header = header;
         self
@@ -108,7 +109,7 @@ impl ApiKeysBuilder {
 
     /// How much longer a cached answer is used while the store does not answer. Default: 60 s, enough for
     /// a restart. After that, requests get 503. With a longer time keys survive a longer outage, and so do
-    /// revoked ones; with 0 the first failure is visible.
+    /// revoked ones; with 0 a failure shows once [`fresh_for`](Self::fresh_for) is over.
     pub const fn stale_if_error(mut self, stale_if_error: Duration) -> Self {
         self.stale_if_error = stale_if_error;
         self
@@ -122,8 +123,8 @@ impl ApiKeysBuilder {
         self
     }
 
-    /// How many unknown keys one client network may present before it is refused with 429, so that floods
-    /// of invented keys do not reach the store. Default: 60 a minute. An unknown key counts once in each
+    /// How many unknown keys one client network may present before it is refused with 429, so that
+    /// invented keys reach the store only in bounded numbers. Default: 60 a minute. An unknown key counts once in each
     /// [`fresh_for`](Self::fresh_for). Keys that are cached are not affected.
     pub const fn unknown_keys(mut self, rate: Rate) -> Self {
         self.unknown_keys = rate;

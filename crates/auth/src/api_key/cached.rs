@@ -7,9 +7,9 @@ use super::ApiKeyRecord;
 /// How long answers are cached, in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ages {
-    /// For so long an answer is used as it is.
+    /// How long an answer is used as it is.
     pub(super) fresh: u64,
-    /// For so much longer it is used while the store does not answer.
+    /// How much longer it is used while the store does not answer.
     pub(super) stale_if_error: u64,
 }
 

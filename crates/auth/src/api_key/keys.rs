@@ -86,8 +86,8 @@ impl ApiKeys {
         self.inner.store.list(owner).await.map_err(|error| self.failed(error))
     }
 
-    /// Revokes a key of this owner, and returns whether the owner had it. This instance refuses it from
-    /// now on, others after at most [`fresh_for`](ApiKeysBuilder::fresh_for) while the store answers.
+    /// Revokes a key of this owner, and returns whether the owner had it. If it had, this instance refuses
+    /// it from now on, others after at most [`fresh_for`](ApiKeysBuilder::fresh_for) while the store answers.
     ///
     /// # Cancellation
     /// The command is submitted at the first poll. If the future is dropped after that, the key is still
@@ -96,26 +96,31 @@ impl ApiKeys {
     /// # Errors
     /// [`ApiKeyError::Store`] if the store did not answer. The key may have been revoked.
     pub async fn revoke(&self, owner: ApiKeyOwner<'_>, id: ApiKeyId) -> Result<bool, ApiKeyError> {
-        let mut forgets = self.forget_after(owner, id);
+        let mut forgets = self.forget_after(owner, Forgets::One(id));
         let revoked = self.inner.store.expire_after(owner, id, Duration::ZERO).await;
-        forgets.only_known = matches!(revoked, Ok(false));
+        if matches!(revoked, Ok(false)) {
+            forgets.which = Forgets::Known(id);
+        }
         revoked.map_err(|error| self.failed(error))
     }
 
     /// Revokes all keys of this owner, for example after its password was stolen, and returns their
     /// number.
     ///
+    /// # Cancellation
+    /// As for [`revoke`](Self::revoke).
+    ///
     /// # Errors
     /// [`ApiKeyError::Store`] if the store did not answer. The keys may have been revoked.
     pub async fn revoke_all(&self, owner: ApiKeyOwner<'_>) -> Result<usize, ApiKeyError> {
+        let _forgets = self.forget_after(owner, Forgets::All);
         let revoked = self.inner.store.revoke_all(owner).await;
-        let revoked = revoked.map_err(|error| self.failed(error))?;
-        revoked.iter().for_each(|id| drop(self.forget_after(owner, *id)));
-        Ok(revoked.len())
+        revoked.map(|ids| ids.len()).map_err(|error| self.failed(error))
     }
 
     /// Issues a replacement for a key of this owner, with the same name, scopes and lifetime. Both keys
-    /// work for `overlap`, so that clients can switch; then the old one expires. `None` if the owner has no
+    /// work for `overlap`, so that clients can switch; then the old one expires. Another instance that has the
+    /// old key cached learns of it as of a revocation. `None` if the owner has no
     /// such key.
     ///
     /// Before calling this, check that the owner still has the key's scopes (see [`list`](Self::list)).
@@ -123,10 +128,10 @@ impl ApiKeys {
     /// [`max_per_owner`](ApiKeysBuilder::max_per_owner).
     ///
     /// # Cancellation
-    /// As of [`issue`](Self::issue).
+    /// As for [`issue`](Self::issue).
     ///
     /// # Errors
-    /// As of [`issue`](Self::issue). If the store did not answer, the new key may exist: it is in the list,
+    /// As for [`issue`](Self::issue). If the store did not answer, the new key may exist: it is in the list,
     /// and can be rotated in turn.
     pub async fn rotate(
         &self,
@@ -143,7 +148,7 @@ impl ApiKeys {
             lifetime: record.lifetime,
         };
         // The cached answer does not know yet when the old key expires.
-        let _forgets = self.forget_after(owner, id);
+        let _forgets = self.forget_after(owner, Forgets::One(id));
         match self.put(&new, Some(Replaced { id, overlap })).await? {
             (Placed::Kept, issued) => Ok(Some(issued)),
             (Placed::NothingToReplace, _) => Ok(None),
@@ -185,10 +190,10 @@ impl ApiKeys {
         ApiKeyError::Store(error)
     }
 
-    /// Forgets what is cached about a key when this is dropped: after the command was submitted that
-    /// revokes it, whether the store answered or not, and also if the caller does not wait.
-    fn forget_after<'a>(&'a self, owner: ApiKeyOwner<'a>, id: ApiKeyId) -> ForgetAfter<'a> {
-        ForgetAfter { keys: self, owner, id, only_known: false }
+    /// When dropped, forgets what is cached. By then the command that revokes has been submitted, whether
+    /// or not the store answered or the caller waited.
+    fn forget_after<'a>(&'a self, owner: ApiKeyOwner<'a>, which: Forgets) -> ForgetAfter<'a> {
+        ForgetAfter { keys: self, owner, which }
     }
 }
 
@@ -196,19 +201,26 @@ impl ApiKeys {
 struct ForgetAfter<'a> {
     keys: &'a ApiKeys,
     owner: ApiKeyOwner<'a>,
-    id: ApiKeyId,
-    /// Only if the key is known as one of the owner.
-    only_known: bool,
+    which: Forgets,
+}
+
+/// Which keys of an owner are forgotten.
+#[derive(Clone, Copy)]
+enum Forgets {
+    All,
+    /// This one, if it is known as one of the owner.
+    Known(ApiKeyId),
+    /// This one, and what a lookup in flight answers about it.
+    One(ApiKeyId),
 }
 
 impl Drop for ForgetAfter<'_> {
     fn drop(&mut self) {
-        match &self.keys.inner.source {
-            Source::Memory(_) => {}
-            Source::Remote(lookups) if self.only_known => {
-                lookups.forget_known(self.owner, self.id);
-            }
-            Source::Remote(lookups) => lookups.forget(self.owner, self.id),
+        let Source::Remote(lookups) = &self.keys.inner.source else { return };
+        match self.which {
+            Forgets::All => lookups.forget_all(self.owner),
+            Forgets::Known(id) => lookups.forget_known(self.owner, id),
+            Forgets::One(id) => lookups.forget(self.owner, id),
         }
     }
 }

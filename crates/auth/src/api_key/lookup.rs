@@ -30,8 +30,8 @@ use crate::{
     store::StoreClock,
 };
 
-/// The most lookups in flight: so many of keys that exist as far as is known, and so many of others, so
-/// that invented keys take no places from real ones.
+/// The most lookups in flight, counted separately for known keys and for others, so that invented keys take
+/// no places from real ones.
 const IN_FLIGHT: usize = 64;
 /// After this time the store counts as failed.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -72,7 +72,7 @@ pub(super) struct Lookups {
     entries: Shards<ApiKeyId, Entry>,
     settings: Settings,
     /// Places for lookups of keys that exist as far as is known.
-    known: Arc<Semaphore>,
+    known: Semaphore,
     /// Places for lookups of other keys.
     unknown: Arc<Semaphore>,
     /// Whether the store did not answer the lookup that ended last.
@@ -123,7 +123,7 @@ impl Lookups {
             store,
             entries: Shards::new(),
             settings,
-            known: Arc::new(Semaphore::new(IN_FLIGHT)),
+            known: Semaphore::new(IN_FLIGHT),
             unknown: Arc::new(Semaphore::new(IN_FLIGHT)),
             fails: AtomicBool::new(false),
             networks: Networks::new(settings.unknown),
@@ -138,8 +138,24 @@ impl Lookups {
         id: ApiKeyId,
         network: impl FnOnce() -> Option<IpAddr>,
     ) -> Lookup {
-        let (store_fails, now) = (self.fails.load(Ordering::Relaxed), self.clock.now());
         let mut shard = self.entries.lock(&id);
+        let (lookup, query) = self.decide(&mut shard, id, network);
+        // A runtime that ends drops the task at once, and the query then takes the lock.
+        drop(shard);
+        if let Some((query, runtime)) = query {
+            runtime.spawn(query.run());
+        }
+        lookup
+    }
+
+    /// What is known now, and the query to start.
+    fn decide(
+        self: &Arc<Self>,
+        shard: &mut Shard<ApiKeyId, Entry>,
+        id: ApiKeyId,
+        network: impl FnOnce() -> Option<IpAddr>,
+    ) -> (Lookup, Option<(Query, Handle)>) {
+        let (store_fails, now) = (self.fails.load(Ordering::Relaxed), self.clock.now());
         let entry = shard.entries.get(&id);
         let pending = entry.and_then(Entry::in_flight).cloned();
         let cached = entry.and_then(|entry| entry.cached.as_ref());
@@ -151,31 +167,43 @@ impl Lookups {
         };
         let asks = match (freshness, pending) {
             (Freshness::Due, None) => {
-                // If there is no place now, a later request refreshes it.
-                drop(self.ask(&mut shard, id, Asks::Known, now));
-                return Lookup::Now(Ok(record));
+                // Outside of a runtime, a later request refreshes it.
+                let query = self.ask(shard, id, Asks::Known, now).map(|(_, query)| query);
+                return (Lookup::Now(Ok(record)), query);
             }
-            (Freshness::Fresh | Freshness::Due, _) => return Lookup::Now(Ok(record)),
-            (Freshness::Stale, Some(pending)) => return Lookup::Later(pending),
+            (Freshness::Fresh | Freshness::Due, _) => return (Lookup::Now(Ok(record)), None),
+            (Freshness::Stale, Some(pending)) => return (Lookup::Later(pending), None),
             (Freshness::Stale, None) if record.is_some() => Asks::Known,
             (Freshness::Stale, None) => {
                 let network = network().map(|address| self.networks.network(address));
                 if let Some(wait) = network.and_then(|network| self.networks.wait(network, now)) {
-                    return Lookup::Now(Err(LookupError::TooMany(wait)));
+                    return (Lookup::Now(Err(LookupError::TooMany(wait))), None);
                 }
                 Asks::Unknown(network)
             }
         };
-        match self.ask(&mut shard, id, asks, now) {
-            Some(pending) => Lookup::Later(pending),
-            // A stale answer is not used: whoever fills the places would extend the life of a revoked key.
-            None => Lookup::Now(Err(LookupError::Unavailable)),
+        match self.ask(shard, id, asks, now) {
+            Some((pending, query)) => (Lookup::Later(pending), Some(query)),
+            None => (Lookup::Now(Err(LookupError::Unavailable)), None),
         }
     }
 
     /// Forgets what is known about a key of this owner, and the answer of a lookup in flight.
     pub(super) fn forget(&self, owner: ApiKeyOwner<'_>, id: ApiKeyId) {
         self.forget_if(id, |known| known.is_none_or(|record| record.owner() == owner));
+    }
+
+    /// Forgets all keys of this owner, and the answers of lookups in flight.
+    pub(super) fn forget_all(&self, owner: ApiKeyOwner<'_>) {
+        self.entries.for_each(|shard| {
+            shard.entries.retain(|_, entry| {
+                let cached = entry.cached.as_ref();
+                // The key of a lookup in flight may be one of the owner.
+                cached.is_some_and(|cached| {
+                    cached.record.as_ref().is_none_or(|record| record.owner() != owner)
+                })
+            });
+        });
     }
 
     /// Forgets a key if it is known as one of this owner. A stranger who names an id does not make its
@@ -192,36 +220,30 @@ impl Lookups {
         }
     }
 
-    /// Starts a lookup in a task, so that it completes for others if the client disconnects. `None` if
-    /// there is no place for it, or outside of a runtime.
+    /// Makes a query, and enters it. `None` if there is no place for it, or outside of a runtime.
     fn ask(
         self: &Arc<Self>,
         shard: &mut Shard<ApiKeyId, Entry>,
         id: ApiKeyId,
         asks: Asks,
         now: u64,
-    ) -> Option<Pending> {
+    ) -> Option<(Pending, (Query, Handle))> {
         let runtime = Handle::try_current().ok()?;
-        let (places, network) = match asks {
-            Asks::Known => (&self.known, None),
-            Asks::Unknown(network) => (&self.unknown, network),
+        let (place, network) = match asks {
+            // It waits for a place: a stale answer must not be used because others fill the places, and
+            // a key that exists must not be refused.
+            Asks::Known => (None, None),
+            Asks::Unknown(network) => {
+                (Some(Arc::clone(&self.unknown).try_acquire_owned().ok()?), network)
+            }
         };
-        let place = Arc::clone(places).try_acquire_owned().ok()?;
         if let Some(network) = network {
             self.networks.count(network, now);
         }
         let (sender, pending) = watch::channel(None);
         shard.entries.entry(id).or_default().pending = Some(pending.clone());
         let lookups = Arc::clone(self);
-        let query = Query { lookups, id, network, asked_at: now, sender, _place: place };
-        runtime.spawn(async move {
-            let answer = timeout(PATIENCE, query.lookups.store.find(id)).await;
-            query.answered(match answer {
-                Ok(found) => found.map_err(|error| error.kind()),
-                Err(_) => Err(StoreErrorKind::Timeout),
-            });
-        });
-        Some(pending)
+        Some((pending, (Query { lookups, id, network, asked_at: now, sender, place }, runtime)))
     }
 
     /// Caches an answer, unless the key was forgotten meanwhile. Returns what those who wait get.
@@ -285,10 +307,26 @@ struct Query {
     network: Option<Network>,
     asked_at: u64,
     sender: watch::Sender<Option<Looked>>,
-    _place: OwnedSemaphorePermit,
+    /// Its place, unless it waits for one.
+    place: Option<OwnedSemaphorePermit>,
 }
 
 impl Query {
+    /// Asks the store, in a task of its own, so that the answer comes for others if a client disconnects.
+    async fn run(self) {
+        let lookups = &self.lookups;
+        let ask = async {
+            let waits = self.place.is_none();
+            let _place = if waits { lookups.known.acquire().await.ok() } else { None };
+            lookups.store.find(self.id).await
+        };
+        let answer = timeout(PATIENCE, ask).await;
+        self.answered(match answer {
+            Ok(found) => found.map_err(|error| error.kind()),
+            Err(_) => Err(StoreErrorKind::Timeout),
+        });
+    }
+
     fn answered(&self, answer: Result<Option<ApiKeyRecord>, StoreErrorKind>) {
         let lookups = &self.lookups;
         let failure = answer.as_ref().err().copied();

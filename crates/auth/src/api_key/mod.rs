@@ -1,8 +1,8 @@
 //! API keys: long-lived credentials for programs, issued, rotated and revoked by their owners.
 //!
-//! A leaked key works until someone notices. So secret scanners can recognize a key, it expires by
-//! default, it has only the scopes that its owner granted, and it can be rotated without downtime. A
-//! reader of the store cannot use it, and floods of invented keys do not reach the store.
+//! A leaked key works until someone notices. Therefore a key can be recognized by secret scanners,
+//! expires by default, has only the scopes that its owner granted, and can be rotated without downtime.
+//! A reader of the store cannot use it, and invented keys reach the store only in bounded numbers.
 //!
 //! # Example
 //! ```
@@ -57,11 +57,12 @@
 //!    [`fresh_for`](ApiKeysBuilder::fresh_for). The entry of a key in use is refreshed before it expires,
 //!    so that requests do not wait unless the store takes longer than half of this time. Concurrent
 //!    requests with the same key share one lookup.
-//! 6. A lookup fails after 5 seconds. While lookups fail, cached answers remain valid for another
+//! 6. A lookup fails after 5 seconds. While lookups fail, cached keys remain valid for another
 //!    [`stale_if_error`](ApiKeysBuilder::stale_if_error), and each is retried once a second. A key that is
 //!    not cached gets 503 with `Retry-After`.
 //! 7. A client network that presents too many unknown keys gets 429 for keys that are not cached. At most
-//!    64 lookups of cached keys and 64 of other keys are in flight; beyond that the response is 503.
+//!    64 lookups of other keys are in flight; beyond that the response is 503. Of cached keys 64 lookups
+//!    run at a time, and further ones wait for their turn.
 //! 8. The instance that revokes a key refuses it at once. Other instances refuse it after at most
 //!    [`fresh_for`](ApiKeysBuilder::fresh_for). If the store does not answer when the key is next used,
 //!    they may accept it until their cached answer is `fresh_for` and `stale_if_error` old. Expiry needs
@@ -69,7 +70,8 @@
 //!
 //! # Rotation
 //! [`ApiKeys::rotate`] issues a second key with the same name, scopes and lifetime, and lets the old one
-//! expire after an overlap. Both happen in one step of the store. Keys do not depend on a root secret, so
+//! expire after an overlap. Both happen in one step of the store. Other instances that have the old key
+//! cached learn of it as of a revocation. Keys do not depend on a root secret, so
 //! rotating a root secret does not invalidate them.
 //!
 //! # Sharing

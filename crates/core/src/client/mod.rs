@@ -98,7 +98,7 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
             .field("ip", &self.ip.map(|_| "[redacted]"))
-            .field("scheme", &self.scheme())
+            .field("scheme", &self.scheme)
             .field("host", &self.host)
             .field("through_proxy", &self.through_proxy)
             .finish()

@@ -125,7 +125,8 @@ impl ClientResolver {
         self
     }
 
-    /// Sets the scheme of requests for which no trusted proxy sent one. Default: [`Scheme::Http`].
+    /// Sets the scheme of requests for which no trusted proxy sent one. Default: unknown, which
+    /// [`Client::scheme`] reports as [`Scheme::Http`].
     /// A service that terminates TLS itself sets [`Scheme::Https`].
     #[must_use]
     pub fn direct_scheme(mut self, scheme: Scheme) -> Self {

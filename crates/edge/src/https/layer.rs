@@ -3,6 +3,10 @@
 use std::sync::Arc;
 
 use hardpoint_core::{Place, Refusals, StackLayer};
+use http::{
+    HeaderName,
+    header::{AUTHORIZATION, PROXY_AUTHORIZATION},
+};
 use tower_layer::Layer;
 
 use super::{ConfigError, RequireHttps, location};
@@ -19,6 +23,8 @@ pub struct HttpsLayer {
 pub(super) struct Shared {
     /// The names of the hosts to redirect to, in lowercase.
     pub(super) hosts: Vec<Box<str>>,
+    /// The header fields that carry credentials.
+    pub(super) credentials: Vec<HeaderName>,
     pub(super) refusals: Refusals,
 }
 
@@ -37,12 +43,21 @@ impl HttpsLayer {
         if hosts.is_empty() {
             return Err(ConfigError::NoHost);
         }
-        Ok(Self { shared: Some(Arc::new(Shared { hosts, refusals: Refusals::unset() })) })
+        let api_key = HeaderName::from_static("x-api-key");
+        let credentials = vec![AUTHORIZATION, PROXY_AUTHORIZATION, api_key];
+        let shared = Shared { hosts, credentials, refusals: Refusals::unset() };
+        Ok(Self { shared: Some(Arc::new(shared)) })
     }
 
     /// Does nothing: requests over plain HTTP pass.
     pub const fn off() -> Self {
         Self { shared: None }
+    }
+
+    /// Also refuses requests with this header field, because it carries a credential of the service, such
+    /// as an API key. Default: `Authorization`, `Proxy-Authorization` and `X-Api-Key`.
+    pub fn add_credential(self, field: HeaderName) -> Self {
+        self.change(|shared| shared.credentials.push(field))
     }
 
     /// Sets how problems are rendered. Default: as JSON, or as configured on the stack.

@@ -43,11 +43,11 @@
 //!    [`direct_scheme`](hardpoint_core::ClientResolver::direct_scheme). So a proxy that does not report
 //!    the scheme causes no loop.
 //! 2. A `GET` or `HEAD` for a listed host is answered with 308 and the same path and query at
-//!    `https://`, without a port.
+//!    `https://`, without a port. Caches must not store the answer (`Cache-Control: no-store`).
 //! 3. Every other request is refused with 403 `https_required`: one with another method, whose body
 //!    would be sent twice; one for a host that is not listed, since a redirect to any host that a client
-//!    names helps phishing; and one with a credential in `Authorization`, `Proxy-Authorization` or
-//!    `X-Api-Key`, which everyone on the way could read. A redirect would hide that from the program's
+//!    names helps phishing; and one with a credential in `Authorization`, `Proxy-Authorization`,
+//!    `X-Api-Key` or an [added field](HttpsLayer::add_credential), which everyone on the way could read. A redirect would hide that from the program's
 //!    authors.
 //!
 //! # Sharing
@@ -64,11 +64,15 @@
 //! - The layer does not protect the request that it answers: it has already been sent. Let
 //!   [`SecurityHeadersLayer`](crate::SecurityHeadersLayer) send `Strict-Transport-Security`, so that browsers
 //!   do not use plain HTTP again.
-//! - A challenge of ACME (`http-01`) needs plain HTTP: answer it in the proxy.
+//! - A credential in a query is not recognized.
+//! - A redirected challenge of ACME (`http-01`) needs a listener on port 443; otherwise answer it in the
+//!   proxy.
+//! - Scripts of other origins see a network error, since the layer is outside CORS.
 //!
 //! # Where to put this layer
 //! Inside [`ClientLayer`](crate::ClientLayer) and the layers that record requests and add security
-//! headers; outside everything else, above all CORS, since preflights follow no redirect.
+//! headers; outside everything else. Outside CORS, because a preflight over plain HTTP must fail: else the
+//! browser would send the request with its credential.
 
 mod error;
 mod layer;

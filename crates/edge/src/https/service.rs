@@ -7,7 +7,10 @@ use std::{
 
 use bytes::Bytes;
 use hardpoint_core::{Head, Problem, ResponseBody, ResponseFuture, Scheme};
-use http::{HeaderValue, Request, Response, StatusCode, header::LOCATION};
+use http::{
+    HeaderValue, Request, Response, StatusCode,
+    header::{CACHE_CONTROL, LOCATION},
+};
 use http_body::Body;
 use tower_service::Service;
 
@@ -58,7 +61,7 @@ impl Shared {
             return None;
         }
         let path = head.uri.path_and_query();
-        let to = location(&self.hosts, head.method, head.headers, client.host(), path);
+        let to = location(&self.hosts, &self.credentials, head, client.host(), path);
         Some(match to {
             Some(to) => redirect(to),
             None => self.refusals.refuse(&self.refusals.facts(head), &https_required()),
@@ -70,6 +73,8 @@ fn redirect<R>(to: HeaderValue) -> Response<ResponseBody<R>> {
     let mut response = Response::new(ResponseBody::empty());
     *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
     response.headers_mut().insert(LOCATION, to);
+    // A shared cache that does not tell the schemes apart would send https clients in a circle.
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 

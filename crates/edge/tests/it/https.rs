@@ -53,6 +53,7 @@ async fn a_client_over_plain_http_is_sent_to_https() {
         let headers = [HTTP, ("host", host)];
         let reply = ask(behind_proxies(), &https(), (method, uri), PROXY, &headers).await;
         assert_eq!((reply.status(), reply.header("location")), (308, location));
+        assert_eq!(reply.header("cache-control"), "no-store");
         assert!(reply.body.is_empty() && reply.outcome().is_none(), "it is not a refusal");
     }
     // HTTP/2 sends the host in the target.
@@ -78,6 +79,10 @@ async fn what_may_not_be_sent_again_and_what_leaks_a_credential_is_refused() {
         let problem: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
         assert_eq!(problem["code"], "https_required");
     }
+    let keys = https().add_credential(http::HeaderName::from_static("x-acme-key"));
+    let headers = [HTTP, HOST, ("x-acme-key", "x")];
+    assert_eq!(ask(behind_proxies(), &keys, ("GET", "/"), PROXY, &headers).await.status(), 403);
+    assert_eq!(ask(behind_proxies(), &https(), ("GET", "/"), PROXY, &headers).await.status(), 308);
     let grpc = https().refusals(&Refusals::new().grpc());
     let headers = [HTTP, HOST, ("content-type", "application/grpc")];
     let reply = ask(behind_proxies(), &grpc, ("POST", "/pkg.Service/Call"), PROXY, &headers).await;

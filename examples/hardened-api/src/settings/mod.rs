@@ -136,6 +136,7 @@ impl Settings {
         let shared = reader.shared(env, secrets.as_ref());
         let mail = reader.mail(secrets.as_ref());
         reader.refuse_what_is_unknown();
+        reader.check_https();
         let otlp = reader.otlp();
         let admin_listen = reader.parsed("HARDPOINT_ADMIN_LISTEN", loopback(3001), address);
         let admin_token = reader.admin_token(secrets.as_ref(), admin_listen);

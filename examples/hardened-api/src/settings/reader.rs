@@ -109,6 +109,16 @@ impl<'e> Reader<'e> {
         })
     }
 
+    /// Reports hosts without a proxy that reports the scheme: nobody would be redirected.
+    pub(super) fn check_https(&mut self) {
+        let mut is_set = |name| self.text(name).is_some_and(|text| !text.trim().is_empty());
+        if is_set("HARDPOINT_HTTPS_HOSTS") && !is_set("HARDPOINT_TRUSTED_PROXIES") {
+            let remedy = "set HARDPOINT_TRUSTED_PROXIES, or remove it";
+            let what = "has no effect without a proxy that reports the scheme";
+            self.report.add("HARDPOINT_HTTPS_HOSTS", what, remedy);
+        }
+    }
+
     pub(super) fn refuse_what_is_unknown(&mut self) {
         self.report.extend(self.environment.unknown("HARDPOINT_", KNOWN));
     }

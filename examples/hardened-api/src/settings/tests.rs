@@ -51,6 +51,18 @@ fn production_needs_its_secrets_and_lists_all_that_is_wrong() {
 }
 
 #[test]
+fn hosts_to_redirect_to_need_a_proxy_that_reports_the_scheme() {
+    let hosts = ("HARDPOINT_HTTPS_HOSTS", "api.example");
+    let proxies = ("HARDPOINT_TRUSTED_PROXIES", "10.0.0.0/8");
+    assert!(read(&[hosts, proxies]).is_ok());
+    for wrong in [&[hosts][..], &[("HARDPOINT_HTTPS_HOSTS", "https://api.example"), proxies]] {
+        let report = read(wrong).unwrap_err();
+        assert_eq!(report.len(), 1, "{report}");
+        assert!(report.to_string().contains("HARDPOINT_HTTPS_HOSTS"), "{report}");
+    }
+}
+
+#[test]
 fn a_bad_key_hides_nothing_else() {
     let report = read(&[
         ("JWT_SIGNING_KEY", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"),

@@ -69,7 +69,8 @@ async fn a_client_over_plain_http_is_sent_to_https_if_a_trusted_proxy_reports_it
     let direct = service.ask("GET", "/api/v1/ping", &[], "").await;
     assert_eq!(direct.status.as_u16(), 401, "nobody reported a scheme");
 
-    let service = Service::start(&[hosts]).await;
+    let others = ("HARDPOINT_TRUSTED_PROXIES", "10.0.0.0/8");
+    let service = Service::start(&[hosts, others]).await;
     let stranger = service.ask("GET", "/api/v1/ping", &forwarded, "").await;
     assert_eq!(stranger.status.as_u16(), 401, "strangers report nothing");
 }

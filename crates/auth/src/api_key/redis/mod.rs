@@ -82,12 +82,12 @@ impl RedisApiKeys {
     }
 
     /// Also finds the lists of owners under this earlier digest key, for example after the root secret
-    /// was replaced from which it is derived, and moves them to the present one when an owner lists its
-    /// keys or makes one. Default: none.
+    /// was replaced from which it is derived, and moves them to the present one when an owner lists,
+    /// issues, rotates or revokes all of its keys. Default: none.
     ///
-    /// Keys are verified without it, but an owner whose list has not moved neither sees nor ends them:
-    /// keep it for as long as keys live. Instances that do not know the present digest key yet do not see
-    /// the lists that moved.
+    /// Keys are verified without it, and an owner can revoke one by its id. But `list`, `rotate` and
+    /// `revoke_all` do not find the keys of a list that has not moved: keep it for as long as keys live.
+    /// Instances that do not know the present digest key yet do not see the lists that moved.
     #[must_use]
     pub fn previous(mut self, digests: DigestKey) -> Self {
         self.previous = Some(digests);

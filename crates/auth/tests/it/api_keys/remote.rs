@@ -528,6 +528,58 @@ async fn a_cached_key_keeps_the_contract_and_costs_no_allocation_of_its_own() {
 }
 
 #[test]
+fn a_runtime_that_has_ended_is_no_deadlock() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let text = runtime.block_on(async { unknown().await });
+    let keys = runtime.block_on(async { fixture().1.build().unwrap() });
+    let handle = runtime.handle().clone();
+    drop(runtime);
+    // The task is dropped at once, so an answer is there.
+    let (sender, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let _inside = handle.enter();
+        let attempt = keys.authenticate(Credential::new(&text));
+        sender.send(matches!(attempt, Attempt::Later(_))).unwrap();
+    });
+    assert_eq!(ended.recv_timeout(SECOND * 60), Ok(true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_keys_of_an_owner_are_refused_even_if_the_caller_leaves() {
+    let (_, builder) = fixture();
+    let keys = builder.build().unwrap();
+    let issued = issue(&keys).await;
+    assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::OK);
+    let leaves = keys.revoke_all(ALICE);
+    tokio::time::timeout(Duration::from_millis(5), leaves).await.unwrap_err();
+    assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_known_keys_than_places_wait_for_their_turn() {
+    let (database, builder) = fixture();
+    let many = std::num::NonZeroU32::new(200).unwrap();
+    let keys = builder.max_per_owner(many).build().unwrap();
+    let mut texts = Vec::new();
+    for _ in 0..200 {
+        let text = issue(&keys).await.text.expose().to_owned();
+        assert_eq!(status(&keys, &text).await, StatusCode::OK);
+        texts.push(text);
+    }
+    tokio::time::sleep(SECOND * 10).await;
+    database.set(Mode::Slow(SECOND / 10));
+    let calls = texts.into_iter().map(|text| {
+        let keys = keys.clone();
+        tokio::spawn(async move { status(&keys, &text).await })
+    });
+    let before = tokio::time::Instant::now();
+    for call in calls.collect::<Vec<_>>() {
+        assert_eq!(call.await.unwrap(), StatusCode::OK);
+    }
+    assert_eq!(before.elapsed(), SECOND / 10 * 4, "64 at a time");
+}
+
+#[test]
 fn outside_of_a_runtime_no_store_is_asked() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let text = runtime.block_on(async { unknown().await });
