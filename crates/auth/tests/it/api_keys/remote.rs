@@ -233,6 +233,20 @@ async fn a_stranger_who_names_an_id_makes_nobody_wait() {
     let issued = issue(&keys).await;
     assert_eq!(status(&keys, issued.text.expose()).await, StatusCode::OK);
     let mallory = ApiKeyOwner::new("mallory");
+    // Also while the key is looked up.
+    let other = issue(&keys).await;
+    let asked = {
+        let (keys, text) = (keys.clone(), other.text.expose().to_owned());
+        tokio::spawn(async move { status(&keys, &text).await })
+    };
+    tokio::task::yield_now().await;
+    database.set(Mode::Slow(Duration::from_millis(1)));
+    assert!(!keys.revoke(mallory, other.id).await.unwrap());
+    database.set(Mode::Up);
+    assert_eq!(asked.await.unwrap(), StatusCode::OK);
+    database.questions();
+    assert_eq!(status(&keys, other.text.expose()).await, StatusCode::OK);
+    assert_eq!(database.questions(), 0, "its answer was cached");
     assert!(!keys.revoke(mallory, issued.id).await.unwrap());
     assert!(keys.rotate(mallory, issued.id, SECOND).await.unwrap().is_none());
     database.set(Mode::Down);

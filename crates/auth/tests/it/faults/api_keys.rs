@@ -134,6 +134,9 @@ async fn a_new_root_secret_revokes_no_key_and_lists_move_to_it() {
 
     let later = keys(with(&digests(8))).build().unwrap();
     assert_eq!(former.list(ALICE).await.unwrap().len(), 0, "the list moved");
+    let lives = "for _, key in ipairs(redis.call('KEYS', '*')) do \
+         if redis.call('PTTL', key) < 89 * 86400000 then return 0 end end return 1";
+    assert_eq!(server.command(&["EVAL", lives, "0"]), ":1", "with its expiry");
     assert_eq!(later.list(ALICE).await.unwrap().len(), 2);
     assert!(later.list(bob).await.unwrap().is_empty(), "this one was not asked for in between");
     assert_eq!(status(&later, issued.text.expose()).await, StatusCode::OK);
