@@ -24,7 +24,7 @@ GENERIC = {
     "core": {"ResponseBody<B>", "ResponseFuture<F, B>", "Secret<T>"},
     "edge": {
         "BodyLimit<S>", "CatchPanic<S>", "Cors<S>", "IntoAxumBody<S>", "LimitedBody<B>",
-        "MapProblems<S>", "ResolveClient<S>", "ResponseBody<R>", "ResponseFuture<F>",
+        "MapProblems<S>", "RequireHttps<S>", "ResolveClient<S>", "ResponseBody<R>", "ResponseFuture<F>",
         "ResponseFuture<F, R>", "SetSecurityHeaders<S>",
     },
     "health": {
