@@ -15,9 +15,10 @@ use super::*;
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const MOST: u32 = 3;
 /// Some differ only in where the issuer ends, in whether there is one, or in letters that matter to servers.
-const OWNERS: [ApiKeyOwner<'static>; 4] = [
+const OWNERS: [ApiKeyOwner<'static>; 5] = [
     ApiKeyOwner::new("alice"),
     ApiKeyOwner::new("alice").issuer(""),
+    ApiKeyOwner::new("alice").issuer("https://evil.example"),
     ApiKeyOwner::new("ice").issuer("al"),
     ApiKeyOwner::new("{b}\r\n*1 \0").issuer("https://id.example"),
 ];
