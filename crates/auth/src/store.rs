@@ -25,7 +25,7 @@ pub type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Sen
 /// | store | default capacity | beyond it |
 /// |---|---|---|
 /// | sessions | 100 000 sessions, which take up to 50 MB with long user agents | log-ins are refused with 503: ending other users' sessions instead would let an attacker with many accounts log them out |
-/// | API keys | 100 000 keys, which take about 40 MB | no key is issued: revoking others instead would lock their owners out |
+/// | API keys | 100 000 keys, which take about 50 MB | no key is issued: revoking others instead would lock their owners out |
 /// | attempts | 65,536 accounts and devices, and as many networks, which take 11 MB | the fewest failures are forgotten first |
 /// | one-time tokens | 100 000 tokens, which take about 40 MB with 200 bytes of data each | no token is made: replacing others instead would let an attacker void them |
 ///

@@ -51,7 +51,7 @@ pub fn api_key_known() -> Scenario {
             .build()
             .expect("a prefix");
         let Attempt::Later(asked) = keys.authenticate(Credential::new(issued.text.expose())) else {
-            panic!("there is no copy yet")
+            panic!("the key is not cached yet")
         };
         assert!(asked.await.is_ok());
         (keys, issued.text)

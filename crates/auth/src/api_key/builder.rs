@@ -116,7 +116,7 @@ impl ApiKeysBuilder {
     }
 
     /// How many keys are cached, plus a quarter as many negative answers (keys that do not exist).
-    /// Default: 10 000, about 4 MiB. The least recently refreshed entry is evicted first. A key that is not
+    /// Default: 10 000, about 5 MB. The least recently refreshed entry is evicted first. A key that is not
     /// cached costs a lookup; 0 caches none.
     pub const fn capacity(mut self, capacity: usize) -> Self {
         self.capacity = capacity;

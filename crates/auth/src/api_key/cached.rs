@@ -18,7 +18,7 @@ const PAUSE: u64 = 1_000;
 
 /// What a store answered about a key, and when it was asked.
 pub(super) struct CachedKey {
-    /// `None` if there is no such key.
+    /// `None` if the key does not exist.
     pub(super) record: Option<Arc<ApiKeyRecord>>,
     asked_at: u64,
     /// When the store may be asked again.

@@ -62,7 +62,8 @@ impl ApiKeys {
     /// Issues a key.
     ///
     /// # Cancellation
-    /// If the future is dropped, the key may exist although nobody has its text. It is in the list.
+    /// If the future is dropped, the store may have inserted the key, whose text is then lost. The list
+    /// contains it.
     ///
     /// # Errors
     /// [`ApiKeyError::Name`], [`ApiKeyError::TooMany`], [`ApiKeyError::Randomness`], or

@@ -220,7 +220,7 @@ impl Lookups {
         }
     }
 
-    /// Makes a query, and enters it. `None` if there is no place for it, or outside of a runtime.
+    /// Enters a query. `None` if all places are taken, or outside of a runtime.
     fn ask(
         self: &Arc<Self>,
         shard: &mut Shard<ApiKeyId, Entry>,

@@ -73,7 +73,7 @@ fn redirect<R>(to: HeaderValue) -> Response<ResponseBody<R>> {
     let mut response = Response::new(ResponseBody::empty());
     *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
     response.headers_mut().insert(LOCATION, to);
-    // A shared cache that does not tell the schemes apart would send https clients in a circle.
+    // A shared cache that ignores the scheme would redirect https clients in a loop.
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -109,7 +109,7 @@ impl<'e> Reader<'e> {
         })
     }
 
-    /// Reports hosts without a proxy that reports the scheme: nobody would be redirected.
+    /// Reports hosts without a trusted proxy: without one, the layer never learns the scheme.
     pub(super) fn check_https(&mut self) {
         let mut is_set = |name| self.text(name).is_some_and(|text| !text.trim().is_empty());
         if is_set("HARDPOINT_HTTPS_HOSTS") && !is_set("HARDPOINT_TRUSTED_PROXIES") {

@@ -226,7 +226,7 @@ async fn a_full_store_in_memory_makes_no_key_and_keeps_the_others() {
     assert_eq!(status(&keys, first.text.expose()).await, StatusCode::OK);
     keys.revoke(ALICE, first.id).await.unwrap();
     keys.issue(day.clone()).await.unwrap();
-    // Expired keys make room, whoever had them and whenever they were in use last.
+    // Expired keys make room for those of any owner.
     tokio::time::sleep(DAY).await;
     let bob = ApiKeyOwner::new("bob");
     let mut made = 0;

@@ -111,7 +111,7 @@ fn fixture() -> (Database, ApiKeysBuilder) {
     (database, keys)
 }
 
-/// A key that nobody issued, with a checksum.
+/// A key with a valid checksum that this service did not issue.
 async fn unknown() -> String {
     issue(&keys(memory()).build().unwrap()).await.text.expose().to_owned()
 }
@@ -326,7 +326,7 @@ async fn a_key_in_use_outlives_an_outage_of_a_minute_without_waiting_and_others_
             tokio::time::sleep(SECOND / 10).await;
             let before = tokio::time::Instant::now();
             assert_eq!(status(&keys, used.text.expose()).await, StatusCode::OK);
-            // The first question ends when the copy is no longer fresh.
+            // The first lookup fails about when the cached answer becomes stale.
             assert!(before.elapsed() <= SECOND / 10, "{:?}", before.elapsed());
         }
         let asked = database.questions();
